@@ -1,0 +1,241 @@
+//! The head of a frame (RFC 6455 §5.2): read byte by byte, refused at the first byte that proves it wrong.
+//!
+//! Called by the decoder with whatever has arrived of a head, at most 14 bytes. The checks follow the order of the bytes,
+//! so the verdict does not depend on how they were split. Nothing here allocates, and nothing looks at the payload.
+
+use super::{Opcode, Violation};
+
+/// Two bytes, eight of length, four of mask.
+pub(super) const HEAD_BYTES_MAX: usize = 14;
+
+const FIN: u8 = 0x80;
+const RSV1: u8 = 0x40;
+const RSV2_RSV3: u8 = 0x30;
+const OPCODE: u8 = 0x0f;
+const MASKED: u8 = 0x80;
+const LENGTH: u8 = 0x7f;
+const CONTROL_BYTES_MAX: usize = 125;
+
+/// What a head has to obey at this moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    /// permessage-deflate was agreed, so RSV1 may mark the first frame of a message.
+    pub deflate: bool,
+    /// The limit of a message's bytes, all fragments together.
+    pub message_bytes_max: usize,
+    /// The bytes that the message under way has already; `None` between messages.
+    pub joined_bytes: Option<usize>,
+}
+
+/// A legal head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub fin: bool,
+    /// RSV1: the message is compressed.
+    pub compressed: bool,
+    pub opcode: Opcode,
+    /// Payload bytes that follow.
+    pub len: usize,
+    pub key: [u8; 4],
+}
+
+impl Header {
+    /// Reads a head from the front of `bytes`: the head and its own length, or `None` while it is not all there.
+    #[inline]
+    pub(super) fn parse(bytes: &[u8], rules: Rules) -> Result<Option<(Self, usize)>, Violation> {
+        let Some((&first, rest)) = bytes.split_first() else {
+            return Ok(None);
+        };
+        let opcode = parse_first(first, rules)?;
+        let Some((&second, rest)) = rest.split_first() else {
+            return Ok(None);
+        };
+        if second & MASKED == 0 {
+            return Err(Violation::Unmasked);
+        }
+        let short = usize::from(second & LENGTH);
+        if opcode.is_control() && short > CONTROL_BYTES_MAX {
+            return Err(Violation::ControlTooLong);
+        }
+        let Some((len, rest)) = parse_length(short, rest)? else {
+            return Ok(None);
+        };
+        let joined = rules.joined_bytes.unwrap_or(0) as u64;
+        if !opcode.is_control() && joined.saturating_add(len) > rules.message_bytes_max as u64 {
+            return Err(Violation::MessageTooBig {
+                limit: rules.message_bytes_max,
+            });
+        }
+        let Some((key, rest)) = rest.split_first_chunk() else {
+            return Ok(None);
+        };
+        let header = Self {
+            fin: first & FIN != 0,
+            compressed: first & RSV1 != 0,
+            opcode,
+            // Fits: at most 125 or `message_bytes_max`.
+            len: len as usize,
+            key: *key,
+        };
+        Ok(Some((header, bytes.len() - rest.len())))
+    }
+}
+
+/// FIN, the reserved bits and the opcode.
+fn parse_first(first: u8, rules: Rules) -> Result<Opcode, Violation> {
+    let bits = first & OPCODE;
+    let opcode = Opcode::from_bits(bits).ok_or(Violation::UnknownOpcode(bits))?;
+    // RFC 7692 §6: RSV1 stands on the first frame of a data message alone.
+    let rsv1_legal = rules.deflate && matches!(opcode, Opcode::Text | Opcode::Binary);
+    if first & RSV2_RSV3 != 0 || (first & RSV1 != 0 && !rsv1_legal) {
+        return Err(Violation::ReservedBit);
+    }
+    match opcode {
+        Opcode::Close | Opcode::Ping | Opcode::Pong if first & FIN == 0 => {
+            Err(Violation::ControlFragmented)
+        }
+        Opcode::Continuation if rules.joined_bytes.is_none() => Err(Violation::NothingToContinue),
+        Opcode::Text | Opcode::Binary if rules.joined_bytes.is_some() => {
+            Err(Violation::MessageInsideMessage)
+        }
+        _ => Ok(opcode),
+    }
+}
+
+/// The payload's length and what follows it; `short` is the 7-bit form.
+fn parse_length(short: usize, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation> {
+    match short {
+        126 => {
+            let Some((bytes, rest)) = rest.split_first_chunk() else {
+                return Ok(None);
+            };
+            let len = u16::from_be_bytes(*bytes);
+            if len < 126 {
+                return Err(Violation::LengthNotMinimal);
+            }
+            Ok(Some((u64::from(len), rest)))
+        }
+        127 => {
+            if rest.first().is_some_and(|high| high & 0x80 != 0) {
+                return Err(Violation::LengthHighBit);
+            }
+            let Some((bytes, rest)) = rest.split_first_chunk() else {
+                return Ok(None);
+            };
+            let len = u64::from_be_bytes(*bytes);
+            if len <= u64::from(u16::MAX) {
+                return Err(Violation::LengthNotMinimal);
+            }
+            Ok(Some((len, rest)))
+        }
+        short => Ok(Some((short as u64, rest))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IDLE: Rules = Rules {
+        deflate: false,
+        message_bytes_max: 65536,
+        joined_bytes: None,
+    };
+    const DEFLATE: Rules = Rules {
+        deflate: true,
+        ..IDLE
+    };
+    const JOINING: Rules = Rules {
+        joined_bytes: Some(65500),
+        ..DEFLATE
+    };
+
+    /// The verdict, after checking that no shorter front had another one and the front before it had none.
+    fn verdict(bytes: &[u8], rules: Rules) -> Violation {
+        let at = (0..=bytes.len()).find_map(|n| Header::parse(&bytes[..n], rules).err());
+        let whole = Header::parse(bytes, rules).expect_err("must be refused");
+        assert_eq!(at, Some(whole));
+        assert!(
+            Header::parse(&bytes[..bytes.len() - 1], rules).is_ok(),
+            "refused later than its first wrong byte: {bytes:?}"
+        );
+        whole
+    }
+
+    #[test]
+    fn the_first_wrong_byte_decides() {
+        assert_eq!(verdict(&[0x90 | 1], IDLE), Violation::ReservedBit);
+        assert_eq!(verdict(&[0xa0 | 1], IDLE), Violation::ReservedBit);
+        assert_eq!(verdict(&[0xc0 | 1], IDLE), Violation::ReservedBit);
+        assert_eq!(verdict(&[0x83], IDLE), Violation::UnknownOpcode(3));
+        assert_eq!(verdict(&[0x8f], IDLE), Violation::UnknownOpcode(15));
+        assert_eq!(verdict(&[0x09], IDLE), Violation::ControlFragmented);
+        assert_eq!(verdict(&[0x80], IDLE), Violation::NothingToContinue);
+        assert_eq!(verdict(&[0x00], IDLE), Violation::NothingToContinue);
+        assert_eq!(verdict(&[0x81], JOINING), Violation::MessageInsideMessage);
+        assert_eq!(verdict(&[0x81, 0x05], IDLE), Violation::Unmasked);
+        assert_eq!(verdict(&[0x89, 0xfe], IDLE), Violation::ControlTooLong);
+        assert_eq!(verdict(&[0x88, 0xff], IDLE), Violation::ControlTooLong);
+        assert_eq!(
+            verdict(&[0x82, 0xfe, 0, 125], IDLE),
+            Violation::LengthNotMinimal
+        );
+        assert_eq!(
+            verdict(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 255, 255], IDLE),
+            Violation::LengthNotMinimal
+        );
+        assert_eq!(verdict(&[0x82, 0xff, 0x80], IDLE), Violation::LengthHighBit);
+    }
+
+    #[test]
+    fn rsv1_marks_the_first_frame_of_a_data_message_alone() {
+        let (header, _) = Header::parse(&[0xc1, 0x80, 1, 2, 3, 4], DEFLATE)
+            .expect("legal")
+            .expect("whole");
+        assert!(header.compressed);
+        assert_eq!(verdict(&[0xc9], DEFLATE), Violation::ReservedBit);
+        assert_eq!(verdict(&[0xc0], JOINING), Violation::ReservedBit);
+    }
+
+    #[test]
+    fn the_limit_is_checked_before_the_mask_arrives() {
+        let limit = Violation::MessageTooBig { limit: 65536 };
+        assert_eq!(
+            verdict(&[0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0], IDLE),
+            limit,
+            "2^40 bytes"
+        );
+        assert_eq!(verdict(&[0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 1], IDLE), limit);
+        assert_eq!(verdict(&[0x80, 0x80 | 37], JOINING), limit);
+        let tiny = Rules {
+            message_bytes_max: 3,
+            ..IDLE
+        };
+        assert_eq!(
+            verdict(&[0x82, 0x84], tiny),
+            Violation::MessageTooBig { limit: 3 }
+        );
+        assert!(
+            Header::parse(&[0x89, 0x84], tiny).is_ok(),
+            "a ping is no message"
+        );
+    }
+
+    #[test]
+    fn every_form_of_length_is_read() {
+        for (len, form) in [
+            (125_usize, &[0x80 | 125][..]),
+            (126, &[0xfe, 0, 126]),
+            (65535, &[0xfe, 255, 255]),
+            (65536, &[0xff, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let mut bytes = vec![0x82];
+            bytes.extend_from_slice(form);
+            bytes.extend_from_slice(&[1, 2, 3, 4]);
+            let head = bytes.len();
+            bytes.push(99);
+            let (header, used) = Header::parse(&bytes, IDLE).expect("legal").expect("whole");
+            assert_eq!((header.len, header.key, used), (len, [1, 2, 3, 4], head));
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Forms of values: how a setting is written in TOML and in the environment, and how it is shown. One type a form; the
+//! table of settings names the form of each.
+
+use std::{marker::PhantomData, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+use toml::de::DeValue;
+
+use super::types::{Listen, Secret, SlowPolicy, TrustedProxies};
+
+/// A value as it was given.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    /// In the file.
+    Toml(&'a DeValue<'a>),
+    /// In the environment or as a flag: always text, lists by commas.
+    Text(&'a str),
+}
+
+impl<'a> Input<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Toml(DeValue::String(text)) => Some(text),
+            Self::Toml(_) => None,
+        }
+    }
+
+    /// A number, or text that is one.
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(DeValue::Integer(integer)) => {
+                let digits = integer.as_str().replace('_', "");
+                match integer.radix() {
+                    10 => digits.parse().ok(),
+                    radix => i64::from_str_radix(&digits, radix).ok().map(|n| n as f64),
+                }
+            }
+            Self::Toml(DeValue::Float(float)) => float.as_str().replace('_', "").parse().ok(),
+            Self::Toml(_) => None,
+        }
+    }
+
+    fn flag(self) -> Option<bool> {
+        match self {
+            Self::Toml(DeValue::Boolean(flag)) => Some(*flag),
+            Self::Text("true" | "1" | "yes" | "on") => Some(true),
+            Self::Text("false" | "0" | "no" | "off") => Some(false),
+            _ => None,
+        }
+    }
+
+    fn list(self) -> Option<Vec<Input<'a>>> {
+        match self {
+            Self::Toml(DeValue::Array(array)) => Some(
+                array
+                    .iter()
+                    .map(|value| Input::Toml(value.get_ref()))
+                    .collect(),
+            ),
+            Self::Text(text) => Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|entry| !entry.is_empty())
+                    .map(Input::Text)
+                    .collect(),
+            ),
+            Self::Toml(_) => None,
+        }
+    }
+}
+
+/// How values of one kind are read and shown.
+pub(super) trait Form {
+    /// What it makes.
+    type Value;
+    /// What would be right, for errors and documentation.
+    const SAYS: &'static str;
+    /// Reads a value; an error says what is wrong, without what would be right where [`SAYS`](Self::SAYS) says it.
+    fn read(input: Input<'_>) -> Result<Self::Value, String>;
+    /// Shows a value as TOML; `None` where there is none.
+    fn show(value: &Self::Value) -> Option<String>;
+}
+
+fn not<F: Form>() -> String {
+    format!("expected {}", F::SAYS)
+}
+
+/// TOML's basic string.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+/// A whole number from 0.
+pub(super) struct Count;
+
+impl Form for Count {
+    type Value = usize;
+    const SAYS: &'static str = "a whole number such as 1000";
+    fn read(input: Input<'_>) -> Result<usize, String> {
+        match input.number() {
+            Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as usize),
+            _ => Err(not::<Self>()),
+        }
+    }
+    fn show(value: &usize) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// A small whole number.
+pub(super) struct Small;
+
+impl Form for Small {
+    type Value = u32;
+    const SAYS: &'static str = "a whole number";
+    fn read(input: Input<'_>) -> Result<u32, String> {
+        u32::try_from(Count::read(input)?).map_err(|_| not::<Self>())
+    }
+    fn show(value: &u32) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// A size: `"64KiB"` or bare bytes.
+pub(super) struct Bytes;
+
+impl Form for Bytes {
+    type Value = usize;
+    const SAYS: &'static str = "a size such as \"64KiB\", \"1MB\" or bare bytes";
+    fn read(input: Input<'_>) -> Result<usize, String> {
+        if let Ok(bytes) = Count::read(input) {
+            return Ok(bytes);
+        }
+        let size: ByteSize = input
+            .text()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(not::<Self>)?;
+        usize::try_from(size.as_u64()).map_err(|_| not::<Self>())
+    }
+    fn show(value: &usize) -> Option<String> {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        let whole = units
+            .iter()
+            .find(|(_, bits)| *value > 0 && value.is_multiple_of(1 << bits));
+        Some(match whole {
+            Some((unit, bits)) => format!("\"{}{unit}\"", value >> bits),
+            None => value.to_string(),
+        })
+    }
+}
+
+/// A time: `"10s"` or bare seconds.
+pub(super) struct Time;
+
+impl Form for Time {
+    type Value = Duration;
+    const SAYS: &'static str = "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds";
+    fn read(input: Input<'_>) -> Result<Duration, String> {
+        if let Some(seconds) = input.number() {
+            return Duration::try_from_secs_f64(seconds).map_err(|_| not::<Self>());
+        }
+        input
+            .text()
+            .and_then(|text| humantime::parse_duration(text.trim()).ok())
+            .ok_or_else(not::<Self>)
+    }
+    fn show(value: &Duration) -> Option<String> {
+        Some(format!("\"{}\"", humantime::format_duration(*value)))
+    }
+}
+
+/// Yes or no.
+pub(super) struct Flag;
+
+impl Form for Flag {
+    type Value = bool;
+    const SAYS: &'static str = "true or false";
+    fn read(input: Input<'_>) -> Result<bool, String> {
+        input.flag().ok_or_else(not::<Self>)
+    }
+    fn show(value: &bool) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// Any text.
+pub(super) struct Text;
+
+impl Form for Text {
+    type Value = String;
+    const SAYS: &'static str = "a text in quotes";
+    fn read(input: Input<'_>) -> Result<String, String> {
+        input.text().map(str::to_string).ok_or_else(not::<Self>)
+    }
+    fn show(value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
+/// A key that is never shown.
+pub(super) struct Key;
+
+impl Form for Key {
+    type Value = Secret;
+    const SAYS: &'static str = "a key in quotes, not empty";
+    fn read(input: Input<'_>) -> Result<Secret, String> {
+        match input.text() {
+            Some(text) if !text.is_empty() => Ok(Secret::new(text)),
+            _ => Err(not::<Self>()),
+        }
+    }
+    fn show(_: &Secret) -> Option<String> {
+        None
+    }
+}
+
+/// A path of the file system.
+pub(super) struct File;
+
+impl Form for File {
+    type Value = PathBuf;
+    const SAYS: &'static str = "a path in quotes";
+    fn read(input: Input<'_>) -> Result<PathBuf, String> {
+        match input.text() {
+            Some(text) if !text.is_empty() => Ok(PathBuf::from(text)),
+            _ => Err(not::<Self>()),
+        }
+    }
+    fn show(value: &PathBuf) -> Option<String> {
+        Some(quoted(&value.display().to_string()))
+    }
+}
+
+/// A value that may be absent.
+pub(super) struct Maybe<F>(PhantomData<F>);
+
+impl<F: Form> Form for Maybe<F> {
+    type Value = Option<F::Value>;
+    const SAYS: &'static str = F::SAYS;
+    fn read(input: Input<'_>) -> Result<Self::Value, String> {
+        F::read(input).map(Some)
+    }
+    fn show(value: &Self::Value) -> Option<String> {
+        value.as_ref().and_then(F::show)
+    }
+}
+
+/// A list of texts.
+pub(super) struct Texts;
+
+impl Form for Texts {
+    type Value = Vec<String>;
+    const SAYS: &'static str = "a list of texts such as [\"a\", \"b\"]";
+    fn read(input: Input<'_>) -> Result<Vec<String>, String> {
+        let list = input.list().ok_or_else(not::<Self>)?;
+        list.into_iter()
+            .map(|entry| Text::read(entry).map_err(|_| not::<Self>()))
+            .collect()
+    }
+    fn show(value: &Vec<String>) -> Option<String> {
+        let entries: Vec<String> = value.iter().map(|entry| quoted(entry)).collect();
+        Some(format!("[{}]", entries.join(", ")))
+    }
+}
+
+/// Where to listen.
+pub(super) struct Listens;
+
+impl Form for Listens {
+    type Value = Vec<Listen>;
+    const SAYS: &'static str = "a list of \"host:port\", \"tls:host:port\" and \"unix:/path\", such as [\"127.0.0.1:8080\"]";
+    fn read(input: Input<'_>) -> Result<Vec<Listen>, String> {
+        let texts = Texts::read(input).map_err(|_| not::<Self>())?;
+        if texts.is_empty() {
+            return Err(not::<Self>());
+        }
+        texts.iter().map(|text| text.parse()).collect()
+    }
+    fn show(value: &Vec<Listen>) -> Option<String> {
+        Texts::show(&value.iter().map(ToString::to_string).collect())
+    }
+}
+
+/// Addresses and networks of proxies.
+pub(super) struct Proxies;
+
+impl Form for Proxies {
+    type Value = TrustedProxies;
+    const SAYS: &'static str =
+        "a list of addresses, networks and \"unix\", such as [\"127.0.0.1\", \"10.0.0.0/8\"]";
+    fn read(input: Input<'_>) -> Result<TrustedProxies, String> {
+        let texts = Texts::read(input).map_err(|_| not::<Self>())?;
+        texts.join(",").parse()
+    }
+    fn show(value: &TrustedProxies) -> Option<String> {
+        Texts::show(&value.entries())
+    }
+}
+
+/// `slow.policy`.
+pub(super) struct Policy;
+
+impl Form for Policy {
+    type Value = SlowPolicy;
+    const SAYS: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
+    fn read(input: Input<'_>) -> Result<SlowPolicy, String> {
+        match input.text() {
+            Some("disconnect") => Ok(SlowPolicy::Disconnect),
+            Some("drop_oldest") => Ok(SlowPolicy::DropOldest),
+            Some("latest") => Ok(SlowPolicy::Latest),
+            _ => Err(not::<Self>()),
+        }
+    }
+    fn show(value: &SlowPolicy) -> Option<String> {
+        Some(quoted(match value {
+            SlowPolicy::Disconnect => "disconnect",
+            SlowPolicy::DropOldest => "drop_oldest",
+            SlowPolicy::Latest => "latest",
+        }))
+    }
+}

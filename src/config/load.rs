@@ -1,0 +1,330 @@
+//! Putting the settings together: file, then environment over it, then flags over those. Every fault is collected, with
+//! its place and what would be right, so that one look mends them all.
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    check,
+    form::Input,
+    settings::{PushTable, RawTable, Settings},
+    sheet::{self, Origin, Sheet},
+    table::Group,
+};
+
+/// What the command line says about settings.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--config F`.
+    pub config: Option<PathBuf>,
+    /// `--listen A`, any number of times.
+    pub listen: Vec<String>,
+    /// `--workers N`.
+    pub workers: Option<String>,
+}
+
+/// Something that is odd but does not stop the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning(pub String);
+
+/// Everything that is wrong with the settings, a line each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errors(pub Vec<String>);
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Errors {}
+
+impl Errors {
+    pub(super) fn add(&mut self, origin: &Origin, path: &str, what: impl fmt::Display) {
+        self.0.push(format!("{origin}: {path}: {what}"));
+    }
+}
+
+impl Settings {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Everything that is wrong, at once.
+    pub fn load(
+        overrides: &Overrides,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<(Self, Vec<Warning>), Errors> {
+        let variables: Vec<(String, String)> = environment
+            .filter(|(name, _)| name.starts_with("FANFARE_"))
+            .collect();
+        let in_environment = variables
+            .iter()
+            .find(|(name, value)| name == "FANFARE_CONFIG" && !value.is_empty())
+            .map(|(_, value)| PathBuf::from(value));
+        let file = overrides.config.clone().or(in_environment);
+        let mut errors = Errors::default();
+        let mut warnings = Vec::new();
+        let mut sheet = match &file {
+            Some(path) => read_file(path, &mut errors),
+            None => super::demonstration_sheet(),
+        };
+        read_environment(&mut sheet, &variables, &mut errors, &mut warnings);
+        read_flags(&mut sheet, overrides, &mut errors);
+        let settings = check::check(sheet, file, &mut errors, &mut warnings);
+        if errors.0.is_empty() {
+            Ok((settings, warnings))
+        } else {
+            // The order of lines, where they have one; the sort is stable.
+            errors.0.sort_by_key(|line| line_number(line));
+            errors.0.dedup();
+            Err(errors)
+        }
+    }
+
+    /// The settings of the built-in demonstration, which also runs without a file.
+    #[must_use]
+    pub fn demonstration() -> Self {
+        let sheet = super::demonstration_sheet();
+        check::check(sheet, None, &mut Errors::default(), &mut Vec::new())
+    }
+}
+
+fn line_number(message: &str) -> usize {
+    message
+        .split(": ")
+        .next()
+        .and_then(|place| place.rsplit_once(':'))
+        .and_then(|(_, line)| line.parse().ok())
+        .unwrap_or(usize::MAX)
+}
+
+fn read_flags(sheet: &mut Sheet, overrides: &Overrides, errors: &mut Errors) {
+    let listen = (!overrides.listen.is_empty()).then(|| overrides.listen.join(","));
+    let flags = [
+        ("--listen", "listen", listen.as_deref()),
+        ("--workers", "workers", overrides.workers.as_deref()),
+    ];
+    for (flag, name, value) in flags {
+        let Some(value) = value else { continue };
+        let origin = Origin::Flag(flag);
+        if let Some(Err(what)) = sheet.read("", name, Input::Text(value)) {
+            errors.add(&origin, name, what);
+        }
+        sheet.origins.insert(name.to_string(), origin);
+    }
+}
+
+fn read_environment(
+    sheet: &mut Sheet,
+    variables: &[(String, String)],
+    errors: &mut Errors,
+    warnings: &mut Vec<Warning>,
+) {
+    let settings = sheet.settings();
+    for (variable, value) in variables
+        .iter()
+        .filter(|(name, _)| name != "FANFARE_CONFIG")
+    {
+        let Some(setting) = settings
+            .iter()
+            .find(|setting| setting.variable() == *variable)
+        else {
+            let names: Vec<String> = settings.iter().map(sheet::Named::variable).collect();
+            let hint = suggestion(variable, names.iter().map(String::as_str));
+            warnings.push(Warning(format!(
+                "{variable}: no setting has this variable, it is ignored{hint}"
+            )));
+            continue;
+        };
+        let origin = Origin::Environment(variable.clone());
+        if let Some(Err(what)) = sheet.read(setting.table, setting.name, Input::Text(value)) {
+            errors.add(&origin, &setting.path, what);
+        }
+        sheet.origins.insert(setting.path.clone(), origin);
+    }
+}
+
+/// A file in the making: where it is, and how far each line reaches.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    sheet: Sheet,
+    errors: &'a mut Errors,
+}
+
+fn read_file(path: &Path, errors: &mut Errors) -> Sheet {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            errors
+                .0
+                .push(format!("{}: cannot be read: {error}", path.display()));
+            return Sheet::default();
+        }
+    };
+    let mut reader = Reader {
+        path,
+        text: &text,
+        sheet: Sheet::default(),
+        errors,
+    };
+    match DeTable::parse(&text) {
+        Ok(table) => reader.root(table.get_ref()),
+        Err(error) => {
+            let line = reader.line(error.span().map_or(0, |span| span.start));
+            let message = error.message().replace('\n', " ");
+            reader
+                .errors
+                .0
+                .push(format!("{}:{line}: not TOML: {message}", path.display()));
+        }
+    }
+    reader.sheet
+}
+
+impl Reader<'_> {
+    fn line(&self, at: usize) -> usize {
+        let end = at.min(self.text.len());
+        self.text.as_bytes()[..end]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1
+    }
+
+    fn origin(&self, at: usize) -> Origin {
+        Origin::File(self.path.to_owned(), self.line(at))
+    }
+
+    fn root(&mut self, table: &DeTable<'_>) {
+        let tables = Sheet::tables();
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let at = key.span().start;
+            match (name, value.get_ref()) {
+                ("raw", value) => {
+                    let mut elements = Vec::new();
+                    self.elements::<RawTable>("raw", at, value, &mut elements);
+                    self.sheet.raw = elements;
+                }
+                ("push", value) => {
+                    let mut elements = Vec::new();
+                    self.elements::<PushTable>("push", at, value, &mut elements);
+                    self.sheet.push = elements;
+                }
+                (_, DeValue::Table(inner)) if tables.iter().any(|(table, _)| *table == name) => {
+                    self.table(name, inner);
+                }
+                (_, value) if tables.iter().any(|(table, _)| *table == name) => {
+                    let what = format!(
+                        "expected a table, such as [{name}], not {}",
+                        value.type_str()
+                    );
+                    self.errors.add(&self.origin(at), name, what);
+                }
+                _ => self.setting("", key, value),
+            }
+        }
+    }
+
+    fn table(&mut self, table: &str, inner: &DeTable<'_>) {
+        for (key, value) in inner {
+            self.setting(table, key, value);
+        }
+    }
+
+    fn setting(
+        &mut self,
+        table: &str,
+        key: &Spanned<std::borrow::Cow<'_, str>>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
+        let name = key.get_ref().as_ref();
+        let path = match table {
+            "" => name.to_string(),
+            table => format!("{table}.{name}"),
+        };
+        let origin = self.origin(key.span().start);
+        match self.sheet.read(table, name, Input::Toml(value.get_ref())) {
+            Some(Ok(())) => {}
+            Some(Err(what)) => self.errors.add(&origin, &path, what),
+            None => {
+                let settings = self.sheet.settings();
+                let here = settings.iter().filter(|s| s.table == table).map(|s| s.name);
+                let mut names: Vec<&str> = here.collect();
+                if table.is_empty() {
+                    names.extend(Sheet::tables().iter().map(|(name, _)| *name));
+                    names.extend(["raw", "push"]);
+                }
+                let hint = suggestion(name, names.into_iter());
+                self.errors
+                    .add(&origin, &path, format!("unknown setting{hint}"));
+            }
+        }
+        self.sheet.origins.insert(path, origin);
+    }
+
+    fn elements<G: Group>(
+        &mut self,
+        table: &'static str,
+        at: usize,
+        value: &DeValue<'_>,
+        elements: &mut Vec<G>,
+    ) {
+        let DeValue::Array(array) = value else {
+            let what = format!("expected [[{table}]], with two brackets, as there can be several");
+            return self.errors.add(&self.origin(at), table, what);
+        };
+        for (index, value) in array.iter().enumerate() {
+            let origin = self.origin(value.span().start);
+            self.sheet
+                .origins
+                .insert(format!("{table}.{index}"), origin.clone());
+            let DeValue::Table(inner) = value.get_ref() else {
+                let what = format!("expected [[{table}]] with settings below it");
+                self.errors.add(&origin, table, what);
+                continue;
+            };
+            let mut element = G::default();
+            for (key, value) in inner {
+                let name = key.get_ref().as_ref();
+                let origin = self.origin(key.span().start);
+                match sheet::read_element(&mut element, name, Input::Toml(value.get_ref())) {
+                    Some(Ok(())) => {}
+                    Some(Err(what)) => self.errors.add(&origin, &format!("{table}.{name}"), what),
+                    None => {
+                        let hint = suggestion(name, G::ENTRIES.iter().map(|entry| entry.name));
+                        self.errors.add(
+                            &origin,
+                            &format!("{table}.{name}"),
+                            format!("unknown setting{hint}"),
+                        );
+                    }
+                }
+                self.sheet
+                    .origins
+                    .insert(format!("{table}.{index}.{name}"), origin);
+            }
+            elements.push(element);
+        }
+    }
+}
+
+/// "; did you mean …" for the nearest name, if one is near.
+fn suggestion<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
+    let near = names
+        .filter(|known| !known.is_empty())
+        .map(|known| (strsim::jaro_winkler(name, known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((likeness, known)) if likeness > 0.85 => format!("; did you mean {known}?"),
+        _ => "; `fanfare config` prints all there are".to_string(),
+    }
+}

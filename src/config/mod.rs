@@ -1,0 +1,59 @@
+//! Settings: one TOML file, environment variables over it, flags over those; checked as a whole before anything starts.
+//!
+//! The table of settings ([`settings`]) is the only place that names them; reading, environment names, `fanfare config`, checks
+//! for unknown keys and the documentation follow from it. Pure: reads the file it is told to and nothing else.
+
+mod check;
+mod form;
+mod load;
+mod print;
+pub mod settings;
+mod sheet;
+mod table;
+mod types;
+
+use std::time::Duration;
+
+pub use self::{
+    load::{Errors, Overrides, Warning},
+    print::{markdown, print},
+    settings::{Push, RawEndpoint, Settings, Tls},
+    types::{Listen, OnMessage, Secret, SlowPolicy, TrustedProxies},
+};
+use self::{
+    settings::{PushTable, RawTable},
+    sheet::Sheet,
+};
+
+/// What runs without a file: `/ws` relays and gets a push each 10 s, `/echo` echoes.
+fn demonstration_sheet() -> Sheet {
+    let any = vec!["*".to_string()];
+    Sheet {
+        raw: vec![
+            RawTable {
+                path: "/ws".to_string(),
+                on_message: "relay".to_string(),
+                subprotocols: any.clone(),
+                // Everyone on /ws is in it, so that the push reaches them and not /echo.
+                channels: vec!["demo".to_string()],
+                ..RawTable::default()
+            },
+            RawTable {
+                path: "/echo".to_string(),
+                on_message: "echo".to_string(),
+                subprotocols: any,
+                ..RawTable::default()
+            },
+        ],
+        push: vec![PushTable {
+            every: Duration::from_secs(10),
+            channel: Some("demo".to_string()),
+            data: "你好! It is {time}, {sessions} connected, push number {seq}.".to_string(),
+            only_changed: false,
+        }],
+        ..Sheet::default()
+    }
+}
+
+#[cfg(test)]
+mod tests;

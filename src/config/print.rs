@@ -1,0 +1,185 @@
+//! What `fanfare config` prints, and `docs/settings.md`: both from the table of settings.
+
+use std::fmt::Write as _;
+
+use super::{
+    demonstration_sheet,
+    settings::{PushTable, RawTable},
+    sheet::{self, Named, Sheet},
+};
+
+/// Columns that comments are filled to.
+const WIDTH: usize = 100;
+
+/// Every setting with its default and a sentence, as a file that `fanfare check` accepts and that runs the demonstration.
+#[must_use]
+pub fn print() -> String {
+    let sheet = demonstration_sheet();
+    let settings = generic(&sheet);
+    let mut text = String::new();
+    comment(
+        &mut text,
+        "Every setting of fanfare with its default. Each can be left out. An environment variable goes over the file, a flag \
+         over both. Times: \"10s\" or bare seconds; sizes: \"64KiB\" or bare bytes; lists in the environment by commas.",
+    );
+    for (table, about) in Sheet::tables() {
+        text.push('\n');
+        if !table.is_empty() {
+            comment(&mut text, about);
+            let _ = writeln!(text, "[{table}]");
+        }
+        for setting in settings.iter().filter(|setting| setting.table == table) {
+            comment(
+                &mut text,
+                &format!("{} ({})", sentence(setting), setting.variable()),
+            );
+            line(&mut text, setting);
+        }
+    }
+    text.push('\n');
+    comment(
+        &mut text,
+        "Raw WebSocket endpoints, any number of them: plain clients connect here without an SDK. With a file, only those that it \
+         lists exist; these two are the demonstration's.",
+    );
+    let raws = sheet.raw.iter().map(|raw| sheet::element("raw", raw));
+    elements(&mut text, "raw", raws);
+    text.push('\n');
+    comment(
+        &mut text,
+        "Interval pushes, any number of them. With a file, only those that it lists exist.",
+    );
+    let pushes = sheet.push.iter().map(|push| sheet::element("push", push));
+    elements(&mut text, "push", pushes);
+    text
+}
+
+/// The documentation of the settings in Markdown.
+#[must_use]
+pub fn markdown() -> String {
+    let sheet = demonstration_sheet();
+    let settings = generic(&sheet);
+    let mut text = String::from(
+        "# Settings\n\n\
+         One TOML file (`--config F` or `FANFARE_CONFIG`), environment variables over it, flags over those. `fanfare config` prints \
+         all of this as a file, `fanfare check --config F` checks one. Without a file the demonstration runs.\n\n\
+         Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, lists are separated by commas. \
+         An unknown key is an error; an unknown `FANFARE_…` variable only a warning.\n\n\
+         This file is made from the table of settings in `src/config/settings.rs`; a test keeps the two equal.\n",
+    );
+    for (table, about) in Sheet::tables() {
+        let title = if table.is_empty() {
+            "Top of the file".to_string()
+        } else {
+            format!("`[{table}]`")
+        };
+        let _ = write!(text, "\n## {title}\n\n{about}\n\n");
+        let here = settings.iter().filter(|setting| setting.table == table);
+        rows(
+            &mut text,
+            here.map(|setting| (setting, Some(setting.variable()))),
+        );
+    }
+    let _ = write!(
+        text,
+        "\n## `[[raw]]`\n\nRaw WebSocket endpoints, any number of them. With a file, only those that it lists exist.\n\n"
+    );
+    let raw = sheet::element("raw", &RawTable::default());
+    rows(&mut text, raw.iter().map(|setting| (setting, None)));
+    let _ = write!(
+        text,
+        "\n## `[[push]]`\n\nInterval pushes, any number of them. With a file, only those that it lists exist.\n\n"
+    );
+    let push = sheet::element("push", &PushTable::default());
+    rows(&mut text, push.iter().map(|setting| (setting, None)));
+    text
+}
+
+/// The settings with what differs from machine to machine left out.
+fn generic(sheet: &Sheet) -> Vec<Named> {
+    let mut settings = sheet.settings();
+    for setting in &mut settings {
+        if matches!(setting.path.as_str(), "workers" | "node") {
+            setting.shown = None;
+        }
+    }
+    settings
+}
+
+fn sentence(setting: &Named) -> String {
+    let lines: Vec<&str> = setting.doc.iter().map(|line| line.trim()).collect();
+    lines.join(" ")
+}
+
+/// A setting as a line; commented out where it has no value.
+fn line(text: &mut String, setting: &Named) {
+    let _ = match &setting.shown {
+        Some(value) => writeln!(text, "{} = {value}", setting.name),
+        None => writeln!(text, "#{} = {}", setting.name, example(setting)),
+    };
+}
+
+/// A value to show where there is none.
+fn example(setting: &Named) -> &'static str {
+    match setting.name {
+        "workers" => "4",
+        "node" => "\"node-1\"",
+        "cert" => "\"/etc/fanfare/fullchain.pem\"",
+        "origins" => "[\"https://www.example.com\"]",
+        "relay_self" => "false",
+        "channel" => "\"news\"",
+        "greeting" => "\"welcome\"",
+        "reply" => "\"Server: Received({message})\"",
+        "key" if setting.table == "tls" => "\"/etc/fanfare/privkey.pem\"",
+        _ => "\"…\"",
+    }
+}
+
+fn elements(text: &mut String, table: &str, elements: impl Iterator<Item = Vec<Named>>) {
+    for (index, settings) in elements.enumerate() {
+        let _ = writeln!(text, "[[{table}]]");
+        for setting in &settings {
+            if index == 0 {
+                comment(text, &sentence(setting));
+                line(text, setting);
+            } else if setting.shown.is_some() {
+                line(text, setting);
+            }
+        }
+    }
+}
+
+/// Text as comment lines.
+fn comment(text: &mut String, words: &str) {
+    let mut column = 0;
+    for word in words.split_whitespace() {
+        if column == 0 || column + 1 + word.chars().count() > WIDTH {
+            text.push_str(if column == 0 { "#" } else { "\n#" });
+            column = 1;
+        }
+        let _ = write!(text, " {word}");
+        column += 1 + word.chars().count();
+    }
+    text.push('\n');
+}
+
+fn rows<'a>(text: &mut String, settings: impl Iterator<Item = (&'a Named, Option<String>)>) {
+    text.push_str("| setting | default | |\n| --- | --- | --- |\n");
+    for (setting, variable) in settings {
+        let default = match (&setting.shown, setting.path.as_str()) {
+            (_, "workers") => "cores".to_string(),
+            (_, "node") => "host name".to_string(),
+            (_, "raw.path" | "push.every" | "push.data") => "required".to_string(),
+            (Some(value), _) => format!("`{value}`"),
+            (None, _) => "none".to_string(),
+        };
+        let variable = variable.map_or(String::new(), |name| format!(" `{name}`"));
+        let sentence = sentence(setting).replace('|', "\\|");
+        let says = setting.says.replace('|', "\\|");
+        let _ = writeln!(
+            text,
+            "| `{}` | {default} | {sentence} Form: {says}.{variable} |",
+            setting.name
+        );
+    }
+}

@@ -1,0 +1,166 @@
+//! The settings' own types of values.
+
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
+
+use ipnet::IpNet;
+
+/// One entry of `listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `host:port`, plain TCP.
+    Tcp(String),
+    /// `tls:host:port`.
+    Tls(String),
+    /// `unix:/path`.
+    Unix(PathBuf),
+}
+
+impl FromStr for Listen {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Some(path) = text.strip_prefix("unix:") {
+            if path.is_empty() {
+                return Err("\"unix:\" needs a path, such as \"unix:/run/fanfare.sock\"".into());
+            }
+            return Ok(Self::Unix(path.into()));
+        }
+        let (address, is_tls) = match text.strip_prefix("tls:") {
+            Some(address) => (address, true),
+            None => (text, false),
+        };
+        let port = address
+            .rsplit_once(':')
+            .filter(|(host, _)| !host.is_empty())
+            .and_then(|(_, port)| port.parse::<u16>().ok());
+        match port {
+            None => Err(format!(
+                "{text:?} is no address; expected \"host:port\" with a port up to 65535, \"tls:host:port\" or \
+                 \"unix:/path\""
+            )),
+            Some(_) if is_tls => Ok(Self::Tls(address.into())),
+            Some(_) => Ok(Self::Tcp(address.into())),
+        }
+    }
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => f.write_str(address),
+            Self::Tls(address) => write!(f, "tls:{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Peers whose word about the client's address is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    unix: bool,
+}
+
+impl TrustedProxies {
+    /// Whether a peer with this address is one of them.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.networks
+            .iter()
+            .any(|network| network.contains(&address))
+    }
+
+    /// Whether peers on unix sockets are.
+    #[must_use]
+    pub fn trusts_unix(&self) -> bool {
+        self.unix
+    }
+
+    /// The entries as they are written; an address is a network of itself.
+    #[must_use]
+    pub fn entries(&self) -> Vec<String> {
+        let networks = self.networks.iter().map(ToString::to_string);
+        networks
+            .chain(self.unix.then(|| "unix".to_string()))
+            .collect()
+    }
+}
+
+impl FromStr for TrustedProxies {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut proxies = Self::default();
+        for entry in text
+            .split(',')
+            .map(str::trim)
+            .filter(|entry| !entry.is_empty())
+        {
+            if entry == "unix" {
+                proxies.unix = true;
+            } else if let Ok(address) = entry.parse::<IpAddr>() {
+                proxies.networks.push(address.to_canonical().into());
+            } else if let Ok(network) = entry.parse::<IpNet>() {
+                proxies.networks.push(network.trunc());
+            } else {
+                return Err(format!(
+                    "{entry:?} is neither an address nor a network; expected for example \"10.0.0.7\", \"10.0.0.0/8\" \
+                     or \"unix\""
+                ));
+            }
+        }
+        Ok(proxies)
+    }
+}
+
+/// What happens when publications overflow a client's outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SlowPolicy {
+    /// The client is closed with 3008.
+    Disconnect,
+    /// The oldest publications are dropped.
+    DropOldest,
+    /// Of every channel only the newest publication is kept.
+    Latest,
+}
+
+/// A text that is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Hides a text.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        Self(text.to_string())
+    }
+
+    /// The text itself, to compare with.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(secret)")
+    }
+}
+
+/// What a raw endpoint does with a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnMessage {
+    /// Nothing.
+    Ignore,
+    /// The same back, text or binary.
+    Echo,
+    /// This text back, with `{message}` filled in.
+    Reply(String),
+    /// On to everyone in the client's channels, or on the path if it has none.
+    Relay {
+        /// Whether the sender gets it too.
+        relay_self: bool,
+    },
+}

@@ -1,0 +1,63 @@
+//! The administrator's key: `Authorization: Bearer <admin.key>`, compared in constant time.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, HeaderMap},
+};
+
+use super::AppState;
+
+/// Lets the administrator in. While no key is set, what needs it does not exist (404).
+///
+/// # Errors
+/// The answer to give instead.
+pub fn admin(request: &HttpRequest, state: &AppState) -> Result<(), Box<HttpResponse>> {
+    let Some(key) = &state.settings.admin.key else {
+        return Err(Box::new(
+            HttpResponse::NotFound()
+                .content_type("text/plain; charset=utf-8")
+                .body("not served while no admin.key is set\n"),
+        ));
+    };
+    if bearer(request.headers()).is_some_and(|given| same(given, key.expose().as_bytes())) {
+        return Ok(());
+    }
+    Err(Box::new(
+        HttpResponse::Unauthorized()
+            .insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"fanfare admin\""))
+            .content_type("text/plain; charset=utf-8")
+            .body("needs the header Authorization: Bearer <admin.key>\n"),
+    ))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, key) = value.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"bearer ")
+        .then(|| key.trim_ascii())
+}
+
+/// Compares without telling by its time where two keys differ.
+fn same(given: &[u8], key: &[u8]) -> bool {
+    let mut difference = given.len() ^ key.len();
+    for (index, byte) in given.iter().enumerate() {
+        let other = key.get(index % key.len().max(1)).copied().unwrap_or(0);
+        difference |= usize::from(byte ^ other);
+    }
+    difference == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_whole_key_is_the_key() {
+        assert!(same(b"secret", b"secret"));
+        for other in [&b"secre"[..], b"secretsecret", b"Secret", b"", b"secrets"] {
+            assert!(!same(other, b"secret"), "{other:?}");
+        }
+        assert!(!same(b"x", b""));
+    }
+}

@@ -1,0 +1,31 @@
+//! `/health`: the process answers. `/ready`: it takes new sessions.
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+
+use super::State;
+
+fn answer(status: StatusCode, text: &'static str) -> HttpResponse {
+    HttpResponse::build(status)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
+        .body(text)
+}
+
+/// 200 as long as the process answers at all.
+pub async fn health() -> HttpResponse {
+    answer(StatusCode::OK, "ok\n")
+}
+
+/// 503 from the moment a drain begins, and while the session limit is reached.
+pub async fn ready(state: State) -> HttpResponse {
+    if state.drain.has_begun() {
+        answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if state.admission.is_full() {
+        answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
+    } else {
+        answer(StatusCode::OK, "ready\n")
+    }
+}

@@ -1,0 +1,197 @@
+//! `/metrics` in OpenMetrics form, by prometheus-client. Labels are bounded: workers, the endpoints of the settings,
+//! and fixed words.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use actix_web::{HttpResponse, http::header};
+use prometheus_client::{
+    collector::Collector,
+    encoding::{DescriptorEncoder, EncodeMetric, text::encode},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    registry::Registry,
+};
+
+use super::{AppState, State};
+use crate::{
+    metrics::{Count, WorkerStats},
+    server::GetOverview,
+};
+
+/// Answers `/metrics`.
+pub async fn metrics(state: State) -> HttpResponse {
+    let by_endpoint = match state.server.send(GetOverview).await {
+        Ok(overview) => overview.by_endpoint,
+        Err(_) => Vec::new(),
+    };
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Snapshot {
+        state: state.0.clone(),
+        by_endpoint,
+    }));
+    let mut text = String::new();
+    match encode(&mut text, &registry) {
+        Ok(()) => HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
+            .body(text),
+        Err(error) => HttpResponse::InternalServerError().body(format!("{error}\n")),
+    }
+}
+
+struct Snapshot {
+    state: Arc<AppState>,
+    by_endpoint: Vec<(Arc<str>, usize)>,
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Snapshot")
+    }
+}
+
+type Encoded = Result<(), std::fmt::Error>;
+
+/// Counters of each worker: name, help, number.
+type PerWorker = (&'static str, &'static str, fn(&WorkerStats) -> &Count);
+
+const PER_WORKER: [PerWorker; 7] = [
+    ("fanfare_messages_received", "Data messages received", |s| {
+        &s.messages_in
+    }),
+    ("fanfare_messages_sent", "Data messages written", |s| {
+        &s.messages_out
+    }),
+    (
+        "fanfare_received_bytes",
+        "Bytes received on WebSocket connections",
+        |s| &s.bytes_in,
+    ),
+    (
+        "fanfare_sent_bytes",
+        "Bytes written on WebSocket connections",
+        |s| &s.bytes_out,
+    ),
+    (
+        "fanfare_slow_disconnects",
+        "Sessions ended as too slow (3008, 3009)",
+        |s| &s.slow_disconnects,
+    ),
+    (
+        "fanfare_dropped_publications",
+        "Publications dropped for slow clients",
+        |s| &s.dropped,
+    ),
+    (
+        "fanfare_no_pong_disconnects",
+        "Sessions ended for lack of life (3012)",
+        |s| &s.no_pong,
+    ),
+];
+
+impl Collector for Snapshot {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
+        let state = &self.state;
+        let (now, peak, total) = state.counts.read();
+        gauge(&mut encoder, "fanfare_sessions", "Sessions now", now)?;
+        gauge(
+            &mut encoder,
+            "fanfare_sessions_peak",
+            "Most sessions at a time",
+            peak,
+        )?;
+        counter(
+            &mut encoder,
+            "fanfare_sessions_opened",
+            "Sessions since the start",
+            total,
+        )?;
+        gauge(
+            &mut encoder,
+            "fanfare_channels",
+            "Channels with a member on this node",
+            state.broker.channels() as u64,
+        )?;
+        gauge(
+            &mut encoder,
+            "fanfare_draining",
+            "1 while the node drains",
+            u64::from(state.drain.has_begun()),
+        )?;
+        counter(
+            &mut encoder,
+            "fanfare_refused_publications",
+            "Publications refused for lack of room",
+            state.metrics.publish_refused.load(Relaxed),
+        )?;
+        let mut family = encoder.encode_descriptor(
+            "fanfare_endpoint_sessions",
+            "Sessions now, by endpoint",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (path, count) in &self.by_endpoint {
+            let labels = [("endpoint", path.to_string())];
+            ConstGauge::new(*count as u64).encode(family.encode_family(&labels)?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "fanfare_refused_handshakes",
+            "Handshakes refused, by reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for (reason, count) in state.metrics.refused() {
+            let labels = [("reason", reason)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        self.encode_workers(&mut encoder)
+    }
+}
+
+impl Snapshot {
+    fn encode_workers(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let workers = self.state.metrics.workers();
+        let label = |worker: usize| [("worker", worker.to_string())];
+        let mut family = encoder.encode_descriptor(
+            "fanfare_worker_sessions",
+            "Sessions now, by worker",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (worker, stats) in workers.iter().enumerate() {
+            ConstGauge::new(stats.sessions.get()).encode(family.encode_family(&label(worker))?)?;
+        }
+        for (name, help, of) in PER_WORKER {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (worker, stats) in workers.iter().enumerate() {
+                let count = ConstCounter::new(of(stats).get());
+                count.encode(family.encode_family(&label(worker))?)?;
+            }
+        }
+        let mut family = encoder.encode_descriptor(
+            "fanfare_delivery_delay_seconds",
+            "Publication accepted to written",
+            None,
+            MetricType::Histogram,
+        )?;
+        for (worker, stats) in workers.iter().enumerate() {
+            let (buckets, sum) = stats.delays.read();
+            let count = buckets.iter().map(|(_, count)| count).sum();
+            family
+                .encode_family(&label(worker))?
+                .encode_histogram::<prometheus_client::encoding::NoLabelSet>(
+                    sum, count, &buckets, None,
+                )?;
+        }
+        Ok(())
+    }
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Encoded {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    ConstGauge::new(value).encode(metric)
+}
+
+fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Encoded {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    ConstCounter::new(value).encode(metric)
+}

@@ -1,0 +1,78 @@
+//! The test page: the files of `static/`, built into the binary.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{self, ETag, EntityTag, IfNoneMatch},
+    web::Path,
+};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+/// Everything from here, nothing inline: a message that a peer sent can never become script. `ws:` and `wss:` are
+/// open since the page is made to connect anywhere.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
+                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+#[derive(RustEmbed)]
+#[folder = "static/"]
+struct Files;
+
+/// Answers `/`.
+pub async fn index(request: HttpRequest) -> HttpResponse {
+    serve(&request, "index.html")
+}
+
+/// Answers `/static/{name}`.
+pub async fn file(request: HttpRequest, name: Path<String>) -> HttpResponse {
+    serve(&request, &name)
+}
+
+fn serve(request: &HttpRequest, name: &str) -> HttpResponse {
+    let Some(file) = Files::get(name) else {
+        return HttpResponse::NotFound()
+            .content_type("text/plain; charset=utf-8")
+            .body("the page has no such file\n");
+    };
+    let tag = tag(&file);
+    let mut response = if is_known(request, &tag) {
+        HttpResponse::NotModified()
+    } else {
+        HttpResponse::Ok()
+    };
+    response
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .insert_header((header::REFERRER_POLICY, "no-referrer"))
+        // The address stays the same over versions, so each use asks whether the copy is current.
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .insert_header(ETag(tag))
+        .content_type(content_type(name));
+    if is_known(request, &self::tag(&file)) {
+        response.finish()
+    } else {
+        response.body(file.data)
+    }
+}
+
+fn tag(file: &EmbeddedFile) -> EntityTag {
+    let hash = file.metadata.sha256_hash();
+    EntityTag::new_strong(hash[..8].iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
+    use actix_web::http::header::Header;
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
+        _ => false,
+    }
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("html") => "text/html; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        _ => "application/octet-stream",
+    }
+}

@@ -1,0 +1,28 @@
+//! fanfare: a push server. Clients hold a connection open, and the server sends to them: what a backend publishes,
+//! what a timer says, what another client says.
+//!
+//! `docs/architecture.md` tells how the modules fit together. Imports point down only:
+//! [`node`] and the binary; [`http`] and [`drain`]; [`session`]; [`server`], [`shard`], [`broker::memory`];
+//! [`transport`], [`registry`], [`publication`], [`heartbeat`], [`admission`], [`metrics`], the [`broker::Broker`] trait;
+//! [`codec`], [`close`], [`id`], [`config`].
+
+pub mod admission;
+pub mod broker;
+pub mod cli;
+pub mod close;
+pub mod codec;
+pub mod config;
+pub mod drain;
+pub mod heartbeat;
+pub mod http;
+pub mod id;
+pub mod logger;
+pub mod metrics;
+pub mod node;
+pub mod publication;
+pub mod registry;
+pub mod server;
+pub mod session;
+pub mod shard;
+pub mod signals;
+pub mod transport;

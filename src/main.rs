@@ -1,0 +1,118 @@
+//! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain, 1 when it cannot serve or
+//! a second signal ended it, 2 when command line or settings are wrong.
+
+use std::process::ExitCode;
+
+use fanfare::{
+    cli::{self, Command},
+    config::{self, Overrides, Settings},
+    logger::Filter,
+    node::{Node, NodeError, Outcome},
+    signals::Signals,
+};
+
+/// Settings or command line are wrong.
+const WRONG_SETTINGS: u8 = 2;
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        Command::Serve(overrides) => serve(&overrides),
+        Command::Config => {
+            print!("{}", config::print());
+            ExitCode::SUCCESS
+        }
+        Command::Check(overrides) => check(&overrides),
+    }
+}
+
+fn load(overrides: &Overrides) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
+    Settings::load(overrides, std::env::vars()).map_err(|errors| {
+        eprintln!("{errors}");
+        ExitCode::from(WRONG_SETTINGS)
+    })
+}
+
+fn check(overrides: &Overrides) -> ExitCode {
+    match load(overrides) {
+        Ok((settings, warnings)) => {
+            for warning in warnings {
+                eprintln!("warning: {}", warning.0);
+            }
+            match settings.file {
+                Some(file) => println!("{}: the settings are right", file.display()),
+                None => println!(
+                    "no file is given (--config F or FANFARE_CONFIG); the demonstration would run"
+                ),
+            }
+            ExitCode::SUCCESS
+        }
+        Err(code) => code,
+    }
+}
+
+fn serve(overrides: &Overrides) -> ExitCode {
+    let (settings, warnings) = match load(overrides) {
+        Ok(loaded) => loaded,
+        Err(code) => return code,
+    };
+    let filter = match Filter::install(&settings.log.filter) {
+        Ok(filter) => filter,
+        Err(error) => {
+            eprintln!("logging cannot be set up: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    for warning in warnings {
+        log::warn!("{}", warning.0);
+    }
+    match run(settings, overrides, &filter) {
+        Ok(Outcome::Drained) => ExitCode::SUCCESS,
+        Ok(Outcome::Aborted) => ExitCode::FAILURE,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Outcome, NodeError> {
+    let demonstration = settings.demonstration;
+    match &settings.file {
+        Some(file) => log::info!(
+            "fanfare {} with {}",
+            env!("CARGO_PKG_VERSION"),
+            file.display()
+        ),
+        None => log::info!(
+            "fanfare {}: no settings given, so the demonstration runs: /ws relays and gets a push each 10 s, /echo echoes. \
+             `fanfare config` prints a file to start from",
+            env!("CARGO_PKG_VERSION")
+        ),
+    }
+    let system = actix_rt::System::new();
+    system.block_on(async {
+        let signals = Signals::listen().map_err(|error| NodeError::Io("signals", error))?;
+        let node = Node::bind(settings)?;
+        if demonstration && !node.is_local() {
+            log::warn!(
+                "THE DEMONSTRATION IS REACHABLE FROM beyond this machine: anyone can connect and speak to everyone. Give \
+                 settings with --config F, or listen on 127.0.0.1"
+            );
+        }
+        for url in node.urls() {
+            log::info!("listening on {url}");
+        }
+        node.run(signals, || reload_filter(overrides, filter)).await
+    })
+}
+
+/// Takes up the log filter of the settings as they are now; if they are wrong, says so and changes nothing.
+fn reload_filter(overrides: &Overrides, filter: &Filter) {
+    match Settings::load(overrides, std::env::vars()) {
+        Ok((settings, _)) => {
+            filter.set(&settings.log.filter);
+            log::info!("log filter taken up: {}", settings.log.filter);
+        }
+        Err(errors) => log::error!("the settings are wrong, the log filter stays:\n{errors}"),
+    }
+}

@@ -1,0 +1,206 @@
+//! What a worker counts, and how it is shown in OpenMetrics form.
+//!
+//! Every number of a [`WorkerStats`] has exactly one writer, its worker's thread, so that counting on the delivery
+//! path is a plain load and store; readers (the routes `/status` and `/metrics`) may be a moment behind.
+//! Labels are bounded: workers, endpoints of the settings, and fixed words.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// A number with one writer.
+#[derive(Debug, Default)]
+pub struct Count(AtomicU64);
+
+impl Count {
+    /// Adds `n`; only the owning thread may call this.
+    pub fn add(&self, n: u64) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
+    }
+
+    /// Takes `n` away; only the owning thread may call this.
+    pub fn sub(&self, n: u64) {
+        self.0
+            .store(self.0.load(Relaxed).saturating_sub(n), Relaxed);
+    }
+
+    /// Sets the number; only the owning thread may call this.
+    pub fn set(&self, n: u64) {
+        self.0.store(n, Relaxed);
+    }
+
+    /// The number now.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Upper bounds of the buckets of delivery delay, in seconds; the last bucket is without bound.
+pub const DELAY_BUCKETS: [f64; 14] = [
+    0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// Distribution of delays with one writer.
+#[derive(Debug, Default)]
+pub struct Delays {
+    counts: [Count; DELAY_BUCKETS.len() + 1],
+    sum_nanos: Count,
+}
+
+impl Delays {
+    /// Notes `times` deliveries that took `delay` each.
+    pub fn observe(&self, delay: Duration, times: u64) {
+        let seconds = delay.as_secs_f64();
+        let bucket = DELAY_BUCKETS.partition_point(|&bound| bound < seconds);
+        self.counts[bucket].add(times);
+        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        self.sum_nanos.add(nanos.saturating_mul(times));
+    }
+
+    /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative, and the sum in seconds.
+    #[must_use]
+    pub fn read(&self) -> (Vec<(f64, u64)>, f64) {
+        let bounds = DELAY_BUCKETS.iter().copied().chain([f64::INFINITY]);
+        let buckets = bounds
+            .zip(self.counts.iter().map(Count::get))
+            .collect::<Vec<_>>();
+        (buckets, self.sum_nanos.get() as f64 / 1e9)
+    }
+}
+
+/// What one worker counts.
+#[derive(Debug, Default)]
+pub struct WorkerStats {
+    /// Sessions now.
+    pub sessions: Count,
+    /// Channels with a member on this worker, the server's own left out.
+    pub channels: Count,
+    /// Data messages received (text and binary).
+    pub messages_in: Count,
+    /// Data messages written (replies and publications).
+    pub messages_out: Count,
+    /// Bytes received from WebSocket connections.
+    pub bytes_in: Count,
+    /// Bytes written to WebSocket connections.
+    pub bytes_out: Count,
+    /// Sessions ended because they took less than they were sent (3008) or nothing at all (3009).
+    pub slow_disconnects: Count,
+    /// Publications dropped for slow clients by `drop_oldest` and `latest`.
+    pub dropped: Count,
+    /// Sessions ended because no life came after a ping (3012).
+    pub no_pong: Count,
+    /// Publication accepted to written.
+    pub delays: Delays,
+}
+
+/// All workers of this process. Grows by one entry a worker thread, of which there are few.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    workers: Mutex<Vec<Arc<WorkerStats>>>,
+    refused: [AtomicU64; REFUSALS.len()],
+    /// Publications refused because a shard had no room.
+    pub publish_refused: AtomicU64,
+}
+
+/// Reasons why a handshake is refused, as labels; the order is that of [`Refused`].
+pub const REFUSALS: [&str; 8] = [
+    "not_websocket",
+    "version",
+    "key",
+    "http_1_0",
+    "origin",
+    "full",
+    "address",
+    "bad_request",
+];
+
+/// Why a handshake was refused; an index into [`REFUSALS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// Not a WebSocket request.
+    NotWebSocket,
+    /// A WebSocket version other than 13.
+    Version,
+    /// Key missing or malformed.
+    Key,
+    /// HTTP/1.0.
+    Http10,
+    /// The origin is not allowed.
+    Origin,
+    /// No room, or draining.
+    Full,
+    /// Too many from one address.
+    Address,
+    /// Method, body, channel name and other faults of the request.
+    BadRequest,
+}
+
+impl Metrics {
+    /// Adds a worker's numbers to those that are shown.
+    pub fn add_worker(&self) -> Arc<WorkerStats> {
+        let stats = Arc::new(WorkerStats::default());
+        self.lock().push(stats.clone());
+        stats
+    }
+
+    /// The workers' numbers, in the order of the workers.
+    #[must_use]
+    pub fn workers(&self) -> Vec<Arc<WorkerStats>> {
+        self.lock().clone()
+    }
+
+    /// Sum of one number over all workers.
+    #[must_use]
+    pub fn sum(&self, of: impl Fn(&WorkerStats) -> &Count) -> u64 {
+        self.lock().iter().map(|stats| of(stats).get()).sum()
+    }
+
+    /// Counts a refused handshake.
+    pub fn refuse(&self, why: Refused) {
+        self.refused[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Refused handshakes by reason.
+    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.refused.iter().map(|count| count.load(Relaxed));
+        REFUSALS.into_iter().zip(counts)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerStats>>> {
+        // The lock guards a push and clones of `Arc`s, which leave the list whole even if they panic.
+        self.workers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_fall_into_the_bucket_whose_bound_they_do_not_exceed() {
+        let delays = Delays::default();
+        delays.observe(Duration::from_micros(100), 1);
+        delays.observe(Duration::from_micros(101), 2);
+        delays.observe(Duration::from_secs(60), 3);
+        let (buckets, sum) = delays.read();
+        assert_eq!(buckets[0].1, 1);
+        assert_eq!(buckets[1].1, 2);
+        assert_eq!(buckets[DELAY_BUCKETS.len()], (f64::INFINITY, 3));
+        assert!((sum - 180.000_302).abs() < 1e-6, "{sum}");
+    }
+
+    #[test]
+    fn workers_are_summed() {
+        let metrics = Metrics::default();
+        metrics.add_worker().messages_in.add(2);
+        metrics.add_worker().messages_in.add(3);
+        assert_eq!(metrics.sum(|stats| &stats.messages_in), 5);
+    }
+}

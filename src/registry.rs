@@ -1,0 +1,262 @@
+//! Which session is in which channel: a two-way index, owned by one shard, pure data.
+//!
+//! Both directions change in the same method, so they cannot disagree; each asserts the other in debug builds.
+//! A channel without members costs nothing: its entry goes with its last member. Joining and leaving take
+//! constant time, since each membership knows its place in both lists.
+
+use std::{collections::HashMap, sync::Arc};
+
+use slab::Slab;
+
+/// Name of a channel, shared by all who hold it: 1–255 bytes of visible ASCII.
+pub type ChannelName = Arc<str>;
+
+/// A session's place in its shard; reused after the session has left.
+pub type SessionKey = u32;
+
+#[derive(Debug)]
+struct Channel {
+    name: ChannelName,
+    /// Session, and the place of this membership in the session's list.
+    members: Vec<(SessionKey, u32)>,
+}
+
+/// The index. Sessions are added by [`add_session`](Self::add_session) under keys the caller chooses.
+#[derive(Debug, Default)]
+pub struct Registry {
+    names: HashMap<ChannelName, usize>,
+    channels: Slab<Channel>,
+    /// For each session key: channel, and the place of this membership in the channel's list.
+    sessions: Vec<Option<Vec<(u32, u32)>>>,
+}
+
+impl Registry {
+    /// An empty index.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes room for a session that is in no channel yet.
+    pub fn add_session(&mut self, session: SessionKey) {
+        let index = session as usize;
+        if self.sessions.len() <= index {
+            self.sessions.resize_with(index + 1, || None);
+        }
+        debug_assert!(self.sessions[index].is_none(), "session {session} twice");
+        self.sessions[index] = Some(Vec::new());
+    }
+
+    /// Takes a session out of all its channels and forgets it. Calls `vacated` for each channel that lost its
+    /// last member.
+    pub fn remove_session(&mut self, session: SessionKey, mut vacated: impl FnMut(&ChannelName)) {
+        let Some(slot) = self.sessions.get_mut(session as usize) else {
+            return;
+        };
+        let Some(memberships) = slot.take() else {
+            return;
+        };
+        for (channel, place) in memberships {
+            self.take_member(channel, place, &mut vacated);
+        }
+    }
+
+    /// Puts a session into a channel. Returns `None` if it was there already, else whether the channel was
+    /// empty before. Cost: linear in the session's own channels, which `limits.subscriptions` bounds.
+    pub fn join(&mut self, session: SessionKey, name: &ChannelName) -> Option<bool> {
+        let memberships = self
+            .sessions
+            .get_mut(session as usize)
+            .and_then(Option::as_mut)?;
+        let channel = match self.names.get(name) {
+            Some(&channel) => channel,
+            None => {
+                let channel = self.channels.insert(Channel {
+                    name: name.clone(),
+                    members: Vec::new(),
+                });
+                self.names.insert(name.clone(), channel);
+                channel
+            }
+        };
+        if memberships.iter().any(|&(c, _)| c as usize == channel) {
+            return None;
+        }
+        let members = &mut self.channels[channel].members;
+        let occupied = members.is_empty();
+        memberships.push((channel as u32, members.len() as u32));
+        members.push((session, memberships.len() as u32 - 1));
+        Some(occupied)
+    }
+
+    /// Takes a session out of one channel. Returns `None` if it was not there, else whether the channel is
+    /// empty now.
+    pub fn leave(&mut self, session: SessionKey, name: &str) -> Option<bool> {
+        let channel = *self.names.get(name)? as u32;
+        let memberships = self
+            .sessions
+            .get_mut(session as usize)
+            .and_then(Option::as_mut)?;
+        let index = memberships.iter().position(|&(c, _)| c == channel)?;
+        let (_, place) = memberships.swap_remove(index);
+        if let Some(&(moved_channel, moved_place)) = memberships.get(index) {
+            self.channels[moved_channel as usize].members[moved_place as usize].1 = index as u32;
+        }
+        let mut empty = false;
+        self.take_member(channel, place, &mut |_| empty = true);
+        Some(empty)
+    }
+
+    /// The members of a channel, in no particular order.
+    pub fn members(&self, name: &str) -> impl ExactSizeIterator<Item = SessionKey> + '_ {
+        let members = match self.names.get(name) {
+            Some(&channel) => self.channels[channel].members.as_slice(),
+            None => &[],
+        };
+        members.iter().map(|&(session, _)| session)
+    }
+
+    /// The channels of a session, in no particular order.
+    pub fn channels_of(&self, session: SessionKey) -> impl Iterator<Item = &ChannelName> {
+        self.sessions
+            .get(session as usize)
+            .and_then(Option::as_ref)
+            .into_iter()
+            .flatten()
+            .map(|&(channel, _)| &self.channels[channel as usize].name)
+    }
+
+    /// Channels that have a member.
+    #[must_use]
+    pub fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// Removes the member at `place`; the last member takes its place and the moved session is told so.
+    fn take_member(&mut self, channel: u32, place: u32, vacated: &mut impl FnMut(&ChannelName)) {
+        let entry = &mut self.channels[channel as usize];
+        entry.members.swap_remove(place as usize);
+        if let Some(&(moved, index)) = entry.members.get(place as usize) {
+            // The session being removed has given up its list already; only others need the news.
+            if let Some(list) = self.sessions[moved as usize].as_mut() {
+                list[index as usize].1 = place;
+            }
+        }
+        if entry.members.is_empty() {
+            let entry = self.channels.remove(channel as usize);
+            self.names.remove(&entry.name);
+            vacated(&entry.name);
+        } else if entry.members.capacity() > 64
+            && entry.members.len() * 4 < entry.members.capacity()
+        {
+            let half = entry.members.capacity() / 2;
+            entry.members.shrink_to(half);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same index, written in the plainest way.
+    #[derive(Default)]
+    struct Model {
+        sessions: BTreeMap<SessionKey, BTreeSet<String>>,
+    }
+
+    impl Model {
+        fn members(&self, name: &str) -> BTreeSet<SessionKey> {
+            self.sessions
+                .iter()
+                .filter(|(_, channels)| channels.contains(name))
+                .map(|(&session, _)| session)
+                .collect()
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add(SessionKey),
+        Remove(SessionKey),
+        Join(SessionKey, u8),
+        Leave(SessionKey, u8),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            (0..12u32).prop_map(Step::Add),
+            (0..12u32).prop_map(Step::Remove),
+            (0..12u32, 0..6u8).prop_map(|(s, c)| Step::Join(s, c)),
+            (0..12u32, 0..6u8).prop_map(|(s, c)| Step::Join(s, c)),
+            (0..12u32, 0..6u8).prop_map(|(s, c)| Step::Leave(s, c)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_sequence_of_steps_agrees_with_the_naive_model(steps in prop::collection::vec(step(), 0..300)) {
+            let mut registry = Registry::new();
+            let mut model = Model::default();
+            for step in steps {
+                match step {
+                    Step::Add(session) => {
+                        if let std::collections::btree_map::Entry::Vacant(entry) = model.sessions.entry(session) {
+                            entry.insert(BTreeSet::new());
+                            registry.add_session(session);
+                        }
+                    }
+                    Step::Remove(session) => {
+                        let mut vacated = BTreeSet::new();
+                        registry.remove_session(session, |name| {
+                            assert!(vacated.insert(name.to_string()), "a channel vacated twice");
+                        });
+                        let mine = model.sessions.remove(&session).unwrap_or_default();
+                        let expected: BTreeSet<String> =
+                            mine.into_iter().filter(|name| model.members(name).is_empty()).collect();
+                        prop_assert_eq!(vacated, expected);
+                    }
+                    Step::Join(session, channel) => {
+                        let name = format!("c{channel}");
+                        let expected = model.sessions.contains_key(&session).then(|| model.members(&name).is_empty());
+                        let fresh = model.sessions.get_mut(&session).is_some_and(|set| set.insert(name.clone()));
+                        prop_assert_eq!(
+                            registry.join(session, &name.as_str().into()),
+                            if fresh { expected } else { None }
+                        );
+                    }
+                    Step::Leave(session, channel) => {
+                        let name = format!("c{channel}");
+                        let was = model.sessions.get_mut(&session).is_some_and(|set| set.remove(&name));
+                        prop_assert_eq!(
+                            registry.leave(session, &name),
+                            was.then(|| model.members(&name).is_empty())
+                        );
+                    }
+                }
+                let mut occupied = BTreeSet::new();
+                for channel in 0..6u8 {
+                    let name = format!("c{channel}");
+                    let members = registry.members(&name);
+                    let count = members.len();
+                    let members: BTreeSet<_> = members.collect();
+                    prop_assert_eq!(count, members.len());
+                    prop_assert_eq!(&members, &model.members(&name));
+                    if !members.is_empty() {
+                        occupied.insert(name);
+                    }
+                }
+                prop_assert_eq!(registry.channel_count(), occupied.len());
+                for (&session, channels) in &model.sessions {
+                    let mine: BTreeSet<String> =
+                        registry.channels_of(session).map(|name| name.to_string()).collect();
+                    prop_assert_eq!(&mine, channels);
+                }
+            }
+        }
+    }
+}

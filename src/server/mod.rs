@@ -1,0 +1,182 @@
+//! The central `Server` actor: knows every session of this node, counts them, and runs the interval pushes.
+//!
+//! It has a thread of its own and stands beside the delivery path, never in it: sessions tell it that they came
+//! and went, the routes ask it, and its pushes go to the broker like anyone else's. Its mailbox holds at most two
+//! messages a session, so `limits.sessions` bounds it.
+
+mod directory;
+mod push;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use actix::{Actor, Context, Handler, Message, MessageResult};
+
+use self::directory::Directory;
+pub use self::directory::{Filter, Page};
+use self::push::IntervalPush;
+pub use self::push::PushStatus;
+use crate::{broker::Broker, close::Ending, config, id::SessionId, transport::info::SessionInfo};
+
+/// Counts of sessions, kept by the `Server` actor and read by anyone.
+#[derive(Debug, Default)]
+pub struct SessionCounts {
+    now: AtomicU64,
+    peak: AtomicU64,
+    total: AtomicU64,
+}
+
+impl SessionCounts {
+    /// Sessions now, the most there were at a time, and all there ever were since the start.
+    #[must_use]
+    pub fn read(&self) -> (u64, u64, u64) {
+        (
+            self.now.load(Relaxed),
+            self.peak.load(Relaxed),
+            self.total.load(Relaxed),
+        )
+    }
+
+    fn set_now(&self, now: u64) {
+        self.now.store(now, Relaxed);
+        self.peak.fetch_max(now, Relaxed);
+    }
+}
+
+/// A session began.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Opened(pub Arc<SessionInfo>);
+
+/// A session ended.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Closed {
+    /// Which.
+    pub session: SessionId,
+    /// How.
+    pub ending: Ending,
+}
+
+/// Asks for [`Overview`].
+#[derive(Message)]
+#[rtype(result = "Overview")]
+pub struct GetOverview;
+
+/// What `/status` shows of sessions and pushes.
+#[derive(Debug)]
+pub struct Overview {
+    /// Sessions by path of their endpoint; endpoints without sessions are absent.
+    pub by_endpoint: Vec<(Arc<str>, usize)>,
+    /// The interval pushes, in the order of the settings.
+    pub pushes: Vec<PushStatus>,
+}
+
+/// Asks for a page of sessions.
+#[derive(Message)]
+#[rtype(result = "Page")]
+pub struct ListSessions(pub Filter);
+
+/// The actor.
+pub struct Server {
+    directory: Directory,
+    counts: Arc<SessionCounts>,
+    pushes: Vec<IntervalPush>,
+    broker: Arc<dyn Broker>,
+}
+
+impl Server {
+    /// A server with no sessions whose pushes begin one interval after it starts.
+    #[must_use]
+    pub fn new(
+        counts: Arc<SessionCounts>,
+        pushes: &[config::Push],
+        broker: Arc<dyn Broker>,
+    ) -> Self {
+        Self {
+            directory: Directory::default(),
+            counts,
+            pushes: pushes.iter().map(IntervalPush::new).collect(),
+            broker,
+        }
+    }
+}
+
+impl Actor for Server {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        // Sessions that come together report together; the default of 16 would only make them wait.
+        ctx.set_mailbox_capacity(1024);
+        for index in 0..self.pushes.len() {
+            self.schedule_push(index, ctx);
+        }
+    }
+}
+
+impl Handler<Opened> for Server {
+    type Result = ();
+
+    fn handle(&mut self, Opened(info): Opened, _: &mut Self::Context) {
+        self.directory.insert(info);
+        self.counts.total.fetch_add(1, Relaxed);
+        self.counts.set_now(self.directory.len() as u64);
+    }
+}
+
+impl Handler<Closed> for Server {
+    type Result = ();
+
+    fn handle(&mut self, closed: Closed, _: &mut Self::Context) {
+        if let Some(info) = self.directory.remove(closed.session) {
+            self.counts.set_now(self.directory.len() as u64);
+            log_end(&info, &closed.ending);
+        }
+    }
+}
+
+/// One line a session, at its end; `reason` and `user agent` come from outside and are escaped.
+fn log_end(info: &SessionInfo, ending: &Ending) {
+    let traffic = &info.traffic;
+    let address: &dyn std::fmt::Display = match &info.address {
+        Some(address) => address,
+        None => &"unix",
+    };
+    log::info!(
+        "session ended id={} address={address} endpoint={} {ending} duration={:.3}s \
+         messages_in={} messages_out={} bytes_in={} bytes_out={}",
+        info.id,
+        info.endpoint,
+        info.started.elapsed().as_secs_f64(),
+        traffic.messages_in.get(),
+        traffic.messages_out.get(),
+        traffic.bytes_in.get(),
+        traffic.bytes_out.get(),
+    );
+}
+
+impl Handler<GetOverview> for Server {
+    type Result = MessageResult<GetOverview>;
+
+    fn handle(&mut self, _: GetOverview, _: &mut Self::Context) -> Self::Result {
+        let now = tokio::time::Instant::now();
+        MessageResult(Overview {
+            by_endpoint: self.directory.by_endpoint(),
+            pushes: self.pushes.iter().map(|push| push.status(now)).collect(),
+        })
+    }
+}
+
+impl Handler<ListSessions> for Server {
+    type Result = MessageResult<ListSessions>;
+
+    fn handle(
+        &mut self,
+        ListSessions(filter): ListSessions,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        MessageResult(self.directory.page(&filter))
+    }
+}

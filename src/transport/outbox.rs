@@ -1,0 +1,505 @@
+//! The write half of a session: a bounded queue, the socket, and the session's phase, on one thread.
+//!
+//! Shared (`Rc`) by the session's reader and its shard. Pushing never writes; writing happens once a turn, by the
+//! shard after a publication or by the reader after the session's own replies, so that what one turn produced
+//! leaves in one vectored write. What the system does not take waits for writability under the write deadline.
+//! The outbox decides nothing about channels or protocols.
+
+use std::{
+    cell::{Cell, RefCell},
+    io::{self, IoSlice},
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::{
+    info::SessionInfo,
+    queue::{Bounds, Frame, Kind, Pushed, Queue, SharedPublication},
+    socket::Socket,
+};
+use crate::{
+    close::{Close, Ending},
+    codec::{self, Opcode},
+    heartbeat::{Beat, Heartbeat, Rhythm, Wheel},
+    metrics::WorkerStats,
+    publication::Form,
+    registry::SessionKey,
+};
+
+/// Frames gathered into one vectored write.
+const SLICES_MAX: usize = 64;
+
+/// What a wheel's entry names: the session's place, and the number of the entry, which tells a stale one.
+pub type Alarm = (SessionKey, u32);
+
+/// What all outboxes of one shard share.
+pub struct Common {
+    /// Bound and policy of the queues.
+    pub bounds: Bounds,
+    /// When to ping.
+    pub rhythm: Rhythm,
+    /// `slow.write_timeout`.
+    pub write_timeout: Duration,
+    /// `close.timeout`.
+    pub close_timeout: Duration,
+    /// The shard's timing wheel.
+    pub wheel: RefCell<Wheel<Alarm>>,
+    /// Number of the last alarm set.
+    pub alarms: Cell<u32>,
+    /// The worker's numbers.
+    pub stats: Arc<WorkerStats>,
+}
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Messages flow.
+    Open,
+    /// Our Close is queued or sent; we wait for the client's (RFC 6455 §7.1.2).
+    Closing,
+    /// Nothing more will be sent: what waits is flushed, then our direction is shut, then input is discarded
+    /// until the client is gone, so that a reset does not destroy what it has not read yet.
+    Lingering,
+    /// Over: the reader ends, and with it the session.
+    Ended,
+}
+
+struct Inner {
+    socket: Socket,
+    queue: Queue,
+    phase: Phase,
+    ending: Option<Ending>,
+    heartbeat: Heartbeat,
+    /// Since when something waits without any byte having been taken.
+    stalled: Option<Instant>,
+    /// When a closing or lingering connection is cut.
+    cut_at: Option<Instant>,
+    /// Our direction is shut.
+    shut: bool,
+    /// TLS: records may wait in the socket's own buffer.
+    unflushed: bool,
+    /// The session's task; absent until its first poll.
+    waker: Option<Waker>,
+    /// The alarm that counts, and when it rings.
+    alarm: Option<(u32, Instant)>,
+}
+
+/// The write half.
+pub struct Outbox {
+    info: Arc<SessionInfo>,
+    common: Rc<Common>,
+    form: Form,
+    /// `?heartbeat=1`: a text `{}` goes with every ping.
+    text_heartbeat: bool,
+    key: Cell<Option<SessionKey>>,
+    /// In the shard's list of outboxes to flush.
+    dirty: Cell<bool>,
+    inner: RefCell<Inner>,
+}
+
+impl Outbox {
+    /// Takes a socket over. Nothing happens until the shard has given it a place with [`place`](Self::place).
+    #[must_use]
+    pub fn new(
+        socket: Socket,
+        info: Arc<SessionInfo>,
+        common: Rc<Common>,
+        form: Form,
+        text_heartbeat: bool,
+        heartbeat: Heartbeat,
+    ) -> Rc<Self> {
+        Rc::new(Self {
+            info,
+            common,
+            form,
+            text_heartbeat,
+            key: Cell::new(None),
+            dirty: Cell::new(false),
+            inner: RefCell::new(Inner {
+                socket,
+                queue: Queue::default(),
+                phase: Phase::Open,
+                ending: None,
+                heartbeat,
+                stalled: None,
+                cut_at: None,
+                shut: false,
+                unflushed: false,
+                waker: None,
+                alarm: None,
+            }),
+        })
+    }
+
+    /// Gives the outbox its place in the shard, under which its alarms ring.
+    pub fn place(&self, key: SessionKey, now: Instant) {
+        self.key.set(Some(key));
+        self.on_alarm_due(now, &mut self.inner.borrow_mut());
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn info(&self) -> &Arc<SessionInfo> {
+        &self.info
+    }
+
+    /// Where the session is in its life.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.inner.borrow().phase
+    }
+
+    /// How the session came to its end, once it has.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.inner.borrow().ending.clone()
+    }
+
+    /// Queues a data message of the session's own, deflated where that was agreed and pays.
+    pub fn reply(&self, opcode: Opcode, payload: &[u8]) {
+        let compression = &self.common.bounds.compression;
+        let deflated = match self.form {
+            Form::RawDeflated(bits) if payload.len() >= compression.min_bytes => {
+                crate::publication::deflate(payload, bits, compression.level)
+            }
+            _ => None,
+        };
+        let frame = match deflated {
+            Some(deflated) => codec::encode_compressed(opcode, &deflated),
+            None => codec::encode(opcode, payload),
+        };
+        self.own(frame, Kind::Reply);
+    }
+
+    /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading is paused.
+    pub fn pong(&self, payload: &[u8]) {
+        self.own(codec::encode(Opcode::Pong, payload), Kind::Pong);
+    }
+
+    fn own(&self, bytes: Bytes, kind: Kind) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open {
+            inner.queue.push_own(bytes, kind);
+        }
+    }
+
+    /// Queues a publication; returns whether the caller is to note this outbox for a flush at the end of its
+    /// turn, which it is told once a turn.
+    pub fn push(&self, publication: &SharedPublication, now: Instant) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase != Phase::Open {
+            return false;
+        }
+        let pushed = inner
+            .queue
+            .push(publication.clone(), self.form, &self.common.bounds);
+        match pushed {
+            Pushed::Queued { dropped } => self.common.stats.dropped.add(dropped),
+            Pushed::Overflow => {
+                self.common.stats.slow_disconnects.add(1);
+                self.fail_inner(&mut inner, Close::SLOW, now);
+            }
+        }
+        !self.dirty.replace(true)
+    }
+
+    /// Whether reading is to pause: the session's own answers fill half of the bound.
+    #[must_use]
+    pub fn is_deaf(&self) -> bool {
+        self.deaf(&self.inner.borrow())
+    }
+
+    fn deaf(&self, inner: &Inner) -> bool {
+        inner.phase == Phase::Open && inner.queue.reply_bytes() > self.common.bounds.bytes_max / 2
+    }
+
+    /// Bytes came in: a sign of life.
+    pub fn life(&self, bytes: usize) {
+        self.info.traffic.bytes_in.add(bytes as u64);
+        self.common.stats.bytes_in.add(bytes as u64);
+        self.inner.borrow_mut().heartbeat.life(&self.common.rhythm);
+    }
+
+    /// A data message came in.
+    pub fn count_message_in(&self) {
+        self.info.traffic.messages_in.add(1);
+        self.common.stats.messages_in.add(1);
+    }
+
+    /// Ends the session in an orderly way: what is queued goes out, then the Close, then the client's Close is
+    /// awaited until `close.timeout`.
+    pub fn close(&self, close: Close, now: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open {
+            self.queue_close(&mut inner, &close);
+            inner.phase = Phase::Closing;
+            self.end_with(&mut inner, Ending::ByServer(close), now);
+        }
+    }
+
+    /// Ends the session for a fault of the client's: unsent whole frames are discarded, the Close is queued, and
+    /// nothing comes after it.
+    pub fn fail(&self, close: Close, now: Instant) {
+        self.fail_inner(&mut self.inner.borrow_mut(), close, now);
+    }
+
+    fn fail_inner(&self, inner: &mut Inner, close: Close, now: Instant) {
+        if inner.phase == Phase::Open {
+            inner.queue.discard_unsent(&self.common.bounds);
+            self.queue_close(inner, &close);
+            inner.phase = Phase::Lingering;
+            self.end_with(inner, Ending::ByServer(close), now);
+        }
+    }
+
+    /// The client's Close came: it is answered with its own code, or its answer to ours ends the wait.
+    pub fn answer_close(&self, close: Close, now: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open {
+            self.queue_close(&mut inner, &Close::new(close.code, ""));
+            self.end_with(&mut inner, Ending::ByPeer(close), now);
+        }
+        if inner.phase != Phase::Ended {
+            inner.phase = Phase::Lingering;
+        }
+    }
+
+    /// What the client sends cannot be read any more while we wait for its Close: stop waiting.
+    pub fn stop_waiting(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Closing {
+            inner.phase = Phase::Lingering;
+        }
+    }
+
+    /// The connection is gone or is to go now; what waits is lost.
+    pub fn end(&self, ending: Ending) {
+        self.cut(&mut self.inner.borrow_mut(), ending);
+    }
+
+    fn queue_close(&self, inner: &mut Inner, close: &Close) {
+        let bytes = codec::encode_close(close.code, &close.reason);
+        inner.queue.push_own(bytes, Kind::Close);
+    }
+
+    fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
+        inner.ending.get_or_insert(ending);
+        let at = now + self.common.close_timeout;
+        inner.cut_at = Some(at);
+        self.set_alarm(inner, at);
+        // The reader has a new phase to act on.
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Writes what waits, as the session's own task: registers it for writability and follows the phase.
+    pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
+        let mut inner = self.inner.borrow_mut();
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.waker = Some(cx.waker().clone());
+        }
+        self.flush_inner(&mut inner, cx, now);
+        inner.phase
+    }
+
+    /// Writes what waits, as the shard at the end of its turn.
+    pub fn flush(&self, now: Instant) {
+        self.dirty.set(false);
+        self.flush_for_task(&mut self.inner.borrow_mut(), now);
+    }
+
+    /// Flushes on behalf of the session's task, which is told if the connection turns out to be lost. A session
+    /// that was not polled yet flushes by itself on its first poll.
+    fn flush_for_task(&self, inner: &mut Inner, now: Instant) {
+        // Taken out and put back, since cloning a waker costs two atomic operations a delivery.
+        if let Some(waker) = inner.waker.take() {
+            self.flush_inner(inner, &mut Context::from_waker(&waker), now);
+            if inner.phase == Phase::Ended {
+                waker.wake_by_ref();
+            }
+            inner.waker = Some(waker);
+        }
+    }
+
+    fn flush_inner(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) {
+        if inner.phase == Phase::Ended {
+            return;
+        }
+        match self.write_all(inner, cx, now) {
+            Ok(true) => inner.stalled = None,
+            Ok(false) => {
+                let since = *inner.stalled.get_or_insert(now);
+                self.set_alarm(inner, since + self.common.write_timeout);
+            }
+            Err(_) => {
+                inner.ending.get_or_insert(Ending::Lost);
+                inner.phase = Phase::Ended;
+            }
+        }
+    }
+
+    /// Returns whether everything is out, and the direction shut where that was next.
+    fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
+        while !inner.queue.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let filled = inner.queue.slices(&mut slices, &self.common.bounds);
+            let Poll::Ready(n) = inner.socket.poll_send(cx, &slices[..filled]) else {
+                return Ok(false);
+            };
+            let n = n?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            inner.stalled = None;
+            inner.unflushed = inner.socket.buffers();
+            self.count_written(inner, n, now);
+        }
+        if inner.unflushed {
+            if Pin::new(&mut inner.socket).poll_flush(cx)?.is_pending() {
+                return Ok(false);
+            }
+            inner.unflushed = false;
+        }
+        if inner.phase == Phase::Lingering && !inner.shut {
+            match Pin::new(&mut inner.socket).poll_shutdown(cx) {
+                Poll::Pending => return Ok(false),
+                // A peer that has gone already cannot be told so; reading will notice.
+                Poll::Ready(_) => inner.shut = true,
+            }
+        }
+        Ok(true)
+    }
+
+    fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
+        let (mut messages, mut ping_left) = (0, false);
+        let mut delays: Option<(Duration, u64)> = None;
+        inner
+            .queue
+            .advance(n, &self.common.bounds, |frame, _| match frame {
+                Frame::Own { kind, .. } => {
+                    messages += u64::from(*kind == Kind::Reply);
+                    ping_left |= *kind == Kind::Ping;
+                }
+                Frame::Shared { publication, .. } => {
+                    messages += 1;
+                    let delay = now.saturating_duration_since(publication.accepted());
+                    match &mut delays {
+                        Some((last, times)) if *last == delay => *times += 1,
+                        _ => {
+                            if let Some((last, times)) = delays.replace((delay, 1)) {
+                                self.common.stats.delays.observe(last, times);
+                            }
+                        }
+                    }
+                }
+            });
+        if let Some((last, times)) = delays {
+            self.common.stats.delays.observe(last, times);
+        }
+        if ping_left {
+            inner.heartbeat.ping_left(now);
+        }
+        let (traffic, stats) = (&self.info.traffic, &self.common.stats);
+        traffic.messages_out.add(messages);
+        traffic.bytes_out.add(n as u64);
+        stats.messages_out.add(messages);
+        stats.bytes_out.add(n as u64);
+    }
+
+    /// Reads into `buf`, as the session's task.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner.borrow_mut().socket).poll_read(cx, buf)
+    }
+
+    /// An alarm of this session rang; a stale one is told by its number.
+    pub fn on_alarm(&self, number: u32, now: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.alarm.is_some_and(|(current, _)| current == number) {
+            inner.alarm = None;
+            self.on_alarm_due(now, &mut inner);
+        }
+    }
+
+    /// Does what is due and sets the next alarm.
+    fn on_alarm_due(&self, now: Instant, inner: &mut Inner) {
+        let mut next = None;
+        if let Some(since) = inner.stalled {
+            let by = since + self.common.write_timeout;
+            if by <= now {
+                self.common.stats.slow_disconnects.add(1);
+                return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
+            }
+            next = Some(by);
+        }
+        if let Some(at) = inner.cut_at {
+            if at <= now {
+                return self.cut(inner, Ending::Lost);
+            }
+            next = Some(next.map_or(at, |next: Instant| next.min(at)));
+        } else if inner.phase == Phase::Open {
+            let mut beat = inner
+                .heartbeat
+                .look(now, &self.common.rhythm, self.deaf(inner));
+            if beat == Beat::Ping {
+                self.queue_ping(inner, now);
+                beat = inner.heartbeat.look(now, &self.common.rhythm, false);
+            }
+            match beat {
+                Beat::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Beat::Ping => {}
+                Beat::Dead => {
+                    self.common.stats.no_pong.add(1);
+                    return self.fail_inner(inner, Close::NO_PONG, now);
+                }
+            }
+        }
+        if let Some(at) = next {
+            self.set_alarm(inner, at);
+        }
+    }
+
+    fn queue_ping(&self, inner: &mut Inner, now: Instant) {
+        if self.text_heartbeat {
+            inner
+                .queue
+                .push_own(codec::encode(Opcode::Text, b"{}"), Kind::Reply);
+        }
+        inner
+            .queue
+            .push_own(codec::encode(Opcode::Ping, b""), Kind::Ping);
+        self.flush_for_task(inner, now);
+    }
+
+    fn cut(&self, inner: &mut Inner, ending: Ending) {
+        inner.ending.get_or_insert(ending);
+        inner.phase = Phase::Ended;
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Makes sure that the session is looked at no later than `at`.
+    fn set_alarm(&self, inner: &mut Inner, at: Instant) {
+        let Some(key) = self.key.get() else {
+            return;
+        };
+        if inner.alarm.is_some_and(|(_, set)| set <= at) {
+            return;
+        }
+        let number = self.common.alarms.get().wrapping_add(1);
+        self.common.alarms.set(number);
+        inner.alarm = Some((number, at));
+        self.common.wheel.borrow_mut().insert(at, (key, number));
+    }
+}

@@ -1,0 +1,335 @@
+//! The frames that wait for one client: a byte-bounded queue, pure data, owned by an [`Outbox`](super::Outbox).
+//!
+//! Bound: `limits.outbox_bytes`, checked whenever a publication is pushed. What is over it is settled by
+//! `slow.policy`; only whole publications are ever dropped, never a reply, a control frame or what is partly
+//! written. Replies are bounded by their session, which stops reading while they fill half of the bound.
+//! An empty queue holds no heap, and neither does a queue of one frame, which is nearly all there ever are.
+
+use std::{collections::VecDeque, io::IoSlice, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    config::SlowPolicy,
+    publication::{Compression, Form, Publication},
+};
+
+/// A publication as one shard shares it among its sessions: counted without atomics.
+pub type SharedPublication = Rc<Arc<Publication>>;
+
+/// What a frame of a session's own is, which decides how it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A data message: an answer to what the client sent, or the greeting.
+    Reply,
+    /// An answer to a ping; bounded like replies, but no message.
+    Pong,
+    /// The server's ping; its leaving starts the wait for life.
+    Ping,
+    /// The last frame of a connection.
+    Close,
+}
+
+/// One complete frame of the wire.
+#[derive(Debug)]
+pub enum Frame {
+    /// Encoded for this session alone.
+    Own {
+        /// The frame as it goes on the wire.
+        bytes: Bytes,
+        /// What it is.
+        kind: Kind,
+    },
+    /// One of many receivers' share in a publication.
+    Shared {
+        /// The publication.
+        publication: SharedPublication,
+        /// Which of its encodings.
+        form: Form,
+    },
+}
+
+impl Frame {
+    fn bytes(&self, compression: &Compression) -> &[u8] {
+        match self {
+            Self::Own { bytes, .. } => bytes,
+            Self::Shared { publication, form } => publication.frame(*form, compression),
+        }
+    }
+
+    fn is_publication(&self) -> bool {
+        matches!(self, Self::Shared { .. })
+    }
+
+    fn is_reply(&self) -> bool {
+        matches!(
+            self,
+            Self::Own {
+                kind: Kind::Reply | Kind::Pong,
+                ..
+            }
+        )
+    }
+}
+
+/// What became of a pushed publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pushed {
+    /// It waits; this many others were dropped for it.
+    Queued {
+        /// Publications dropped to make room.
+        dropped: u64,
+    },
+    /// There is no room, and the policy is to disconnect.
+    Overflow,
+}
+
+#[derive(Debug, Default)]
+enum Store {
+    #[default]
+    Empty,
+    One(Frame),
+    Many(VecDeque<Frame>),
+}
+
+/// How a queue is bounded; the same for all sessions of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// `limits.outbox_bytes`.
+    pub bytes_max: usize,
+    /// `slow.policy`.
+    pub policy: SlowPolicy,
+    /// How publications are compressed.
+    pub compression: Compression,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub struct Queue {
+    store: Store,
+    /// Bytes of the first frame that are written already.
+    written: usize,
+    /// Bytes that are not written yet.
+    bytes: usize,
+    /// Of these, bytes of replies; a partly written reply counts in full until it has left.
+    reply_bytes: usize,
+}
+
+impl Queue {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.store, Store::Empty)
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Bytes of replies that wait.
+    #[must_use]
+    pub fn reply_bytes(&self) -> usize {
+        self.reply_bytes
+    }
+
+    /// Appends a frame of the session's own; never refused.
+    pub fn push_own(&mut self, bytes: Bytes, kind: Kind) {
+        self.bytes += bytes.len();
+        if matches!(kind, Kind::Reply | Kind::Pong) {
+            self.reply_bytes += bytes.len();
+        }
+        self.append(Frame::Own { bytes, kind });
+    }
+
+    /// Appends a publication, making room as the policy says. One message may exceed the bound where no other
+    /// publication waits.
+    pub fn push(&mut self, publication: SharedPublication, form: Form, bounds: &Bounds) -> Pushed {
+        let len = publication.frame(form, &bounds.compression).len();
+        let mut dropped = 0;
+        if self.bytes + len > bounds.bytes_max && !self.is_empty() {
+            match bounds.policy {
+                SlowPolicy::Disconnect => return Pushed::Overflow,
+                SlowPolicy::DropOldest => dropped = self.make_room(len, bounds),
+                SlowPolicy::Latest => {
+                    dropped = self.keep_latest(&publication, bounds);
+                    dropped += self.make_room(len, bounds);
+                }
+            }
+        }
+        self.bytes += len;
+        self.append(Frame::Shared { publication, form });
+        Pushed::Queued { dropped }
+    }
+
+    /// Drops every frame of which nothing is written yet.
+    pub fn discard_unsent(&mut self, bounds: &Bounds) {
+        let keep = usize::from(self.written > 0);
+        self.retain(bounds, |index, _| index < keep);
+    }
+
+    /// Fills `slices` with what is to be written next; returns how many it filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bounds: &'a Bounds) -> usize {
+        let mut filled = 0;
+        for frame in self.iter().take(slices.len()) {
+            let mut bytes = frame.bytes(&bounds.compression);
+            if filled == 0 {
+                bytes = &bytes[self.written..];
+            }
+            slices[filled] = IoSlice::new(bytes);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Notes that `n` bytes were written; `gone` sees each frame that has left with them.
+    pub fn advance(&mut self, mut n: usize, bounds: &Bounds, mut gone: impl FnMut(&Frame, usize)) {
+        debug_assert!(n <= self.bytes, "more written than there was");
+        self.bytes -= n;
+        while let Some(first) = self.front() {
+            let len = first.bytes(&bounds.compression).len();
+            let rest = len - self.written;
+            if n < rest {
+                self.written += n;
+                return;
+            }
+            n -= rest;
+            self.written = 0;
+            if let Some(frame) = self.take_front() {
+                if frame.is_reply() {
+                    self.reply_bytes -= len;
+                }
+                gone(&frame, len);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Frame> {
+        let (one, many) = match &self.store {
+            Store::Empty => (None, None),
+            Store::One(frame) => (Some(frame), None),
+            Store::Many(frames) => (None, Some(frames.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    fn front(&self) -> Option<&Frame> {
+        match &self.store {
+            Store::Empty => None,
+            Store::One(frame) => Some(frame),
+            Store::Many(frames) => frames.front(),
+        }
+    }
+
+    fn take_front(&mut self) -> Option<Frame> {
+        match &mut self.store {
+            Store::Many(frames) if frames.len() > 1 => frames.pop_front(),
+            _ => match std::mem::take(&mut self.store) {
+                Store::Empty => None,
+                Store::One(frame) => Some(frame),
+                Store::Many(mut frames) => frames.pop_front(),
+            },
+        }
+    }
+
+    fn append(&mut self, frame: Frame) {
+        match std::mem::take(&mut self.store) {
+            Store::Empty => self.store = Store::One(frame),
+            Store::One(first) => self.store = Store::Many(VecDeque::from([first, frame])),
+            Store::Many(mut frames) => {
+                frames.push_back(frame);
+                self.store = Store::Many(frames);
+            }
+        }
+    }
+
+    /// Drops the oldest publications until `len` bytes more fit, or until none is left to drop.
+    fn make_room(&mut self, len: usize, bounds: &Bounds) -> u64 {
+        let mut over = (self.bytes + len).saturating_sub(bounds.bytes_max);
+        self.drop_publications(bounds, |_, len| {
+            let drop = over > 0;
+            over = over.saturating_sub(len);
+            drop
+        })
+    }
+
+    /// Keeps, of every channel, only the newest publication; of `incoming`'s channel none.
+    fn keep_latest(&mut self, incoming: &Publication, bounds: &Bounds) -> u64 {
+        let mut kept: Vec<SharedPublication> = Vec::new();
+        let mut stale: Vec<bool> = Vec::new();
+        let movable = self.iter().skip(usize::from(self.written > 0));
+        let frames: Vec<&Frame> = movable.collect();
+        for frame in frames.into_iter().rev() {
+            let Frame::Shared { publication, .. } = frame else {
+                continue;
+            };
+            let old = publication.same_stream(incoming)
+                || kept.iter().any(|newer| newer.same_stream(publication));
+            stale.push(old);
+            if !old {
+                kept.push(publication.clone());
+            }
+        }
+        self.drop_publications(bounds, |_, _| stale.pop().unwrap_or(false))
+    }
+
+    /// Asks `drop` of every publication of which nothing is written yet, oldest first.
+    fn drop_publications(
+        &mut self,
+        bounds: &Bounds,
+        mut drop: impl FnMut(&Publication, usize) -> bool,
+    ) -> u64 {
+        let partly = self.written > 0;
+        let mut dropped = 0;
+        self.retain(bounds, |index, frame| {
+            let Frame::Shared { publication, form } = frame else {
+                return true;
+            };
+            let len = publication.frame(*form, &bounds.compression).len();
+            if index == 0 && partly {
+                return true;
+            }
+            let gone = drop(publication, len);
+            dropped += u64::from(gone);
+            !gone
+        });
+        dropped
+    }
+
+    fn retain(&mut self, bounds: &Bounds, mut keep: impl FnMut(usize, &Frame) -> bool) {
+        let mut frames = match std::mem::take(&mut self.store) {
+            Store::Empty => return,
+            Store::One(frame) => VecDeque::from([frame]),
+            Store::Many(frames) => frames,
+        };
+        let mut index = 0;
+        let (mut bytes, mut replies) = (0, 0);
+        frames.retain(|frame| {
+            let keep = keep(index, frame);
+            if keep {
+                let len = frame.bytes(&bounds.compression).len();
+                bytes += len;
+                replies += if frame.is_reply() { len } else { 0 };
+            }
+            index += 1;
+            keep
+        });
+        self.bytes = bytes.saturating_sub(self.written);
+        self.reply_bytes = replies;
+        self.store = match frames.len() {
+            0 => Store::Empty,
+            _ => Store::Many(frames),
+        };
+    }
+
+    /// Publications that wait; for tests and for the policy's own checks.
+    #[must_use]
+    pub fn publications(&self) -> usize {
+        self.iter().filter(|frame| frame.is_publication()).count()
+    }
+}
+
+#[cfg(test)]
+#[path = "queue_tests.rs"]
+mod tests;

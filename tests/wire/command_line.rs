@@ -1,0 +1,182 @@
+//! The command line: settings from file, environment and flags, and what is said when they are wrong.
+
+use std::{
+    net::TcpListener,
+    process::{Command, Output, Stdio},
+};
+
+use crate::support::{Server, TempDir, raw};
+
+fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.args(arguments).stdin(Stdio::null());
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FANFARE_")) {
+        command.env_remove(name);
+    }
+    command.envs(environment.iter().copied());
+    command.output().expect("the binary runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn what_config_prints_passes_check() {
+    let printed = run(&["config"], &[]);
+    assert!(printed.status.success());
+    let text = String::from_utf8(printed.stdout).expect("text");
+    for name in [
+        "listen",
+        "trusted_proxies",
+        "message_bytes",
+        "outbox_bytes",
+        "ping_interval",
+        "pong_timeout",
+        "write_timeout",
+        "spread",
+        "[[raw]]",
+        "[[push]]",
+    ] {
+        assert!(text.contains(name), "{name}");
+    }
+    assert!(text.contains("FANFARE_LIMITS_MESSAGE_BYTES"));
+    let dir = TempDir::new();
+    let file = dir.write("all.toml", &text);
+    let checked = run(&["check", "--config", file.to_str().expect("a path")], &[]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
+}
+
+#[test]
+fn every_fault_is_named_at_once_with_file_and_line_and_the_status_is_2() {
+    let dir = TempDir::new();
+    let file = dir.write(
+        "bad.toml",
+        "listn = [\"127.0.0.1:1\"]\n[heartbeat]\nping_interval = \"5s\"\npong_timeout = \"8s\"\n[limits]\nmessage_bytes = \"lots\"\n\
+         [[raw]]\npath = \"/ws\"\n[[raw]]\npath = \"/ws\"\n",
+    );
+    for command in ["check", "serve"] {
+        let output = run(&[command, "--config", file.to_str().expect("a path")], &[]);
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        let text = stderr(&output);
+        for part in [
+            "bad.toml:1:",
+            "listen",
+            "bad.toml:4:",
+            "bad.toml:6:",
+            "message_bytes",
+            "bad.toml:10:",
+            "/ws",
+        ] {
+            assert!(text.contains(part), "{command}: {part} in {text}");
+        }
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let output = run(&["--config", "/nonexistent/fanfare.toml"], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("/nonexistent/fanfare.toml"));
+}
+
+#[test]
+fn a_port_in_use_says_so() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let output = run(&["--listen", &address], &[]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert!(text.contains(&address) && text.contains("in use"), "{text}");
+}
+
+#[test]
+fn flags_go_over_environment_goes_over_file() {
+    let dir = TempDir::new();
+    let file = dir.write("fanfare.toml", &("listen = [\"127.0.0.1:1\"]\nworkers = 1\nnode = \"file\"\n[limits]\nmessage_bytes = 100\n".to_string() + &raw("/ws", "on_message = \"echo\"")));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command
+        .arg("--config")
+        .arg(&file)
+        .args(["--listen", "127.0.0.1:0", "--workers", "3"]);
+    let mut child = command;
+    child.env("FANFARE_NODE", "environment");
+    let server = Server::spawn_with_environment(child, dir);
+    let status = server.status();
+    assert_eq!(status["node"], "environment");
+    assert_eq!(status["workers"].as_array().map(Vec::len), Some(3));
+    let mut client = server.ws("/ws");
+    client.send(&crate::support::Frame::binary(&[0; 101]));
+    assert_eq!(client.expect_close().0, 1009);
+}
+
+#[test]
+fn an_unknown_variable_only_warns() {
+    let dir = TempDir::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command
+        .args(["--listen", "127.0.0.1:0"])
+        .env("FANFARE_PORT_8080_TCP", "tcp://10.0.0.1");
+    let server = Server::spawn_with_environment(command, dir);
+    server.log.wait_for("FANFARE_PORT_8080_TCP");
+    assert_eq!(server.get("/health").status, 200);
+}
+
+#[test]
+fn without_a_file_the_demonstration_runs_and_says_so() {
+    let dir = TempDir::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.args(["serve", "--listen", "127.0.0.1:0"]);
+    let server = Server::spawn(command, dir);
+    let line = server.log.wait_for("demonstration");
+    assert!(line.contains("fanfare config"), "{line}");
+    assert!(!server.log.text().contains("beyond this machine"));
+    let (mut a, mut b) = (
+        server.ws("/ws"),
+        server.ws_with("/ws", "Sec-WebSocket-Protocol: x\r\n"),
+    );
+    server.wait_status("sessions", 2);
+    a.text("hi");
+    b.expect_text("hi");
+    let mut echo = server.ws("/echo");
+    echo.text("hi");
+    echo.expect_text("hi");
+    assert_eq!(server.status()["pushes"][0]["every_seconds"], 10.0);
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
+fn a_demonstration_beyond_the_loopback_is_warned_of() {
+    let dir = TempDir::new();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.args(["--listen", "0.0.0.0:0"]);
+    let server = Server::spawn(command, dir);
+    let line = server.log.wait_for("beyond this machine");
+    assert!(line.contains("WARN"), "{line}");
+}
+
+#[test]
+fn sighup_takes_up_the_log_filter() {
+    let dir = TempDir::new();
+    let text = |filter: &str| {
+        format!(
+            "listen = [\"127.0.0.1:0\"]\n[log]\nfilter = \"{filter}\"\n{}",
+            raw("/ws", "")
+        )
+    };
+    let file = dir.write("fanfare.toml", &text("info"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.arg("--config").arg(&file);
+    let server = Server::spawn(command, dir);
+    drop(server.ws("/ws"));
+    server.log.wait_for("session ended");
+    server.dir.write("fanfare.toml", &text("warn"));
+    server.signal("HUP");
+    server.wait_status("sessions", 0);
+    crate::support::eventually("quiet", || {
+        let before = server.log.text().matches("session ended").count();
+        drop(server.ws("/ws"));
+        server.wait_status("sessions", 0);
+        (server.log.text().matches("session ended").count() == before).then_some(())
+    });
+}

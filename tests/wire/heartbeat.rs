@@ -1,0 +1,51 @@
+//! Pings, and what happens to who does not answer.
+
+use crate::support::{Frame, Server, raw};
+
+fn start() -> Server {
+    let settings = "[heartbeat]\nping_interval = \"400ms\"\npong_timeout = \"300ms\"\n";
+    Server::start(&(settings.to_string() + &raw("/ws", "on_message = \"echo\"")))
+}
+
+#[test]
+fn the_server_pings_and_any_frame_counts_as_life() {
+    let server = start();
+    let mut client = server.ws("/ws");
+    for _ in 0..4 {
+        assert!(client.next().expect("a ping").is(9));
+        client.text("I live");
+        assert_eq!(client.next(), Some(Frame::text("I live")));
+    }
+    server.wait_status("sessions", 1);
+}
+
+#[test]
+fn who_answers_nothing_is_told_so_and_gone() {
+    let server = start();
+    let mut client = server.ws("/ws");
+    assert!(client.next().expect("a ping").is(9));
+    let (code, reason) = client.expect_close();
+    assert_eq!(code, 3012);
+    assert!(reason.contains("pong"), "{reason}");
+    server.wait_status("sessions", 0);
+    let line = server.log.wait_for("session ended");
+    assert!(line.contains("code=3012"), "{line}");
+}
+
+#[test]
+fn a_beginning_of_a_frame_that_never_ends_is_no_life() {
+    let server = start();
+    let mut client = server.ws("/ws");
+    client.send_raw(&[0x81, 0xfe, 0x10]);
+    assert_eq!(client.expect_close().0, 3012);
+}
+
+#[test]
+fn heartbeat_1_sends_text_that_clients_can_see() {
+    let server = start();
+    let mut client = server.ws("/ws?heartbeat=1");
+    client.expect_text("{}");
+    client.expect_text("{}");
+    let mut plain = server.ws("/ws");
+    assert!(plain.next().expect("a ping").is(9));
+}

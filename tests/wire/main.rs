@@ -1,0 +1,14 @@
+//! The wire ring: the real binary, real sockets, bytes written by hand. One file a subject; helpers are in `support`.
+
+mod close;
+mod command_line;
+mod drain;
+mod handshake;
+mod heartbeat;
+mod http;
+mod messages;
+mod relay;
+mod scenarios;
+mod slow;
+mod support;
+mod tls;

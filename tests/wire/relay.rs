@@ -1,0 +1,184 @@
+//! Messages from one client to others, channels, and interval pushes.
+
+use crate::support::{Client, Frame, Server, eventually, raw};
+
+/// Waits until this many sessions have joined, so that nothing is published before they listen.
+fn joined(server: &Server, sessions: u64) {
+    server.wait_status("sessions", sessions);
+}
+
+#[test]
+fn a_message_reaches_everyone_on_the_path_but_its_sender() {
+    let server = Server::start(
+        &(raw("/ws", "on_message = \"relay\"") + &raw("/other", "on_message = \"relay\"")),
+    );
+    let (mut a, mut b, mut c) = (server.ws("/ws"), server.ws("/ws"), server.ws("/other"));
+    joined(&server, 3);
+    a.text("弹幕");
+    b.expect_text("弹幕");
+    a.expect_nothing();
+    c.expect_nothing();
+    a.send(&Frame::binary(&[1, 2]));
+    assert_eq!(b.message(), Frame::binary(&[1, 2]));
+}
+
+#[test]
+fn relay_self_lets_senders_hear_themselves() {
+    let server = Server::start(&raw("/ws", "on_message = \"relay\"\nrelay_self = true"));
+    let mut a = server.ws("/ws");
+    joined(&server, 1);
+    a.text("x");
+    a.expect_text("x");
+}
+
+#[test]
+fn who_names_channels_speaks_to_those_channels_and_nobody_hears_twice() {
+    let server = Server::start(&raw("/ws", "on_message = \"relay\""));
+    let mut both = server.ws("/ws?channel=a&channel=b");
+    let mut also_both = server.ws("/ws?channel=b&channel=a&channel=a");
+    let mut only_b = server.ws("/ws?channel=b");
+    let mut none = server.ws("/ws");
+    joined(&server, 4);
+    assert_eq!(server.status()["channels"], 2);
+    both.text("to a and b");
+    also_both.expect_text("to a and b");
+    also_both.expect_nothing();
+    only_b.expect_text("to a and b");
+    none.expect_nothing();
+    none.text("to the path");
+    for client in [&mut both, &mut also_both, &mut only_b] {
+        client.expect_text("to the path");
+    }
+}
+
+#[test]
+fn an_endpoints_own_channels_are_joined_by_all_its_sessions() {
+    let server = Server::start(
+        &(raw("/ws", "on_message = \"relay\"\nchannels = [\"news\"]")
+            + &raw("/listen", "channels = [\"news\"]")),
+    );
+    let (mut a, mut b) = (server.ws("/ws"), server.ws("/listen"));
+    joined(&server, 2);
+    a.text("x");
+    b.expect_text("x");
+}
+
+#[test]
+fn channel_names_are_checked() {
+    let server = Server::start(&("[limits]\nsubscriptions = 2\n".to_string() + &raw("/ws", "")));
+    for query in [
+        "channel=",
+        "channel=a%20b",
+        "channel=$all",
+        "channel=a&channel=b&channel=c",
+    ] {
+        let (response, _) = server.try_ws(&format!("/ws?{query}"), "");
+        assert_eq!(response.status, 400, "{query}");
+        assert!(response.body.contains("channel"), "{}", response.body);
+    }
+    let long = format!("/ws?channel={}", "x".repeat(255));
+    assert_eq!(server.try_ws(&long, "").0.status, 101);
+    assert_eq!(server.try_ws(&format!("{long}x"), "").0.status, 400);
+}
+
+#[test]
+fn messages_of_one_sender_arrive_once_and_in_order_at_many_receivers_on_all_workers() {
+    let server =
+        Server::start(&("workers = 4\n".to_string() + &raw("/ws", "on_message = \"relay\"")));
+    let mut sender = server.ws("/ws");
+    let mut receivers: Vec<Client> = (0..20).map(|_| server.ws("/ws")).collect();
+    joined(&server, 21);
+    for number in 0..500 {
+        sender.text(&number.to_string());
+    }
+    for receiver in &mut receivers {
+        for number in 0..500 {
+            receiver.expect_text(&number.to_string());
+        }
+    }
+    sender.expect_nothing();
+}
+
+#[test]
+fn a_deflated_publication_reads_the_same_in_every_window() {
+    let server = Server::start(&raw("/ws", "on_message = \"relay\""));
+    let mut sender = server.ws("/ws");
+    let mut plain = server.ws("/ws");
+    let mut windows: Vec<(u8, Client)> = (9..=15)
+        .map(|bits| {
+            let offer = format!(
+                "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={bits}\r\n"
+            );
+            (bits, server.ws_with("/ws", &offer))
+        })
+        .collect();
+    joined(&server, 9);
+    // Repeats at a distance of 3,000 bytes, which only windows of 4 KiB and more can see.
+    let block: String = (0..3000u32)
+        .map(|i| char::from(b'a' + (i.wrapping_mul(2_654_435_761) >> 27) as u8 % 26))
+        .collect();
+    let text = block.repeat(4);
+    sender.text(&text);
+    plain.expect_text(&text);
+    let mut sizes = Vec::new();
+    for (bits, client) in &mut windows {
+        let frame = client.message();
+        assert_eq!(frame.first, 0xc1, "window {bits}");
+        sizes.push(frame.payload.len());
+        let mut inflated = Vec::new();
+        let mut inflater = flate2::Decompress::new(false);
+        let mut tail = frame.payload.clone();
+        tail.extend_from_slice(&[0, 0, 0xff, 0xff]);
+        inflated.reserve(text.len() + 1024);
+        inflater
+            .decompress_vec(&tail, &mut inflated, flate2::FlushDecompress::Sync)
+            .expect("valid deflate");
+        assert!(inflated == text.as_bytes(), "window {bits}");
+    }
+    assert!(
+        sizes[0] > sizes[6],
+        "each window has its own wire form: {sizes:?}"
+    );
+}
+
+#[test]
+fn pushes_come_by_the_clock_to_their_channel_or_to_everyone() {
+    let server = Server::start(
+        &("[[push]]\nevery = \"200ms\"\nchannel = \"news\"\ndata = \"news {seq}\"\n\
+           [[push]]\nevery = \"300ms\"\ndata = \"你好! {sessions} {time}\"\nonly_changed = true\n"
+            .to_string()
+            + &raw("/ws", "")),
+    );
+    let mut listener = server.ws("/ws?channel=news");
+    let mut other = server.ws("/ws");
+    let all = other.message();
+    let text = String::from_utf8(all.payload).expect("text");
+    assert!(text.starts_with("你好! 2 20"), "{text}");
+    let mut seqs = Vec::new();
+    while seqs.len() < 3 {
+        let text = String::from_utf8(listener.message().payload).expect("text");
+        if let Some(seq) = text.strip_prefix("news ") {
+            seqs.push(seq.parse::<u64>().expect("a number"));
+        }
+    }
+    assert_eq!(seqs, [seqs[0], seqs[0] + 1, seqs[0] + 2]);
+    let status = eventually("runs in the status", || {
+        let status = server.status();
+        (status["pushes"][0]["runs"].as_u64()? >= 3).then_some(status)
+    });
+    let next = status["pushes"][0]["next_in_seconds"]
+        .as_f64()
+        .expect("a number");
+    assert!((0.0..=0.2).contains(&next), "{next}");
+}
+
+#[test]
+fn nobody_is_there_and_no_push_is_made() {
+    let server = Server::start(
+        &("[[push]]\nevery = \"100ms\"\ndata = \"x\"\n".to_string() + &raw("/ws", "")),
+    );
+    eventually("skipped ticks", || {
+        (server.status()["pushes"][0]["skipped"].as_u64()? >= 2).then_some(())
+    });
+    assert_eq!(server.status()["pushes"][0]["runs"], 0);
+}

@@ -1,0 +1,206 @@
+//! TLS listeners with a certificate that is renewed while the server runs, and unix sockets.
+
+use std::{net::TcpStream, process::Command, sync::Arc};
+
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+use crate::support::{Client, Frame, SOON, Server, Stream, TempDir, eventually, raw};
+
+type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+
+impl Stream for TlsStream {
+    fn set_timeout(&mut self, timeout: Option<std::time::Duration>) {
+        self.sock.set_read_timeout(timeout).expect("a timeout");
+    }
+}
+
+/// Takes any certificate: the tests ask which one it is.
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider()
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}
+
+/// Connects; the stream and the server's certificate.
+fn connect(server: &Server) -> (TlsStream, Vec<u8>) {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth();
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
+    let socket = TcpStream::connect(server.address).expect("a connection");
+    socket.set_read_timeout(Some(SOON)).expect("a timeout");
+    let mut stream = StreamOwned::new(connection, socket);
+    while stream.conn.is_handshaking() {
+        stream
+            .conn
+            .complete_io(&mut stream.sock)
+            .expect("a TLS handshake");
+    }
+    let certificate = stream.conn.peer_certificates().expect("a certificate")[0].to_vec();
+    (stream, certificate)
+}
+
+/// Writes a self-signed certificate and its key, made by openssl, into `dir`.
+fn make_certificate(dir: &TempDir) {
+    let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
+    let made = Command::new("openssl")
+        .args([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:prime256v1",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=localhost",
+            "-keyout",
+        ])
+        .arg(&key)
+        .arg("-out")
+        .arg(&cert)
+        .output()
+        .expect("openssl is installed");
+    assert!(
+        made.status.success(),
+        "{}",
+        String::from_utf8_lossy(&made.stderr)
+    );
+}
+
+fn start() -> Server {
+    let dir = TempDir::new();
+    make_certificate(&dir);
+    let path = dir.path().display().to_string();
+    let settings = format!(
+        "listen = [\"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\ntls.key = \"{path}/key.pem\"\n"
+    );
+    Server::start_in(
+        dir,
+        &(settings + &raw("/echo", "on_message = \"echo\"")),
+        &[],
+    )
+}
+
+#[test]
+fn a_websocket_over_tls_carries_messages_larger_than_a_record_both_ways() {
+    let server = start();
+    let (stream, _) = connect(&server);
+    let mut client = Client::handshake(stream, "/echo", "").1.expect("a client");
+    let message = Frame::binary(&(0..60_000u32).map(|i| i as u8).collect::<Vec<_>>());
+    for _ in 0..20 {
+        client.send(&message);
+    }
+    for _ in 0..20 {
+        assert_eq!(client.message(), message);
+    }
+    client.send(&Frame::close(1000, ""));
+    assert_eq!(client.expect_close().0, 1000);
+}
+
+#[test]
+fn a_renewed_certificate_is_taken_up_on_sighup_and_old_sessions_live_on() {
+    let server = start();
+    let (stream, old) = connect(&server);
+    let mut client = Client::handshake(stream, "/echo", "").1.expect("a client");
+    make_certificate(&server.dir);
+    server.signal("HUP");
+    server.log.wait_for("certificate was taken up");
+    let (_, new) = connect(&server);
+    assert_ne!(old, new);
+    client.text("still here");
+    client.expect_text("still here");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
+    let server = start();
+    let (_, old) = connect(&server);
+    server.dir.write("cert.pem", "no certificate");
+    server.signal("HUP");
+    server.log.wait_for("stays as it was");
+    assert_eq!(connect(&server).1, old);
+}
+
+#[test]
+fn renewed_files_are_noticed_without_a_signal() {
+    let server = start();
+    let (_, old) = connect(&server);
+    make_certificate(&server.dir);
+    eventually("the new certificate", || {
+        (connect(&server).1 != old).then_some(())
+    });
+}
+
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_serves_and_a_stale_file_is_no_hindrance() {
+    use std::os::unix::net::{UnixListener, UnixStream};
+    let dir = TempDir::new();
+    let path = dir.path().join("fanfare.sock");
+    // Left over from a process that died.
+    drop(UnixListener::bind(&path).expect("a socket"));
+    let settings = format!(
+        "listen = [\"unix:{}\"]\n{}",
+        path.display(),
+        raw("/echo", "on_message = \"echo\"")
+    );
+    let mut server = Server::start_in(dir, &settings, &[]);
+    let stream = UnixStream::connect(&path).expect("a connection");
+    let mut client = Client::handshake(stream, "/echo", "").1.expect("a client");
+    client.text("over a file");
+    client.expect_text("over a file");
+    client.send(&Frame::close(1000, ""));
+    assert_eq!(client.expect_close().0, 1000);
+    assert!(
+        server
+            .log
+            .wait_for("session ended")
+            .contains("address=unix")
+    );
+    server.signal("TERM");
+    assert_eq!(server.wait(), 0);
+    assert!(!path.exists(), "the file is removed at the end");
+}
