@@ -1,0 +1,379 @@
+//! The test page in a real Chromium against the real binary: `FANFARE_BIN=… node --test page.test.mjs`.
+//! Owned by this folder; one server and one browser for all tests, a fresh browser context for each page.
+//! Bounds: every wait has a deadline. It must fail, not skip, where Chromium or the binary is missing.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Server } from './server.mjs';
+import { launch, Tab } from './tab.mjs';
+
+let server;
+let browser;
+
+before(async () => {
+  [server, browser] = await Promise.all([Server.start(), launch()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await server?.remove();
+});
+
+/** Runs `steps` with a page for each of `options`, and closes them; the closing checks for complaints. */
+async function withTabs(options, steps) {
+  const tabs = [];
+  try {
+    for (const one of options) tabs.push(await Tab.open(browser, server, one));
+    await steps(...tabs);
+  } catch (error) {
+    await Promise.allSettled(tabs.map((tab) => tab.close()));
+    throw error;
+  }
+  for (const tab of tabs) await tab.close();
+}
+
+test('the page comes from the binary alone, under a strict policy that is in force', async () => {
+  const answer = await fetch(`${server.origin}/`);
+  const policy = answer.headers.get('content-security-policy') ?? '';
+  assert.match(policy, /default-src 'none'/);
+  assert.match(policy, /script-src 'self'(;|$)/);
+  assert.doesNotMatch(policy, /unsafe|\*/);
+  await withTabs([{}], async (tab) => {
+    const foreign = tab.requests.filter((url) => !url.startsWith(server.origin) && !url.startsWith('data:'));
+    assert.deepEqual(foreign, []);
+    assert.equal(await tab.page.inputValue('#url'), `${server.address}/ws`);
+    // An inline script is what an attacker would get in; the browser must refuse it, or our own checks prove nothing.
+    await tab.page.evaluate(() => {
+      const script = document.createElement('script');
+      script.textContent = 'window.ran = true';
+      document.body.append(script);
+    });
+    assert.equal(await tab.page.evaluate(() => window.ran), undefined);
+    await tab.until('the refusal is noticed', () => tab.complaints.length > 0);
+    tab.complaints.length = 0;
+  });
+});
+
+test('two pages exchange messages, and both count them', async () => {
+  await withTabs([{}, { locale: 'zh-CN' }], async (ann, bo) => {
+    await ann.connect();
+    await bo.connect();
+    await ann.send('hello from Ann');
+    await bo.heard('hello from Ann');
+    await bo.send('弹幕:你好!🎺');
+    await ann.heard('弹幕:你好!🎺');
+    assert.equal(await ann.text('count-out'), '1');
+    await ann.until('the count of arrivals', async () => Number(await ann.text('count-in')) >= 1);
+    assert.ok(!(await ann.bodies('in')).includes('hello from Ann'), 'a relay does not send back to the sender');
+  });
+});
+
+test('a channel of its own reaches only those who named it', async () => {
+  await withTabs([{}, {}], async (ann, bo) => {
+    for (const tab of [ann, bo]) {
+      await tab.page.fill('#channel', 'lobby, kitchen');
+      await tab.page.fill('#protocol', 'chat');
+      await tab.connect();
+      await tab.heard(/chat/, { direction: 'info' });
+      await tab.heard(/channel=lobby&channel=kitchen/, { direction: 'info' });
+    }
+    await ann.send('in the lobby');
+    await bo.heard('in the lobby');
+  });
+});
+
+test('a timed push arrives unasked', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.connect();
+    await tab.heard(/^push \d+$/);
+  });
+});
+
+test('hostile text from a peer stays text', async () => {
+  const hostile = '<img src=x onerror="window.ran=true"><script>window.ran=true</script>';
+  await withTabs([{}, {}], async (ann, bo) => {
+    await ann.connect();
+    await bo.connect();
+    await ann.send(hostile);
+    await bo.heard(hostile);
+    assert.equal(await bo.page.locator('#log img, #log script').count(), 0);
+    assert.equal(await bo.page.evaluate(() => window.ran), undefined);
+  });
+});
+
+test('sending while not connected says to connect first, in the page’s language', async () => {
+  await withTabs([{}, { locale: 'zh-CN' }], async (english, chinese) => {
+    await english.send('nobody hears this');
+    await english.until('the notice', async () => (await english.text('notice')) === 'Connect first');
+    await chinese.send('没有人听见');
+    await chinese.until('the notice', async () => (await chinese.text('notice')) === '请先连接');
+    assert.equal(await english.text('count-out'), '0');
+    assert.equal(await english.page.inputValue('#message'), 'nobody hears this', 'the text is kept');
+  });
+});
+
+test('binary goes out as hex, Base64 and as a file, and comes back as it was', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.connect('/echo');
+    await tab.page.selectOption('#mode', 'hex');
+    await tab.send('00 ff de:ad 0xBE');
+    await tab.heard(/^0000 {2}00 ff de ad be /);
+    await tab.page.selectOption('#mode', 'base64');
+    await tab.send('AQIDBA==');
+    await tab.heard(/^0000 {2}01 02 03 04 /);
+    await tab.page.setInputFiles('#file', { name: 'tone.bin', mimeType: 'application/octet-stream', buffer: Buffer.from('tadaa') });
+    await tab.heard(/74 61 64 61 61 .*tadaa$/);
+    await tab.page.selectOption('#mode', 'hex');
+    await tab.send('0g');
+    await tab.until('the complaint', async () => /^Not hex/.test(await tab.text('notice')));
+    const kinds = await tab.page.locator('#log .entry[data-direction="in"]').evaluateAll((all) => all.map((one) => one.dataset.kind));
+    assert.deepEqual(kinds, ['binary', 'binary', 'binary']);
+  });
+});
+
+test('the language follows the browser, can be changed, and is remembered', async () => {
+  await withTabs([{ locale: 'zh-CN' }, { locale: 'de-DE' }], async (chinese, other) => {
+    assert.equal(await chinese.text('connect'), '连接');
+    assert.equal(await other.text('connect'), 'Connect');
+    await chinese.connect('/echo');
+    await chinese.heard(/^已连接/, { direction: 'info' });
+    await chinese.page.selectOption('#language', 'en');
+    assert.match(await chinese.text('state'), /^Connected · readyState 1/);
+    await chinese.heard(/^Connected in/, { direction: 'info' });
+    await chinese.page.reload();
+    await chinese.until('the choice is remembered', async () => (await chinese.text('connect')) === 'Connect');
+    assert.equal(await chinese.page.getAttribute('html', 'lang'), 'en');
+  });
+});
+
+test('a phone’s screen needs no sideways scrolling, in both languages', async () => {
+  for (const locale of ['en-US', 'zh-CN']) {
+    await withTabs([{ locale, width: 360, height: 740 }], async (tab) => {
+      await tab.page.evaluate(() => document.querySelectorAll('details').forEach((one) => { one.open = true; }));
+      await tab.connect('/echo');
+      await tab.send('x'.repeat(3000));
+      await tab.heard('x'.repeat(3000));
+      await tab.page.selectOption('#mode', 'hex');
+      await tab.send('00'.repeat(64));
+      await tab.heard(/^0000 /);
+      await tab.page.click('#disconnect');
+      await tab.state('idle');
+      const [content, screen] = await tab.page.evaluate(() => [document.documentElement.scrollWidth, window.innerWidth]);
+      assert.equal(screen, 360);
+      assert.ok(content <= screen, `${content} px of content on ${screen} px (${locale})`);
+    });
+  }
+});
+
+test('the log can be searched, filtered, indented, paused and cleared', async () => {
+  await withTabs([{}], async (tab) => {
+    const entries = () => tab.page.locator('#log .entry').count();
+    await tab.connect('/echo');
+    await tab.send('{"a":[1,2]}');
+    await tab.heard('{"a":[1,2]}');
+    await tab.send('plain');
+    await tab.heard('plain');
+    await tab.page.check('#pretty');
+    await tab.heard('{\n  "a": [\n    1,\n    2\n  ]\n}');
+    await tab.page.selectOption('#direction', 'out');
+    assert.deepEqual(await tab.bodies('in'), []);
+    assert.equal(await entries(), 2);
+    await tab.page.fill('#search', 'PLAIN');
+    assert.equal(await entries(), 1);
+    await tab.page.fill('#search', '');
+    await tab.page.selectOption('#direction', 'all');
+    await tab.page.click('#pause');
+    const before = await entries();
+    await tab.send('held');
+    await tab.until('both ways are held', async () => /2 held/.test(await tab.text('pause')));
+    assert.equal(await entries(), before);
+    await tab.page.click('#pause');
+    await tab.heard('held');
+    const [file] = await Promise.all([tab.page.waitForEvent('download'), tab.page.click('#export')]);
+    const chunks = [];
+    for await (const chunk of await file.createReadStream()) chunks.push(chunk);
+    const rows = JSON.parse(Buffer.concat(chunks).toString());
+    assert.ok(rows.some((row) => row.direction === 'in' && row.text === 'held' && row.bytes === 4));
+    await tab.page.click('#clear');
+    assert.equal(await entries(), 0);
+  });
+});
+
+test('the round trip is measured by an echo where there is one, else by HTTP, and says which', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.page.click('#round-trip');
+    await tab.until('a figure by HTTP', async () => /^HTTP GET of health.* median \d+\.\d ms/.test(await tab.text('round-trip-result')));
+    await tab.connect('/echo');
+    await tab.page.click('#round-trip');
+    await tab.until('a figure by echo', async () => /^WebSocket echo.* median \d+\.\d ms/.test(await tab.text('round-trip-result')));
+  });
+});
+
+test('the status strip shows what the server says', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.connect();
+    await tab.until('at least this session', async () => /sessions[1-9]/.test(await tab.text('status')));
+    assert.match(await tab.text('status'), /version\d+\.\d+/);
+  });
+});
+
+test('a failed handshake is explained from what the server answers to plain HTTP', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.page.uncheck('#reconnect');
+    await tab.page.fill('#url', `${server.address}/nowhere`);
+    await tab.page.click('#connect');
+    await tab.until('the explanation', async () => /no such path/.test(await tab.text('diagnosis')));
+    assert.match(await tab.text('last-close'), /1006/);
+    assert.match(await tab.text('diagnosis'), /answered 404/);
+    assert.equal(await tab.page.getAttribute('#state', 'data-state'), 'idle');
+  });
+});
+
+test('disconnecting sends the chosen code and reason, and does not reconnect', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.connect();
+    await tab.page.click('summary >> nth=0');
+    await tab.page.fill('#close-code', '4001');
+    await tab.page.fill('#close-reason', 'lunch');
+    await tab.page.click('#disconnect');
+    await tab.state('idle');
+    await tab.heard(/^Disconnecting with 4001 .*lunch$/, { direction: 'info' });
+    assert.match(await tab.text('last-close'), /4001 closed by the application.*closed cleanly/);
+  });
+});
+
+test('a code that asks clients to stay away is obeyed; another is not taken for it', async () => {
+  // The server has no reason to send these here, so the browser's socket is answered by the test itself.
+  const answering = (code) => ({
+    before: (page) => page.routeWebSocket(/\/closing$/, (socket) => {
+      socket.onMessage(() => socket.close({ code, reason: 'as told' }));
+    }),
+  });
+  await withTabs([answering(3503), answering(4500), answering(3000)], async (...tabs) => {
+    for (const tab of tabs) {
+      await tab.connect('/closing');
+      await tab.send('goodbye');
+    }
+    const [kicked, banned, moved] = tabs;
+    await kicked.until('the end', async () => /3503 .*not to reconnect/.test(await kicked.text('last-close')));
+    await banned.until('the end', async () => /4500 .*not to reconnect/.test(await banned.text('last-close')));
+    for (const tab of [kicked, banned]) assert.equal(await tab.page.getAttribute('#state', 'data-state'), 'idle');
+    await moved.until('the second try', async () => Number(await moved.text('count-reconnects')) >= 1, 15_000);
+  });
+});
+
+test('a server restart is shown and survived: an orderly one (1012), then a killed one (1006)', async () => {
+  await withTabs([{}, { locale: 'zh-CN' }], async (tab, other) => {
+    await tab.connect();
+    await other.connect();
+    for (const [signal, code] of [['SIGTERM', 1012], ['SIGKILL', 1006]]) {
+      const reconnects = Number(await tab.text('count-reconnects'));
+      await server.end(signal);
+      await tab.heard(new RegExp(`^Closed after .*: ${code} `), { direction: 'info' });
+      await tab.until('the countdown', async () => /^Next try in \d+\.\d s/.test(await tab.text('countdown')));
+      assert.match(await tab.text('last-close'), /10(12|06)/);
+      await server.again();
+      // The longest wait between two tries is 20 s.
+      await tab.state('open', 30_000);
+      await other.state('open', 30_000);
+      assert.equal(Number(await tab.text('count-reconnects')), reconnects + 1);
+      await tab.page.click('#clear');
+      await tab.heard(/^push \d+$/);
+      await other.send(`back after ${code}`);
+      await tab.heard(`back after ${code}`);
+    }
+  });
+});
+
+test('messages can be repeated, recalled and kept', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.connect('/echo');
+    await tab.page.fill('#message', 'tick');
+    await tab.page.fill('#repeat-every', '100');
+    await tab.page.check('#repeat');
+    await tab.until('three of them are back', async () => (await tab.bodies('in')).filter((body) => body === 'tick').length >= 3);
+    await tab.page.uncheck('#repeat');
+    await tab.send('first\nsecond line');
+    await tab.heard('first\nsecond line');
+    await tab.page.press('#message', 'ArrowUp');
+    assert.equal(await tab.page.inputValue('#message'), 'first\nsecond line');
+    await tab.page.click('#save');
+    await tab.page.reload();
+    await tab.page.click('#shelf summary');
+    await tab.page.click('#saved .pick');
+    assert.equal(await tab.page.inputValue('#message'), 'first\nsecond line');
+  });
+});
+
+test('a link fills the form without connecting, and no token leaves by a snippet', async () => {
+  await withTabs([{}], async (tab) => {
+    await tab.page.goto('about:blank');
+    await tab.page.goto(`${server.origin}/#url=${encodeURIComponent('wss://a.example/live')}&channel=x%2Cy&protocol=chat`);
+    await tab.until('the form is filled', async () => (await tab.page.inputValue('#channel')) === 'x,y');
+    assert.equal(await tab.page.getAttribute('#state', 'data-state'), 'idle');
+    await tab.page.click('summary >> nth=0');
+    await tab.page.fill('#token', 'hush');
+    await tab.page.selectOption('#snippet-kind', 'wx');
+    await tab.until('the snippet', async () => /token=TOKEN/.test(await tab.text('snippet')));
+    await tab.page.selectOption('#snippet-kind', 'wscat');
+    await tab.until('the snippet', async () => /wscat -c 'wss:\/\/a\.example\/live\?.*' -s 'chat'$/.test(await tab.text('snippet')));
+    assert.doesNotMatch(await tab.text('snippet'), /hush/);
+  });
+});
+
+test('what a failed handshake is put down to', async () => {
+  await withTabs([{}], async (tab) => {
+    const found = await tab.page.evaluate(async () => {
+      const { conclude } = await import('./static/diagnose.js');
+      const keys = (endpoint, diag = null, protocols = []) => conclude({ endpoint, diag, protocols, path: '/ws', host: 'h', origin: 'o' }).map((one) => one.key);
+      const behind = { http_version: 'HTTP/1.0', headers: { 'X-Forwarded-For': '192.0.2.1' }, problems: ['no Upgrade'] };
+      return {
+        dead: keys(null),
+        proxy: keys({ status: 400, body: 'x' }, behind),
+        direct: keys({ status: 426, body: '' }, { headers: {} }, ['chat']),
+        others: [403, 404, 429, 502, 503, 504].map((status) => keys({ status, body: '' })[0]),
+      };
+    });
+    assert.deepEqual(found.dead, ['found-unreachable']);
+    assert.deepEqual(found.proxy, ['found-upgrade', 'found-endpoint', 'found-http10', 'found-problem']);
+    assert.deepEqual(found.direct, ['found-origin', 'found-endpoint', 'found-protocol']);
+    assert.deepEqual(found.others, ['found-403', 'found-404', 'found-429', 'found-502', 'found-503', 'found-502']);
+  });
+});
+
+test('the page’s own rules: delays, codes, bounds', async () => {
+  await withTabs([{}], async (tab) => {
+    const found = await tab.page.evaluate(async () => {
+      const [codes, connection, log, target, bytes] = await Promise.all(
+        ['codes', 'connection', 'log', 'target', 'bytes'].map((name) => import(`./static/${name}.js`)),
+      );
+      const journal = new log.Log();
+      for (let i = 0; i < 1500; i += 1) journal.message('in', `m${i}`);
+      const heavy = new log.Log();
+      for (let i = 0; i < 5; i += 1) heavy.message('in', new Uint8Array(6 * 1024 * 1024));
+      return {
+        delays: [1, 2, 5, 50].map((attempt) => [connection.retryDelay(attempt, 0), connection.retryDelay(attempt, 1)]),
+        terminal: [1000, 1006, 1009, 1012, 3000, 3499, 3500, 3999, 4000, 4499, 4500, 4999].filter(codes.isTerminal),
+        nameless: Array.from({ length: 16 }, (_, i) => 1000 + i).concat(3000, 3008, 3012, 3500, 3509, 3600, 4000, 4999)
+          .filter((code) => ['en', 'zh'].some((language) => Object.values(codes.explain(code, language)).some((text) => !text))),
+        chinese: /[一-鿿]/.test(codes.explain(1006, 'zh').check),
+        journal: [journal.entries.length, journal.entries[0].data, journal.dropped],
+        heavy: [heavy.entries.length, heavy.dropped],
+        hash: target.compose({ address: 'https://a.example/x?y=1#z', channels: 'a,,b', protocols: '', token: 't', heartbeat: true }).url,
+        none: target.compose({ address: 'ftp://a.example', channels: '', protocols: '', token: '', heartbeat: false }),
+        quoted: target.snippet('wscat', { url: "ws://h/'", protocols: ['p'] }),
+        hex: [bytes.fromHex('0'), bytes.fromHex('zz'), [...bytes.fromHex('0a0B')]],
+      };
+    });
+    assert.deepEqual(found.delays, [[500, 1000], [500, 2000], [500, 16000], [500, 20000]]);
+    assert.deepEqual(found.terminal, [1009, 3500, 3999, 4500, 4999]);
+    assert.deepEqual(found.nameless, []);
+    assert.ok(found.chinese);
+    assert.deepEqual(found.journal, [1000, 'm500', 500]);
+    assert.deepEqual(found.heavy, [2, 3]);
+    assert.equal(found.hash, 'wss://a.example/x?y=1&channel=a&channel=b&heartbeat=1&token=t');
+    assert.equal(found.none, null);
+    assert.equal(found.quoted, "npx wscat -c 'ws://h/'\\''' -s 'p'");
+    assert.deepEqual(found.hex, [null, null, [10, 11]]);
+  });
+});

@@ -1,0 +1,114 @@
+//! The real server for the page's tests: a configuration in a temporary folder, the binary of FANFARE_BIN, a port of its own.
+//! Owned by the test that starts it. Bounds: 15 s to get ready, 10 s to end. It must not outlive the test, nor serve
+//! anything but loopback.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const READY_MAX_MS = 15_000;
+const END_MAX_MS = 10_000;
+
+/** A server process that can be ended and started again on the same port. */
+export class Server {
+  #process = null;
+  #folder = mkdtempSync(join(tmpdir(), 'fanfare-page-'));
+  #output = '';
+
+  /** Starts one on a free port and waits until it is ready. */
+  static async start() {
+    const server = new Server();
+    server.port = await freePort();
+    server.origin = `http://127.0.0.1:${server.port}`;
+    server.address = `ws://127.0.0.1:${server.port}`;
+    writeFileSync(join(server.#folder, 'fanfare.toml'), configuration(server.port));
+    await server.again();
+    return server;
+  }
+
+  /** Starts the process (anew) and waits for /ready. */
+  async again() {
+    const binary = process.env.FANFARE_BIN;
+    if (!binary) throw new Error('FANFARE_BIN must name the fanfare binary');
+    this.#process = spawn(binary, ['serve', '--config', join(this.#folder, 'fanfare.toml')], { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.on('data', (piece) => { this.#output = (this.#output + piece).slice(-8000); });
+    }
+    this.#process.on('error', (error) => { this.#output += error.message; });
+    await until('the server is ready', () => this.#ready(), READY_MAX_MS, () => this.#output);
+  }
+
+  /** Ends the process by a signal and waits until it is gone. */
+  async end(signal = 'SIGTERM') {
+    const gone = this.#process;
+    this.#process = null;
+    if (gone === null || gone.exitCode !== null || gone.signalCode !== null) return;
+    const exit = once(gone, 'exit');
+    gone.kill(signal);
+    const timer = setTimeout(() => gone.kill('SIGKILL'), END_MAX_MS);
+    await exit;
+    clearTimeout(timer);
+  }
+
+  /** Ends the process for good and removes its folder. */
+  async remove() {
+    await this.end('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #ready() {
+    if (this.#process.exitCode !== null) throw new Error(`the server ended:\n${this.#output}`);
+    try {
+      return (await fetch(`${this.origin}/ready`)).ok;
+    } catch {
+      return false;
+    }
+  }
+}
+
+/** Waits until `condition` holds and answers what it gave; fails with `what` after the deadline. */
+export async function until(what, condition, deadlineMs = 10_000, detail = () => '') {
+  const end = Date.now() + deadlineMs;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${deadlineMs} ms: ${what}\n${detail()}`);
+    await new Promise((next) => { setTimeout(next, 25); });
+  }
+}
+
+function configuration(port) {
+  return `listen = ["127.0.0.1:${port}"]
+
+[drain]
+spread = "1s"
+
+[[raw]]
+path = "/ws"
+on_message = "relay"
+subprotocols = ["chat"]
+channels = ["page"]
+
+[[raw]]
+path = "/echo"
+on_message = "echo"
+subprotocols = ["*"]
+
+[[push]]
+every = "1s"
+channel = "page"
+data = "push {seq}"
+`;
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

@@ -1,0 +1,98 @@
+//! One open page in the browser, with the steps that the tests repeat. Owned by the test that opens it.
+//! Bounds: every wait has a deadline. It must notice each breach of the Content-Security-Policy and each script error,
+//! whether the test looks for them or not.
+
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { until } from './server.mjs';
+
+const FLAGS = [
+  '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+  '--disable-background-networking', '--disable-component-update', '--disable-sync',
+];
+
+/** Starts Chromium with a fresh profile; fails where there is none, since a skipped test looks like a passed one. */
+export async function launch() {
+  const executablePath = process.env.CHROMIUM || '/usr/bin/chromium';
+  if (!existsSync(executablePath)) throw new Error(`no Chromium at ${executablePath}; install it or set CHROMIUM`);
+  return chromium.launch({ executablePath, headless: true, args: FLAGS });
+}
+
+/** A page, its element ids as methods. */
+export class Tab {
+  /** What the browser complained of: policy breaches and script errors. */
+  complaints = [];
+  /** Every address the page asked for. */
+  requests = [];
+
+  /** Opens the server's page in a browser context of its own. */
+  static async open(browser, server, { locale = 'en-US', width = 1280, height = 900, before, ...rest } = {}) {
+    const tab = new Tab();
+    tab.server = server;
+    tab.context = await browser.newContext({ locale, viewport: { width, height }, ...rest });
+    tab.page = await tab.context.newPage();
+    tab.page.setDefaultTimeout(10_000);
+    tab.page.on('pageerror', (error) => tab.complaints.push(`script error: ${error.message}`));
+    tab.page.on('request', (request) => tab.requests.push(request.url()));
+    tab.page.on('console', (line) => {
+      if (/content.security.policy/i.test(line.text())) tab.complaints.push(line.text());
+    });
+    await before?.(tab.page);
+    await tab.page.goto(`${server.origin}/`);
+    // The script has run once the state has words.
+    await tab.until('the page has started', async () => (await tab.text('state')) !== '');
+    return tab;
+  }
+
+  /** Connects to a path of the server (or any address) and waits until it is open. */
+  async connect(path = '/ws') {
+    await this.page.fill('#url', path.startsWith('/') ? `${this.server.address}${path}` : path);
+    await this.page.click('#connect');
+    await this.state('open');
+  }
+
+  /** Sends the text by the box and the Enter key. */
+  async send(text) {
+    await this.page.fill('#message', text);
+    await this.page.press('#message', 'Enter');
+  }
+
+  /** Waits for a connection state: idle, connecting, open, closing or waiting. */
+  async state(name, deadlineMs = 10_000) {
+    await this.until(`state ${name}`, async () => (await this.page.getAttribute('#state', 'data-state')) === name, deadlineMs);
+  }
+
+  /** The text of an element by id. */
+  async text(id) {
+    return (await this.page.textContent(`#${id}`)) ?? '';
+  }
+
+  /** The bodies of the log's entries in one direction. */
+  async bodies(direction) {
+    return this.page.locator(`#log .entry[data-direction="${direction}"] .body`).allTextContents();
+  }
+
+  /** Waits for an entry whose whole body is `body`, or matches it. */
+  async heard(body, { direction = 'in', deadlineMs = 10_000 } = {}) {
+    const fits = (text) => (body instanceof RegExp ? body.test(text) : text === body);
+    return this.until(`${direction}: ${body}`, async () => (await this.bodies(direction)).find(fits), deadlineMs);
+  }
+
+  /** Waits for a condition, telling the log when it fails. */
+  async until(what, condition, deadlineMs) {
+    let told = '';
+    try {
+      return await until(what, condition, deadlineMs);
+    } catch (error) {
+      told = await this.page.innerText('body').catch(() => 'the page is gone');
+      throw new Error(`${error.message}\nthe page shows:\n${told}`);
+    }
+  }
+
+  /** Closes the page; fails if the browser complained of anything. */
+  async close() {
+    await this.context.close();
+    assert.deepEqual(this.complaints, []);
+  }
+}
