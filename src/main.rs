@@ -1,7 +1,7 @@
 //! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain, 1 when it cannot serve or
 //! a second signal ended it, 2 when command line or settings are wrong.
 
-use std::process::ExitCode;
+use std::{io::Write as _, process::ExitCode};
 
 use fanfare::{
     cli::{self, Command},
@@ -18,15 +18,22 @@ fn main() -> ExitCode {
     match cli::parse() {
         Command::Serve(overrides) => serve(&overrides),
         Command::Config => {
-            print!("{}", config::print());
+            // A reader that has seen enough, such as `head`, is no fault.
+            let _ = std::io::stdout().write_all(config::print().as_bytes());
             ExitCode::SUCCESS
         }
         Command::Check(overrides) => check(&overrides),
     }
 }
 
+/// The environment, as far as it is text; a variable that is not is none of ours.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+}
+
 fn load(overrides: &Overrides) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
-    Settings::load(overrides, std::env::vars()).map_err(|errors| {
+    Settings::load(overrides, environment()).map_err(|errors| {
         eprintln!("{errors}");
         ExitCode::from(WRONG_SETTINGS)
     })
@@ -108,7 +115,7 @@ fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Out
 
 /// Takes up the log filter of the settings as they are now; if they are wrong, says so and changes nothing.
 fn reload_filter(overrides: &Overrides, filter: &Filter) {
-    match Settings::load(overrides, std::env::vars()) {
+    match Settings::load(overrides, environment()) {
         Ok((settings, _)) => {
             filter.set(&settings.log.filter);
             log::info!("log filter taken up: {}", settings.log.filter);

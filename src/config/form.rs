@@ -151,6 +151,9 @@ impl Form for Bytes {
     }
 }
 
+/// No setting means more than this, and much larger times overflow the clock they are added to.
+const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// A time: `"10s"` or bare seconds.
 pub(super) struct Time;
 
@@ -158,13 +161,17 @@ impl Form for Time {
     type Value = Duration;
     const SAYS: &'static str = "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds";
     fn read(input: Input<'_>) -> Result<Duration, String> {
-        if let Some(seconds) = input.number() {
-            return Duration::try_from_secs_f64(seconds).map_err(|_| not::<Self>());
+        let time = match input.number() {
+            Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            None => input
+                .text()
+                .and_then(|text| humantime::parse_duration(text.trim()).ok()),
+        };
+        match time {
+            Some(time) if time > TIME_MAX => Err("expected a time of at most a year".to_string()),
+            Some(time) => Ok(time),
+            None => Err(not::<Self>()),
         }
-        input
-            .text()
-            .and_then(|text| humantime::parse_duration(text.trim()).ok())
-            .ok_or_else(not::<Self>)
     }
     fn show(value: &Duration) -> Option<String> {
         Some(format!("\"{}\"", humantime::format_duration(*value)))
@@ -276,7 +283,18 @@ impl Form for Listens {
         if texts.is_empty() {
             return Err(not::<Self>());
         }
-        texts.iter().map(|text| text.parse()).collect()
+        let (mut listen, mut faults) = (Vec::new(), Vec::new());
+        for text in &texts {
+            match text.parse() {
+                Ok(entry) => listen.push(entry),
+                Err(fault) => faults.push(fault),
+            }
+        }
+        if faults.is_empty() {
+            Ok(listen)
+        } else {
+            Err(faults.join("; "))
+        }
     }
     fn show(value: &Vec<Listen>) -> Option<String> {
         Texts::show(&value.iter().map(ToString::to_string).collect())

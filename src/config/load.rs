@@ -116,6 +116,7 @@ fn read_flags(sheet: &mut Sheet, overrides: &Overrides, errors: &mut Errors) {
         let origin = Origin::Flag(flag);
         if let Some(Err(what)) = sheet.read("", name, Input::Text(value)) {
             errors.add(&origin, name, what);
+            sheet.broken.insert(name.to_string());
         }
         sheet.origins.insert(name.to_string(), origin);
     }
@@ -146,6 +147,7 @@ fn read_environment(
         let origin = Origin::Environment(variable.clone());
         if let Some(Err(what)) = sheet.read(setting.table, setting.name, Input::Text(value)) {
             errors.add(&origin, &setting.path, what);
+            sheet.broken.insert(setting.path.clone());
         }
         sheet.origins.insert(setting.path.clone(), origin);
     }
@@ -254,7 +256,10 @@ impl Reader<'_> {
         let origin = self.origin(key.span().start);
         match self.sheet.read(table, name, Input::Toml(value.get_ref())) {
             Some(Ok(())) => {}
-            Some(Err(what)) => self.errors.add(&origin, &path, what),
+            Some(Err(what)) => {
+                self.errors.add(&origin, &path, what);
+                self.sheet.broken.insert(path.clone());
+            }
             None => {
                 let settings = self.sheet.settings();
                 let here = settings.iter().filter(|s| s.table == table).map(|s| s.name);
@@ -298,7 +303,10 @@ impl Reader<'_> {
                 let origin = self.origin(key.span().start);
                 match sheet::read_element(&mut element, name, Input::Toml(value.get_ref())) {
                     Some(Ok(())) => {}
-                    Some(Err(what)) => self.errors.add(&origin, &format!("{table}.{name}"), what),
+                    Some(Err(what)) => {
+                        self.errors.add(&origin, &format!("{table}.{name}"), what);
+                        self.sheet.broken.insert(format!("{table}.{index}.{name}"));
+                    }
                     None => {
                         let hint = suggestion(name, G::ENTRIES.iter().map(|entry| entry.name));
                         self.errors.add(

@@ -111,8 +111,12 @@ fn sentence(setting: &Named) -> String {
     lines.join(" ")
 }
 
-/// A setting as a line; commented out where it has no value.
+/// A setting as a line; commented out where it has no value, so that taking the mark away leaves a file that is right.
 fn line(text: &mut String, setting: &Named) {
+    if setting.path == "raw.reply" {
+        // Only right beside on_message = "reply", which the demonstration does not have.
+        return comment(text, "For example: reply = \"Server: Received({message})\"");
+    }
     let _ = match &setting.shown {
         Some(value) => writeln!(text, "{} = {value}", setting.name),
         None => writeln!(text, "#{} = {}", setting.name, example(setting)),

@@ -222,7 +222,10 @@ pub struct Push {
 
 /// The settings of a node, checked.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)] // Each field is the group of its name, documented above.
+#[expect(
+    missing_docs,
+    reason = "each field is the group of its name, documented above"
+)]
 pub struct Settings {
     pub listen: Vec<Listen>,
     pub workers: usize,

@@ -1,6 +1,10 @@
 //! The settings while they are being put together: groups as they were written, and where each value came from.
 
-use std::{collections::HashMap, fmt, path::PathBuf};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+    path::PathBuf,
+};
 
 use super::{
     form::Input,
@@ -60,6 +64,8 @@ pub(super) struct Sheet {
     pub(super) push: Vec<PushTable>,
     /// By path (`limits.sessions`, `raw.0.path`); what is not here is a default.
     pub(super) origins: HashMap<String, Origin>,
+    /// Paths whose value could not be read and was told: what is checked later says no more of them.
+    pub(super) broken: HashSet<String>,
 }
 
 /// Calls a macro with every group that is a table of its own: its name, its field, its sentence.
@@ -166,6 +172,11 @@ impl Sheet {
         }
         let sheet = self;
         for_each_table!(dispatch!(sheet, table, name, input))
+    }
+
+    /// Whether a setting was given in a way that could not be read.
+    pub(super) fn is_broken(&self, path: &str) -> bool {
+        self.broken.contains(path)
     }
 
     /// Where a setting's value came from.

@@ -1,6 +1,11 @@
 //! The settings' own types of values.
 
-use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    path::PathBuf,
+    str::FromStr,
+};
 
 use ipnet::IpNet;
 
@@ -31,7 +36,7 @@ impl FromStr for Listen {
         };
         let port = address
             .rsplit_once(':')
-            .filter(|(host, _)| !host.is_empty())
+            .filter(|(host, _)| is_host(host))
             .and_then(|(_, port)| port.parse::<u16>().ok());
         match port {
             None => Err(format!(
@@ -40,6 +45,20 @@ impl FromStr for Listen {
             )),
             Some(_) if is_tls => Ok(Self::Tls(address.into())),
             Some(_) => Ok(Self::Tcp(address.into())),
+        }
+    }
+}
+
+/// A name, an IPv4 address, or an IPv6 address in brackets; whether it resolves shows when it is bound.
+fn is_host(text: &str) -> bool {
+    match text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'))
+    {
+        Some(inner) => inner.parse::<Ipv6Addr>().is_ok(),
+        None => {
+            let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+            !text.is_empty() && text.bytes().all(in_names)
         }
     }
 }
@@ -92,6 +111,7 @@ impl FromStr for TrustedProxies {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let mut proxies = Self::default();
+        let mut faults = Vec::new();
         for entry in text
             .split(',')
             .map(str::trim)
@@ -104,13 +124,17 @@ impl FromStr for TrustedProxies {
             } else if let Ok(network) = entry.parse::<IpNet>() {
                 proxies.networks.push(network.trunc());
             } else {
-                return Err(format!(
+                faults.push(format!(
                     "{entry:?} is neither an address nor a network; expected for example \"10.0.0.7\", \"10.0.0.0/8\" \
                      or \"unix\""
                 ));
             }
         }
-        Ok(proxies)
+        if faults.is_empty() {
+            Ok(proxies)
+        } else {
+            Err(faults.join("; "))
+        }
     }
 }
 

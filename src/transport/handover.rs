@@ -151,7 +151,9 @@ async fn respond(
         codec.encode(h1::Message::Item((response, BodySize::None)), &mut head)?;
         io.write_all(&head).await?;
         io.flush().await?;
-        take(io.into_socket(), read_buf);
+        // A copy of what is there, most often nothing: the dispatcher's buffer has room for 8 KiB, and the session would
+        // keep it for life.
+        take(io.into_socket(), BytesMut::from(&read_buf[..]));
         return Ok(());
     }
     response

@@ -139,3 +139,23 @@ impl Inflater {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Deflater, *};
+
+    #[test]
+    fn a_bomb_never_gets_room_beyond_the_limit() {
+        let bomb = Deflater::new(9).compress(&vec![0; 1 << 20], 15);
+        for limit in [0, 1, 300, 1000, 100_000, 300_000] {
+            let mut inflater = Inflater::new();
+            assert_eq!(
+                inflater.inflate(&bomb, limit),
+                Err(Violation::MessageTooBig { limit })
+            );
+            assert!(inflater.plain.capacity() <= limit + 1);
+            inflater.tidy();
+            assert!(inflater.plain.capacity() <= KEEP_BYTES_MAX);
+        }
+    }
+}
