@@ -3,6 +3,8 @@
 //! Run with `cargo bench --bench codec`. Bytes per second count payload. One thread, no socket: what the codec adds to a
 //! delivery, not what a delivery costs.
 
+use std::time::Duration;
+
 use divan::{Bencher, counter::BytesCount};
 use fanfare::codec::{
     Decoder, Opcode,
@@ -15,7 +17,12 @@ const SIZES: [usize; 4] = [16, 128, 4096, 65536];
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 fn main() {
-    divan::main();
+    // Long enough for a steady median. Compare the fastest too: on some processors the speed of a large copy depends on how
+    // its two addresses lie to each other, which differs from run to run.
+    divan::Divan::default()
+        .min_time(Duration::from_millis(300))
+        .config_with_args()
+        .main();
 }
 
 /// A frame as a client sends it.

@@ -203,6 +203,8 @@ impl Outbox {
             Pushed::Queued { dropped } => self.common.stats.dropped.add(dropped),
             Pushed::Overflow => {
                 self.common.stats.slow_disconnects.add(1);
+                // Who takes too little would never get to the Close behind all that waits.
+                inner.queue.discard_unsent(&self.common.bounds);
                 self.fail_inner(&mut inner, Close::SLOW, now);
             }
         }
@@ -243,15 +245,14 @@ impl Outbox {
         }
     }
 
-    /// Ends the session for a fault of the client's: unsent whole frames are discarded, the Close is queued, and
-    /// nothing comes after it.
+    /// Ends the session for a fault of the client's: what is queued goes out, for it answers what came before the
+    /// fault, then the Close, and nothing after it; the client's own Close is not awaited.
     pub fn fail(&self, close: Close, now: Instant) {
         self.fail_inner(&mut self.inner.borrow_mut(), close, now);
     }
 
     fn fail_inner(&self, inner: &mut Inner, close: Close, now: Instant) {
         if inner.phase == Phase::Open {
-            inner.queue.discard_unsent(&self.common.bounds);
             self.queue_close(inner, &close);
             inner.phase = Phase::Lingering;
             self.end_with(inner, Ending::ByServer(close), now);
@@ -352,9 +353,15 @@ impl Outbox {
     /// Returns whether everything is out, and the direction shut where that was next.
     fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
         while !inner.queue.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-            let filled = inner.queue.slices(&mut slices, &self.common.bounds);
-            let Poll::Ready(n) = inner.socket.poll_send(cx, &slices[..filled]) else {
+            let sent = match inner.queue.single(&self.common.bounds) {
+                Some(bytes) => inner.socket.poll_send(cx, bytes),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let filled = inner.queue.slices(&mut slices, &self.common.bounds);
+                    inner.socket.poll_send_vectored(cx, &slices[..filled])
+                }
+            };
+            let Poll::Ready(n) = sent else {
                 return Ok(false);
             };
             let n = n?;

@@ -169,6 +169,15 @@ impl Queue {
         self.retain(bounds, |index, _| index < keep);
     }
 
+    /// What is to be written next, where that is a single frame, as it nearly always is.
+    #[must_use]
+    pub fn single(&self, bounds: &Bounds) -> Option<&[u8]> {
+        match &self.store {
+            Store::One(frame) => Some(&frame.bytes(&bounds.compression)[self.written..]),
+            _ => None,
+        }
+    }
+
     /// Fills `slices` with what is to be written next; returns how many it filled.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bounds: &'a Bounds) -> usize {
         let mut filled = 0;

@@ -31,29 +31,35 @@ impl Socket {
     ///
     /// Plain sockets are tried outside the runtime's cooperative budget: a shard writes to thousands of sockets
     /// in one turn, and a spent budget would look like a full socket.
-    pub fn poll_send(
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => {
+                until_full(|| stream.try_write(bytes), || stream.poll_write_ready(cx))
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                until_full(|| stream.try_write(bytes), || stream.poll_write_ready(cx))
+            }
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// The same for several pieces in one call of the system.
+    pub fn poll_send_vectored(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Self::Tcp(stream) => loop {
-                match stream.try_write_vectored(slices) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        ready!(stream.poll_write_ready(cx))?;
-                    }
-                    result => return Poll::Ready(result),
-                }
-            },
+            Self::Tcp(stream) => until_full(
+                || stream.try_write_vectored(slices),
+                || stream.poll_write_ready(cx),
+            ),
             #[cfg(unix)]
-            Self::Unix(stream) => loop {
-                match stream.try_write_vectored(slices) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                        ready!(stream.poll_write_ready(cx))?;
-                    }
-                    result => return Poll::Ready(result),
-                }
-            },
+            Self::Unix(stream) => until_full(
+                || stream.try_write_vectored(slices),
+                || stream.poll_write_ready(cx),
+            ),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -62,6 +68,19 @@ impl Socket {
     #[must_use]
     pub fn buffers(&self) -> bool {
         matches!(self, Self::Tls(_))
+    }
+}
+
+/// Tries to write; if that would block, waits for readiness and tries again.
+fn until_full(
+    mut write: impl FnMut() -> io::Result<usize>,
+    mut poll_ready: impl FnMut() -> Poll<io::Result<()>>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(poll_ready())?,
+            result => return Poll::Ready(result),
+        }
     }
 }
 

@@ -149,6 +149,25 @@ fn violations_end_the_session_with_their_code_and_nobody_elses() {
 }
 
 #[test]
+fn what_came_before_a_fault_is_answered_before_the_close() {
+    let server = echo();
+    let mut client = server.ws("/echo");
+    let mut bytes = masked(0x81, b"good");
+    bytes.extend(masked(0x89, b"ping"));
+    bytes.extend(masked(0x83, b"bad"));
+    client.send_raw(&bytes);
+    client.expect_text("good");
+    assert_eq!(
+        client.next(),
+        Some(Frame {
+            first: 0x8a,
+            payload: b"ping".into()
+        })
+    );
+    assert_eq!(client.expect_close().0, 1002);
+}
+
+#[test]
 fn utf8_is_checked_as_it_arrives_not_when_the_message_ends() {
     let server = echo();
     let mut client = server.ws("/echo");
