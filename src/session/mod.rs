@@ -267,16 +267,5 @@ impl Drop for Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_reply_takes_text_and_bytes_as_they_are() {
-        assert_eq!(
-            fill_message("Server: Received({message})", "你好".as_bytes()),
-            "Server: Received(你好)".as_bytes()
-        );
-        assert_eq!(fill_message("{message}{message}", b"\xff"), b"\xff\xff");
-        assert_eq!(fill_message("fixed {text}", b"x"), b"fixed {text}");
-    }
-}
+#[path = "session_tests.rs"]
+mod tests;

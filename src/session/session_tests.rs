@@ -1,0 +1,261 @@
+//! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
+//! waits.
+
+use std::{
+    cell::{Cell, RefCell},
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use super::*;
+use crate::{
+    admission::Admission,
+    broker::Publishing,
+    config::{RawEndpoint, SlowPolicy},
+    heartbeat::{Rhythm, Wheel},
+    id::ShardId,
+    metrics::Metrics,
+    publication::Compression,
+    server::SessionCounts,
+    shard::{QueueBounds, ShardSettings, Shards},
+    transport::{outbox::Common, queue::Bounds},
+};
+
+#[test]
+fn a_reply_takes_text_and_bytes_as_they_are() {
+    assert_eq!(
+        fill_message("Server: Received({message})", "你好".as_bytes()),
+        "Server: Received(你好)".as_bytes()
+    );
+    assert_eq!(fill_message("{message}{message}", b"\xff"), b"\xff\xff");
+    assert_eq!(fill_message("fixed {text}", b"x"), b"fixed {text}");
+}
+
+/// Panics where it is told to, is always busy where it is told to, and knows who listens.
+#[derive(Default)]
+struct Puppet {
+    panics: AtomicBool,
+    busy: AtomicBool,
+    listening: Mutex<Vec<String>>,
+}
+
+impl Broker for Puppet {
+    fn publish(&self, _: Arc<Publication>) -> Publishing<'_> {
+        assert!(!self.panics.load(Relaxed), "as told");
+        let busy = self.busy.load(Relaxed);
+        Box::pin(std::future::ready(if busy {
+            Err(Refused::Busy)
+        } else {
+            Ok(())
+        }))
+    }
+    fn listen(&self, channel: &ChannelName, _: ShardId) {
+        self.listening
+            .lock()
+            .expect("no panic")
+            .push(channel.to_string());
+    }
+    fn unlisten(&self, channel: &ChannelName, _: ShardId) {
+        self.listening
+            .lock()
+            .expect("no panic")
+            .retain(|name| **name != **channel);
+    }
+    fn channels(&self) -> usize {
+        0
+    }
+    fn is_heard(&self, _: &Target) -> bool {
+        true
+    }
+}
+
+struct Stage {
+    puppet: Arc<Puppet>,
+    shard: Rc<Shard>,
+    server: Addr<Server>,
+    counts: Arc<SessionCounts>,
+    admission: Arc<Admission>,
+    metrics: Arc<Metrics>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let second = Duration::from_secs(1);
+        let metrics = Arc::new(Metrics::default());
+        let settings = ShardSettings {
+            queue: QueueBounds {
+                publications_max: 10,
+                bytes_max: 1 << 20,
+            },
+            common: Box::new(move |stats| Common {
+                bounds: Bounds {
+                    bytes_max: 1 << 20,
+                    policy: SlowPolicy::Disconnect,
+                    compression: Compression {
+                        min_bytes: 256,
+                        level: 3,
+                    },
+                },
+                rhythm: Rhythm {
+                    ping_interval: 60 * second,
+                    pong_timeout: 8 * second,
+                },
+                write_timeout: 10 * second,
+                close_timeout: second,
+                wheel: RefCell::new(Wheel::new(Instant::now())),
+                alarms: Cell::new(0),
+                stats,
+            }),
+        };
+        let puppet = Arc::new(Puppet::default());
+        let broker: Arc<dyn Broker> = puppet.clone();
+        let counts = Arc::new(SessionCounts::default());
+        Self {
+            shard: Shards::new(metrics.clone(), settings).current(&broker),
+            server: Server::new(counts.clone(), &[], broker).start(),
+            puppet,
+            counts,
+            admission: Admission::new(10, 0),
+            metrics,
+        }
+    }
+
+    /// A session that relays in channel `c`; the client's end of its socket.
+    fn session(&self) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let endpoint = Endpoint::new(&RawEndpoint {
+            path: "/ws".into(),
+            greeting: None,
+            on_message: OnMessage::Relay { relay_self: false },
+            subprotocols: Vec::new(),
+            origins: None,
+            channels: vec!["c".into()],
+        });
+        let opening = Opening {
+            endpoint,
+            id: SessionId::random(),
+            address: None,
+            subprotocol: None,
+            user_agent: None,
+            transport: TransportKind::WebSocketUnix,
+            window_bits: None,
+            channels: Vec::new(),
+            text_heartbeat: false,
+            message_bytes_max: 1000,
+            permit: self.admission.admit(None).expect("room"),
+        };
+        Session::start(
+            opening,
+            &self.shard,
+            &self.server,
+            Socket::Unix(ours),
+            BytesMut::new(),
+        );
+        theirs
+    }
+
+    /// Sessions as every table has them: directory, shard, limits, broker.
+    fn tables(&self) -> (u64, u64, usize, usize) {
+        (
+            self.counts.read().0,
+            self.metrics.sum(|stats| &stats.sessions),
+            self.admission.sessions(),
+            self.puppet.listening.lock().expect("no panic").len(),
+        )
+    }
+
+    /// Waits until the tables are so.
+    async fn wait_for(&self, tables: (u64, u64, usize, usize)) {
+        for _ in 0..1000 {
+            if self.tables() == tables {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?}, not {tables:?}", self.tables());
+    }
+}
+
+fn paused<F: Future<Output = ()> + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
+/// A text "x" from a client, masked with zeros.
+const MESSAGE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'x'];
+
+#[test]
+fn a_panic_in_a_handler_ends_one_session_which_leaves_every_table_once() {
+    paused(async {
+        let stage = Stage::new();
+        let (mut bad, mut good) = (stage.session(), stage.session());
+        // Both are in channel c and in the path's own.
+        stage.wait_for((2, 2, 2, 2)).await;
+        stage.puppet.panics.store(true, Relaxed);
+        bad.write_all(&MESSAGE).await.expect("sent");
+        let mut rest = Vec::new();
+        let _ = bad.read_to_end(&mut rest).await;
+        stage.puppet.panics.store(false, Relaxed);
+        stage.wait_for((1, 1, 1, 2)).await;
+        good.write_all(&[0x89, 0x80, 0, 0, 0, 0])
+            .await
+            .expect("sent");
+        let mut pong = [0; 2];
+        good.read_exact(&mut pong).await.expect("a pong");
+        assert_eq!(pong, [0x8a, 0]);
+        drop(good);
+        stage.wait_for((0, 0, 0, 0)).await;
+    });
+}
+
+#[test]
+fn a_sender_for_whom_there_is_no_room_waits_and_is_then_told_to_come_again() {
+    paused(async {
+        let stage = Stage::new();
+        let mut sender = stage.session();
+        stage.puppet.busy.store(true, Relaxed);
+        let started = tokio::time::Instant::now();
+        sender.write_all(&MESSAGE).await.expect("sent");
+        let mut close = [0; 4];
+        sender.read_exact(&mut close).await.expect("a Close");
+        assert_eq!(
+            (close[0], u16::from_be_bytes([close[2], close[3]])),
+            (0x88, 1013)
+        );
+        assert!(started.elapsed() >= RELAY_PATIENCE);
+    });
+}
+
+#[test]
+fn a_sender_goes_on_once_there_is_room() {
+    paused(async {
+        let stage = Stage::new();
+        let mut sender = stage.session();
+        stage.puppet.busy.store(true, Relaxed);
+        sender.write_all(&MESSAGE).await.expect("sent");
+        sender
+            .write_all(&[0x89, 0x80, 0, 0, 0, 0])
+            .await
+            .expect("sent");
+        let mut answer = [0; 2];
+        let early = tokio::time::timeout(RELAY_PATIENCE / 2, sender.read_exact(&mut answer)).await;
+        assert!(
+            early.is_err(),
+            "what comes behind the message waits with it"
+        );
+        stage.puppet.busy.store(false, Relaxed);
+        sender.read_exact(&mut answer).await.expect("the pong");
+        assert_eq!(answer, [0x8a, 0]);
+    });
+}
