@@ -32,7 +32,7 @@ use crate::{
 
 /// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
 /// keep the writing waiting.
-const PUBLICATIONS_A_TURN: u32 = 64;
+const PUBLICATIONS_A_TURN: usize = 64;
 
 /// How often a draining shard closes its next share of sessions.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -176,7 +176,7 @@ impl Shards {
         let addr = ShardActor {
             shard: shard.clone(),
             load: load.clone(),
-            turn: 0,
+            turn: Vec::new(),
             due: Vec::new(),
             draining: false,
         }
@@ -303,14 +303,30 @@ impl Shard {
         self.common.stats.channels.set(channels as u64);
     }
 
-    /// Puts a publication into the outboxes of its receivers; returns whether any is to be flushed.
-    fn deliver(&self, publication: Arc<Publication>, now: Instant) -> bool {
+    /// Delivers what one turn of the mailbox brought. A single publication is queued and written receiver by receiver, so
+    /// that each outbox is touched once; several are all queued first and then leave together.
+    fn deliver_turn(&self, publications: &mut Vec<Arc<Publication>>) {
+        let now = Instant::now();
+        let at_once = publications.len() == 1;
+        for publication in publications.drain(..) {
+            self.deliver(publication, now, at_once);
+        }
+        self.flush();
+    }
+
+    /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted for the flush.
+    fn deliver(&self, publication: Arc<Publication>, now: Instant, at_once: bool) {
         let shared = Rc::new(publication);
         let sessions = self.sessions.borrow();
         let mut dirty = self.dirty.borrow_mut();
         let exclude = shared.exclude();
         let mut push = |key: SessionKey, outbox: &Outbox| {
-            if exclude.is_none_or(|id| id != outbox.info().id) && outbox.push(&shared, now) {
+            if exclude.is_some_and(|id| id == outbox.info().id) || !outbox.push(&shared, now) {
+                return;
+            }
+            if at_once {
+                outbox.flush(now);
+            } else {
                 dirty.push(key);
             }
         };
@@ -339,7 +355,6 @@ impl Shard {
                 }
             }
         }
-        !dirty.is_empty()
     }
 
     /// Writes to every session that got something.
@@ -398,8 +413,8 @@ impl Drop for Membership {
 pub struct ShardActor {
     shard: Rc<Shard>,
     load: Arc<Load>,
-    /// Publications since the last flush.
-    turn: u32,
+    /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
+    turn: Vec<Arc<Publication>>,
     due: Vec<Alarm>,
     draining: bool,
 }
@@ -462,15 +477,13 @@ impl Handler<Deliver> for ShardActor {
     fn handle(&mut self, Deliver(publication): Deliver, ctx: &mut Self::Context) {
         self.load.publications.fetch_sub(1, Relaxed);
         self.load.bytes.fetch_sub(publication.weight(), Relaxed);
-        if self.shard.deliver(publication, Instant::now()) {
-            if self.turn == 0 {
-                // Handled once the mailbox is empty.
-                ctx.notify(Flush);
-            }
-            self.turn += 1;
-            if self.turn.is_multiple_of(PUBLICATIONS_A_TURN) {
-                self.shard.flush();
-            }
+        if self.turn.is_empty() {
+            // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
+            ctx.notify(Flush);
+        }
+        self.turn.push(publication);
+        if self.turn.len() == PUBLICATIONS_A_TURN {
+            self.shard.deliver_turn(&mut self.turn);
         }
     }
 }
@@ -479,8 +492,7 @@ impl Handler<Flush> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.turn = 0;
-        self.shard.flush();
+        self.shard.deliver_turn(&mut self.turn);
     }
 }
 
@@ -491,6 +503,8 @@ impl Handler<Drain> for ShardActor {
         if std::mem::replace(&mut self.draining, true) {
             return;
         }
+        // What was accepted before goes out before any Close.
+        self.shard.deliver_turn(&mut self.turn);
         let sessions = self.shard.sessions.borrow();
         let keys = sessions
             .iter()
