@@ -172,13 +172,13 @@ impl Shards {
             sessions: RefCell::default(),
             dirty: RefCell::default(),
             broker,
+            leaving: RefCell::default(),
         });
         let addr = ShardActor {
             shard: shard.clone(),
             load: load.clone(),
             turn: Vec::new(),
             due: Vec::new(),
-            draining: false,
         }
         .start();
         handles.push(ShardHandle {
@@ -239,6 +239,8 @@ pub struct Shard {
     /// Sessions to write to at the end of the turn.
     dirty: RefCell<Vec<SessionKey>>,
     broker: Arc<dyn Broker>,
+    /// Set once the drain has begun: whose handshake was under way then is closed as soon as it joins.
+    leaving: RefCell<Option<Close>>,
 }
 
 impl Shard {
@@ -273,7 +275,11 @@ impl Shard {
         for channel in channels {
             self.subscribe(key, channel);
         }
-        outbox.place(key, Instant::now());
+        let now = Instant::now();
+        outbox.place(key, now);
+        if let Some(close) = &*self.leaving.borrow() {
+            outbox.close(close.clone(), now);
+        }
         membership
     }
 
@@ -402,10 +408,8 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.leave();
         let mut sessions = self.shard.sessions.borrow_mut();
+        // Its 16 bytes stay for the next session: giving them back would mean rebuilding the list of free places.
         sessions.try_remove(self.key as usize);
-        if sessions.capacity() > 1024 && sessions.len() * 4 < sessions.capacity() {
-            sessions.shrink_to_fit();
-        }
     }
 }
 
@@ -416,7 +420,6 @@ pub struct ShardActor {
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Arc<Publication>>,
     due: Vec<Alarm>,
-    draining: bool,
 }
 
 impl ShardActor {
@@ -500,7 +503,12 @@ impl Handler<Drain> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
-        if std::mem::replace(&mut self.draining, true) {
+        if self
+            .shard
+            .leaving
+            .replace(Some(drain.close.clone()))
+            .is_some()
+        {
             return;
         }
         // What was accepted before goes out before any Close.
