@@ -46,7 +46,7 @@ use crate::{
 /// How long a relayed message waits for room in the shards, and how often it asks. Meanwhile its sender is not
 /// read from; after it, the sender is told to come again (1013).
 const RELAY_PATIENCE: Duration = Duration::from_secs(2);
-const RELAY_RETRY: Duration = Duration::from_millis(20);
+const RELAY_RETRY: Duration = Duration::from_millis(5);
 
 /// Everything a handshake has settled about the session that begins.
 pub struct Opening {

@@ -184,31 +184,23 @@ fn nobody_is_there_and_no_push_is_made() {
 }
 
 #[test]
-fn senders_that_find_no_room_in_a_shard_wait_and_nothing_is_lost() {
-    let settings = "workers = 3\n[limits]\nshard_queue = 2\n".to_string();
+fn a_sender_that_finds_no_room_in_a_shard_waits_and_nothing_is_lost() {
+    let settings = "workers = 3\n[limits]\nshard_queue = 1\n".to_string();
     let server = Server::start(&(settings + &raw("/ws", "on_message = \"relay\"")));
-    let mut receiver = server.ws("/ws");
-    let senders: Vec<Client> = (0..4).map(|_| server.ws("/ws")).collect();
-    joined(&server, 5);
-    let sending: Vec<_> = senders
-        .into_iter()
-        .enumerate()
-        .map(|(name, mut sender)| {
-            std::thread::spawn(move || {
-                for number in 0..150 {
-                    sender.text(&format!("{name} {number}"));
-                }
-                sender
-            })
-        })
-        .collect();
-    let mut next = [0; 4];
-    for _ in 0..600 {
-        let text = String::from_utf8(receiver.message().payload).expect("text");
-        let (name, number) = text.split_once(' ').expect("two parts");
-        let name: usize = name.parse().expect("a number");
-        assert_eq!(number.parse(), Ok(next[name]), "of sender {name}");
-        next[name] += 1;
+    // One sender only: among several, one that is always late would be told to come again (1013), by the book.
+    let mut sender = server.ws("/ws");
+    let mut receivers: Vec<Client> = (0..6).map(|_| server.ws("/ws")).collect();
+    joined(&server, 7);
+    let sending = std::thread::spawn(move || {
+        for number in 0..500 {
+            sender.text(&number.to_string());
+        }
+        sender
+    });
+    for receiver in &mut receivers {
+        for number in 0..500 {
+            receiver.expect_text(&number.to_string());
+        }
     }
     drop(sending);
 }
