@@ -10,13 +10,14 @@ use fanfare::{
     config::SlowPolicy,
     publication::{Compression, Form, Payload, Publication, Target},
     registry::{ChannelName, Registry},
-    transport::queue::{Bounds, Queue},
+    transport::queue::{Bounds, FRAME_OVERHEAD, Queue},
 };
 
 const RECEIVERS: u32 = 1_000;
 
 const BOUNDS: Bounds = Bounds {
     bytes_max: 1 << 20,
+    frame_overhead: FRAME_OVERHEAD,
     policy: SlowPolicy::Disconnect,
     compression: Compression {
         min_bytes: 256,

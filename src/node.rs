@@ -30,7 +30,7 @@ use crate::{
     transport::{
         listener::{self, BindError, Closer, Listener, Tuning},
         outbox::Common,
-        queue::Bounds,
+        queue::{Bounds, FRAME_OVERHEAD},
         tls::{Certificate, TlsError},
     },
 };
@@ -248,6 +248,7 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
         common: Box::new(move |stats| Common {
             bounds: Bounds {
                 bytes_max: settings.limits.outbox_bytes,
+                frame_overhead: FRAME_OVERHEAD,
                 policy: settings.slow.policy,
                 compression: Compression {
                     min_bytes: settings.deflate.min_bytes,

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use slab::Slab;
 
 use crate::{
@@ -33,6 +33,9 @@ use crate::{
 /// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
 /// keep the writing waiting.
 const PUBLICATIONS_A_TURN: usize = 64;
+
+/// The same bound in deliveries, for publications with many receivers.
+const DELIVERIES_A_TURN: usize = 16 * 1024;
 
 /// How often a draining shard closes its next share of sessions.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
@@ -178,6 +181,8 @@ impl Shards {
             shard: shard.clone(),
             load: load.clone(),
             turn: Vec::new(),
+            deliveries: 0,
+            ticked: Instant::now(),
             due: Vec::new(),
         }
         .start();
@@ -320,6 +325,20 @@ impl Shard {
         self.flush();
     }
 
+    /// Receivers of a publication here; a session in several of its channels counts for each.
+    fn receivers(&self, publication: &Publication) -> usize {
+        match publication.target() {
+            Target::Everyone => self.sessions.borrow().len(),
+            Target::Channels(channels) => {
+                let registry = self.registry.borrow();
+                channels
+                    .iter()
+                    .map(|name| registry.members(name).len())
+                    .sum()
+            }
+        }
+    }
+
     /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted for the flush.
     fn deliver(&self, publication: Arc<Publication>, now: Instant, at_once: bool) {
         let shared = Rc::new(publication);
@@ -419,12 +438,22 @@ pub struct ShardActor {
     load: Arc<Load>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Arc<Publication>>,
+    /// Deliveries that they make.
+    deliveries: usize,
+    /// When the wheel was last looked at.
+    ticked: Instant,
     due: Vec<Alarm>,
 }
 
 impl ShardActor {
+    fn deliver_turn(&mut self) {
+        self.deliveries = 0;
+        self.shard.deliver_turn(&mut self.turn);
+    }
+
     fn on_tick(&mut self) {
         let now = Instant::now();
+        self.ticked = now;
         let mut due = std::mem::take(&mut self.due);
         self.shard.common.wheel.borrow_mut().expire(now, &mut due);
         let sessions = self.shard.sessions.borrow();
@@ -484,9 +513,17 @@ impl Handler<Deliver> for ShardActor {
             // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
             ctx.notify(Flush);
         }
+        self.deliveries += self.shard.receivers(&publication);
         self.turn.push(publication);
-        if self.turn.len() == PUBLICATIONS_A_TURN {
-            self.shard.deliver_turn(&mut self.turn);
+        if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
+            self.deliver_turn();
+            // A mailbox that others fill as fast as it is emptied would keep this thread to itself: the actor's context goes
+            // on with it until it is empty. So the sessions get their turn here, and the wheel its tick, which the context
+            // would only look at afterwards.
+            if self.ticked.elapsed() >= TICK {
+                self.on_tick();
+            }
+            ctx.wait(tokio::task::yield_now().into_actor(self));
         }
     }
 }
@@ -495,7 +532,7 @@ impl Handler<Flush> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.shard.deliver_turn(&mut self.turn);
+        self.deliver_turn();
     }
 }
 
@@ -512,7 +549,7 @@ impl Handler<Drain> for ShardActor {
             return;
         }
         // What was accepted before goes out before any Close.
-        self.shard.deliver_turn(&mut self.turn);
+        self.deliver_turn();
         let sessions = self.shard.sessions.borrow();
         let keys = sessions
             .iter()

@@ -50,7 +50,7 @@ groups! {
         sessions_per_address: usize as Count = 0;
         /// Largest message that a client may send; a larger one closes with 1009.
         message_bytes: usize as Bytes = 64 << 10;
-        /// Bytes that may wait for one client; slow.policy says what happens beyond. One message may exceed it alone.
+        /// Bytes that may wait for one client, each message charged 256 more for what it keeps; slow.policy says what happens beyond. One message may exceed it alone.
         outbox_bytes: usize as Bytes = 1 << 20;
         /// Channels that one connection may name.
         subscriptions: usize as Count = 128;

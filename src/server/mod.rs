@@ -116,6 +116,15 @@ impl Actor for Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            log::error!("the server actor panicked; the process ends");
+            std::process::abort();
+        }
+    }
+}
+
 impl Handler<Opened> for Server {
     type Result = ();
 

@@ -25,7 +25,10 @@ use crate::{
     publication::Compression,
     server::SessionCounts,
     shard::{QueueBounds, ShardSettings, Shards},
-    transport::{outbox::Common, queue::Bounds},
+    transport::{
+        outbox::Common,
+        queue::{Bounds, FRAME_OVERHEAD},
+    },
 };
 
 #[test]
@@ -97,6 +100,7 @@ impl Stage {
             common: Box::new(move |stats| Common {
                 bounds: Bounds {
                     bytes_max: 1 << 20,
+                    frame_overhead: FRAME_OVERHEAD,
                     policy: SlowPolicy::Disconnect,
                     compression: Compression {
                         min_bytes: 256,

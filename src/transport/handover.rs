@@ -124,6 +124,7 @@ where
                 parts.io,
                 parts.codec,
                 parts.read_buf,
+                parts.write_buf,
                 close_timeout,
             )
             .await;
@@ -137,13 +138,14 @@ async fn respond(
     mut io: HttpStream,
     mut codec: h1::Codec,
     read_buf: BytesMut,
+    // Answers to requests that came before this one on the same connection and are not sent yet.
+    mut head: BytesMut,
     close_timeout: Duration,
 ) -> std::io::Result<()> {
     let take = response
         .extensions_mut()
         .remove::<HandOver>()
         .and_then(|hand_over| hand_over.0.into_inner());
-    let mut head = BytesMut::new();
     if let Some(take) = take
         && response.status() == StatusCode::SWITCHING_PROTOCOLS
     {

@@ -59,9 +59,14 @@ impl HttpStream {
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut Socket>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        let before = self.socket.taken();
         let result = poll(Pin::new(&mut self.socket), cx);
-        if result.is_ready() {
+        let taken = self.socket.taken();
+        // Under TLS a write that is ready may only have filled a buffer.
+        if taken > before || (taken.is_none() && result.is_ready()) {
             self.stalled = None;
+        }
+        if result.is_ready() {
             return result;
         }
         let timeout = self.write_timeout;

@@ -26,7 +26,8 @@ use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
 use super::{
-    handover::UpgradeFactory, http_stream::HttpStream, info::TransportKind, socket::Socket,
+    counted::Counted, handover::UpgradeFactory, http_stream::HttpStream, info::TransportKind,
+    socket::Socket,
 };
 use crate::config::{Listen, Settings};
 
@@ -293,6 +294,7 @@ where
                 acceptor.set_handshake_timeout(tuning.request_timeout);
                 fn_service(move |stream: TcpStream| async move {
                     tuning.apply(&stream);
+                    let stream = Counted::new(stream);
                     Ok::<_, actix_tls::accept::TlsError<io::Error, std::convert::Infallible>>(
                         stream,
                     )
@@ -303,8 +305,8 @@ where
                     actix_http::error::DispatchError::Io(io::Error::other("TLS handshake failed"))
                 })
                 .and_then(fn_service(
-                    move |stream: tls::TlsStream<TcpStream>| async move {
-                        let peer = stream.get_ref().0.peer_addr().ok();
+                    move |stream: tls::TlsStream<Counted>| async move {
+                        let peer = stream.get_ref().0.stream().peer_addr().ok();
                         let socket = Socket::Tls(Box::new(stream));
                         let stream = HttpStream::new(socket, tuning.write_timeout);
                         Ok((stream, Protocol::Http1, peer))

@@ -5,6 +5,7 @@
 //! [`reader`] (reading), [`listener`] and [`tls`] (accepting), [`address`] (whose connection it is).
 
 pub mod address;
+pub mod counted;
 pub mod handover;
 pub mod http_stream;
 pub mod info;

@@ -84,6 +84,8 @@ struct Inner {
     shut: bool,
     /// TLS: records may wait in the socket's own buffer.
     unflushed: bool,
+    /// TLS: bytes that the system had taken when progress was last seen.
+    taken: Option<u64>,
     /// The session's task; absent until its first poll.
     waker: Option<Waker>,
     /// The alarm that counts, and when it rings.
@@ -131,6 +133,7 @@ impl Outbox {
                 cut_at: None,
                 shut: false,
                 unflushed: false,
+                taken: None,
                 waker: None,
                 alarm: None,
             }),
@@ -185,7 +188,7 @@ impl Outbox {
     fn own(&self, bytes: Bytes, kind: Kind) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
-            inner.queue.push_own(bytes, kind);
+            inner.queue.push_own(bytes, kind, &self.common.bounds);
         }
     }
 
@@ -218,7 +221,13 @@ impl Outbox {
     }
 
     fn deaf(&self, inner: &Inner) -> bool {
-        inner.phase == Phase::Open && inner.queue.reply_bytes() > self.common.bounds.bytes_max / 2
+        inner.phase == Phase::Open && inner.queue.reply_cost() > self.common.bounds.bytes_max / 2
+    }
+
+    /// Whether everything is out and our direction is shut.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.inner.borrow().shut
     }
 
     /// Bytes came in: a sign of life.
@@ -286,7 +295,9 @@ impl Outbox {
 
     fn queue_close(&self, inner: &mut Inner, close: &Close) {
         let bytes = codec::encode_close(close.code, &close.reason);
-        inner.queue.push_own(bytes, Kind::Close);
+        inner
+            .queue
+            .push_own(bytes, Kind::Close, &self.common.bounds);
     }
 
     fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
@@ -368,12 +379,23 @@ impl Outbox {
             if n == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
-            inner.stalled = None;
+            // TLS takes plain text into a buffer of its own, which says nothing of the peer.
+            let taken = inner.socket.taken();
+            if taken.is_none() || taken > inner.taken {
+                inner.taken = taken;
+                inner.stalled = None;
+            }
             inner.unflushed = inner.socket.buffers();
             self.count_written(inner, n, now);
         }
         if inner.unflushed {
-            if Pin::new(&mut inner.socket).poll_flush(cx)?.is_pending() {
+            let flushed = Pin::new(&mut inner.socket).poll_flush(cx)?;
+            let taken = inner.socket.taken();
+            if taken > inner.taken {
+                inner.taken = taken;
+                inner.stalled = None;
+            }
+            if flushed.is_pending() {
                 return Ok(false);
             }
             inner.unflushed = false;
@@ -444,7 +466,9 @@ impl Outbox {
         if let Some(since) = inner.stalled {
             let by = since + self.common.write_timeout;
             if by <= now {
-                self.common.stats.slow_disconnects.add(1);
+                if inner.ending.is_none() {
+                    self.common.stats.slow_disconnects.add(1);
+                }
                 return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
             }
             next = Some(by);
@@ -478,13 +502,17 @@ impl Outbox {
 
     fn queue_ping(&self, inner: &mut Inner, now: Instant) {
         if self.text_heartbeat {
-            inner
-                .queue
-                .push_own(codec::encode(Opcode::Text, b"{}"), Kind::Reply);
+            inner.queue.push_own(
+                codec::encode(Opcode::Text, b"{}"),
+                Kind::Reply,
+                &self.common.bounds,
+            );
         }
-        inner
-            .queue
-            .push_own(codec::encode(Opcode::Ping, b""), Kind::Ping);
+        inner.queue.push_own(
+            codec::encode(Opcode::Ping, b""),
+            Kind::Ping,
+            &self.common.bounds,
+        );
         self.flush_for_task(inner, now);
     }
 

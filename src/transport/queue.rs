@@ -92,11 +92,17 @@ enum Store {
     Many(VecDeque<Frame>),
 }
 
+/// What is charged for each frame that waits, beside its bytes: its place in the queue and what it keeps alive on the heap. Without
+/// it, a bound of 1 MiB in messages of one byte would hold more than 100 MB.
+pub const FRAME_OVERHEAD: usize = 256;
+
 /// How a queue is bounded; the same for all sessions of a shard.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// `limits.outbox_bytes`.
     pub bytes_max: usize,
+    /// What a frame that waits costs beside its bytes; see [`FRAME_OVERHEAD`].
+    pub frame_overhead: usize,
     /// `slow.policy`.
     pub policy: SlowPolicy,
     /// How publications are compressed.
@@ -111,8 +117,10 @@ pub struct Queue {
     written: usize,
     /// Bytes that are not written yet.
     bytes: usize,
-    /// Of these, bytes of replies; a partly written reply counts in full until it has left.
-    reply_bytes: usize,
+    /// What the waiting frames are charged against the bound: bytes that are not written yet, and each frame's overhead.
+    cost: usize,
+    /// Of this, what replies are charged; a partly written reply counts in full until it has left.
+    reply_cost: usize,
 }
 
 impl Queue {
@@ -128,17 +136,25 @@ impl Queue {
         self.bytes
     }
 
-    /// Bytes of replies that wait.
+    /// What waits is charged against the bound.
     #[must_use]
-    pub fn reply_bytes(&self) -> usize {
-        self.reply_bytes
+    pub fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// What waiting replies are charged against the bound.
+    #[must_use]
+    pub fn reply_cost(&self) -> usize {
+        self.reply_cost
     }
 
     /// Appends a frame of the session's own; never refused.
-    pub fn push_own(&mut self, bytes: Bytes, kind: Kind) {
+    pub fn push_own(&mut self, bytes: Bytes, kind: Kind, bounds: &Bounds) {
+        let cost = bytes.len() + bounds.frame_overhead;
         self.bytes += bytes.len();
+        self.cost += cost;
         if matches!(kind, Kind::Reply | Kind::Pong) {
-            self.reply_bytes += bytes.len();
+            self.reply_cost += cost;
         }
         self.append(Frame::Own { bytes, kind });
     }
@@ -147,18 +163,20 @@ impl Queue {
     /// publication waits.
     pub fn push(&mut self, publication: SharedPublication, form: Form, bounds: &Bounds) -> Pushed {
         let len = publication.frame(form, &bounds.compression).len();
+        let cost = len + bounds.frame_overhead;
         let mut dropped = 0;
-        if self.bytes + len > bounds.bytes_max && !self.is_empty() {
+        if self.cost + cost > bounds.bytes_max && !self.is_empty() {
             match bounds.policy {
                 SlowPolicy::Disconnect => return Pushed::Overflow,
-                SlowPolicy::DropOldest => dropped = self.make_room(len, bounds),
+                SlowPolicy::DropOldest => dropped = self.make_room(cost, bounds),
                 SlowPolicy::Latest => {
                     dropped = self.keep_latest(&publication, bounds);
-                    dropped += self.make_room(len, bounds);
+                    dropped += self.make_room(cost, bounds);
                 }
             }
         }
         self.bytes += len;
+        self.cost += cost;
         self.append(Frame::Shared { publication, form });
         Pushed::Queued { dropped }
     }
@@ -196,6 +214,7 @@ impl Queue {
     pub fn advance(&mut self, mut n: usize, bounds: &Bounds, mut gone: impl FnMut(&Frame, usize)) {
         debug_assert!(n <= self.bytes, "more written than there was");
         self.bytes -= n;
+        self.cost -= n;
         while let Some(first) = self.front() {
             let len = first.bytes(&bounds.compression).len();
             let rest = len - self.written;
@@ -206,8 +225,9 @@ impl Queue {
             n -= rest;
             self.written = 0;
             if let Some(frame) = self.take_front() {
+                self.cost -= bounds.frame_overhead;
                 if frame.is_reply() {
-                    self.reply_bytes -= len;
+                    self.reply_cost -= len + bounds.frame_overhead;
                 }
                 gone(&frame, len);
             }
@@ -253,12 +273,12 @@ impl Queue {
         }
     }
 
-    /// Drops the oldest publications until `len` bytes more fit, or until none is left to drop.
-    fn make_room(&mut self, len: usize, bounds: &Bounds) -> u64 {
-        let mut over = (self.bytes + len).saturating_sub(bounds.bytes_max);
+    /// Drops the oldest publications until `cost` more fits, or until none is left to drop.
+    fn make_room(&mut self, cost: usize, bounds: &Bounds) -> u64 {
+        let mut over = (self.cost + cost).saturating_sub(bounds.bytes_max);
         self.drop_publications(bounds, |_, len| {
             let drop = over > 0;
-            over = over.saturating_sub(len);
+            over = over.saturating_sub(len + bounds.frame_overhead);
             drop
         })
     }
@@ -313,19 +333,23 @@ impl Queue {
             Store::Many(frames) => frames,
         };
         let mut index = 0;
-        let (mut bytes, mut replies) = (0, 0);
+        let (mut bytes, mut cost, mut replies) = (0, 0, 0);
         frames.retain(|frame| {
             let keep = keep(index, frame);
             if keep {
                 let len = frame.bytes(&bounds.compression).len();
                 bytes += len;
-                replies += if frame.is_reply() { len } else { 0 };
+                cost += len + bounds.frame_overhead;
+                if frame.is_reply() {
+                    replies += len + bounds.frame_overhead;
+                }
             }
             index += 1;
             keep
         });
         self.bytes = bytes.saturating_sub(self.written);
-        self.reply_bytes = replies;
+        self.cost = cost.saturating_sub(self.written);
+        self.reply_cost = replies;
         self.store = match frames.len() {
             0 => Store::Empty,
             _ => Store::Many(frames),

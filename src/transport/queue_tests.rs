@@ -6,6 +6,7 @@ use crate::publication::{Payload, Target};
 fn bounds(policy: SlowPolicy, bytes_max: usize) -> Bounds {
     Bounds {
         bytes_max,
+        frame_overhead: 0,
         policy,
         compression: Compression {
             min_bytes: 256,
@@ -47,7 +48,7 @@ fn disconnect_refuses_what_is_over_the_bound_but_one_message_may_exceed_it_alone
 fn drop_oldest_drops_publications_only_and_keeps_order() {
     let bounds = bounds(SlowPolicy::DropOldest, 30);
     let mut queue = Queue::default();
-    queue.push_own(Bytes::from_static(b"..reply"), Kind::Reply);
+    queue.push_own(Bytes::from_static(b"..reply"), Kind::Reply, &bounds);
     for (text, dropped) in [
         ("1111111", 0),
         ("2222222", 0),
@@ -61,7 +62,7 @@ fn drop_oldest_drops_publications_only_and_keeps_order() {
     }
     assert_eq!(waiting(&queue), ["reply", "3333333", "4444444"]);
     assert_eq!(queue.bytes(), 7 + 9 + 9);
-    assert_eq!(queue.reply_bytes(), 7);
+    assert_eq!(queue.reply_cost(), 7);
 }
 
 #[test]
@@ -103,7 +104,7 @@ fn a_partly_written_publication_is_never_dropped() {
 fn discarding_leaves_only_what_is_partly_written() {
     let bounds = bounds(SlowPolicy::Disconnect, 1000);
     let mut queue = Queue::default();
-    queue.push_own(Bytes::from_static(b"..first"), Kind::Reply);
+    queue.push_own(Bytes::from_static(b"..first"), Kind::Reply, &bounds);
     queue.push(publication("c", "second"), Form::Raw, &bounds);
     queue.advance(1, &bounds, |_, _| ());
     queue.discard_unsent(&bounds);
@@ -111,7 +112,7 @@ fn discarding_leaves_only_what_is_partly_written() {
     assert_eq!(queue.bytes(), 6);
     queue.advance(6, &bounds, |_, _| ());
     assert!(queue.is_empty());
-    assert_eq!((queue.bytes(), queue.reply_bytes()), (0, 0));
+    assert_eq!((queue.bytes(), queue.reply_cost()), (0, 0));
     queue.push(publication("c", "x"), Form::Raw, &bounds);
     queue.discard_unsent(&bounds);
     assert!(queue.is_empty());
@@ -129,7 +130,7 @@ fn writes_of_any_size_hand_back_each_frame_once_and_in_order() {
             expected.extend_from_slice(publication.frame(Form::Raw, &bounds.compression));
             if i % 3 == 0 {
                 let bytes = publication.frame(Form::Raw, &bounds.compression).to_vec();
-                queue.push_own(bytes.into(), Kind::Reply);
+                queue.push_own(bytes.into(), Kind::Reply, &bounds);
             } else {
                 queue.push(publication, Form::Raw, &bounds);
             }
@@ -145,6 +146,26 @@ fn writes_of_any_size_hand_back_each_frame_once_and_in_order() {
         }
         assert_eq!(wire, expected, "step {step}");
         assert_eq!(left, texts.len());
-        assert_eq!((queue.bytes(), queue.reply_bytes()), (0, 0));
+        assert_eq!((queue.bytes(), queue.reply_cost()), (0, 0));
     }
+}
+
+#[test]
+fn small_frames_are_charged_for_what_they_keep() {
+    let bounds = Bounds {
+        frame_overhead: FRAME_OVERHEAD,
+        ..bounds(SlowPolicy::Disconnect, 10 * FRAME_OVERHEAD)
+    };
+    let mut queue = Queue::default();
+    let mut pushed = 0;
+    while queue.push(publication("c", "x"), Form::Raw, &bounds) != Pushed::Overflow {
+        pushed += 1;
+        assert!(pushed < 20, "the bound counts bytes alone");
+    }
+    queue.push_own(Bytes::from_static(b"..pong"), Kind::Pong, &bounds);
+    assert_eq!(queue.reply_cost(), 6 + FRAME_OVERHEAD);
+    while !queue.is_empty() {
+        queue.advance(1, &bounds, |_, _| ());
+    }
+    assert_eq!((queue.bytes(), queue.cost(), queue.reply_cost()), (0, 0, 0));
 }

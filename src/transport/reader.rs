@@ -39,6 +39,8 @@ pub struct Reader {
     /// Bytes behind the first message of the last read.
     rest: BytesMut,
     told: bool,
+    /// The end of input was seen.
+    ended: bool,
 }
 
 impl Reader {
@@ -50,6 +52,7 @@ impl Reader {
             decoder,
             rest: read_buf,
             told: false,
+            ended: false,
         }
     }
 
@@ -119,12 +122,11 @@ impl Stream for Reader {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            let phase = if this.rest.is_empty() || this.outbox.is_deaf() {
-                this.outbox.poll_write(cx, Instant::now())
-            } else {
-                // More of the same read is at hand: its replies join those that wait already.
-                this.outbox.phase()
-            };
+            let mut phase = this.outbox.phase();
+            // While more of the same read is at hand, its replies join those that wait already.
+            if phase != Phase::Open || this.rest.is_empty() || this.outbox.is_deaf() {
+                phase = this.outbox.poll_write(cx, Instant::now());
+            }
             match phase {
                 Phase::Ended => return Poll::Ready(None),
                 Phase::Lingering | Phase::Closing if !this.told => {
@@ -132,7 +134,15 @@ impl Stream for Reader {
                     return Poll::Ready(Some(Ok(ws::Message::Nop)));
                 }
                 Phase::Lingering => {
-                    ready!(this.poll_discard(cx));
+                    if !this.ended {
+                        ready!(this.poll_discard(cx));
+                        this.ended = true;
+                        continue;
+                    }
+                    // The client will say nothing more, but may still read what it is owed.
+                    if !this.outbox.is_done() {
+                        return Poll::Pending;
+                    }
                     this.outbox.end(Ending::Lost);
                     return Poll::Ready(None);
                 }

@@ -15,6 +15,8 @@ use actix_rt::net::UnixStream;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::counted::Counted;
+
 /// A connected stream.
 pub enum Socket {
     /// Plain TCP.
@@ -23,7 +25,7 @@ pub enum Socket {
     #[cfg(unix)]
     Unix(UnixStream),
     /// TLS over TCP.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Counted>>),
 }
 
 impl Socket {
@@ -61,6 +63,15 @@ impl Socket {
                 || stream.poll_write_ready(cx),
             ),
             Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Bytes that the system has taken, where writing does not tell: under TLS.
+    #[must_use]
+    pub fn taken(&self) -> Option<u64> {
+        match self {
+            Self::Tls(stream) => Some(stream.get_ref().0.taken),
+            _ => None,
         }
     }
 

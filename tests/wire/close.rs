@@ -135,3 +135,55 @@ fn two_hundred_sessions_that_end_in_all_ways_leave_nothing_behind() {
     });
     assert_eq!(ended, 200);
 }
+
+/// A client that said good-bye and shut its direction lost what it was owed: the end of its input was taken for the end of the
+/// connection while answers still waited.
+#[test]
+fn who_says_good_bye_and_shuts_its_direction_still_gets_every_answer() {
+    use std::net::{Shutdown, TcpStream};
+    let server = Server::start(
+        &("[limits]\noutbox_bytes = \"16MiB\"\n".to_string()
+            + &raw("/echo", "on_message = \"echo\"")),
+    );
+    let stream = TcpStream::connect(server.address).expect("a connection");
+    let shut = stream.try_clone().expect("a second handle");
+    let mut client = crate::support::Client::handshake(stream, "/echo", "")
+        .1
+        .expect("a client");
+    let message = Frame::binary(&[7; 60_000]);
+    for _ in 0..100 {
+        client.send(&message);
+    }
+    client.send(&Frame::close(1000, "bye"));
+    shut.shutdown(Shutdown::Write).expect("shut");
+    // Far more waits than the kernel's buffers take.
+    server.wait_status("messages_in", 100);
+    for _ in 0..100 {
+        assert_eq!(client.message(), message);
+    }
+    assert_eq!(client.expect_close().0, 1000);
+}
+
+/// Bytes behind the client's last frame in one read kept the connection open until the close timeout: our direction was never shut.
+#[test]
+fn junk_behind_the_last_frame_does_not_hold_the_end_up() {
+    let server = Server::start(
+        &("[admin]\nkey = \"s3cret\"\n[close]\ntimeout = \"300s\"\n".to_string() + &raw("/ws", "")),
+    );
+    let mut client = server.ws("/ws");
+    let id = eventually("the session in the list", || {
+        let body = server.get_with("/status/sessions", KEY).body;
+        let list: serde_json::Value = serde_json::from_str(&body).ok()?;
+        Some(list["sessions"][0]["id"].as_str()?.to_string())
+    });
+    let kick = format!(
+        "DELETE /status/sessions/{id} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n{KEY}\r\n"
+    );
+    assert_eq!(server.request(&kick).expect("an answer").status, 204);
+    assert_eq!(client.message().code_and_reason().0, 3503);
+    let mut bytes = crate::support::masked(0x81, b"late");
+    bytes.extend(crate::support::masked(0x88, &[0x0d, 0xaf]));
+    bytes.extend(b"junk");
+    client.send_raw(&bytes);
+    assert_eq!(client.next(), None, "long before the close timeout");
+}

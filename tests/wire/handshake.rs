@@ -315,3 +315,28 @@ fn the_greeting_comes_first() {
     assert_eq!(client.message(), Frame::text("欢迎"));
     client.expect_text("x");
 }
+
+/// The answer to a request that came before the upgrade on the same connection stayed in a buffer that the hand-over dropped.
+#[test]
+fn an_answer_that_is_owed_from_before_the_upgrade_comes_first() {
+    let server = start();
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout");
+    let mut bytes = format!(
+        "GET /health HTTP/1.1\r\nHost: test\r\n\r\nGET /ws HTTP/1.1\r\nHost: test\r\n{}\r\n",
+        upgrade_headers()
+    )
+    .into_bytes();
+    bytes.extend(masked(0x81, b"hi"));
+    stream.write_all(&bytes).expect("sent");
+    let mut answer = Vec::new();
+    let mut chunk = [0; 1024];
+    while !answer.ends_with(b"\x81\x02hi") {
+        let n = stream.read(&mut chunk).expect("an answer");
+        assert!(n > 0, "ended with {:?}", String::from_utf8_lossy(&answer));
+        answer.extend_from_slice(&chunk[..n]);
+    }
+    let text = String::from_utf8_lossy(&answer);
+    let (ok, switching) = (text.find("HTTP/1.1 200"), text.find("HTTP/1.1 101"));
+    assert!(ok.is_some() && ok < switching, "{text}");
+}

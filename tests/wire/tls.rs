@@ -174,6 +174,33 @@ fn renewed_files_are_noticed_without_a_signal() {
     });
 }
 
+/// TLS takes small writes into a buffer of its own, and each was taken for progress: a client that read nothing was only ended by the
+/// system's own timeout.
+#[test]
+fn under_tls_too_who_takes_nothing_is_gone_after_the_write_timeout_while_pushes_go_on() {
+    let dir = TempDir::new();
+    make_certificate(&dir);
+    let path = dir.path().display().to_string();
+    let settings = format!(
+        "listen = [\"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\ntls.key = \"{path}/key.pem\"\ntcp.user_timeout = 0\n\
+         [limits]\nmessage_bytes = \"64KiB\"\noutbox_bytes = \"64MiB\"\n[slow]\nwrite_timeout = \"1s\"\n\
+         [[push]]\nevery = \"100ms\"\ndata = \"a push\"\n{}",
+        raw("/ws", "on_message = \"relay\"")
+    );
+    let server = Server::start_in(dir, &settings, &[]);
+    let (stream, _) = connect(&server);
+    let _deaf = Client::handshake(stream, "/ws", "").1.expect("a client");
+    let (stream, _) = connect(&server);
+    let mut sender = Client::handshake(stream, "/ws", "").1.expect("a client");
+    let block = Frame::binary(&vec![7; 60_000]);
+    // More than the kernel's buffers; from then on only the small pushes go on.
+    for _ in 0..300 {
+        sender.send(&block);
+    }
+    let line = server.log.wait_for("session ended");
+    assert!(line.contains("code=3009"), "{line}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_unix_socket_serves_and_a_stale_file_is_no_hindrance() {
