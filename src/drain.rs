@@ -26,6 +26,8 @@ const CLOSED: u8 = 2;
 
 /// How often the end of the sessions is looked for.
 const STEP: Duration = Duration::from_millis(20);
+/// Time for actix-server's accept thread to let go of the listeners.
+const PAUSE_GRACE: Duration = Duration::from_millis(50);
 /// Time for the last sessions' tasks to end after they were cut.
 const CUT_GRACE: Duration = Duration::from_secs(1);
 
@@ -67,6 +69,8 @@ impl Drain {
         tokio::time::sleep(notice).await;
         self.phase.store(CLOSED, Relaxed);
         pause().await;
+        // The accept thread hears of the pause by a queue of its own; a listener that is shut before would look broken to it.
+        tokio::time::sleep(PAUSE_GRACE).await;
         for closer in closers {
             closer.close();
         }

@@ -9,6 +9,7 @@ use fanfare::{
     logger::Filter,
     node::{Node, NodeError, Outcome},
     signals::Signals,
+    transport::tls::Certificate,
 };
 
 /// Settings or command line are wrong.
@@ -44,6 +45,12 @@ fn check(overrides: &Overrides) -> ExitCode {
         Ok((settings, warnings)) => {
             for warning in warnings {
                 eprintln!("warning: {}", warning.0);
+            }
+            if let Some(tls) = &settings.tls
+                && let Err(error) = Certificate::load(&tls.cert, &tls.key)
+            {
+                eprintln!("tls: {error}");
+                return ExitCode::from(WRONG_SETTINGS);
             }
             match settings.file {
                 Some(file) => println!("{}: the settings are right", file.display()),

@@ -65,6 +65,12 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
             errors.add(&sheet.origin(path), path, what);
         }
     };
+    if let Err(error) = env_filter::Builder::new().try_parse(&sheet.log.filter) {
+        fault(
+            "log.filter",
+            format!("{error}; expected levels such as \"info\" or \"info,fanfare=debug\""),
+        );
+    }
     let positive = [
         ("workers", sheet.root.workers),
         ("limits.sessions", sheet.limits.sessions),

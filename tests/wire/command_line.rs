@@ -180,3 +180,27 @@ fn sighup_takes_up_the_log_filter() {
         (server.log.text().matches("session ended").count() == before).then_some(())
     });
 }
+
+#[test]
+fn check_looks_at_certificates_and_the_log_filter() {
+    let dir = TempDir::new();
+    let file = dir.write(
+        "tls.toml",
+        "tls.cert = \"/nonexistent.pem\"\ntls.key = \"/nonexistent.key\"\n",
+    );
+    let output = run(&["check", "--config", file.to_str().expect("a path")], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("/nonexistent.pem"),
+        "{}",
+        stderr(&output)
+    );
+    let file = dir.write("log.toml", "[log]\nfilter = \"fanfare=loud\"\n");
+    let output = run(&["check", "--config", file.to_str().expect("a path")], &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("log.toml:2: log.filter"),
+        "{}",
+        stderr(&output)
+    );
+}

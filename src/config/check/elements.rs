@@ -222,7 +222,10 @@ pub(super) fn check_pushes(sheet: &Sheet, errors: &mut Errors) -> Vec<Push> {
             only_changed,
         } = table.clone();
         if every.is_zero() {
-            fault("every", "is missing; expected a time such as \"10s\"");
+            fault(
+                "every",
+                "must be set; expected a time of at least 100ms, such as \"10s\"",
+            );
         } else if every < EVERY_MIN {
             fault("every", "expected at least 100ms");
         }

@@ -98,7 +98,7 @@ fn every_fault_names_its_line() {
             "2: raw.path: ",
             "health.enabled = false",
         ),
-        ("[[push]]\ndata = \"x\"", "1: push.every: ", "missing"),
+        ("[[push]]\ndata = \"x\"", "1: push.every: ", "must be set"),
         (
             "[[push]]\nevery = \"99ms\"\ndata = \"x\"",
             "2: push.every: ",
