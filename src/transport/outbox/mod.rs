@@ -5,9 +5,12 @@
 //! leaves in one vectored write. What the system does not take waits for writability under the write deadline.
 //! The outbox decides nothing about channels or protocols.
 
+mod alarms;
+mod writing;
+
 use std::{
     cell::{Cell, RefCell},
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -16,24 +19,21 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, ReadBuf};
 
 use super::{
     info::SessionInfo,
-    queue::{Bounds, Frame, Kind, Pushed, Queue, SharedPublication},
+    queue::{Bounds, Kind, Pushed, Queue, SharedPublication},
     socket::Socket,
 };
 use crate::{
     close::{Close, Ending},
     codec::{self, Opcode},
-    heartbeat::{Beat, Heartbeat, Rhythm, Wheel},
+    heartbeat::{Heartbeat, Rhythm, Wheel},
     metrics::WorkerStats,
     publication::Form,
     registry::SessionKey,
 };
-
-/// Frames gathered into one vectored write.
-const SLICES_MAX: usize = 64;
 
 /// What a wheel's entry names: the session's place, and the number of the entry, which tells a stale one.
 pub type Alarm = (SessionKey, u32);
@@ -311,209 +311,9 @@ impl Outbox {
         }
     }
 
-    /// Writes what waits, as the session's own task: registers it for writability and follows the phase.
-    pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
-        let mut inner = self.inner.borrow_mut();
-        if !inner
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            inner.waker = Some(cx.waker().clone());
-        }
-        self.flush_inner(&mut inner, cx, now);
-        inner.phase
-    }
-
-    /// Writes what waits, as the shard at the end of its turn.
-    pub fn flush(&self, now: Instant) {
-        self.dirty.set(false);
-        self.flush_for_task(&mut self.inner.borrow_mut(), now);
-    }
-
-    /// Flushes on behalf of the session's task, which is told if the connection turns out to be lost. A session
-    /// that was not polled yet flushes by itself on its first poll.
-    fn flush_for_task(&self, inner: &mut Inner, now: Instant) {
-        // Taken out and put back, since cloning a waker costs two atomic operations a delivery.
-        if let Some(waker) = inner.waker.take() {
-            self.flush_inner(inner, &mut Context::from_waker(&waker), now);
-            if inner.phase == Phase::Ended {
-                waker.wake_by_ref();
-            }
-            inner.waker = Some(waker);
-        }
-    }
-
-    fn flush_inner(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) {
-        if inner.phase == Phase::Ended {
-            return;
-        }
-        match self.write_all(inner, cx, now) {
-            Ok(true) => inner.stalled = None,
-            Ok(false) => {
-                let since = *inner.stalled.get_or_insert(now);
-                self.set_alarm(inner, since + self.common.write_timeout);
-            }
-            Err(_) => {
-                inner.ending.get_or_insert(Ending::Lost);
-                inner.phase = Phase::Ended;
-            }
-        }
-    }
-
-    /// Returns whether everything is out, and the direction shut where that was next.
-    fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
-        while !inner.queue.is_empty() {
-            let sent = match inner.queue.single(&self.common.bounds) {
-                Some(bytes) => inner.socket.poll_send(cx, bytes),
-                None => {
-                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                    let filled = inner.queue.slices(&mut slices, &self.common.bounds);
-                    inner.socket.poll_send_vectored(cx, &slices[..filled])
-                }
-            };
-            let Poll::Ready(n) = sent else {
-                return Ok(false);
-            };
-            let n = n?;
-            if n == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            // TLS takes plain text into a buffer of its own, which says nothing of the peer.
-            let taken = inner.socket.taken();
-            if taken.is_none() || taken > inner.taken {
-                inner.taken = taken;
-                inner.stalled = None;
-            }
-            inner.unflushed = inner.socket.buffers();
-            self.count_written(inner, n, now);
-        }
-        if inner.unflushed {
-            let flushed = Pin::new(&mut inner.socket).poll_flush(cx)?;
-            let taken = inner.socket.taken();
-            if taken > inner.taken {
-                inner.taken = taken;
-                inner.stalled = None;
-            }
-            if flushed.is_pending() {
-                return Ok(false);
-            }
-            inner.unflushed = false;
-        }
-        if inner.phase == Phase::Lingering && !inner.shut {
-            match Pin::new(&mut inner.socket).poll_shutdown(cx) {
-                Poll::Pending => return Ok(false),
-                // A peer that has gone already cannot be told so; reading will notice.
-                Poll::Ready(_) => inner.shut = true,
-            }
-        }
-        Ok(true)
-    }
-
-    fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
-        let (mut messages, mut ping_left) = (0, false);
-        let mut delays: Option<(Duration, u64)> = None;
-        inner
-            .queue
-            .advance(n, &self.common.bounds, |frame, _| match frame {
-                Frame::Own { kind, .. } => {
-                    messages += u64::from(*kind == Kind::Reply);
-                    ping_left |= *kind == Kind::Ping;
-                }
-                Frame::Shared { publication, .. } => {
-                    messages += 1;
-                    let delay = now.saturating_duration_since(publication.accepted());
-                    match &mut delays {
-                        Some((last, times)) if *last == delay => *times += 1,
-                        _ => {
-                            if let Some((last, times)) = delays.replace((delay, 1)) {
-                                self.common.stats.delays.observe(last, times);
-                            }
-                        }
-                    }
-                }
-            });
-        if let Some((last, times)) = delays {
-            self.common.stats.delays.observe(last, times);
-        }
-        if ping_left {
-            inner.heartbeat.ping_left(now);
-        }
-        let (traffic, stats) = (&self.info.traffic, &self.common.stats);
-        traffic.messages_out.add(messages);
-        traffic.bytes_out.add(n as u64);
-        stats.messages_out.add(messages);
-        stats.bytes_out.add(n as u64);
-    }
-
     /// Reads into `buf`, as the session's task.
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner.borrow_mut().socket).poll_read(cx, buf)
-    }
-
-    /// An alarm of this session rang; a stale one is told by its number.
-    pub fn on_alarm(&self, number: u32, now: Instant) {
-        let mut inner = self.inner.borrow_mut();
-        if inner.alarm.is_some_and(|(current, _)| current == number) {
-            inner.alarm = None;
-            self.on_alarm_due(now, &mut inner);
-        }
-    }
-
-    /// Does what is due and sets the next alarm.
-    fn on_alarm_due(&self, now: Instant, inner: &mut Inner) {
-        let mut next = None;
-        if let Some(since) = inner.stalled {
-            let by = since + self.common.write_timeout;
-            if by <= now {
-                if inner.ending.is_none() {
-                    self.common.stats.slow_disconnects.add(1);
-                }
-                return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
-            }
-            next = Some(by);
-        }
-        if let Some(at) = inner.cut_at {
-            if at <= now {
-                return self.cut(inner, Ending::Lost);
-            }
-            next = Some(next.map_or(at, |next: Instant| next.min(at)));
-        } else if inner.phase == Phase::Open {
-            let mut beat = inner
-                .heartbeat
-                .look(now, &self.common.rhythm, self.deaf(inner));
-            if beat == Beat::Ping {
-                self.queue_ping(inner, now);
-                beat = inner.heartbeat.look(now, &self.common.rhythm, false);
-            }
-            match beat {
-                Beat::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                Beat::Ping => {}
-                Beat::Dead => {
-                    self.common.stats.no_pong.add(1);
-                    return self.fail_inner(inner, Close::NO_PONG, now);
-                }
-            }
-        }
-        if let Some(at) = next {
-            self.set_alarm(inner, at);
-        }
-    }
-
-    fn queue_ping(&self, inner: &mut Inner, now: Instant) {
-        if self.text_heartbeat {
-            inner.queue.push_own(
-                codec::encode(Opcode::Text, b"{}"),
-                Kind::Reply,
-                &self.common.bounds,
-            );
-        }
-        inner.queue.push_own(
-            codec::encode(Opcode::Ping, b""),
-            Kind::Ping,
-            &self.common.bounds,
-        );
-        self.flush_for_task(inner, now);
     }
 
     fn cut(&self, inner: &mut Inner, ending: Ending) {
@@ -522,19 +322,5 @@ impl Outbox {
         if let Some(waker) = &inner.waker {
             waker.wake_by_ref();
         }
-    }
-
-    /// Makes sure that the session is looked at no later than `at`.
-    fn set_alarm(&self, inner: &mut Inner, at: Instant) {
-        let Some(key) = self.key.get() else {
-            return;
-        };
-        if inner.alarm.is_some_and(|(_, set)| set <= at) {
-            return;
-        }
-        let number = self.common.alarms.get().wrapping_add(1);
-        self.common.alarms.set(number);
-        inner.alarm = Some((number, at));
-        self.common.wheel.borrow_mut().insert(at, (key, number));
     }
 }

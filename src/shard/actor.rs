@@ -1,0 +1,245 @@
+//! The actor of a shard: the turns of its mailbox, the tick of its wheel, and the drain.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+
+use super::{Shard, handle::Load};
+use crate::{
+    close::{Close, Ending},
+    heartbeat::TICK,
+    id::SessionId,
+    publication::Publication,
+    registry::SessionKey,
+    transport::outbox::Alarm,
+};
+
+/// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
+/// keep the writing waiting.
+const PUBLICATIONS_A_TURN: usize = 64;
+
+/// The same bound in deliveries, for publications with many receivers.
+const DELIVERIES_A_TURN: usize = 16 * 1024;
+
+/// How often a draining shard closes its next share of sessions.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+/// A publication to deliver; sent only with room reserved.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct Deliver(pub Arc<Publication>);
+
+#[derive(Message)]
+#[rtype(result = "()")]
+struct Flush;
+
+/// Close all sessions, spread evenly over a time.
+#[derive(Message, Clone)]
+#[rtype(result = "()")]
+pub struct Drain {
+    /// Over how long.
+    pub spread: Duration,
+    /// With which code and reason.
+    pub close: Close,
+}
+
+/// Cut whatever is left, without a word.
+#[derive(Message, Clone, Copy)]
+#[rtype(result = "()")]
+pub struct Cut;
+
+/// Close one session, wherever it is; shards that do not hold it do nothing.
+#[derive(Message, Clone)]
+#[rtype(result = "bool")]
+pub struct Kick {
+    /// Which session.
+    pub session: SessionId,
+    /// With which code and reason.
+    pub close: Close,
+}
+
+/// The actor through which other threads reach a shard.
+pub struct ShardActor {
+    shard: Rc<Shard>,
+    load: Arc<Load>,
+    /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
+    turn: Vec<Arc<Publication>>,
+    /// Deliveries that they make.
+    deliveries: usize,
+    /// When the wheel was last looked at.
+    ticked: Instant,
+    due: Vec<Alarm>,
+}
+
+impl ShardActor {
+    /// Starts the actor of a shard on this thread.
+    pub(super) fn start_for(shard: Rc<Shard>, load: Arc<Load>) -> Addr<Self> {
+        Self {
+            shard,
+            load,
+            turn: Vec::new(),
+            deliveries: 0,
+            ticked: Instant::now(),
+            due: Vec::new(),
+        }
+        .start()
+    }
+
+    fn deliver_turn(&mut self) {
+        self.deliveries = 0;
+        self.shard.deliver_turn(&mut self.turn);
+    }
+
+    fn on_tick(&mut self) {
+        let now = Instant::now();
+        self.ticked = now;
+        let mut due = std::mem::take(&mut self.due);
+        self.shard.common.wheel.borrow_mut().expire(now, &mut due);
+        let sessions = self.shard.sessions.borrow();
+        for (key, number) in due.drain(..) {
+            if let Some(outbox) = sessions.get(key as usize) {
+                outbox.on_alarm(number, now);
+            }
+        }
+        self.due = due;
+    }
+
+    /// Closes sessions so that, at any moment, the share of closed ones is the share of the spread that passed.
+    fn drain_step(&mut self, ctx: &mut Context<Self>, mut plan: DrainPlan) {
+        let passed = plan.started.elapsed().as_secs_f64();
+        let spread = plan.drain.spread.as_secs_f64();
+        let share = if spread > 0.0 { passed / spread } else { 1.0 };
+        let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
+        let now = Instant::now();
+        let sessions = self.shard.sessions.borrow();
+        for &(key, id) in &plan.keys[plan.closed..due] {
+            let outbox = sessions.get(key as usize);
+            if let Some(outbox) = outbox.filter(|outbox| outbox.info().id == id) {
+                outbox.close(plan.drain.close.clone(), now);
+                outbox.flush(now);
+            }
+        }
+        drop(sessions);
+        plan.closed = due;
+        if plan.closed < plan.keys.len() {
+            ctx.run_later(DRAIN_STEP, move |shard, ctx| shard.drain_step(ctx, plan));
+        }
+    }
+}
+
+struct DrainPlan {
+    started: Instant,
+    drain: Drain,
+    keys: Vec<(SessionKey, SessionId)>,
+    closed: usize,
+}
+
+impl Actor for ShardActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(TICK, |shard, _| shard.on_tick());
+    }
+}
+
+impl Handler<Deliver> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, Deliver(publication): Deliver, ctx: &mut Self::Context) {
+        self.load.release(publication.weight());
+        if self.turn.is_empty() {
+            // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
+            ctx.notify(Flush);
+        }
+        self.deliveries += self.shard.receivers(&publication);
+        self.turn.push(publication);
+        if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
+            self.deliver_turn();
+            // A mailbox that others fill as fast as it is emptied would keep this thread to itself: the actor's context goes
+            // on with it until it is empty. So the sessions get their turn here, and the wheel its tick, which the context
+            // would only look at afterwards.
+            if self.ticked.elapsed() >= TICK {
+                self.on_tick();
+            }
+            ctx.wait(tokio::task::yield_now().into_actor(self));
+        }
+    }
+}
+
+impl Handler<Flush> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Flush, _: &mut Self::Context) {
+        self.deliver_turn();
+    }
+}
+
+impl Handler<Drain> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
+        if self
+            .shard
+            .leaving
+            .replace(Some(drain.close.clone()))
+            .is_some()
+        {
+            return;
+        }
+        // What was accepted before goes out before any Close.
+        self.deliver_turn();
+        let sessions = self.shard.sessions.borrow();
+        let keys = sessions
+            .iter()
+            .map(|(key, outbox)| (key as SessionKey, outbox.info().id))
+            .collect();
+        drop(sessions);
+        let plan = DrainPlan {
+            started: Instant::now(),
+            drain,
+            keys,
+            closed: 0,
+        };
+        self.drain_step(ctx, plan);
+    }
+}
+
+impl Handler<Cut> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Cut, _: &mut Self::Context) {
+        for (_, outbox) in self.shard.sessions.borrow().iter() {
+            outbox.end(Ending::ByServer(Close::RESTART));
+        }
+    }
+}
+
+impl Handler<Kick> for ShardActor {
+    type Result = bool;
+
+    fn handle(&mut self, kick: Kick, _: &mut Self::Context) -> bool {
+        let sessions = self.shard.sessions.borrow();
+        let found = sessions
+            .iter()
+            .find(|(_, outbox)| outbox.info().id == kick.session);
+        if let Some((_, outbox)) = found {
+            let now = Instant::now();
+            outbox.close(kick.close, now);
+            outbox.flush(now);
+        }
+        found.is_some()
+    }
+}
+
+impl Drop for ShardActor {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            log::error!("shard {} panicked; the process ends", self.shard.id);
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Writing: what waits goes out as far as the system takes it, then the direction is shut where that is next; what left is counted.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tokio::io::AsyncWrite;
+
+use super::{Inner, Outbox, Phase};
+use crate::{
+    close::Ending,
+    transport::queue::{Frame, Kind},
+};
+
+/// Frames gathered into one vectored write.
+const SLICES_MAX: usize = 64;
+
+impl Outbox {
+    /// Writes what waits, as the session's own task: registers it for writability and follows the phase.
+    pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
+        let mut inner = self.inner.borrow_mut();
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.waker = Some(cx.waker().clone());
+        }
+        self.flush_inner(&mut inner, cx, now);
+        inner.phase
+    }
+
+    /// Writes what waits, as the shard at the end of its turn.
+    pub fn flush(&self, now: Instant) {
+        self.dirty.set(false);
+        self.flush_for_task(&mut self.inner.borrow_mut(), now);
+    }
+
+    /// Flushes on behalf of the session's task, which is told if the connection turns out to be lost. A session
+    /// that was not polled yet flushes by itself on its first poll.
+    pub(super) fn flush_for_task(&self, inner: &mut Inner, now: Instant) {
+        // Taken out and put back, since cloning a waker costs two atomic operations a delivery.
+        if let Some(waker) = inner.waker.take() {
+            self.flush_inner(inner, &mut Context::from_waker(&waker), now);
+            if inner.phase == Phase::Ended {
+                waker.wake_by_ref();
+            }
+            inner.waker = Some(waker);
+        }
+    }
+
+    fn flush_inner(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) {
+        if inner.phase == Phase::Ended {
+            return;
+        }
+        match self.write_all(inner, cx, now) {
+            Ok(true) => inner.stalled = None,
+            Ok(false) => {
+                let since = *inner.stalled.get_or_insert(now);
+                self.set_alarm(inner, since + self.common.write_timeout);
+            }
+            Err(_) => {
+                inner.ending.get_or_insert(Ending::Lost);
+                inner.phase = Phase::Ended;
+            }
+        }
+    }
+
+    /// Returns whether everything is out, and the direction shut where that was next.
+    fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
+        while !inner.queue.is_empty() {
+            let sent = match inner.queue.single(&self.common.bounds) {
+                Some(bytes) => inner.socket.poll_send(cx, bytes),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let filled = inner.queue.slices(&mut slices, &self.common.bounds);
+                    inner.socket.poll_send_vectored(cx, &slices[..filled])
+                }
+            };
+            let Poll::Ready(n) = sent else {
+                return Ok(false);
+            };
+            let n = n?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            // TLS takes plain text into a buffer of its own, which says nothing of the peer.
+            let taken = inner.socket.taken();
+            if taken.is_none() || taken > inner.taken {
+                inner.taken = taken;
+                inner.stalled = None;
+            }
+            inner.unflushed = inner.socket.buffers();
+            self.count_written(inner, n, now);
+        }
+        if inner.unflushed {
+            let flushed = Pin::new(&mut inner.socket).poll_flush(cx)?;
+            let taken = inner.socket.taken();
+            if taken > inner.taken {
+                inner.taken = taken;
+                inner.stalled = None;
+            }
+            if flushed.is_pending() {
+                return Ok(false);
+            }
+            inner.unflushed = false;
+        }
+        if inner.phase == Phase::Lingering && !inner.shut {
+            match Pin::new(&mut inner.socket).poll_shutdown(cx) {
+                Poll::Pending => return Ok(false),
+                // A peer that has gone already cannot be told so; reading will notice.
+                Poll::Ready(_) => inner.shut = true,
+            }
+        }
+        Ok(true)
+    }
+
+    fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
+        let (mut messages, mut ping_left) = (0, false);
+        let mut delays: Option<(Duration, u64)> = None;
+        inner
+            .queue
+            .advance(n, &self.common.bounds, |frame, _| match frame {
+                Frame::Own { kind, .. } => {
+                    messages += u64::from(*kind == Kind::Reply);
+                    ping_left |= *kind == Kind::Ping;
+                }
+                Frame::Shared { publication, .. } => {
+                    messages += 1;
+                    let delay = now.saturating_duration_since(publication.accepted());
+                    match &mut delays {
+                        Some((last, times)) if *last == delay => *times += 1,
+                        _ => {
+                            if let Some((last, times)) = delays.replace((delay, 1)) {
+                                self.common.stats.delays.observe(last, times);
+                            }
+                        }
+                    }
+                }
+            });
+        if let Some((last, times)) = delays {
+            self.common.stats.delays.observe(last, times);
+        }
+        if ping_left {
+            inner.heartbeat.ping_left(now);
+        }
+        let (traffic, stats) = (&self.info.traffic, &self.common.stats);
+        traffic.messages_out.add(messages);
+        traffic.bytes_out.add(n as u64);
+        stats.messages_out.add(messages);
+        stats.bytes_out.add(n as u64);
+    }
+}
