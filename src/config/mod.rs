@@ -18,7 +18,7 @@ pub use self::{
     load::{Errors, Overrides, Warning},
     print::{markdown, print},
     settings::{Push, RawEndpoint, Settings, Tls},
-    types::{Listen, OnMessage, Secret, SlowPolicy, TrustedProxies},
+    types::{Listen, OnMessage, Secret, SlowPolicy, TrustedProxies, check_channel_name},
 };
 use self::{
     settings::{PushTable, RawTable},

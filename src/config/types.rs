@@ -9,6 +9,26 @@ use std::{
 
 use ipnet::IpNet;
 
+/// Longest channel name, in bytes.
+const CHANNEL_BYTES_MAX: usize = 255;
+
+/// The rule for names of channels that clients may join: 1–255 bytes of visible ASCII, not the server's own.
+///
+/// # Errors
+/// What is wrong, for whoever chose the name; the name itself is not repeated.
+pub fn check_channel_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() || name.len() > CHANNEL_BYTES_MAX {
+        return Err("a channel name has 1 to 255 bytes");
+    }
+    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("a channel name is made of visible ASCII only");
+    }
+    if name.starts_with('$') {
+        return Err("channel names that begin with $ are the server's own");
+    }
+    Ok(())
+}
+
 /// One entry of `listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {

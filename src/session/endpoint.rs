@@ -5,14 +5,11 @@ use std::sync::Arc;
 use actix_web::web;
 
 use crate::{
-    config::{OnMessage, RawEndpoint},
+    config::{self, OnMessage, RawEndpoint},
     publication::Target,
     registry::ChannelName,
     session::handshake::Refusal,
 };
-
-/// Longest channel name, in bytes.
-const CHANNEL_BYTES_MAX: usize = 255;
 
 /// One `[[raw]]`, shared by all its sessions.
 #[derive(Debug)]
@@ -85,7 +82,8 @@ impl Query {
         for (name, value) in pairs.into_inner() {
             match name.as_str() {
                 "channel" => {
-                    check_channel(&value)?;
+                    config::check_channel_name(&value)
+                        .map_err(|why| Refusal::Channel(why.to_string()))?;
                     if parsed.channels.len() == channels_max {
                         return Err(Refusal::Channel(format!(
                             "more than {channels_max} channels in one connection (limits.subscriptions)"
@@ -99,27 +97,6 @@ impl Query {
         }
         Ok(parsed)
     }
-}
-
-/// Names that clients may join: 1–255 bytes of visible ASCII, not the server's own.
-fn check_channel(name: &str) -> Result<(), Refusal> {
-    if name.is_empty() || name.len() > CHANNEL_BYTES_MAX {
-        return Err(Refusal::Channel(format!(
-            "a channel name has 1 to {CHANNEL_BYTES_MAX} bytes, this one has {}",
-            name.len()
-        )));
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Refusal::Channel(
-            "a channel name is made of visible ASCII only".into(),
-        ));
-    }
-    if name.starts_with('$') {
-        return Err(Refusal::Channel(
-            "channel names that begin with $ are the server's own".into(),
-        ));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -6,11 +6,9 @@ use super::super::{
     load::Errors,
     settings::{Push, PushTable, RawEndpoint, RawTable},
     sheet::{Origin, Sheet},
-    types::OnMessage,
+    types::{OnMessage, check_channel_name},
 };
 
-/// Longest channel name, in bytes.
-const CHANNEL_BYTES_MAX: usize = 255;
 /// Pushes more often than this would be a load test.
 const EVERY_MIN: Duration = Duration::from_millis(100);
 
@@ -173,19 +171,7 @@ fn taken_by(sheet: &Sheet, path: &str) -> Option<&'static str> {
 }
 
 fn check_channel(name: &str) -> Result<(), String> {
-    let fits = (1..=CHANNEL_BYTES_MAX).contains(&name.len())
-        && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if !fits {
-        return Err(format!(
-            "{name:?} is no channel name; expected 1 to {CHANNEL_BYTES_MAX} bytes of visible ASCII"
-        ));
-    }
-    if name.starts_with('$') {
-        return Err(format!(
-            "{name:?}: names that begin with $ are the server's own"
-        ));
-    }
-    Ok(())
+    check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))
 }
 
 fn check_origin(origin: &str) -> Result<(), String> {
