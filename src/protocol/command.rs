@@ -1,0 +1,185 @@
+//! What clients ask for, in either encoding. Made by the decoders; owns all its memory, so that a small payload in a channel's
+//! history does not keep the frame that it came in.
+//!
+//! A field that was absent has its zero value. Lengths and values are not judged here beyond their types.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::{
+    Data, Malformed,
+    json::decode::{data, objects, present},
+};
+
+/// One command.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Command {
+    /// What the reply repeats; 0 for a pong, and for a send, which gets no reply.
+    pub id: u32,
+    /// What is asked.
+    pub request: Request,
+}
+
+impl Command {
+    /// Holds the rule between id and method: both or neither, except that a send needs no id.
+    pub(super) fn new(id: u32, request: Option<Request>) -> Result<Self, Malformed> {
+        let request = match (id, request) {
+            (0, None) => Request::Pong,
+            (0, Some(send @ Request::Send { .. })) => send,
+            (0, Some(_)) => return Err(Malformed("a command without an id")),
+            (_, Some(request)) => request,
+            (_, None) => return Err(Malformed("a command without a method")),
+        };
+        Ok(Self { id, request })
+    }
+}
+
+/// A command's method with its fields.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// The answer to a ping.
+    Pong,
+    /// The first command of a session.
+    Connect(ConnectRequest),
+    /// Begins a subscription.
+    Subscribe(SubscribeRequest),
+    /// Ends a subscription.
+    Unsubscribe {
+        /// Of which channel.
+        channel: String,
+    },
+    /// Publishes.
+    Publish {
+        /// Where.
+        channel: String,
+        /// What.
+        data: Data,
+    },
+    /// Asks who is in a channel.
+    Presence {
+        /// Which.
+        channel: String,
+    },
+    /// Asks how many are in a channel.
+    PresenceStats {
+        /// Which.
+        channel: String,
+    },
+    /// Asks for publications kept.
+    History(HistoryRequest),
+    /// A method that the reference keeps but does not answer.
+    Ping,
+    /// A message to the application that gets no reply.
+    Send {
+        /// What.
+        data: Data,
+    },
+    /// Calls the application.
+    Rpc {
+        /// Its procedure; may be empty.
+        method: String,
+        /// Its argument.
+        data: Data,
+    },
+    /// A new token for the session.
+    Refresh {
+        /// The token.
+        token: String,
+    },
+    /// A new token for a subscription.
+    SubRefresh {
+        /// Of which channel.
+        channel: String,
+        /// The token.
+        token: String,
+    },
+}
+
+/// Who connects, and what the session should have at once.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct ConnectRequest {
+    /// Says who the user is.
+    pub token: String,
+    /// For the application.
+    #[serde(deserialize_with = "data")]
+    pub data: Data,
+    /// The client's name, as `js`.
+    pub name: String,
+    /// The client's version.
+    pub version: String,
+    /// Headers that a browser cannot set.
+    pub headers: BTreeMap<String, String>,
+    /// Server-side subscriptions that are asked for or resumed, by channel; their own `channel` is empty.
+    #[serde(deserialize_with = "objects")]
+    pub subs: BTreeMap<String, SubscribeRequest>,
+    /// Bits for features of the client.
+    pub flag: i64,
+}
+
+/// A subscription that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct SubscribeRequest {
+    /// The channel; empty inside [`ConnectRequest::subs`].
+    pub channel: String,
+    /// Says that the user may.
+    pub token: String,
+    /// For the application.
+    #[serde(deserialize_with = "data")]
+    pub data: Data,
+    /// Asks for what was missed since `offset` and `epoch`.
+    pub recover: bool,
+    /// The last offset seen.
+    pub offset: u64,
+    /// The stream that it was seen in; empty is any.
+    pub epoch: String,
+    /// Wants the position kept.
+    pub positioned: bool,
+    /// Wants to be able to recover.
+    pub recoverable: bool,
+    /// Wants joins and leaves.
+    pub join_leave: bool,
+    /// The kind of delta that the client takes; `fossil` or empty.
+    pub delta: String,
+    /// Bit 1 (value 2): answer error 112 rather than `recovered: false`.
+    pub flag: i64,
+}
+
+/// A page of history.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default)]
+pub struct HistoryRequest {
+    /// Of which channel.
+    pub channel: String,
+    /// How many: 0 only the position, -1 all that the server allows.
+    pub limit: i32,
+    /// After which publication, or before it when reversed.
+    #[serde(deserialize_with = "present")]
+    pub since: Option<Position>,
+    /// Newest first.
+    pub reverse: bool,
+}
+
+/// A place in a channel's stream.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Position {
+    /// The number of a publication.
+    pub offset: u64,
+    /// Which life of the channel it counts in.
+    pub epoch: String,
+}
+
+/// The up-link of the transports that stream one way: commands for a session elsewhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Emulation {
+    /// Which session.
+    pub session: String,
+    /// On which node.
+    pub node: String,
+    /// A frame of commands, in the encoding of the body.
+    pub data: Bytes,
+}

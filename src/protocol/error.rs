@@ -1,0 +1,71 @@
+//! What goes wrong in the protocol: a frame that cannot be read, and the errors that a reply carries.
+//!
+//! The codes are the reference's (0–399 are reserved; an application's own are 400–1999). The texts are fixed and never quote
+//! what a peer sent.
+
+use std::borrow::Cow;
+
+/// Why a frame cannot be read. It ends the connection with 3501; the text is short enough for a Close reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(pub &'static str);
+
+impl Malformed {
+    pub(super) const AMBIGUOUS: Self = Self("more than one method in a command");
+}
+
+/// An error as a reply carries it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {message}")]
+pub struct ReplyError {
+    /// What the SDK decides by.
+    pub code: u32,
+    /// What a person reads.
+    pub message: Cow<'static, str>,
+    /// The SDK tries again after a while.
+    pub temporary: bool,
+}
+
+impl ReplyError {
+    /// The server failed, or has no room now. Temporary.
+    pub const INTERNAL: Self = Self::fixed(100, "internal server error").passing();
+    /// Who asks is not known.
+    pub const UNAUTHORIZED: Self = Self::fixed(101, "unauthorized");
+    /// No such namespace.
+    pub const UNKNOWN_CHANNEL: Self = Self::fixed(102, "unknown channel");
+    /// Who asks is known, and may not.
+    pub const PERMISSION_DENIED: Self = Self::fixed(103, "permission denied");
+    /// No such method.
+    pub const METHOD_NOT_FOUND: Self = Self::fixed(104, "method not found");
+    /// The session has that channel.
+    pub const ALREADY_SUBSCRIBED: Self = Self::fixed(105, "already subscribed");
+    /// More than a setting allows.
+    pub const LIMIT_EXCEEDED: Self = Self::fixed(106, "limit exceeded");
+    /// A field's value makes no sense here.
+    pub const BAD_REQUEST: Self = Self::fixed(107, "bad request");
+    /// The feature is off for this channel, or nobody handles it.
+    pub const NOT_AVAILABLE: Self = Self::fixed(108, "not available");
+    /// The SDK gets a new token and tries again.
+    pub const TOKEN_EXPIRED: Self = Self::fixed(109, "token expired");
+    /// What was asked for is no longer valid.
+    pub const EXPIRED: Self = Self::fixed(110, "expired");
+    /// Over a rate. Temporary.
+    pub const TOO_MANY_REQUESTS: Self = Self::fixed(111, "too many requests").passing();
+    /// The history no longer reaches back to the given position.
+    pub const UNRECOVERABLE_POSITION: Self = Self::fixed(112, "unrecoverable position");
+    /// Two pages were asked for at once. Temporary.
+    pub const CONCURRENT_PAGINATION: Self = Self::fixed(113, "concurrent pagination").passing();
+
+    const fn fixed(code: u32, message: &'static str) -> Self {
+        Self {
+            code,
+            message: Cow::Borrowed(message),
+            temporary: false,
+        }
+    }
+
+    const fn passing(mut self) -> Self {
+        self.temporary = true;
+        self
+    }
+}

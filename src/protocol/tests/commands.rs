@@ -1,0 +1,281 @@
+//! Every request in both encodings.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+
+use super::{
+    super::{
+        Command, ConnectRequest, Emulation, Encoding, HistoryRequest, Malformed, Position, Request,
+        SubscribeRequest, commands, connect_request, emulation,
+    },
+    all,
+};
+
+fn one(encoding: Encoding, frame: &[u8]) -> Command {
+    let mut found = all(encoding, frame).unwrap();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+/// The same command in JSON and in Protobuf; the length before the latter is put here.
+fn check(json: &str, protobuf: &[u8], id: u32, request: Request) {
+    let expected = Command { id, request };
+    assert_eq!(one(Encoding::Json, json.as_bytes()), expected);
+    assert!(protobuf.len() < 128);
+    let framed = [&[protobuf.len() as u8], protobuf].concat();
+    assert_eq!(one(Encoding::Protobuf, &framed), expected);
+}
+
+fn data(text: &'static str) -> Bytes {
+    Bytes::from_static(text.as_bytes())
+}
+
+#[test]
+fn an_empty_command_is_a_pong() {
+    check("{}", b"", 0, Request::Pong);
+}
+
+#[test]
+fn a_connect_has_all_its_fields() {
+    check(
+        r#"{"id":1,"connect":{"token":"t","data":{"a":1},"name":"js","version":"5","headers":{"h":"v"},"subs":{"s":{"recover":true,"offset":2,"epoch":"e"}},"flag":1}}"#,
+        b"\x08\x01\x22\x2b\x0a\x01t\x12\x07{\"a\":1}\x1a\x0c\x0a\x01s\x12\x07\x18\x01\x32\x01e\x38\x02\x22\x02js\x2a\x015\x32\x06\x0a\x01h\x12\x01v\x38\x01",
+        1,
+        Request::Connect(ConnectRequest {
+            token: "t".into(),
+            data: data(r#"{"a":1}"#),
+            name: "js".into(),
+            version: "5".into(),
+            headers: BTreeMap::from([("h".into(), "v".into())]),
+            subs: BTreeMap::from([(
+                "s".into(),
+                SubscribeRequest {
+                    recover: true,
+                    offset: 2,
+                    epoch: "e".into(),
+                    ..SubscribeRequest::default()
+                },
+            )]),
+            flag: 1,
+        }),
+    );
+}
+
+#[test]
+fn a_subscribe_has_all_its_fields() {
+    check(
+        r#"{"id":2,"subscribe":{"channel":"c","token":"t","data":1,"recover":true,"offset":18446744073709551615,"epoch":"e","positioned":true,"recoverable":true,"join_leave":true,"delta":"fossil","flag":2}}"#,
+        b"\x08\x02\x2a\x29\x0a\x01c\x12\x01t\x18\x01\x32\x01e\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x42\x011\x48\x01\x50\x01\x58\x01\x62\x06fossil\x70\x02",
+        2,
+        Request::Subscribe(SubscribeRequest {
+            channel: "c".into(),
+            token: "t".into(),
+            data: data("1"),
+            recover: true,
+            offset: u64::MAX,
+            epoch: "e".into(),
+            positioned: true,
+            recoverable: true,
+            join_leave: true,
+            delta: "fossil".into(),
+            flag: 2,
+        }),
+    );
+}
+
+#[test]
+fn a_history_has_all_its_fields() {
+    check(
+        r#"{"id":3,"history":{"channel":"c","limit":-1,"since":{"offset":4,"epoch":"e"},"reverse":true}}"#,
+        b"\x08\x03\x52\x17\x0a\x01c\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x42\x05\x08\x04\x12\x01e\x48\x01",
+        3,
+        Request::History(HistoryRequest {
+            channel: "c".into(),
+            limit: -1,
+            since: Some(Position {
+                offset: 4,
+                epoch: "e".into(),
+            }),
+            reverse: true,
+        }),
+    );
+}
+
+#[test]
+fn the_methods_of_a_channel() {
+    let channel = || String::from("c");
+    check(
+        r#"{"id":4,"unsubscribe":{"channel":"c"}}"#,
+        b"\x08\x04\x32\x03\x0a\x01c",
+        4,
+        Request::Unsubscribe { channel: channel() },
+    );
+    check(
+        r#"{"id":5,"publish":{"channel":"c","data":"x"}}"#,
+        b"\x08\x05\x3a\x08\x0a\x01c\x12\x03\"x\"",
+        5,
+        Request::Publish {
+            channel: channel(),
+            data: data("\"x\""),
+        },
+    );
+    check(
+        r#"{"id":6,"presence":{"channel":"c"}}"#,
+        b"\x08\x06\x42\x03\x0a\x01c",
+        6,
+        Request::Presence { channel: channel() },
+    );
+    check(
+        r#"{"id":7,"presence_stats":{"channel":"c"}}"#,
+        b"\x08\x07\x4a\x03\x0a\x01c",
+        7,
+        Request::PresenceStats { channel: channel() },
+    );
+    check(
+        r#"{"id":8,"sub_refresh":{"channel":"c","token":"t"}}"#,
+        b"\x08\x08\x7a\x06\x0a\x01c\x12\x01t",
+        8,
+        Request::SubRefresh {
+            channel: channel(),
+            token: "t".into(),
+        },
+    );
+}
+
+#[test]
+fn the_methods_of_a_session() {
+    check(
+        r#"{"id":4294967295,"ping":{}}"#,
+        b"\x08\xff\xff\xff\xff\x0f\x5a\x00",
+        u32::MAX,
+        Request::Ping,
+    );
+    check(
+        r#"{"send":{"data":[1]}}"#,
+        b"\x62\x05\x0a\x03[1]",
+        0,
+        Request::Send { data: data("[1]") },
+    );
+    check(
+        r#"{"id":9,"rpc":{"method":"m","data":{}}}"#,
+        b"\x08\x09\x6a\x07\x0a\x02{}\x12\x01m",
+        9,
+        Request::Rpc {
+            method: "m".into(),
+            data: data("{}"),
+        },
+    );
+    check(
+        r#"{"id":10,"refresh":{"token":"t"}}"#,
+        b"\x08\x0a\x72\x03\x0a\x01t",
+        10,
+        Request::Refresh { token: "t".into() },
+    );
+}
+
+#[test]
+fn absent_fields_are_zero_and_unknown_ones_pass() {
+    let frame = br#" {"new":[{}],"subscribe":{"tf":{"deep":[null]},"type":0},"id":1} "#;
+    let expected = Request::Subscribe(SubscribeRequest::default());
+    assert_eq!(one(Encoding::Json, frame).request, expected);
+    let frame = b"\x0a\x08\x01\x2a\x02\x78\x05\xa2\x06\x01x";
+    assert_eq!(one(Encoding::Protobuf, frame).request, expected);
+}
+
+#[test]
+fn a_frame_holds_several_in_order() {
+    let json = b"{\"id\":1,\"connect\":{}}\r\n{\"id\":2,\"ping\":{}}{}\n";
+    let ids = |found: Vec<Command>| found.iter().map(|it| it.id).collect::<Vec<_>>();
+    assert_eq!(ids(all(Encoding::Json, json).unwrap()), [1, 2, 0]);
+    let protobuf = b"\x04\x08\x01\x22\x00\x04\x08\x02\x5a\x00\x00";
+    assert_eq!(ids(all(Encoding::Protobuf, protobuf).unwrap()), [1, 2, 0]);
+}
+
+#[test]
+fn what_stands_before_a_fault_is_yielded_and_nothing_after_it() {
+    for (encoding, frame) in [
+        (Encoding::Json, b"{}\n{}\nx\n{}\n".as_slice()),
+        (Encoding::Protobuf, b"\x00\x00\x01\x0f\x00"),
+    ] {
+        let mut found = commands(encoding, &Bytes::copy_from_slice(frame));
+        assert!(matches!(found.next(), Some(Ok(_))));
+        assert!(matches!(found.next(), Some(Ok(_))));
+        assert!(matches!(found.next(), Some(Err(_))));
+        assert!(found.next().is_none());
+        assert!(found.next().is_none());
+    }
+}
+
+/// A payload that is kept in a history must not keep the frame, which may be a thousand times its size.
+#[test]
+fn a_payload_has_its_own_memory() {
+    let frame = Bytes::from_static(br#"{"send":{"data":[12345]}}"#);
+    let Some(Ok(Command {
+        request: Request::Send { data },
+        ..
+    })) = commands(Encoding::Json, &frame).next()
+    else {
+        panic!("not a send");
+    };
+    assert_eq!(data, "[12345]");
+    assert!(!frame.as_ptr_range().contains(&data.as_ptr()));
+}
+
+#[test]
+fn a_payload_is_the_text_that_came_without_newlines() {
+    let frame = b"{\"send\":{\"data\": {\"a\" :\r\n 1.50e+2,\n\"a\":\"\\n\\u4e00\"} }}";
+    let expected = data(r#"{"a" : 1.50e+2,"a":"\n\u4e00"}"#);
+    assert_eq!(
+        one(Encoding::Json, frame).request,
+        Request::Send { data: expected }
+    );
+    // What an application passes on as null is a payload.
+    let null = one(Encoding::Json, br#"{"send":{"data":null}}"#);
+    assert_eq!(null.request, Request::Send { data: data("null") });
+}
+
+#[test]
+fn a_connect_request_stands_alone() {
+    let expected = ConnectRequest {
+        token: "t".into(),
+        ..ConnectRequest::default()
+    };
+    let json = connect_request(Encoding::Json, br#" {"token":"t"} "#);
+    assert_eq!(json, Ok(expected.clone()));
+    let protobuf = connect_request(Encoding::Protobuf, b"\x0a\x01t");
+    assert_eq!(protobuf, Ok(expected));
+    for (encoding, nothing) in [
+        (Encoding::Json, b"{}".as_slice()),
+        (Encoding::Json, b""),
+        (Encoding::Json, b" \n"),
+        (Encoding::Protobuf, b""),
+    ] {
+        assert_eq!(
+            connect_request(encoding, nothing),
+            Ok(ConnectRequest::default())
+        );
+    }
+    for bad in ["null", "[]", "1", "{} {}", "{", r#"{"token":null}"#] {
+        assert!(connect_request(Encoding::Json, bad.as_bytes()).is_err());
+    }
+    assert!(connect_request(Encoding::Protobuf, b"\x0a\x05t").is_err());
+}
+
+#[test]
+fn the_up_link_names_session_and_node() {
+    let expected = Emulation {
+        session: "s".into(),
+        node: "n".into(),
+        data: data("{\"id\":1}\n{}"),
+    };
+    let json = br#"{"session":"s","node":"n","data":"{\"id\":1}\n{}"}"#;
+    assert_eq!(emulation(Encoding::Json, json), Ok(expected.clone()));
+    let protobuf = b"\x0a\x01n\x12\x01s\x1a\x0b{\"id\":1}\n{}";
+    assert_eq!(emulation(Encoding::Protobuf, protobuf), Ok(expected));
+    for bad in ["", "null", "[]", r#"{"data":{}}"#, r#"{"node":7}"#, "{}x"] {
+        let found = emulation(Encoding::Json, bad.as_bytes());
+        assert!(matches!(found, Err(Malformed(_))), "{bad}");
+    }
+    assert!(emulation(Encoding::Protobuf, b"\x0a").is_err());
+}
