@@ -3,13 +3,13 @@
 //!
 //! `cargo bench --bench fanout`
 
-use std::{hint::black_box, rc::Rc, time::Duration};
+use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 
 use divan::{Bencher, counter::ItemsCount};
 use fanfare::{
     config::SlowPolicy,
     publication::{Compression, Form, Payload, Publication, Target},
-    registry::{ChannelName, Registry},
+    registry::{ChannelName, Registry, Slot},
     transport::queue::{Bounds, FRAME_OVERHEAD, Queue},
 };
 
@@ -35,7 +35,7 @@ fn receivers() -> (Registry, ChannelName, Vec<Queue>) {
     let mut registry = Registry::new();
     for session in 0..RECEIVERS {
         registry.add_session(session);
-        registry.join(session, &channel);
+        registry.join(session, &channel, Slot::NONE);
     }
     let queues = (0..RECEIVERS).map(|_| Queue::default()).collect();
     (registry, channel, queues)
@@ -57,12 +57,12 @@ fn fan_out(bencher: Bencher<'_, '_>, bytes: usize, form: Form) {
     let (registry, channel, mut queues) = receivers();
     let text = text(bytes);
     bencher.counter(ItemsCount::new(RECEIVERS)).bench_local(|| {
-        let target = Target::Channels(vec![channel.clone()]);
+        let target = Target::Channel(channel.clone());
         let payload = Payload::Text(text.as_str().into());
-        let shared = Rc::new(Publication::new(target, payload, None));
-        for session in registry.members(&channel) {
+        let shared = Rc::new(Arc::new(Publication::message(target, payload)));
+        for (session, _) in registry.members(&channel) {
             let queue = &mut queues[session as usize];
-            queue.push(shared.clone(), form, &BOUNDS);
+            queue.push(shared.clone(), form, SlowPolicy::Disconnect, &BOUNDS);
             let ready = queue
                 .single(&BOUNDS)
                 .map_or(0, |frame| black_box(frame).len());
@@ -73,12 +73,12 @@ fn fan_out(bencher: Bencher<'_, '_>, bytes: usize, form: Form) {
 
 #[divan::bench(args = [128, 4096])]
 fn raw(bencher: Bencher<'_, '_>, bytes: usize) {
-    fan_out(bencher, bytes, Form::Raw);
+    fan_out(bencher, bytes, Form::RAW);
 }
 
 #[divan::bench(args = [4096])]
 fn deflated(bencher: Bencher<'_, '_>, bytes: usize) {
-    fan_out(bencher, bytes, Form::RawDeflated(15));
+    fan_out(bencher, bytes, Form::raw(15));
 }
 
 /// What the same would cost if every receiver had its own compression: the reason for one encoding a publication.
@@ -88,8 +88,8 @@ fn deflated_for_each(bencher: Bencher<'_, '_>, bytes: usize) {
     bencher.counter(ItemsCount::new(RECEIVERS)).bench_local(|| {
         for _ in 0..RECEIVERS {
             let payload = Payload::Text(text.as_str().into());
-            let own = Publication::new(Target::Everyone, payload, None);
-            black_box(own.frame(Form::RawDeflated(15), &BOUNDS.compression));
+            let own = Publication::message(Target::Everyone, payload);
+            black_box(own.frame(Form::raw(15), &BOUNDS.compression));
         }
     });
 }

@@ -30,6 +30,12 @@ impl Close {
     /// 3012: a ping stayed without an answer.
     pub const NO_PONG: Self = Self::fixed(3012, "no pong: nothing came in time after a ping");
 
+    /// 3010: a publication is missing; who comes back is told from where.
+    pub const INSUFFICIENT_STATE: Self = Self::fixed(3010, "insufficient state");
+    /// 3501: what came is not the protocol.
+    pub const BAD_REQUEST: Self = Self::fixed(3501, "bad request");
+    /// 3502: nothing that was due came.
+    pub const STALE: Self = Self::fixed(3502, "stale");
     /// 3503: an administrator ended the session; do not come back.
     pub const KICKED: Self = Self::fixed(3503, "disconnected by an administrator");
 

@@ -52,3 +52,109 @@ impl fmt::Display for ShardId {
         self.0.fmt(f)
     }
 }
+
+/// Names a channel's stream: offsets only compare within one epoch. Shown as up to 13 letters and digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Epoch(u64);
+
+const EPOCH_DIGITS: &[u8; 32] = b"0123456789abcdefghijkmnpqrstuvwx";
+
+impl Epoch {
+    /// No stream: the channel keeps no history.
+    pub const NONE: Self = Self(0);
+
+    /// Makes a new one; random, so that a restarted node does not continue another's offsets.
+    #[must_use]
+    pub fn random() -> Self {
+        // 40 bits: 8 characters on the wire, and the chance that a stream gets its predecessor's name is one in 10^12.
+        Self((Uuid::new_v4().as_u128() as u64 & ((1 << 40) - 1)) | 1 << 39)
+    }
+
+    /// Whether it names no stream.
+    #[must_use]
+    pub fn is_none(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Reads the form that [`Display`](fmt::Display) writes; anything else is no epoch of ours.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() || text.len() > 12 {
+            return None;
+        }
+        text.bytes()
+            .try_fold(0u64, |value, byte| {
+                let digit = EPOCH_DIGITS.iter().position(|&digit| digit == byte)?;
+                Some(value << 5 | digit as u64)
+            })
+            .map(Self)
+    }
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut digits = [0; 13];
+        let (mut rest, mut start) = (self.0, digits.len());
+        while rest > 0 {
+            start -= 1;
+            digits[start] = EPOCH_DIGITS[(rest & 31) as usize];
+            rest >>= 5;
+        }
+        f.write_str(std::str::from_utf8(&digits[start..]).unwrap_or_default())
+    }
+}
+
+/// A place in a channel's stream: the newest publication seen, 0 for none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Position {
+    /// Offset of the newest publication.
+    pub offset: u64,
+    /// The stream.
+    pub epoch: Epoch,
+}
+
+impl Position {
+    /// Reads `offset@epoch`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (offset, epoch) = text.split_once('@')?;
+        Some(Self {
+            offset: offset.parse().ok()?,
+            epoch: Epoch::parse(epoch)?,
+        })
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.offset, self.epoch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_survive_being_written_and_read() {
+        for _ in 0..100 {
+            let position = Position {
+                offset: u64::MAX,
+                epoch: Epoch::random(),
+            };
+            assert_eq!(Position::parse(&position.to_string()), Some(position));
+        }
+        for bad in [
+            "",
+            "@",
+            "1@",
+            "@a",
+            "1@l",
+            "-1@a",
+            "1@aaaaaaaaaaaaa",
+            "18446744073709551616@a",
+        ] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -103,12 +103,15 @@ pub struct WorkerStats {
 pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerStats>>>,
     refused: [AtomicU64; REFUSALS.len()],
+    limited: [AtomicU64; LIMITS.len()],
     /// Publications refused because a shard had no room.
     pub publish_refused: AtomicU64,
+    /// Publications accepted.
+    pub published: AtomicU64,
 }
 
 /// Reasons why a handshake is refused, as labels; the order is that of [`Refused`].
-pub const REFUSALS: [&str; 8] = [
+pub const REFUSALS: [&str; 9] = [
     "not_websocket",
     "version",
     "key",
@@ -117,6 +120,7 @@ pub const REFUSALS: [&str; 8] = [
     "full",
     "address",
     "bad_request",
+    "channel",
 ];
 
 /// Why a handshake was refused; an index into [`REFUSALS`].
@@ -138,9 +142,43 @@ pub enum Refused {
     Address,
     /// Method, body, channel name and other faults of the request.
     BadRequest,
+    /// A channel that the client may not have.
+    Channel,
+}
+
+/// Limits on what sessions send, as labels; the order is that of [`Limited`].
+pub const LIMITS: [&str; 4] = [
+    "messages",
+    "sessions_per_user",
+    "subscriptions",
+    "api_publishes",
+];
+
+/// A limit that was reached; an index into [`LIMITS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limited {
+    /// Messages a second, of a session or a user.
+    Messages,
+    /// Sessions of a user.
+    SessionsPerUser,
+    /// Channels of a session.
+    Subscriptions,
+    /// Publications a second of an API key.
+    ApiPublishes,
 }
 
 impl Metrics {
+    /// Counts what a limit refused.
+    pub fn limited(&self, limit: Limited) {
+        self.limited[limit as usize].fetch_add(1, Relaxed);
+    }
+
+    /// What limits refused, by limit.
+    pub fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.limited.iter().map(|count| count.load(Relaxed));
+        LIMITS.into_iter().zip(counts)
+    }
+
     /// Adds a worker's numbers to those that are shown.
     pub fn add_worker(&self) -> Arc<WorkerStats> {
         let stats = Arc::new(WorkerStats::default());

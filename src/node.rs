@@ -16,17 +16,20 @@ use actix_web::App;
 
 use crate::{
     admission::Admission,
-    broker::{Broker, memory::MemoryBroker},
+    broker::{self, Broker, memory::MemoryBroker},
     config::Settings,
     drain::Drain,
     heartbeat::{Rhythm, Wheel},
+    hooks::{Event, EventSink, HookClient, HookSetupError, now_ms},
     http::{self, AppState},
+    hub::{Hub, emulation::Emulated, meter::Users},
     metrics::Metrics,
     publication::Compression,
     server::{Server, SessionCounts},
     session::endpoint::Endpoint,
     shard::{QueueBounds, ShardSettings, Shards},
     signals::{Signal, Signals},
+    token::{TokenSetupError, Tokens},
     transport::{
         listener::{self, BindError, Closer, Listener, Tuning},
         outbox::Common,
@@ -52,6 +55,12 @@ pub enum NodeError {
     /// The certificate cannot be used.
     #[error("TLS: {0}")]
     Tls(#[from] TlsError),
+    /// A key for tokens cannot be used.
+    #[error("token: {0}")]
+    Token(#[from] TokenSetupError),
+    /// A hook cannot be called.
+    #[error("hooks: {0}")]
+    Hooks(#[from] HookSetupError),
     /// The system refused something else.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),
@@ -199,9 +208,36 @@ fn report_certificate(result: Result<(), TlsError>) {
 fn start_state(settings: &Arc<Settings>) -> Result<Arc<AppState>, NodeError> {
     let metrics = Arc::new(Metrics::default());
     let counts = Arc::new(SessionCounts::default());
-    let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
-    let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(shards.clone(), metrics.clone()));
+    let tokens = Arc::new(Tokens::new(&settings.token)?);
+    let hooks = HookClient::new(&settings.hooks)?;
+    let events = EventSink::start(&settings.hooks, hooks.clone());
+    let shards = Arc::new(Shards::new(
+        metrics.clone(),
+        shard_settings(settings, events.clone()),
+    ));
+    let bounds = broker::memory::Bounds {
+        history_bytes_max: settings.limits.history_bytes,
+        idempotency_ttl: settings.limits.idempotency_ttl,
+    };
+    let broker: Arc<dyn Broker> =
+        Arc::new(MemoryBroker::new(shards.clone(), metrics.clone(), bounds));
     let server = start_server(settings, &counts, &broker)?;
+    let hub = Arc::new(Hub {
+        settings: settings.clone(),
+        metrics: metrics.clone(),
+        shards: shards.clone(),
+        broker: broker.clone(),
+        server: server.clone(),
+        tokens,
+        hooks,
+        events,
+        users: Users::new(
+            settings.limits.sessions_per_user,
+            settings.limits.messages_per_second_per_user,
+        ),
+        emulated: Emulated::default(),
+        node_id: uuid::Uuid::new_v4().to_string(),
+    });
     Ok(Arc::new(AppState {
         admission: Admission::new(
             settings.limits.sessions,
@@ -214,6 +250,7 @@ fn start_state(settings: &Arc<Settings>) -> Result<Arc<AppState>, NodeError> {
         server,
         shards,
         broker,
+        hub,
         drain: Arc::new(Drain::default()),
         started: Instant::now(),
     }))
@@ -228,7 +265,7 @@ fn start_server(
     let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
     let (sender, receiver) = mpsc::channel();
     Arbiter::new().spawn_fn(move || {
-        let server = Server::new(counts, &settings.push, broker).start();
+        let server = Server::new(counts, &settings.push, &settings.channels, broker).start();
         // The other end waits for exactly this.
         let _ = sender.send(server);
     });
@@ -237,7 +274,7 @@ fn start_server(
         .map_err(|_| NodeError::Io("the server's thread", io::ErrorKind::BrokenPipe.into()))
 }
 
-fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
+fn shard_settings(settings: &Arc<Settings>, events: Option<EventSink>) -> ShardSettings {
     let queue = QueueBounds {
         publications_max: settings.limits.shard_queue,
         bytes_max: settings.limits.shard_queue_bytes,
@@ -245,6 +282,16 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
     let settings = settings.clone();
     ShardSettings {
         queue,
+        occupancy: Arc::new(move |channel, occupied| {
+            if let Some(events) = &events {
+                let (time_ms, channel) = (now_ms(), channel.to_string());
+                events.send(if occupied {
+                    Event::ChannelOccupied { time_ms, channel }
+                } else {
+                    Event::ChannelVacated { time_ms, channel }
+                });
+            }
+        }),
         common: Box::new(move |stats| Common {
             bounds: Bounds {
                 bytes_max: settings.limits.outbox_bytes,

@@ -14,11 +14,27 @@ pub type ChannelName = Arc<str>;
 /// A session's place in its shard; reused after the session has left.
 pub type SessionKey = u32;
 
+/// What a membership carries for its owner; [`Slot::NONE`] where that is nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slot(pub u32);
+
+impl Slot {
+    /// Nothing.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Member {
+    session: SessionKey,
+    /// The place of this membership in the session's list.
+    place: u32,
+    slot: Slot,
+}
+
 #[derive(Debug)]
 struct Channel {
     name: ChannelName,
-    /// Session, and the place of this membership in the session's list.
-    members: Vec<(SessionKey, u32)>,
+    members: Vec<Member>,
 }
 
 /// The index. Sessions are added by [`add_session`](Self::add_session) under keys the caller chooses.
@@ -47,9 +63,13 @@ impl Registry {
         self.sessions[index] = Some(Vec::new());
     }
 
-    /// Takes a session out of all its channels and forgets it. Calls `vacated` for each channel that lost its
-    /// last member.
-    pub fn remove_session(&mut self, session: SessionKey, mut vacated: impl FnMut(&ChannelName)) {
+    /// Takes a session out of all its channels and forgets it. Calls `left` for each: the channel, the
+    /// membership's slot, and whether the channel is empty now.
+    pub fn remove_session(
+        &mut self,
+        session: SessionKey,
+        mut left: impl FnMut(&ChannelName, Slot, bool),
+    ) {
         let Some(slot) = self.sessions.get_mut(session as usize) else {
             return;
         };
@@ -57,13 +77,13 @@ impl Registry {
             return;
         };
         for (channel, place) in memberships {
-            self.take_member(channel, place, &mut vacated);
+            self.take_member(channel, place, &mut left);
         }
     }
 
     /// Puts a session into a channel. Returns `None` if it was there already, else whether the channel was
     /// empty before. Cost: linear in the session's own channels, which `limits.subscriptions` bounds.
-    pub fn join(&mut self, session: SessionKey, name: &ChannelName) -> Option<bool> {
+    pub fn join(&mut self, session: SessionKey, name: &ChannelName, slot: Slot) -> Option<bool> {
         let memberships = self
             .sessions
             .get_mut(session as usize)
@@ -85,13 +105,17 @@ impl Registry {
         let members = &mut self.channels[channel].members;
         let occupied = members.is_empty();
         memberships.push((channel as u32, members.len() as u32));
-        members.push((session, memberships.len() as u32 - 1));
+        members.push(Member {
+            session,
+            place: memberships.len() as u32 - 1,
+            slot,
+        });
         Some(occupied)
     }
 
-    /// Takes a session out of one channel. Returns `None` if it was not there, else whether the channel is
-    /// empty now.
-    pub fn leave(&mut self, session: SessionKey, name: &str) -> Option<bool> {
+    /// Takes a session out of one channel. Returns `None` if it was not there, else the membership's slot and
+    /// whether the channel is empty now.
+    pub fn leave(&mut self, session: SessionKey, name: &str) -> Option<(Slot, bool)> {
         let channel = *self.names.get(name)? as u32;
         let memberships = self
             .sessions
@@ -100,20 +124,32 @@ impl Registry {
         let index = memberships.iter().position(|&(c, _)| c == channel)?;
         let (_, place) = memberships.swap_remove(index);
         if let Some(&(moved_channel, moved_place)) = memberships.get(index) {
-            self.channels[moved_channel as usize].members[moved_place as usize].1 = index as u32;
+            self.channels[moved_channel as usize].members[moved_place as usize].place =
+                index as u32;
         }
-        let mut empty = false;
-        self.take_member(channel, place, &mut |_| empty = true);
-        Some(empty)
+        let mut taken = None;
+        self.take_member(channel, place, &mut |_, slot, empty| {
+            taken = Some((slot, empty))
+        });
+        taken
     }
 
-    /// The members of a channel, in no particular order.
-    pub fn members(&self, name: &str) -> impl ExactSizeIterator<Item = SessionKey> + '_ {
+    /// A session's membership of a channel.
+    #[must_use]
+    pub fn slot(&self, session: SessionKey, name: &str) -> Option<Slot> {
+        let channel = *self.names.get(name)?;
+        let memberships = self.sessions.get(session as usize)?.as_ref()?;
+        let &(_, place) = memberships.iter().find(|&&(c, _)| c as usize == channel)?;
+        Some(self.channels[channel].members[place as usize].slot)
+    }
+
+    /// The members of a channel with their slots, in no particular order.
+    pub fn members(&self, name: &str) -> impl ExactSizeIterator<Item = (SessionKey, Slot)> + '_ {
         let members = match self.names.get(name) {
             Some(&channel) => self.channels[channel].members.as_slice(),
             None => &[],
         };
-        members.iter().map(|&(session, _)| session)
+        members.iter().map(|member| (member.session, member.slot))
     }
 
     /// The channels of a session, in no particular order.
@@ -133,19 +169,24 @@ impl Registry {
     }
 
     /// Removes the member at `place`; the last member takes its place and the moved session is told so.
-    fn take_member(&mut self, channel: u32, place: u32, vacated: &mut impl FnMut(&ChannelName)) {
+    fn take_member(
+        &mut self,
+        channel: u32,
+        place: u32,
+        left: &mut impl FnMut(&ChannelName, Slot, bool),
+    ) {
         let entry = &mut self.channels[channel as usize];
-        entry.members.swap_remove(place as usize);
-        if let Some(&(moved, index)) = entry.members.get(place as usize) {
+        let taken = entry.members.swap_remove(place as usize);
+        if let Some(moved) = entry.members.get(place as usize) {
             // The session being removed has given up its list already; only others need the news.
-            if let Some(list) = self.sessions[moved as usize].as_mut() {
-                list[index as usize].1 = place;
+            if let Some(list) = self.sessions[moved.session as usize].as_mut() {
+                list[moved.place as usize].1 = place;
             }
         }
+        left(&entry.name, taken.slot, entry.members.is_empty());
         if entry.members.is_empty() {
             let entry = self.channels.remove(channel as usize);
             self.names.remove(&entry.name);
-            vacated(&entry.name);
         } else if entry.members.capacity() > 64
             && entry.members.len() * 4 < entry.members.capacity()
         {
@@ -187,6 +228,11 @@ mod tests {
         Leave(SessionKey, u8),
     }
 
+    /// A slot that tells memberships apart.
+    fn slot_of(session: SessionKey, name: &str) -> Slot {
+        Slot(session * 100 + u32::from(name.as_bytes()[1]))
+    }
+
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             (0..12u32).prop_map(Step::Add),
@@ -212,8 +258,11 @@ mod tests {
                     }
                     Step::Remove(session) => {
                         let mut vacated = BTreeSet::new();
-                        registry.remove_session(session, |name| {
-                            assert!(vacated.insert(name.to_string()), "a channel vacated twice");
+                        registry.remove_session(session, |name, slot, empty| {
+                            assert_eq!(slot, slot_of(session, name));
+                            if empty {
+                                assert!(vacated.insert(name.to_string()), "a channel vacated twice");
+                            }
                         });
                         let mine = model.sessions.remove(&session).unwrap_or_default();
                         let expected: BTreeSet<String> =
@@ -225,7 +274,7 @@ mod tests {
                         let expected = model.sessions.contains_key(&session).then(|| model.members(&name).is_empty());
                         let fresh = model.sessions.get_mut(&session).is_some_and(|set| set.insert(name.clone()));
                         prop_assert_eq!(
-                            registry.join(session, &name.as_str().into()),
+                            registry.join(session, &name.as_str().into(), slot_of(session, &name)),
                             if fresh { expected } else { None }
                         );
                     }
@@ -234,7 +283,7 @@ mod tests {
                         let was = model.sessions.get_mut(&session).is_some_and(|set| set.remove(&name));
                         prop_assert_eq!(
                             registry.leave(session, &name),
-                            was.then(|| model.members(&name).is_empty())
+                            was.then(|| (slot_of(session, &name), model.members(&name).is_empty()))
                         );
                     }
                 }
@@ -243,7 +292,13 @@ mod tests {
                     let name = format!("c{channel}");
                     let members = registry.members(&name);
                     let count = members.len();
-                    let members: BTreeSet<_> = members.collect();
+                    let members: BTreeSet<_> = members
+                        .map(|(session, slot)| {
+                            assert_eq!(slot, slot_of(session, &name));
+                            assert_eq!(registry.slot(session, &name), Some(slot));
+                            session
+                        })
+                        .collect();
                     prop_assert_eq!(count, members.len());
                     prop_assert_eq!(&members, &model.members(&name));
                     if !members.is_empty() {

@@ -1,24 +1,29 @@
-//! The broker of a single node: knows which shards listen to which channel, and enqueues to them.
+//! The broker of a single node: everything in this process's memory.
 //!
-//! Order per channel comes from one lock per channel (channels are spread over [`STRIPES`] locks): under it room is
-//! reserved in every shard that listens and the publication is enqueued. Nothing is encoded or awaited under it.
-//! Memory: one entry a channel that has a member on this node.
+//! Channels are spread over [`STRIPES`] locks. Under a channel's lock room is reserved in every shard that listens, the offset is
+//! given, the item enters the history and the publication is enqueued, which is what makes order hold. Nothing is encoded or
+//! awaited under it. Memory: one entry a channel that has a member, a history or presence; bounds are `limits.history_bytes`
+//! over all histories and [`KEYS_MAX`] idempotency keys. What has expired goes by [`tick`](Broker::tick).
+
+mod channel;
 
 use std::{
-    collections::HashMap,
     future::ready,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
-use super::{Broker, Publishing, Refused};
+use self::channel::Stripe;
+use super::{Broker, Draft, History, Pending, PresenceStats, Published, Query, Refused};
 use crate::{
-    id::ShardId,
+    id::{SessionId, ShardId},
     metrics::Metrics,
-    publication::{Publication, Target},
+    protocol::ClientInfo,
+    publication::{Content, Item, Publication, Target},
     registry::ChannelName,
     shard::{Deliver, ShardHandle, Shards},
 };
@@ -26,78 +31,222 @@ use crate::{
 /// Locks that channels are spread over.
 const STRIPES: usize = 64;
 
-type Listeners = HashMap<ChannelName, Vec<ShardId>>;
+/// Idempotency keys that are remembered; beyond them the oldest are forgotten before their time.
+const KEYS_MAX: usize = 1 << 20;
+
+/// Steps that one publication takes to make room for itself; each takes an item or finds out that it is not the oldest.
+const EVICTIONS_A_TURN: usize = 256;
+
+/// Bounds of what the broker keeps.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// `limits.history_bytes`.
+    pub history_bytes_max: usize,
+    /// `limits.idempotency_ttl`.
+    pub idempotency_ttl: Duration,
+}
 
 /// The memory broker.
 pub struct MemoryBroker {
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
+    bounds: Bounds,
     hasher: RandomState,
-    stripes: [Mutex<Listeners>; STRIPES],
-    /// Channels in all stripes whose names do not begin with `$`.
+    stripes: [Mutex<Stripe>; STRIPES],
+    /// Channels in all stripes that have a member and whose names do not begin with `$`.
     channels: AtomicUsize,
+    history_bytes: Arc<AtomicUsize>,
 }
 
 impl MemoryBroker {
     /// A broker for the shards of this process.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(shards: Arc<Shards>, metrics: Arc<Metrics>, bounds: Bounds) -> Self {
+        let history_bytes = Arc::new(AtomicUsize::new(0));
         Self {
             shards,
             metrics,
+            bounds,
             hasher: RandomState::new(),
-            stripes: std::array::from_fn(|_| Mutex::default()),
+            stripes: std::array::from_fn(|_| Mutex::new(Stripe::new(history_bytes.clone()))),
             channels: AtomicUsize::new(0),
+            history_bytes,
         }
     }
 
-    fn stripe_of(&self, channel: &str) -> usize {
-        (self.hasher.hash_one(channel) % STRIPES as u64) as usize
+    /// Bytes that all histories hold.
+    #[must_use]
+    pub fn history_bytes(&self) -> usize {
+        self.history_bytes.load(Relaxed)
     }
 
-    fn lock(&self, stripe: usize) -> MutexGuard<'_, Listeners> {
-        // Every change under the lock is a single push, retain or remove, so the map is whole even after a panic.
-        self.stripes[stripe]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self, channel: &str) -> MutexGuard<'_, Stripe> {
+        let index = self.hasher.hash_one(channel) % STRIPES as u64;
+        locked(&self.stripes[index as usize])
     }
 
-    fn publish_now(&self, publication: &Arc<Publication>) -> Result<(), Refused> {
-        let result = match publication.target() {
-            Target::Everyone => enqueue(&self.shards.all(), publication),
-            Target::Channels(channels) => {
-                let mut stripes: Vec<usize> =
-                    channels.iter().map(|name| self.stripe_of(name)).collect();
-                // Always in the same order, so that two publications to several channels cannot wait for each other.
-                stripes.sort_unstable();
-                stripes.dedup();
-                let guards: Vec<_> = stripes.iter().map(|&index| self.lock(index)).collect();
-                let mut listening: Vec<ShardId> = Vec::new();
-                for name in channels {
-                    let stripe = self.stripe_of(name);
-                    let listeners = stripes
-                        .iter()
-                        .position(|&index| index == stripe)
-                        .and_then(|place| guards[place].get(name));
-                    for &shard in listeners.into_iter().flatten() {
-                        if !listening.contains(&shard) {
-                            listening.push(shard);
-                        }
-                    }
-                }
-                enqueue(&self.shards.some(&listening), publication)
+    fn publish_now(&self, draft: Draft) -> Result<Published, Refused> {
+        let result = match &draft.target {
+            Target::Channel(channel) => {
+                let channel = channel.clone();
+                self.publish_to_channel(&channel, draft)
             }
+            _ => self.publish_to_sessions(draft),
         };
         if result.is_err() {
             self.metrics.publish_refused.fetch_add(1, Relaxed);
+        } else {
+            self.metrics.published.fetch_add(1, Relaxed);
         }
         result
     }
+
+    /// To everyone, a user or a session: no channel, so no order between publishers to keep.
+    fn publish_to_sessions(&self, draft: Draft) -> Result<Published, Refused> {
+        let shards = self.shards.all();
+        let delivered = match draft.target {
+            Target::Everyone => shards.iter().map(ShardHandle::sessions).sum(),
+            _ => 0,
+        };
+        let publication =
+            Publication::message(draft.target, draft.payload).without(draft.exclude, draft.group);
+        enqueue(&shards, publication)?;
+        Ok(Published {
+            position: None,
+            delivered,
+            suppressed: false,
+        })
+    }
+
+    fn publish_to_channel(&self, name: &ChannelName, draft: Draft) -> Result<Published, Refused> {
+        let now = Instant::now();
+        let mut item = Item::new(draft.payload, 0);
+        item.info = draft.info;
+        item.tags = draft.tags;
+        let mut stripe = self.lock(name);
+        if let Some(key) = &draft.idempotency_key
+            && let Some(known) = stripe.keys.get(name, key, now)
+        {
+            return Ok(Published {
+                position: known,
+                delivered: 0,
+                suppressed: true,
+            });
+        }
+        if draft.retention.is_none() && !stripe.channels.contains_key(name) {
+            if let Some(key) = draft.idempotency_key {
+                stripe
+                    .keys
+                    .insert(name, key, None, now + self.bounds.idempotency_ttl);
+            }
+            return Ok(Published {
+                position: None,
+                delivered: 0,
+                suppressed: false,
+            });
+        }
+        let channel = stripe.channels.entry(name.clone()).or_default();
+        if let Some(version) = &draft.version
+            && let Some(top) = channel.is_not_newer(version)
+        {
+            return Ok(Published {
+                position: Some(top),
+                delivered: 0,
+                suppressed: true,
+            });
+        }
+        let listening = self
+            .shards
+            .some(channel.listening().map(|(shard, _)| shard));
+        let delivered = channel.listening().map(|(_, members)| members).sum();
+        reserve(
+            &listening,
+            item.weight() + std::mem::size_of::<Publication>(),
+        )?;
+
+        let target = Target::Channel(name.clone());
+        let (publication, position) = match draft.retention.filter(|keep| keep.size > 0) {
+            None => (
+                Publication::new(target, Content::Item(Arc::new(item))),
+                None,
+            ),
+            Some(retention) => {
+                let added = stripe.add(name, item, retention, draft.version, now);
+                let previous = added.previous.filter(|_| draft.delta);
+                let publication = Publication::new(target, Content::Item(added.item))
+                    .in_stream(added.position.epoch, previous);
+                (publication, Some(added.position))
+            }
+        };
+        let publication = Arc::new(publication.without(draft.exclude, draft.group));
+        for shard in &listening {
+            shard.addr().do_send(Deliver(publication.clone()));
+        }
+        if let Some(key) = draft.idempotency_key {
+            stripe
+                .keys
+                .insert(name, key, position, now + self.bounds.idempotency_ttl);
+        }
+        drop(stripe);
+        self.make_room();
+        Ok(Published {
+            position,
+            delivered,
+            suppressed: false,
+        })
+    }
+
+    /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes first.
+    fn make_room(&self) {
+        for _ in 0..EVICTIONS_A_TURN {
+            if self.history_bytes.load(Relaxed) <= self.bounds.history_bytes_max {
+                return;
+            }
+            let ends = self.stripes.iter().map(|stripe| locked(stripe).next_end());
+            let oldest = self
+                .stripes
+                .iter()
+                .zip(ends)
+                .filter_map(|(stripe, end)| Some((end?, stripe)));
+            let Some((_, stripe)) = oldest.min_by_key(|(end, _)| *end) else {
+                return;
+            };
+            locked(stripe).evict();
+        }
+    }
+
+    fn announce_now(
+        &self,
+        name: &ChannelName,
+        joined: bool,
+        info: Arc<ClientInfo>,
+    ) -> Result<(), Refused> {
+        let stripe = self.lock(name);
+        let Some(channel) = stripe.channels.get(name) else {
+            return Ok(());
+        };
+        let listening = self
+            .shards
+            .some(channel.listening().map(|(shard, _)| shard));
+        let content = if joined {
+            Content::Join(info)
+        } else {
+            Content::Leave(info)
+        };
+        enqueue(
+            &listening,
+            Publication::new(Target::Channel(name.clone()), content),
+        )
+    }
 }
 
-/// Reserves room in every shard, then sends; without room in one of them, nothing is sent to any.
-fn enqueue(shards: &[ShardHandle], publication: &Arc<Publication>) -> Result<(), Refused> {
-    let weight = publication.weight();
+fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
+    // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
+    stripe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Takes room in every shard, or in none.
+fn reserve(shards: &[ShardHandle], weight: usize) -> Result<(), Refused> {
     for (index, shard) in shards.iter().enumerate() {
         if !shard.reserve(weight) {
             for reserved in &shards[..index] {
@@ -106,51 +255,158 @@ fn enqueue(shards: &[ShardHandle], publication: &Arc<Publication>) -> Result<(),
             return Err(Refused::Busy);
         }
     }
+    Ok(())
+}
+
+/// Reserves room in every shard, then sends; without room in one of them, nothing is sent to any.
+fn enqueue(shards: &[ShardHandle], publication: Publication) -> Result<(), Refused> {
+    reserve(shards, publication.weight())?;
+    let publication = Arc::new(publication);
     for shard in shards {
         shard.addr().do_send(Deliver(publication.clone()));
     }
     Ok(())
 }
 
+fn now<'a, T: Send + 'a>(result: Result<T, Refused>) -> Pending<'a, T> {
+    Box::pin(ready(result))
+}
+
 impl Broker for MemoryBroker {
-    fn publish(&self, publication: Arc<Publication>) -> Publishing<'_> {
-        Box::pin(ready(self.publish_now(&publication)))
+    fn publish(&self, draft: Draft) -> Pending<'_, Published> {
+        now(self.publish_now(draft))
     }
 
-    fn listen(&self, channel: &ChannelName, shard: ShardId) {
-        let mut listeners = self.lock(self.stripe_of(channel));
-        let shards = listeners.entry(channel.clone()).or_default();
-        if shards.is_empty() && !channel.starts_with('$') {
+    fn announce(
+        &self,
+        channel: &ChannelName,
+        joined: bool,
+        info: Arc<ClientInfo>,
+    ) -> Pending<'_, ()> {
+        now(self.announce_now(channel, joined, info))
+    }
+
+    fn history(&self, channel: &ChannelName, query: Query) -> Pending<'_, History> {
+        let history = self.lock(channel).read(channel, query, Instant::now());
+        // A stream that was begun to be read is charged too.
+        self.make_room();
+        now(Ok(history))
+    }
+
+    fn remove_history(&self, channel: &ChannelName) -> Pending<'_, ()> {
+        self.lock(channel).forget_items(channel);
+        now(Ok(()))
+    }
+
+    fn present(
+        &self,
+        channel: &ChannelName,
+        session: SessionId,
+        info: Arc<ClientInfo>,
+        ttl: Duration,
+    ) -> Pending<'_, ()> {
+        let mut stripe = self.lock(channel);
+        stripe.present(channel, session, info, Instant::now() + ttl);
+        now(Ok(()))
+    }
+
+    fn absent(&self, channel: &ChannelName, session: SessionId) -> Pending<'_, ()> {
+        self.lock(channel).absent(channel, session);
+        now(Ok(()))
+    }
+
+    fn presence(&self, channel: &ChannelName) -> Pending<'_, Vec<(SessionId, Arc<ClientInfo>)>> {
+        let stripe = self.lock(channel);
+        let present = stripe.presence(channel, Instant::now());
+        now(Ok(present.map(|(id, info)| (id, info.clone())).collect()))
+    }
+
+    fn presence_stats(&self, channel: &ChannelName) -> Pending<'_, PresenceStats> {
+        let stripe = self.lock(channel);
+        now(Ok(stripe.presence_stats(channel, Instant::now())))
+    }
+
+    fn listen(&self, name: &ChannelName, shard: ShardId) -> bool {
+        let mut stripe = self.lock(name);
+        let first = stripe
+            .channels
+            .entry(name.clone())
+            .or_default()
+            .add_member(shard);
+        if first && !name.starts_with('$') {
             self.channels.fetch_add(1, Relaxed);
         }
-        if !shards.contains(&shard) {
-            shards.push(shard);
-        }
+        first
     }
 
-    fn unlisten(&self, channel: &ChannelName, shard: ShardId) {
-        let mut listeners = self.lock(self.stripe_of(channel));
-        if let Some(shards) = listeners.get_mut(channel) {
-            shards.retain(|&listening| listening != shard);
-            if shards.is_empty() {
-                listeners.remove(channel);
-                if !channel.starts_with('$') {
-                    self.channels.fetch_sub(1, Relaxed);
-                }
+    fn unlisten(&self, name: &ChannelName, shard: ShardId) -> bool {
+        let mut stripe = self.lock(name);
+        let Some(channel) = stripe.channels.get_mut(name) else {
+            return false;
+        };
+        let last = channel.remove_member(shard);
+        if last {
+            stripe.drop_if_empty(name);
+            if !name.starts_with('$') {
+                self.channels.fetch_sub(1, Relaxed);
             }
         }
+        last
     }
 
     fn channels(&self) -> usize {
         self.channels.load(Relaxed)
     }
 
+    fn list_channels(
+        &self,
+        admits: &dyn Fn(&str) -> bool,
+        limit: usize,
+    ) -> Vec<(ChannelName, usize)> {
+        let mut found = Vec::new();
+        for stripe in &self.stripes {
+            let stripe = locked(stripe);
+            let here = stripe.channels.iter().filter_map(|(name, channel)| {
+                let members: usize = channel.listening().map(|(_, members)| members).sum();
+                (members > 0 && !name.starts_with('$') && admits(name))
+                    .then(|| (name.clone(), members))
+            });
+            found.extend(here.take(limit - found.len()));
+        }
+        found
+    }
+
     fn is_heard(&self, target: &Target) -> bool {
         match target {
-            Target::Everyone => self.shards.has_sessions(),
-            Target::Channels(channels) => channels
-                .iter()
-                .any(|name| self.lock(self.stripe_of(name)).contains_key(name)),
+            Target::Channel(name) => {
+                let stripe = self.lock(name);
+                stripe
+                    .channels
+                    .get(name)
+                    .is_some_and(|channel| channel.listening().len() > 0)
+            }
+            _ => self.shards.has_sessions(),
+        }
+    }
+
+    fn tick(&self, now: Instant) {
+        for stripe in &self.stripes {
+            locked(stripe).expire(now);
         }
     }
 }
+
+/// What tests look at.
+#[cfg(test)]
+impl MemoryBroker {
+    pub(crate) fn entries(&self) -> usize {
+        self.stripes
+            .iter()
+            .map(|stripe| locked(stripe).channels.len())
+            .sum()
+    }
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

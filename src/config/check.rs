@@ -1,6 +1,11 @@
 //! What must hold between settings, beyond the form of each; turns a sheet into checked [`Settings`].
 
+mod access;
+mod channels;
 mod elements;
+mod hooks;
+mod open;
+mod routes;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,17 +25,15 @@ pub(super) fn check(
     check_numbers(&sheet, errors, warnings);
     let tls = check_tls(&sheet, errors);
     check_listen(&sheet, errors);
-    let raw = elements::check_raws(&sheet, errors);
-    let push = elements::check_pushes(&sheet, errors);
+    let channels = channels::check_channels(&sheet, errors);
+    let client = access::check_access(&sheet, errors);
+    let hooks = hooks::check_hooks(&sheet, errors);
+    let poll = hooks::check_polls(&sheet, &channels, errors);
+    let raw = elements::check_raws(&sheet, &channels, errors);
+    let push = elements::check_pushes(&sheet, &channels, errors, warnings);
     let demonstration = file.is_none();
-    if !demonstration && raw.is_empty() && errors.0.is_empty() {
-        warnings.push(Warning(
-            "no [[raw]] endpoint is set: nobody can connect; `fanfare config` shows an example"
-                .to_string(),
-        ));
-    }
     let root = sheet.root;
-    Settings {
+    let settings = Settings {
         listen: root.listen,
         workers: root.workers,
         node: root.node,
@@ -52,11 +55,23 @@ pub(super) fn check(
         ready: sheet.ready,
         metrics: sheet.metrics,
         diag: sheet.diag,
+        connection: sheet.connection,
+        sse: sheet.sse,
+        longpoll: sheet.longpoll,
+        send: sheet.send,
+        channels,
+        token: sheet.token,
+        client,
+        api: sheet.api,
+        hooks,
+        poll,
         raw,
         push,
         demonstration,
         file,
-    }
+    };
+    open::warn(&settings, warnings);
+    settings
 }
 
 fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>) {
@@ -78,6 +93,8 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
         ("limits.outbox_bytes", sheet.limits.outbox_bytes),
         ("limits.shard_queue", sheet.limits.shard_queue),
         ("limits.shard_queue_bytes", sheet.limits.shard_queue_bytes),
+        ("limits.history_bytes", sheet.limits.history_bytes),
+        ("limits.commands_pending", sheet.limits.commands_pending),
         ("tcp.backlog", sheet.tcp.backlog as usize),
     ];
     for (path, value) in positive {
@@ -93,6 +110,8 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
         ("heartbeat.pong_timeout", sheet.heartbeat.pong_timeout),
         ("slow.write_timeout", sheet.slow.write_timeout),
         ("close.timeout", sheet.close.timeout),
+        ("limits.presence_ttl", sheet.limits.presence_ttl),
+        ("limits.poll_wait", sheet.limits.poll_wait),
         ("http.request_timeout", sheet.http.request_timeout),
     ];
     for (path, value) in times {
@@ -136,6 +155,19 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
             "heartbeat.ping_interval is {}: nginx and most proxies cut connections that are idle for 60 s",
             humantime::format_duration(beat.ping_interval)
         )));
+    }
+    if sheet.limits.recovery_bytes() > sheet.limits.outbox_bytes {
+        warnings.push(Warning(
+            "limits.recovery_bytes is larger than limits.outbox_bytes: a recovery may run into the bound of the outbox, and \
+             its client is closed instead of told"
+                .to_string(),
+        ));
+    }
+    if sheet.limits.messages_burst > 0 && sheet.limits.messages_per_second == 0 {
+        warnings.push(Warning(
+            "limits.messages_burst is not used as long as limits.messages_per_second is 0"
+                .to_string(),
+        ));
     }
     if sheet.limits.outbox_bytes < sheet.limits.message_bytes {
         warnings.push(Warning(

@@ -1,10 +1,15 @@
 //! Forms of values: how a setting is written in TOML and in the environment, and how it is shown. One type a form; the
 //! table of settings names the form of each.
 
+mod hub;
+
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use toml::de::DeValue;
+
+pub use self::hub::Allow;
+pub(super) use self::hub::{Allowed, Headers, Keys, TextList, check_header_name};
 
 use super::types::{Listen, Secret, SlowPolicy, TrustedProxies};
 

@@ -6,15 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use toml::{
-    Spanned,
-    de::{DeTable, DeValue},
-};
+use toml::de::{DeTable, DeValue};
 
 use super::{
     check,
     form::Input,
-    settings::{PushTable, RawTable, Settings},
+    settings::Settings,
     sheet::{self, Origin, Sheet},
     table::Group,
 };
@@ -211,17 +208,16 @@ impl Reader<'_> {
             let name = key.get_ref().as_ref();
             let at = key.span().start;
             match (name, value.get_ref()) {
-                ("raw", value) => {
-                    let mut elements = Vec::new();
-                    self.elements::<RawTable>("raw", at, value, &mut elements);
-                    self.sheet.raw = elements;
+                ("raw", value) => self.sheet.raw = self.elements("raw", at, value),
+                ("push", value) => self.sheet.push = self.elements("push", at, value),
+                ("namespace", value) => {
+                    self.sheet.namespace = self.elements("namespace", at, value);
                 }
-                ("push", value) => {
-                    let mut elements = Vec::new();
-                    self.elements::<PushTable>("push", at, value, &mut elements);
-                    self.sheet.push = elements;
-                }
+                ("poll", value) => self.sheet.poll = self.elements("poll", at, value),
                 (_, DeValue::Table(inner)) if tables.iter().any(|(table, _)| *table == name) => {
+                    // That it is there counts, even when it is empty.
+                    let origin = self.origin(at);
+                    self.sheet.origins.insert(name.to_string(), origin);
                     self.table(name, inner);
                 }
                 (_, value) if tables.iter().any(|(table, _)| *table == name) => {
@@ -231,30 +227,27 @@ impl Reader<'_> {
                     );
                     self.errors.add(&self.origin(at), name, what);
                 }
-                _ => self.setting("", key, value),
+                _ => self.setting("", name, at, value.get_ref()),
             }
         }
     }
 
     fn table(&mut self, table: &str, inner: &DeTable<'_>) {
-        for (key, value) in inner {
-            self.setting(table, key, value);
+        let settings = self.sheet.settings();
+        let here = settings.iter().filter(|s| s.table == table).map(|s| s.name);
+        let names: Vec<&str> = here.collect();
+        for (name, at, value) in flat(&names, "", inner) {
+            self.setting(table, &name, at, value);
         }
     }
 
-    fn setting(
-        &mut self,
-        table: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &Spanned<DeValue<'_>>,
-    ) {
-        let name = key.get_ref().as_ref();
+    fn setting(&mut self, table: &str, name: &str, at: usize, value: &DeValue<'_>) {
         let path = match table {
             "" => name.to_string(),
             table => format!("{table}.{name}"),
         };
-        let origin = self.origin(key.span().start);
-        match self.sheet.read(table, name, Input::Toml(value.get_ref())) {
+        let origin = self.origin(at);
+        match self.sheet.read(table, name, Input::Toml(value)) {
             Some(Ok(())) => {}
             Some(Err(what)) => {
                 self.errors.add(&origin, &path, what);
@@ -266,11 +259,9 @@ impl Reader<'_> {
                 let mut names: Vec<&str> = here.collect();
                 if table.is_empty() {
                     names.extend(Sheet::tables().iter().map(|(name, _)| *name));
-                    names.extend(["raw", "push"]);
+                    names.extend(["raw", "push", "namespace", "poll"]);
                 }
-                let hint = suggestion(name, names.into_iter());
-                self.errors
-                    .add(&origin, &path, format!("unknown setting{hint}"));
+                self.errors.add(&origin, &path, unknown(name, &names));
             }
         }
         self.sheet.origins.insert(path, origin);
@@ -281,13 +272,17 @@ impl Reader<'_> {
         table: &'static str,
         at: usize,
         value: &DeValue<'_>,
-        elements: &mut Vec<G>,
-    ) {
+    ) -> Vec<G> {
+        let mut elements = Vec::new();
         let DeValue::Array(array) = value else {
             let what = format!("expected [[{table}]], with two brackets, as there can be several");
-            return self.errors.add(&self.origin(at), table, what);
+            self.errors.add(&self.origin(at), table, what);
+            return elements;
         };
-        for (index, value) in array.iter().enumerate() {
+        let names: Vec<&str> = G::ENTRIES.iter().map(|entry| entry.name).collect();
+        for value in array.iter() {
+            // The element's place among those kept, by which the checks name it.
+            let index = elements.len();
             let origin = self.origin(value.span().start);
             self.sheet
                 .origins
@@ -298,23 +293,16 @@ impl Reader<'_> {
                 continue;
             };
             let mut element = G::default();
-            for (key, value) in inner {
-                let name = key.get_ref().as_ref();
-                let origin = self.origin(key.span().start);
-                match sheet::read_element(&mut element, name, Input::Toml(value.get_ref())) {
+            for (name, at, value) in flat(&names, "", inner) {
+                let origin = self.origin(at);
+                let path = format!("{table}.{name}");
+                match sheet::read_element(&mut element, &name, Input::Toml(value)) {
                     Some(Ok(())) => {}
                     Some(Err(what)) => {
-                        self.errors.add(&origin, &format!("{table}.{name}"), what);
+                        self.errors.add(&origin, &path, what);
                         self.sheet.broken.insert(format!("{table}.{index}.{name}"));
                     }
-                    None => {
-                        let hint = suggestion(name, G::ENTRIES.iter().map(|entry| entry.name));
-                        self.errors.add(
-                            &origin,
-                            &format!("{table}.{name}"),
-                            format!("unknown setting{hint}"),
-                        );
-                    }
+                    None => self.errors.add(&origin, &path, unknown(&name, &names)),
                 }
                 self.sheet
                     .origins
@@ -322,6 +310,40 @@ impl Reader<'_> {
             }
             elements.push(element);
         }
+        elements
+    }
+}
+
+/// The values of a table with their dotted names and places: tables within it are opened as far as settings have names in
+/// them, so that `allow.publish` may be written with a dot or below a heading of its own.
+fn flat<'a, 'text>(
+    names: &[&str],
+    prefix: &str,
+    table: &'a DeTable<'text>,
+) -> Vec<(String, usize, &'a DeValue<'text>)> {
+    let mut values = Vec::new();
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        let inner = format!("{name}.");
+        match value.get_ref() {
+            DeValue::Table(table)
+                if !names.contains(&name.as_str())
+                    && names.iter().any(|known| known.starts_with(&inner)) =>
+            {
+                values.extend(flat(names, &inner, table));
+            }
+            value => values.push((name, key.span().start, value)),
+        }
+    }
+    values
+}
+
+/// What to say of a name that no setting has.
+fn unknown(name: &str, names: &[&str]) -> String {
+    let inner = format!("{name}.");
+    match names.iter().find(|known| known.starts_with(&inner)) {
+        Some(known) => format!("expected settings below it, such as {known}"),
+        None => format!("unknown setting{}", suggestion(name, names.iter().copied())),
     }
 }
 

@@ -6,7 +6,16 @@ use super::{
     demonstration_sheet,
     settings::{PushTable, RawTable},
     sheet::{self, Named, Sheet},
+    tables::{NamespaceTable, PollTable},
 };
+
+/// What the lists of tables are about, in the order of the documentation.
+const NAMESPACES: &str = "Rules of channels whose names begin with the namespace's and a colon, such as chat:room-1. What is left \
+                          out is taken from [channels].";
+const DEMONSTRATION_CHANNELS: &str = "These are the demonstration's, open to everyone; by default nothing is kept or known and nobody is \
+                                      allowed anything: 0, false and [].";
+const POLLS: &str = "HTTP endpoints of the backend that are asked again and again, any number of them, with their answers \
+                     published when they change.";
 
 /// Columns that comments are filled to.
 const WIDTH: usize = 100;
@@ -26,6 +35,9 @@ pub fn print() -> String {
         text.push('\n');
         if !table.is_empty() {
             comment(&mut text, about);
+            if table == "channels" {
+                comment(&mut text, DEMONSTRATION_CHANNELS);
+            }
             let _ = writeln!(text, "[{table}]");
         }
         for setting in settings.iter().filter(|setting| setting.table == table) {
@@ -51,21 +63,35 @@ pub fn print() -> String {
     );
     let pushes = sheet.push.iter().map(|push| sheet::element("push", push));
     elements(&mut text, "push", pushes);
+    let namespace = sheet::element("namespace", &NamespaceTable::default());
+    example_element(&mut text, "namespace", NAMESPACES, &namespace);
+    let poll = sheet::element("poll", &PollTable::default());
+    example_element(&mut text, "poll", POLLS, &poll);
     text
+}
+
+/// A list of tables of which the demonstration has none: one to take the marks away from.
+fn example_element(text: &mut String, table: &str, about: &str, settings: &[Named]) {
+    text.push('\n');
+    comment(text, about);
+    let _ = writeln!(text, "#[[{table}]]");
+    for setting in settings {
+        comment(text, &sentence(setting));
+        let _ = writeln!(text, "#{} = {}", setting.name, example(setting));
+    }
 }
 
 /// The documentation of the settings in Markdown.
 #[must_use]
 pub fn markdown() -> String {
-    let sheet = demonstration_sheet();
-    let settings = generic(&sheet);
+    let settings = generic(&Sheet::default());
     let mut text = String::from(
         "# Settings\n\n\
          One TOML file (`--config F` or `FANFARE_CONFIG`), environment variables over it, flags over those. `fanfare config` prints \
          all of this as a file, `fanfare check --config F` checks one. Without a file the demonstration runs.\n\n\
          Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, lists are separated by commas. \
          An unknown key is an error; an unknown `FANFARE_…` variable only a warning.\n\n\
-         This file is made from the table of settings in `src/config/settings.rs`; a test keeps the two equal.\n",
+         This file is made from the tables of settings in `src/config/settings.rs` and `src/config/tables.rs`; a test keeps the two equal.\n",
     );
     for (table, about) in Sheet::tables() {
         let title = if table.is_empty() {
@@ -92,6 +118,12 @@ pub fn markdown() -> String {
     );
     let push = sheet::element("push", &PushTable::default());
     rows(&mut text, push.iter().map(|setting| (setting, None)));
+    let _ = write!(text, "\n## `[[namespace]]`\n\n{NAMESPACES}\n\n");
+    let namespace = sheet::element("namespace", &NamespaceTable::default());
+    rows(&mut text, namespace.iter().map(|setting| (setting, None)));
+    let _ = write!(text, "\n## `[[poll]]`\n\n{POLLS}\n\n");
+    let poll = sheet::element("poll", &PollTable::default());
+    rows(&mut text, poll.iter().map(|setting| (setting, None)));
     text
 }
 
@@ -113,9 +145,13 @@ fn sentence(setting: &Named) -> String {
 
 /// A setting as a line; commented out where it has no value, so that taking the mark away leaves a file that is right.
 fn line(text: &mut String, setting: &Named) {
-    if setting.path == "raw.reply" {
-        // Only right beside on_message = "reply", which the demonstration does not have.
-        return comment(text, "For example: reply = \"Server: Received({message})\"");
+    if matches!(
+        setting.path.as_str(),
+        "raw.reply" | "raw.on_failure" | "raw.failure_reply" | "push.data_file"
+    ) {
+        // Only right beside or instead of others, which the demonstration does not have.
+        let (name, value) = (setting.name, example(setting));
+        return comment(text, &format!("For example: {name} = {value}"));
     }
     let _ = match &setting.shown {
         Some(value) => writeln!(text, "{} = {value}", setting.name),
@@ -126,6 +162,9 @@ fn line(text: &mut String, setting: &Named) {
 /// A value to show where there is none.
 fn example(setting: &Named) -> &'static str {
     match setting.name {
+        name if name.ends_with("timeout") => "\"5s\"",
+        name if name.ends_with(".url") => "\"http://127.0.0.1:3000/fanfare\"",
+        name if name.starts_with("allow.") => "[\"client\"]",
         "workers" => "4",
         "node" => "\"node-1\"",
         "cert" => "\"/etc/fanfare/fullchain.pem\"",
@@ -135,6 +174,22 @@ fn example(setting: &Named) -> &'static str {
         "greeting" => "\"welcome\"",
         "reply" => "\"Server: Received({message})\"",
         "key" if setting.table == "tls" => "\"/etc/fanfare/privkey.pem\"",
+        "recovery_bytes" => "\"512KiB\"",
+        "anonymous" | "recovery" | "cache_recovery" | "presence" | "join_leave" | "delta" => "true",
+        "publish_failures" => "false",
+        "history_size" => "100",
+        "history_ttl" => "\"5m\"",
+        "slow_policy" => "\"disconnect\"",
+        "name" => "\"chat\"",
+        "jwks_url" => "\"https://id.example.com/.well-known/jwks.json\"",
+        "audience" => "\"fanfare\"",
+        "issuer" => "\"https://id.example.com\"",
+        "on_failure" => "\"reply\"",
+        "failure_reply" => "\"try again later\"",
+        "data_file" => "\"/run/news.json\"",
+        "url" => "\"http://127.0.0.1:3000/news.json\"",
+        "every" => "\"10s\"",
+        "headers" => "{ \"X-Key\" = \"secret\" }",
         _ => "\"…\"",
     }
 }
@@ -173,7 +228,12 @@ fn rows<'a>(text: &mut String, settings: impl Iterator<Item = (&'a Named, Option
         let default = match (&setting.shown, setting.path.as_str()) {
             (_, "workers") => "cores".to_string(),
             (_, "node") => "host name".to_string(),
-            (_, "raw.path" | "push.every" | "push.data") => "required".to_string(),
+            (
+                _,
+                "raw.path" | "push.every" | "namespace.name" | "poll.url" | "poll.every"
+                | "poll.channel",
+            ) => "required".to_string(),
+            (None, path) if path.starts_with("namespace.") => "inherited".to_string(),
             (Some(value), _) => format!("`{value}`"),
             (None, _) => "none".to_string(),
         };

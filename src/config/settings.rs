@@ -1,4 +1,5 @@
-//! The settings: every name, form, default and sentence, in one place.
+//! The settings: every name, form, default and sentence, in one place with [`tables`](super::tables), which holds the
+//! hub's. Nothing here reads or checks; what is made of them is [`Settings`].
 
 use std::{path::PathBuf, time::Duration};
 
@@ -6,6 +7,7 @@ use super::{
     form::{
         Bytes, Count, File, Flag, Key, Listens, Maybe, Policy, Proxies, Small, Text, Texts, Time,
     },
+    hub::{Api, Channels, Client, Hooks, Poll, TokenSettings},
     table::groups,
     types::{Listen, OnMessage, Secret, SlowPolicy, TrustedProxies},
 };
@@ -58,6 +60,28 @@ groups! {
         shard_queue: usize as Count = 16_384;
         /// Bytes of publications that may wait for one worker.
         shard_queue_bytes: usize as Bytes = 64 << 20;
+        /// Bytes of publications that one recovery may bring; a larger one is answered with `recovered: false`. Absent: half of
+        /// outbox_bytes.
+        recovery_bytes: Option<usize> as Maybe<Bytes> = None;
+        /// Bytes of all histories together; beyond it, those of the channels that were longest without a publication go first.
+        history_bytes: usize as Bytes = 256 << 20;
+        /// Sessions of one user at a time, further ones are closed with 3504; 0 is no limit.
+        sessions_per_user: usize as Count = 0;
+        /// Messages and commands a second that one session may send; beyond it commands get error 111, and who goes on is closed
+        /// with 3013; 0 is no limit.
+        messages_per_second: u32 as Small = 0;
+        /// How many may come at once; 0 is twice messages_per_second.
+        messages_burst: u32 as Small = 0;
+        /// Messages and commands a second of all sessions of one user together; 0 is no limit.
+        messages_per_second_per_user: u32 as Small = 0;
+        /// How long an idempotency key is remembered; a publish that brings it again is answered as the first one was.
+        idempotency_ttl: Duration as Time = seconds(300);
+        /// How long a client that is not heard of counts as present.
+        presence_ttl: Duration as Time = seconds(60);
+        /// How long a long poll is held at most.
+        poll_wait: Duration as Time = seconds(25);
+        /// Commands of one session that may wait for the backend; nothing more is read from it until there is room.
+        commands_pending: usize as Count = 128;
     }
 
     /// How it is found out that a client is gone.
@@ -151,8 +175,9 @@ groups! {
         path: String as Text = String::new();
         /// Sent right after the handshake; absent: nothing.
         greeting: Option<String> as Maybe<Text> = None;
-        /// What a message does: `ignore`, `echo` (the same back), `reply` (the text of `reply` back) or `relay` (to everyone in
-        /// the client's channels, or to everyone on this path if it has none).
+        /// What a message does: `ignore`, `echo` (the same back), `reply` (the text of `reply` back), `relay` (to everyone in
+        /// the client's channels, or to everyone on this path if it has none), or `hook` (to the backend at hooks.message, whose
+        /// answer goes back).
         on_message: String as Text = "ignore".to_string();
         /// The text sent back by on_message = "reply"; `{message}` stands for the message.
         reply: Option<String> as Maybe<Text> = None;
@@ -166,6 +191,13 @@ groups! {
         origins: Option<Vec<String>> as Maybe<Texts> = None;
         /// Channels that every session of this path joins.
         channels: Vec<String> as Texts = Vec::new();
+        /// Whether hooks.connect is asked who a client is, before it may come in.
+        connect_hook: bool as Flag = false;
+        /// With on_message = "hook", when the backend does not answer: `close` (1011, as without it) or `reply` (the text of
+        /// failure_reply).
+        on_failure: Option<String> as Maybe<Text> = None;
+        /// With on_failure = "reply": the text.
+        failure_reply: Option<String> as Maybe<Text> = None;
     }
 
     /// A `[[push]]` as it is written.
@@ -174,10 +206,29 @@ groups! {
         every: Duration as Time = Duration::ZERO;
         /// To whom: the members of this channel; absent: every session.
         channel: Option<String> as Maybe<Text> = None;
-        /// The text; `{time}`, `{sessions}` and `{seq}` are filled in.
-        data: String as Text = String::new();
+        /// The text; `{time}`, `{sessions}` and `{seq}` are filled in. Either this or data_file is required.
+        data: Option<String> as Maybe<Text> = None;
+        /// A file with the text, read anew at each tick.
+        data_file: Option<PathBuf> as Maybe<File> = None;
         /// Whether a tick is left out whose text equals the last one's.
         only_changed: bool as Flag = false;
+    }
+}
+
+impl Limits {
+    /// Bytes of publications that one recovery may bring.
+    #[must_use]
+    pub fn recovery_bytes(&self) -> usize {
+        self.recovery_bytes.unwrap_or(self.outbox_bytes / 2)
+    }
+
+    /// Messages that may come at once where a rate is set.
+    #[must_use]
+    pub fn messages_burst(&self) -> u32 {
+        match self.messages_burst {
+            0 => self.messages_per_second.saturating_mul(2),
+            burst => burst,
+        }
     }
 }
 
@@ -205,6 +256,8 @@ pub struct RawEndpoint {
     pub origins: Option<Vec<String>>,
     /// Channels that every session joins.
     pub channels: Vec<String>,
+    /// Whether the backend is asked who a client is.
+    pub connect_hook: bool,
 }
 
 /// An interval push: a checked `[[push]]`.
@@ -214,8 +267,10 @@ pub struct Push {
     pub every: Duration,
     /// The channel; absent: every session.
     pub channel: Option<String>,
-    /// The text, with its placeholders.
+    /// The text, with its placeholders; empty where `file` has it.
     pub data: String,
+    /// The file that has the text, to be read at each tick.
+    pub file: Option<PathBuf>,
     /// Whether a tick is left out whose text equals the last one's.
     pub only_changed: bool,
 }
@@ -248,6 +303,16 @@ pub struct Settings {
     pub ready: Route,
     pub metrics: Route,
     pub diag: Route,
+    pub connection: Route,
+    pub sse: Route,
+    pub longpoll: Route,
+    pub send: Route,
+    pub channels: Channels,
+    pub token: TokenSettings,
+    pub client: Client,
+    pub api: Api,
+    pub hooks: Hooks,
+    pub poll: Vec<Poll>,
     pub raw: Vec<RawEndpoint>,
     pub push: Vec<Push>,
     /// No file was given, and the built-in demonstration runs.

@@ -13,6 +13,9 @@ use super::{
         Route, Slow, Tcp, TlsFiles,
     },
     table::Group,
+    tables::{
+        Api, ChannelsTable, ClientTable, HooksTable, NamespaceTable, PollTable, TokenSettings,
+    },
 };
 
 /// Where a value came from.
@@ -60,6 +63,17 @@ pub(super) struct Sheet {
     pub(super) ready: Route,
     pub(super) metrics: Route,
     pub(super) diag: Route,
+    pub(super) connection: Route,
+    pub(super) sse: Route,
+    pub(super) longpoll: Route,
+    pub(super) send: Route,
+    pub(super) api: Api,
+    pub(super) client: ClientTable,
+    pub(super) token: TokenSettings,
+    pub(super) channels: ChannelsTable,
+    pub(super) hooks: HooksTable,
+    pub(super) namespace: Vec<NamespaceTable>,
+    pub(super) poll: Vec<PollTable>,
     pub(super) raw: Vec<RawTable>,
     pub(super) push: Vec<PushTable>,
     /// By path (`limits.sessions`, `raw.0.path`); what is not here is a default.
@@ -81,6 +95,16 @@ macro_rules! for_each_table {
             http "Plain HTTP connections.",
             drain "How the node goes away on SIGTERM and SIGINT.",
             tls "TLS for `tls:` listeners; renewed files are taken up while the server runs.",
+            channels "Rules of channels. What is not allowed here is refused. Until this table or a [[namespace]] is written, plain \
+                clients may name any channel with ?channel=, and clients of the protocol none.",
+            client "Sessions of clients, at /connection/*, /sse, /poll and /send.",
+            token "Tokens (JWT) that say who a client is.",
+            api "The API of backends at /api/*: publish, disconnect, and whatever else the backend says.",
+            hooks "Calls to the backend, which decides and is told; [hooks.connect] with url and timeout is the same as connect.url.",
+            connection "The routes of the client protocol: /connection/* and /emulation.",
+            sse "/sse: channels as server-sent events.",
+            longpoll "/poll: channels by long polling.",
+            send "/send: messages from those who have no WebSocket.",
             admin "The administrator.",
             log "Logging, to standard error.",
             page "The test page at / and its files at /static/.",
@@ -141,7 +165,7 @@ impl Sheet {
         tables
     }
 
-    /// Every setting but those of `[[raw]]` and `[[push]]`.
+    /// Every setting but those of elements, such as `[[raw]]`.
     pub(super) fn settings(&self) -> Vec<Named> {
         let mut all = named("", &self.root);
         macro_rules! extend {
@@ -174,6 +198,14 @@ impl Sheet {
         for_each_table!(dispatch!(sheet, table, name, input))
     }
 
+    /// Whether rules of channels are written, even if they only repeat the defaults.
+    pub(super) fn writes_channels(&self) -> bool {
+        let is_there = |path: &String| path == "channels" || path.starts_with("channels.");
+        !self.namespace.is_empty()
+            || self.channels != ChannelsTable::default()
+            || self.origins.keys().any(is_there)
+    }
+
     /// Whether a setting was given in a way that could not be read.
     pub(super) fn is_broken(&self, path: &str) -> bool {
         self.broken.contains(path)
@@ -185,12 +217,12 @@ impl Sheet {
     }
 }
 
-/// Settings of an element of `[[raw]]` or `[[push]]`.
+/// Settings of an element, such as a `[[raw]]`.
 pub(super) fn element<G: Group>(table: &'static str, element: &G) -> Vec<Named> {
     named(table, element)
 }
 
-/// Reads one setting of an element of `[[raw]]` or `[[push]]`.
+/// Reads one setting of an element, such as a `[[raw]]`.
 pub(super) fn read_element<G: Group>(
     element: &mut G,
     name: &str,

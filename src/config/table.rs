@@ -1,5 +1,6 @@
 //! How a group of settings is declared: once, as a struct whose fields name their form, default and sentence.
 //! From that come the struct itself, its defaults, and the entries that reading, checking, printing and documenting use.
+//! A name of its own in parentheses, such as `("allow.publish")`, stands for a setting of a table within the group's.
 
 use super::form::Input;
 
@@ -23,6 +24,16 @@ pub(super) trait Group: Sized + Default + 'static {
     const ENTRIES: &'static [Entry<Self>];
 }
 
+/// The name of a setting: its field's, unless one is given.
+macro_rules! setting_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
+    };
+}
+
 /// Declares groups: `name: type as Form = default;` with a doc comment each.
 macro_rules! groups {
     ($(
@@ -30,7 +41,7 @@ macro_rules! groups {
         $group:ident {
             $(
                 $(#[doc = $doc:literal])*
-                $name:ident: $type:ty as $form:ty = $default:expr;
+                $name:ident $(($dotted:literal))?: $type:ty as $form:ty = $default:expr;
             )*
         }
     )*) => {$(
@@ -52,7 +63,7 @@ macro_rules! groups {
         impl $crate::config::table::Group for $group {
             const ENTRIES: &'static [$crate::config::table::Entry<Self>] = &[$(
                 $crate::config::table::Entry {
-                    name: stringify!($name),
+                    name: $crate::config::table::setting_name!($name $($dotted)?),
                     doc: &[$($doc),*],
                     says: <$form as $crate::config::form::Form>::SAYS,
                     show: |group| <$form as $crate::config::form::Form>::show(&group.$name),
@@ -66,4 +77,4 @@ macro_rules! groups {
     )*};
 }
 
-pub(super) use groups;
+pub(super) use {groups, setting_name};

@@ -1,5 +1,6 @@
 //! What settings promise: precedence, forms, defaults, the demonstration, and that what is printed and documented is
-//! what is read. What is refused, and how it is said, is in `faults`.
+//! what is read. What is refused, and how it is said, is in `faults`, `hub_faults` and `hook_faults`, what only warns in
+//! `open`, and the settings of the hub are in `hub`.
 
 use std::{
     fs,
@@ -11,6 +12,10 @@ use std::{
 use super::{Errors, Listen, OnMessage, Overrides, Settings, SlowPolicy, Warning, markdown, print};
 
 mod faults;
+mod hook_faults;
+mod hub;
+mod hub_faults;
+mod open;
 
 /// A file of settings that goes away with the test.
 struct Scratch(PathBuf);
@@ -145,6 +150,12 @@ fn the_fixed_defaults_are_what_the_documentation_promises() {
     assert_eq!(settings.drain.notice, Duration::ZERO);
     assert_eq!(settings.drain.spread, Duration::from_secs(5));
     assert!(settings.raw.is_empty() && settings.push.is_empty() && !settings.demonstration);
+    assert_eq!(settings.channels, super::Channels::default());
+    assert_eq!(settings.client, super::Client::default());
+    assert_eq!(settings.api, super::Api::default());
+    assert_eq!(settings.hooks, super::Hooks::default());
+    assert_eq!(settings.token, super::TokenSettings::default());
+    assert!(settings.poll.is_empty());
 }
 
 #[test]
@@ -271,6 +282,16 @@ fn what_is_printed_is_read_back_as_the_demonstration() {
     ] {
         assert!(print().contains(name), "{name} is not printed");
     }
+}
+
+#[test]
+fn every_setting_has_a_variable_of_its_own() {
+    let settings = super::sheet::Sheet::default().settings();
+    let mut variables: Vec<String> = settings.iter().map(super::sheet::Named::variable).collect();
+    let all = variables.len();
+    variables.sort();
+    variables.dedup();
+    assert_eq!(variables.len(), all);
 }
 
 #[test]

@@ -207,4 +207,18 @@ pub enum OnMessage {
         /// Whether the sender gets it too.
         relay_self: bool,
     },
+    /// Up to the backend (`hooks.message`), whose answer goes to the sender.
+    Hook {
+        /// What the sender sees when the backend does not answer.
+        on_failure: HookFailureAction,
+    },
+}
+
+/// What a client of a raw endpoint sees when the backend does not answer its message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HookFailureAction {
+    /// A close with 1011.
+    Close,
+    /// This text, and the session goes on.
+    Reply(String),
 }

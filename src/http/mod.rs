@@ -4,7 +4,9 @@
 //! is a file of its own and knows nothing of the others.
 
 mod auth;
+mod connection;
 mod diag;
+mod entrance;
 mod health;
 mod metrics;
 mod page;
@@ -21,6 +23,7 @@ use crate::{
     broker::Broker,
     config::Settings,
     drain::Drain,
+    hub::Hub,
     metrics::Metrics,
     server::{Server, SessionCounts},
     session::endpoint::Endpoint,
@@ -43,6 +46,8 @@ pub struct AppState {
     pub shards: Arc<Shards>,
     /// The broker.
     pub broker: Arc<dyn Broker>,
+    /// What sessions share.
+    pub hub: Arc<Hub>,
     /// Whether the node drains.
     pub drain: Arc<Drain>,
     /// The raw endpoints.
@@ -60,6 +65,9 @@ pub fn configure(state: &Arc<AppState>, app: &mut web::ServiceConfig) {
         app.service(resource.to(raw::open));
     }
     let settings = &state.settings;
+    if settings.connection.enabled {
+        connection::configure(app);
+    }
     let get = |enabled: bool, path: &str, app: &mut web::ServiceConfig, route: actix_web::Route| {
         if enabled {
             app.service(

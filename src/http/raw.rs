@@ -1,124 +1,106 @@
 //! Raw endpoints: the handshake's answer, and the closure that begins the session once 101 is out.
 
-use std::{rc::Rc, sync::Arc};
+use std::sync::Arc;
 
-use actix_web::{
-    HttpMessage, HttpRequest, HttpResponse,
-    http::header::{self, HeaderValue},
-};
-use actix_web_actors::ws;
+use actix_web::{HttpRequest, HttpResponse};
 
-use super::{State, peer_ip};
+use super::{State, entrance};
 use crate::{
-    codec::deflate,
-    id::SessionId,
+    close::Close,
+    hub::identity::Identity,
+    registry::ChannelName,
     session::{
-        Opening, Session,
         endpoint::{Endpoint, Query},
         handshake::{self, Refusal},
+        opening::Opening,
+        raw::{RawOpening, Session},
+        resume::Resume,
     },
-    shard::Shard,
-    transport::{
-        address,
-        handover::{HandOver, Upgradable},
-        info::{TEXT_BYTES_MAX, TransportKind, cut},
-    },
+    transport::handover::HandOver,
 };
 
 /// Answers a request for a raw endpoint.
 pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
-    let address = address::resolve(
-        peer_ip(&request),
-        request.headers(),
-        &state.settings.trusted_proxies,
-    );
-    match accept(&request, &state, address) {
+    match accept(&request, &state).await {
         Ok(response) => response,
-        Err(refusal) => {
-            state.metrics.refuse(refusal.counted_as());
-            // The path, not the query: a token may stand there.
-            log::info!(
-                "handshake refused address={} path={} status={} reason={refusal}",
-                address.map_or_else(|| "unix".to_string(), |address| address.to_string()),
-                request.path(),
-                refusal.status().as_u16(),
-            );
-            refusal.response()
-        }
+        Err(refusal) => entrance::refuse(&request, &state, &refusal),
     }
 }
 
-fn accept(
-    request: &HttpRequest,
-    state: &State,
-    address: Option<std::net::IpAddr>,
-) -> Result<HttpResponse, Refusal> {
+async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Refusal> {
+    entrance::check_handshake(request, state)?;
+    // Registered with the resource by `configure`.
+    let endpoint = request
+        .app_data::<Arc<Endpoint>>()
+        .ok_or(Refusal::Draining)?;
+    let shard = entrance::shard_of(request)?.clone();
     let headers = request.headers();
-    handshake::check(request.method(), request.version(), headers)?;
-    // Without the mark, nobody would take the socket over.
-    if request.extensions().get::<Upgradable>().is_none() {
-        return Err(Refusal::NotWebSocket("Upgrade"));
-    }
-    if state.drain.refuses_sessions() {
-        return Err(Refusal::Draining);
-    }
-    // Registered with the resource and the App by `configure`.
-    let (Some(endpoint), Some(shard)) = (
-        request.app_data::<Arc<Endpoint>>(),
-        request.app_data::<Rc<Shard>>(),
-    ) else {
-        return Err(Refusal::Draining);
-    };
     handshake::check_origin(headers, endpoint.settings.origins.as_deref())?;
-    let settings = &state.settings;
-    let query = Query::parse(request.query_string(), settings.limits.subscriptions)?;
-    let permit = state.admission.admit(address)?;
-
-    let subprotocol = handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols);
-    let extensions = headers
-        .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
-        .filter_map(|value| value.to_str().ok());
-    let agreed = settings
-        .deflate
-        .enabled
-        .then(|| deflate::negotiate(extensions))
-        .flatten();
-
-    let mut response = ws::handshake(request)
-        // `check` is the stricter of the two, so this does not happen.
-        .map_err(|_| Refusal::NotWebSocket("Upgrade"))?;
-    if let Some(name) = subprotocol {
-        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
-    }
-    if let Some(agreed) = &agreed
-        && let Ok(value) = HeaderValue::from_str(&agreed.response)
-    {
-        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, value));
-    }
-    let opening = Opening {
-        endpoint: endpoint.clone(),
-        id: SessionId::random(),
-        address,
-        subprotocol: subprotocol.map(Into::into),
-        user_agent: headers
-            .get(header::USER_AGENT)
-            .map(|value| cut(&String::from_utf8_lossy(value.as_bytes()), TEXT_BYTES_MAX).into()),
-        transport: request
-            .conn_data::<TransportKind>()
-            .copied()
-            .unwrap_or(TransportKind::WebSocket),
-        window_bits: agreed.map(|agreed| agreed.window_bits),
-        channels: query.channels,
-        text_heartbeat: query.heartbeat,
-        message_bytes_max: settings.limits.message_bytes,
-        permit,
+    let query = Query::parse(request.query_string(), state.settings.limits.subscriptions)?;
+    let transport = entrance::transport_of(request);
+    let mut opening = entrance::opening(request, state, endpoint.path.clone(), transport)?;
+    let (token, by_subprotocol) = entrance::token_of(headers, &query);
+    let named = if by_subprotocol {
+        Some("fanfare")
+    } else {
+        handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
     };
-    let (shard, server) = (shard.clone(), state.server.clone());
-    let mut response = response.finish();
+    let mut response = entrance::switch(request, state, &mut opening, named)?;
+    let plan = plan(state, &opening, endpoint, token.as_deref(), &query).await;
+    let (identity, channels) = match plan {
+        Ok((identity, channels)) => (Ok(identity), channels),
+        Err(close) => (Err(close), Vec::new()),
+    };
+    let raw = RawOpening {
+        opening,
+        endpoint: endpoint.clone(),
+        identity,
+        channels,
+        envelope: query.envelope,
+        text_heartbeat: query.heartbeat,
+    };
+    let hub = state.hub.clone();
     response
         .extensions_mut()
         .insert(HandOver::new(move |socket, read_buf| {
-            Session::start(opening, &shard, &server, socket, read_buf);
+            Session::start(raw, &shard, &hub, socket, read_buf);
         }));
     Ok(response)
+}
+
+/// Who it is and what it gets.
+async fn plan(
+    state: &State,
+    opening: &Opening,
+    endpoint: &Endpoint,
+    token: Option<&str>,
+    query: &Query,
+) -> Result<(Identity, Vec<(ChannelName, Resume)>), Close> {
+    let caller = opening.caller("json", "json");
+    let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
+    let hook = endpoint.settings.connect_hook.then_some(&caller);
+    let identity = state
+        .hub
+        .identify(token, hook, &asked)
+        .await
+        .map_err(|error| {
+            log::info!("session {} is turned away: {error:?}", opening.id);
+            error.close()
+        })?;
+    let mut channels = entrance::channels(state, &identity, &caller, query, query.envelope).await?;
+    for name in endpoint.channels() {
+        if channels.iter().all(|(channel, _)| channel != name) {
+            let resume = match state.hub.rules(name) {
+                Ok(rules) if state.settings.channels.configured => {
+                    Resume::under(rules, crate::hub::replay::Since::Now, query.envelope)
+                }
+                _ => Resume {
+                    positions: query.envelope,
+                    ..Resume::plain()
+                },
+            };
+            channels.push((name.clone(), resume));
+        }
+    }
+    Ok((identity, channels))
 }

@@ -131,7 +131,7 @@ fn session_json(info: &SessionInfo) -> Value {
     let traffic = &info.traffic;
     json!({
         "id": info.id.to_string(),
-        "user": info.user,
+        "user": info.user(),
         "address": info.address,
         "endpoint": &*info.endpoint,
         "subprotocol": info.subprotocol,

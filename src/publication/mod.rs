@@ -1,20 +1,31 @@
 //! One message on its way to many: immutable, encoded at most once for each form it takes on the wire.
 //!
-//! Owned by an `Arc` that all shards share; its encodings are made on first use by whichever shard needs them
-//! first and are handed to every receiver. That is why compression keeps no context between messages.
+//! An [`Item`] is what was published and what history keeps; a [`Publication`] is an item on its way, with its target
+//! and its encodings, owned by an `Arc` that all shards share. Encodings are made on first use by whichever shard
+//! needs them first and are handed to every receiver. That is why compression keeps no context between messages, and
+//! why history keeps items: a kept item holds no encodings.
+
+mod form;
 
 use std::{
-    cell::RefCell,
+    borrow::Cow,
+    collections::BTreeMap,
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
+use base64::Engine as _;
 use bytes::Bytes;
 use bytestring::ByteString;
 
+pub use self::form::{
+    Body, Compression, Delta, Form, Framing, data_field, frame_message, json_string,
+};
+use self::form::{Encoded, Encodings};
 use crate::{
-    codec::{self, Opcode, deflate::Deflater},
-    id::SessionId,
+    codec::Opcode,
+    id::{Epoch, SessionId},
+    protocol::{self, ClientInfo, Encoding},
     registry::ChannelName,
 };
 
@@ -37,12 +48,140 @@ impl Payload {
         }
     }
 
+    /// The same without a copy.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes {
+        match self {
+            Self::Text(text) => text.as_bytes().clone(),
+            Self::Binary(bytes) => bytes.clone(),
+        }
+    }
+
     /// The opcode of the frame that carries it.
     #[must_use]
     pub fn opcode(&self) -> Opcode {
         match self {
             Self::Text(_) => Opcode::Text,
             Self::Binary(_) => Opcode::Binary,
+        }
+    }
+
+    /// Text where the bytes are UTF-8, else binary: for publishers who do not say.
+    #[must_use]
+    pub fn guess(bytes: Bytes) -> Self {
+        match ByteString::try_from(bytes.clone()) {
+            Ok(text) => Self::Text(text),
+            Err(_) => Self::Binary(bytes),
+        }
+    }
+}
+
+/// How a text goes into JSON.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum JsonView {
+    /// It is JSON and goes in as it stands.
+    AsIs,
+    /// It is JSON with raw newlines between its tokens, here without them: the protocol frames by newline.
+    Cleaned(Box<[u8]>),
+    /// It is no JSON and becomes a JSON string.
+    No,
+}
+
+/// What was published, with its place in the channel's stream. This is what history keeps.
+#[derive(Debug)]
+pub struct Item {
+    /// The message.
+    pub payload: Payload,
+    /// Place in the stream, from 1; 0 where the channel keeps no history.
+    pub offset: u64,
+    /// Who published it, where that was a client.
+    pub info: Option<Arc<ClientInfo>>,
+    /// The publisher's own words beside the message.
+    pub tags: Option<Arc<BTreeMap<String, String>>>,
+    json: OnceLock<JsonView>,
+}
+
+static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
+
+impl Item {
+    /// An item at a place.
+    #[must_use]
+    pub fn new(payload: Payload, offset: u64) -> Self {
+        Self {
+            payload,
+            offset,
+            info: None,
+            tags: None,
+            json: OnceLock::new(),
+        }
+    }
+
+    /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the heap.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let info = self.info.as_deref().map_or(0, |info| {
+            info.user.len() + info.client.len() + info.conn_info.len() + info.chan_info.len() + 96
+        });
+        let tags = self.tags.iter().flat_map(|tags| tags.iter());
+        self.payload.as_bytes().len()
+            + std::mem::size_of::<Self>()
+            + info
+            + tags
+                .map(|(key, value)| key.len() + value.len() + 96)
+                .sum::<usize>()
+    }
+
+    /// The payload as the protocol takes it.
+    #[must_use]
+    pub fn view(&self) -> protocol::Payload<'_> {
+        let text = match &self.payload {
+            Payload::Binary(bytes) => return protocol::Payload::Binary(bytes),
+            Payload::Text(text) => text,
+        };
+        let view = self
+            .json
+            .get_or_init(|| match protocol::clean_json(text.as_bytes()) {
+                None => JsonView::No,
+                Some(Cow::Borrowed(same)) if same.len() == text.len() => JsonView::AsIs,
+                Some(clean) => JsonView::Cleaned(clean.into_owned().into()),
+            });
+        match view {
+            JsonView::AsIs => protocol::Payload::Json(text.as_bytes()),
+            JsonView::Cleaned(clean) => protocol::Payload::Json(clean),
+            JsonView::No => protocol::Payload::Text(text),
+        }
+    }
+
+    /// The bytes that deltas are made of: in Protobuf the payload, in JSON its text there, which is JSON whatever was published,
+    /// since clients parse what they have put together.
+    #[must_use]
+    pub fn delta_bytes(&self, encoding: Encoding) -> Cow<'_, [u8]> {
+        let as_string = |text: &str| {
+            let mut json = Vec::with_capacity(text.len() + 2);
+            json_string(text, &mut json);
+            Cow::Owned(json)
+        };
+        match (encoding, self.view()) {
+            (Encoding::Protobuf, _) => Cow::Borrowed(self.payload.as_bytes()),
+            (_, protocol::Payload::Json(json)) => Cow::Borrowed(json),
+            (_, protocol::Payload::Text(text)) => as_string(text),
+            (_, protocol::Payload::Binary(bytes) | protocol::Payload::Stringed(bytes)) => {
+                as_string(&base64::engine::general_purpose::STANDARD.encode(bytes))
+            }
+        }
+    }
+
+    /// The publication as clients of the Centrifuge protocol see it.
+    #[must_use]
+    pub fn as_pub(&self) -> protocol::Pub<'_> {
+        protocol::Pub {
+            data: self.view(),
+            offset: self.offset,
+            info: self.info.as_deref(),
+            tags: self.tags.as_deref().unwrap_or(&NO_TAGS),
+            delta: false,
+            time: 0,
+            channel: "",
         }
     }
 }
@@ -52,70 +191,78 @@ impl Payload {
 pub enum Target {
     /// Every session of this node.
     Everyone,
-    /// The members of these channels; who is in several receives it once. Never empty.
-    Channels(Vec<ChannelName>),
+    /// The members of a channel.
+    Channel(ChannelName),
+    /// Every session of a user, without a channel.
+    User(Arc<str>),
+    /// One session, without a channel.
+    Session(SessionId),
 }
 
-/// The form in which a session takes publications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// One WebSocket frame with the payload as it was published.
-    Raw,
-    /// The same, deflated with a window of this many bits (9–15; RFC 7692 §7.1.2).
-    RawDeflated(u8),
+/// What is on its way.
+#[derive(Clone, Debug)]
+pub enum Content {
+    /// A message.
+    Item(Arc<Item>),
+    /// Someone joined the channel.
+    Join(Arc<ClientInfo>),
+    /// Someone left the channel.
+    Leave(Arc<ClientInfo>),
 }
-
-/// How publications are compressed; from the settings `deflate.*`.
-#[derive(Clone, Copy, Debug)]
-pub struct Compression {
-    /// Messages shorter than this many bytes go out plain.
-    pub min_bytes: usize,
-    /// 1 (fast) – 9 (small).
-    pub level: u32,
-}
-
-type Deflated = [OnceLock<Option<Bytes>>; 7];
 
 /// A message that was accepted for delivery.
 #[derive(Debug)]
 pub struct Publication {
     target: Target,
-    payload: Payload,
-    exclude: Option<SessionId>,
+    content: Content,
+    /// Names the stream that the item's offset counts in.
+    epoch: Epoch,
+    /// The item before this one, where the channel compresses by delta.
+    previous: Option<Arc<Item>>,
+    exclude: Box<[SessionId]>,
+    /// All channels of a message that was relayed into several, one publication each: a plain client that is in more than one
+    /// of them takes it from the first only.
+    group: Option<Arc<[ChannelName]>>,
     accepted: Instant,
-    plain: OnceLock<Bytes>,
-    deflated: OnceLock<Box<Deflated>>,
-}
-
-thread_local! {
-    // A compressor holds about 256 KiB a window size that is in use; one set a worker thread is the bound.
-    static DEFLATERS: RefCell<Option<(u32, Deflater)>> = const { RefCell::new(None) };
-}
-
-/// Deflates with this thread's compressor; `None` if that does not make the payload smaller.
-pub(crate) fn deflate(payload: &[u8], window_bits: u8, level: u32) -> Option<Vec<u8>> {
-    DEFLATERS.with_borrow_mut(|slot| {
-        let (_, deflater) = match slot {
-            Some(slot) if slot.0 == level => slot,
-            _ => slot.insert((level, Deflater::new(level))),
-        };
-        let deflated = deflater.compress(payload, window_bits);
-        (deflated.len() < payload.len()).then_some(deflated)
-    })
+    encodings: Encodings,
 }
 
 impl Publication {
     /// A publication that is accepted now.
     #[must_use]
-    pub fn new(target: Target, payload: Payload, exclude: Option<SessionId>) -> Arc<Self> {
-        Arc::new(Self {
+    pub fn new(target: Target, content: Content) -> Self {
+        Self {
             target,
-            payload,
-            exclude,
+            content,
+            epoch: Epoch::NONE,
+            previous: None,
+            exclude: Box::default(),
+            group: None,
             accepted: Instant::now(),
-            plain: OnceLock::new(),
-            deflated: OnceLock::new(),
-        })
+            encodings: Encodings::default(),
+        }
+    }
+
+    /// A message without a place in a stream.
+    #[must_use]
+    pub fn message(target: Target, payload: Payload) -> Self {
+        Self::new(target, Content::Item(Arc::new(Item::new(payload, 0))))
+    }
+
+    /// Gives it its place: the stream, and what came before where deltas are made.
+    #[must_use]
+    pub fn in_stream(mut self, epoch: Epoch, previous: Option<Arc<Item>>) -> Self {
+        self.epoch = epoch;
+        self.previous = previous;
+        self
+    }
+
+    /// Leaves sessions out.
+    #[must_use]
+    pub fn without(mut self, exclude: Box<[SessionId]>, group: Option<Arc<[ChannelName]>>) -> Self {
+        self.exclude = exclude;
+        self.group = group;
+        self
     }
 
     /// Who receives it.
@@ -124,16 +271,52 @@ impl Publication {
         &self.target
     }
 
-    /// What was published.
+    /// What it carries.
     #[must_use]
-    pub fn payload(&self) -> &Payload {
-        &self.payload
+    pub fn content(&self) -> &Content {
+        &self.content
     }
 
-    /// The session that does not receive it: its sender, where senders do not hear themselves.
+    /// The message, where it is one.
     #[must_use]
-    pub fn exclude(&self) -> Option<SessionId> {
-        self.exclude
+    pub fn item(&self) -> Option<&Arc<Item>> {
+        match &self.content {
+            Content::Item(item) => Some(item),
+            Content::Join(_) | Content::Leave(_) => None,
+        }
+    }
+
+    /// Place in the stream; 0 without one.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.item().map_or(0, |item| item.offset)
+    }
+
+    /// The stream.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The channel, where it has one.
+    #[must_use]
+    pub fn channel(&self) -> &str {
+        match &self.target {
+            Target::Channel(name) => name,
+            _ => "",
+        }
+    }
+
+    /// Whether a session is left out: its sender, where senders do not hear themselves.
+    #[must_use]
+    pub fn excludes(&self, session: SessionId) -> bool {
+        self.exclude.contains(&session)
+    }
+
+    /// The channels of the message that this publication is one share of.
+    #[must_use]
+    pub fn group(&self) -> Option<&[ChannelName]> {
+        self.group.as_deref()
     }
 
     /// When it was accepted; delivery delay counts from here.
@@ -145,83 +328,29 @@ impl Publication {
     /// Bytes that it holds while it waits, for the bound of a shard's queue.
     #[must_use]
     pub fn weight(&self) -> usize {
-        self.payload.as_bytes().len() + std::mem::size_of::<Self>()
+        let content = match &self.content {
+            Content::Item(item) => item.weight(),
+            Content::Join(_) | Content::Leave(_) => 256,
+        };
+        content + std::mem::size_of::<Self>()
     }
 
     /// Whether a newer publication of `other`'s channel makes this one stale (`slow.policy = "latest"`).
     #[must_use]
     pub fn same_stream(&self, other: &Self) -> bool {
-        self.target == other.target
+        self.target == other.target && self.item().is_some() && other.item().is_some()
     }
 
     /// The complete frame in the given form; encoded by the first call.
     pub fn frame(&self, form: Form, compression: &Compression) -> &[u8] {
-        if let Form::RawDeflated(bits @ 9..=15) = form
-            && self.payload.as_bytes().len() >= compression.min_bytes
-        {
-            let all = self
-                .deflated
-                .get_or_init(|| Box::new(std::array::from_fn(|_| OnceLock::new())));
-            let frame = all[usize::from(bits - 9)].get_or_init(|| {
-                deflate(self.payload.as_bytes(), bits, compression.level)
-                    .map(|deflated| codec::encode_compressed(self.payload.opcode(), &deflated))
-            });
-            if let Some(frame) = frame {
-                return frame;
-            }
-        }
-        self.plain
-            .get_or_init(|| codec::encode(self.payload.opcode(), self.payload.as_bytes()))
+        self.encodings.get(self, form, compression)
+    }
+
+    fn encode(&self, form: Form, compression: &Compression) -> Encoded {
+        form::encode(self, form, compression)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const COMPRESSION: Compression = Compression {
-        min_bytes: 256,
-        level: 3,
-    };
-
-    fn text(text: String) -> Arc<Publication> {
-        Publication::new(Target::Everyone, Payload::Text(text.into()), None)
-    }
-
-    #[test]
-    fn each_form_is_encoded_once() {
-        let publication = text("fanfare ".repeat(100));
-        for form in [Form::Raw, Form::RawDeflated(9), Form::RawDeflated(15)] {
-            let first = publication.frame(form, &COMPRESSION).as_ptr();
-            assert_eq!(first, publication.frame(form, &COMPRESSION).as_ptr());
-        }
-        assert_ne!(
-            publication.frame(Form::Raw, &COMPRESSION),
-            publication.frame(Form::RawDeflated(15), &COMPRESSION)
-        );
-    }
-
-    #[test]
-    fn what_is_short_or_does_not_shrink_goes_out_plain() {
-        let short = text("x".repeat(255));
-        assert_eq!(
-            short.frame(Form::RawDeflated(15), &COMPRESSION).as_ptr(),
-            short.frame(Form::Raw, &COMPRESSION).as_ptr()
-        );
-        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-        let noise: Vec<u8> = (0..512)
-            .map(|_| {
-                // Marsaglia's xorshift: as good as random to a compressor.
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                (state >> 32) as u8
-            })
-            .collect();
-        let noise = Publication::new(Target::Everyone, Payload::Binary(noise.into()), None);
-        assert_eq!(
-            noise.frame(Form::RawDeflated(15), &COMPRESSION).len(),
-            noise.frame(Form::Raw, &COMPRESSION).len()
-        );
-    }
-}
+#[path = "tests.rs"]
+mod tests;

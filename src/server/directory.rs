@@ -28,7 +28,7 @@ impl Filter {
     fn admits(&self, info: &SessionInfo) -> bool {
         self.user
             .as_deref()
-            .is_none_or(|user| info.user.as_deref() == Some(user))
+            .is_none_or(|user| info.user() == Some(user))
             && self
                 .address
                 .is_none_or(|address| info.address == Some(address))
@@ -123,7 +123,7 @@ mod tests {
     fn session(endpoint: &str, address: &str) -> Arc<SessionInfo> {
         Arc::new(SessionInfo {
             id: SessionId::random(),
-            user: None,
+            user: std::sync::OnceLock::new(),
             address: address.parse().ok(),
             endpoint: endpoint.into(),
             subprotocol: None,

@@ -12,7 +12,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use actix::{Actor, Context, Handler, Message, MessageResult};
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use self::directory::Directory;
 pub use self::directory::{Filter, Page};
@@ -79,6 +79,9 @@ pub struct Overview {
 #[rtype(result = "Page")]
 pub struct ListSessions(pub Filter);
 
+/// How often the broker lets go of what has expired.
+const BROKER_TICK: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// The actor.
 pub struct Server {
     directory: Directory,
@@ -93,12 +96,16 @@ impl Server {
     pub fn new(
         counts: Arc<SessionCounts>,
         pushes: &[config::Push],
+        channels: &config::Channels,
         broker: Arc<dyn Broker>,
     ) -> Self {
         Self {
             directory: Directory::default(),
             counts,
-            pushes: pushes.iter().map(IntervalPush::new).collect(),
+            pushes: pushes
+                .iter()
+                .map(|push| IntervalPush::new(push, channels))
+                .collect(),
             broker,
         }
     }
@@ -110,6 +117,9 @@ impl Actor for Server {
     fn started(&mut self, ctx: &mut Self::Context) {
         // Sessions that come together report together; the default of 16 would only make them wait.
         ctx.set_mailbox_capacity(1024);
+        ctx.run_interval(BROKER_TICK, |server, _| {
+            server.broker.tick(std::time::Instant::now())
+        });
         for index in 0..self.pushes.len() {
             self.schedule_push(index, ctx);
         }

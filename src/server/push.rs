@@ -13,9 +13,9 @@ use tokio::time::Instant;
 
 use super::Server;
 use crate::{
-    broker::Refused,
+    broker::{Draft, Published, Refused, Retention},
     config,
-    publication::{Payload, Publication, Target},
+    publication::{Payload, Target},
 };
 
 /// How an interval push is doing.
@@ -38,6 +38,9 @@ pub struct PushStatus {
 pub(super) struct IntervalPush {
     settings: config::Push,
     target: Target,
+    /// What the rules of its channel keep.
+    retention: Option<Retention>,
+    delta: bool,
     start: Instant,
     /// Ticks since the start, those left out included.
     tick: u64,
@@ -48,14 +51,25 @@ pub(super) struct IntervalPush {
 }
 
 impl IntervalPush {
-    pub(super) fn new(settings: &config::Push) -> Self {
+    pub(super) fn new(settings: &config::Push, channels: &config::Channels) -> Self {
+        let rules = settings
+            .channel
+            .as_deref()
+            .and_then(|channel| channels.rules(channel));
         let target = match &settings.channel {
-            Some(channel) => Target::Channels(vec![channel.as_str().into()]),
+            Some(channel) => Target::Channel(channel.as_str().into()),
             None => Target::Everyone,
         };
         Self {
             settings: settings.clone(),
             target,
+            retention: rules.and_then(|rules| {
+                (rules.history_size > 0).then_some(Retention {
+                    size: rules.history_size,
+                    ttl: rules.history_ttl,
+                })
+            }),
+            delta: rules.is_some_and(|rules| rules.delta),
             start: Instant::now(),
             tick: 0,
             seq: 0,
@@ -154,15 +168,14 @@ impl Server {
             push.skipped += 1;
             return;
         }
-        let publication = Publication::new(
-            push.target.clone(),
-            Payload::Text(text.as_str().into()),
-            None,
-        );
+        let payload = Payload::Text(text.as_str().into());
+        let mut draft = Draft::new(push.target.clone(), payload);
+        draft.retention = push.retention;
+        draft.delta = push.delta;
         push.seq += 1;
         push.last = push.settings.only_changed.then_some(text);
         let broker = Arc::clone(&self.broker);
-        let publishing = async move { broker.publish(publication).await };
+        let publishing = async move { broker.publish(draft).await };
         ctx.spawn(
             publishing
                 .into_actor(self)
@@ -170,7 +183,7 @@ impl Server {
         );
     }
 
-    fn push_published(&mut self, index: usize, result: Result<(), Refused>) {
+    fn push_published(&mut self, index: usize, result: Result<Published, Refused>) {
         let push = &mut self.pushes[index];
         if let Err(refused) = result {
             // Not counted as a run, and not taken for the last text: the next tick says it again.

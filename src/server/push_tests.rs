@@ -1,54 +1,30 @@
 //! Actor ring: interval pushes under a paused clock.
 
-use std::{collections::VecDeque, sync::Mutex};
-
 use actix::{Actor, Addr};
 
 use super::*;
 use crate::{
-    broker::{Broker, Publishing},
-    id::ShardId,
-    registry::ChannelName,
     server::{GetOverview, SessionCounts},
+    testing::Puppet,
 };
 
-/// Notes what is published; answers as it is told, else accepts.
-#[derive(Default)]
-struct Recorder {
-    published: Mutex<Vec<(Instant, String)>>,
-    answers: Mutex<VecDeque<Result<(), Refused>>>,
-    deaf: std::sync::atomic::AtomicBool,
-}
-
-impl Broker for Recorder {
-    fn publish(&self, publication: Arc<Publication>) -> Publishing<'_> {
-        let text = String::from_utf8_lossy(publication.payload().as_bytes()).into_owned();
-        let answer = self.answers.lock().unwrap().pop_front().unwrap_or(Ok(()));
-        if answer.is_ok() {
-            self.published.lock().unwrap().push((Instant::now(), text));
-        }
-        Box::pin(std::future::ready(answer))
-    }
-    fn listen(&self, _: &ChannelName, _: ShardId) {}
-    fn unlisten(&self, _: &ChannelName, _: ShardId) {}
-    fn channels(&self) -> usize {
-        0
-    }
-    fn is_heard(&self, _: &Target) -> bool {
-        !self.deaf.load(std::sync::atomic::Ordering::Relaxed)
-    }
-}
-
-fn start(every: u64, data: &str, only_changed: bool) -> (Arc<Recorder>, Addr<Server>) {
-    let recorder = Arc::new(Recorder::default());
+fn start(every: u64, data: &str, only_changed: bool) -> (Arc<Puppet>, Addr<Server>) {
+    let recorder = Arc::new(Puppet::default());
     let push = config::Push {
         every: Duration::from_secs(every),
         channel: Some("news".into()),
         data: data.into(),
+        file: None,
         only_changed,
     };
     let counts = Arc::new(SessionCounts::default());
-    let server = Server::new(counts, &[push], recorder.clone()).start();
+    let server = Server::new(
+        counts,
+        &[push],
+        &config::Channels::default(),
+        recorder.clone(),
+    )
+    .start();
     (recorder, server)
 }
 
@@ -122,10 +98,8 @@ fn only_changed_skips_a_text_that_equals_the_last_but_not_one_that_was_refused()
     paused(async {
         let (recorder, server) = start(1, "same", true);
         recorder
-            .answers
-            .lock()
-            .unwrap()
-            .push_back(Err(Refused::Busy));
+            .refuses
+            .store(1, std::sync::atomic::Ordering::Relaxed);
         pass(10).await;
         assert_eq!(recorder.published.lock().unwrap().len(), 1);
         let status = &server.send(GetOverview).await.expect("it runs").pushes[0];

@@ -6,7 +6,8 @@ use actix_web::web;
 
 use crate::{
     config::{self, OnMessage, RawEndpoint},
-    publication::Target,
+    hub::replay::Since,
+    id::Position,
     registry::ChannelName,
     session::handshake::Refusal,
 };
@@ -39,42 +40,41 @@ impl Endpoint {
         })
     }
 
-    /// The channels of a session that named `named`: these and the endpoint's own, each once. With the second
-    /// value, to whom the session's messages are relayed: its channels, or everyone on the path if it has none.
+    /// The channels that every session joins.
     #[must_use]
-    pub fn audience(&self, named: Vec<ChannelName>) -> (Vec<ChannelName>, Target) {
-        let mut channels = self.channels.clone();
-        for name in named {
-            if !channels.contains(&name) {
-                channels.push(name);
-            }
-        }
-        let target = if channels.is_empty() {
-            Target::Channels(vec![self.group.clone()])
-        } else {
-            Target::Channels(channels.clone())
-        };
-        if matches!(self.settings.on_message, OnMessage::Relay { .. }) {
-            channels.push(self.group.clone());
-        }
-        (channels, target)
+    pub fn channels(&self) -> &[ChannelName] {
+        &self.channels
+    }
+
+    /// The server's own channel of everyone on this path, where messages are relayed: who has no channel speaks to it.
+    #[must_use]
+    pub fn group(&self) -> Option<&ChannelName> {
+        matches!(self.settings.on_message, OnMessage::Relay { .. }).then_some(&self.group)
     }
 }
 
-/// What a raw endpoint reads of the request's query.
+/// What a plain client says in its query: raw WebSocket, SSE and long-poll alike.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Query {
     /// `?channel=`, any number of times.
     pub channels: Vec<ChannelName>,
+    /// `?since=`: one for each channel in order, or one that stands for all (see [`Query::since`]).
+    since: Vec<Since>,
     /// `?heartbeat=1`.
     pub heartbeat: bool,
+    /// `?envelope=1`.
+    pub envelope: bool,
+    /// `?token=`.
+    pub token: Option<String>,
+    /// `?path=`: the raw endpoint that a request stands in for.
+    pub path: Option<String>,
 }
 
 impl Query {
     /// Reads a query string; what it does not know is for others.
     ///
     /// # Errors
-    /// A channel name that is none, or more than `channels_max` of them.
+    /// A channel name that is none, more than `channels_max` of them, or a `since` that is none or fits no channel.
     pub fn parse(query: &str, channels_max: usize) -> Result<Self, Refusal> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|error| Refusal::Channel(format!("the query cannot be read: {error}")))?;
@@ -91,12 +91,88 @@ impl Query {
                     }
                     parsed.channels.push(value.into());
                 }
-                "heartbeat" => parsed.heartbeat = value == "1" || value == "true",
+                "since" => parsed.add_since(&value, channels_max)?,
+                // A native EventSource can say it in no other way when it is made anew.
+                "last_event_id" => parsed.resume_at(&value, channels_max)?,
+                "heartbeat" => parsed.heartbeat = is_on(&value),
+                "envelope" => parsed.envelope = is_on(&value),
+                "token" => parsed.token = Some(value),
+                "path" => parsed.path = Some(value),
                 _ => {}
             }
         }
+        if parsed.since.len() > 1 && parsed.since.len() != parsed.channels.len() {
+            return Err(Refusal::Channel(format!(
+                "{} positions in since for {} channels; expected one for each channel, in their order",
+                parsed.since.len(),
+                parsed.channels.len()
+            )));
+        }
         Ok(parsed)
     }
+
+    /// Forgets every `since` and takes the one given: a header's word that is newer than the address.
+    ///
+    /// # Errors
+    /// It is no position.
+    pub fn resume_at(&mut self, since: &str, channels_max: usize) -> Result<(), Refusal> {
+        self.since.clear();
+        self.add_since(since, channels_max)
+    }
+
+    /// One `since`, or the combined form: several with commas between them.
+    fn add_since(&mut self, value: &str, channels_max: usize) -> Result<(), Refusal> {
+        for part in value.split(',') {
+            if self.since.len() == channels_max {
+                return Err(Refusal::Channel(
+                    "more positions in since than channels".to_string(),
+                ));
+            }
+            let since = match part {
+                "" | "-" => Some(Since::Now),
+                part => Since::parse(part),
+            };
+            self.since.push(since.ok_or_else(|| {
+                Refusal::Channel(
+                    "since is offset@epoch, a number of newest messages, or what an answer gave as since"
+                        .to_string(),
+                )
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Whether the client says from where it goes on.
+    #[must_use]
+    pub fn has_since(&self) -> bool {
+        !self.since.is_empty()
+    }
+
+    /// From where the channel at this place goes on. A single number of newest messages stands for every channel, a single
+    /// position for the first.
+    #[must_use]
+    pub fn since(&self, index: usize) -> Since {
+        match self.since.as_slice() {
+            [all @ Since::Newest(_)] => all.clone(),
+            each => each.get(index).cloned().unwrap_or(Since::Now),
+        }
+    }
+}
+
+/// All positions in one text, in the order of the channels; `-` for one that keeps no history.
+#[must_use]
+pub fn combined(positions: &[Position]) -> String {
+    let each = positions
+        .iter()
+        .map(|position| match position.epoch.is_none() {
+            true => "-".to_string(),
+            false => position.to_string(),
+        });
+    each.collect::<Vec<_>>().join(",")
+}
+
+fn is_on(value: &str) -> bool {
+    value == "1" || value == "true"
 }
 
 #[cfg(test)]
@@ -110,6 +186,36 @@ mod tests {
         assert_eq!(names, ["a", "b/c"]);
         assert!(query.heartbeat);
         assert_eq!(Query::parse("", 8), Ok(Query::default()));
+    }
+
+    #[test]
+    fn a_query_says_from_where_each_channel_goes_on() {
+        let position = |offset, epoch: &str| Since::Offset {
+            offset,
+            epoch: epoch.to_string(),
+        };
+        let query = Query::parse("channel=a&channel=b&since=5@ab&since=7@cd", 8).expect("fine");
+        assert_eq!(
+            (query.since(0), query.since(1)),
+            (position(5, "ab"), position(7, "cd"))
+        );
+        let query = Query::parse("channel=a&channel=b&since=5@ab,-", 8).expect("fine");
+        assert_eq!(
+            (query.since(0), query.since(1)),
+            (position(5, "ab"), Since::Now)
+        );
+        let query = Query::parse("channel=a&channel=b&since=10", 8).expect("fine");
+        assert_eq!(query.since(1), Since::Newest(10));
+        let mut query = Query::parse("channel=a&since=1@ab", 8).expect("fine");
+        query.resume_at("3@ab", 8).expect("fine");
+        assert_eq!(query.since(0), position(3, "ab"));
+        for bad in [
+            "channel=a&since=x",
+            "channel=a&since=1@a&since=2@b",
+            "channel=a&since=-1",
+        ] {
+            assert!(Query::parse(bad, 8).is_err(), "{bad}");
+        }
     }
 
     #[test]

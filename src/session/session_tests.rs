@@ -1,13 +1,7 @@
 //! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
 //! waits.
 
-use std::{
-    cell::{Cell, RefCell},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-};
+use std::{future::Future, sync::atomic::Ordering::Relaxed};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -17,18 +11,14 @@ use tokio::{
 use super::*;
 use crate::{
     admission::Admission,
-    broker::Publishing,
-    config::{RawEndpoint, SlowPolicy},
-    heartbeat::{Rhythm, Wheel},
-    id::ShardId,
+    broker::Broker,
+    config::RawEndpoint,
+    id::SessionId,
     metrics::Metrics,
-    publication::Compression,
     server::SessionCounts,
-    shard::{QueueBounds, ShardSettings, Shards},
-    transport::{
-        outbox::Common,
-        queue::{Bounds, FRAME_OVERHEAD},
-    },
+    shard::Shards,
+    testing::{self, Puppet},
+    transport::info::TransportKind,
 };
 
 #[test]
@@ -41,48 +31,10 @@ fn a_reply_takes_text_and_bytes_as_they_are() {
     assert_eq!(fill_message("fixed {text}", b"x"), b"fixed {text}");
 }
 
-/// Panics where it is told to, is always busy where it is told to, and knows who listens.
-#[derive(Default)]
-struct Puppet {
-    panics: AtomicBool,
-    busy: AtomicBool,
-    listening: Mutex<Vec<String>>,
-}
-
-impl Broker for Puppet {
-    fn publish(&self, _: Arc<Publication>) -> Publishing<'_> {
-        assert!(!self.panics.load(Relaxed), "as told");
-        let busy = self.busy.load(Relaxed);
-        Box::pin(std::future::ready(if busy {
-            Err(Refused::Busy)
-        } else {
-            Ok(())
-        }))
-    }
-    fn listen(&self, channel: &ChannelName, _: ShardId) {
-        self.listening
-            .lock()
-            .expect("no panic")
-            .push(channel.to_string());
-    }
-    fn unlisten(&self, channel: &ChannelName, _: ShardId) {
-        self.listening
-            .lock()
-            .expect("no panic")
-            .retain(|name| **name != **channel);
-    }
-    fn channels(&self) -> usize {
-        0
-    }
-    fn is_heard(&self, _: &Target) -> bool {
-        true
-    }
-}
-
 struct Stage {
     puppet: Arc<Puppet>,
     shard: Rc<Shard>,
-    server: Addr<Server>,
+    hub: Arc<Hub>,
     counts: Arc<SessionCounts>,
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
@@ -90,40 +42,14 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        let second = Duration::from_secs(1);
         let metrics = Arc::new(Metrics::default());
-        let settings = ShardSettings {
-            queue: QueueBounds {
-                publications_max: 10,
-                bytes_max: 1 << 20,
-            },
-            common: Box::new(move |stats| Common {
-                bounds: Bounds {
-                    bytes_max: 1 << 20,
-                    frame_overhead: FRAME_OVERHEAD,
-                    policy: SlowPolicy::Disconnect,
-                    compression: Compression {
-                        min_bytes: 256,
-                        level: 3,
-                    },
-                },
-                rhythm: Rhythm {
-                    ping_interval: 60 * second,
-                    pong_timeout: 8 * second,
-                },
-                write_timeout: 10 * second,
-                close_timeout: second,
-                wheel: RefCell::new(Wheel::new(Instant::now())),
-                alarms: Cell::new(0),
-                stats,
-            }),
-        };
         let puppet = Arc::new(Puppet::default());
         let broker: Arc<dyn Broker> = puppet.clone();
-        let counts = Arc::new(SessionCounts::default());
+        let shards = Arc::new(Shards::new(metrics.clone(), testing::shard_settings(10)));
+        let (hub, counts) = testing::hub(&broker, &shards, &metrics);
         Self {
-            shard: Shards::new(metrics.clone(), settings).current(&broker),
-            server: Server::new(counts.clone(), &[], broker).start(),
+            shard: shards.current(&broker),
+            hub,
             puppet,
             counts,
             admission: Admission::new(10, 0),
@@ -141,27 +67,29 @@ impl Stage {
             subprotocols: Vec::new(),
             origins: None,
             channels: vec!["c".into()],
+            connect_hook: false,
         });
         let opening = Opening {
-            endpoint,
             id: SessionId::random(),
             address: None,
+            endpoint: endpoint.path.clone(),
             subprotocol: None,
             user_agent: None,
             transport: TransportKind::WebSocketUnix,
             window_bits: None,
-            channels: Vec::new(),
-            text_heartbeat: false,
-            message_bytes_max: 1000,
+            headers: Arc::default(),
             permit: self.admission.admit(None).expect("room"),
         };
-        Session::start(
+        let raw = RawOpening {
             opening,
-            &self.shard,
-            &self.server,
-            Socket::Unix(ours),
-            BytesMut::new(),
-        );
+            channels: vec![("c".into(), Resume::plain())],
+            endpoint,
+            identity: Ok(Identity::default()),
+            envelope: false,
+            text_heartbeat: false,
+        };
+        let socket = Socket::Unix(ours);
+        Session::start(raw, &self.shard, &self.hub, socket, BytesMut::new());
         theirs
     }
 
@@ -204,8 +132,8 @@ fn a_panic_in_a_handler_ends_one_session_which_leaves_every_table_once() {
     paused(async {
         let stage = Stage::new();
         let (mut bad, mut good) = (stage.session(), stage.session());
-        // Both are in channel c and in the path's own.
-        stage.wait_for((2, 2, 2, 2)).await;
+        // Both are in channel c and in the path's own, and each is told of.
+        stage.wait_for((2, 2, 2, 4)).await;
         stage.puppet.panics.store(true, Relaxed);
         bad.write_all(&MESSAGE).await.expect("sent");
         let mut rest = Vec::new();

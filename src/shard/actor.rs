@@ -8,7 +8,7 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Shard, handle::Load};
+use super::{Notice, Order, Shard, Who, handle::Load, user_channel};
 use crate::{
     close::{Close, Ending},
     heartbeat::TICK,
@@ -62,6 +62,16 @@ pub struct Kick {
     pub close: Close,
 }
 
+/// An order to sessions, wherever they are; answers how many of this shard heard it.
+#[derive(Message, Clone)]
+#[rtype(result = "usize")]
+pub struct Tell {
+    /// Which.
+    pub who: Who,
+    /// What.
+    pub order: Arc<Order>,
+}
+
 /// The actor through which other threads reach a shard.
 pub struct ShardActor {
     shard: Rc<Shard>,
@@ -99,10 +109,10 @@ impl ShardActor {
         self.ticked = now;
         let mut due = std::mem::take(&mut self.due);
         self.shard.common.wheel.borrow_mut().expire(now, &mut due);
-        let sessions = self.shard.sessions.borrow();
+        let seats = self.shard.seats.borrow();
         for (key, number) in due.drain(..) {
-            if let Some(outbox) = sessions.get(key as usize) {
-                outbox.on_alarm(number, now);
+            if let Some(seat) = seats.get(key as usize) {
+                seat.outbox.on_alarm(number, now);
             }
         }
         self.due = due;
@@ -115,15 +125,15 @@ impl ShardActor {
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let now = Instant::now();
-        let sessions = self.shard.sessions.borrow();
+        let seats = self.shard.seats.borrow();
         for &(key, id) in &plan.keys[plan.closed..due] {
-            let outbox = sessions.get(key as usize);
+            let outbox = seats.get(key as usize).map(|seat| &seat.outbox);
             if let Some(outbox) = outbox.filter(|outbox| outbox.info().id == id) {
                 outbox.close(plan.drain.close.clone(), now);
                 outbox.flush(now);
             }
         }
-        drop(sessions);
+        drop(seats);
         plan.closed = due;
         if plan.closed < plan.keys.len() {
             ctx.run_later(DRAIN_STEP, move |shard, ctx| shard.drain_step(ctx, plan));
@@ -192,12 +202,12 @@ impl Handler<Drain> for ShardActor {
         }
         // What was accepted before goes out before any Close.
         self.deliver_turn();
-        let sessions = self.shard.sessions.borrow();
-        let keys = sessions
+        let seats = self.shard.seats.borrow();
+        let keys = seats
             .iter()
-            .map(|(key, outbox)| (key as SessionKey, outbox.info().id))
+            .map(|(key, seat)| (key as SessionKey, seat.outbox.info().id))
             .collect();
-        drop(sessions);
+        drop(seats);
         let plan = DrainPlan {
             started: Instant::now(),
             drain,
@@ -212,8 +222,8 @@ impl Handler<Cut> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Cut, _: &mut Self::Context) {
-        for (_, outbox) in self.shard.sessions.borrow().iter() {
-            outbox.end(Ending::ByServer(Close::RESTART));
+        for (_, seat) in self.shard.seats.borrow().iter() {
+            seat.outbox.end(Ending::ByServer(Close::RESTART));
         }
     }
 }
@@ -222,16 +232,51 @@ impl Handler<Kick> for ShardActor {
     type Result = bool;
 
     fn handle(&mut self, kick: Kick, _: &mut Self::Context) -> bool {
-        let sessions = self.shard.sessions.borrow();
-        let found = sessions
-            .iter()
-            .find(|(_, outbox)| outbox.info().id == kick.session);
-        if let Some((_, outbox)) = found {
+        let key = self.shard.by_id.borrow().get(&kick.session).copied();
+        let seats = self.shard.seats.borrow();
+        let found = key.and_then(|key| seats.get(key as usize));
+        if let Some(seat) = found {
             let now = Instant::now();
-            outbox.close(kick.close, now);
-            outbox.flush(now);
+            seat.outbox.close(kick.close, now);
+            seat.outbox.flush(now);
         }
         found.is_some()
+    }
+}
+
+impl Handler<Tell> for ShardActor {
+    type Result = usize;
+
+    fn handle(&mut self, Tell { who, order }: Tell, _: &mut Self::Context) -> usize {
+        let seats = self.shard.seats.borrow();
+        let keys: Vec<SessionKey> = match (&who.client, &who.user) {
+            (Some(client), _) => {
+                let key = self.shard.by_id.borrow().get(client).copied();
+                key.into_iter().collect()
+            }
+            (None, Some(user)) => {
+                let registry = self.shard.registry.borrow();
+                registry
+                    .members(&user_channel(user))
+                    .map(|(key, _)| key)
+                    .collect()
+            }
+            (None, None) => Vec::new(),
+        };
+        let mut told = 0;
+        for seat in keys.iter().filter_map(|&key| seats.get(key as usize)) {
+            let id = seat.outbox.info().id;
+            let is_the_user = who.user.as_deref().is_none_or(|user| {
+                let registry = self.shard.registry.borrow();
+                let key = self.shard.by_id.borrow().get(&id).copied();
+                key.is_some_and(|key| registry.slot(key, &user_channel(user)).is_some())
+            });
+            if is_the_user && !who.spared.contains(&id) {
+                seat.tell(Notice::Order(order.clone()));
+                told += 1;
+            }
+        }
+        told
     }
 }
 

@@ -13,7 +13,7 @@ use std::{
 
 use actix::{Addr, Handler, Message};
 
-use super::{Shard, actor::ShardActor};
+use super::{Occupancy, Shard, actor::ShardActor};
 use crate::{
     broker::Broker,
     id::ShardId,
@@ -48,7 +48,6 @@ impl Load {
 /// How other threads reach a shard.
 #[derive(Clone)]
 pub struct ShardHandle {
-    id: ShardId,
     addr: Addr<ShardActor>,
     load: Arc<Load>,
     bounds: QueueBounds,
@@ -60,6 +59,12 @@ impl ShardHandle {
     #[must_use]
     pub fn addr(&self) -> &Addr<ShardActor> {
         &self.addr
+    }
+
+    /// Sessions of this shard.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.stats.sessions.get() as usize
     }
 
     /// Takes room for one publication of `bytes`; false if there is none. A single publication may exceed the
@@ -86,6 +91,8 @@ impl ShardHandle {
 pub struct ShardSettings {
     /// Bounds of its mailbox.
     pub queue: QueueBounds,
+    /// Told of channels that get their first member or lose their last.
+    pub occupancy: Arc<Occupancy>,
     /// Makes what its outboxes share.
     pub common: Box<dyn Fn(Arc<WorkerStats>) -> Common + Send + Sync>,
 }
@@ -118,15 +125,21 @@ impl Shards {
         CURRENT.with(|current| current.get_or_init(|| self.start(broker.clone())).clone())
     }
 
+    /// A shard beside this thread's own.
+    #[cfg(test)]
+    pub(crate) fn new_here(&self, broker: &Arc<dyn Broker>) -> Rc<Shard> {
+        self.start(broker.clone())
+    }
+
     fn start(&self, broker: Arc<dyn Broker>) -> Rc<Shard> {
         let stats = self.metrics.add_worker();
         let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
         let id = ShardId(handles.len() as u32);
         let load = Arc::new(Load::default());
-        let shard = Shard::new(id, (self.settings.common)(stats.clone()), broker);
+        let common = (self.settings.common)(stats.clone());
+        let shard = Shard::new(id, common, broker, self.settings.occupancy.clone());
         let addr = ShardActor::start_for(shard.clone(), load.clone());
         handles.push(ShardHandle {
-            id,
             addr,
             load,
             bounds: self.settings.queue,
@@ -146,12 +159,10 @@ impl Shards {
 
     /// The shards with these ids.
     #[must_use]
-    pub fn some(&self, ids: &[ShardId]) -> Vec<ShardHandle> {
+    pub fn some(&self, ids: impl Iterator<Item = ShardId>) -> Vec<ShardHandle> {
         let handles = self.handles.read().unwrap_or_else(PoisonError::into_inner);
-        handles
-            .iter()
-            .filter(|handle| ids.contains(&handle.id))
-            .cloned()
+        // Ids are places in the list.
+        ids.filter_map(|id| handles.get(id.0 as usize).cloned())
             .collect()
     }
 

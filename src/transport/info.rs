@@ -3,7 +3,7 @@
 
 use std::{
     net::IpAddr,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Instant, SystemTime},
 };
 
@@ -21,6 +21,20 @@ pub enum TransportKind {
     WebSocketTls,
     /// WebSocket over a unix socket.
     WebSocketUnix,
+    /// The client protocol as a streamed HTTP answer.
+    HttpStream,
+    /// The client protocol as server-sent events.
+    Sse,
+    /// One way, over WebSocket.
+    UniWebSocket,
+    /// One way, as server-sent events.
+    UniSse,
+    /// One way, as a streamed HTTP answer.
+    UniHttpStream,
+    /// Plain server-sent events.
+    PlainSse,
+    /// A long poll that waits.
+    Poll,
 }
 
 impl TransportKind {
@@ -31,6 +45,22 @@ impl TransportKind {
             Self::WebSocket => "websocket",
             Self::WebSocketTls => "websocket+tls",
             Self::WebSocketUnix => "websocket+unix",
+            Self::HttpStream => "http_stream",
+            Self::Sse => "sse",
+            Self::UniWebSocket => "uni_websocket",
+            Self::UniSse => "uni_sse",
+            Self::UniHttpStream => "uni_http_stream",
+            Self::PlainSse => "plain_sse",
+            Self::Poll => "poll",
+        }
+    }
+
+    /// The name that hooks and events are told (protocol page, part 14).
+    #[must_use]
+    pub fn hook_name(self) -> &'static str {
+        match self {
+            Self::WebSocket | Self::WebSocketTls | Self::WebSocketUnix => "websocket",
+            other => other.as_str(),
         }
     }
 }
@@ -48,13 +78,21 @@ pub struct Traffic {
     pub bytes_out: Count,
 }
 
+impl SessionInfo {
+    /// Who it is; absent while that is not known, and for anonymous sessions.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        self.user.get().map(|user| &**user)
+    }
+}
+
 /// One session, as others see it.
 #[derive(Debug)]
 pub struct SessionInfo {
     /// The session's id.
     pub id: SessionId,
     /// Who it is, where that is known.
-    pub user: Option<Box<str>>,
+    pub user: OnceLock<Box<str>>,
     /// The client's address, as resolved through trusted proxies; absent on a unix socket without a proxy.
     pub address: Option<IpAddr>,
     /// Path of the endpoint.

@@ -10,6 +10,7 @@ use std::{collections::VecDeque, io::IoSlice, rc::Rc, sync::Arc};
 use bytes::Bytes;
 
 use crate::{
+    codec::{self, Opcode},
     config::SlowPolicy,
     publication::{Compression, Form, Publication},
 };
@@ -28,6 +29,13 @@ pub enum Kind {
     Ping,
     /// The last frame of a connection.
     Close,
+    /// Several messages that left the queue to go out in one frame.
+    Batch {
+        /// Data messages among them.
+        messages: u32,
+        /// What its replies were charged, until it has left.
+        reply_cost: u32,
+    },
 }
 
 /// One complete frame of the wire.
@@ -50,7 +58,8 @@ pub enum Frame {
 }
 
 impl Frame {
-    fn bytes(&self, compression: &Compression) -> &[u8] {
+    /// The frame as it goes on the wire.
+    pub fn bytes(&self, compression: &Compression) -> &[u8] {
         match self {
             Self::Own { bytes, .. } => bytes,
             Self::Shared { publication, form } => publication.frame(*form, compression),
@@ -61,24 +70,42 @@ impl Frame {
         matches!(self, Self::Shared { .. })
     }
 
-    fn is_reply(&self) -> bool {
-        matches!(
-            self,
+    /// What it is charged as a reply, at this length.
+    fn reply_cost(&self, len: usize, bounds: &Bounds) -> usize {
+        match self {
             Self::Own {
                 kind: Kind::Reply | Kind::Pong,
                 ..
+            } => len + bounds.frame_overhead,
+            Self::Own {
+                kind: Kind::Batch { reply_cost, .. },
+                ..
+            } => *reply_cost as usize,
+            _ => 0,
+        }
+    }
+
+    /// Whether it can share a WebSocket frame with others: a whole data message that is not compressed
+    /// (RFC 6455 §5.2: FIN, no reserved bits, opcode 1 or 2).
+    fn can_share(&self, compression: &Compression) -> bool {
+        let batch = matches!(
+            self,
+            Self::Own {
+                kind: Kind::Batch { .. },
+                ..
             }
-        )
+        );
+        !batch && matches!(self.bytes(compression).first(), Some(0x81 | 0x82))
     }
 }
 
 /// What became of a pushed publication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Pushed {
-    /// It waits; this many others were dropped for it.
+    /// It waits; others were dropped for it.
     Queued {
         /// Publications dropped to make room.
-        dropped: u64,
+        dropped: Vec<SharedPublication>,
     },
     /// There is no room, and the policy is to disconnect.
     Overflow,
@@ -95,6 +122,21 @@ enum Store {
 /// What is charged for each frame that waits, beside its bytes: its place in the queue and what it keeps alive on the heap. Without
 /// it, a bound of 1 MiB in messages of one byte would hold more than 100 MB.
 pub const FRAME_OVERHEAD: usize = 256;
+
+/// Messages that share one frame at most.
+pub const BATCH_MESSAGES_MAX: usize = 64;
+/// Bytes of messages that share one frame at most: what is joined is copied once for its client.
+pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+
+/// The payload of a whole unmasked frame (RFC 6455 §5.2).
+fn message_in(frame: &[u8]) -> &[u8] {
+    let head = match frame.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.get(head..).unwrap_or_default()
+}
 
 /// How a queue is bounded; the same for all sessions of a shard.
 #[derive(Clone, Copy, Debug)]
@@ -161,17 +203,23 @@ impl Queue {
 
     /// Appends a publication, making room as the policy says. One message may exceed the bound where no other
     /// publication waits.
-    pub fn push(&mut self, publication: SharedPublication, form: Form, bounds: &Bounds) -> Pushed {
+    pub fn push(
+        &mut self,
+        publication: SharedPublication,
+        form: Form,
+        policy: SlowPolicy,
+        bounds: &Bounds,
+    ) -> Pushed {
         let len = publication.frame(form, &bounds.compression).len();
         let cost = len + bounds.frame_overhead;
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         if self.cost + cost > bounds.bytes_max && !self.is_empty() {
-            match bounds.policy {
+            match policy {
                 SlowPolicy::Disconnect => return Pushed::Overflow,
                 SlowPolicy::DropOldest => dropped = self.make_room(cost, bounds),
                 SlowPolicy::Latest => {
                     dropped = self.keep_latest(&publication, bounds);
-                    dropped += self.make_room(cost, bounds);
+                    dropped.append(&mut self.make_room(cost, bounds));
                 }
             }
         }
@@ -226,12 +274,75 @@ impl Queue {
             self.written = 0;
             if let Some(frame) = self.take_front() {
                 self.cost -= bounds.frame_overhead;
-                if frame.is_reply() {
-                    self.reply_cost -= len + bounds.frame_overhead;
-                }
+                self.reply_cost -= frame.reply_cost(len, bounds);
                 gone(&frame, len);
             }
         }
+    }
+
+    /// Joins the messages at the front, at most [`BATCH_MESSAGES_MAX`] and [`BATCH_BYTES_MAX`], into one frame, with
+    /// `separator` between them; called before writing. `left` sees each frame whose message is in it now.
+    pub fn join_front(&mut self, separator: &[u8], bounds: &Bounds, mut left: impl FnMut(&Frame)) {
+        if self.written > 0 {
+            return;
+        }
+        let Store::Many(frames) = &mut self.store else {
+            return;
+        };
+        let (mut count, mut bytes) = (0, 0);
+        for frame in frames.iter().take(BATCH_MESSAGES_MAX) {
+            let len = frame.bytes(&bounds.compression).len();
+            if !frame.can_share(&bounds.compression) || bytes + len > BATCH_BYTES_MAX {
+                break;
+            }
+            count += 1;
+            bytes += len;
+        }
+        if count < 2 {
+            return;
+        }
+        let (mut opcode, mut messages, mut reply_cost) = (Opcode::Text, 0, 0);
+        let mut joined = Vec::with_capacity(bytes);
+        for frame in frames.drain(..count) {
+            let whole = frame.bytes(&bounds.compression);
+            if whole.first() == Some(&0x82) {
+                opcode = Opcode::Binary;
+            }
+            if !joined.is_empty() {
+                joined.extend_from_slice(separator);
+            }
+            joined.extend_from_slice(message_in(whole));
+            self.bytes -= whole.len();
+            self.cost -= whole.len() + bounds.frame_overhead;
+            reply_cost += frame.reply_cost(whole.len(), bounds);
+            messages += u32::from(!matches!(
+                frame,
+                Frame::Own {
+                    kind: Kind::Ping,
+                    ..
+                }
+            ));
+            left(&frame);
+        }
+        let bytes = codec::encode(opcode, &joined);
+        self.bytes += bytes.len();
+        self.cost += bytes.len() + bounds.frame_overhead;
+        let kind = Kind::Batch {
+            messages,
+            reply_cost: reply_cost as u32,
+        };
+        frames.push_front(Frame::Own { bytes, kind });
+    }
+
+    /// Takes the first frame out, for a connection that is not written here but asked for what waits.
+    pub fn take(&mut self, bounds: &Bounds) -> Option<Frame> {
+        debug_assert_eq!(self.written, 0, "what is taken is taken whole");
+        let frame = self.take_front()?;
+        let len = frame.bytes(&bounds.compression).len();
+        self.bytes -= len;
+        self.cost -= len + bounds.frame_overhead;
+        self.reply_cost -= frame.reply_cost(len, bounds);
+        Some(frame)
     }
 
     fn iter(&self) -> impl Iterator<Item = &Frame> {
@@ -274,7 +385,7 @@ impl Queue {
     }
 
     /// Drops the oldest publications until `cost` more fits, or until none is left to drop.
-    fn make_room(&mut self, cost: usize, bounds: &Bounds) -> u64 {
+    fn make_room(&mut self, cost: usize, bounds: &Bounds) -> Vec<SharedPublication> {
         let mut over = (self.cost + cost).saturating_sub(bounds.bytes_max);
         self.drop_publications(bounds, |_, len| {
             let drop = over > 0;
@@ -284,7 +395,7 @@ impl Queue {
     }
 
     /// Keeps, of every channel, only the newest publication; of `incoming`'s channel none.
-    fn keep_latest(&mut self, incoming: &Publication, bounds: &Bounds) -> u64 {
+    fn keep_latest(&mut self, incoming: &Publication, bounds: &Bounds) -> Vec<SharedPublication> {
         let mut kept: Vec<SharedPublication> = Vec::new();
         let mut stale: Vec<bool> = Vec::new();
         let movable = self.iter().skip(usize::from(self.written > 0));
@@ -308,9 +419,9 @@ impl Queue {
         &mut self,
         bounds: &Bounds,
         mut drop: impl FnMut(&Publication, usize) -> bool,
-    ) -> u64 {
+    ) -> Vec<SharedPublication> {
         let partly = self.written > 0;
-        let mut dropped = 0;
+        let mut dropped = Vec::new();
         self.retain(bounds, |index, frame| {
             let Frame::Shared { publication, form } = frame else {
                 return true;
@@ -320,7 +431,9 @@ impl Queue {
                 return true;
             }
             let gone = drop(publication, len);
-            dropped += u64::from(gone);
+            if gone {
+                dropped.push(publication.clone());
+            }
             !gone
         });
         dropped
@@ -340,9 +453,7 @@ impl Queue {
                 let len = frame.bytes(&bounds.compression).len();
                 bytes += len;
                 cost += len + bounds.frame_overhead;
-                if frame.is_reply() {
-                    replies += len + bounds.frame_overhead;
-                }
+                replies += frame.reply_cost(len, bounds);
             }
             index += 1;
             keep

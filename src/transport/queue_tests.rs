@@ -16,8 +16,19 @@ fn bounds(policy: SlowPolicy, bytes_max: usize) -> Bounds {
 }
 
 fn publication(channel: &str, text: &str) -> SharedPublication {
-    let target = Target::Channels(vec![channel.into()]);
-    Rc::new(Publication::new(target, Payload::Text(text.into()), None))
+    let target = Target::Channel(channel.into());
+    Rc::new(Arc::new(Publication::message(
+        target,
+        Payload::Text(text.into()),
+    )))
+}
+
+/// How many were dropped; absent: there was no room.
+fn dropped_by(pushed: &Pushed) -> Option<usize> {
+    match pushed {
+        Pushed::Queued { dropped } => Some(dropped.len()),
+        Pushed::Overflow => None,
+    }
 }
 
 /// Everything that waits, as text of the payloads (all frames here are shorter than 126 bytes).
@@ -35,12 +46,12 @@ fn disconnect_refuses_what_is_over_the_bound_but_one_message_may_exceed_it_alone
     let mut queue = Queue::default();
     let long = "a message that is longer than the bound";
     assert_eq!(
-        queue.push(publication("c", long), Form::Raw, &bounds),
-        Pushed::Queued { dropped: 0 }
+        dropped_by(&queue.push(publication("c", long), Form::RAW, bounds.policy, &bounds)),
+        Some(0)
     );
     assert_eq!(
-        queue.push(publication("c", "x"), Form::Raw, &bounds),
-        Pushed::Overflow
+        dropped_by(&queue.push(publication("c", "x"), Form::RAW, bounds.policy, &bounds)),
+        None
     );
 }
 
@@ -55,10 +66,8 @@ fn drop_oldest_drops_publications_only_and_keeps_order() {
         ("3333333", 1),
         ("4444444", 1),
     ] {
-        assert_eq!(
-            queue.push(publication("c", text), Form::Raw, &bounds),
-            Pushed::Queued { dropped }
-        );
+        let pushed = queue.push(publication("c", text), Form::RAW, bounds.policy, &bounds);
+        assert_eq!(dropped_by(&pushed), Some(dropped));
     }
     assert_eq!(waiting(&queue), ["reply", "3333333", "4444444"]);
     assert_eq!(queue.bytes(), 7 + 9 + 9);
@@ -75,11 +84,21 @@ fn latest_keeps_the_newest_of_each_channel() {
         ("a", "a2aaaa"),
         ("b", "b2bbbb"),
     ] {
-        queue.push(publication(channel, text), Form::Raw, &bounds);
+        queue.push(
+            publication(channel, text),
+            Form::RAW,
+            bounds.policy,
+            &bounds,
+        );
     }
     assert_eq!(queue.publications(), 4, "all fit as yet");
-    let pushed = queue.push(publication("a", "a3-aaaaaa"), Form::Raw, &bounds);
-    assert_eq!(pushed, Pushed::Queued { dropped: 3 });
+    let pushed = queue.push(
+        publication("a", "a3-aaaaaa"),
+        Form::RAW,
+        bounds.policy,
+        &bounds,
+    );
+    assert_eq!(dropped_by(&pushed), Some(3));
     assert_eq!(waiting(&queue), ["b2bbbb", "a3-aaaaaa"]);
 }
 
@@ -88,10 +107,25 @@ fn a_partly_written_publication_is_never_dropped() {
     for policy in [SlowPolicy::DropOldest, SlowPolicy::Latest] {
         let bounds = bounds(policy, 20);
         let mut queue = Queue::default();
-        queue.push(publication("c", "11111111"), Form::Raw, &bounds);
+        queue.push(
+            publication("c", "11111111"),
+            Form::RAW,
+            bounds.policy,
+            &bounds,
+        );
         queue.advance(3, &bounds, |_, _| panic!("nothing has left"));
-        queue.push(publication("c", "22222222"), Form::Raw, &bounds);
-        queue.push(publication("c", "33333333"), Form::Raw, &bounds);
+        queue.push(
+            publication("c", "22222222"),
+            Form::RAW,
+            bounds.policy,
+            &bounds,
+        );
+        queue.push(
+            publication("c", "33333333"),
+            Form::RAW,
+            bounds.policy,
+            &bounds,
+        );
         assert_eq!(waiting(&queue), ["11111111", "33333333"], "{policy:?}");
         assert_eq!(queue.bytes(), 10 - 3 + 10);
         let mut slices = [IoSlice::new(&[]); 4];
@@ -105,7 +139,12 @@ fn discarding_leaves_only_what_is_partly_written() {
     let bounds = bounds(SlowPolicy::Disconnect, 1000);
     let mut queue = Queue::default();
     queue.push_own(Bytes::from_static(b"..first"), Kind::Reply, &bounds);
-    queue.push(publication("c", "second"), Form::Raw, &bounds);
+    queue.push(
+        publication("c", "second"),
+        Form::RAW,
+        bounds.policy,
+        &bounds,
+    );
     queue.advance(1, &bounds, |_, _| ());
     queue.discard_unsent(&bounds);
     assert_eq!(waiting(&queue), ["first"]);
@@ -113,7 +152,7 @@ fn discarding_leaves_only_what_is_partly_written() {
     queue.advance(6, &bounds, |_, _| ());
     assert!(queue.is_empty());
     assert_eq!((queue.bytes(), queue.reply_cost()), (0, 0));
-    queue.push(publication("c", "x"), Form::Raw, &bounds);
+    queue.push(publication("c", "x"), Form::RAW, bounds.policy, &bounds);
     queue.discard_unsent(&bounds);
     assert!(queue.is_empty());
 }
@@ -127,12 +166,12 @@ fn writes_of_any_size_hand_back_each_frame_once_and_in_order() {
         let mut expected = Vec::new();
         for (i, text) in texts.iter().enumerate() {
             let publication = publication("c", text);
-            expected.extend_from_slice(publication.frame(Form::Raw, &bounds.compression));
+            expected.extend_from_slice(publication.frame(Form::RAW, &bounds.compression));
             if i % 3 == 0 {
-                let bytes = publication.frame(Form::Raw, &bounds.compression).to_vec();
+                let bytes = publication.frame(Form::RAW, &bounds.compression).to_vec();
                 queue.push_own(bytes.into(), Kind::Reply, &bounds);
             } else {
-                queue.push(publication, Form::Raw, &bounds);
+                queue.push(publication, Form::RAW, bounds.policy, &bounds);
             }
         }
         let (mut wire, mut left) = (Vec::new(), 0);
@@ -158,7 +197,9 @@ fn small_frames_are_charged_for_what_they_keep() {
     };
     let mut queue = Queue::default();
     let mut pushed = 0;
-    while queue.push(publication("c", "x"), Form::Raw, &bounds) != Pushed::Overflow {
+    while dropped_by(&queue.push(publication("c", "x"), Form::RAW, bounds.policy, &bounds))
+        .is_some()
+    {
         pushed += 1;
         assert!(pushed < 20, "the bound counts bytes alone");
     }
@@ -167,5 +208,44 @@ fn small_frames_are_charged_for_what_they_keep() {
     while !queue.is_empty() {
         queue.advance(1, &bounds, |_, _| ());
     }
+    assert_eq!((queue.bytes(), queue.cost(), queue.reply_cost()), (0, 0, 0));
+}
+
+#[test]
+fn messages_that_wait_leave_in_one_frame_and_what_is_deflated_or_a_close_leaves_alone() {
+    let bounds = Bounds {
+        frame_overhead: 100,
+        ..bounds(SlowPolicy::Disconnect, 1 << 20)
+    };
+    let mut queue = Queue::default();
+    queue.push_own(
+        codec::encode(Opcode::Text, b"{\"id\":1}"),
+        Kind::Reply,
+        &bounds,
+    );
+    queue.push(publication("c", "{}"), Form::RAW, bounds.policy, &bounds);
+    let long = "x".repeat(70_000);
+    queue.push_own(
+        codec::encode(Opcode::Text, b"{\"id\":2}"),
+        Kind::Reply,
+        &bounds,
+    );
+    queue.push(publication("c", &long), Form::RAW, bounds.policy, &bounds);
+    queue.push_own(codec::encode_close(1000, ""), Kind::Close, &bounds);
+    let (cost, replies) = (queue.cost(), queue.reply_cost());
+    let mut left = 0;
+    queue.join_front(b"\n", &bounds, |_| left += 1);
+    assert_eq!(left, 3, "the fourth would be more than a batch holds");
+    assert_eq!(waiting(&queue)[0], "{\"id\":1}\n{}\n{\"id\":2}");
+    assert_eq!(queue.iter().count(), 3);
+    assert!(queue.cost() < cost, "three charges became one");
+    assert_eq!(queue.reply_cost(), replies, "charged until it has left");
+    let before = queue.bytes();
+    queue.join_front(b"\n", &bounds, |_| panic!("nothing is joined twice"));
+    let mut slices = [IoSlice::new(&[]); 8];
+    let filled = queue.slices(&mut slices, &bounds);
+    let all: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
+    assert_eq!(all, before);
+    queue.advance(all, &bounds, |_, _| {});
     assert_eq!((queue.bytes(), queue.cost(), queue.reply_cost()), (0, 0, 0));
 }

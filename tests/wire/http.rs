@@ -241,7 +241,7 @@ fn logs_show_no_secrets() {
         "Authorization: Bearer t0ps3cret\r\nCookie: sid=t0ps3cret\r\n",
     );
     drop(server.ws_with("/ws?token=t0ps3cret", "Authorization: Bearer t0ps3cret\r\n"));
-    server.log.wait_for("handshake refused");
+    server.log.wait_for("request refused");
     server.log.wait_for("session ended");
     server.signal("TERM");
     assert_eq!(server.wait(), 0);

@@ -1,42 +1,68 @@
-//! What must hold for each `[[raw]]` and `[[push]]`, and among them; turns them as written into checked ones.
+//! What must hold for each `[[raw]]` and `[[push]]`, and among them; turns them as written into checked ones. Reads nothing;
+//! of a push's file it only asks whether there is one.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
-use super::super::{
-    load::Errors,
-    settings::{Push, PushTable, RawEndpoint, RawTable},
-    sheet::{Origin, Sheet},
-    types::{OnMessage, check_channel_name},
+use super::{
+    super::{
+        hub::Channels,
+        load::{Errors, Warning},
+        settings::{Push, PushTable, RawEndpoint, RawTable},
+        sheet::{Origin, Sheet},
+        types::{HookFailureAction, OnMessage, check_channel_name},
+    },
+    hooks::has_hook,
+    routes::taken_by,
 };
 
 /// Pushes more often than this would be a load test.
-const EVERY_MIN: Duration = Duration::from_millis(100);
+pub(super) const EVERY_MIN: Duration = Duration::from_millis(100);
 
-/// Paths of the built-in routes, with the table that can leave them out.
-const ROUTES: [(&str, &str); 7] = [
-    ("/", "page"),
-    ("/status", "status"),
-    ("/status/sessions", "status"),
-    ("/health", "health"),
-    ("/ready", "ready"),
-    ("/metrics", "metrics"),
-    ("/diag", "diag"),
-];
+/// One element of a list of tables: where its settings were written, so that faults name the place.
+#[derive(Clone, Copy)]
+pub(super) struct Element<'a> {
+    pub(super) sheet: &'a Sheet,
+    pub(super) table: &'static str,
+    pub(super) index: usize,
+}
 
-pub(super) fn check_raws(sheet: &Sheet, errors: &mut Errors) -> Vec<RawEndpoint> {
+impl Element<'_> {
+    fn path(&self, name: &str) -> String {
+        format!("{}.{}.{name}", self.table, self.index)
+    }
+
+    /// Whether a setting could not be read, which was told already.
+    pub(super) fn is_broken(&self, name: &str) -> bool {
+        self.sheet.is_broken(&self.path(name))
+    }
+
+    /// Tells what is wrong with a setting, at its line or at the element's.
+    pub(super) fn fault(&self, errors: &mut Errors, name: &str, what: impl fmt::Display) {
+        if self.is_broken(name) {
+            return;
+        }
+        let origin = match self.sheet.origin(&self.path(name)) {
+            Origin::BuiltIn => self.sheet.origin(&format!("{}.{}", self.table, self.index)),
+            origin => origin,
+        };
+        errors.add(&origin, &format!("{}.{name}", self.table), what);
+    }
+}
+
+pub(super) fn check_raws(
+    sheet: &Sheet,
+    channels: &Channels,
+    errors: &mut Errors,
+) -> Vec<RawEndpoint> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut endpoints = Vec::new();
     for (index, table) in sheet.raw.iter().enumerate() {
-        let place = |name: &str| match sheet.origin(&format!("raw.{index}.{name}")) {
-            Origin::BuiltIn => sheet.origin(&format!("raw.{index}")),
-            origin => origin,
+        let element = Element {
+            sheet,
+            table: "raw",
+            index,
         };
-        let is_broken = |name: &str| sheet.is_broken(&format!("raw.{index}.{name}"));
-        let mut fault = |name: &str, what: String| {
-            if !is_broken(name) {
-                errors.add(&place(name), &format!("raw.{name}"), what);
-            }
-        };
+        let mut fault = |name: &str, what: String| element.fault(errors, name, what);
         if let Err(what) = check_path(&table.path) {
             fault("path", what);
         } else if seen.insert(table.path.clone(), index).is_some() {
@@ -57,7 +83,7 @@ pub(super) fn check_raws(sheet: &Sheet, errors: &mut Errors) -> Vec<RawEndpoint>
             );
         }
         for channel in &table.channels {
-            if let Err(what) = check_channel(channel) {
+            if let Err(what) = check_channel(channel, channels) {
                 fault("channels", what);
             }
         }
@@ -80,10 +106,17 @@ pub(super) fn check_raws(sheet: &Sheet, errors: &mut Errors) -> Vec<RawEndpoint>
                 fault("origins", what);
             }
         }
-        let on_message = if is_broken("on_message") || is_broken("reply") {
+        if table.connect_hook && !has_hook(sheet, "connect") {
+            fault(
+                "connect_hook",
+                "needs hooks.connect.url, which is to be asked".to_string(),
+            );
+        }
+        let words = ["on_message", "reply", "on_failure", "failure_reply"];
+        let on_message = if words.iter().any(|name| element.is_broken(name)) {
             OnMessage::Ignore
         } else {
-            on_message(table, fault)
+            on_message(table, has_hook(sheet, "message"), fault)
         };
         endpoints.push(RawEndpoint {
             path: table.path.clone(),
@@ -92,13 +125,15 @@ pub(super) fn check_raws(sheet: &Sheet, errors: &mut Errors) -> Vec<RawEndpoint>
             subprotocols: table.subprotocols.clone(),
             origins: table.origins.clone(),
             channels: table.channels.clone(),
+            connect_hook: table.connect_hook,
         });
     }
     endpoints
 }
 
-fn on_message(table: &RawTable, mut fault: impl FnMut(&str, String)) -> OnMessage {
+fn on_message(table: &RawTable, has_hook: bool, mut fault: impl FnMut(&str, String)) -> OnMessage {
     let word = table.on_message.as_str();
+    let on_failure = on_failure(table, &mut fault);
     if table.reply.is_some() && word != "reply" {
         fault(
             "reply",
@@ -117,6 +152,15 @@ fn on_message(table: &RawTable, mut fault: impl FnMut(&str, String)) -> OnMessag
         ("relay", _) => OnMessage::Relay {
             relay_self: table.relay_self.unwrap_or(false),
         },
+        ("hook", _) => {
+            if !has_hook {
+                fault(
+                    "on_message",
+                    "\"hook\" needs hooks.message.url, which is to be asked".to_string(),
+                );
+            }
+            OnMessage::Hook { on_failure }
+        }
         ("reply", Some(reply)) => OnMessage::Reply(reply.clone()),
         ("reply", None) => {
             fault(
@@ -130,12 +174,40 @@ fn on_message(table: &RawTable, mut fault: impl FnMut(&str, String)) -> OnMessag
             fault(
                 "on_message",
                 format!(
-                    "{word:?} is unknown; expected \"ignore\", \"echo\", \"reply\" or \"relay\""
+                    "{word:?} is unknown; expected \"ignore\", \"echo\", \"reply\", \"relay\" or \"hook\""
                 ),
             );
             OnMessage::Ignore
         }
     }
+}
+
+fn on_failure(table: &RawTable, fault: &mut impl FnMut(&str, String)) -> HookFailureAction {
+    if table.on_failure.is_some() && table.on_message != "hook" {
+        fault(
+            "on_failure",
+            "is only used with on_message = \"hook\"".to_string(),
+        );
+    }
+    if table.failure_reply.is_some() && table.on_failure.as_deref() != Some("reply") {
+        fault(
+            "failure_reply",
+            "is only used with on_failure = \"reply\"".to_string(),
+        );
+    }
+    match (table.on_failure.as_deref(), &table.failure_reply) {
+        (None | Some("close"), _) => return HookFailureAction::Close,
+        (Some("reply"), Some(reply)) => return HookFailureAction::Reply(reply.clone()),
+        (Some("reply"), None) => fault(
+            "on_failure",
+            "\"reply\" needs the text to send: failure_reply = \"try again later\"".to_string(),
+        ),
+        (Some(word), _) => fault(
+            "on_failure",
+            format!("{word:?} is unknown; expected \"close\" or \"reply\""),
+        ),
+    }
+    HookFailureAction::Close
 }
 
 fn check_path(path: &str) -> Result<(), String> {
@@ -152,29 +224,19 @@ fn check_path(path: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn taken_by(sheet: &Sheet, path: &str) -> Option<&'static str> {
-    let enabled = |route: &str| match route {
-        "page" => sheet.page.enabled,
-        "status" => sheet.status.enabled,
-        "health" => sheet.health.enabled,
-        "ready" => sheet.ready.enabled,
-        "metrics" => sheet.metrics.enabled,
-        _ => sheet.diag.enabled,
-    };
-    if path.starts_with("/static/") && sheet.page.enabled {
-        return Some("page");
+/// A channel that the server itself is to use: named rightly, and of a namespace that exists.
+pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), String> {
+    check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))?;
+    if channels.configured && channels.rules(name).is_none() {
+        let (namespace, _) = name.split_once(':').unwrap_or_default();
+        return Err(format!(
+            "{name:?}: there is no [[namespace]] with name = {namespace:?}"
+        ));
     }
-    ROUTES
-        .iter()
-        .find(|(taken, route)| *taken == path && enabled(route))
-        .map(|(_, route)| *route)
+    Ok(())
 }
 
-fn check_channel(name: &str) -> Result<(), String> {
-    check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))
-}
-
-fn check_origin(origin: &str) -> Result<(), String> {
+pub(super) fn check_origin(origin: &str) -> Result<(), String> {
     let fits = origin == "*"
         || origin.split_once("://").is_some_and(|(scheme, host)| {
             !scheme.is_empty() && !host.is_empty() && !host.contains('/')
@@ -189,24 +251,45 @@ fn check_origin(origin: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn check_pushes(sheet: &Sheet, errors: &mut Errors) -> Vec<Push> {
+pub(super) fn check_pushes(
+    sheet: &Sheet,
+    channels: &Channels,
+    errors: &mut Errors,
+    warnings: &mut Vec<Warning>,
+) -> Vec<Push> {
     let mut pushes = Vec::new();
     for (index, table) in sheet.push.iter().enumerate() {
-        let place = |name: &str| match sheet.origin(&format!("push.{index}.{name}")) {
-            Origin::BuiltIn => sheet.origin(&format!("push.{index}")),
-            origin => origin,
+        let element = Element {
+            sheet,
+            table: "push",
+            index,
         };
-        let mut fault = |name: &str, what: &str| {
-            if !sheet.is_broken(&format!("push.{index}.{name}")) {
-                errors.add(&place(name), &format!("push.{name}"), what);
-            }
-        };
+        let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
         let PushTable {
             every,
             channel,
             data,
             only_changed,
+            data_file,
         } = table.clone();
+        match (&data, &data_file) {
+            (Some(_), Some(_)) => fault("data_file", "stands beside data; expected one of the two"),
+            (None, None) if !element.is_broken("data_file") => fault(
+                "data",
+                "is missing; expected the text to push, or data_file with a file that has it",
+            ),
+            (Some(data), _) if data.is_empty() => {
+                fault("data", "is missing; expected the text to push");
+            }
+            (Some(data), _) if data.len() > sheet.limits.outbox_bytes => {
+                fault("data", "is larger than limits.outbox_bytes");
+            }
+            (_, Some(file)) if !file.is_file() => warnings.push(Warning(format!(
+                "push.data_file: {} is no file now; nothing is pushed until it is one",
+                file.display()
+            ))),
+            _ => {}
+        }
         if every.is_zero() {
             fault(
                 "every",
@@ -215,18 +298,14 @@ pub(super) fn check_pushes(sheet: &Sheet, errors: &mut Errors) -> Vec<Push> {
         } else if every < EVERY_MIN {
             fault("every", "expected at least 100ms");
         }
-        if let Some(Err(what)) = channel.as_deref().map(check_channel) {
+        if let Some(Err(what)) = channel.as_deref().map(|name| check_channel(name, channels)) {
             fault("channel", &what);
-        }
-        if data.is_empty() {
-            fault("data", "is missing; expected the text to push");
-        } else if data.len() > sheet.limits.outbox_bytes {
-            fault("data", "is larger than limits.outbox_bytes");
         }
         pushes.push(Push {
             every,
             channel,
-            data,
+            data: data.unwrap_or_default(),
+            file: data_file,
             only_changed,
         });
     }

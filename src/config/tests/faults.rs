@@ -3,7 +3,7 @@
 use super::{Overrides, Scratch, accepted, load};
 
 /// The faults of a file, without its name: `LINE: key: what`.
-fn faults(text: &str) -> Vec<String> {
+pub(super) fn faults(text: &str) -> Vec<String> {
     let file = Scratch::new(text);
     let errors = load(&file.flags(), &[]).err().unwrap_or_default();
     let prefix = format!("{}:", file.0.display());
@@ -17,7 +17,7 @@ fn faults(text: &str) -> Vec<String> {
 
 /// Asserts that a file has one fault, which begins and goes on as said.
 #[track_caller]
-fn one_fault(text: &str, place: &str, part: &str) {
+pub(super) fn one_fault(text: &str, place: &str, part: &str) {
     let faults = faults(text);
     assert!(
         faults.len() == 1 && faults[0].starts_with(place) && faults[0].contains(part),

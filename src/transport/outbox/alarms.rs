@@ -3,12 +3,10 @@
 
 use std::time::Instant;
 
-use super::{Inner, Outbox, Phase};
+use super::{Inner, Outbox, Phase, Pings};
 use crate::{
     close::{Close, Ending},
-    codec::{self, Opcode},
     heartbeat::Beat,
-    transport::queue::Kind,
 };
 
 impl Outbox {
@@ -40,12 +38,14 @@ impl Outbox {
             }
             next = Some(next.map_or(at, |next: Instant| next.min(at)));
         } else if inner.phase == Phase::Open {
-            let mut beat = inner
-                .heartbeat
-                .look(now, &self.common.rhythm, self.deaf(inner));
+            let rhythm = self.style.rhythm(self.common.rhythm);
+            let mut beat = inner.heartbeat.look(now, &rhythm, self.deaf(inner));
             if beat == Beat::Ping {
                 self.queue_ping(inner, now);
-                beat = inner.heartbeat.look(now, &self.common.rhythm, false);
+                if !self.style.expects_life() {
+                    inner.heartbeat.life(&rhythm);
+                }
+                beat = inner.heartbeat.look(now, &rhythm, false);
             }
             match beat {
                 Beat::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
@@ -62,18 +62,11 @@ impl Outbox {
     }
 
     fn queue_ping(&self, inner: &mut Inner, now: Instant) {
-        if self.text_heartbeat {
-            inner.queue.push_own(
-                codec::encode(Opcode::Text, b"{}"),
-                Kind::Reply,
-                &self.common.bounds,
-            );
+        if self.style.pings == (Pings::Protocol { answered: true }) {
+            self.pings_open.set(self.pings_open.get().saturating_add(1));
         }
-        inner.queue.push_own(
-            codec::encode(Opcode::Ping, b""),
-            Kind::Ping,
-            &self.common.bounds,
-        );
+        self.style
+            .ping(|bytes, kind| inner.queue.push_own(bytes, kind, &self.common.bounds));
         self.flush_for_task(inner, now);
     }
 

@@ -6,6 +6,7 @@
 //! The outbox decides nothing about channels or protocols.
 
 mod alarms;
+mod style;
 mod writing;
 
 use std::{
@@ -21,17 +22,20 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
+pub use self::style::{Pings, Style};
+
 use super::{
     info::SessionInfo,
-    queue::{Bounds, Kind, Pushed, Queue, SharedPublication},
+    queue::{Bounds, Frame, Kind, Pushed, Queue, SharedPublication},
     socket::Socket,
 };
 use crate::{
     close::{Close, Ending},
     codec::{self, Opcode},
+    config::SlowPolicy,
     heartbeat::{Heartbeat, Rhythm, Wheel},
     metrics::WorkerStats,
-    publication::Form,
+    publication::{Form, frame_message},
     registry::SessionKey,
 };
 
@@ -70,8 +74,16 @@ pub enum Phase {
     Ended,
 }
 
+/// Where the frames go.
+enum Wire {
+    /// Written here.
+    Socket(Socket),
+    /// Asked for by the body of an HTTP answer ([`Outbox::poll_take`]); the write deadline is its connection's.
+    Body,
+}
+
 struct Inner {
-    socket: Socket,
+    wire: Wire,
     queue: Queue,
     phase: Phase,
     ending: Option<Ending>,
@@ -96,9 +108,10 @@ struct Inner {
 pub struct Outbox {
     info: Arc<SessionInfo>,
     common: Rc<Common>,
-    form: Form,
-    /// `?heartbeat=1`: a text `{}` goes with every ping.
-    text_heartbeat: bool,
+    style: Style,
+    /// Pings of the protocol that wait for their answer.
+    pings_open: Cell<u8>,
+    busy: Cell<bool>,
     key: Cell<Option<SessionKey>>,
     /// In the shard's list of outboxes to flush.
     dirty: Cell<bool>,
@@ -112,19 +125,40 @@ impl Outbox {
         socket: Socket,
         info: Arc<SessionInfo>,
         common: Rc<Common>,
-        form: Form,
-        text_heartbeat: bool,
+        style: Style,
+        heartbeat: Heartbeat,
+    ) -> Rc<Self> {
+        Self::on(Wire::Socket(socket), info, common, style, heartbeat)
+    }
+
+    /// An outbox whose frames are asked for by the body of an HTTP answer.
+    #[must_use]
+    pub fn for_body(
+        info: Arc<SessionInfo>,
+        common: Rc<Common>,
+        style: Style,
+        heartbeat: Heartbeat,
+    ) -> Rc<Self> {
+        Self::on(Wire::Body, info, common, style, heartbeat)
+    }
+
+    fn on(
+        wire: Wire,
+        info: Arc<SessionInfo>,
+        common: Rc<Common>,
+        style: Style,
         heartbeat: Heartbeat,
     ) -> Rc<Self> {
         Rc::new(Self {
             info,
             common,
-            form,
-            text_heartbeat,
+            style,
+            pings_open: Cell::new(0),
+            busy: Cell::new(false),
             key: Cell::new(None),
             dirty: Cell::new(false),
             inner: RefCell::new(Inner {
-                socket,
+                wire,
                 queue: Queue::default(),
                 phase: Phase::Open,
                 ending: None,
@@ -164,20 +198,36 @@ impl Outbox {
         self.inner.borrow().ending.clone()
     }
 
+    /// How this session speaks.
+    #[must_use]
+    pub fn style(&self) -> &Style {
+        &self.style
+    }
+
     /// Queues a data message of the session's own, deflated where that was agreed and pays.
     pub fn reply(&self, opcode: Opcode, payload: &[u8]) {
         let compression = &self.common.bounds.compression;
-        let deflated = match self.form {
-            Form::RawDeflated(bits) if payload.len() >= compression.min_bytes => {
-                crate::publication::deflate(payload, bits, compression.level)
-            }
-            _ => None,
-        };
-        let frame = match deflated {
-            Some(deflated) => codec::encode_compressed(opcode, &deflated),
-            None => codec::encode(opcode, payload),
-        };
+        let frame = frame_message(self.style.form.framing, opcode, payload, compression);
         self.own(frame, Kind::Reply);
+    }
+
+    /// Queues a message of the client protocol: a reply, or a push for this session alone.
+    pub fn message(&self, message: &[u8]) {
+        let compression = &self.common.bounds.compression;
+        self.own(self.style.own_message(message, compression), Kind::Reply);
+    }
+
+    /// Queues bytes that are framed already.
+    pub fn framed(&self, bytes: Bytes) {
+        self.own(bytes, Kind::Reply);
+    }
+
+    /// The answer to a ping of the protocol came; false if none was asked for.
+    #[must_use]
+    pub fn take_pong(&self) -> bool {
+        let open = self.pings_open.get();
+        self.pings_open.set(open.saturating_sub(1));
+        open > 0
     }
 
     /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading is paused.
@@ -192,18 +242,30 @@ impl Outbox {
         }
     }
 
-    /// Queues a publication; returns whether the caller is to note this outbox for a flush at the end of its
-    /// turn, which it is told once a turn.
-    pub fn push(&self, publication: &SharedPublication, now: Instant) -> bool {
+    /// Queues a publication in a form; `policy` in place of the node's. Publications that were dropped for it are given to
+    /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its turn, which it is told once a
+    /// turn.
+    pub fn push(
+        &self,
+        publication: &SharedPublication,
+        form: Form,
+        policy: Option<SlowPolicy>,
+        now: Instant,
+        lost: impl FnOnce(Vec<SharedPublication>),
+    ) -> bool {
         let mut inner = self.inner.borrow_mut();
         if inner.phase != Phase::Open {
             return false;
         }
-        let pushed = inner
-            .queue
-            .push(publication.clone(), self.form, &self.common.bounds);
-        match pushed {
-            Pushed::Queued { dropped } => self.common.stats.dropped.add(dropped),
+        let bounds = &self.common.bounds;
+        let policy = policy.unwrap_or(bounds.policy);
+        match inner.queue.push(publication.clone(), form, policy, bounds) {
+            Pushed::Queued { dropped } => {
+                if !dropped.is_empty() {
+                    self.common.stats.dropped.add(dropped.len() as u64);
+                    lost(dropped);
+                }
+            }
             Pushed::Overflow => {
                 self.common.stats.slow_disconnects.add(1);
                 // Who takes too little would never get to the Close behind all that waits.
@@ -221,7 +283,13 @@ impl Outbox {
     }
 
     fn deaf(&self, inner: &Inner) -> bool {
-        inner.phase == Phase::Open && inner.queue.reply_cost() > self.common.bounds.bytes_max / 2
+        inner.phase == Phase::Open
+            && (self.busy.get() || inner.queue.reply_cost() > self.common.bounds.bytes_max / 2)
+    }
+
+    /// Says that the session waits for someone else and does not read meanwhile, so that no life can be seen.
+    pub fn set_busy(&self, busy: bool) {
+        self.busy.set(busy);
     }
 
     /// Whether everything is out and our direction is shut.
@@ -234,7 +302,8 @@ impl Outbox {
     pub fn life(&self, bytes: usize) {
         self.info.traffic.bytes_in.add(bytes as u64);
         self.common.stats.bytes_in.add(bytes as u64);
-        self.inner.borrow_mut().heartbeat.life(&self.common.rhythm);
+        let rhythm = self.style.rhythm(self.common.rhythm);
+        self.inner.borrow_mut().heartbeat.life(&rhythm);
     }
 
     /// A data message came in.
@@ -243,13 +312,49 @@ impl Outbox {
         self.common.stats.messages_in.add(1);
     }
 
+    /// Takes the next frame for the body of an HTTP answer, which is then responsible for it; `Ready(None)` when the answer is to
+    /// end.
+    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        let mut inner = self.inner.borrow_mut();
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.waker = Some(cx.waker().clone());
+        }
+        if inner.phase == Phase::Ended {
+            return Poll::Ready(None);
+        }
+        let Some(frame) = inner.queue.take(&self.common.bounds) else {
+            if inner.phase == Phase::Open {
+                return Poll::Pending;
+            }
+            inner.phase = Phase::Ended;
+            return Poll::Ready(None);
+        };
+        let bytes = frame.bytes(&self.common.bounds.compression).len();
+        self.count_left(&mut inner, &frame, bytes, Instant::now());
+        Poll::Ready(Some(frame))
+    }
+
+    /// The bytes of a frame that was taken.
+    #[must_use]
+    pub fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
+        frame.bytes(&self.common.bounds.compression)
+    }
+
     /// Ends the session in an orderly way: what is queued goes out, then the Close, then the client's Close is
     /// awaited until `close.timeout`.
     pub fn close(&self, close: Close, now: Instant) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
             self.queue_close(&mut inner, &close);
-            inner.phase = Phase::Closing;
+            inner.phase = match inner.wire {
+                Wire::Socket(_) => Phase::Closing,
+                // HTTP has no Close that could be answered.
+                Wire::Body => Phase::Lingering,
+            };
             self.end_with(&mut inner, Ending::ByServer(close), now);
         }
     }
@@ -294,10 +399,9 @@ impl Outbox {
     }
 
     fn queue_close(&self, inner: &mut Inner, close: &Close) {
-        let bytes = codec::encode_close(close.code, &close.reason);
         inner
             .queue
-            .push_own(bytes, Kind::Close, &self.common.bounds);
+            .push_own(self.style.farewell(close), Kind::Close, &self.common.bounds);
     }
 
     fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
@@ -313,7 +417,10 @@ impl Outbox {
 
     /// Reads into `buf`, as the session's task.
     pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner.borrow_mut().socket).poll_read(cx, buf)
+        match &mut self.inner.borrow_mut().wire {
+            Wire::Socket(socket) => Pin::new(socket).poll_read(cx, buf),
+            Wire::Body => Poll::Pending,
+        }
     }
 
     fn cut(&self, inner: &mut Inner, ending: Ending) {

@@ -9,7 +9,7 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::{Inner, Outbox, Phase};
+use super::{Inner, Outbox, Phase, Wire};
 use crate::{
     close::Ending,
     transport::queue::{Frame, Kind},
@@ -56,6 +56,12 @@ impl Outbox {
         if inner.phase == Phase::Ended {
             return;
         }
+        if matches!(inner.wire, Wire::Body) {
+            if !inner.queue.is_empty() {
+                cx.waker().wake_by_ref();
+            }
+            return;
+        }
         match self.write_all(inner, cx, now) {
             Ok(true) => inner.stalled = None,
             Ok(false) => {
@@ -72,12 +78,18 @@ impl Outbox {
     /// Returns whether everything is out, and the direction shut where that was next.
     fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
         while !inner.queue.is_empty() {
+            if let Some(separator) = self.style.separator() {
+                self.join_front(inner, separator, now);
+            }
+            let Wire::Socket(socket) = &mut inner.wire else {
+                return Ok(true);
+            };
             let sent = match inner.queue.single(&self.common.bounds) {
-                Some(bytes) => inner.socket.poll_send(cx, bytes),
+                Some(bytes) => socket.poll_send(cx, bytes),
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                     let filled = inner.queue.slices(&mut slices, &self.common.bounds);
-                    inner.socket.poll_send_vectored(cx, &slices[..filled])
+                    socket.poll_send_vectored(cx, &slices[..filled])
                 }
             };
             let Poll::Ready(n) = sent else {
@@ -88,17 +100,20 @@ impl Outbox {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             // TLS takes plain text into a buffer of its own, which says nothing of the peer.
-            let taken = inner.socket.taken();
+            let taken = socket.taken();
             if taken.is_none() || taken > inner.taken {
                 inner.taken = taken;
                 inner.stalled = None;
             }
-            inner.unflushed = inner.socket.buffers();
+            inner.unflushed = socket.buffers();
             self.count_written(inner, n, now);
         }
+        let Wire::Socket(socket) = &mut inner.wire else {
+            return Ok(true);
+        };
         if inner.unflushed {
-            let flushed = Pin::new(&mut inner.socket).poll_flush(cx)?;
-            let taken = inner.socket.taken();
+            let flushed = Pin::new(&mut *socket).poll_flush(cx)?;
+            let taken = socket.taken();
             if taken > inner.taken {
                 inner.taken = taken;
                 inner.stalled = None;
@@ -109,13 +124,56 @@ impl Outbox {
             inner.unflushed = false;
         }
         if inner.phase == Phase::Lingering && !inner.shut {
-            match Pin::new(&mut inner.socket).poll_shutdown(cx) {
+            match Pin::new(socket).poll_shutdown(cx) {
                 Poll::Pending => return Ok(false),
                 // A peer that has gone already cannot be told so; reading will notice.
                 Poll::Ready(_) => inner.shut = true,
             }
         }
         Ok(true)
+    }
+
+    /// Messages that wait leave in one frame; each is counted here, the frame when it is out.
+    fn join_front(&self, inner: &mut Inner, separator: &[u8], now: Instant) {
+        let (mut ping_left, stats) = (false, &self.common.stats);
+        inner
+            .queue
+            .join_front(separator, &self.common.bounds, |frame| match frame {
+                Frame::Own { kind, .. } => ping_left |= *kind == Kind::Ping,
+                Frame::Shared { publication, .. } => {
+                    let delay = now.saturating_duration_since(publication.accepted());
+                    stats.delays.observe(delay, 1);
+                }
+            });
+        if ping_left {
+            inner.heartbeat.ping_left(now);
+        }
+    }
+
+    /// Counts a frame that was taken by the body of an HTTP answer.
+    pub(super) fn count_left(&self, inner: &mut Inner, frame: &Frame, bytes: usize, now: Instant) {
+        let (traffic, stats) = (&self.info.traffic, &self.common.stats);
+        match frame {
+            Frame::Own {
+                kind: Kind::Reply, ..
+            } => {}
+            Frame::Shared { publication, .. } => {
+                let delay = now.saturating_duration_since(publication.accepted());
+                stats.delays.observe(delay, 1);
+            }
+            Frame::Own { kind, .. } => {
+                if *kind == Kind::Ping {
+                    inner.heartbeat.ping_left(now);
+                }
+                traffic.bytes_out.add(bytes as u64);
+                stats.bytes_out.add(bytes as u64);
+                return;
+            }
+        }
+        traffic.messages_out.add(1);
+        traffic.bytes_out.add(bytes as u64);
+        stats.messages_out.add(1);
+        stats.bytes_out.add(bytes as u64);
     }
 
     fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
@@ -125,7 +183,11 @@ impl Outbox {
             .queue
             .advance(n, &self.common.bounds, |frame, _| match frame {
                 Frame::Own { kind, .. } => {
-                    messages += u64::from(*kind == Kind::Reply);
+                    messages += match kind {
+                        Kind::Reply => 1,
+                        Kind::Batch { messages, .. } => u64::from(*messages),
+                        Kind::Pong | Kind::Ping | Kind::Close => 0,
+                    };
                     ping_left |= *kind == Kind::Ping;
                 }
                 Frame::Shared { publication, .. } => {

@@ -1,0 +1,467 @@
+//! What one lock of the memory broker guards: channels with their listeners, streams and presence, and idempotency keys.
+//! Pure data, `now` is always a parameter.
+//!
+//! Every stream has exactly one alarm, at the time its oldest item expires or, without items, its position does. So expiry
+//! costs one heap entry a stream, and the bound on all histories finds the stream whose oldest item is next to go.
+
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::{
+    broker::{History, PresenceStats, Query, Retention, Version},
+    id::{Epoch, Position, SessionId, ShardId},
+    protocol::ClientInfo,
+    publication::Item,
+    registry::ChannelName,
+};
+
+/// What a stream is charged against the bound on histories beside its items: its own structs, its name, its alarm.
+const STREAM_BYTES: usize = 320;
+/// What an item is charged beside its weight: its place in the list.
+const KEPT_BYTES: usize = 32;
+/// Alarms looked at in one call of [`Stripe::expire`], so that the lock is never held long.
+const ALARMS_A_TURN: usize = 1024;
+/// No alarm comes back sooner: what expires in between waits for it.
+const ALARM_MIN: Duration = Duration::from_secs(1);
+/// How often a stream without items, but with listeners, is looked at.
+const LISTENED_ALARM: Duration = Duration::from_secs(60);
+
+/// How often presences are looked through.
+const PRESENCE_LOOK: Duration = Duration::from_secs(60);
+
+struct Kept {
+    until: Instant,
+    item: Arc<Item>,
+}
+
+impl Kept {
+    fn weight(&self) -> usize {
+        self.item.weight() + KEPT_BYTES
+    }
+}
+
+/// A channel's history and its place.
+struct Stream {
+    epoch: Epoch,
+    top: u64,
+    items: VecDeque<Kept>,
+    /// The position is kept at least so long.
+    keep_until: Instant,
+    version: Option<Box<Version>>,
+}
+
+impl Stream {
+    fn position(&self) -> Position {
+        Position {
+            offset: self.top,
+            epoch: self.epoch,
+        }
+    }
+
+    /// Drops the oldest item; returns what it weighed.
+    fn pop(&mut self) -> usize {
+        let weight = self.items.pop_front().map_or(0, |kept| kept.weight());
+        if self.items.is_empty() {
+            self.items = VecDeque::new();
+        }
+        weight
+    }
+
+    fn trim(&mut self, now: Instant) -> usize {
+        let mut freed = 0;
+        while self.items.front().is_some_and(|kept| kept.until <= now) {
+            freed += self.pop();
+        }
+        freed
+    }
+
+    fn alarm_at(&self) -> Instant {
+        self.items
+            .front()
+            .map_or(self.keep_until, |kept| kept.until)
+    }
+}
+
+struct Present {
+    info: Arc<ClientInfo>,
+    until: Instant,
+}
+
+/// A channel; vanishes when it is empty.
+#[derive(Default)]
+pub(super) struct Channel {
+    listeners: Vec<(ShardId, u32)>,
+    stream: Option<Box<Stream>>,
+}
+
+impl Channel {
+    /// Shards with a member, and how many members each has.
+    pub(super) fn listening(&self) -> impl ExactSizeIterator<Item = (ShardId, usize)> + '_ {
+        self.listeners
+            .iter()
+            .map(|&(shard, members)| (shard, members as usize))
+    }
+
+    /// Returns whether it is the first.
+    pub(super) fn add_member(&mut self, shard: ShardId) -> bool {
+        let first = self.listeners.is_empty();
+        match self.listeners.iter_mut().find(|(id, _)| *id == shard) {
+            Some((_, members)) => *members += 1,
+            None => {
+                self.listeners.reserve_exact(1);
+                self.listeners.push((shard, 1));
+            }
+        }
+        first
+    }
+
+    /// Returns whether it was the last.
+    pub(super) fn remove_member(&mut self, shard: ShardId) -> bool {
+        let Some(index) = self.listeners.iter().position(|(id, _)| *id == shard) else {
+            return false;
+        };
+        self.listeners[index].1 -= 1;
+        if self.listeners[index].1 == 0 {
+            self.listeners.swap_remove(index);
+        }
+        self.listeners.is_empty()
+    }
+
+    /// The position, if `version` is not newer than what was published last under the same name.
+    pub(super) fn is_not_newer(&self, version: &Version) -> Option<Position> {
+        let stream = self.stream.as_ref()?;
+        let known = stream.version.as_ref()?;
+        (known.epoch == version.epoch && version.number <= known.number).then(|| stream.position())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.listeners.is_empty() && self.stream.is_none()
+    }
+}
+
+/// An item that entered a history.
+pub(super) struct Added {
+    pub(super) item: Arc<Item>,
+    pub(super) position: Position,
+    /// The item before it, if it is still kept.
+    pub(super) previous: Option<Arc<Item>>,
+}
+
+/// Everything under one lock.
+pub(super) struct Stripe {
+    pub(super) channels: HashMap<ChannelName, Channel>,
+    pub(super) keys: Keys,
+    alarms: BinaryHeap<Reverse<(Instant, ChannelName)>>,
+    presence: HashMap<ChannelName, HashMap<SessionId, Present>>,
+    /// When the presences are next looked through for those who vanished without leaving.
+    presence_look: Option<Instant>,
+    history_bytes: Arc<AtomicUsize>,
+}
+
+impl Stripe {
+    pub(super) fn new(history_bytes: Arc<AtomicUsize>) -> Self {
+        Self {
+            channels: HashMap::new(),
+            keys: Keys::default(),
+            alarms: BinaryHeap::new(),
+            presence: HashMap::new(),
+            presence_look: None,
+            history_bytes,
+        }
+    }
+
+    /// The stream of a channel, begun where there is none.
+    fn stream(&mut self, name: &ChannelName, keep_until: Instant) -> &mut Stream {
+        let channel = self.channels.entry(name.clone()).or_default();
+        let stream = channel.stream.get_or_insert_with(|| {
+            self.history_bytes.fetch_add(STREAM_BYTES, Relaxed);
+            self.alarms.push(Reverse((keep_until, name.clone())));
+            Box::new(Stream {
+                epoch: Epoch::random(),
+                top: 0,
+                items: VecDeque::new(),
+                keep_until,
+                version: None,
+            })
+        });
+        stream.keep_until = stream.keep_until.max(keep_until);
+        stream
+    }
+
+    /// Gives an item its offset and keeps it.
+    pub(super) fn add(
+        &mut self,
+        name: &ChannelName,
+        mut item: Item,
+        retention: Retention,
+        version: Option<Box<Version>>,
+        now: Instant,
+    ) -> Added {
+        let until = now + retention.ttl;
+        let stream = self.stream(name, until);
+        let mut freed = stream.trim(now);
+        let previous = stream.items.back().map(|kept| kept.item.clone());
+        stream.top += 1;
+        item.offset = stream.top;
+        let item = Arc::new(item);
+        let kept = Kept {
+            until,
+            item: item.clone(),
+        };
+        let added = kept.weight();
+        if stream.items.is_empty() && retention.size == 1 {
+            stream.items.reserve_exact(1);
+        }
+        while stream.items.len() >= retention.size {
+            freed += stream.pop();
+        }
+        stream.items.push_back(kept);
+        stream.version = version.or(stream.version.take());
+        let position = stream.position();
+        self.history_bytes.fetch_add(added, Relaxed);
+        self.history_bytes.fetch_sub(freed, Relaxed);
+        Added {
+            item,
+            position,
+            previous,
+        }
+    }
+
+    /// Reads a history.
+    pub(super) fn read(&mut self, name: &ChannelName, query: Query, now: Instant) -> History {
+        let stream = self.stream(name, now + query.keep);
+        let freed = stream.trim(now);
+        let top = stream.position();
+        let limit = query.limit.unwrap_or(usize::MAX);
+        let items = stream.items.iter().map(|kept| &kept.item);
+        let items = if query.reverse {
+            let older = items
+                .rev()
+                .filter(|item| query.since.is_none_or(|since| item.offset < since));
+            older.take(limit).cloned().collect()
+        } else {
+            // Offsets are without gaps, so the place of the first that is wanted can be counted.
+            let first = stream.items.front().map_or(0, |kept| kept.item.offset);
+            let skip = query
+                .since
+                .map_or(0, |since| since.saturating_add(1).saturating_sub(first));
+            let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+            items.skip(skip).take(limit).cloned().collect()
+        };
+        self.history_bytes.fetch_sub(freed, Relaxed);
+        History { items, top }
+    }
+
+    pub(super) fn forget_items(&mut self, name: &ChannelName) {
+        if let Some(stream) = self
+            .channels
+            .get_mut(name)
+            .and_then(|channel| channel.stream.as_mut())
+        {
+            let mut freed = 0;
+            while !stream.items.is_empty() {
+                freed += stream.pop();
+            }
+            self.history_bytes.fetch_sub(freed, Relaxed);
+        }
+    }
+
+    pub(super) fn present(
+        &mut self,
+        name: &ChannelName,
+        session: SessionId,
+        info: Arc<ClientInfo>,
+        until: Instant,
+    ) {
+        let presence = self.presence.entry(name.clone()).or_default();
+        presence.insert(session, Present { info, until });
+    }
+
+    pub(super) fn absent(&mut self, name: &ChannelName, session: SessionId) {
+        if let Some(presence) = self.presence.get_mut(name) {
+            presence.remove(&session);
+            if presence.is_empty() {
+                self.presence.remove(name);
+            }
+        }
+    }
+
+    /// Who is present in a channel.
+    pub(super) fn presence(
+        &self,
+        name: &ChannelName,
+        now: Instant,
+    ) -> impl Iterator<Item = (SessionId, &Arc<ClientInfo>)> {
+        let all = self.presence.get(name).into_iter().flatten();
+        all.filter(move |(_, present)| present.until > now)
+            .map(|(&id, present)| (id, &present.info))
+    }
+
+    pub(super) fn presence_stats(&self, name: &ChannelName, now: Instant) -> PresenceStats {
+        let mut users = HashSet::new();
+        let mut clients = 0;
+        for (_, info) in self.presence(name, now) {
+            clients += 1;
+            users.insert(info.user.as_str());
+        }
+        PresenceStats {
+            clients,
+            users: users.len(),
+        }
+    }
+
+    pub(super) fn drop_if_empty(&mut self, name: &ChannelName) {
+        if self.channels.get(name).is_some_and(Channel::is_empty) {
+            self.channels.remove(name);
+            if self.channels.capacity() > 1024 && self.channels.len() * 8 < self.channels.capacity()
+            {
+                self.channels.shrink_to_fit();
+            }
+        }
+    }
+
+    /// Lets go of what has expired.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.keys.expire(now);
+        self.expire_presence(now);
+        for _ in 0..ALARMS_A_TURN {
+            if self.alarms.peek().is_none_or(|Reverse((at, _))| *at > now) {
+                return;
+            }
+            let Some(Reverse((_, name))) = self.alarms.pop() else {
+                return;
+            };
+            let Some(channel) = self.channels.get_mut(&name) else {
+                continue;
+            };
+            let Some(stream) = &mut channel.stream else {
+                continue;
+            };
+            self.history_bytes.fetch_sub(stream.trim(now), Relaxed);
+            let mut next = stream.alarm_at().max(now + ALARM_MIN);
+            if stream.items.is_empty() && stream.keep_until <= now {
+                if channel.listeners.is_empty() {
+                    self.drop_stream(&name);
+                    continue;
+                }
+                next = now + LISTENED_ALARM;
+            }
+            self.alarms.push(Reverse((next, name)));
+        }
+    }
+
+    /// Takes out the stream that has no items; its alarm is gone already.
+    fn drop_stream(&mut self, name: &ChannelName) {
+        if let Some(channel) = self.channels.get_mut(name)
+            && channel.stream.take().is_some()
+        {
+            self.history_bytes.fetch_sub(STREAM_BYTES, Relaxed);
+            self.drop_if_empty(name);
+        }
+    }
+
+    /// When the next item or position here expires.
+    pub(super) fn next_end(&self) -> Option<Instant> {
+        self.alarms.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes one step to make room: the item that is next to expire goes, or the position of a channel without items that nobody
+    /// listens to.
+    pub(super) fn evict(&mut self) {
+        let Some(Reverse((at, name))) = self.alarms.pop() else {
+            return;
+        };
+        let Some(channel) = self.channels.get_mut(&name) else {
+            return;
+        };
+        let Some(stream) = &mut channel.stream else {
+            return;
+        };
+        let mut next = stream.alarm_at();
+        if next <= at {
+            if !stream.items.is_empty() {
+                self.history_bytes.fetch_sub(stream.pop(), Relaxed);
+                next = stream.alarm_at();
+            } else if channel.listeners.is_empty() {
+                return self.drop_stream(&name);
+            } else {
+                // Its members' number is bounded, and with it what this costs.
+                next = at + LISTENED_ALARM;
+            }
+        }
+        self.alarms.push(Reverse((next, name)));
+    }
+
+    /// Drops everyone who vanished without leaving, once a minute; readers leave them out anyway.
+    fn expire_presence(&mut self, now: Instant) {
+        if self.presence_look.is_some_and(|at| at > now) {
+            return;
+        }
+        self.presence_look = Some(now + PRESENCE_LOOK);
+        self.presence.retain(|_, presence| {
+            presence.retain(|_, present| present.until > now);
+            !presence.is_empty()
+        });
+    }
+}
+
+/// Keys of publications that were published, with the place they got.
+#[derive(Default)]
+pub(super) struct Keys {
+    known: HashMap<Box<str>, Option<Position>>,
+    /// In the order of their end, since all are kept equally long.
+    ends: VecDeque<(Instant, Box<str>)>,
+}
+
+/// Keys under one lock.
+const KEYS_MAX: usize = super::KEYS_MAX / super::STRIPES;
+
+impl Keys {
+    fn joined(channel: &str, key: &str) -> Box<str> {
+        // No channel name holds a space, so no two pairs are joined alike.
+        format!("{channel} {key}").into()
+    }
+
+    /// The place that a key's publication got; absent: the key is new.
+    pub(super) fn get(&self, channel: &str, key: &str, now: Instant) -> Option<Option<Position>> {
+        if self.ends.back().is_none_or(|(end, _)| *end <= now) {
+            return None;
+        }
+        self.known.get(&Self::joined(channel, key)).copied()
+    }
+
+    pub(super) fn insert(
+        &mut self,
+        channel: &str,
+        key: Box<str>,
+        place: Option<Position>,
+        end: Instant,
+    ) {
+        let joined = Self::joined(channel, &key);
+        if self.ends.len() >= KEYS_MAX
+            && let Some((_, oldest)) = self.ends.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+        self.known.insert(joined.clone(), place);
+        self.ends.push_back((end, joined));
+    }
+
+    fn expire(&mut self, now: Instant) {
+        for _ in 0..ALARMS_A_TURN {
+            if self.ends.front().is_none_or(|(end, _)| *end > now) {
+                return;
+            }
+            if let Some((_, key)) = self.ends.pop_front() {
+                self.known.remove(&key);
+            }
+        }
+    }
+}

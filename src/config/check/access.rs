@@ -1,0 +1,91 @@
+//! What must hold for `[token]`, `[client]` and `[api]`. Reads the key files that the settings name; no fault repeats a key.
+
+use std::fs;
+
+use jsonwebtoken::DecodingKey;
+
+use super::{
+    super::{hub::Client, load::Errors, sheet::Sheet},
+    elements::check_origin,
+    hooks::check_url,
+};
+
+/// Whether a key for tokens is set. One that could not be read counts, since that was told already.
+pub(super) fn has_keys(sheet: &Sheet) -> bool {
+    let token = &sheet.token;
+    !token.hmac_secret.is_empty()
+        || !token.public_keys.is_empty()
+        || token.jwks_url.is_some()
+        || ["hmac_secret", "public_keys", "jwks_url"]
+            .iter()
+            .any(|name| sheet.is_broken(&format!("token.{name}")))
+}
+
+pub(super) fn check_access(sheet: &Sheet, errors: &mut Errors) -> Client {
+    let mut fault = |path: &str, what: String| {
+        if !sheet.is_broken(path) {
+            errors.add(&sheet.origin(path), path, what);
+        }
+    };
+    for (index, key) in sheet.token.public_keys.iter().enumerate() {
+        if let Err(what) = check_public_key(key) {
+            fault("token.public_keys", format!("key {}: {what}", index + 1));
+        }
+    }
+    if let Some(Err(what)) = sheet.token.jwks_url.as_deref().map(check_url) {
+        fault("token.jwks_url", what);
+    }
+    for origin in sheet.client.origins.iter().flatten() {
+        if let Err(what) = check_origin(origin) {
+            fault("client.origins", what);
+        }
+    }
+    if sheet.client.connect_timeout.is_zero() {
+        fault(
+            "client.connect_timeout",
+            "expected a time above 0".to_string(),
+        );
+    }
+    if sheet.api.body_bytes == 0 {
+        fault(
+            "api.body_bytes",
+            "0 would take nothing; expected at least 1".to_string(),
+        );
+    }
+    Client {
+        anonymous: sheet.client.anonymous.unwrap_or(!has_keys(sheet)),
+        origins: sheet.client.origins.clone(),
+        connect_timeout: sheet.client.connect_timeout,
+    }
+}
+
+/// A key as it is written: a PEM text, or the path of a file with one.
+fn check_public_key(key: &str) -> Result<(), String> {
+    const MARK: &str = "-----BEGIN ";
+    let pem = if key.contains(MARK) {
+        key.to_string()
+    } else {
+        fs::read_to_string(key)
+            .map_err(|error| format!("is no PEM text, and as a file cannot be read: {error}"))?
+    };
+    if !pem.contains(MARK) {
+        return Err("the file holds no PEM text (-----BEGIN PUBLIC KEY-----)".to_string());
+    }
+    if pem.contains("PRIVATE KEY-----") {
+        return Err(
+            "is a private key, which belongs to who makes the tokens; expected the public one"
+                .to_string(),
+        );
+    }
+    let bytes = pem.as_bytes();
+    let readers = [
+        DecodingKey::from_rsa_pem,
+        DecodingKey::from_ec_pem,
+        DecodingKey::from_ed_pem,
+    ];
+    if readers.iter().any(|read| read(bytes).is_ok()) {
+        Ok(())
+    } else {
+        Err("is no public key for RS, PS, ES or EdDSA in PEM".to_string())
+    }
+}

@@ -1,0 +1,49 @@
+//! Which paths the built-in routes have, so that no raw endpoint takes one of them. Knows only what the settings switch on.
+
+use super::super::sheet::Sheet;
+
+/// Paths of the built-in routes, with the table that can leave them out.
+const ROUTES: [(&str, &str); 12] = [
+    ("/", "page"),
+    ("/status", "status"),
+    ("/status/sessions", "status"),
+    ("/health", "health"),
+    ("/ready", "ready"),
+    ("/metrics", "metrics"),
+    ("/diag", "diag"),
+    ("/emulation", "connection"),
+    ("/sse", "sse"),
+    ("/poll", "longpoll"),
+    ("/send", "send"),
+    ("/api", "api"),
+];
+
+/// Prefixes of whose paths none is free.
+const BELOW: [(&str, &str); 3] = [
+    ("/static/", "page"),
+    ("/connection/", "connection"),
+    ("/api/", "api"),
+];
+
+/// The table of the built-in route that serves a path, if one does.
+pub(super) fn taken_by(sheet: &Sheet, path: &str) -> Option<&'static str> {
+    let enabled = |route: &str| match route {
+        "page" => sheet.page.enabled,
+        "status" => sheet.status.enabled,
+        "health" => sheet.health.enabled,
+        "ready" => sheet.ready.enabled,
+        "metrics" => sheet.metrics.enabled,
+        "connection" => sheet.connection.enabled,
+        "sse" => sheet.sse.enabled,
+        "longpoll" => sheet.longpoll.enabled,
+        "send" => sheet.send.enabled,
+        "api" => sheet.api.enabled,
+        _ => sheet.diag.enabled,
+    };
+    let exact = ROUTES.iter().filter(|(taken, _)| *taken == path);
+    let below = BELOW.iter().filter(|(prefix, _)| path.starts_with(prefix));
+    exact
+        .chain(below)
+        .map(|(_, route)| *route)
+        .find(|route| enabled(route))
+}

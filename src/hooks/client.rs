@@ -1,0 +1,224 @@
+//! [`HookClient`]: asks the backend, one call for one question.
+//!
+//! Owned by the node, shared by an `Arc`. Here are the questions; how a call goes out is in [`super::call`], with its
+//! bounds. It must not decide anything: what a failure means is its caller's to say.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use reqwest::header::HeaderName;
+
+use super::{
+    Answer, Caller, ConnectAnswer, HeaderList, HookSnapshot, Kind, PublishAnswer, RefreshAnswer,
+    Signer, SubscribeAnswer,
+    call::{Outgoing, Target},
+    caller::header_text,
+    gate::Gate,
+    http::{HookSetupError, HttpClient, Reply, endpoint, shown},
+    message::{self, MessagePayload},
+    request::Request,
+    seldom::Seldom,
+    stats::HookStats,
+};
+use crate::config::hub::{Hook, Hooks};
+
+/// See the module.
+#[derive(Debug)]
+pub struct HookClient {
+    pub(super) http: HttpClient,
+    pub(super) targets: [Option<Target>; Kind::ALL.len()],
+    pub(super) headers: HeaderList,
+    pub(super) signer: Option<Signer>,
+    pub(super) gate: Gate,
+    pub(super) stats: HookStats,
+}
+
+impl HookClient {
+    /// A client for the hooks that are set.
+    ///
+    /// # Errors
+    /// When an address is none, or TLS cannot be set up.
+    pub fn new(settings: &Hooks) -> Result<Arc<Self>, HookSetupError> {
+        let mut targets = [const { None }; Kind::ALL.len()];
+        for &kind in Kind::ALL {
+            if let Some(hook) = hook(settings, kind) {
+                targets[kind as usize] = Some(Target {
+                    url: endpoint(&format!("hooks.{}", kind.word()), &hook.url)?,
+                    shown: shown(&hook.url),
+                    timeout: hook.timeout,
+                    log: Seldom::default(),
+                });
+            }
+        }
+        Ok(Arc::new(Self {
+            http: HttpClient::new()?,
+            targets,
+            headers: HeaderList::new(&settings.headers),
+            signer: settings.secret.as_ref().map(Signer::new),
+            gate: Gate::new(settings.concurrency, settings.queue),
+            stats: HookStats::default(),
+        }))
+    }
+
+    /// Whether this hook is set.
+    #[must_use]
+    pub fn has(&self, kind: Kind) -> bool {
+        self.targets[kind as usize].is_some()
+    }
+
+    /// Whether a header of the handshake goes along; name in any case.
+    #[must_use]
+    pub fn passes(&self, header_name: &str) -> bool {
+        self.headers.passes(header_name)
+    }
+
+    /// The pool, for others who ask backends.
+    #[must_use]
+    pub fn http(&self) -> HttpClient {
+        self.http.clone()
+    }
+
+    /// The numbers now.
+    #[must_use]
+    pub fn stats(&self) -> HookSnapshot {
+        self.stats.snapshot(self.gate.waiting())
+    }
+
+    /// Who is this client, and may it connect?
+    ///
+    /// # Errors
+    /// [`HookFailure`], as for all hooks.
+    pub async fn connect(
+        &self,
+        caller: &Caller,
+        data: Bytes,
+        name: &str,
+        version: &str,
+        channels: &[String],
+    ) -> Answer<ConnectAnswer> {
+        let request = Request {
+            name,
+            version,
+            channels,
+            ..Request::newcomer(caller)
+        };
+        self.ask(Kind::Connect, caller, &request.with_data(&data))
+            .await
+    }
+
+    /// May this session go on?
+    ///
+    /// # Errors
+    /// [`HookFailure`].
+    pub async fn refresh(&self, caller: &Caller) -> Answer<RefreshAnswer> {
+        self.ask(Kind::Refresh, caller, &Request::of(caller)).await
+    }
+
+    /// May this client subscribe?
+    ///
+    /// # Errors
+    /// [`HookFailure`].
+    pub async fn subscribe(
+        &self,
+        caller: &Caller,
+        channel: &str,
+        token: &str,
+        data: Bytes,
+    ) -> Answer<SubscribeAnswer> {
+        let request = Request {
+            channel: Some(channel),
+            token,
+            ..Request::of(caller)
+        };
+        self.ask(Kind::Subscribe, caller, &request.with_data(&data))
+            .await
+    }
+
+    /// May this subscription go on?
+    ///
+    /// # Errors
+    /// [`HookFailure`].
+    pub async fn sub_refresh(&self, caller: &Caller, channel: &str) -> Answer<RefreshAnswer> {
+        let request = Request {
+            channel: Some(channel),
+            ..Request::of(caller)
+        };
+        self.ask(Kind::SubRefresh, caller, &request).await
+    }
+
+    /// May this client publish, and what?
+    ///
+    /// # Errors
+    /// [`HookFailure`].
+    pub async fn publish(
+        &self,
+        caller: &Caller,
+        channel: &str,
+        data: Bytes,
+    ) -> Answer<PublishAnswer> {
+        let request = Request {
+            channel: Some(channel),
+            ..Request::of(caller)
+        };
+        self.ask(Kind::Publish, caller, &request.with_data(&data))
+            .await
+    }
+
+    /// Answers a client's call.
+    ///
+    /// # Errors
+    /// [`HookFailure`].
+    pub async fn rpc(&self, caller: &Caller, method: &str, data: Bytes) -> Answer<Bytes> {
+        let request = Request {
+            method: Some(method),
+            ..Request::of(caller)
+        };
+        self.ask(Kind::Rpc, caller, &request.with_data(&data)).await
+    }
+
+    /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in order.
+    ///
+    /// # Errors
+    /// [`HookFailure::Unavailable`].
+    pub async fn message(
+        &self,
+        caller: &Caller,
+        path: &str,
+        payload: MessagePayload,
+    ) -> Answer<Vec<MessagePayload>> {
+        let about = [
+            ("x-fanfare-client", caller.client.as_str()),
+            ("x-fanfare-user", &caller.user),
+            ("x-fanfare-path", path),
+            ("x-fanfare-transport", caller.transport),
+        ];
+        let mut headers: Vec<_> = self.headers.pick(caller).collect();
+        headers.extend(
+            about.into_iter().filter_map(|(name, text)| {
+                Some((HeaderName::from_static(name), header_text(text)?))
+            }),
+        );
+        let outgoing = Outgoing {
+            content_type: message::content_type(&payload),
+            body: message::body(payload),
+            headers,
+        };
+        let is_answer = Reply::is_success;
+        self.call(Kind::Message, outgoing, is_answer, message::messages)
+            .await
+    }
+}
+
+fn hook(settings: &Hooks, kind: Kind) -> Option<&Hook> {
+    match kind {
+        Kind::Connect => &settings.connect,
+        Kind::Refresh => &settings.refresh,
+        Kind::Subscribe => &settings.subscribe,
+        Kind::SubRefresh => &settings.sub_refresh,
+        Kind::Publish => &settings.publish,
+        Kind::Rpc => &settings.rpc,
+        Kind::Message => &settings.message,
+        Kind::Events => &settings.events,
+    }
+    .as_ref()
+}

@@ -1,0 +1,165 @@
+//! The JSON bodies that hooks are asked with, in the shapes of Centrifugo's proxy.
+//!
+//! Pure. Data that is JSON goes as it stands, checked but not parsed into a tree; other data, and all data of binary
+//! sessions, as `b64data`. Fields without a value are left out, except `user`, which a backend always finds where
+//! there can be one. A request is as large as what the client sent, which the limits of messages bound.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::Caller;
+
+/// One request; hooks fill in what their shape has.
+#[derive(Serialize)]
+pub(super) struct Request<'a> {
+    pub(super) client: &'a str,
+    pub(super) transport: &'a str,
+    pub(super) protocol: &'a str,
+    pub(super) encoding: &'a str,
+    /// Absent only in `connect`, where nobody knows it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) name: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) version: &'a str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub(super) channels: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(super) token: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) method: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) data: Option<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) b64data: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) meta: Option<&'a RawValue>,
+}
+
+impl<'a> Request<'a> {
+    /// What `connect` says of a caller that has neither a user nor metadata yet.
+    pub(super) fn newcomer(caller: &'a Caller) -> Self {
+        Self {
+            client: &caller.client,
+            transport: caller.transport,
+            protocol: caller.protocol,
+            encoding: caller.encoding,
+            user: None,
+            name: "",
+            version: "",
+            channels: &[],
+            channel: None,
+            token: "",
+            method: None,
+            data: None,
+            b64data: None,
+            meta: None,
+        }
+    }
+
+    /// What all other hooks say of a caller.
+    pub(super) fn of(caller: &'a Caller) -> Self {
+        Self {
+            user: Some(&caller.user),
+            meta: serde_json::from_slice(&caller.meta).ok(),
+            ..Self::newcomer(caller)
+        }
+    }
+
+    /// With the client's data; none if it is empty.
+    pub(super) fn with_data(mut self, data: &'a Bytes) -> Self {
+        if self.encoding != "binary" {
+            self.data = serde_json::from_slice(data).ok();
+        }
+        if self.data.is_none() && !data.is_empty() {
+            self.b64data = Some(STANDARD.encode(data));
+        }
+        self
+    }
+
+    /// The body.
+    pub(super) fn body(&self) -> Bytes {
+        // Texts and checked JSON always serialise; an empty body would be the backend's to refuse.
+        serde_json::to_vec(self).unwrap_or_default().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn caller(encoding: &'static str, meta: &'static str) -> Caller {
+        Caller {
+            client: "c1".into(),
+            user: "alice".into(),
+            transport: "websocket",
+            protocol: "json",
+            encoding,
+            headers: Arc::default(),
+            meta: Bytes::from_static(meta.as_bytes()),
+        }
+    }
+
+    fn text(request: &Request) -> String {
+        String::from_utf8(request.body().to_vec()).unwrap()
+    }
+
+    const HEAD: &str =
+        r#"{"client":"c1","transport":"websocket","protocol":"json","encoding":"json""#;
+
+    #[test]
+    fn connect_has_no_user_and_leaves_out_what_is_empty() {
+        let caller = caller("json", r#"{"kept":1}"#);
+        assert_eq!(text(&Request::newcomer(&caller)), format!("{HEAD}}}"));
+        let channels = ["a".to_string(), "b".to_string()];
+        let data = Bytes::from_static(br#"{ "x": 1 }"#);
+        let request = Request {
+            name: "js",
+            version: "2",
+            channels: &channels,
+            ..Request::newcomer(&caller)
+        };
+        assert_eq!(
+            text(&request.with_data(&data)),
+            format!(
+                r#"{HEAD},"name":"js","version":"2","channels":["a","b"],"data":{{ "x": 1 }}}}"#
+            )
+        );
+    }
+
+    #[test]
+    fn the_others_always_have_a_user_and_meta_if_there_is_any() {
+        let mut caller = caller("json", r#"{"kept":1}"#);
+        caller.user.clear();
+        let request = Request {
+            channel: Some("news"),
+            ..Request::of(&caller)
+        };
+        assert_eq!(
+            text(&request),
+            format!(r#"{HEAD},"user":"","channel":"news","meta":{{"kept":1}}}}"#)
+        );
+    }
+
+    #[test]
+    fn data_of_binary_sessions_and_what_is_no_json_goes_as_base64() {
+        let json = Bytes::from_static(b"{}");
+        let caller = caller("binary", "");
+        let binary = text(&Request::of(&caller).with_data(&json));
+        assert!(binary.contains(r#""b64data":"e30=""#), "{binary}");
+        let caller = super::tests::caller("json", "no json");
+        let odd = Bytes::from_static(b"\xff{");
+        let request = text(&Request::of(&caller).with_data(&odd));
+        assert!(
+            request.ends_with(r#""user":"alice","b64data":"/3s="}"#),
+            "{request}"
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! What is counted of calls to the backend, for `/status` and `/metrics`.
+//!
+//! Owned by [`super::HookClient`]; written by any thread, read by anyone. Labels are fixed words: [`Kind`] and
+//! [`Outcome`]. A call is noted exactly once, also when its caller goes away and drops it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::Duration,
+};
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+macro_rules! words {
+    ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$doc])* $variant,)* }
+
+        impl $name {
+            /// All of them, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// As label.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self { $(Self::$variant => $word,)* }
+            }
+        }
+    };
+}
+
+words! {
+    /// Which hook.
+    Kind {
+        /// `hooks.connect`
+        Connect = "connect",
+        /// `hooks.refresh`
+        Refresh = "refresh",
+        /// `hooks.subscribe`
+        Subscribe = "subscribe",
+        /// `hooks.sub_refresh`
+        SubRefresh = "sub_refresh",
+        /// `hooks.publish`
+        Publish = "publish",
+        /// `hooks.rpc`
+        Rpc = "rpc",
+        /// `hooks.message`
+        Message = "message",
+        /// `hooks.events`
+        Events = "events",
+    }
+}
+
+words! {
+    /// How a call ended.
+    Outcome {
+        /// A result.
+        Ok = "ok",
+        /// The backend's own error for the client.
+        Error = "error",
+        /// The backend wants the client closed.
+        Disconnect = "disconnect",
+        /// No whole answer in time.
+        Timeout = "timeout",
+        /// No connection.
+        Connect = "connect",
+        /// The connection ended early.
+        Broken = "broken",
+        /// A status that is none of success.
+        Status = "status",
+        /// Too long an answer.
+        TooLarge = "too_large",
+        /// Not what the documentation asks for.
+        Malformed = "malformed",
+        /// Turned away: too many calls wait.
+        Busy = "busy",
+        /// Who asked went away first.
+        Abandoned = "abandoned",
+    }
+}
+
+/// Upper bounds of the buckets of durations, in seconds; the last bucket is without bound.
+pub const DURATION_BUCKETS: [f64; 11] = [
+    0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
+];
+
+#[derive(Debug, Default)]
+struct PerHook {
+    outcomes: [AtomicU64; Outcome::ALL.len()],
+    retries: AtomicU64,
+    in_flight: AtomicU64,
+    buckets: [AtomicU64; DURATION_BUCKETS.len() + 1],
+    micros: AtomicU64,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct HookStats([PerHook; Kind::ALL.len()]);
+
+impl HookStats {
+    /// A call begins; the measure notes its end.
+    pub(super) fn begin(&self, kind: Kind) -> Measure<'_> {
+        let hook = &self.0[kind as usize];
+        hook.in_flight.fetch_add(1, Relaxed);
+        Measure {
+            hook,
+            since: Instant::now(),
+            outcome: Outcome::Abandoned,
+        }
+    }
+
+    /// A call is sent a second time.
+    pub(super) fn retried(&self, kind: Kind) {
+        self.0[kind as usize].retries.fetch_add(1, Relaxed);
+    }
+
+    /// The numbers now.
+    pub(super) fn snapshot(&self, waiting: usize) -> HookSnapshot {
+        let hooks = Kind::ALL.iter().zip(&self.0);
+        HookSnapshot {
+            waiting,
+            hooks: hooks
+                .map(|(kind, hook)| PerHookSnapshot {
+                    hook: kind.word(),
+                    calls: Outcome::ALL
+                        .iter()
+                        .zip(&hook.outcomes)
+                        .map(|(outcome, count)| (outcome.word(), count.load(Relaxed)))
+                        .collect(),
+                    retries: hook.retries.load(Relaxed),
+                    in_flight: hook.in_flight.load(Relaxed),
+                    buckets: hook
+                        .buckets
+                        .iter()
+                        .map(|count| count.load(Relaxed))
+                        .collect(),
+                    seconds: hook.micros.load(Relaxed) as f64 / 1e6,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// One call; notes how it ended when it is dropped.
+pub(super) struct Measure<'a> {
+    hook: &'a PerHook,
+    since: Instant,
+    outcome: Outcome,
+}
+
+impl Measure<'_> {
+    /// The call ends like this.
+    pub(super) fn ends(mut self, outcome: Outcome) {
+        self.outcome = outcome;
+    }
+}
+
+impl Drop for Measure<'_> {
+    fn drop(&mut self) {
+        let took: Duration = self.since.elapsed();
+        let bucket = DURATION_BUCKETS.partition_point(|&bound| bound < took.as_secs_f64());
+        self.hook.buckets[bucket].fetch_add(1, Relaxed);
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.hook.micros.fetch_add(micros, Relaxed);
+        self.hook.in_flight.fetch_sub(1, Relaxed);
+        self.hook.outcomes[self.outcome as usize].fetch_add(1, Relaxed);
+    }
+}
+
+/// All hooks at a moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct HookSnapshot {
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// One entry a hook, in the order of [`Kind::ALL`].
+    pub hooks: Vec<PerHookSnapshot>,
+}
+
+/// One hook at a moment.
+#[derive(Clone, Debug, Serialize)]
+pub struct PerHookSnapshot {
+    /// Its name in the settings.
+    pub hook: &'static str,
+    /// Calls by outcome, in the order of [`Outcome::ALL`].
+    pub calls: Vec<(&'static str, u64)>,
+    /// Calls that were sent a second time.
+    pub retries: u64,
+    /// Calls not yet ended, those that wait included.
+    pub in_flight: u64,
+    /// Ended calls by duration, not cumulative, bounds as [`DURATION_BUCKETS`].
+    pub buckets: Vec<u64>,
+    /// Duration of all ended calls together.
+    pub seconds: f64,
+}
+
+impl PerHookSnapshot {
+    /// Calls that ended like this.
+    #[must_use]
+    pub fn ended(&self, outcome: Outcome) -> u64 {
+        self.calls[outcome as usize].1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_is_counted_once_however_it_ends() {
+        let stats = HookStats::default();
+        stats.begin(Kind::Rpc).ends(Outcome::Ok);
+        drop(stats.begin(Kind::Rpc));
+        let running = stats.begin(Kind::Rpc);
+        let rpc = &stats.snapshot(0).hooks[Kind::Rpc as usize];
+        assert_eq!(rpc.hook, "rpc");
+        assert_eq!(rpc.ended(Outcome::Ok), 1);
+        assert_eq!(rpc.ended(Outcome::Abandoned), 1);
+        assert_eq!(rpc.in_flight, 1);
+        assert_eq!(rpc.buckets.iter().sum::<u64>(), 2);
+        running.ends(Outcome::Timeout);
+        let rpc = &stats.snapshot(0).hooks[Kind::Rpc as usize];
+        assert_eq!((rpc.in_flight, rpc.ended(Outcome::Timeout)), (0, 1));
+    }
+}

@@ -1,0 +1,258 @@
+//! What every way in has in common: whose request it is, whether it may come in, and which channels it gets.
+
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::{self, HeaderMap, HeaderValue},
+};
+use actix_web_actors::ws;
+
+use super::{AppState, peer_ip};
+use crate::{
+    close::Close,
+    codec::deflate,
+    config::Namespace,
+    hooks::Caller,
+    hub::{Action, Permission, identity::Identity},
+    id::SessionId,
+    protocol::ReplyError,
+    registry::ChannelName,
+    session::{
+        endpoint::Query,
+        handshake::{self, Refusal},
+        opening::Opening,
+        resume::Resume,
+    },
+    shard::Shard,
+    transport::{
+        address,
+        handover::Upgradable,
+        info::{TEXT_BYTES_MAX, TransportKind, cut},
+    },
+};
+
+/// The client's address, as trusted proxies tell it.
+pub fn address_of(request: &HttpRequest, state: &AppState) -> Option<IpAddr> {
+    let proxies = &state.settings.trusted_proxies;
+    address::resolve(peer_ip(request), request.headers(), proxies)
+}
+
+/// Answers a request that may not come in, counts it and says why in the log.
+pub fn refuse(request: &HttpRequest, state: &AppState, refusal: &Refusal) -> HttpResponse {
+    state.metrics.refuse(refusal.counted_as());
+    // The path, not the query: a token may stand there.
+    log::info!(
+        "request refused address={} path={} status={} reason={refusal}",
+        address_of(request, state)
+            .map_or_else(|| "unix".to_string(), |address| address.to_string()),
+        request.path(),
+        refusal.status().as_u16(),
+    );
+    refusal.response()
+}
+
+/// Checks that a request is a WebSocket handshake whose socket can be handed over.
+pub fn check_handshake(request: &HttpRequest, state: &AppState) -> Result<(), Refusal> {
+    handshake::check(request.method(), request.version(), request.headers())?;
+    // Without the mark, nobody would take the socket over.
+    if request.extensions().get::<Upgradable>().is_none() {
+        return Err(Refusal::NotWebSocket("Upgrade"));
+    }
+    if state.drain.refuses_sessions() {
+        return Err(Refusal::Draining);
+    }
+    Ok(())
+}
+
+/// This worker's shard.
+pub fn shard_of(request: &HttpRequest) -> Result<&Rc<Shard>, Refusal> {
+    // Registered with every App by `configure`.
+    request.app_data::<Rc<Shard>>().ok_or(Refusal::Draining)
+}
+
+/// `client.origins`: whether a page may use what is not a raw endpoint.
+pub fn check_client_origin(request: &HttpRequest, state: &AppState) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    if let Some(allowed) = &state.settings.client.origins {
+        return handshake::check_origin(headers, Some(allowed));
+    }
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    let of_origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    match (of_origin, host) {
+        (Some((_, named)), Some(host)) if named.as_bytes().eq_ignore_ascii_case(host) => Ok(()),
+        _ => Err(Refusal::Origin(
+            String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+        )),
+    }
+}
+
+/// What is settled about a session before it begins. Takes its place under the limits.
+pub fn opening(
+    request: &HttpRequest,
+    state: &AppState,
+    endpoint: Arc<str>,
+    transport: TransportKind,
+) -> Result<Opening, Refusal> {
+    let headers = request.headers();
+    let address = address_of(request, state);
+    let permit = state.admission.admit(address)?;
+    Ok(Opening {
+        id: SessionId::random(),
+        address,
+        endpoint,
+        subprotocol: None,
+        user_agent: headers
+            .get(header::USER_AGENT)
+            .map(|value| cut(&String::from_utf8_lossy(value.as_bytes()), TEXT_BYTES_MAX).into()),
+        transport,
+        window_bits: None,
+        headers: state.hub.passed_headers(headers),
+        permit,
+    })
+}
+
+/// How a WebSocket is carried.
+pub fn transport_of(request: &HttpRequest) -> TransportKind {
+    request
+        .conn_data::<TransportKind>()
+        .copied()
+        .unwrap_or(TransportKind::WebSocket)
+}
+
+/// The 101, with what was agreed; notes it in the opening. `named` is the subprotocol.
+pub fn switch(
+    request: &HttpRequest,
+    state: &AppState,
+    opening: &mut Opening,
+    named: Option<&str>,
+) -> Result<HttpResponse, Refusal> {
+    let extensions = request
+        .headers()
+        .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
+        .filter_map(|value| value.to_str().ok());
+    let agreed = state
+        .settings
+        .deflate
+        .enabled
+        .then(|| deflate::negotiate(extensions))
+        .flatten();
+    let mut response = ws::handshake(request)
+        // `check_handshake` is the stricter of the two, so this does not happen.
+        .map_err(|_| Refusal::NotWebSocket("Upgrade"))?;
+    if let Some(name) = named {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
+        opening.subprotocol = Some(name.into());
+    }
+    if let Some(agreed) = &agreed
+        && let Ok(value) = HeaderValue::from_str(&agreed.response)
+    {
+        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, value));
+    }
+    opening.window_bits = agreed.map(|agreed| agreed.window_bits);
+    Ok(response.finish())
+}
+
+/// The token of a plain request, and whether its subprotocols are the form `fanfare, token.<jwt>`, of which only the first is
+/// echoed.
+pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
+    let offered: Vec<&str> = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
+    let by_subprotocol = offered.iter().any(|name| name.starts_with("token."));
+    let token = crate::hub::identity::token_of(headers, query.token.as_deref());
+    (token, by_subprotocol && offered.contains(&"fanfare"))
+}
+
+/// The channels of a plain client: those it asks for, where it may, and those it was given. `positions`: it is told positions.
+///
+/// # Errors
+/// The first channel that it may not have, as the close that says so.
+pub async fn channels(
+    state: &AppState,
+    identity: &Identity,
+    caller: &Caller,
+    query: &Query,
+    positions: bool,
+) -> Result<Vec<(ChannelName, Resume)>, Close> {
+    let hub = &state.hub;
+    let mut granted: Vec<(ChannelName, Resume)> = Vec::new();
+    for (index, channel) in query.channels.iter().enumerate() {
+        let since = query.since(index);
+        if !state.settings.channels.configured {
+            granted.push((
+                channel.clone(),
+                Resume {
+                    since,
+                    positions,
+                    ..Resume::plain()
+                },
+            ));
+            continue;
+        }
+        let denied = |error: &ReplyError| {
+            let reason = format!("{}: {channel}", error.message);
+            Close::new(3507, cut(&reason, 120).to_string())
+        };
+        let rules = hub.rules(channel).map_err(|error| denied(&error))?;
+        if may_subscribe(state, identity, caller, channel, rules).await? {
+            granted.push((channel.clone(), Resume::under(rules, since, positions)));
+        } else {
+            state.metrics.refuse(crate::metrics::Refused::Channel);
+            return Err(denied(&ReplyError::PERMISSION_DENIED));
+        }
+    }
+    for given in &identity.subscriptions {
+        if granted
+            .iter()
+            .all(|(channel, _)| **channel != *given.channel)
+        {
+            let channel: ChannelName = given.channel.as_str().into();
+            let resume = match hub.rules(&channel) {
+                Ok(rules) if state.settings.channels.configured => {
+                    Resume::under(rules, crate::hub::replay::Since::Now, positions)
+                }
+                _ => Resume {
+                    positions,
+                    ..Resume::plain()
+                },
+            };
+            granted.push((channel, resume));
+        }
+    }
+    Ok(granted)
+}
+
+async fn may_subscribe(
+    state: &AppState,
+    identity: &Identity,
+    caller: &Caller,
+    channel: &str,
+    rules: &Namespace,
+) -> Result<bool, Close> {
+    match state
+        .hub
+        .permission(Action::Subscribe, channel, rules, identity, false)
+    {
+        Permission::Granted => Ok(true),
+        Permission::Denied => Ok(false),
+        Permission::AskHook => {
+            let mut caller = caller.clone();
+            caller.user.clone_from(&identity.user);
+            caller.meta = identity.meta.clone();
+            let answer = state
+                .hub
+                .hooks
+                .subscribe(&caller, channel, "", bytes::Bytes::new())
+                .await;
+            match answer {
+                Ok(_) => Ok(true),
+                Err(failure) => Err(crate::hub::identity::NoIdentity::from(failure).close()),
+            }
+        }
+    }
+}

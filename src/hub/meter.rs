@@ -1,0 +1,251 @@
+//! How much a session or a user may send: token buckets (one token a message, refilled by the second), and how many sessions a
+//! user may have. Pure but for the lock around the users; `now` is a parameter. Bound: one entry a user with a session.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+/// A token bucket.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    rate: f64,
+    burst: f64,
+    tokens: f64,
+    filled: Instant,
+}
+
+impl Bucket {
+    /// A full bucket of `burst` that gets `rate` a second; a rate of 0 never runs out.
+    #[must_use]
+    pub fn new(rate: u32, burst: u32, now: Instant) -> Self {
+        Self {
+            rate: rate.into(),
+            burst: burst.max(1).into(),
+            tokens: burst.max(1).into(),
+            filled: now,
+        }
+    }
+
+    /// Takes one token; false if there is none.
+    pub fn take(&mut self, now: Instant) -> bool {
+        if self.rate == 0.0 {
+            return true;
+        }
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.filled = now;
+        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        if self.tokens < 1.0 {
+            return false;
+        }
+        self.tokens -= 1.0;
+        true
+    }
+}
+
+/// A session's own rate, and what it has earned by going on beyond it.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    bucket: Bucket,
+    refused: u32,
+    user: Option<UserPermit>,
+}
+
+/// Refusals in a row after which a session that goes on is closed.
+const REFUSALS_MAX: u32 = 50;
+
+/// What is to be done with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Toll {
+    /// It passes.
+    Pass,
+    /// It does not (error 111).
+    Refuse,
+    /// The session does not stop (3013).
+    End,
+}
+
+impl Meter {
+    /// A session's meter.
+    #[must_use]
+    pub fn new(rate: u32, burst: u32, now: Instant) -> Self {
+        Self {
+            bucket: Bucket::new(rate, burst, now),
+            refused: 0,
+            user: None,
+        }
+    }
+
+    /// From now on the session counts for its user too.
+    pub fn set_user(&mut self, permit: Option<UserPermit>) {
+        self.user = permit;
+    }
+
+    /// A message came.
+    pub fn take(&mut self, now: Instant) -> Toll {
+        let passes = self.bucket.take(now) && self.user.as_ref().is_none_or(|user| user.take(now));
+        if passes {
+            self.refused = 0;
+            return Toll::Pass;
+        }
+        self.refused += 1;
+        if self.refused > REFUSALS_MAX {
+            Toll::End
+        } else {
+            Toll::Refuse
+        }
+    }
+}
+
+struct User {
+    sessions: usize,
+    bucket: Bucket,
+}
+
+/// All users with a session.
+pub struct Users {
+    sessions_max: usize,
+    rate: u32,
+    users: Mutex<HashMap<Arc<str>, User>>,
+}
+
+impl Users {
+    /// Nobody yet. 0 is no limit, for both.
+    #[must_use]
+    pub fn new(sessions_max: usize, rate: u32) -> Arc<Self> {
+        Arc::new(Self {
+            sessions_max,
+            rate,
+            users: Mutex::default(),
+        })
+    }
+
+    /// A session of a user begins; `None` if there are too many already. Nobody in particular is not counted.
+    pub fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
+        let mut users = self.lock();
+        let user: Arc<str> = user.into();
+        let entry = users.entry(user.clone()).or_insert_with(|| User {
+            sessions: 0,
+            bucket: Bucket::new(self.rate, self.rate.saturating_mul(2), now),
+        });
+        if self.sessions_max > 0 && entry.sessions >= self.sessions_max && !user.is_empty() {
+            return None;
+        }
+        entry.sessions += 1;
+        Some(UserPermit(Arc::new(Place {
+            users: self.clone(),
+            user,
+        })))
+    }
+
+    /// Different users with a session, those without a name left out.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let users = self.lock();
+        users.len() - usize::from(users.contains_key(""))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, User>> {
+        // Single steps on the map, which is whole after a panic too.
+        self.users.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Place {
+    users: Arc<Users>,
+    user: Arc<str>,
+}
+
+/// One session's place among its user's; given back when the last copy is dropped.
+#[derive(Clone)]
+pub struct UserPermit(Arc<Place>);
+
+impl std::fmt::Debug for UserPermit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("UserPermit")
+    }
+}
+
+impl UserPermit {
+    fn take(&self, now: Instant) -> bool {
+        let place = &self.0;
+        if place.users.rate == 0 || place.user.is_empty() {
+            return true;
+        }
+        let mut users = place.users.lock();
+        users
+            .get_mut(&place.user)
+            .is_none_or(|user| user.bucket.take(now))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut users = self.users.lock();
+        if let Some(user) = users.get_mut(&self.user) {
+            user.sessions -= 1;
+            if user.sessions == 0 {
+                users.remove(&self.user);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_bucket_lets_a_burst_pass_and_then_its_rate() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(10, 5, start);
+        assert_eq!((0..20).filter(|_| bucket.take(start)).count(), 5);
+        let later = start + Duration::from_secs(1);
+        assert_eq!(
+            (0..20).filter(|_| bucket.take(later)).count(),
+            5,
+            "the burst is the most it holds"
+        );
+        let mut endless = Bucket::new(0, 0, start);
+        assert!((0..1_000).all(|_| endless.take(start)));
+    }
+
+    #[test]
+    fn who_goes_on_beyond_the_rate_is_ended_and_who_stops_is_forgiven() {
+        let start = Instant::now();
+        let mut meter = Meter::new(1, 1, start);
+        assert_eq!(meter.take(start), Toll::Pass);
+        let tolls: Vec<Toll> = (0..=REFUSALS_MAX).map(|_| meter.take(start)).collect();
+        assert!(
+            tolls[..REFUSALS_MAX as usize]
+                .iter()
+                .all(|toll| *toll == Toll::Refuse)
+        );
+        assert_eq!(tolls[REFUSALS_MAX as usize], Toll::End);
+        assert_eq!(meter.take(start + Duration::from_secs(2)), Toll::Pass);
+        assert_eq!(meter.take(start + Duration::from_secs(2)), Toll::Refuse);
+    }
+
+    #[test]
+    fn a_user_has_so_many_sessions_and_one_rate_for_all_of_them() {
+        let now = Instant::now();
+        let users = Users::new(2, 1);
+        let first = users.enter("42", now).expect("room");
+        let second = users.enter("42", now).expect("room");
+        assert!(users.enter("42", now).is_none());
+        assert!(users.enter("43", now).is_some());
+        assert!(
+            first.take(now) && second.take(now),
+            "twice the rate at once"
+        );
+        assert!(!first.take(now));
+        drop(first);
+        assert!(users.enter("42", now).is_some());
+        drop(second);
+        assert_eq!(users.count(), 0);
+        assert!((0..5).all(|_| users.enter("", now).is_some_and(|permit| permit.take(now))));
+    }
+}

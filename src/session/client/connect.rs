@@ -1,0 +1,283 @@
+//! The connect command: who the client is, and what it has from the start.
+
+use std::{sync::Arc, time::Instant};
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+
+use super::{ClientSession, Stage, subscribe::Begun};
+use crate::{
+    close::Close,
+    hooks::Caller,
+    hub::{
+        Action, Hub, Permission,
+        identity::{Identity, Introduction, NoIdentity, seconds_until},
+    },
+    metrics::Limited,
+    protocol::{ConnectRequest, ConnectResult, Outcome, Push, ReplyError},
+    session::attendance::now_or_later,
+    shard::ServerSubscription,
+    transport::info::cut,
+};
+
+/// The server's version, as clients are told.
+pub(super) const VERSION: &str = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
+
+/// Bytes of a client's name and version that are kept (protocol page, part 3).
+const NAME_BYTES_MAX: usize = 16;
+const VERSION_BYTES_MAX: usize = 64;
+
+impl ClientSession {
+    pub(super) fn connect(&mut self, id: u32, request: ConnectRequest, ctx: &mut Context<Self>) {
+        self.stage = Stage::Connecting;
+        let token = match request.token.is_empty() {
+            true => self.token.take(),
+            false => Some(request.token.clone()),
+        };
+        let mut headers = (*self.caller.headers).clone();
+        for (name, value) in &request.headers {
+            if self.hub.hooks.passes(name) {
+                headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+                headers.push((name.to_ascii_lowercase(), value.clone()));
+            }
+        }
+        self.caller.headers = Arc::new(headers);
+        let asking = identify(
+            self.hub.clone(),
+            self.caller.clone(),
+            token,
+            request.clone(),
+        );
+        match now_or_later(Box::pin(asking)) {
+            Ok(answer) => self.identified(id, &request, answer, ctx),
+            Err(asking) => {
+                // Nothing else of this client matters until it is known who it is.
+                self.outbox.set_busy(true);
+                ctx.wait(asking.into_actor(self).map(move |answer, session, ctx| {
+                    session.outbox.set_busy(false);
+                    session.identified(id, &request, answer, ctx);
+                    session.membership.flush();
+                }));
+            }
+        }
+    }
+
+    fn identified(
+        &mut self,
+        id: u32,
+        request: &ConnectRequest,
+        answer: Result<Identity, NoIdentity>,
+        ctx: &mut Context<Self>,
+    ) {
+        let identity = match answer {
+            Ok(identity) => identity,
+            Err(why) => return self.refuse_connect(id, &why, ctx),
+        };
+        let Some(permit) = self.hub.users.enter(&identity.user, Instant::now()) else {
+            self.hub.metrics.limited(Limited::SessionsPerUser);
+            return self.end(Close::new(
+                3504,
+                "connection limit: too many sessions of this user",
+            ));
+        };
+        self.meter.set_user(Some(permit));
+        if !identity.user.is_empty() {
+            let _ = self.outbox.info().user.set(identity.user.as_str().into());
+        }
+        self.caller.user.clone_from(&identity.user);
+        self.caller.meta = identity.meta.clone();
+        self.membership.enter_user(&identity.user);
+        self.attendance.begin(&identity.user, identity.info.clone());
+        self.identity = identity;
+        let granted = self.granted(request);
+        let count = granted.len();
+        if count > self.hub.settings.limits.subscriptions {
+            self.hub.metrics.limited(Limited::Subscriptions);
+            return self.end(Close::new(3505, "channel limit: too many subscriptions"));
+        }
+        // All subscriptions are entered before any history is read, and the welcome tells them all.
+        let mut entered = Vec::new();
+        for subscription in granted {
+            let asked = request.subs.get(&subscription.channel).cloned();
+            if let Some(begin) = self.enter_server_side(&subscription, asked) {
+                entered.push(begin);
+            }
+        }
+        let hub = self.hub.clone();
+        let reading = async move {
+            let mut begun = Vec::new();
+            for begin in entered {
+                begun.push(begin.read(&hub).await);
+            }
+            begun
+        };
+        match now_or_later(Box::pin(reading)) {
+            Ok(begun) => self.welcome(id, begun, ctx),
+            Err(reading) => {
+                ctx.wait(reading.into_actor(self).map(move |begun, session, ctx| {
+                    session.welcome(id, begun, ctx);
+                    session.membership.flush();
+                }));
+            }
+        }
+    }
+
+    fn refuse_connect(&mut self, id: u32, why: &NoIdentity, ctx: &mut Context<Self>) {
+        log::info!("session {} may not connect: {why:?}", self.outbox.info().id);
+        let error = match why {
+            NoIdentity::Expired => ReplyError::TOKEN_EXPIRED,
+            NoIdentity::Invalid(_) => return self.end(Close::new(3500, "invalid token")),
+            NoIdentity::Missing => {
+                return self.end(Close::new(
+                    3501,
+                    "bad request: a token is needed, none came",
+                ));
+            }
+            NoIdentity::Disconnected(close) => return self.end(close.clone()),
+            NoIdentity::Refused {
+                code,
+                message,
+                temporary,
+            } => ReplyError {
+                code: *code,
+                message: message.clone().into(),
+                temporary: *temporary,
+            },
+            NoIdentity::Unavailable(_) => ReplyError::INTERNAL,
+        };
+        if self.way.one_way {
+            // There is no reply: the same as a disconnect, which says whether to come back.
+            return self.end(match why {
+                NoIdentity::Expired => Close::new(3005, "token expired"),
+                other => other.close(),
+            });
+        }
+        self.error(id, &error);
+        self.stage = Stage::Refused;
+        let patience = self.hub.settings.client.connect_timeout;
+        ctx.run_later(patience, |session, _| {
+            session.end(Close::STALE);
+            session.membership.flush();
+        });
+        self.run_backlog(ctx);
+    }
+
+    /// Subscriptions that the client has from the start: what its identity brings, and, of what it asks for beside, what it may
+    /// have anyway.
+    fn granted(&self, request: &ConnectRequest) -> Vec<ServerSubscription> {
+        let mut granted = self.identity.subscriptions.clone();
+        for channel in request.subs.keys() {
+            let known = granted.iter().any(|given| given.channel == *channel);
+            let permitted = || {
+                self.hub.rules(channel).is_ok_and(|rules| {
+                    let identity = &self.identity;
+                    self.hub
+                        .permission(Action::Subscribe, channel, rules, identity, false)
+                        == Permission::Granted
+                })
+            };
+            if !known && permitted() {
+                granted.push(ServerSubscription {
+                    channel: channel.clone(),
+                    ..ServerSubscription::default()
+                });
+            }
+        }
+        granted
+    }
+
+    fn welcome(&mut self, id: u32, begun: Vec<Begun>, ctx: &mut Context<Self>) {
+        self.stage = Stage::Connected;
+        let epochs: Vec<String> = begun.iter().map(Begun::epoch).collect();
+        let datas: Vec<_> = begun
+            .iter()
+            .map(|begun| begun.payloads(self.way.encoding))
+            .collect();
+        let subs = begun
+            .iter()
+            .zip(&epochs)
+            .zip(&datas)
+            .map(|((begun, epoch), datas)| {
+                (begun.channel().to_string(), begun.result(epoch, datas))
+            })
+            .collect();
+        let ping = self
+            .hub
+            .settings
+            .heartbeat
+            .ping_interval
+            .as_secs_f64()
+            .ceil() as u32;
+        let expires = self.identity.by_token && self.identity.expire_at.is_some();
+        let result = ConnectResult {
+            client: self.outbox.info().id.to_string(),
+            version: VERSION.to_string(),
+            expires: expires && !self.way.one_way,
+            ttl: self
+                .identity
+                .expire_at
+                .filter(|_| expires)
+                .map_or(0, seconds_until),
+            data: self.identity.data.clone(),
+            subs,
+            ping,
+            pong: !self.way.one_way,
+            session: self
+                .place
+                .as_ref()
+                .map_or(String::new(), |place| place.name().to_string()),
+            node: match self.place {
+                Some(_) => self.hub.node_id.clone(),
+                None => String::new(),
+            },
+            time: 0,
+        };
+        if self.way.one_way {
+            self.push("", &Push::Connect(result));
+        } else {
+            self.reply(id, &Outcome::Connect(result));
+        }
+        for begun in begun {
+            self.go_live(begun, ctx);
+        }
+        self.watch_expiry(ctx);
+        self.run_backlog(ctx);
+    }
+
+    /// What came behind the connect in the same frame.
+    fn run_backlog(&mut self, ctx: &mut Context<Self>) {
+        while let Some(command) = self.backlog.pop_front() {
+            if self.outbox.ending().is_some() {
+                self.backlog.clear();
+                return;
+            }
+            self.on_command(command, ctx);
+        }
+    }
+}
+
+/// Who a client is: by its token, by the backend, or nobody in particular.
+async fn identify(
+    hub: Arc<Hub>,
+    caller: Caller,
+    token: Option<String>,
+    request: ConnectRequest,
+) -> Result<Identity, NoIdentity> {
+    let asked: Vec<String> = request.subs.keys().cloned().collect();
+    if let Some(token) = token.filter(|_| hub.tokens.is_configured()) {
+        return hub.by_token(&token).await;
+    }
+    if hub.settings.hooks.connect.is_some() {
+        let introduction = Introduction {
+            data: request.data,
+            name: cut(&request.name, NAME_BYTES_MAX),
+            version: cut(&request.version, VERSION_BYTES_MAX),
+            channels: &asked,
+        };
+        return hub.by_hook(&caller, introduction).await;
+    }
+    if hub.settings.client.anonymous {
+        Ok(Identity::default())
+    } else {
+        Err(NoIdentity::Missing)
+    }
+}

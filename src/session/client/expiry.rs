@@ -1,0 +1,272 @@
+//! Time in the life of a session's credentials: tokens are renewed by the client, what the backend granted is renewed by asking
+//! the backend, and what is not renewed ends. Presence is renewed here too.
+
+use std::time::Duration;
+
+use actix::{AsyncContext, Context};
+
+use super::{
+    ClientSession,
+    connect::VERSION,
+    subscribe::{Refusal, by_token},
+};
+use crate::{
+    close::Close,
+    hub::identity::{NoIdentity, seconds_until},
+    protocol::{Outcome, Push, ReplyError},
+    registry::ChannelName,
+};
+
+/// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
+const GRACE: Duration = Duration::from_secs(25);
+
+/// How soon the backend is asked again when it did not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Unsubscribe codes (protocol page, part 9).
+const EXPIRED: u32 = 2501;
+
+/// Timers are set no further ahead, so that no wrong date overflows one.
+const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+
+fn until(at: u64) -> Duration {
+    Duration::from_secs(seconds_until(at).into()).min(AHEAD_MAX)
+}
+
+impl ClientSession {
+    /// Sets the timer of the session's own end.
+    pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
+        self.expiry_serial += 1;
+        let serial = self.expiry_serial;
+        let Some(at) = self.identity.expire_at else {
+            return;
+        };
+        let grace = match self.identity.by_token && !self.way.one_way {
+            true => GRACE,
+            false => Duration::ZERO,
+        };
+        ctx.run_later(until(at) + grace, move |session, ctx| {
+            if session.expiry_serial != serial {
+                return;
+            }
+            if until(at) + grace > Duration::from_secs(1) {
+                // It was further ahead than timers go.
+                return session.watch_expiry(ctx);
+            }
+            if session.identity.by_token || session.hub.settings.hooks.refresh.is_none() {
+                session.expire();
+            } else {
+                session.ask_refresh(0, ctx);
+            }
+        });
+    }
+
+    pub(super) fn expire(&mut self) {
+        self.end(Close::new(3005, "expired"));
+        self.membership.flush();
+    }
+
+    /// Asks the backend whether the session goes on; it may be away for as long as a client's renewal may take.
+    fn ask_refresh(&mut self, tries: u32, ctx: &mut Context<Self>) {
+        let (hub, caller) = (self.hub.clone(), self.caller.clone());
+        let asking = async move { hub.hooks.refresh(&caller).await };
+        self.later(ctx, asking, move |session, answer, ctx| match answer {
+            Ok(answer) if answer.expired => session.expire(),
+            Ok(answer) => {
+                session.identity.expire_at = answer.expire_at;
+                if !answer.info.is_empty() {
+                    session.attendance.set_conn_info(answer.info);
+                }
+                if !answer.meta.is_empty() {
+                    session.caller.meta.clone_from(&answer.meta);
+                    session.identity.meta = answer.meta;
+                }
+                session.told_refresh();
+                session.watch_expiry(ctx);
+            }
+            Err(failure) => match NoIdentity::from(failure) {
+                NoIdentity::Disconnected(close) => session.end(close),
+                NoIdentity::Unavailable(_) if ASK_AGAIN * tries < GRACE => {
+                    ctx.run_later(ASK_AGAIN, move |session, ctx| {
+                        session.ask_refresh(tries + 1, ctx);
+                    });
+                }
+                _ => session.expire(),
+            },
+        });
+    }
+
+    /// One-way clients are told that they go on.
+    pub(super) fn told_refresh(&self) {
+        if self.way.one_way {
+            let at = self.identity.expire_at;
+            let push = Push::Refresh {
+                expires: at.is_some(),
+                ttl: at.map_or(0, seconds_until),
+            };
+            self.push("", &push);
+        }
+    }
+
+    /// The client brings a new token.
+    pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut Context<Self>) {
+        if !self.hub.tokens.is_configured() {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let hub = self.hub.clone();
+        let reading = async move { hub.by_token(&token).await };
+        self.later(ctx, reading, move |session, identity, ctx| {
+            let identity = match identity {
+                Ok(identity) if identity.user == session.identity.user => identity,
+                Ok(_) => return session.end(Close::new(3500, "invalid token: another user's")),
+                Err(NoIdentity::Expired) => return session.error(id, &ReplyError::TOKEN_EXPIRED),
+                Err(_) => return session.end(Close::new(3500, "invalid token")),
+            };
+            session.identity.expire_at = identity.expire_at;
+            session.identity.issued_at = identity.issued_at;
+            session.identity.by_token = true;
+            if !identity.info.is_empty() {
+                session.attendance.set_conn_info(identity.info);
+            }
+            session.watch_expiry(ctx);
+            session.reply(
+                id,
+                &Outcome::Refresh {
+                    client: session.outbox.info().id.to_string(),
+                    version: VERSION.to_string(),
+                    expires: identity.expire_at.is_some(),
+                    ttl: identity.expire_at.map_or(0, seconds_until),
+                },
+            );
+        });
+    }
+
+    /// Sets the timer of a subscription's end.
+    pub(super) fn watch_subscription(
+        &mut self,
+        channel: ChannelName,
+        serial: u64,
+        at: u64,
+        ctx: &mut Context<Self>,
+    ) {
+        let by_token = self
+            .subscriptions
+            .get(&channel)
+            .is_some_and(|known| known.by_token);
+        let grace = if by_token { GRACE } else { Duration::ZERO };
+        ctx.run_later(until(at) + grace, move |session, ctx| {
+            let known = session.subscriptions.get(&channel);
+            let due = known.filter(|known| known.serial == serial && known.expire_at == Some(at));
+            let Some(known) = due else { return };
+            if until(at) + grace > Duration::from_secs(1) {
+                return session.watch_subscription(channel, serial, at, ctx);
+            }
+            if known.by_token || session.hub.settings.hooks.sub_refresh.is_none() {
+                session.expire_subscription(&channel);
+            } else {
+                session.ask_sub_refresh(channel, serial, 0, ctx);
+            }
+        });
+    }
+
+    fn expire_subscription(&mut self, channel: &ChannelName) {
+        self.drop_subscription(channel);
+        let push = Push::Unsubscribe {
+            code: EXPIRED,
+            reason: "subscription expired",
+        };
+        self.push(channel, &push);
+        self.membership.flush();
+    }
+
+    fn ask_sub_refresh(
+        &mut self,
+        channel: ChannelName,
+        serial: u64,
+        tries: u32,
+        ctx: &mut Context<Self>,
+    ) {
+        let (hub, caller, name) = (self.hub.clone(), self.caller.clone(), channel.clone());
+        let asking = async move { hub.hooks.sub_refresh(&caller, &name).await };
+        self.later(ctx, asking, move |session, answer, ctx| {
+            if !session.is_current(&channel, serial) {
+                return;
+            }
+            match answer {
+                Ok(answer) if !answer.expired => {
+                    if let Some(known) = session.subscriptions.get_mut(&channel) {
+                        known.expire_at = answer.expire_at;
+                    }
+                    if let Some(at) = answer.expire_at {
+                        session.watch_subscription(channel, serial, at, ctx);
+                    }
+                }
+                Err(failure) if ASK_AGAIN * tries < GRACE => match NoIdentity::from(failure) {
+                    NoIdentity::Disconnected(close) => session.end(close),
+                    NoIdentity::Unavailable(_) => {
+                        ctx.run_later(ASK_AGAIN, move |session, ctx| {
+                            session.ask_sub_refresh(channel, serial, tries + 1, ctx);
+                        });
+                    }
+                    _ => session.expire_subscription(&channel),
+                },
+                _ => session.expire_subscription(&channel),
+            }
+        });
+    }
+
+    /// The client brings a new token for a subscription.
+    pub(super) fn sub_refresh(
+        &mut self,
+        id: u32,
+        channel: &str,
+        token: String,
+        ctx: &mut Context<Self>,
+    ) {
+        if channel.is_empty() {
+            return self.end(Close::new(3501, "bad request: a channel is needed"));
+        }
+        let Some(known) = self.subscriptions.get(channel) else {
+            return self.error(id, &ReplyError::PERMISSION_DENIED);
+        };
+        if !self.hub.tokens.is_configured() {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let (serial, channel) = (known.serial, ChannelName::from(channel));
+        let (hub, name) = (self.hub.clone(), channel.clone());
+        let (user, client) = (self.identity.user.clone(), self.caller.client.clone());
+        let reading = async move { by_token(&hub, &user, &client, &name, &token).await };
+        self.later(ctx, reading, move |session, grant, ctx| {
+            let grant = match grant {
+                Ok(grant) => grant,
+                Err(Refusal::Error(error)) => return session.error(id, &error),
+                Err(Refusal::Close(close)) => return session.end(close),
+            };
+            let at = grant.expire_at();
+            if let Some(known) = session.subscriptions.get_mut(&channel) {
+                known.expire_at = at;
+                known.by_token = true;
+            }
+            if let Some(at) = at {
+                session.watch_subscription(channel, serial, at, ctx);
+            }
+            session.reply(
+                id,
+                &Outcome::SubRefresh {
+                    expires: at.is_some(),
+                    ttl: at.map_or(0, seconds_until),
+                },
+            );
+        });
+    }
+
+    /// Renews presence for as long as there is any.
+    pub(super) fn renew_presence(&mut self, ctx: &mut Context<Self>) {
+        if let Some(after) = self.attendance.renewal() {
+            ctx.run_later(after, |session, ctx| {
+                session.attendance.renew();
+                session.renew_presence(ctx);
+            });
+        }
+    }
+}

@@ -1,0 +1,456 @@
+//! The session of the Centrifuge protocol, over any transport: WebSocket, streamed HTTP answers with `/emulation`, and one way.
+//!
+//! It owns the state of one client and answers its commands in order, except those that wait for the backend or the broker: they
+//! are answered when they can be, at most `limits.commands_pending` at a time; beyond that nothing more is read. What a
+//! client sends wrong gets the code that the protocol names and harms no other session. It leaves every table exactly once, at
+//! the latest when it is dropped.
+
+mod commands;
+mod connect;
+mod expiry;
+mod orders;
+mod subscribe;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, StreamHandler,
+    WrapFuture,
+};
+use actix_web_actors::ws;
+use bytes::{Bytes, BytesMut};
+
+use self::subscribe::Subscription;
+use super::{
+    attendance::{Attendance, now_or_later},
+    opening::Opening,
+    raw::close_of,
+};
+use crate::{
+    admission::Permit,
+    close::{Close, Ending},
+    codec::{Decoder, Violation},
+    heartbeat::Heartbeat,
+    hooks::Caller,
+    hub::{
+        Hub,
+        emulation::{self, Commands},
+        identity::Identity,
+        meter::{Meter, Toll},
+    },
+    metrics::Limited,
+    protocol::{self, Command, Encoding, Outcome, Push, ReplyError, Request},
+    publication::{Body, Delta, Form, Framing},
+    registry::ChannelName,
+    server::{Closed, Opened},
+    shard::{Membership, Shard},
+    transport::{
+        info::TransportKind,
+        outbox::{Outbox, Pings, Style},
+        reader::Reader,
+        socket::Socket,
+    },
+};
+
+/// How a session of the protocol is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// JSON or Protobuf.
+    pub encoding: Encoding,
+    /// The client only listens: no replies, pushes without their wrapper.
+    pub one_way: bool,
+    /// What carries the messages.
+    pub framing: Framing,
+}
+
+impl Way {
+    fn style(self) -> Style {
+        Style {
+            form: Form {
+                body: Body::Client {
+                    encoding: self.encoding,
+                    bare: self.one_way,
+                    delta: Delta::Off,
+                },
+                framing: self.framing,
+            },
+            pings: Pings::Protocol {
+                answered: !self.one_way,
+            },
+        }
+    }
+
+    fn protocol(self) -> (&'static str, &'static str) {
+        match self.encoding {
+            Encoding::Json => ("json", "json"),
+            Encoding::Protobuf => ("protobuf", "binary"),
+        }
+    }
+}
+
+/// Where a session is between its first command and its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing came yet.
+    New,
+    /// It is being found out who it is.
+    Connecting,
+    /// Its connect was answered with an error: the next command ends it.
+    Refused,
+    /// It may do what it may.
+    Connected,
+}
+
+/// The actor.
+pub struct ClientSession {
+    hub: Arc<Hub>,
+    outbox: Rc<Outbox>,
+    membership: Membership,
+    attendance: Attendance,
+    way: Way,
+    stage: Stage,
+    identity: Identity,
+    caller: Caller,
+    /// A token that came with the request rather than with the connect command.
+    token: Option<String>,
+    subscriptions: HashMap<ChannelName, Subscription>,
+    /// Tells subscriptions of one channel apart that came one after the other.
+    serial: u64,
+    /// Commands that wait for others.
+    pending: usize,
+    /// Commands behind a connect that waits; at most those of one frame.
+    backlog: VecDeque<Command>,
+    meter: Meter,
+    /// Name for commands that come by requests of their own.
+    place: Option<emulation::Place>,
+    /// The timer of `identity.expire_at` that counts.
+    expiry_serial: u64,
+    _permit: Permit,
+}
+
+impl ClientSession {
+    /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
+    pub fn start(
+        opening: Opening,
+        way: Way,
+        token: Option<String>,
+        shard: &Rc<Shard>,
+        hub: &Arc<Hub>,
+        socket: Socket,
+        read_buf: BytesMut,
+    ) {
+        let info = opening.info(shard.id().0);
+        let phase = shard
+            .common()
+            .rhythm
+            .ping_interval
+            .mul_f64(opening.id.fraction());
+        let deflate = opening.window_bits.is_some();
+        let heartbeat = Heartbeat::start(info.started, phase);
+        let outbox = Outbox::new(socket, info, shard.common().clone(), way.style(), heartbeat);
+        let decoder = Decoder::new(hub.settings.limits.message_bytes, deflate);
+        let reader = Reader::new(outbox.clone(), decoder, read_buf);
+        let session = Self::new(opening, way, token, shard, hub, outbox);
+        Self::create(|ctx| {
+            session.membership.set_inbox(ctx.address().recipient());
+            ctx.add_stream(reader);
+            session
+        });
+    }
+
+    /// Begins a session whose messages are the body of an HTTP answer; `commands` came with the request.
+    pub fn start_stream(
+        opening: Opening,
+        way: Way,
+        token: Option<String>,
+        shard: &Rc<Shard>,
+        hub: &Arc<Hub>,
+        commands: Bytes,
+    ) -> (Rc<Outbox>, Addr<Self>) {
+        let info = opening.info(shard.id().0);
+        let phase = shard
+            .common()
+            .rhythm
+            .ping_interval
+            .mul_f64(opening.id.fraction());
+        let heartbeat = Heartbeat::start(info.started, phase);
+        let outbox = Outbox::for_body(info, shard.common().clone(), way.style(), heartbeat);
+        let session = Self::new(opening, way, token, shard, hub, outbox.clone());
+        let address = Self::create(|ctx| {
+            let mut session = session;
+            session.membership.set_inbox(ctx.address().recipient());
+            if !way.one_way {
+                session.place = Some(hub.emulated.enter(ctx.address().recipient()));
+            }
+            ctx.notify(Commands(commands));
+            session
+        });
+        (outbox, address)
+    }
+
+    fn new(
+        opening: Opening,
+        way: Way,
+        token: Option<String>,
+        shard: &Rc<Shard>,
+        hub: &Arc<Hub>,
+        outbox: Rc<Outbox>,
+    ) -> Self {
+        let (protocol, encoding) = way.protocol();
+        let limits = &hub.settings.limits;
+        let info = outbox.info().clone();
+        hub.server.do_send(Opened(info.clone()));
+        Self {
+            membership: shard.join(outbox.clone(), false),
+            attendance: Attendance::new(hub.clone(), info),
+            hub: hub.clone(),
+            outbox,
+            way,
+            stage: Stage::New,
+            identity: Identity::default(),
+            caller: opening.caller(protocol, encoding),
+            token,
+            subscriptions: HashMap::new(),
+            serial: 0,
+            pending: 0,
+            backlog: VecDeque::new(),
+            meter: Meter::new(
+                limits.messages_per_second,
+                limits.messages_burst(),
+                Instant::now(),
+            ),
+            place: None,
+            expiry_serial: 0,
+            _permit: opening.permit,
+        }
+    }
+
+    /// Takes one frame's commands.
+    fn on_frame(&mut self, frame: &Bytes, ctx: &mut Context<Self>) {
+        self.outbox.count_message_in();
+        if self.way.one_way {
+            return self.on_one_way(frame, ctx);
+        }
+        for command in protocol::commands(self.way.encoding, frame) {
+            match command {
+                Ok(command) if self.stage == Stage::Connecting => self.backlog.push_back(command),
+                Ok(command) => self.on_command(command, ctx),
+                Err(malformed) => {
+                    log::debug!("session {}: {malformed}", self.outbox.info().id);
+                    let reason = format!("bad request: {malformed}");
+                    self.end(Close::new(3501, reason));
+                }
+            }
+            if self.outbox.ending().is_some() {
+                return;
+            }
+        }
+    }
+
+    /// The only thing that a listening client says is who it is.
+    fn on_one_way(&mut self, frame: &Bytes, ctx: &mut Context<Self>) {
+        if self.stage != Stage::New {
+            return self.end(Close::BAD_REQUEST);
+        }
+        match protocol::connect_request(self.way.encoding, frame) {
+            Ok(request) => self.connect(0, request, ctx),
+            Err(malformed) => self.end(Close::new(3501, format!("bad request: {malformed}"))),
+        }
+    }
+
+    fn on_command(&mut self, command: Command, ctx: &mut Context<Self>) {
+        let Command { id, request } = command;
+        match (self.stage, &request) {
+            (Stage::New, Request::Connect(_)) | (Stage::Connected, _) => {}
+            _ => return self.end(Close::new(3501, "bad request: connect comes first, once")),
+        }
+        if !matches!(request, Request::Pong | Request::Connect(_)) {
+            match self.meter.take(Instant::now()) {
+                Toll::Pass => {}
+                Toll::Refuse => {
+                    self.hub.metrics.limited(Limited::Messages);
+                    return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
+                }
+                Toll::End => return self.end(Close::new(3013, "too many requests")),
+            }
+        }
+        match request {
+            Request::Pong => {
+                if !self.outbox.take_pong() {
+                    self.end(Close::new(3501, "bad request: a pong without a ping"));
+                }
+            }
+            Request::Connect(_) if self.stage != Stage::New => self.end(Close::BAD_REQUEST),
+            Request::Connect(request) => self.connect(id, request, ctx),
+            Request::Subscribe(request) => self.subscribe(id, request, ctx),
+            Request::Unsubscribe { channel } => self.unsubscribe(id, &channel),
+            Request::Publish { channel, data } => self.publish(id, &channel, data, ctx),
+            Request::Presence { channel } => self.presence(id, &channel, ctx),
+            Request::PresenceStats { channel } => self.presence_stats(id, &channel, ctx),
+            Request::History(request) => self.history(id, request, ctx),
+            Request::Ping => self.error(id, &ReplyError::NOT_AVAILABLE),
+            Request::Send { data } => self.send(data, ctx),
+            Request::Rpc { method, data } => self.rpc(id, method, data, ctx),
+            Request::Refresh { token } => self.refresh(id, token, ctx),
+            Request::SubRefresh { channel, token } => self.sub_refresh(id, &channel, token, ctx),
+        }
+    }
+
+    /// Does `then` with what a future gives: at once if nothing in it waits, else when it is there. What waits counts as pending.
+    fn later<T: 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        future: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        match now_or_later(Box::pin(future)) {
+            Ok(value) => then(self, value, ctx),
+            Err(future) => {
+                self.add_pending(1);
+                ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
+                    session.add_pending(-1);
+                    then(session, value, ctx);
+                    session.membership.flush();
+                }));
+            }
+        }
+    }
+
+    fn add_pending(&mut self, change: isize) {
+        self.pending = self.pending.saturating_add_signed(change);
+        let full = self.pending >= self.hub.settings.limits.commands_pending.max(1);
+        self.outbox.set_busy(full);
+    }
+
+    fn reply(&self, id: u32, outcome: &Outcome<'_>) {
+        if id == 0 {
+            return;
+        }
+        let mut message = Vec::new();
+        protocol::encode_reply(self.way.encoding, id, outcome, &mut message);
+        self.outbox.message(&message);
+    }
+
+    fn error(&self, id: u32, error: &ReplyError) {
+        self.reply(id, &Outcome::Error(error));
+    }
+
+    fn push(&self, channel: &str, push: &Push<'_>) {
+        let mut message = Vec::new();
+        let one_way = self.way.one_way;
+        protocol::encode_push(self.way.encoding, one_way, channel, push, &mut message);
+        self.outbox.message(&message);
+    }
+
+    /// Ends the session: what was answered goes out, then the close.
+    fn end(&self, close: Close) {
+        self.outbox.close(close, Instant::now());
+    }
+
+    /// Leaves every table; later calls do nothing.
+    fn leave(&mut self) {
+        if self.membership.leave() {
+            let ending = if std::thread::panicking() {
+                Ending::ByServer(Close::INTERNAL)
+            } else {
+                self.outbox.ending().unwrap_or(Ending::Lost)
+            };
+            self.place = None;
+            self.subscriptions.clear();
+            self.attendance.end(&ending);
+            self.meter.set_user(None);
+            self.hub.server.do_send(Closed {
+                session: self.outbox.info().id,
+                ending,
+            });
+        }
+    }
+}
+
+impl Actor for ClientSession {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        let patience = self.hub.settings.client.connect_timeout;
+        ctx.run_later(patience, |session, ctx| {
+            if matches!(session.stage, Stage::New | Stage::Refused) {
+                session.end(Close::STALE);
+                session.membership.flush();
+                session.stop_if_streamed(ctx);
+            }
+        });
+    }
+}
+
+impl ClientSession {
+    /// A streamed session ends with its body; when that never began to be asked for, by this.
+    fn stop_if_streamed(&mut self, ctx: &mut Context<Self>) {
+        let streamed = !matches!(
+            self.outbox.info().transport,
+            TransportKind::WebSocket
+                | TransportKind::WebSocketTls
+                | TransportKind::WebSocketUnix
+                | TransportKind::UniWebSocket
+        );
+        if streamed {
+            ctx.run_later(Duration::from_secs(5), |session, ctx| {
+                session.leave();
+                ctx.stop();
+            });
+        }
+    }
+}
+
+impl Handler<Commands> for ClientSession {
+    type Result = ();
+
+    fn handle(&mut self, Commands(frame): Commands, ctx: &mut Self::Context) {
+        self.outbox.life(frame.len());
+        self.on_frame(&frame, ctx);
+        self.membership.flush();
+    }
+}
+
+impl StreamHandler<Result<ws::Message, Violation>> for ClientSession {
+    fn handle(&mut self, item: Result<ws::Message, Violation>, ctx: &mut Self::Context) {
+        match (item, self.way.encoding) {
+            (Ok(ws::Message::Text(text)), Encoding::Json) => self.on_frame(text.as_bytes(), ctx),
+            (Ok(ws::Message::Binary(bytes)), Encoding::Protobuf) => self.on_frame(&bytes, ctx),
+            (Ok(ws::Message::Text(_) | ws::Message::Binary(_)), _) => {
+                self.end(Close::new(
+                    3501,
+                    "bad request: JSON comes as text, Protobuf as binary",
+                ));
+            }
+            (Ok(ws::Message::Ping(payload)), _) => self.outbox.pong(&payload),
+            (Ok(ws::Message::Pong(_) | ws::Message::Continuation(_)), _) => {}
+            (Ok(ws::Message::Close(reason)), _) => {
+                self.outbox.answer_close(close_of(reason), Instant::now());
+                self.leave();
+            }
+            // The server ended it: a limit, a timeout, a kick, a drain.
+            (Ok(ws::Message::Nop), _) => self.leave(),
+            (Err(violation), _) => {
+                let close = Close::new(violation.close_code(), violation.to_string());
+                self.outbox.fail(close, Instant::now());
+                self.leave();
+            }
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl Drop for ClientSession {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

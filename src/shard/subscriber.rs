@@ -1,0 +1,283 @@
+//! One session's subscription of a channel, as delivery sees it: what it has had, and what comes next. Pure data.
+//!
+//! A subscriber enters held back: publications wait here while its history is read. Then it goes live from a position, what waited is
+//! merged by offset, and from there on every offset must follow its predecessor. Bound: [`HELD_MAX`] publications while held; beyond
+//! it the subscription is broken, as it is by any gap, and its session is told to have it begun anew.
+
+use crate::{
+    config::SlowPolicy,
+    id::Position,
+    publication::{Content, Delta, Publication},
+    transport::queue::SharedPublication,
+};
+
+/// Publications that wait while a history is read.
+const HELD_MAX: usize = 4096;
+
+/// What a subscription asks of delivery.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// Offsets must follow each other.
+    pub positioned: bool,
+    /// Joins and leaves are told.
+    pub join_leave: bool,
+    /// Publications come as deltas where that is shorter.
+    pub delta: bool,
+    /// What happens to this channel's publications when the client is slow; absent: the node's policy.
+    pub policy: Option<SlowPolicy>,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The history is being read.
+    Held(Vec<SharedPublication>),
+    /// Had everything up to here.
+    Live(Position),
+    /// Something was missed; nothing more is delivered.
+    Broken,
+}
+
+/// What to do with a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing.
+    Skip,
+    /// Deliver it, in this form where the session has deltas.
+    Deliver(Delta),
+    /// Something was missed: tell the session, once.
+    Missed,
+}
+
+/// The subscription.
+#[derive(Debug)]
+pub struct Subscriber {
+    wishes: Wishes,
+    state: State,
+    /// The client has the publication before the next one, so that a patch makes sense to it.
+    primed: bool,
+}
+
+impl Subscriber {
+    /// A subscription that is held back.
+    #[must_use]
+    pub fn held(wishes: Wishes) -> Self {
+        Self {
+            wishes,
+            state: State::Held(Vec::new()),
+            primed: false,
+        }
+    }
+
+    /// What it asks.
+    #[must_use]
+    pub fn wishes(&self) -> Wishes {
+        self.wishes
+    }
+
+    /// Goes live: the client has had everything up to `position`. Returns what waited, to be offered anew. `primed`: the
+    /// publication at `position` itself was given to the client.
+    pub fn go_live(&mut self, position: Position, primed: bool) -> Vec<SharedPublication> {
+        match std::mem::replace(&mut self.state, State::Live(position)) {
+            State::Held(waiting) => {
+                self.primed = primed;
+                waiting
+            }
+            broken_or_live => {
+                self.state = broken_or_live;
+                Vec::new()
+            }
+        }
+    }
+
+    /// A publication that was queued for the client was dropped again.
+    pub fn lose(&mut self) -> Verdict {
+        self.primed = false;
+        if self.wishes.positioned {
+            self.miss()
+        } else {
+            Verdict::Skip
+        }
+    }
+
+    fn miss(&mut self) -> Verdict {
+        match std::mem::replace(&mut self.state, State::Broken) {
+            State::Broken => Verdict::Skip,
+            State::Held(_) | State::Live(_) => Verdict::Missed,
+        }
+    }
+
+    /// Says what to do with a publication. `excluded`: the session is left out of it, but its place in the stream moves on.
+    pub fn take(&mut self, publication: &SharedPublication, excluded: bool) -> Verdict {
+        match (&mut self.state, publication.content()) {
+            (State::Broken, _) => Verdict::Skip,
+            (State::Live(_), Content::Join(_) | Content::Leave(_)) if self.wishes.join_leave => {
+                Verdict::Deliver(Delta::Off)
+            }
+            // Who is there when a subscription begins is told by presence.
+            (_, Content::Join(_) | Content::Leave(_)) => Verdict::Skip,
+            (State::Held(waiting), Content::Item(_)) => {
+                if waiting.len() == HELD_MAX {
+                    return self.miss();
+                }
+                waiting.push(publication.clone());
+                Verdict::Skip
+            }
+            (State::Live(position), Content::Item(_)) => {
+                if self.wishes.positioned {
+                    match follow(position, publication) {
+                        Next::Old => return Verdict::Skip,
+                        Next::Gap => return self.miss(),
+                        Next::Follows => {}
+                    }
+                }
+                let delta = match (self.wishes.delta, self.primed) {
+                    (false, _) => Delta::Off,
+                    (true, true) if publication.offset() > 0 => Delta::Patch,
+                    (true, _) => Delta::Full,
+                };
+                // What has no place in the stream is nobody's predecessor there.
+                self.primed = publication.offset() > 0 && !excluded;
+                if excluded {
+                    Verdict::Skip
+                } else {
+                    Verdict::Deliver(delta)
+                }
+            }
+        }
+    }
+}
+
+enum Next {
+    Old,
+    Follows,
+    Gap,
+}
+
+/// Moves a position on if the publication is the next one.
+fn follow(position: &mut Position, publication: &Publication) -> Next {
+    let offset = publication.offset();
+    if offset == 0 {
+        return Next::Follows;
+    }
+    if publication.epoch() != position.epoch {
+        return Next::Gap;
+    }
+    if offset <= position.offset {
+        return Next::Old;
+    }
+    if offset > position.offset + 1 {
+        return Next::Gap;
+    }
+    position.offset = offset;
+    Next::Follows
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{rc::Rc, sync::Arc};
+
+    use super::*;
+    use crate::{
+        id::Epoch,
+        publication::{Item, Payload, Target},
+    };
+
+    fn publication(offset: u64, epoch: Epoch) -> SharedPublication {
+        let item = Arc::new(Item::new(Payload::Text("x".into()), offset));
+        let target = Target::Channel("c".into());
+        let publication = Publication::new(target, Content::Item(item)).in_stream(epoch, None);
+        Rc::new(Arc::new(publication))
+    }
+
+    fn positioned() -> Subscriber {
+        Subscriber::held(Wishes {
+            positioned: true,
+            ..Wishes::default()
+        })
+    }
+
+    const DELIVER: Verdict = Verdict::Deliver(Delta::Off);
+
+    #[test]
+    fn what_came_during_recovery_is_merged_by_offset() {
+        let epoch = Epoch::random();
+        let mut subscriber = positioned();
+        for offset in 3..=6 {
+            assert_eq!(
+                subscriber.take(&publication(offset, epoch), false),
+                Verdict::Skip
+            );
+        }
+        let waiting = subscriber.go_live(Position { offset: 4, epoch }, true);
+        let verdicts: Vec<_> = waiting.iter().map(|p| subscriber.take(p, false)).collect();
+        assert_eq!(verdicts, [Verdict::Skip, Verdict::Skip, DELIVER, DELIVER]);
+        assert_eq!(subscriber.take(&publication(7, epoch), false), DELIVER);
+    }
+
+    #[test]
+    fn a_gap_or_another_stream_breaks_it_once() {
+        let epoch = Epoch::random();
+        for wrong in [publication(3, epoch), publication(2, Epoch::NONE)] {
+            let mut subscriber = positioned();
+            subscriber.go_live(Position { offset: 1, epoch }, false);
+            assert_eq!(subscriber.take(&wrong, false), Verdict::Missed);
+            assert_eq!(
+                subscriber.take(&publication(2, epoch), false),
+                Verdict::Skip
+            );
+        }
+    }
+
+    #[test]
+    fn who_is_left_out_of_a_publication_has_no_gap_after_it() {
+        let epoch = Epoch::random();
+        let mut subscriber = positioned();
+        subscriber.go_live(Position { offset: 0, epoch }, false);
+        assert_eq!(subscriber.take(&publication(1, epoch), true), Verdict::Skip);
+        assert_eq!(subscriber.take(&publication(2, epoch), false), DELIVER);
+    }
+
+    #[test]
+    fn a_patch_is_only_for_those_who_have_what_it_patches() {
+        let epoch = Epoch::random();
+        let mut subscriber = Subscriber::held(Wishes {
+            positioned: true,
+            delta: true,
+            ..Wishes::default()
+        });
+        subscriber.go_live(Position { offset: 0, epoch }, false);
+        let mut next = |offset, excluded| subscriber.take(&publication(offset, epoch), excluded);
+        assert_eq!(next(1, false), Verdict::Deliver(Delta::Full));
+        assert_eq!(next(2, false), Verdict::Deliver(Delta::Patch));
+        assert_eq!(next(3, true), Verdict::Skip);
+        assert_eq!(next(4, false), Verdict::Deliver(Delta::Full));
+        // Without a place in the stream.
+        assert_eq!(next(0, false), Verdict::Deliver(Delta::Full));
+        assert_eq!(next(5, false), Verdict::Deliver(Delta::Full));
+        assert_eq!(next(6, false), Verdict::Deliver(Delta::Patch));
+    }
+
+    #[test]
+    fn what_was_dropped_for_a_slow_client_breaks_only_those_who_count() {
+        let mut positioned = positioned();
+        positioned.go_live(
+            Position {
+                offset: 0,
+                epoch: Epoch::random(),
+            },
+            false,
+        );
+        assert_eq!(positioned.lose(), Verdict::Missed);
+        assert_eq!(positioned.lose(), Verdict::Skip);
+        let mut other = Subscriber::held(Wishes::default());
+        other.go_live(
+            Position {
+                offset: 0,
+                epoch: Epoch::NONE,
+            },
+            false,
+        );
+        assert_eq!(other.lose(), Verdict::Skip);
+        assert_eq!(other.take(&publication(9, Epoch::random()), false), DELIVER);
+    }
+}

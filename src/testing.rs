@@ -1,0 +1,239 @@
+//! What tests of several modules are set up with: shards, a hub, and a broker that does as it is told. Only built for tests.
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use actix::Actor;
+
+use crate::{
+    broker::{Broker, Draft, History, Pending, PresenceStats, Published, Query, Refused},
+    config::{Settings, SlowPolicy},
+    heartbeat::{Heartbeat, Rhythm, Wheel},
+    hooks::HookClient,
+    hub::{Hub, emulation::Emulated, meter::Users},
+    id::{Epoch, Position, SessionId, ShardId},
+    metrics::Metrics,
+    protocol::ClientInfo,
+    publication::{Body, Compression, Form, Framing, Payload, Target},
+    registry::ChannelName,
+    server::{Server, SessionCounts},
+    shard::{Membership, QueueBounds, Shard, ShardSettings, Shards},
+    token::Tokens,
+    transport::{
+        info::{SessionInfo, Traffic, TransportKind},
+        outbox::{Common, Outbox, Pings, Style},
+        queue::{Bounds, FRAME_OVERHEAD, Frame},
+    },
+};
+
+/// Shards whose mailboxes hold so many publications.
+pub fn shard_settings(publications_max: usize) -> ShardSettings {
+    let second = Duration::from_secs(1);
+    ShardSettings {
+        queue: QueueBounds {
+            publications_max,
+            bytes_max: 1 << 24,
+        },
+        occupancy: Arc::new(|_, _| {}),
+        common: Box::new(move |stats| Common {
+            bounds: Bounds {
+                bytes_max: 1 << 20,
+                frame_overhead: FRAME_OVERHEAD,
+                policy: SlowPolicy::Disconnect,
+                compression: Compression {
+                    min_bytes: 256,
+                    level: 3,
+                },
+            },
+            rhythm: Rhythm {
+                ping_interval: 60 * second,
+                pong_timeout: 8 * second,
+            },
+            write_timeout: 10 * second,
+            close_timeout: second,
+            wheel: RefCell::new(Wheel::new(Instant::now())),
+            alarms: Cell::new(0),
+            stats,
+        }),
+    }
+}
+
+/// A hub with the demonstration's settings around a broker.
+pub fn hub(
+    broker: &Arc<dyn Broker>,
+    shards: &Arc<Shards>,
+    metrics: &Arc<Metrics>,
+) -> (Arc<Hub>, Arc<SessionCounts>) {
+    let settings = Arc::new(Settings::demonstration());
+    let counts = Arc::new(SessionCounts::default());
+    let server = Server::new(counts.clone(), &[], &settings.channels, broker.clone()).start();
+    let hub = Hub {
+        metrics: metrics.clone(),
+        shards: shards.clone(),
+        broker: broker.clone(),
+        server,
+        tokens: Arc::new(Tokens::new(&settings.token).expect("no keys")),
+        hooks: HookClient::new(&settings.hooks).expect("no hooks"),
+        events: None,
+        users: Users::new(0, 0),
+        emulated: Emulated::default(),
+        node_id: "node".to_string(),
+        settings,
+    };
+    (Arc::new(hub), counts)
+}
+
+/// Panics where it is told to, is always busy where it is told to, and knows who listens.
+#[derive(Default)]
+pub struct Puppet {
+    pub panics: AtomicBool,
+    pub busy: AtomicBool,
+    pub listening: Mutex<Vec<String>>,
+    /// How many publications are to be refused next.
+    pub refuses: AtomicU32,
+    pub deaf: AtomicBool,
+    /// What was published, and when by the clock of the runtime.
+    pub published: Mutex<Vec<(tokio::time::Instant, String)>>,
+}
+
+fn now<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
+    Box::pin(std::future::ready(Ok(value)))
+}
+
+impl Broker for Puppet {
+    fn publish(&self, draft: Draft) -> Pending<'_, Published> {
+        assert!(!self.panics.load(Relaxed), "as told");
+        let refuses = self
+            .refuses
+            .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
+        if self.busy.load(Relaxed) || refuses.is_ok() {
+            return Box::pin(std::future::ready(Err(Refused::Busy)));
+        }
+        let text = String::from_utf8_lossy(draft.payload.as_bytes()).into_owned();
+        let published = (tokio::time::Instant::now(), text);
+        self.published.lock().expect("no panic").push(published);
+        now(Published {
+            position: None,
+            delivered: 0,
+            suppressed: false,
+        })
+    }
+    fn announce(&self, _: &ChannelName, _: bool, _: Arc<ClientInfo>) -> Pending<'_, ()> {
+        now(())
+    }
+    fn history(&self, _: &ChannelName, _: Query) -> Pending<'_, History> {
+        let top = Position {
+            offset: 0,
+            epoch: Epoch::NONE,
+        };
+        now(History {
+            items: Vec::new(),
+            top,
+        })
+    }
+    fn remove_history(&self, _: &ChannelName) -> Pending<'_, ()> {
+        now(())
+    }
+    fn present(
+        &self,
+        _: &ChannelName,
+        _: SessionId,
+        _: Arc<ClientInfo>,
+        _: Duration,
+    ) -> Pending<'_, ()> {
+        now(())
+    }
+    fn absent(&self, _: &ChannelName, _: SessionId) -> Pending<'_, ()> {
+        now(())
+    }
+    fn presence(&self, _: &ChannelName) -> Pending<'_, Vec<(SessionId, Arc<ClientInfo>)>> {
+        now(Vec::new())
+    }
+    fn presence_stats(&self, _: &ChannelName) -> Pending<'_, PresenceStats> {
+        now(PresenceStats::default())
+    }
+    fn listen(&self, channel: &ChannelName, _: ShardId) -> bool {
+        self.listening
+            .lock()
+            .expect("no panic")
+            .push(channel.to_string());
+        true
+    }
+    fn unlisten(&self, channel: &ChannelName, _: ShardId) -> bool {
+        let mut listening = self.listening.lock().expect("no panic");
+        let place = listening.iter().position(|name| **name == **channel);
+        place.map(|place| listening.remove(place)).is_some()
+    }
+    fn channels(&self) -> usize {
+        0
+    }
+    fn list_channels(&self, _: &dyn Fn(&str) -> bool, _: usize) -> Vec<(ChannelName, usize)> {
+        Vec::new()
+    }
+    fn is_heard(&self, _: &Target) -> bool {
+        !self.deaf.load(Relaxed)
+    }
+    fn tick(&self, _: Instant) {}
+}
+
+/// A member of a shard that keeps what it gets.
+pub struct Listener {
+    pub outbox: Rc<Outbox>,
+    pub membership: Membership,
+}
+
+impl Listener {
+    /// In no channel yet.
+    pub fn new(shard: &Rc<Shard>) -> Self {
+        let info = Arc::new(SessionInfo {
+            id: SessionId::random(),
+            user: std::sync::OnceLock::new(),
+            address: None,
+            endpoint: "/test".into(),
+            subprotocol: None,
+            user_agent: None,
+            transport: TransportKind::Poll,
+            worker: 0,
+            since: std::time::SystemTime::now(),
+            started: Instant::now(),
+            traffic: Traffic::default(),
+        });
+        let style = Style {
+            form: Form {
+                body: Body::Raw,
+                framing: Framing::Bare,
+            },
+            pings: Pings::None,
+        };
+        let heartbeat = Heartbeat::start(info.started, Duration::from_secs(60));
+        let outbox = Outbox::for_body(info, shard.common().clone(), style, heartbeat);
+        let membership = shard.join(outbox.clone(), false);
+        Self { outbox, membership }
+    }
+
+    /// What came so far: offset and text.
+    pub fn taken(&self) -> Vec<(u64, String)> {
+        let mut taken = Vec::new();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        while let std::task::Poll::Ready(Some(frame)) = self.outbox.poll_take(&mut cx) {
+            if let Frame::Shared { publication, .. } = &frame {
+                let item = publication.item().expect("a message");
+                let text = String::from_utf8_lossy(item.payload.as_bytes()).into_owned();
+                taken.push((item.offset, text));
+            }
+        }
+        taken
+    }
+}
+
+/// A text.
+pub fn text(text: &str) -> Payload {
+    Payload::Text(text.into())
+}

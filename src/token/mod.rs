@@ -1,0 +1,317 @@
+//! Who a client is: verifies the tokens (JWT, RFC 7519) that backends hand to their clients, and knows which of them were
+//! taken back.
+//!
+//! One [`Tokens`] a node, shared in an `Arc` by all workers. Bounds: tokens of [`TOKEN_BYTES_MAX`] bytes, [`KEYS_MAX`]
+//! keys in the settings, and those of the JWKS and of [`Revocations`]. Only an unknown key of a JWKS is ever waited for. It
+//! decides nothing about channels or sessions, and no token, key or claimed value ever stands in its errors.
+
+mod claims;
+pub mod command;
+mod envelope;
+mod http;
+mod jwks;
+mod key;
+mod revocations;
+
+use std::{fmt, fs::File, io::Read as _, sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+
+use self::{
+    claims::{Demands, unix},
+    envelope::{Envelope, Header},
+    jwks::Jwks,
+    key::Key,
+};
+pub use self::{
+    envelope::TOKEN_BYTES_MAX,
+    revocations::{RevocationError, Revocations},
+};
+use crate::config::TokenSettings;
+
+/// Secrets and public keys that settings may name together. Two of a kind are enough to rotate; each costs a bad token's
+/// sender nothing and us a verification.
+pub const KEYS_MAX: usize = 32;
+
+/// Largest PEM file of one key.
+const PEM_BYTES_MAX: u64 = 64 << 10;
+
+/// Why a token does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TokenError {
+    /// It did once.
+    #[error("the token is expired")]
+    Expired,
+    /// It is wrong; says why, for the log.
+    #[error("the token is invalid: {0}")]
+    Invalid(String),
+    /// It was taken back.
+    #[error("the token is revoked")]
+    Revoked,
+    /// Its user was.
+    #[error("the user is blocked")]
+    Blocked,
+}
+
+/// Which setting is wrong, and how.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {why}")]
+pub struct TokenSetupError {
+    /// The setting, such as `token.public_keys 2`.
+    pub setting: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
+/// What a connection token grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Connection {
+    /// The user; empty is anonymous.
+    pub user: String,
+    /// When the session ends, in Unix seconds; `None` is never.
+    pub expire_at: Option<u64>,
+    /// When the token itself ends, in Unix seconds, `token.leeway` not counted.
+    pub token_exp: Option<u64>,
+    /// When it was issued, in Unix seconds.
+    pub issued_at: Option<u64>,
+    /// Its own id (`jti`).
+    pub id: Option<String>,
+    /// Shown to others in presence: JSON on one line, or whatever bytes `b64info` had; empty is none.
+    pub info: Bytes,
+    /// Kept with the session and never shown to clients: JSON; empty is none.
+    pub meta: Bytes,
+    /// Channels that the session is subscribed to.
+    pub channels: Vec<String>,
+    /// The same with options, in the order of their names.
+    pub subs: Vec<(String, SubOptions)>,
+}
+
+/// Options of a subscription that a connection token asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubOptions {
+    /// As [`Connection::info`], for this channel.
+    pub info: Bytes,
+    /// Given to the client with the subscription.
+    pub data: Bytes,
+    /// What differs from the channel's rules.
+    pub overrides: Overrides,
+}
+
+/// What differs from a channel's rules; `None` does not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Whether the subscriber shows in presence.
+    pub presence: Option<bool>,
+    /// Whether its joins and leaves are told.
+    pub join_leave: Option<bool>,
+    /// Whether it recovers without asking for it.
+    pub force_recovery: Option<bool>,
+    /// Whether it gets positions without asking for them.
+    pub force_positioning: Option<bool>,
+    /// Whether it gets joins and leaves without asking for them.
+    pub force_push_join_leave: Option<bool>,
+}
+
+/// What a subscription token grants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subscription {
+    /// For whom; must be the session's user.
+    pub user: String,
+    /// To which channel.
+    pub channel: String,
+    /// For which client only, if any.
+    pub client: Option<String>,
+    /// When the subscription ends, in Unix seconds; `None` is never.
+    pub expire_at: Option<u64>,
+    /// When the token itself ends, in Unix seconds, `token.leeway` not counted.
+    pub token_exp: Option<u64>,
+    /// When it was issued, in Unix seconds.
+    pub issued_at: Option<u64>,
+    /// Its own id (`jti`).
+    pub id: Option<String>,
+    /// As [`Connection::info`], for this channel.
+    pub info: Bytes,
+    /// What differs from the channel's rules.
+    pub overrides: Overrides,
+}
+
+/// A payload that a key has verified.
+struct Verified {
+    claims: String,
+    /// Which key did.
+    key: String,
+}
+
+/// Verifies tokens.
+pub struct Tokens {
+    keys: Vec<Key>,
+    jwks: Option<Jwks>,
+    demands: Demands,
+    revocations: Arc<Revocations>,
+}
+
+impl fmt::Debug for Tokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokens")
+            .field("keys", &self.keys)
+            .field("has_jwks", &self.jwks.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Tokens {
+    /// Reads the keys that the settings name; a JWKS is fetched when the first token needs it.
+    ///
+    /// # Errors
+    /// Which key is wrong, and how.
+    pub fn new(settings: &TokenSettings) -> Result<Self, TokenSetupError> {
+        let error = |setting: &str, why: String| TokenSetupError {
+            setting: setting.to_string(),
+            why,
+        };
+        let count = settings.hmac_secret.len() + settings.public_keys.len();
+        if count > KEYS_MAX {
+            let why = format!("{count} secrets and public keys; at most {KEYS_MAX} are tried");
+            return Err(error("token", why));
+        }
+        let mut keys = Vec::with_capacity(count);
+        for (index, secret) in settings.hmac_secret.iter().enumerate() {
+            let name = format!("token.hmac_secret {}", index + 1);
+            let key = Key::from_secret(name.clone(), secret.expose());
+            keys.push(key.map_err(|why| error(&name, why))?);
+        }
+        for (index, entry) in settings.public_keys.iter().enumerate() {
+            let name = format!("token.public_keys {}", index + 1);
+            let key = read_pem(entry).and_then(|text| Key::from_pem(name.clone(), &text));
+            keys.push(key.map_err(|why| error(&name, why))?);
+        }
+        let jwks = settings.jwks_url.as_deref().map(Jwks::new).transpose();
+        Ok(Self {
+            keys,
+            jwks: jwks.map_err(|why| error("token.jwks_url", why))?,
+            demands: Demands {
+                audience: settings.audience.clone(),
+                issuer: settings.issuer.clone(),
+                leeway: settings.leeway,
+            },
+            revocations: Arc::default(),
+        })
+    }
+
+    /// Whether there is anything to verify a token with.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        !self.keys.is_empty() || self.jwks.is_some()
+    }
+
+    /// Tokens and users that were taken back.
+    #[must_use]
+    pub fn revocations(&self) -> &Arc<Revocations> {
+        &self.revocations
+    }
+
+    /// Reads a connection token.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub async fn connection(&self, token: &str, now: SystemTime) -> Result<Connection, TokenError> {
+        let verified = self.verify(token, now).await?;
+        let connection = claims::connection(&verified.claims, &self.demands, now)?;
+        self.revocations.check(
+            &connection.user,
+            None,
+            connection.id.as_deref(),
+            connection.issued_at,
+            unix(now).as_secs(),
+        )?;
+        Ok(connection)
+    }
+
+    /// Reads a subscription token.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub async fn subscription(
+        &self,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<Subscription, TokenError> {
+        let verified = self.verify(token, now).await?;
+        let subscription = claims::subscription(&verified.claims, &self.demands, now)?;
+        self.revocations.check(
+            &subscription.user,
+            Some(&subscription.channel),
+            subscription.id.as_deref(),
+            subscription.issued_at,
+            unix(now).as_secs(),
+        )?;
+        Ok(subscription)
+    }
+
+    /// Finds a key that verifies the signature: those of the settings in their order, then those of the JWKS.
+    async fn verify(&self, token: &str, now: SystemTime) -> Result<Verified, TokenError> {
+        let envelope = Envelope::split(token).map_err(TokenError::Invalid)?;
+        let header = envelope.header().map_err(TokenError::Invalid)?;
+        let key = match self.find(&envelope, &header) {
+            Ok(key) => key.to_string(),
+            Err(why) => self.find_in_jwks(&envelope, &header, now, why).await?,
+        };
+        let claims = envelope.claims_text().map_err(TokenError::Invalid)?;
+        Ok(Verified { claims, key })
+    }
+
+    fn find(&self, envelope: &Envelope<'_>, header: &Header) -> Result<&Key, String> {
+        let algorithm = header.algorithm;
+        let mut fitting = self.keys.iter().filter(|key| key.accepts(algorithm));
+        let verifies = |key: &&Key| key.verifies(envelope.signed, envelope.signature, algorithm);
+        if let Some(key) = fitting.clone().find(verifies) {
+            return Ok(key);
+        }
+        Err(if self.keys.is_empty() {
+            "the settings name no key".to_string()
+        } else if fitting.next().is_none() {
+            format!("no key of the settings is for {algorithm:?}")
+        } else {
+            format!("no key of the settings for {algorithm:?} made its signature")
+        })
+    }
+
+    async fn find_in_jwks(
+        &self,
+        envelope: &Envelope<'_>,
+        header: &Header,
+        now: SystemTime,
+        why: String,
+    ) -> Result<String, TokenError> {
+        let algorithm = header.algorithm;
+        let jwks = match &self.jwks {
+            // No JWKS has a key for these, so that none need be fetched.
+            Some(jwks) if !key::is_symmetric(algorithm) => jwks,
+            _ => return Err(TokenError::Invalid(why)),
+        };
+        let keys = jwks
+            .keys(header.key_id.as_deref(), algorithm, now)
+            .await
+            .map_err(|fault| TokenError::Invalid(format!("{why}; {fault}")))?;
+        keys.iter()
+            .find(|key| key.verifies(envelope.signed, envelope.signature, algorithm))
+            .map(ToString::to_string)
+            .ok_or_else(|| TokenError::Invalid(format!("{why}; nor did the JWKS's key of its id")))
+    }
+}
+
+/// A public key of the settings: the PEM text itself, or the path of a file.
+fn read_pem(entry: &str) -> Result<String, String> {
+    if entry.contains("-----BEGIN ") {
+        return Ok(entry.to_string());
+    }
+    let mut text = String::new();
+    let file = File::open(entry).map_err(|error| format!("{entry}: {error}"))?;
+    file.take(PEM_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("{entry}: {error}"))?;
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests;

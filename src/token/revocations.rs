@@ -1,0 +1,320 @@
+//! Users that are blocked and tokens that were taken back before their time.
+//!
+//! Owned by [`super::Tokens`], fed by the API. Entries go when they would have expired anyway: what has expired never
+//! counts, and each change removes up to [`PURGE_MAX`] of it. Bounds: [`BYTES_MAX`] in all, each entry charged its names and
+//! [`ENTRY_BYTES`], and [`NAME_BYTES_MAX`] for a name; beyond it an entry is refused rather than another one lost. It ends no
+//! session; that is the caller's. It must not await under its lock.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    time::SystemTime,
+};
+
+use super::{TokenError, claims::unix};
+
+/// Room for all entries together: some 300,000 of them.
+pub const BYTES_MAX: usize = 64 << 20;
+
+/// What an entry is charged beside its names, which are kept twice.
+pub const ENTRY_BYTES: usize = 160;
+
+/// Longest user, token id or channel.
+pub const NAME_BYTES_MAX: usize = 1024;
+
+/// Expired entries that one change removes, so that no change takes long.
+pub const PURGE_MAX: usize = 64;
+
+/// Why an entry was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RevocationError {
+    /// [`BYTES_MAX`] is reached.
+    #[error("no room for more blocked users and revoked tokens")]
+    Full,
+    /// The name is empty: anonymous clients cannot be blocked one by one.
+    #[error("a user or token id is needed")]
+    Empty,
+    /// [`NAME_BYTES_MAX`] is exceeded.
+    #[error("a user, token id or channel has at most {NAME_BYTES_MAX} bytes")]
+    TooLong,
+}
+
+/// What an entry is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Subject {
+    /// A user.
+    User(String),
+    /// The token with this id.
+    Token(String),
+    /// All tokens of a user.
+    TokensOf(String),
+    /// A user's subscription tokens of a channel.
+    SubscriptionsOf(String, String),
+}
+
+impl Subject {
+    fn names(&self) -> (&str, &str) {
+        match self {
+            Self::User(name) | Self::Token(name) | Self::TokensOf(name) => (name, ""),
+            Self::SubscriptionsOf(user, channel) => (user, channel),
+        }
+    }
+
+    fn cost(&self) -> usize {
+        let (name, channel) = self.names();
+        ENTRY_BYTES + 2 * (name.len() + channel.len())
+    }
+
+    fn check(&self) -> Result<(), RevocationError> {
+        let (name, channel) = self.names();
+        if name.is_empty() {
+            Err(RevocationError::Empty)
+        } else if name.len() > NAME_BYTES_MAX || channel.len() > NAME_BYTES_MAX {
+            Err(RevocationError::TooLong)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Until when it counts; `u64::MAX` is without end.
+    until: u64,
+    /// Tokens issued before this are meant; only where the subject is many tokens.
+    issued_before: u64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: HashMap<Subject, Entry>,
+    /// The entries that end, by their ends.
+    ends: BTreeSet<(u64, Subject)>,
+    bytes: usize,
+}
+
+/// What was taken back.
+#[derive(Debug, Default)]
+pub struct Revocations(RwLock<State>);
+
+impl Revocations {
+    /// Blocks a user until then (Unix seconds), or until [`Revocations::unblock_user`]. Said again, the last word counts.
+    ///
+    /// # Errors
+    /// Why it could not be.
+    pub fn block_user(&self, user: &str, until: Option<u64>) -> Result<(), RevocationError> {
+        self.block_user_at(user, until, this_second())
+    }
+
+    pub(super) fn block_user_at(
+        &self,
+        user: &str,
+        until: Option<u64>,
+        now: u64,
+    ) -> Result<(), RevocationError> {
+        let entry = Entry {
+            until: until.unwrap_or(u64::MAX),
+            issued_before: u64::MAX,
+        };
+        self.write()
+            .insert(Subject::User(user.to_string()), entry, now)
+    }
+
+    /// Ends a block; whether there was one.
+    pub fn unblock_user(&self, user: &str) -> bool {
+        self.write().remove(&Subject::User(user.to_string()))
+    }
+
+    /// Whether a user is blocked.
+    #[must_use]
+    pub fn is_blocked(&self, user: &str) -> bool {
+        self.is_blocked_at(user, this_second())
+    }
+
+    pub(super) fn is_blocked_at(&self, user: &str, now: u64) -> bool {
+        let state = self.read();
+        !state.entries.is_empty() && state.find(&Subject::User(user.to_string()), now).is_some()
+    }
+
+    /// Takes back the token with this id (`jti`) until then, which should be when it expires. Said again, the later end
+    /// counts.
+    ///
+    /// # Errors
+    /// Why it could not be.
+    pub fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
+        self.revoke_token_at(id, until, this_second())
+    }
+
+    pub(super) fn revoke_token_at(
+        &self,
+        id: &str,
+        until: Option<u64>,
+        now: u64,
+    ) -> Result<(), RevocationError> {
+        let entry = Entry {
+            until: until.unwrap_or(u64::MAX),
+            issued_before: u64::MAX,
+        };
+        self.write()
+            .extend(Subject::Token(id.to_string()), entry, now)
+    }
+
+    /// Takes back a user's tokens that were issued before a time (Unix seconds), until then: with a channel the subscription
+    /// tokens of that channel, without one all tokens. A token that does not say when it was issued (`iat`) counts as issued
+    /// before. Said again, the later of each time counts.
+    ///
+    /// # Errors
+    /// Why it could not be.
+    pub fn invalidate_user_tokens(
+        &self,
+        user: &str,
+        issued_before: u64,
+        channel: Option<String>,
+        until: Option<u64>,
+    ) -> Result<(), RevocationError> {
+        self.invalidate_user_tokens_at(user, issued_before, channel, until, this_second())
+    }
+
+    pub(super) fn invalidate_user_tokens_at(
+        &self,
+        user: &str,
+        issued_before: u64,
+        channel: Option<String>,
+        until: Option<u64>,
+        now: u64,
+    ) -> Result<(), RevocationError> {
+        let subject = match channel {
+            None => Subject::TokensOf(user.to_string()),
+            Some(channel) => Subject::SubscriptionsOf(user.to_string(), channel),
+        };
+        let entry = Entry {
+            until: until.unwrap_or(u64::MAX),
+            issued_before,
+        };
+        self.write().extend(subject, entry, now)
+    }
+
+    /// How many entries there are, with those that have expired but were not removed yet.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.read().entries.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether a token still counts, by what it claims.
+    pub(super) fn check(
+        &self,
+        user: &str,
+        channel: Option<&str>,
+        id: Option<&str>,
+        issued_at: Option<u64>,
+        now: u64,
+    ) -> Result<(), TokenError> {
+        let state = self.read();
+        if state.entries.is_empty() {
+            return Ok(());
+        }
+        if state.find(&Subject::User(user.to_string()), now).is_some() {
+            return Err(TokenError::Blocked);
+        }
+        let token = id.map(|id| Subject::Token(id.to_string()));
+        let user = user.to_string();
+        let of_channel =
+            channel.map(|channel| Subject::SubscriptionsOf(user.clone(), channel.to_string()));
+        let is_revoked = [token, of_channel, Some(Subject::TokensOf(user))]
+            .into_iter()
+            .flatten()
+            .filter_map(|subject| state.find(&subject, now))
+            // Without `iat` nothing shows that a token is younger.
+            .any(|entry| issued_at.is_none_or(|at| at < entry.issued_before));
+        if is_revoked {
+            return Err(TokenError::Revoked);
+        }
+        Ok(())
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        // Each change is whole or was refused before it began.
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn find(&self, subject: &Subject, now: u64) -> Option<Entry> {
+        let entry = self.entries.get(subject)?;
+        (now < entry.until).then_some(*entry)
+    }
+
+    fn insert(&mut self, subject: Subject, entry: Entry, now: u64) -> Result<(), RevocationError> {
+        subject.check()?;
+        self.purge(now);
+        let freed = self.entries.get(&subject).map_or(0, |_| subject.cost());
+        // What has expired by now is at most an end to an entry that has not.
+        let cost = if now < entry.until { subject.cost() } else { 0 };
+        if self.bytes - freed + cost > BYTES_MAX {
+            return Err(RevocationError::Full);
+        }
+        self.remove(&subject);
+        if cost > 0 {
+            self.bytes += cost;
+            if entry.until != u64::MAX {
+                self.ends.insert((entry.until, subject.clone()));
+            }
+            self.entries.insert(subject, entry);
+        }
+        Ok(())
+    }
+
+    /// As [`State::insert`], but takes nothing back of what was said before.
+    fn extend(&mut self, subject: Subject, entry: Entry, now: u64) -> Result<(), RevocationError> {
+        let entry = match self.find(&subject, now) {
+            None => entry,
+            Some(before) => Entry {
+                until: before.until.max(entry.until),
+                issued_before: before.issued_before.max(entry.issued_before),
+            },
+        };
+        self.insert(subject, entry, now)
+    }
+
+    fn remove(&mut self, subject: &Subject) -> bool {
+        let Some(entry) = self.entries.remove(subject) else {
+            return false;
+        };
+        self.bytes -= subject.cost();
+        // An entry without end is in no order, and there are no end and subject to look for.
+        if entry.until != u64::MAX {
+            self.ends.remove(&(entry.until, subject.clone()));
+        }
+        true
+    }
+
+    fn purge(&mut self, now: u64) {
+        for _ in 0..PURGE_MAX {
+            let Some((until, _)) = self.ends.first() else {
+                return;
+            };
+            if *until > now {
+                return;
+            }
+            if let Some((_, subject)) = self.ends.pop_first()
+                && self.entries.remove(&subject).is_some()
+            {
+                self.bytes -= subject.cost();
+            }
+        }
+    }
+}
+
+fn this_second() -> u64 {
+    unix(SystemTime::now()).as_secs()
+}

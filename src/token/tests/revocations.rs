@@ -1,0 +1,238 @@
+//! What was taken back no longer counts, for as long as was said, and within bounds.
+
+use proptest::prelude::*;
+
+use super::{
+    super::revocations::{BYTES_MAX, ENTRY_BYTES, NAME_BYTES_MAX, PURGE_MAX},
+    *,
+};
+
+fn token(claims: &Value) -> String {
+    Signer::hmac(SECRET).token(claims)
+}
+
+/// Outcomes for one token as time goes by.
+struct Node(Tokens);
+
+impl Node {
+    fn new() -> Self {
+        Self(Tokens::new(&with_secret(SECRET)).unwrap())
+    }
+
+    fn connect(&self, claims: &Value, now: u64) -> Result<(), TokenError> {
+        ready(self.0.connection(&token(claims), at(now))).map(drop)
+    }
+
+    fn subscribe(&self, claims: &Value, now: u64) -> Result<(), TokenError> {
+        ready(self.0.subscription(&token(claims), at(now))).map(drop)
+    }
+}
+
+#[test]
+fn a_blocked_user_has_no_token_that_counts() {
+    let node = Node::new();
+    let revocations = node.0.revocations();
+    revocations.block_user_at("42", Some(100), 10).unwrap();
+    let (blocked, other) = (json!({"sub": "42"}), json!({"sub": "43"}));
+    let of_channel = json!({"sub": "42", "channel": "a"});
+    assert_eq!(node.connect(&blocked, 99), Err(TokenError::Blocked));
+    assert_eq!(node.subscribe(&of_channel, 99), Err(TokenError::Blocked));
+    assert_eq!(node.connect(&other, 99), Ok(()));
+    assert_eq!(node.connect(&blocked, 100), Ok(()));
+    assert!(revocations.is_blocked_at("42", 99) && !revocations.is_blocked_at("42", 100));
+
+    revocations.block_user("42", None).unwrap();
+    assert!(revocations.is_blocked("42"));
+    assert_eq!(
+        node.connect(&blocked, u64::MAX >> 2),
+        Err(TokenError::Blocked)
+    );
+    assert!(revocations.unblock_user("42"));
+    assert!(!revocations.unblock_user("42"));
+    assert!(!revocations.is_blocked("42"));
+    assert_eq!(node.connect(&blocked, 99), Ok(()));
+    assert!(revocations.is_empty());
+}
+
+#[test]
+fn the_last_word_about_a_user_counts() {
+    let revocations = Revocations::default();
+    revocations.block_user_at("42", None, 0).unwrap();
+    revocations.block_user_at("42", Some(100), 0).unwrap();
+    assert!(revocations.is_blocked_at("42", 99) && !revocations.is_blocked_at("42", 100));
+    // An end that has passed is no block.
+    revocations.block_user_at("42", Some(50), 60).unwrap();
+    assert!(!revocations.is_blocked_at("42", 60));
+    assert!(revocations.is_empty());
+}
+
+#[test]
+fn a_revoked_token_is_known_by_its_id() {
+    let node = Node::new();
+    let revocations = node.0.revocations();
+    revocations.revoke_token_at("t1", Some(100), 10).unwrap();
+    // Nothing is taken back by an earlier end.
+    revocations.revoke_token_at("t1", Some(50), 10).unwrap();
+    let one = json!({"sub": "42", "jti": "t1", "iat": 90});
+    assert_eq!(node.connect(&one, 99), Err(TokenError::Revoked));
+    let of_channel = json!({"sub": "42", "jti": "t1", "channel": "a"});
+    assert_eq!(node.subscribe(&of_channel, 99), Err(TokenError::Revoked));
+    assert_eq!(node.connect(&json!({"sub": "42", "jti": "t2"}), 99), Ok(()));
+    assert_eq!(node.connect(&json!({"sub": "42"}), 99), Ok(()));
+    assert_eq!(node.connect(&one, 100), Ok(()));
+}
+
+#[test]
+fn tokens_of_a_user_are_invalidated_by_their_age() {
+    let node = Node::new();
+    let revocations = node.0.revocations();
+    revocations
+        .invalidate_user_tokens_at("42", 50, None, Some(100), 10)
+        .unwrap();
+    let issued = |at: u64| json!({"sub": "42", "iat": at});
+    assert_eq!(node.connect(&issued(49), 60), Err(TokenError::Revoked));
+    assert_eq!(node.connect(&issued(50), 60), Ok(()));
+    // Without a time nothing shows that it is younger.
+    assert_eq!(
+        node.connect(&json!({"sub": "42"}), 60),
+        Err(TokenError::Revoked)
+    );
+    let of_channel = json!({"sub": "42", "iat": 49, "channel": "a"});
+    assert_eq!(node.subscribe(&of_channel, 60), Err(TokenError::Revoked));
+    assert_eq!(node.connect(&json!({"sub": "43", "iat": 49}), 60), Ok(()));
+    assert_eq!(node.connect(&issued(49), 100), Ok(()));
+}
+
+#[test]
+fn tokens_of_one_channel_are_invalidated_alone() {
+    let node = Node::new();
+    let channel = Some("a".to_string());
+    node.0
+        .revocations()
+        .invalidate_user_tokens_at("42", 50, channel, None, 10)
+        .unwrap();
+    let issued = |channel: &str, at: u64| json!({"sub": "42", "iat": at, "channel": channel});
+    assert_eq!(
+        node.subscribe(&issued("a", 49), 60),
+        Err(TokenError::Revoked)
+    );
+    assert_eq!(node.subscribe(&issued("a", 50), 60), Ok(()));
+    assert_eq!(node.subscribe(&issued("b", 49), 60), Ok(()));
+    assert_eq!(node.connect(&json!({"sub": "42", "iat": 49}), 60), Ok(()));
+}
+
+#[test]
+fn an_expired_token_is_expired_first() {
+    let node = Node::new();
+    node.0.revocations().block_user("42", None).unwrap();
+    let claims = json!({"sub": "42", "exp": 50});
+    assert_eq!(node.connect(&claims, 60), Err(TokenError::Expired));
+}
+
+#[test]
+fn names_have_bounds() {
+    let revocations = Revocations::default();
+    let long = "x".repeat(NAME_BYTES_MAX + 1);
+    let empty = Err(RevocationError::Empty);
+    assert_eq!(revocations.block_user("", None), empty);
+    assert_eq!(revocations.revoke_token("", None), empty);
+    assert_eq!(revocations.invalidate_user_tokens("", 1, None, None), empty);
+    let too_long = Err(RevocationError::TooLong);
+    assert_eq!(revocations.block_user(&long, None), too_long);
+    assert_eq!(
+        revocations.invalidate_user_tokens("42", 1, Some(long), None),
+        too_long
+    );
+    assert!(revocations.is_empty());
+}
+
+#[test]
+fn when_full_entries_are_refused_until_others_expire() {
+    let revocations = Revocations::default();
+    let name = |index: usize| format!("{index:0>NAME_BYTES_MAX$}");
+    let count = BYTES_MAX / (ENTRY_BYTES + 2 * NAME_BYTES_MAX);
+    for index in 0..count {
+        let until = if index < 10 { Some(100) } else { None };
+        revocations.block_user_at(&name(index), until, 10).unwrap();
+    }
+    let full = Err(RevocationError::Full);
+    assert_eq!(revocations.block_user_at(&name(count), None, 99), full);
+    // What is known already may change.
+    assert_eq!(revocations.block_user_at(&name(20), Some(200), 99), Ok(()));
+    assert_eq!(revocations.len(), count);
+    assert_eq!(revocations.block_user_at(&name(count), None, 100), Ok(()));
+    assert_eq!(revocations.len(), count - 9);
+}
+
+#[test]
+fn a_change_removes_what_has_expired_but_never_much() {
+    let revocations = Revocations::default();
+    for index in 0..3 * PURGE_MAX {
+        revocations
+            .revoke_token_at(&index.to_string(), Some(100), 10)
+            .unwrap();
+    }
+    revocations.revoke_token_at("a", None, 200).unwrap();
+    assert_eq!(revocations.len(), 2 * PURGE_MAX + 1);
+    revocations.revoke_token_at("b", None, 200).unwrap();
+    revocations.revoke_token_at("c", None, 200).unwrap();
+    assert_eq!(revocations.len(), 3);
+}
+
+/// Something said at a time.
+#[derive(Clone, Debug)]
+enum Step {
+    Block(u8, Option<u64>),
+    Unblock(u8),
+    Revoke(u8, Option<u64>),
+    Wait(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let end = proptest::option::of(0..60u64);
+    prop_oneof![
+        (0..4u8, end.clone()).prop_map(|(name, end)| Step::Block(name, end)),
+        (0..4u8).prop_map(Step::Unblock),
+        (0..4u8, end).prop_map(|(name, end)| Step::Revoke(name, end)),
+        (0..10u64).prop_map(Step::Wait),
+    ]
+}
+
+proptest! {
+    /// Against lists of everything ever said.
+    #[test]
+    fn it_is_as_a_list_of_everything_said(steps in proptest::collection::vec(step(), 0..60)) {
+        let revocations = Revocations::default();
+        let (mut blocks, mut revoked) = ([0u64; 4], [0u64; 4]);
+        let mut now = 0;
+        for step in steps {
+            match step {
+                Step::Block(name, end) => {
+                    let _ = revocations.block_user_at(&name.to_string(), end, now);
+                    blocks[usize::from(name)] = end.unwrap_or(u64::MAX);
+                }
+                Step::Unblock(name) => {
+                    revocations.unblock_user(&name.to_string());
+                    blocks[usize::from(name)] = 0;
+                }
+                Step::Revoke(name, end) => {
+                    let _ = revocations.revoke_token_at(&name.to_string(), end, now);
+                    let known = &mut revoked[usize::from(name)];
+                    *known = (*known).max(end.unwrap_or(u64::MAX));
+                }
+                Step::Wait(time) => now += time,
+            }
+            for name in 0..4u8 {
+                let index = usize::from(name);
+                let name = name.to_string();
+                prop_assert_eq!(revocations.is_blocked_at(&name, now), now < blocks[index]);
+                let outcome = revocations.check("nobody", None, Some(&name), Some(0), now);
+                prop_assert_eq!(outcome.is_err(), now < revoked[index]);
+            }
+        }
+        // Whatever is over goes with the next change.
+        revocations.block_user_at("9", None, 1000).unwrap();
+        let lasting = |ends: [u64; 4]| ends.iter().filter(|end| **end == u64::MAX).count();
+        prop_assert_eq!(revocations.len(), 1 + lasting(blocks) + lasting(revoked));
+    }
+}
