@@ -1,10 +1,13 @@
 //! The command line, read by clap.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Overrides;
+use crate::{
+    config::{Overrides, Secret},
+    token::command::Make,
+};
 
 #[derive(Parser)]
 #[command(
@@ -29,6 +32,10 @@ enum Sub {
     Config,
     /// Check a file of settings and say everything that is wrong with it
     Check(Check),
+    /// Make a token for a client, signed with the first token.hmac_secret (HS256)
+    Token(Token),
+    /// Explain a token: what it says, which key made it, and whether it counts (exit status 0) or not (1)
+    CheckToken(CheckToken),
 }
 
 #[derive(Args)]
@@ -51,6 +58,66 @@ struct Check {
     config: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct Token {
+    /// File of settings (TOML)
+    #[arg(long, value_name = "F")]
+    config: Option<PathBuf>,
+    /// The user; without one the token is for an anonymous client
+    #[arg(long, value_name = "U", default_value = "", hide_default_value = true)]
+    user: String,
+    /// How long the token counts, such as 30m or 7d; "never" for one that does not expire
+    #[arg(long, value_name = "T", default_value = "1h", value_parser = ttl)]
+    ttl: Ttl,
+    /// Make a subscription token for this channel
+    #[arg(long, value_name = "C", conflicts_with = "channels")]
+    channel: Option<String>,
+    /// Channels that the connection is subscribed to, by commas
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    channels: Vec<String>,
+    /// What others see in presence, as JSON
+    #[arg(long, value_name = "JSON")]
+    info: Option<String>,
+    /// Another claim: name=value, the value JSON or else a text; any number of times
+    #[arg(long = "claim", value_name = "K=V")]
+    claims: Vec<String>,
+    /// Sign with this secret instead of the settings'; other users of the machine can see it
+    #[arg(long, value_name = "S", value_parser = secret)]
+    secret: Option<Secret>,
+}
+
+#[derive(Args)]
+struct CheckToken {
+    /// File of settings (TOML)
+    #[arg(long, value_name = "F")]
+    config: Option<PathBuf>,
+    /// The token, or - to read it from standard input
+    #[arg(value_name = "TOKEN")]
+    token: String,
+}
+
+/// How long a token counts; `None` is for ever.
+#[derive(Clone, Copy)]
+struct Ttl(Option<Duration>);
+
+fn ttl(text: &str) -> Result<Ttl, String> {
+    if text == "never" {
+        return Ok(Ttl(None));
+    }
+    match humantime::parse_duration(text) {
+        Ok(ttl) if ttl.as_secs() > 0 => Ok(Ttl(Some(ttl))),
+        Ok(_) => Err("expected at least a second".to_string()),
+        Err(error) => Err(format!(
+            "{error}; expected a time such as \"1h\", or \"never\""
+        )),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the form that clap asks for")]
+fn secret(text: &str) -> Result<Secret, String> {
+    Ok(Secret::new(text))
+}
+
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -60,6 +127,10 @@ pub enum Command {
     Config,
     /// Check the settings.
     Check(Overrides),
+    /// Make a token.
+    Token(Overrides, Box<Make>),
+    /// Explain a token, or the one on standard input where it is `-`.
+    CheckToken(Overrides, String),
 }
 
 /// Reads this process's command line; ends the process on `--help`, `--version` and faults (status 2).
@@ -77,14 +148,28 @@ impl From<Line> for Command {
                 workers: serve.workers,
             })
         };
+        let file = |config| Overrides {
+            config,
+            ..Overrides::default()
+        };
         match line.command {
             None => serve(line.serve),
             Some(Sub::Serve(arguments)) => serve(arguments),
             Some(Sub::Config) => Self::Config,
-            Some(Sub::Check(check)) => Self::Check(Overrides {
-                config: check.config,
-                ..Overrides::default()
-            }),
+            Some(Sub::Check(check)) => Self::Check(file(check.config)),
+            Some(Sub::Token(token)) => Self::Token(
+                file(token.config),
+                Box::new(Make {
+                    user: token.user,
+                    ttl: token.ttl.0,
+                    channel: token.channel,
+                    channels: token.channels,
+                    info: token.info,
+                    claims: token.claims,
+                    secret: token.secret,
+                }),
+            ),
+            Some(Sub::CheckToken(check)) => Self::CheckToken(file(check.config), check.token),
         }
     }
 }
@@ -122,6 +207,43 @@ mod tests {
         assert_eq!(command(&short), Command::Serve(overrides));
         assert_eq!(command(&["fanfare"]), Command::Serve(Overrides::default()));
         assert_eq!(command(&["fanfare", "config"]), Command::Config);
+    }
+
+    #[test]
+    fn a_token_is_made_as_told() {
+        let line = "fanfare token --config f.toml --user 42 --ttl 90m --channels a,b --claim x=1 --claim y=z=z --secret s";
+        let line: Vec<&str> = line.split(' ').collect();
+        let Command::Token(overrides, make) = command(&line) else {
+            panic!("another command");
+        };
+        assert_eq!(overrides.config, Some("f.toml".into()));
+        let expected = Make {
+            user: "42".to_string(),
+            ttl: Some(Duration::from_secs(90 * 60)),
+            channels: vec!["a".to_string(), "b".to_string()],
+            claims: vec!["x=1".to_string(), "y=z=z".to_string()],
+            secret: Some(Secret::new("s")),
+            ..Make::default()
+        };
+        assert_eq!(*make, expected);
+        let Command::Token(_, make) = command(&["fanfare", "token", "--ttl", "never"]) else {
+            panic!("another command");
+        };
+        assert_eq!(make.ttl, None);
+        for wrong in [
+            &["fanfare", "token", "--ttl", "soon"][..],
+            &["fanfare", "token", "--ttl", "0s"],
+            &["fanfare", "token", "--channel", "a", "--channels", "b"],
+            &["fanfare", "check-token"],
+        ] {
+            assert!(Line::try_parse_from(wrong).is_err(), "{wrong:?}");
+        }
+        let check = command(&["fanfare", "check-token", "--config", "f.toml", "-"]);
+        let overrides = Overrides {
+            config: Some("f.toml".into()),
+            ..Overrides::default()
+        };
+        assert_eq!(check, Command::CheckToken(overrides, "-".to_string()));
     }
 
     #[test]

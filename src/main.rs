@@ -1,7 +1,11 @@
 //! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain, 1 when it cannot serve or
-//! a second signal ended it, 2 when command line or settings are wrong.
+//! a second signal ended it or a checked token is not valid, 2 when command line or settings are wrong.
 
-use std::{io::Write as _, process::ExitCode};
+use std::{
+    io::{Read as _, Write as _},
+    process::ExitCode,
+    time::SystemTime,
+};
 
 use fanfare::{
     cli::{self, Command},
@@ -9,6 +13,10 @@ use fanfare::{
     logger::Filter,
     node::{Node, NodeError, Outcome},
     signals::Signals,
+    token::{
+        TOKEN_BYTES_MAX,
+        command::{Make, explain, make},
+    },
     transport::tls::Certificate,
 };
 
@@ -24,6 +32,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Command::Check(overrides) => check(&overrides),
+        Command::Token(overrides, options) => token(&overrides, &options),
+        Command::CheckToken(overrides, token) => check_token(&overrides, &token),
     }
 }
 
@@ -61,6 +71,52 @@ fn check(overrides: &Overrides) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(code) => code,
+    }
+}
+
+fn token(overrides: &Overrides, options: &Make) -> ExitCode {
+    let settings = match load(overrides) {
+        Ok((settings, _)) => settings,
+        Err(code) => return code,
+    };
+    match make(&settings.token, options, SystemTime::now()) {
+        Ok(token) => {
+            println!("{token}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(WRONG_SETTINGS)
+        }
+    }
+}
+
+fn check_token(overrides: &Overrides, token: &str) -> ExitCode {
+    let settings = match load(overrides) {
+        Ok((settings, _)) => settings,
+        Err(code) => return code,
+    };
+    let mut input = String::new();
+    if token == "-" {
+        // Twice the longest token, so that a longer one is told as such and never cut to the right length.
+        let read = std::io::stdin()
+            .take(2 * TOKEN_BYTES_MAX as u64)
+            .read_to_string(&mut input);
+        if let Err(error) = read {
+            eprintln!("standard input: {error}");
+            return ExitCode::from(WRONG_SETTINGS);
+        }
+    } else {
+        input.push_str(token);
+    }
+    let system = actix_rt::System::new();
+    let explained = system.block_on(explain(&settings.token, input.trim(), SystemTime::now()));
+    // A reader that has seen enough, such as `grep -q`, is no fault.
+    let _ = std::io::stdout().write_all(explained.text.as_bytes());
+    if explained.is_valid {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 

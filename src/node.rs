@@ -7,12 +7,14 @@
 use std::{
     cell::{Cell, RefCell},
     io,
+    pin::Pin,
     sync::{Arc, mpsc},
     time::{Duration, Instant},
 };
 
 use actix::{Actor, Addr, Arbiter};
 use actix_web::App;
+use bytes::Bytes;
 
 use crate::{
     admission::Admission,
@@ -24,8 +26,12 @@ use crate::{
     http::{self, AppState},
     hub::{Hub, emulation::Emulated, meter::Users},
     metrics::Metrics,
-    publication::Compression,
-    server::{Server, SessionCounts},
+    publication::{Compression, Payload, Target},
+    registry::ChannelName,
+    server::{
+        Server, SessionCounts,
+        poll::{PollWatch, Poller},
+    },
     session::endpoint::Endpoint,
     shard::{QueueBounds, ShardSettings, Shards},
     signals::{Signal, Signals},
@@ -42,6 +48,8 @@ use crate::{
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 /// Descriptors that are not sessions: listeners, files, runtimes, HTTP connections.
 const DESCRIPTORS_BESIDE_SESSIONS: u64 = 1024;
+/// How long the last events may take at the end of a drain.
+const EVENTS_GRACE: Duration = Duration::from_secs(5);
 /// actix-server's own limit on connections of a worker must not stand in the way of ours; after a hand-over it does
 /// not even count them.
 const CONNECTIONS_A_WORKER: usize = 1 << 20;
@@ -168,6 +176,12 @@ impl Node {
                 return Ok(Outcome::Aborted);
             }
         }
+        if let Some(events) = &state.hub.events {
+            let left = events.flush(EVENTS_GRACE).await;
+            if left > 0 {
+                log::warn!("{left} events were not delivered to hooks.events");
+            }
+        }
         handle.stop(false).await;
         let _ = serving.await;
         Ok(Outcome::Drained)
@@ -250,10 +264,41 @@ fn start_state(settings: &Arc<Settings>) -> Result<Arc<AppState>, NodeError> {
         server,
         shards,
         broker,
+        polls: start_polls(&hub)?,
         hub,
         drain: Arc::new(Drain::default()),
         started: Instant::now(),
     }))
+}
+
+/// The `[[poll]]`s, each a task of the calling thread, which delivers nothing.
+fn start_polls(hub: &Arc<Hub>) -> Result<Vec<PollWatch>, NodeError> {
+    let mut watches = Vec::new();
+    for poll in &hub.settings.poll {
+        let channel: ChannelName = poll.channel.as_str().into();
+        let target = Target::Channel(channel.clone());
+        let broker = hub.broker.clone();
+        let heard = Box::new(move || broker.is_heard(&target));
+        let publisher = hub.clone();
+        let publish = Box::new(move |body: Bytes, is_text: bool| {
+            let (hub, channel) = (publisher.clone(), channel.clone());
+            let future: Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> =
+                Box::pin(async move {
+                    let payload = if is_text {
+                        Payload::guess(body)
+                    } else {
+                        Payload::Binary(body)
+                    };
+                    let draft = hub.plain_draft(&channel, payload);
+                    hub.publish(draft).await.map(|_| ()).map_err(|_| ())
+                });
+            future
+        });
+        let poller = Poller::new(poll, hub.hooks.http(), heard, publish)?;
+        watches.push(poller.watch());
+        actix_rt::spawn(poller.run());
+    }
+    Ok(watches)
 }
 
 /// The `Server` actor on a thread of its own.
@@ -265,7 +310,14 @@ fn start_server(
     let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
     let (sender, receiver) = mpsc::channel();
     Arbiter::new().spawn_fn(move || {
-        let server = Server::new(counts, &settings.push, &settings.channels, broker).start();
+        let server = Server::new(
+            counts,
+            &settings.push,
+            &settings.channels,
+            settings.limits.outbox_bytes,
+            broker,
+        )
+        .start();
         // The other end waits for exactly this.
         let _ = sender.send(server);
     });

@@ -73,7 +73,14 @@ pub fn hub(
 ) -> (Arc<Hub>, Arc<SessionCounts>) {
     let settings = Arc::new(Settings::demonstration());
     let counts = Arc::new(SessionCounts::default());
-    let server = Server::new(counts.clone(), &[], &settings.channels, broker.clone()).start();
+    let server = Server::new(
+        counts.clone(),
+        &[],
+        &settings.channels,
+        1 << 20,
+        broker.clone(),
+    )
+    .start();
     let hub = Hub {
         metrics: metrics.clone(),
         shards: shards.clone(),
@@ -172,6 +179,9 @@ impl Broker for Puppet {
         place.map(|place| listening.remove(place)).is_some()
     }
     fn channels(&self) -> usize {
+        0
+    }
+    fn history_bytes(&self) -> usize {
         0
     }
     fn list_channels(&self, _: &dyn Fn(&str) -> bool, _: usize) -> Vec<(ChannelName, usize)> {

@@ -74,12 +74,6 @@ impl MemoryBroker {
         }
     }
 
-    /// Bytes that all histories hold.
-    #[must_use]
-    pub fn history_bytes(&self) -> usize {
-        self.history_bytes.load(Relaxed)
-    }
-
     fn lock(&self, channel: &str) -> MutexGuard<'_, Stripe> {
         let index = self.hasher.hash_one(channel) % STRIPES as u64;
         locked(&self.stripes[index as usize])
@@ -356,6 +350,10 @@ impl Broker for MemoryBroker {
 
     fn channels(&self) -> usize {
         self.channels.load(Relaxed)
+    }
+
+    fn history_bytes(&self) -> usize {
+        self.history_bytes.load(Relaxed)
     }
 
     fn list_channels(

@@ -191,6 +191,9 @@ pub trait Broker: Send + Sync {
     /// Channels that have a member on this node, the server's own left out.
     fn channels(&self) -> usize;
 
+    /// Bytes that the histories hold, where that is known here.
+    fn history_bytes(&self) -> usize;
+
     /// These channels with their members on this node, for those whose name `admits`; at most `limit`.
     fn list_channels(
         &self,

@@ -207,6 +207,10 @@ pub async fn channels(
         }
     }
     for given in &identity.subscriptions {
+        if crate::config::check_channel_name(&given.channel).is_err() {
+            log::warn!("a token or the backend names a channel that is none; it is left out");
+            continue;
+        }
         if granted
             .iter()
             .all(|(channel, _)| **channel != *given.channel)

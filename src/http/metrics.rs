@@ -123,6 +123,34 @@ impl Collector for Snapshot {
             "Publications refused for lack of room",
             state.metrics.publish_refused.load(Relaxed),
         )?;
+        counter(
+            &mut encoder,
+            "fanfare_publications",
+            "Publications accepted",
+            state.metrics.published.load(Relaxed),
+        )?;
+        gauge(
+            &mut encoder,
+            "fanfare_history_bytes",
+            "Bytes that histories hold",
+            state.broker.history_bytes() as u64,
+        )?;
+        gauge(
+            &mut encoder,
+            "fanfare_users",
+            "Different users with a session",
+            state.hub.users.count() as u64,
+        )?;
+        let mut family = encoder.encode_descriptor(
+            "fanfare_limited",
+            "Messages, sessions and subscriptions refused by a limit",
+            None,
+            MetricType::Counter,
+        )?;
+        for (limit, count) in state.metrics.limits() {
+            let labels = [("limit", limit)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
         let mut family = encoder.encode_descriptor(
             "fanfare_endpoint_sessions",
             "Sessions now, by endpoint",

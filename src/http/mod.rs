@@ -25,7 +25,7 @@ use crate::{
     drain::Drain,
     hub::Hub,
     metrics::Metrics,
-    server::{Server, SessionCounts},
+    server::{Server, SessionCounts, poll::PollWatch},
     session::endpoint::Endpoint,
     shard::{Shard, Shards},
 };
@@ -50,6 +50,8 @@ pub struct AppState {
     pub hub: Arc<Hub>,
     /// Whether the node drains.
     pub drain: Arc<Drain>,
+    /// The `[[poll]]`s.
+    pub polls: Vec<PollWatch>,
     /// The raw endpoints.
     pub endpoints: Vec<Arc<Endpoint>>,
     /// When the process began to serve.

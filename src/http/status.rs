@@ -1,7 +1,7 @@
 //! `/status`: the node in numbers, for anyone. `/status/sessions`: who is connected, for the administrator, who can
 //! also end a session there.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -15,7 +15,7 @@ use super::{State, auth};
 use crate::{
     close::Close,
     id::SessionId,
-    server::{Filter, GetOverview, ListSessions, PushStatus},
+    server::{Filter, GetOverview, ListSessions, PushStatus, poll::PollStatus},
     shard::Kick,
     transport::info::SessionInfo,
 };
@@ -68,7 +68,25 @@ pub async fn status(state: State) -> HttpResponse {
         "slow_dropped": metrics.sum(|stats| &stats.dropped),
         "endpoints": endpoints,
         "workers": workers,
+        "published": metrics.published.load(Relaxed),
+        "publish_refused": metrics.publish_refused.load(Relaxed),
+        "history_bytes": state.broker.history_bytes(),
+        "history_bytes_max": state.settings.limits.history_bytes,
+        "limited": metrics.limits().map(|(limit, count)| (limit.to_string(), json!(count)))
+            .collect::<serde_json::Map<_, _>>(),
         "pushes": overview.pushes.iter().map(push_json).collect::<Vec<_>>(),
+        "polls": state.polls.iter().map(|poll| poll_json(&poll.status())).collect::<Vec<_>>(),
+        "hooks": state.hub.hooks.stats(),
+        "events": state.hub.events.as_ref().map(|events| {
+            let stats = events.stats();
+            json!({
+                "sent": stats.sent,
+                "delivered": stats.delivered,
+                "dropped": stats.dropped,
+                "pending": stats.pending,
+                "retries": stats.retries,
+            })
+        }),
     }))
 }
 
@@ -79,7 +97,22 @@ fn push_json(push: &PushStatus) -> Value {
         "runs": push.runs,
         "skipped": push.skipped,
         "refused": push.refused,
+        "unreadable": push.unreadable,
         "next_in_seconds": seconds(push.next_in),
+    })
+}
+
+fn poll_json(poll: &PollStatus) -> Value {
+    json!({
+        "url": poll.url,
+        "channel": poll.channel,
+        "every_seconds": seconds(poll.every),
+        "runs": poll.runs,
+        "changes": poll.changes,
+        "failures": poll.failures,
+        "refused": poll.refused,
+        "last_error": poll.last_error,
+        "next_in_seconds": seconds(poll.next_in),
     })
 }
 

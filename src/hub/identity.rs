@@ -234,6 +234,9 @@ impl Hub {
                 introduction.channels,
             )
             .await?;
+        if self.tokens.revocations().is_blocked(&answer.user) {
+            return Err(NoIdentity::Invalid("the user is blocked".to_string()));
+        }
         let mut subscriptions: Vec<ServerSubscription> = answer
             .subs
             .into_iter()

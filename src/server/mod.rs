@@ -5,6 +5,7 @@
 //! messages a session, so `limits.sessions` bounds it.
 
 mod directory;
+pub mod poll;
 mod push;
 
 use std::sync::{
@@ -87,6 +88,8 @@ pub struct Server {
     directory: Directory,
     counts: Arc<SessionCounts>,
     pushes: Vec<IntervalPush>,
+    /// Largest text that a push may have (`limits.outbox_bytes`).
+    data_bytes_max: usize,
     broker: Arc<dyn Broker>,
 }
 
@@ -97,6 +100,7 @@ impl Server {
         counts: Arc<SessionCounts>,
         pushes: &[config::Push],
         channels: &config::Channels,
+        data_bytes_max: usize,
         broker: Arc<dyn Broker>,
     ) -> Self {
         Self {
@@ -106,6 +110,7 @@ impl Server {
                 .iter()
                 .map(|push| IntervalPush::new(push, channels))
                 .collect(),
+            data_bytes_max,
             broker,
         }
     }

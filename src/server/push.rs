@@ -4,6 +4,7 @@
 //! while the machine slept are left out, so that none come in a burst. A tick that nobody would hear does nothing.
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -31,6 +32,8 @@ pub struct PushStatus {
     pub skipped: u64,
     /// Ticks refused, since a shard had no room.
     pub refused: u64,
+    /// Ticks without a text, since the file could not be read.
+    pub unreadable: u64,
     /// Until the next tick.
     pub next_in: Duration,
 }
@@ -47,6 +50,9 @@ pub(super) struct IntervalPush {
     seq: u64,
     skipped: u64,
     refused: u64,
+    unreadable: u64,
+    /// The file could not be read at the last tick, which was said.
+    lost_file: bool,
     last: Option<String>,
 }
 
@@ -75,6 +81,8 @@ impl IntervalPush {
             seq: 0,
             skipped: 0,
             refused: 0,
+            unreadable: 0,
+            lost_file: false,
             last: None,
         }
     }
@@ -86,6 +94,7 @@ impl IntervalPush {
             runs: self.seq,
             skipped: self.skipped,
             refused: self.refused,
+            unreadable: self.unreadable,
             next_in: self.at(self.tick + 1).saturating_duration_since(now),
         }
     }
@@ -103,17 +112,45 @@ impl IntervalPush {
         self.tick = tick.max(self.tick + 1);
     }
 
-    fn text(&self, sessions: u64) -> String {
-        fill(
-            &self.settings.data,
+    /// What to push. A file is read anew each time, on this thread, which delivers nothing; one that cannot be read, or is larger
+    /// than `bytes_max`, is said once until it can.
+    fn template(&mut self, bytes_max: usize) -> Option<Cow<'_, str>> {
+        let Some(file) = &self.settings.file else {
+            return Some(Cow::Borrowed(&self.settings.data));
+        };
+        let fault = match std::fs::metadata(file).map(|about| about.len()) {
+            Ok(bytes) if bytes > bytes_max as u64 => {
+                "is larger than limits.outbox_bytes".to_string()
+            }
+            Ok(_) => match std::fs::read_to_string(file) {
+                Ok(text) => {
+                    self.lost_file = false;
+                    return Some(Cow::Owned(text));
+                }
+                Err(error) => format!("cannot be read: {error}"),
+            },
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        self.unreadable += 1;
+        if !std::mem::replace(&mut self.lost_file, true) {
+            log::warn!("push: {} {fault}", file.display());
+        }
+        None
+    }
+
+    fn text(&mut self, sessions: u64, bytes_max: usize) -> Option<String> {
+        let seq = self.seq + 1;
+        let template = self.template(bytes_max)?;
+        Some(fill(
+            &template,
             &[
                 ("time", &|| {
                     humantime::format_rfc3339_millis(SystemTime::now()).to_string()
                 }),
                 ("sessions", &|| sessions.to_string()),
-                ("seq", &|| (self.seq + 1).to_string()),
+                ("seq", &|| seq.to_string()),
             ],
-        )
+        ))
     }
 }
 
@@ -163,7 +200,9 @@ impl Server {
             push.skipped += 1;
             return;
         }
-        let text = push.text(sessions);
+        let Some(text) = push.text(sessions, self.data_bytes_max) else {
+            return;
+        };
         if push.settings.only_changed && push.last.as_ref() == Some(&text) {
             push.skipped += 1;
             return;

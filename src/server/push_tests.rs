@@ -22,6 +22,7 @@ fn start(every: u64, data: &str, only_changed: bool) -> (Arc<Puppet>, Addr<Serve
         counts,
         &[push],
         &config::Channels::default(),
+        1 << 20,
         recorder.clone(),
     )
     .start();
@@ -114,4 +115,39 @@ fn braces_that_name_nothing_stay() {
         &[("sessions", &|| "7".into())],
     );
     assert_eq!(text, r#"{"a":7,"b":"{time","c":{}}"#);
+}
+
+#[test]
+fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
+    paused(async {
+        let folder = std::env::temp_dir().join(format!("fanfare-push-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("data.json");
+        let recorder = Arc::new(Puppet::default());
+        let push = config::Push {
+            every: Duration::from_secs(1),
+            channel: None,
+            data: String::new(),
+            file: Some(file.clone()),
+            only_changed: true,
+        };
+        let counts = Arc::new(SessionCounts::default());
+        let channels = config::Channels::default();
+        let server = Server::new(counts, &[push], &channels, 100, recorder.clone()).start();
+        pass(1).await;
+        std::fs::write(&file, "first").expect("written");
+        pass(2).await;
+        std::fs::write(&file, "second {seq}").expect("written");
+        pass(1).await;
+        std::fs::write(&file, "x".repeat(101)).expect("written");
+        pass(1).await;
+        let texts: Vec<String> = {
+            let published = recorder.published.lock().unwrap();
+            published.iter().map(|(_, text)| text.clone()).collect()
+        };
+        assert_eq!(texts, ["first", "second 2"]);
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.unreadable), (2, 2));
+        let _ = std::fs::remove_dir_all(&folder);
+    });
 }

@@ -138,8 +138,9 @@ pub(super) fn is_subscription(payload: &str) -> bool {
 
 /// When a token ends and what follows from it, in Unix seconds.
 struct Times {
-    /// The token's end, and by how much it is exceeded at most.
+    /// The token's end to the nanosecond, which [`exp`](Self::exp) rounds.
     end: Option<Duration>,
+    /// How far beyond it the token counts.
     leeway: Duration,
     exp: Option<u64>,
     expire_at: Option<u64>,
@@ -174,18 +175,21 @@ impl<'a> Claims<'a> {
         }
         let leeway = demands.leeway;
         if let Some(start) = time("nbf", self.nbf)?
-            && unix(now) + leeway < start
+            && unix(now).saturating_add(leeway) < start
         {
             return Err(invalid("it does not count yet (claim nbf)"));
         }
         let end = time("exp", self.exp)?;
         let session = match time("expire_at", self.expire_at)? {
-            None => end.map(|end| end + leeway),
+            None => end.map(|end| end.saturating_add(leeway)),
             Some(Duration::ZERO) => None,
             at => at,
         };
         // Rounded up, or a session would end before its token.
-        let up = |time: Duration| time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let up = |time: Duration| {
+            time.as_secs()
+                .saturating_add(u64::from(time.subsec_nanos() > 0))
+        };
         Ok(Times {
             end,
             leeway,
@@ -201,7 +205,9 @@ impl Times {
     /// expired as its token.
     fn check(&self, now: SystemTime) -> Result<(), TokenError> {
         let now = unix(now);
-        let is_token_over = self.end.is_some_and(|end| now >= end + self.leeway);
+        let is_token_over = self
+            .end
+            .is_some_and(|end| now >= end.saturating_add(self.leeway));
         let is_session_over = self.expire_at.is_some_and(|at| now.as_secs() >= at);
         if is_token_over || is_session_over {
             return Err(TokenError::Expired);

@@ -1,118 +1,13 @@
-//! Keys from a URL: when they are fetched, which of them count, and what a bad endpoint does. The endpoint is a small HTTP
-//! server of this file; the clock is passed in.
+//! Keys from a URL: when they are fetched, which of them count, and what a bad endpoint does. The clock is
+//! passed in.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
-
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream},
-    sync::{Mutex, Semaphore},
-};
+use tokio::{net::TcpListener, sync::Semaphore};
 
 use super::{
     super::jwks::{KEYS_MAX, REFRESH, RETRY, STALE},
+    endpoint::{Endpoint, document},
     *,
 };
-
-/// An endpoint that answers what it is told, counts requests, and may hold answers back.
-struct Endpoint {
-    url: String,
-    requests: Arc<AtomicUsize>,
-    answer: Arc<Mutex<(String, String)>>,
-    /// Requests wait for a permit each.
-    gate: Arc<Semaphore>,
-}
-
-impl Endpoint {
-    async fn start(keys: Value) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = Self {
-            url: format!("http://{}/keys", listener.local_addr().unwrap()),
-            requests: Arc::default(),
-            answer: Arc::new(Mutex::new(("200 OK".to_string(), document(keys)))),
-            gate: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
-        };
-        let (requests, answer, gate) = (
-            endpoint.requests.clone(),
-            endpoint.answer.clone(),
-            endpoint.gate.clone(),
-        );
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let (requests, answer, gate) = (requests.clone(), answer.clone(), gate.clone());
-                tokio::spawn(async move {
-                    let _ = serve(socket, &requests, &answer, &gate).await;
-                });
-            }
-        });
-        endpoint
-    }
-
-    async fn say(&self, status: &str, body: String) {
-        *self.answer.lock().await = (status.to_string(), body);
-    }
-
-    fn tokens(&self) -> Tokens {
-        Tokens::new(&TokenSettings {
-            jwks_url: Some(self.url.clone()),
-            ..TokenSettings::default()
-        })
-        .unwrap()
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    /// Waits until there were as many requests.
-    async fn has_seen(&self, count: usize) {
-        until(|| self.requests() >= count).await;
-    }
-}
-
-async fn serve(
-    mut socket: TcpStream,
-    requests: &AtomicUsize,
-    answer: &Mutex<(String, String)>,
-    gate: &Semaphore,
-) -> std::io::Result<()> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(socket.read_u8().await?);
-    }
-    requests.fetch_add(1, Ordering::SeqCst);
-    let Ok(permit) = gate.acquire().await else {
-        return Ok(());
-    };
-    permit.forget();
-    let (status, body) = answer.lock().await.clone();
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    socket.write_all(head.as_bytes()).await?;
-    socket.write_all(body.as_bytes()).await?;
-    socket.shutdown().await
-}
-
-fn document(keys: Value) -> String {
-    json!({ "keys": keys }).to_string()
-}
-
-/// Waits for a condition, with a deadline.
-async fn until(condition: impl Fn() -> bool) {
-    let wait = async {
-        while !condition() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), wait)
-        .await
-        .expect("the condition never came about");
-}
 
 fn later(time: Duration) -> SystemTime {
     now() + time

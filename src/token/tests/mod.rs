@@ -3,6 +3,8 @@
 
 mod claims;
 mod command;
+mod endpoint;
+mod hostile;
 mod jwks;
 mod keys;
 mod revocations;
@@ -16,6 +18,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
+use bytes::Bytes;
 use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use ring::{
     rand::SystemRandom,
