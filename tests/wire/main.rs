@@ -1,11 +1,13 @@
 //! The wire ring: the real binary, real sockets, bytes written by hand. One file a subject; helpers are in `support`.
 
+mod backend;
 mod client;
 mod close;
 mod command_line;
 mod drain;
 mod handshake;
 mod heartbeat;
+mod hooks;
 mod http;
 mod messages;
 mod relay;
@@ -13,3 +15,4 @@ mod scenarios;
 mod slow;
 mod support;
 mod tls;
+mod tokens;

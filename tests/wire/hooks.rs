@@ -1,0 +1,334 @@
+//! The backend decides and knows: hooks of the client protocol and of raw endpoints, events, polls.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+};
+
+use serde_json::{Value, json};
+
+use crate::{
+    backend::{Backend, Reply},
+    support::{Client, Frame, Server, eventually, raw},
+};
+
+fn ok(result: &Value) -> Reply {
+    (
+        200,
+        "application/json",
+        json!({"result": result}).to_string(),
+    )
+}
+
+/// Sends commands and reads replies by their ids; what else comes is left out.
+fn ask(client: &mut Client, command: &Value) -> Value {
+    client.text(&command.to_string());
+    eventually("a reply", || {
+        let frame = client.message();
+        assert_eq!(frame.first, 0x81, "{frame:?}");
+        let text = String::from_utf8(frame.payload).expect("text");
+        let messages = text
+            .lines()
+            .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        messages
+            .into_iter()
+            .find(|message| message["id"] == command["id"])
+    })
+}
+
+#[test]
+fn the_backend_says_who_a_client_is_and_what_it_may() {
+    let backend = Backend::start(|asked| match asked.path.as_str() {
+        "/connect" if asked.json()["data"]["key"] == "right" => ok(&json!({
+            "user": "42", "info": {"name": "Anna"}, "data": {"welcome": true},
+            "channels": ["given"], "meta": {"row": 7},
+        })),
+        "/connect" if asked.json()["data"]["key"] == "later" => (
+            200,
+            "application/json",
+            json!({"error": {"code": 1000, "message": "come later"}}).to_string(),
+        ),
+        "/connect" => (
+            200,
+            "application/json",
+            json!({"disconnect": {"code": 4501, "reason": "who are you?"}}).to_string(),
+        ),
+        "/subscribe" if asked.json()["channel"] == "room:yes" => {
+            ok(&json!({"data": {"topic": "x"}, "allow": ["publish"]}))
+        }
+        "/subscribe" => (
+            200,
+            "application/json",
+            json!({"error": {"code": 403, "message": "not you"}}).to_string(),
+        ),
+        "/publish" => ok(&json!({"data": {"checked": asked.json()["data"]}})),
+        "/rpc" => ok(
+            &json!({"data": {"method": asked.json()["method"], "row": asked.json()["meta"]["row"]}}),
+        ),
+        _ => (404, "text/plain", String::new()),
+    });
+    let hooks: String = ["connect", "subscribe", "publish", "rpc"]
+        .map(|name| backend.hook(name))
+        .concat();
+    let server = Server::start(&format!(
+        "[hooks]\nsecret = \"a secret of more than thirty-two bytes\"\nheaders = [\"x-tenant\"]\n{hooks}\
+         [channels]\n[[namespace]]\nname = \"room\"\nallow.subscribe = [\"hook\"]\nallow.publish = [\"hook\"]\n"
+    ));
+    let mut client = server.ws_with("/connection/websocket", "X-Tenant: blue\r\nX-Other: no\r\n");
+    let reply = ask(
+        &mut client,
+        &json!({"id": 1, "connect": {"data": {"key": "right"}}}),
+    );
+    assert_eq!(reply["connect"]["data"], json!({"welcome": true}));
+    assert!(reply["connect"]["subs"]["given"].is_object(), "{reply}");
+    let asked = &backend.asked("/connect")[0];
+    assert_eq!(asked.header("x-tenant"), Some("blue"));
+    assert_eq!(asked.header("x-other"), None);
+    assert!(
+        asked
+            .header("x-fanfare-signature")
+            .is_some_and(|value| value.starts_with("t="))
+    );
+    let reply = ask(
+        &mut client,
+        &json!({"id": 2, "subscribe": {"channel": "room:yes"}}),
+    );
+    assert_eq!(reply["subscribe"]["data"], json!({"topic": "x"}));
+    let reply = ask(
+        &mut client,
+        &json!({"id": 3, "subscribe": {"channel": "room:no"}}),
+    );
+    assert_eq!(reply["error"], json!({"code": 403, "message": "not you"}));
+    client.text("{\"id\":4,\"publish\":{\"channel\":\"room:yes\",\"data\":1}}");
+    eventually("the publication", || {
+        let text = String::from_utf8(client.message().payload).expect("text");
+        text.contains("\"pub\":{\"data\":1").then_some(())
+    });
+    let reply = ask(
+        &mut client,
+        &json!({"id": 5, "rpc": {"method": "get", "data": {}}}),
+    );
+    assert_eq!(reply["rpc"]["data"], json!({"method": "get", "row": 7}));
+    server.wait_status("sessions", 1);
+
+    let mut later = server.ws("/connection/websocket");
+    let reply = ask(
+        &mut later,
+        &json!({"id": 1, "connect": {"data": {"key": "later"}}}),
+    );
+    assert_eq!(reply["error"]["code"], 1000);
+    let mut nobody = server.ws("/connection/websocket");
+    nobody.text("{\"id\":1,\"connect\":{}}");
+    assert_eq!(
+        nobody.message().code_and_reason(),
+        (4501, "who are you?".to_string())
+    );
+}
+
+#[test]
+fn messages_of_a_raw_endpoint_go_to_the_backend_and_its_answers_come_back_in_order() {
+    // Scenario 4: rows come one by one as JSON; a failure of the backend ends the connection.
+    let backend = Backend::start(|asked| match asked.body.as_str() {
+        "users" => (
+            200,
+            "application/json",
+            json!([{"name": "王芳"}, {"name": "李娜"}]).to_string(),
+        ),
+        "quiet" => (204, "text/plain", String::new()),
+        "fail" => (500, "text/plain", "no database".to_string()),
+        text => (200, "text/plain", format!("你说 {text}")),
+    });
+    let settings = format!(
+        "{}{}{}",
+        backend.hook("message"),
+        raw("/ws", "on_message = \"hook\""),
+        raw(
+            "/calm",
+            "on_message = \"hook\"\non_failure = \"reply\"\nfailure_reply = \"抱歉\""
+        )
+    );
+    let server = Server::start(&settings);
+    let mut client = server.ws("/ws");
+    for text in ["a", "users", "quiet", "b"] {
+        client.text(text);
+    }
+    for expected in [
+        "你说 a",
+        "{\"name\":\"王芳\"}",
+        "{\"name\":\"李娜\"}",
+        "你说 b",
+    ] {
+        client.expect_text(expected);
+    }
+    assert_eq!(
+        backend.asked("/message")[0].header("x-fanfare-path"),
+        Some("/ws")
+    );
+    client.text("fail");
+    assert_eq!(client.message().code_and_reason().0, 1011);
+    let mut calm = server.ws("/calm");
+    calm.text("fail");
+    calm.expect_text("抱歉");
+    calm.text("x");
+    calm.expect_text("你说 x");
+}
+
+#[test]
+fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
+    let backend = Backend::start(|asked| {
+        if asked.body == "slow" {
+            std::thread::sleep(std::time::Duration::from_millis(1500));
+        }
+        (200, "text/plain", asked.body.clone())
+    });
+    let settings = format!(
+        "[heartbeat]\nping_interval = \"300ms\"\npong_timeout = \"200ms\"\n{}{}{}",
+        backend.hook("message"),
+        raw("/ws", "on_message = \"hook\""),
+        raw("/echo", "on_message = \"echo\"")
+    );
+    let server = Server::start(&settings);
+    let (mut slow, mut other) = (server.ws("/ws"), server.ws("/echo"));
+    slow.text("slow");
+    let begun = std::time::Instant::now();
+    for n in 0..20 {
+        other.text(&n.to_string());
+        other.expect_text(&n.to_string());
+    }
+    assert!(begun.elapsed() < std::time::Duration::from_millis(1400));
+    slow.expect_text("slow");
+}
+
+#[test]
+fn raw_endpoints_ask_who_it_is_where_they_are_told_to() {
+    let backend = Backend::start(|asked| match asked.header("x-key") {
+        Some("right") => ok(&json!({"user": "42", "channels": ["given"]})),
+        _ => (
+            200,
+            "application/json",
+            json!({"disconnect": {"code": 4403, "reason": "no"}}).to_string(),
+        ),
+    });
+    let settings = format!(
+        "[hooks]\nheaders = [\"x-key\"]\n{}[admin]\nkey = \"admin\"\n{}",
+        backend.hook("connect"),
+        raw(
+            "/ws",
+            "connect_hook = true\non_message = \"relay\"\nrelay_self = true"
+        )
+    );
+    let server = Server::start(&settings);
+    let mut client = server.ws_with("/ws", "X-Key: right\r\n");
+    client.text("to the given channel");
+    client.expect_text("to the given channel");
+    let sessions = server
+        .get_with("/status/sessions", "Authorization: Bearer admin\r\n")
+        .body;
+    assert!(sessions.contains("\"user\":\"42\""), "{sessions}");
+    assert_eq!(
+        server.ws("/ws").message().code_and_reason(),
+        (4403, "no".to_string())
+    );
+}
+
+#[test]
+fn the_backend_is_told_what_happens_in_order_and_again_until_it_has_it() {
+    let (fails, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU32::new(0)));
+    let (failing, tried) = (fails.clone(), tries.clone());
+    let backend = Backend::start(move |_| {
+        tried.fetch_add(1, Relaxed);
+        match failing.swap(false, Relaxed) {
+            true => (503, "text/plain", String::new()),
+            false => (200, "application/json", "{}".to_string()),
+        }
+    });
+    let server = Server::start(&format!(
+        "{}[channels]\nallow.subscribe = [\"anonymous\"]\n",
+        backend.hook("events")
+    ));
+    let mut client = server.ws("/connection/websocket");
+    ask(&mut client, &json!({"id": 1, "connect": {}}));
+    ask(
+        &mut client,
+        &json!({"id": 2, "subscribe": {"channel": "news"}}),
+    );
+    client.send(&Frame::close(4001, "bye"));
+    let types = eventually("all events", || {
+        // The first try failed, so its batch is left out here.
+        let batches = backend.asked("/events");
+        let types: Vec<String> = batches
+            .iter()
+            .skip(1)
+            .flat_map(|asked| {
+                asked.json()["events"]
+                    .as_array()
+                    .cloned()
+                    .unwrap_or_default()
+            })
+            .filter_map(|event| event["type"].as_str().map(str::to_string))
+            .collect();
+        types
+            .iter()
+            .any(|kind| kind == "disconnected")
+            .then_some(types)
+    });
+    let of_session: Vec<&str> = types
+        .iter()
+        .map(String::as_str)
+        .filter(|kind| !kind.starts_with("channel"))
+        .collect();
+    assert_eq!(
+        of_session,
+        ["connected", "subscribed", "unsubscribed", "disconnected"]
+    );
+    assert!(types.contains(&"channel_occupied".to_string()), "{types:?}");
+    assert!(tries.load(Relaxed) >= 2);
+    let last = eventually("the last event", || {
+        let batches = backend.asked("/events");
+        let events = batches.iter().flat_map(|asked| {
+            asked.json()["events"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        });
+        let found = events
+            .into_iter()
+            .find(|event| event["type"] == "disconnected");
+        found
+    });
+    assert_eq!(
+        (&last["code"], &last["reason"]),
+        (&json!(4001), &json!("bye"))
+    );
+}
+
+#[test]
+fn an_endpoint_that_clients_poll_becomes_push() {
+    let number = Arc::new(AtomicU32::new(1));
+    let counted = number.clone();
+    let backend = Backend::start(move |_| {
+        (
+            200,
+            "application/json",
+            format!("{{\"n\":{}}}", counted.load(Relaxed)),
+        )
+    });
+    let server = Server::start(&format!(
+        "[[poll]]\nurl = \"http://{}/rows\"\nevery = \"100ms\"\nchannel = \"rows\"\nheaders = {{ \"X-Key\" = \"v\" }}\n{}",
+        backend.address,
+        raw("/ws", "")
+    ));
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(backend.asked("/rows").is_empty(), "nobody listens");
+    let mut client = server.ws("/ws?channel=rows");
+    client.expect_text("{\"n\":1}");
+    number.store(2, Relaxed);
+    client.expect_text("{\"n\":2}");
+    assert_eq!(backend.asked("/rows")[0].header("x-key"), Some("v"));
+    let polls = &server.status()["polls"][0];
+    assert_eq!(
+        (&polls["changes"], &polls["failures"]),
+        (&json!(2), &json!(0)),
+        "{polls}"
+    );
+}

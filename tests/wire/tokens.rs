@@ -1,0 +1,245 @@
+//! Who may: tokens in every place where they may stand, limits of users, and channels for some.
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Server, eventually, raw};
+
+const SECRET: &str = "a secret of more than thirty-two bytes";
+
+fn settings(more: &str) -> String {
+    format!(
+        "[token]\nhmac_secret = \"{SECRET}\"\n[channels]\nallow.subscribe = [\"client\"]\n[[namespace]]\nname = \"private\"\nallow.subscribe = [\"token\"]\n{more}"
+    )
+}
+
+/// A token made by the binary itself.
+fn token(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_fanfare"))
+        .args(["token", "--secret", SECRET])
+        .args(arguments)
+        .env_remove("FANFARE_CONFIG")
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout)
+        .expect("text")
+        .trim()
+        .to_string()
+}
+
+fn expired() -> String {
+    token(&["--user", "42", "--claim", "exp=1000000000"])
+}
+
+fn connect(client: &mut Client, connect: &Value) -> Value {
+    client.text(&json!({"id": 1, "connect": connect}).to_string());
+    serde_json::from_slice(&client.message().payload).expect("JSON")
+}
+
+#[test]
+fn a_token_may_stand_in_the_connect_the_query_a_header_or_a_subprotocol() {
+    let server = Server::start(&settings("[admin]\nkey = \"admin\"\n"));
+    let token = token(&["--user", "42", "--channels", "given"]);
+    let ways: [(&str, String, Value); 4] = [
+        (
+            "/connection/websocket",
+            String::new(),
+            json!({"token": token}),
+        ),
+        (
+            &format!("/connection/websocket?token={token}"),
+            String::new(),
+            json!({}),
+        ),
+        (
+            "/connection/websocket",
+            format!("Authorization: Bearer {token}\r\n"),
+            json!({}),
+        ),
+        (
+            "/connection/websocket",
+            format!("Sec-WebSocket-Protocol: fanfare, token.{token}\r\n"),
+            json!({}),
+        ),
+    ];
+    for (path, headers, request) in ways {
+        let (response, client) = server.try_ws(path, &headers);
+        if headers.contains("fanfare") {
+            assert_eq!(response.header("sec-websocket-protocol"), Some("fanfare"));
+        }
+        let mut client = client.expect("a client");
+        let reply = connect(&mut client, &request);
+        assert!(
+            reply["connect"]["subs"]["given"].is_object(),
+            "{path}: {reply}"
+        );
+        assert_eq!(reply["connect"]["expires"], true);
+        assert!(
+            reply["connect"]["ttl"]
+                .as_u64()
+                .is_some_and(|ttl| ttl > 3000),
+            "{reply}"
+        );
+    }
+    let sessions = eventually("it is listed", || {
+        let body = server
+            .get_with("/status/sessions", "Authorization: Bearer admin\r\n")
+            .body;
+        body.contains("\"user\":\"42\"").then_some(body)
+    });
+    assert!(!sessions.contains(&token));
+}
+
+#[test]
+fn tokens_that_do_not_count_get_their_codes() {
+    let server = Server::start(&settings(""));
+    let mut client = server.ws("/connection/websocket");
+    let reply = connect(&mut client, &json!({"token": expired()}));
+    assert_eq!(reply["error"]["code"], 109);
+    client.text("{\"id\":2,\"rpc\":{}}");
+    assert_eq!(
+        client.message().code_and_reason().0,
+        3501,
+        "nothing goes on after a refused connect"
+    );
+    for (request, code) in [(json!({"token": "x.y.z"}), 3500), (json!({}), 3501)] {
+        let mut client = server.ws("/connection/websocket");
+        client.text(&json!({"id": 1, "connect": request}).to_string());
+        assert_eq!(client.message().code_and_reason().0, code);
+    }
+}
+
+#[test]
+fn raw_endpoints_hold_to_the_same_rules_and_say_no_behind_the_handshake() {
+    let server = Server::start(&settings(&raw(
+        "/ws",
+        "on_message = \"relay\"\nrelay_self = true",
+    )));
+    let good = token(&["--user", "42"]);
+    let mut client = server.ws(&format!("/ws?channel=news&token={good}"));
+    client.text("x");
+    client.expect_text("x");
+    for (path, code) in [
+        (format!("/ws?token={}", expired()), 3005),
+        ("/ws?token=x".to_string(), 3500),
+        ("/ws".to_string(), 3500),
+        (format!("/ws?channel=private:x&token={good}"), 3507),
+        (format!("/ws?channel=unknown:x&token={good}"), 3507),
+    ] {
+        assert_eq!(
+            server.ws(&path).message().code_and_reason().0,
+            code,
+            "{path}"
+        );
+    }
+    let brief = token(&["--user", "42", "--ttl", "2s"]);
+    let mut client = server.ws(&format!("/ws?token={brief}"));
+    assert_eq!(
+        client.message().code_and_reason().0,
+        3005,
+        "it ends with its token"
+    );
+}
+
+#[test]
+fn a_subscription_token_is_for_its_channel_and_user_only() {
+    let server = Server::start(&settings(""));
+    let subscribe = |token: &str| {
+        let mut client = server.ws("/connection/websocket");
+        connect(
+            &mut client,
+            &json!({"token": self::token(&["--user", "42"])}),
+        );
+        client.text(
+            &json!({"id": 2, "subscribe": {"channel": "private:x", "token": token}}).to_string(),
+        );
+        client.message()
+    };
+    let reply =
+        |token: &str| -> Value { serde_json::from_slice(&subscribe(token).payload).expect("JSON") };
+    let good = token(&["--user", "42", "--channel", "private:x"]);
+    assert_eq!(reply(&good)["subscribe"]["expires"], true);
+    assert_eq!(reply("")["error"]["code"], 103);
+    assert_eq!(reply("x")["error"]["code"], 103);
+    let old = token(&[
+        "--user",
+        "42",
+        "--channel",
+        "private:x",
+        "--claim",
+        "exp=1000000000",
+    ]);
+    assert_eq!(reply(&old)["error"]["code"], 109);
+    for other in [
+        token(&["--user", "42", "--channel", "private:y"]),
+        token(&["--user", "43", "--channel", "private:x"]),
+    ] {
+        assert_eq!(subscribe(&other).code_and_reason().0, 3500);
+    }
+}
+
+#[test]
+fn a_channel_may_be_for_some_users_only() {
+    let server = Server::start(&settings(""));
+    for (user, code) in [("42", 0), ("567", 0), ("4", 103)] {
+        let mut client = server.ws("/connection/websocket");
+        connect(&mut client, &json!({"token": token(&["--user", user])}));
+        client.text("{\"id\":2,\"subscribe\":{\"channel\":\"dialog#42,567\"}}");
+        let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+        assert_eq!(
+            reply["error"]["code"].as_u64().unwrap_or(0),
+            code,
+            "{user}: {reply}"
+        );
+    }
+}
+
+#[test]
+fn a_user_has_so_many_sessions() {
+    let server = Server::start(&settings("[limits]\nsessions_per_user = 1\n"));
+    let token = token(&["--user", "42"]);
+    let mut first = server.ws("/connection/websocket");
+    connect(&mut first, &json!({"token": token}));
+    let mut second = server.ws("/connection/websocket");
+    second.text(&json!({"id": 1, "connect": {"token": token}}).to_string());
+    assert_eq!(second.message().code_and_reason().0, 3504);
+    drop(first);
+    eventually("there is room again", || {
+        let mut third = server.ws("/connection/websocket");
+        third.text(&json!({"id": 1, "connect": {"token": token}}).to_string());
+        third.message().is(1).then_some(())
+    });
+}
+
+#[test]
+fn a_session_goes_on_with_a_new_token() {
+    let server = Server::start(&settings(""));
+    let mut client = server.ws("/connection/websocket");
+    connect(
+        &mut client,
+        &json!({"token": token(&["--user", "42", "--ttl", "5s"])}),
+    );
+    let refresh = |client: &mut Client, token: &str| {
+        client.text(&json!({"id": 2, "refresh": {"token": token}}).to_string());
+        client.message()
+    };
+    let reply = refresh(&mut client, &token(&["--user", "42"]));
+    let reply: Value = serde_json::from_slice(&reply.payload).expect("JSON");
+    assert!(
+        reply["refresh"]["ttl"]
+            .as_u64()
+            .is_some_and(|ttl| ttl > 3000),
+        "{reply}"
+    );
+    let reply = refresh(&mut client, &expired());
+    let reply: Value = serde_json::from_slice(&reply.payload).expect("JSON");
+    assert_eq!(reply["error"]["code"], 109);
+    let closed = refresh(&mut client, &token(&["--user", "43"]));
+    assert_eq!(closed.code_and_reason().0, 3500);
+}
