@@ -162,6 +162,12 @@ impl Registry {
             .map(|&(channel, _)| &self.channels[channel as usize].name)
     }
 
+    /// Every channel with how many members it has, in no particular order.
+    pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
+        let entries = self.channels.iter();
+        entries.map(|(_, channel)| (&channel.name, channel.members.len()))
+    }
+
     /// Channels that have a member.
     #[must_use]
     pub fn channel_count(&self) -> usize {

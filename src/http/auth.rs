@@ -6,6 +6,7 @@ use actix_web::{
 };
 
 use super::AppState;
+use crate::config::Secret;
 
 /// Lets the administrator in. While no key is set, what needs it does not exist (404).
 ///
@@ -19,7 +20,7 @@ pub fn admin(request: &HttpRequest, state: &AppState) -> Result<(), Box<HttpResp
                 .body("not served while no admin.key is set\n"),
         ));
     };
-    if bearer(request.headers()).is_some_and(|given| same(given, key.expose().as_bytes())) {
+    if brings(request, key) {
         return Ok(());
     }
     Err(Box::new(
@@ -28,6 +29,17 @@ pub fn admin(request: &HttpRequest, state: &AppState) -> Result<(), Box<HttpResp
             .content_type("text/plain; charset=utf-8")
             .body("needs the header Authorization: Bearer <admin.key>\n"),
     ))
+}
+
+/// Whether a request brings the administrator's key; never while none is set.
+#[must_use]
+pub fn is_admin(request: &HttpRequest, state: &AppState) -> bool {
+    let key = state.settings.admin.key.as_ref();
+    key.is_some_and(|key| brings(request, key))
+}
+
+fn brings(request: &HttpRequest, key: &Secret) -> bool {
+    bearer(request.headers()).is_some_and(|given| same(given, key.expose().as_bytes()))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&[u8]> {

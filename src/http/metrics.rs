@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use actix_web::{HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, http::header};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
@@ -11,14 +11,19 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{AppState, State};
+use super::{AppState, State, api::Denied, auth};
 use crate::{
     metrics::{Count, WorkerStats},
     server::GetOverview,
 };
 
-/// Answers `/metrics`.
-pub async fn metrics(state: State) -> HttpResponse {
+/// Answers `/metrics`: to the administrator, to whoever has a key of the API, and while none is set to this machine.
+pub async fn metrics(request: HttpRequest, state: State) -> HttpResponse {
+    if !auth::is_admin(&request, &state)
+        && let Err(denied) = state.api.admit_reader(&request)
+    {
+        return refuse(denied);
+    }
     let by_endpoint = match state.server.send(GetOverview).await {
         Ok(overview) => overview.by_endpoint,
         Err(_) => Vec::new(),
@@ -36,6 +41,25 @@ pub async fn metrics(state: State) -> HttpResponse {
             .body(text),
         Err(error) => HttpResponse::InternalServerError().body(format!("{error}\n")),
     }
+}
+
+fn refuse(denied: Denied) -> HttpResponse {
+    let (mut response, why) = match denied {
+        Denied::Key => {
+            let mut response = HttpResponse::Unauthorized();
+            response.insert_header((header::WWW_AUTHENTICATE, "apikey realm=\"fanfare api\""));
+            (
+                response,
+                "needs X-API-Key: <api.key> or Authorization: Bearer <admin.key>\n",
+            )
+        }
+        Denied::NotLocal => (
+            HttpResponse::Forbidden(),
+            "while no api.key is set, only for requests from this machine that no proxy passed on, or with \
+             Authorization: Bearer <admin.key>\n",
+        ),
+    };
+    response.content_type("text/plain; charset=utf-8").body(why)
 }
 
 struct Snapshot {

@@ -1,8 +1,9 @@
-//! The routes: raw WebSocket endpoints, the test page, status, health, metrics and diagnosis.
+//! The routes: the API, raw WebSocket endpoints, the test page, status, health, metrics and diagnosis.
 //!
 //! One ordinary actix-web `App` a worker and listener; handlers read [`AppState`] and ask the `Server` actor. Each route
 //! is a file of its own and knows nothing of the others.
 
+mod api;
 mod auth;
 mod connection;
 mod diag;
@@ -30,6 +31,8 @@ use crate::{
     shard::{Shard, Shards},
 };
 
+pub use self::api::ApiKeys;
+
 /// What all routes share; made once a process.
 pub struct AppState {
     /// The settings, as they were read at the start.
@@ -48,6 +51,8 @@ pub struct AppState {
     pub broker: Arc<dyn Broker>,
     /// What sessions share.
     pub hub: Arc<Hub>,
+    /// The keys of the API.
+    pub api: ApiKeys,
     /// Whether the node drains.
     pub drain: Arc<Drain>,
     /// The `[[poll]]`s.
@@ -118,6 +123,9 @@ pub fn configure(state: &Arc<AppState>, app: &mut web::ServiceConfig) {
                 .default_service(web::to(only_get)),
         );
         app.service(web::resource("/status/sessions/{id}").route(web::delete().to(status::kick)));
+    }
+    if settings.api.enabled {
+        api::configure(app);
     }
     app.default_service(web::to(not_found));
 }

@@ -10,20 +10,20 @@ use actix::{Message, Recipient};
 use bytes::Bytes;
 use uuid::Uuid;
 
+use crate::id::SessionId;
+
 /// Commands that came for a session.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct Commands(pub Bytes);
 
-type Sessions = Arc<Mutex<HashMap<Box<str>, Recipient<Commands>>>>;
+type Table = HashMap<Box<str>, (SessionId, Recipient<Commands>)>;
 
 /// All emulated sessions of this node.
 #[derive(Clone, Default)]
-pub struct Emulated(Sessions);
+pub struct Emulated(Arc<Mutex<Table>>);
 
-fn locked(
-    sessions: &Mutex<HashMap<Box<str>, Recipient<Commands>>>,
-) -> MutexGuard<'_, HashMap<Box<str>, Recipient<Commands>>> {
+fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
     // Single steps on the map, which is whole after a panic too.
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -31,9 +31,9 @@ fn locked(
 impl Emulated {
     /// Gives a session a name; it is forgotten when the place is dropped.
     #[must_use]
-    pub fn enter(&self, session: Recipient<Commands>) -> Place {
+    pub fn enter(&self, id: SessionId, session: Recipient<Commands>) -> Place {
         let name = Uuid::new_v4().to_string();
-        locked(&self.0).insert(name.as_str().into(), session);
+        locked(&self.0).insert(name.as_str().into(), (id, session));
         Place {
             sessions: self.0.clone(),
             name,
@@ -43,13 +43,21 @@ impl Emulated {
     /// The session of a name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<Recipient<Commands>> {
-        locked(&self.0).get(name).cloned()
+        locked(&self.0)
+            .get(name)
+            .map(|(_, session)| session.clone())
+    }
+
+    /// Its client id.
+    #[must_use]
+    pub fn client_of(&self, name: &str) -> Option<SessionId> {
+        locked(&self.0).get(name).map(|(id, _)| *id)
     }
 }
 
 /// An emulated session's name.
 pub struct Place {
-    sessions: Sessions,
+    sessions: Arc<Mutex<Table>>,
     name: String,
 }
 

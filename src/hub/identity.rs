@@ -105,7 +105,7 @@ impl NoIdentity {
 impl From<TokenError> for NoIdentity {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::Expired => Self::Expired,
+            TokenError::Expired | TokenError::Invalidated => Self::Expired,
             other => Self::Invalid(other.to_string()),
         }
     }

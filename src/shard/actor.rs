@@ -74,7 +74,7 @@ pub struct Tell {
 
 /// The actor through which other threads reach a shard.
 pub struct ShardActor {
-    shard: Rc<Shard>,
+    pub(super) shard: Rc<Shard>,
     load: Arc<Load>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Arc<Publication>>,

@@ -9,6 +9,7 @@
 mod actor;
 mod handle;
 mod order;
+mod roll;
 mod subscriber;
 
 use std::{
@@ -27,6 +28,7 @@ pub use self::{
     actor::{Cut, Deliver, Drain, Kick, ShardActor, Tell},
     handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
     order::{Notice, Order, Overrides, ServerSubscription, Who},
+    roll::{ChannelsOf, CountMembers, MembersOf},
     subscriber::Wishes,
 };
 use crate::{

@@ -48,6 +48,9 @@ pub enum TokenError {
     /// It was taken back.
     #[error("the token is revoked")]
     Revoked,
+    /// All tokens of its age were taken back: a new one helps.
+    #[error("the token is older than its user's tokens may be")]
+    Invalidated,
     /// Its user was.
     #[error("the user is blocked")]
     Blocked,

@@ -222,18 +222,23 @@ impl Revocations {
         if state.find(&Subject::User(user.to_string()), now).is_some() {
             return Err(TokenError::Blocked);
         }
+        // Without `iat` nothing shows that a token is younger.
+        let is_older = |entry: &Entry| issued_at.is_none_or(|at| at < entry.issued_before);
         let token = id.map(|id| Subject::Token(id.to_string()));
+        let is_revoked = token.and_then(|token| state.find(&token, now));
+        if is_revoked.as_ref().is_some_and(is_older) {
+            return Err(TokenError::Revoked);
+        }
         let user = user.to_string();
         let of_channel =
             channel.map(|channel| Subject::SubscriptionsOf(user.clone(), channel.to_string()));
-        let is_revoked = [token, of_channel, Some(Subject::TokensOf(user))]
+        let is_invalidated = [of_channel, Some(Subject::TokensOf(user))]
             .into_iter()
             .flatten()
             .filter_map(|subject| state.find(&subject, now))
-            // Without `iat` nothing shows that a token is younger.
-            .any(|entry| issued_at.is_none_or(|at| at < entry.issued_before));
-        if is_revoked {
-            return Err(TokenError::Revoked);
+            .any(|entry| is_older(&entry));
+        if is_invalidated {
+            return Err(TokenError::Invalidated);
         }
         Ok(())
     }

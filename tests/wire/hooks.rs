@@ -285,16 +285,13 @@ fn the_backend_is_told_what_happens_in_order_and_again_until_it_has_it() {
     assert!(tries.load(Relaxed) >= 2);
     let last = eventually("the last event", || {
         let batches = backend.asked("/events");
-        let events = batches.iter().flat_map(|asked| {
+        let mut events = batches.iter().flat_map(|asked| {
             asked.json()["events"]
                 .as_array()
                 .cloned()
                 .unwrap_or_default()
         });
-        let found = events
-            .into_iter()
-            .find(|event| event["type"] == "disconnected");
-        found
+        events.find(|event| event["type"] == "disconnected")
     });
     assert_eq!(
         (&last["code"], &last["reason"]),

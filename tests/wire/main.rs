@@ -1,5 +1,6 @@
 //! The wire ring: the real binary, real sockets, bytes written by hand. One file a subject; helpers are in `support`.
 
+mod api;
 mod backend;
 mod client;
 mod close;

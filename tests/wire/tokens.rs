@@ -68,6 +68,7 @@ fn a_token_may_stand_in_the_connect_the_query_a_header_or_a_subprotocol() {
             json!({}),
         ),
     ];
+    let mut clients = Vec::new();
     for (path, headers, request) in ways {
         let (response, client) = server.try_ws(path, &headers);
         if headers.contains("fanfare") {
@@ -86,6 +87,7 @@ fn a_token_may_stand_in_the_connect_the_query_a_header_or_a_subprotocol() {
                 .is_some_and(|ttl| ttl > 3000),
             "{reply}"
         );
+        clients.push(client);
     }
     let sessions = eventually("it is listed", || {
         let body = server

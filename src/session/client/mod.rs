@@ -186,7 +186,8 @@ impl ClientSession {
             let mut session = session;
             session.membership.set_inbox(ctx.address().recipient());
             if !way.one_way {
-                session.place = Some(hub.emulated.enter(ctx.address().recipient()));
+                let id = session.outbox.info().id;
+                session.place = Some(hub.emulated.enter(id, ctx.address().recipient()));
             }
             ctx.notify(Commands(commands));
             session

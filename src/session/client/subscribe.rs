@@ -530,7 +530,9 @@ pub(super) async fn by_token(
 ) -> Result<Grant, Refusal> {
     let claims = match hub.tokens.subscription(token, SystemTime::now()).await {
         Ok(claims) => claims,
-        Err(TokenError::Expired) => return Err(Refusal::Error(ReplyError::TOKEN_EXPIRED)),
+        Err(TokenError::Expired | TokenError::Invalidated) => {
+            return Err(Refusal::Error(ReplyError::TOKEN_EXPIRED));
+        }
         Err(error) => {
             log::info!("a token for {channel} is refused: {error}");
             return Err(Refusal::Error(ReplyError::PERMISSION_DENIED));

@@ -90,15 +90,18 @@ fn tokens_of_a_user_are_invalidated_by_their_age() {
         .invalidate_user_tokens_at("42", 50, None, Some(100), 10)
         .unwrap();
     let issued = |at: u64| json!({"sub": "42", "iat": at});
-    assert_eq!(node.connect(&issued(49), 60), Err(TokenError::Revoked));
+    assert_eq!(node.connect(&issued(49), 60), Err(TokenError::Invalidated));
     assert_eq!(node.connect(&issued(50), 60), Ok(()));
     // Without a time nothing shows that it is younger.
     assert_eq!(
         node.connect(&json!({"sub": "42"}), 60),
-        Err(TokenError::Revoked)
+        Err(TokenError::Invalidated)
     );
     let of_channel = json!({"sub": "42", "iat": 49, "channel": "a"});
-    assert_eq!(node.subscribe(&of_channel, 60), Err(TokenError::Revoked));
+    assert_eq!(
+        node.subscribe(&of_channel, 60),
+        Err(TokenError::Invalidated)
+    );
     assert_eq!(node.connect(&json!({"sub": "43", "iat": 49}), 60), Ok(()));
     assert_eq!(node.connect(&issued(49), 100), Ok(()));
 }
@@ -114,7 +117,7 @@ fn tokens_of_one_channel_are_invalidated_alone() {
     let issued = |channel: &str, at: u64| json!({"sub": "42", "iat": at, "channel": channel});
     assert_eq!(
         node.subscribe(&issued("a", 49), 60),
-        Err(TokenError::Revoked)
+        Err(TokenError::Invalidated)
     );
     assert_eq!(node.subscribe(&issued("a", 50), 60), Ok(()));
     assert_eq!(node.subscribe(&issued("b", 49), 60), Ok(()));

@@ -1,0 +1,172 @@
+//! How the API answers: `{"result":…}` or `{"error":{"code","message"}}`, with status 200 unless the caller asked for statuses.
+//! Pure. Results are JSON texts that are put together, never parsed again.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+};
+use serde::{Serialize, ser::SerializeMap as _};
+
+use super::keys::Denied;
+use crate::protocol::ReplyError;
+
+/// What a method answers: its result as JSON.
+pub(super) type Answer = Result<String, ReplyError>;
+
+/// The result that says nothing.
+pub(super) const DONE: &str = "{}";
+
+/// A result.
+pub(super) fn result(value: &impl Serialize) -> Answer {
+    // Fails only for maps whose keys are no texts, which no result has.
+    serde_json::to_string(value).map_err(|_| ReplyError::INTERNAL)
+}
+
+struct ErrorBody<'a>(&'a ReplyError);
+
+impl Serialize for ErrorBody<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", &self.0.code)?;
+        map.serialize_entry("message", &self.0.message)?;
+        if self.0.temporary {
+            map.serialize_entry("temporary", &true)?;
+        }
+        map.end()
+    }
+}
+
+/// Appends `{"<name>":<result>}` or `{"error":{…}}`.
+pub(super) fn write(out: &mut String, name: &str, answer: &Answer) {
+    let (name, body) = match answer {
+        Ok(result) => (name, std::borrow::Cow::Borrowed(result.as_str())),
+        Err(error) => (
+            "error",
+            serde_json::to_string(&ErrorBody(error))
+                .unwrap_or_default()
+                .into(),
+        ),
+    };
+    out.push_str("{\"");
+    out.push_str(name);
+    out.push_str("\":");
+    out.push_str(&body);
+    out.push('}');
+}
+
+/// `[a,b,…]` of answers.
+pub(super) fn list(answers: impl Iterator<Item = (&'static str, Answer)>) -> String {
+    let mut out = String::from("[");
+    for (index, (name, answer)) in answers.enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write(&mut out, name, &answer);
+    }
+    out.push(']');
+    out
+}
+
+fn respond(status: StatusCode, name: &str, answer: &Answer) -> HttpResponse {
+    let mut body = String::new();
+    write(&mut body, name, answer);
+    let mut response = HttpResponse::build(status);
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("application/json");
+    if status == StatusCode::SERVICE_UNAVAILABLE || status == StatusCode::TOO_MANY_REQUESTS {
+        response.insert_header((header::RETRY_AFTER, "1"));
+    }
+    response.body(body)
+}
+
+/// The answer of a method, under this name.
+pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &Answer) -> HttpResponse {
+    let status = match answer {
+        Err(error) if wants_statuses(request) => status_of(error),
+        _ => StatusCode::OK,
+    };
+    respond(status, name, answer)
+}
+
+/// An error that always has its status.
+pub(super) fn with_status(status: StatusCode, error: ReplyError) -> HttpResponse {
+    respond(status, "error", &Err(error))
+}
+
+/// Bad requests say what is wrong; it is the backend that reads it, not a client.
+pub(super) fn bad_request(why: String) -> ReplyError {
+    ReplyError {
+        message: why.into(),
+        ..ReplyError::BAD_REQUEST
+    }
+}
+
+/// A request without a right to be here.
+pub(super) fn denied(denied: Denied) -> HttpResponse {
+    match denied {
+        Denied::Key => {
+            let error = ReplyError {
+                message: NEEDS_KEY.into(),
+                ..ReplyError::UNAUTHORIZED
+            };
+            let mut response = with_status(StatusCode::UNAUTHORIZED, error);
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                header::HeaderValue::from_static("apikey realm=\"fanfare api\""),
+            );
+            response
+        }
+        Denied::NotLocal => {
+            let error = ReplyError {
+                message: NOT_LOCAL.into(),
+                ..ReplyError::PERMISSION_DENIED
+            };
+            with_status(StatusCode::FORBIDDEN, error)
+        }
+    }
+}
+
+const NEEDS_KEY: &str =
+    "unauthorized: needs the header X-API-Key: <api.key> or Authorization: apikey <api.key>";
+const NOT_LOCAL: &str = "permission denied: while no api.key is set, only requests from this machine that no proxy passed on";
+
+/// `X-Centrifugo-Error-Mode: transport`.
+fn wants_statuses(request: &HttpRequest) -> bool {
+    let mode = request.headers().get("x-centrifugo-error-mode");
+    mode.is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"transport"))
+}
+
+/// The status of an error; the table of docs/api.md.
+pub(super) fn status_of(error: &ReplyError) -> StatusCode {
+    match error.code {
+        100 => StatusCode::SERVICE_UNAVAILABLE,
+        101 => StatusCode::UNAUTHORIZED,
+        102 | 104 => StatusCode::NOT_FOUND,
+        103 => StatusCode::FORBIDDEN,
+        106 | 107 => StatusCode::BAD_REQUEST,
+        108 => StatusCode::CONFLICT,
+        111 => StatusCode::TOO_MANY_REQUESTS,
+        112 => StatusCode::RANGE_NOT_SATISFIABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_are_results_or_errors_and_say_what_passes() {
+        let answers = [
+            ("publish", Ok("{\"offset\":1}".to_string())),
+            ("result", Err(ReplyError::UNKNOWN_CHANNEL)),
+            ("result", Err(ReplyError::INTERNAL)),
+        ];
+        assert_eq!(
+            list(answers.into_iter()),
+            r#"[{"publish":{"offset":1}},{"error":{"code":102,"message":"unknown channel"}},{"error":{"code":100,"message":"internal server error","temporary":true}}]"#
+        );
+        assert_eq!(list(std::iter::empty()), "[]");
+    }
+}

@@ -1,0 +1,236 @@
+//! `presence`, `presence_stats`, `history`, `history_remove` and `channels`: what the broker knows of channels.
+//!
+//! Bounds: a history is at most what its namespace keeps; `channels` lists [`CHANNELS_MAX`]. The server's own channels (`$…`) are
+//! unknown here.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use glob::Pattern;
+use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
+
+use super::{
+    Caller,
+    answer::{self, Answer, DONE, bad_request},
+    request as r,
+};
+use crate::{
+    broker::Query,
+    id::Epoch,
+    protocol::{self, ClientInfo, ReplyError},
+    publication::Item,
+};
+
+/// Channels that one answer lists.
+const CHANNELS_MAX: usize = 10_000;
+/// Longest pattern; a name has no more.
+const PATTERN_BYTES_MAX: usize = 255;
+
+/// Bytes in JSON: as they stand where they are JSON, else as base64.
+struct Embedded<'a>(&'a [u8]);
+
+impl Serialize for Embedded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match serde_json::from_slice::<&RawValue>(self.0) {
+            Ok(json) => json.serialize(serializer),
+            Err(_) => serializer.serialize_str(&STANDARD.encode(self.0)),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Info<'a> {
+    user: &'a str,
+    client: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conn_info: Option<Embedded<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chan_info: Option<Embedded<'a>>,
+}
+
+impl<'a> Info<'a> {
+    fn of(info: &'a ClientInfo) -> Self {
+        let given = |bytes: &'a [u8]| (!bytes.is_empty()).then_some(Embedded(bytes));
+        Self {
+            user: &info.user,
+            client: &info.client,
+            conn_info: given(&info.conn_info),
+            chan_info: given(&info.chan_info),
+        }
+    }
+}
+
+/// `presence`.
+pub(super) async fn presence(caller: &Caller<'_>, request: r::InChannel) -> Answer {
+    let (channel, rules) = caller.channel(&request.channel)?;
+    if !rules.presence {
+        return Err(ReplyError::NOT_AVAILABLE);
+    }
+    let present = caller.state.broker.presence(&channel).await?;
+    let by_client: BTreeMap<String, Info<'_>> = present
+        .iter()
+        .map(|(session, info)| (session.to_string(), Info::of(info)))
+        .collect();
+    answer::result(&BTreeMap::from([("presence", by_client)]))
+}
+
+/// `presence_stats`.
+pub(super) async fn presence_stats(caller: &Caller<'_>, request: r::InChannel) -> Answer {
+    let (channel, rules) = caller.channel(&request.channel)?;
+    if !rules.presence {
+        return Err(ReplyError::NOT_AVAILABLE);
+    }
+    let stats = caller.state.broker.presence_stats(&channel).await?;
+    answer::result(&BTreeMap::from([
+        ("num_clients", stats.clients),
+        ("num_users", stats.users),
+    ]))
+}
+
+#[derive(Serialize)]
+struct Kept<'a> {
+    data: Data<'a>,
+    offset: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    info: Option<Info<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a BTreeMap<String, String>>,
+}
+
+/// A payload in JSON, as clients of the protocol see it: JSON as it stands, other text as a string, bytes as base64.
+struct Data<'a>(protocol::Payload<'a>);
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            protocol::Payload::Json(json) => Embedded(json).serialize(serializer),
+            protocol::Payload::Text(text) => serializer.serialize_str(text),
+            protocol::Payload::Binary(bytes) | protocol::Payload::Stringed(bytes) => {
+                serializer.serialize_str(&STANDARD.encode(bytes))
+            }
+        }
+    }
+}
+
+impl<'a> Kept<'a> {
+    fn of(item: &'a Item) -> Self {
+        Self {
+            data: Data(item.view()),
+            offset: item.offset,
+            info: item.info.as_deref().map(Info::of),
+            tags: item.tags.as_deref(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct HistoryResult<'a> {
+    publications: Vec<Kept<'a>>,
+    epoch: Cow<'a, str>,
+    offset: u64,
+}
+
+/// `history`: `limit` 0 or absent is only the position, a negative one is all that is kept.
+pub(super) async fn history(caller: &Caller<'_>, request: r::History) -> Answer {
+    let (channel, rules) = caller.channel(&request.channel)?;
+    if rules.history_size == 0 {
+        return Err(ReplyError::NOT_AVAILABLE);
+    }
+    let since = request.since.as_ref();
+    let query = Query {
+        since: since.map(|since| since.offset),
+        limit: usize::try_from(request.limit).ok(),
+        reverse: request.reverse,
+        keep: rules.history_ttl,
+    };
+    let history = caller.state.broker.history(&channel, query).await?;
+    let another = |epoch: &str| !epoch.is_empty() && Epoch::parse(epoch) != Some(history.top.epoch);
+    if since.is_some_and(|since| another(&since.epoch)) {
+        return Err(ReplyError::UNRECOVERABLE_POSITION);
+    }
+    answer::result(&HistoryResult {
+        publications: history.items.iter().map(|item| Kept::of(item)).collect(),
+        epoch: history.top.epoch.to_string().into(),
+        offset: history.top.offset,
+    })
+}
+
+/// `history_remove`.
+pub(super) async fn history_remove(caller: &Caller<'_>, request: r::InChannel) -> Answer {
+    let (channel, rules) = caller.channel(&request.channel)?;
+    if rules.history_size == 0 {
+        return Err(ReplyError::NOT_AVAILABLE);
+    }
+    caller.state.broker.remove_history(&channel).await?;
+    Ok(DONE.to_string())
+}
+
+/// `channels`: those with a member on this node, by a glob.
+pub(super) async fn channels(caller: &Caller<'_>, request: r::Channels) -> Answer {
+    if request.pattern.len() > PATTERN_BYTES_MAX {
+        return Err(bad_request(
+            "bad request: pattern has more than 255 bytes".to_string(),
+        ));
+    }
+    let pattern = match request.pattern.as_str() {
+        "" => None,
+        text => Some(
+            Pattern::new(text)
+                .map_err(|error| bad_request(format!("bad request: pattern: {error}")))?,
+        ),
+    };
+    let admits = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
+    let listed = caller.state.broker.list_channels(&admits, CHANNELS_MAX);
+    let channels: BTreeMap<&str, BTreeMap<&str, usize>> = listed
+        .iter()
+        .map(|(name, members)| (&**name, BTreeMap::from([("num_clients", *members)])))
+        .collect();
+    answer::result(&BTreeMap::from([("channels", channels)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publication::Payload;
+
+    #[test]
+    fn what_is_kept_is_shown_as_clients_see_it() {
+        let shown = |payload| {
+            let item = Item::new(payload, 7);
+            serde_json::to_string(&Kept::of(&item)).expect("JSON")
+        };
+        assert_eq!(
+            shown(Payload::Text("{\"a\": 1}".into())),
+            r#"{"data":{"a": 1},"offset":7}"#
+        );
+        assert_eq!(
+            shown(Payload::Text("[1,\n2]".into())),
+            r#"{"data":[1,2],"offset":7}"#
+        );
+        assert_eq!(
+            shown(Payload::Text("no json".into())),
+            r#"{"data":"no json","offset":7}"#
+        );
+        let bytes = bytes::Bytes::from_static(&[0xff, 0]);
+        assert_eq!(
+            shown(Payload::Binary(bytes)),
+            r#"{"data":"/wA=","offset":7}"#
+        );
+    }
+
+    #[test]
+    fn information_that_is_no_json_is_base64() {
+        let info = ClientInfo {
+            user: "42".to_string(),
+            client: "c".to_string(),
+            conn_info: bytes::Bytes::from_static(b"{\"a\":1}"),
+            chan_info: bytes::Bytes::from_static(b"{\"a\""),
+        };
+        let shown = serde_json::to_string(&Info::of(&info)).expect("JSON");
+        assert_eq!(
+            shown,
+            r#"{"user":"42","client":"c","conn_info":{"a":1},"chan_info":"eyJhIg=="}"#
+        );
+    }
+}

@@ -1,0 +1,271 @@
+//! Whose request it is: keys of the server's API, compared in constant time, and what is local enough to need none set.
+//!
+//! Made once a process, shared by all workers. Bound: one token bucket a key. No key is ever logged, but for the one that is
+//! made because none is set: nobody could know it otherwise.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
+
+use actix_web::{
+    HttpRequest,
+    http::header::{self, HeaderMap},
+};
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use subtle::{Choice, ConstantTimeEq as _};
+use uuid::Uuid;
+
+use crate::{config::Settings, hub::meter::Bucket};
+
+/// Headers that a proxy adds: behind one on the same host, everybody comes from loopback.
+const FORWARDING: [&str; 4] = ["forwarded", "via", "x-real-ip", "x-forwarded"];
+
+/// A key as it is compared: of one length whatever the key's.
+type Digest = [u8; SHA256_OUTPUT_LEN];
+
+struct Key {
+    digest: Digest,
+    publishes: Mutex<Bucket>,
+}
+
+impl Key {
+    fn new(key: &[u8], publishes_per_second: u32) -> Self {
+        let burst = publishes_per_second.saturating_mul(2);
+        Self {
+            digest: digest_of(key),
+            publishes: Mutex::new(Bucket::new(publishes_per_second, burst, Instant::now())),
+        }
+    }
+}
+
+/// The keys.
+pub struct ApiKeys {
+    keys: Vec<Key>,
+    /// They are the settings', not made here.
+    configured: bool,
+}
+
+/// Names a key of [`ApiKeys`] that a request brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyId(usize);
+
+/// Why a request is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denied {
+    /// No key, or a wrong one.
+    Key,
+    /// No key is set, and the request is not certainly from this machine.
+    NotLocal,
+}
+
+impl ApiKeys {
+    /// The keys of the settings. Where there is none, one is made and logged, once.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let api = &settings.api;
+        let rate = api.publishes_per_second;
+        let mut keys: Vec<Key> = api
+            .key
+            .iter()
+            .map(|key| Key::new(key.expose().as_bytes(), rate))
+            .collect();
+        let configured = !keys.is_empty();
+        if !configured {
+            // 244 random bits.
+            let made = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+            keys.push(Key::new(made.as_bytes(), rate));
+            if api.enabled {
+                log::info!(
+                    "api key of this run: {made} (no api.key is set: only for requests from this machine)"
+                );
+            }
+        }
+        Self { keys, configured }
+    }
+
+    /// Lets a request to the API in.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit(&self, request: &HttpRequest) -> Result<KeyId, Denied> {
+        if !self.configured && !is_local(request) {
+            return Err(Denied::NotLocal);
+        }
+        self.find(request.headers()).ok_or(Denied::Key)
+    }
+
+    /// Lets a reader of numbers in: with a key that is set, or from this machine while none is.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn admit_reader(&self, request: &HttpRequest) -> Result<(), Denied> {
+        if self.configured {
+            self.find(request.headers()).map(|_| ()).ok_or(Denied::Key)
+        } else if is_local(request) {
+            Ok(())
+        } else {
+            Err(Denied::NotLocal)
+        }
+    }
+
+    /// Takes one publication from a key's rate; false if there is none left.
+    #[must_use]
+    pub fn may_publish(&self, KeyId(index): KeyId) -> bool {
+        self.keys.get(index).is_some_and(|key| {
+            // A bucket is whole after a panic too.
+            let mut bucket = key.publishes.lock().unwrap_or_else(PoisonError::into_inner);
+            bucket.take(Instant::now())
+        })
+    }
+
+    fn find(&self, headers: &HeaderMap) -> Option<KeyId> {
+        let given = digest_of(given(headers)?);
+        let mut found = None;
+        // All of them, so that the time does not tell which.
+        for (index, key) in self.keys.iter().enumerate() {
+            let same: Choice = key.digest.ct_eq(&given);
+            if bool::from(same) {
+                found = Some(KeyId(index));
+            }
+        }
+        found
+    }
+}
+
+fn digest_of(key: &[u8]) -> Digest {
+    let mut bytes = Digest::default();
+    // Of that length by definition.
+    bytes.copy_from_slice(digest(&SHA256, key).as_ref());
+    bytes
+}
+
+/// `X-API-Key: <key>` or `Authorization: apikey <key>`.
+fn given(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(key) = headers.get("x-api-key") {
+        return Some(key.as_bytes().trim_ascii());
+    }
+    let value = headers.get(header::AUTHORIZATION)?.as_bytes();
+    let (scheme, key) = value.split_at_checked(7)?;
+    scheme
+        .eq_ignore_ascii_case(b"apikey ")
+        .then(|| key.trim_ascii())
+}
+
+/// From this machine, by no proxy. A unix socket is of this machine.
+fn is_local(request: &HttpRequest) -> bool {
+    let from_here = super::super::peer_ip(request).is_none_or(|peer| peer.is_loopback());
+    from_here
+        && !request
+            .headers()
+            .keys()
+            .any(|name| is_forwarding(name.as_str()))
+}
+
+/// Names of headers come in lower case.
+fn is_forwarding(name: &str) -> bool {
+    FORWARDING.contains(&name) || name.starts_with("x-forwarded-")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::config::Secret;
+
+    fn keys(of: &[&str], rate: u32) -> ApiKeys {
+        let mut settings = Settings::demonstration();
+        settings.api.key = of.iter().map(|key| Secret::new(key)).collect();
+        settings.api.publishes_per_second = rate;
+        ApiKeys::new(&settings)
+    }
+
+    fn request(peer: &str, headers: &[(&str, &str)]) -> HttpRequest {
+        let mut request = TestRequest::post().peer_addr(peer.parse().expect("an address"));
+        for header in headers {
+            request = request.append_header(*header);
+        }
+        request.to_http_request()
+    }
+
+    #[test]
+    fn each_key_opens_in_either_header_and_nothing_else_does() {
+        let keys = keys(&["first", "second"], 0);
+        for (headers, key) in [
+            ([("X-API-Key", "first")], Ok(KeyId(0))),
+            ([("X-API-Key", "second")], Ok(KeyId(1))),
+            ([("Authorization", "apikey second")], Ok(KeyId(1))),
+            ([("Authorization", "APIKEY  first")], Ok(KeyId(0))),
+            ([("Authorization", "Bearer first")], Err(Denied::Key)),
+            ([("Authorization", "apikey")], Err(Denied::Key)),
+            ([("X-API-Key", "")], Err(Denied::Key)),
+            ([("X-API-Key", "firs")], Err(Denied::Key)),
+            ([("X-API-Key", "firstfirst")], Err(Denied::Key)),
+            ([("X-Other", "first")], Err(Denied::Key)),
+        ] {
+            // From anywhere, by any proxy.
+            let request = request("192.0.2.1:99", &[headers[0], ("Via", "1.1 proxy")]);
+            assert_eq!(keys.admit(&request), key, "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_key_only_this_machine_is_answered_and_no_proxy_on_it() {
+        let keys = keys(&[], 0);
+        for (peer, headers, denied) in [
+            ("127.0.0.1:1", vec![], Denied::Key),
+            ("[::1]:1", vec![], Denied::Key),
+            ("[::ffff:127.0.0.1]:1", vec![], Denied::Key),
+            ("192.0.2.1:1", vec![], Denied::NotLocal),
+            ("[2001:db8::1]:1", vec![], Denied::NotLocal),
+            (
+                "127.0.0.1:1",
+                vec![("Forwarded", "for=192.0.2.1")],
+                Denied::NotLocal,
+            ),
+            (
+                "127.0.0.1:1",
+                vec![("X-Forwarded-For", "127.0.0.1")],
+                Denied::NotLocal,
+            ),
+            (
+                "127.0.0.1:1",
+                vec![("x-forwarded-proto", "https")],
+                Denied::NotLocal,
+            ),
+            (
+                "127.0.0.1:1",
+                vec![("X-Real-IP", "127.0.0.1")],
+                Denied::NotLocal,
+            ),
+            ("127.0.0.1:1", vec![("Via", "1.1 proxy")], Denied::NotLocal),
+        ] {
+            let request = request(peer, &headers);
+            assert_eq!(keys.admit(&request), Err(denied), "{peer} {headers:?}");
+            let reader = keys.admit_reader(&request);
+            assert_eq!(reader.is_ok(), denied == Denied::Key, "{peer} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_set_is_asked_of_readers_too() {
+        let keys = keys(&["k"], 0);
+        assert_eq!(
+            keys.admit_reader(&request("127.0.0.1:1", &[])),
+            Err(Denied::Key)
+        );
+        assert_eq!(
+            keys.admit_reader(&request("192.0.2.1:1", &[("X-API-Key", "k")])),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn each_key_has_a_rate_of_its_own() {
+        let keys = keys(&["a", "b"], 1);
+        assert!(keys.may_publish(KeyId(0)) && keys.may_publish(KeyId(0)));
+        assert!(!keys.may_publish(KeyId(0)), "twice the rate at once");
+        assert!(keys.may_publish(KeyId(1)));
+    }
+}

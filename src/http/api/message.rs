@@ -1,0 +1,208 @@
+//! `publish`, `broadcast` and `send`: messages to channels, users, sessions and everyone, and the raw publish of shells.
+//!
+//! Each publication takes one from its key's rate. What is refused for want of room is error 100, temporary, and had no effect.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::{
+    Caller,
+    answer::{self, Answer, DONE},
+    form, request as r,
+};
+use crate::{
+    broker::{Draft, Published, Version},
+    config::Namespace,
+    id::SessionId,
+    metrics::Limited,
+    protocol::ReplyError,
+    publication::{Payload, Target},
+    registry::ChannelName,
+};
+
+/// Longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 256;
+/// Longest name of a publisher's count, in bytes.
+const VERSION_EPOCH_BYTES_MAX: usize = 256;
+/// Sessions that one publication can leave out: each receiver is compared with all of them.
+const EXCLUDED_MAX: usize = 1000;
+/// Channels of one broadcast.
+pub(super) const BROADCAST_MAX: usize = 10_000;
+/// Publications after which other requests of the same worker get their turn.
+pub(super) const A_TURN: usize = 64;
+
+/// What is published, but for the channel.
+struct Message {
+    payload: Payload,
+    keep: bool,
+    delta: bool,
+    tags: Option<Arc<std::collections::BTreeMap<String, String>>>,
+    idempotency_key: Option<Box<str>>,
+    version: Option<Box<Version>>,
+    exclude: Box<[SessionId]>,
+}
+
+impl Message {
+    fn read(request: r::Publish) -> Result<(String, Self), ReplyError> {
+        let key = request.idempotency_key;
+        if key.len() > KEY_BYTES_MAX || request.version_epoch.len() > VERSION_EPOCH_BYTES_MAX {
+            return Err(answer::bad_request(
+                "bad request: a key of at most 256 bytes is expected".to_string(),
+            ));
+        }
+        let message = Self {
+            payload: form::payload(request.data, &request.b64data)?,
+            keep: !request.skip_history,
+            delta: request.delta,
+            tags: (!request.tags.is_empty()).then(|| Arc::new(request.tags)),
+            idempotency_key: (!key.is_empty()).then(|| key.into()),
+            version: (request.version > 0).then(|| {
+                Box::new(Version {
+                    number: request.version,
+                    epoch: request.version_epoch,
+                })
+            }),
+            exclude: form::clients(&request.exclude, EXCLUDED_MAX)?,
+        };
+        Ok((request.channel, message))
+    }
+
+    fn draft(&self, caller: &Caller<'_>, channel: &ChannelName, rules: &Namespace) -> Draft {
+        let mut draft = caller.state.hub.draft(channel, rules, self.payload.clone());
+        if !self.keep {
+            draft.retention = None;
+        }
+        draft.delta |= self.delta;
+        draft.tags.clone_from(&self.tags);
+        draft.idempotency_key.clone_from(&self.idempotency_key);
+        draft.version.clone_from(&self.version);
+        draft.exclude.clone_from(&self.exclude);
+        draft
+    }
+
+    async fn publish(&self, caller: &Caller<'_>, channel: &str) -> Answer {
+        let (channel, rules) = caller.channel(channel)?;
+        let published = publish_draft(caller, self.draft(caller, &channel, rules)).await?;
+        answer::result(&Place::of(&published))
+    }
+}
+
+async fn publish_draft(caller: &Caller<'_>, draft: Draft) -> Result<Published, ReplyError> {
+    if !caller.state.api.may_publish(caller.key) {
+        caller.state.metrics.limited(Limited::ApiPublishes);
+        return Err(ReplyError::TOO_MANY_REQUESTS);
+    }
+    Ok(caller.state.hub.publish(draft).await?)
+}
+
+/// Where a publication stands; nothing without history.
+#[derive(Serialize)]
+struct Place {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+}
+
+impl Place {
+    fn of(published: &Published) -> Self {
+        Self {
+            offset: published.position.map(|position| position.offset),
+            epoch: published
+                .position
+                .map(|position| position.epoch.to_string()),
+        }
+    }
+}
+
+/// `publish`.
+pub(super) async fn publish(caller: &Caller<'_>, request: r::Publish) -> Answer {
+    let (channel, message) = Message::read(request)?;
+    message.publish(caller, &channel).await
+}
+
+/// `broadcast`: one answer a channel, in their order.
+pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Answer {
+    let channels = request.channels;
+    if channels.is_empty() {
+        return Err(answer::bad_request(
+            "bad request: channels are missing".to_string(),
+        ));
+    }
+    if channels.len() > BROADCAST_MAX {
+        return Err(ReplyError::LIMIT_EXCEEDED);
+    }
+    let (_, message) = Message::read(r::Publish {
+        channel: String::new(),
+        data: request.data,
+        b64data: request.b64data,
+        skip_history: request.skip_history,
+        tags: request.tags,
+        idempotency_key: request.idempotency_key,
+        delta: request.delta,
+        version: request.version,
+        version_epoch: request.version_epoch,
+        exclude: request.exclude,
+    })?;
+    let mut answers = Vec::with_capacity(channels.len());
+    for (index, channel) in channels.iter().enumerate() {
+        if index % A_TURN == A_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        answers.push(("result", message.publish(caller, channel).await));
+    }
+    Ok(format!(
+        "{{\"responses\":{}}}",
+        answer::list(answers.into_iter())
+    ))
+}
+
+/// `send`: to a user, a session or everyone, without a channel.
+pub(super) async fn send(caller: &Caller<'_>, request: r::Send) -> Answer {
+    let one = |word: &str| answer::bad_request(format!("bad request: {word}"));
+    let target = match (request.user.as_str(), request.client.as_str(), request.all) {
+        ("", "", true) => Target::Everyone,
+        ("", client, false) if !client.is_empty() => {
+            let client = SessionId::parse(client);
+            Target::Session(client.ok_or_else(|| one("client is no client id"))?)
+        }
+        (user, "", false) if !user.is_empty() => Target::User(user.into()),
+        _ => return Err(one("exactly one of user, client and all is expected")),
+    };
+    let payload = form::payload(request.data, &request.b64data)?;
+    publish_draft(caller, Draft::new(target, payload)).await?;
+    Ok(DONE.to_string())
+}
+
+/// What a raw publish answers.
+#[derive(Serialize)]
+pub(super) struct Receipt {
+    #[serde(flatten)]
+    place: Place,
+    delivered: usize,
+}
+
+/// The raw publish: a message and its key, nothing else. Answers how many received it on this node.
+pub(super) async fn publish_raw(
+    caller: &Caller<'_>,
+    channel: &str,
+    payload: Payload,
+    idempotency_key: Option<&str>,
+) -> Result<(Receipt, usize), ReplyError> {
+    let key = idempotency_key.filter(|key| !key.is_empty());
+    if key.is_some_and(|key| key.len() > KEY_BYTES_MAX) {
+        return Err(answer::bad_request(
+            "bad request: Idempotency-Key of at most 256 bytes is expected".to_string(),
+        ));
+    }
+    let (channel, rules) = caller.channel(channel)?;
+    let mut draft = caller.state.hub.draft(&channel, rules, payload);
+    draft.idempotency_key = key.map(Into::into);
+    let published = publish_draft(caller, draft).await?;
+    let receipt = Receipt {
+        place: Place::of(&published),
+        delivered: published.delivered,
+    };
+    Ok((receipt, published.delivered))
+}

@@ -1,0 +1,206 @@
+//! The server's API: what a backend tells the node by `POST /api/<method>`, in Centrifugo's shapes, and the raw publish of shells.
+//!
+//! Handlers run on the workers, hold no state and no lock, and wait for the broker, the shards and the `Server` actor only. Bounds:
+//! `api.body_bytes`, [`BODY_SECONDS_MAX`], [`COMMANDS_MAX`]. Nothing here parses a publication into a tree, and nothing is read
+//! before the key is known.
+
+mod answer;
+mod channels;
+mod form;
+mod keys;
+mod message;
+mod node;
+mod openapi;
+mod raw_publish;
+mod request;
+mod sessions;
+mod table;
+mod users;
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use bytes::Bytes;
+
+pub use self::keys::{ApiKeys, Denied};
+use self::{
+    answer::{Answer, bad_request},
+    keys::KeyId,
+    table::{Batch, Call, METHODS},
+};
+use super::{AppState, State};
+use crate::{
+    config::Namespace, config::check_channel_name, protocol::ReplyError, registry::ChannelName,
+};
+
+/// How long a body may take to come.
+const BODY_SECONDS_MAX: u64 = 60;
+/// Commands of one batch.
+const COMMANDS_MAX: usize = 10_000;
+
+/// Registers the API's routes.
+pub(super) fn configure(app: &mut web::ServiceConfig) {
+    app.service(
+        web::resource("/api/openapi.json")
+            .route(web::get().to(openapi::document))
+            .default_service(web::to(super::only_get)),
+    );
+    // A name may hold slashes.
+    app.service(
+        web::resource("/api/channels/{channel:.+}")
+            .route(web::post().to(raw_publish::publish))
+            .default_service(web::to(only_post)),
+    );
+    app.service(
+        web::resource("/api/{method:.*}")
+            .route(web::post().to(call))
+            .default_service(web::to(only_post)),
+    );
+}
+
+/// Whose call it is.
+struct Caller<'a> {
+    state: &'a AppState,
+    key: KeyId,
+}
+
+impl Caller<'_> {
+    /// A channel and its rules. Before channels are configured there are no namespaces to be unknown.
+    fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
+        let channels = &self.state.settings.channels;
+        let rules = if channels.configured || name.starts_with('$') {
+            self.state.hub.rules(name)?
+        } else {
+            check_channel_name(name).map_err(|why| bad_request(format!("bad request: {why}")))?;
+            &channels.default
+        };
+        Ok((name.into(), rules))
+    }
+}
+
+async fn only_post() -> HttpResponse {
+    let error = ReplyError {
+        message: "only POST is answered here".into(),
+        ..ReplyError::METHOD_NOT_FOUND
+    };
+    let mut response = answer::with_status(StatusCode::METHOD_NOT_ALLOWED, error);
+    let headers = response.headers_mut();
+    headers.insert(header::ALLOW, header::HeaderValue::from_static("POST"));
+    response
+}
+
+/// Answers `POST /api/<method>`.
+async fn call(
+    request: HttpRequest,
+    state: State,
+    method: web::Path<String>,
+    payload: web::Payload,
+) -> HttpResponse {
+    let key = match state.api.admit(&request) {
+        Ok(key) => key,
+        Err(denied) => return answer::denied(denied),
+    };
+    let body = match read_body(&request, &state, payload).await {
+        Ok(body) => body,
+        Err(response) => return *response,
+    };
+    let body = match body.trim_ascii() {
+        b"" => b"{}",
+        body => body,
+    };
+    // A sequence would be read as the fields in their order.
+    if !body.starts_with(b"{") {
+        return no_object(body);
+    }
+    let caller = Caller { state: &state, key };
+    if *method == "batch" {
+        return match serde_json::from_slice(body) {
+            // Centrifugo's batch has no `result` around its replies.
+            Ok(commands) => answer::of_method(&request, "replies", &batch(&caller, commands).await),
+            Err(error) => unreadable(&error),
+        };
+    }
+    match Call::read(&method, body) {
+        None => unknown_method(),
+        Some(Err(error)) => unreadable(&error),
+        Some(Ok(call)) => answer::of_method(&request, "result", &call.run(&caller).await),
+    }
+}
+
+/// Commands one by one, in order; each has its own answer.
+async fn batch(caller: &Caller<'_>, Batch { commands, .. }: Batch) -> Answer {
+    if commands.len() > COMMANDS_MAX {
+        return Err(ReplyError::LIMIT_EXCEEDED);
+    }
+    let mut replies = Vec::with_capacity(commands.len());
+    for (index, command) in commands.into_iter().enumerate() {
+        if index % message::A_TURN == message::A_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        replies.push(match command.call() {
+            None => (
+                "error",
+                Err(bad_request(
+                    "bad request: a command is one method, and no batch".to_string(),
+                )),
+            ),
+            Some(call) => (call.name(), call.run(caller).await),
+        });
+    }
+    Ok(answer::list(replies.into_iter()))
+}
+
+/// The body of a request that may come in; or the answer to give instead: 413, 408 or 400.
+async fn read_body(
+    request: &HttpRequest,
+    state: &AppState,
+    payload: web::Payload,
+) -> Result<Bytes, Box<HttpResponse>> {
+    let bytes_max = state.settings.api.body_bytes;
+    let refuse = |status, why: String| Err(Box::new(answer::with_status(status, bad_request(why))));
+    let too_large = || {
+        let why = format!("the body has more than {bytes_max} bytes (api.body_bytes)");
+        refuse(StatusCode::PAYLOAD_TOO_LARGE, why)
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > bytes_max as u64) {
+        return too_large();
+    }
+    let reading = payload.to_bytes_limited(bytes_max);
+    match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => refuse(StatusCode::BAD_REQUEST, "the body broke off".to_string()),
+        Ok(Err(_)) => too_large(),
+        Err(_) => refuse(
+            StatusCode::REQUEST_TIMEOUT,
+            format!("no whole body in {BODY_SECONDS_MAX} s"),
+        ),
+    }
+}
+
+/// Bad JSON, or JSON of another shape. The message names line and column.
+fn unreadable(error: &serde_json::Error) -> HttpResponse {
+    answer::with_status(
+        StatusCode::BAD_REQUEST,
+        bad_request(format!("bad request: {error}")),
+    )
+}
+
+fn no_object(body: &[u8]) -> HttpResponse {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Err(error) => unreadable(&error),
+        Ok(_) => answer::with_status(
+            StatusCode::BAD_REQUEST,
+            bad_request("bad request: expected a JSON object at line 1 column 1".to_string()),
+        ),
+    }
+}
+
+fn unknown_method() -> HttpResponse {
+    let error = ReplyError {
+        message: format!("method not found; there are {}", METHODS.join(", ")).into(),
+        ..ReplyError::METHOD_NOT_FOUND
+    };
+    answer::with_status(StatusCode::NOT_FOUND, error)
+}

@@ -1,0 +1,183 @@
+//! What each method is asked with: the fields of the API's requests, by their names on the wire. Unknown fields are ignored, as
+//! Centrifugo ignores them. Plain data; openapi.json describes the same, which a test holds together.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::form::{Json, json, nullable};
+
+/// Declares a request; every field may be absent or `null` but for JSON of the caller's own, which is marked `json`.
+macro_rules! requests {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty as $reader:literal,)* })*) => {
+        $($(#[$doc])*
+        #[derive(Clone, Debug, Default, Deserialize)]
+        #[serde(default)]
+        pub(super) struct $name {
+            $($(#[$field_doc])* #[serde(deserialize_with = $reader)] pub(super) $field: $kind,)*
+        })*
+    };
+}
+
+requests! {
+    /// `publish`.
+    Publish {
+        channel: String as "nullable",
+        data: Json as "json",
+        b64data: String as "nullable",
+        skip_history: bool as "nullable",
+        tags: BTreeMap<String, String> as "nullable",
+        idempotency_key: String as "nullable",
+        delta: bool as "nullable",
+        version: u64 as "nullable",
+        version_epoch: String as "nullable",
+        exclude: Vec<String> as "nullable",
+    }
+
+    /// `broadcast`: as `publish`, to several.
+    Broadcast {
+        channels: Vec<String> as "nullable",
+        data: Json as "json",
+        b64data: String as "nullable",
+        skip_history: bool as "nullable",
+        tags: BTreeMap<String, String> as "nullable",
+        idempotency_key: String as "nullable",
+        delta: bool as "nullable",
+        version: u64 as "nullable",
+        version_epoch: String as "nullable",
+        exclude: Vec<String> as "nullable",
+    }
+
+    /// `send`: without a channel.
+    Send {
+        user: String as "nullable",
+        client: String as "nullable",
+        all: bool as "nullable",
+        data: Json as "json",
+        b64data: String as "nullable",
+    }
+
+    /// `subscribe`.
+    Subscribe {
+        user: String as "nullable",
+        channel: String as "nullable",
+        client: String as "nullable",
+        session: String as "nullable",
+        info: Json as "json",
+        b64info: String as "nullable",
+        data: Json as "json",
+        b64data: String as "nullable",
+        expire_at: i64 as "nullable",
+        recover_since: Option<StreamPosition> as "nullable",
+        r#override: Override as "nullable",
+    }
+
+    /// `unsubscribe`.
+    Unsubscribe {
+        user: String as "nullable",
+        channel: String as "nullable",
+        client: String as "nullable",
+        session: String as "nullable",
+    }
+
+    /// `disconnect`.
+    Disconnect {
+        user: String as "nullable",
+        client: String as "nullable",
+        session: String as "nullable",
+        whitelist: Vec<String> as "nullable",
+        disconnect: CloseWith as "nullable",
+    }
+
+    /// `refresh`.
+    Refresh {
+        user: String as "nullable",
+        client: String as "nullable",
+        session: String as "nullable",
+        expired: bool as "nullable",
+        expire_at: i64 as "nullable",
+        info: Json as "json",
+    }
+
+    /// `presence`, `presence_stats` and `history_remove`.
+    InChannel {
+        channel: String as "nullable",
+    }
+
+    /// `history`.
+    History {
+        channel: String as "nullable",
+        limit: i64 as "nullable",
+        since: Option<StreamPosition> as "nullable",
+        reverse: bool as "nullable",
+    }
+
+    /// `channels`.
+    Channels {
+        pattern: String as "nullable",
+    }
+
+    /// `info`.
+    Info {}
+
+    /// `connections`.
+    Connections {
+        user: String as "nullable",
+        channel: String as "nullable",
+        address: String as "nullable",
+        expression: String as "nullable",
+        limit: u64 as "nullable",
+        after: u64 as "nullable",
+    }
+
+    /// `block_user`.
+    BlockUser {
+        user: String as "nullable",
+        expire_at: i64 as "nullable",
+    }
+
+    /// `unblock_user`.
+    UnblockUser {
+        user: String as "nullable",
+    }
+
+    /// `revoke_token`.
+    RevokeToken {
+        uid: String as "nullable",
+        expire_at: i64 as "nullable",
+    }
+
+    /// `invalidate_user_tokens`.
+    InvalidateUserTokens {
+        user: String as "nullable",
+        issued_before: i64 as "nullable",
+        channel: String as "nullable",
+        expire_at: i64 as "nullable",
+    }
+
+    /// A place in a stream.
+    StreamPosition {
+        offset: u64 as "nullable",
+        epoch: String as "nullable",
+    }
+
+    /// How a session is to end.
+    CloseWith {
+        code: u16 as "nullable",
+        reason: String as "nullable",
+    }
+
+    /// Rules that one subscription has otherwise.
+    Override {
+        presence: BoolValue as "nullable",
+        join_leave: BoolValue as "nullable",
+        force_recovery: BoolValue as "nullable",
+        force_positioning: BoolValue as "nullable",
+        force_push_join_leave: BoolValue as "nullable",
+    }
+
+    /// A value that may be absent.
+    BoolValue {
+        value: Option<bool> as "nullable",
+    }
+}

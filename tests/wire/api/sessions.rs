@@ -1,0 +1,125 @@
+//! Sessions: listed, told, subscribed and ended, one by one and by user.
+
+use serde_json::json;
+
+use super::{client, connections, done, members, start, token};
+use crate::support::eventually;
+
+#[test]
+fn sessions_are_listed_by_pages_and_reached_one_by_one() {
+    let server = start("");
+    let mut first = client(&server, "channel=news", "news");
+    let id = connections(&server, &json!({ "channel": "news" })).remove(0);
+    let mut second = client(&server, "channel=news&channel=kept:1", "kept:1");
+    assert_eq!(connections(&server, &json!({})).len(), 2);
+    assert_eq!(
+        connections(&server, &json!({ "channel": "kept:1" })).len(),
+        1
+    );
+    assert_eq!(
+        connections(&server, &json!({ "address": "::ffff:127.0.0.1" })).len(),
+        2
+    );
+    assert_eq!(
+        connections(&server, &json!({ "address": "10.0.0.1" })).len(),
+        0
+    );
+    let page = done(&server, "connections", &json!({ "limit": 1 }));
+    assert_eq!(
+        page["connections"][&id]["state"]["channels"],
+        json!({ "news": {} })
+    );
+    assert_eq!(page["connections"][&id]["transport"], "websocket");
+    let rest = done(
+        &server,
+        "connections",
+        &json!({ "limit": 1, "after": page["next"] }),
+    );
+    assert!(
+        rest["connections"][&id].is_null() && rest["next"].is_null(),
+        "{rest}"
+    );
+
+    done(
+        &server,
+        "publish",
+        &json!({ "channel": "news", "data": "for others", "exclude": [id] }),
+    );
+    second.expect_text("\"for others\"");
+    done(&server, "send", &json!({ "client": id, "data": "for you" }));
+    first.expect_text("\"for you\"");
+    done(&server, "send", &json!({ "all": true, "b64data": "aGk=" }));
+    first.expect_text("hi");
+    second.expect_text("hi");
+
+    done(
+        &server,
+        "subscribe",
+        &json!({ "client": id, "channel": "kept:1" }),
+    );
+    eventually("it is subscribed", || {
+        (members(&server, "kept:1") == 2).then_some(())
+    });
+    done(
+        &server,
+        "unsubscribe",
+        &json!({ "client": id, "channel": "kept:1" }),
+    );
+    eventually("it is not", || {
+        (members(&server, "kept:1") == 1).then_some(())
+    });
+    let wish = json!({ "client": id, "disconnect": { "code": 4001, "reason": "bye" } });
+    done(&server, "disconnect", &wish);
+    assert_eq!(first.expect_close(), (4001, "bye".to_string()));
+    second.expect_nothing();
+
+    let node = done(&server, "info", &json!({}))["nodes"][0].take();
+    assert_eq!(
+        (&node["num_channels"], &node["num_subs"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(node["version"], env!("CARGO_PKG_VERSION"));
+    assert!(!node["uid"].as_str().expect("a name").is_empty());
+}
+
+#[test]
+fn users_are_sent_to_and_blocked_with_all_their_sessions() {
+    let server = start("");
+    let query = format!("channel=kept:1&token={}", token("42"));
+    let mut one = client(&server, &query, "kept:1");
+    let mut two = client(&server, &query, "kept:1");
+    let mut other = client(&server, "channel=kept:1", "kept:1");
+    let stats = eventually("presence", || {
+        let stats = done(&server, "presence_stats", &json!({ "channel": "kept:1" }));
+        (stats["num_clients"] == 3).then_some(stats)
+    });
+    assert_eq!(stats["num_users"], 2);
+    let presence = done(&server, "presence", &json!({ "channel": "kept:1" }));
+    let users = presence["presence"]
+        .as_object()
+        .expect("an object")
+        .values();
+    assert_eq!(users.filter(|info| info["user"] == "42").count(), 2);
+    assert_eq!(connections(&server, &json!({ "user": "42" })).len(), 2);
+    done(&server, "send", &json!({ "user": "42", "data": 1 }));
+    one.expect_text("1");
+    two.expect_text("1");
+    let spared = connections(&server, &json!({ "user": "42", "limit": 1 })).remove(0);
+    done(
+        &server,
+        "disconnect",
+        &json!({ "user": "42", "whitelist": [spared] }),
+    );
+    assert_eq!(two.expect_close(), (3503, "force disconnect".to_string()));
+
+    done(&server, "block_user", &json!({ "user": "42" }));
+    assert_eq!(one.expect_close().0, 3503);
+    assert_eq!(server.ws(&format!("/ws?{query}")).expect_close().0, 3500);
+    done(&server, "unblock_user", &json!({ "user": "42" }));
+    let mut again = client(&server, &query, "kept:1");
+    done(&server, "invalidate_user_tokens", &json!({ "user": "42" }));
+    assert_eq!(again.expect_close(), (3005, "expired".to_string()));
+    // A newer one would do, which 3005 asks for.
+    assert_eq!(server.ws(&format!("/ws?{query}")).expect_close().0, 3005);
+    other.expect_nothing();
+}
