@@ -85,8 +85,17 @@ pub fn check_client_origin(request: &HttpRequest, state: &AppState) -> Result<()
         .to_str()
         .ok()
         .and_then(|origin| origin.split_once("://"));
+    let is_same = |named: &str, host: &[u8]| {
+        // A proxy that passes on the name alone (nginx's `$host`) leaves nothing to compare a port with.
+        let has_port = host.contains(&b':');
+        let named = match named.rsplit_once(':') {
+            Some((name, _)) if !has_port => name,
+            _ => named,
+        };
+        named.as_bytes().eq_ignore_ascii_case(host)
+    };
     match (of_origin, host) {
-        (Some((_, named)), Some(host)) if named.as_bytes().eq_ignore_ascii_case(host) => Ok(()),
+        (Some((_, named)), Some(host)) if is_same(named, host) => Ok(()),
         _ => Err(Refusal::Origin(
             String::from_utf8_lossy(origin.as_bytes()).into_owned(),
         )),

@@ -727,7 +727,10 @@ fn pages_of_other_hosts_may_not_connect_unless_they_are_named() {
     let open = |headers: &str| server.try_ws("/connection/websocket", headers).0.status;
     assert_eq!(open(""), 101);
     assert_eq!(open("Origin: http://test\r\n"), 101);
+    // The name alone came as Host, as from nginx's `$host`.
+    assert_eq!(open("Origin: http://test:8443\r\n"), 101);
     assert_eq!(open("Origin: https://evil.example\r\n"), 403);
+    assert_eq!(open("Origin: https://test.evil.example\r\n"), 403);
     assert_eq!(open("Origin: null\r\n"), 403);
     let named = Server::start(&format!(
         "[client]\norigins = [\"https://a.example\"]\n{OPEN}"
