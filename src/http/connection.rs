@@ -8,7 +8,7 @@ use actix_web::{
 use bytes::{Bytes, BytesMut};
 use serde::Deserialize;
 
-use super::{AppState, State, entrance};
+use super::{AppState, State, cors, entrance, plain};
 use crate::{
     hub::emulation::Commands,
     protocol::{self, Encoding},
@@ -125,7 +125,7 @@ async fn posted(
     body: web::Payload,
     transport: TransportKind,
 ) -> HttpResponse {
-    if let Some(answer) = preflight(request, state, &Method::POST) {
+    if let Some(answer) = cors::settled(request, state, &Method::POST) {
         return answer;
     }
     let commands = match read_body(request, state, body).await {
@@ -156,7 +156,7 @@ async fn events(
 ) -> HttpResponse {
     let post = request.method() == Method::POST;
     let method = if post { Method::POST } else { Method::GET };
-    if let Some(answer) = preflight(request, state, &method) {
+    if let Some(answer) = cors::settled(request, state, &method) {
         return answer;
     }
     let commands = match post {
@@ -211,18 +211,19 @@ fn stream(
         (_, Encoding::Protobuf) => "application/octet-stream",
         _ => "application/json",
     };
-    let mut response = HttpResponse::Ok();
-    cors(request, &mut response);
-    response
+    let mut answer = HttpResponse::Ok()
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(Pull::new(head, outbox, session.recipient()))
+        .streaming(Pull::new(head, outbox, session.recipient()));
+    plain::unframed(request, &mut answer);
+    cors::share(request, state, answer.headers_mut());
+    answer
 }
 
 /// Commands of a streamed session.
 async fn emulation(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
-    if let Some(answer) = preflight(&request, &state, &Method::POST) {
+    if let Some(answer) = cors::settled(&request, &state, &Method::POST) {
         return answer;
     }
     let body = match read_body(&request, &state, body).await {
@@ -230,12 +231,9 @@ async fn emulation(request: HttpRequest, state: State, body: web::Payload) -> Ht
         Err(answer) => return *answer,
     };
     let text = |status: u16, text: &str| {
-        let status = actix_web::http::StatusCode::from_u16(status).unwrap_or_default();
-        let mut response = HttpResponse::build(status);
-        cors(&request, &mut response);
-        response
-            .content_type("text/plain; charset=utf-8")
-            .body(format!("{text}\n"))
+        let mut answer = plain::words(status, text);
+        cors::share(&request, &state, answer.headers_mut());
+        answer
     };
     let emulation = match protocol::emulation(encoding(is_binary(&request)), &body) {
         Ok(emulation) => emulation,
@@ -250,9 +248,9 @@ async fn emulation(request: HttpRequest, state: State, body: web::Payload) -> Ht
     match state.hub.emulated.find(&emulation.session) {
         Some(session) => match session.try_send(Commands(emulation.data)) {
             Ok(()) => {
-                let mut response = HttpResponse::NoContent();
-                cors(&request, &mut response);
-                response.finish()
+                let mut answer = HttpResponse::NoContent().finish();
+                cors::share(&request, &state, answer.headers_mut());
+                answer
             }
             Err(actix::dev::SendError::Full(_)) => text(503, "too many commands wait, try again"),
             Err(actix::dev::SendError::Closed(_)) => text(404, "this session has ended"),
@@ -282,53 +280,11 @@ async fn read_body(
             .as_ref()
             .is_ok_and(|chunk| bytes.len() + chunk.len() <= limit);
         let Some(chunk) = chunk.ok().filter(|_| fits) else {
-            let mut response = HttpResponse::PayloadTooLarge();
-            cors(request, &mut response);
-            return Err(Box::new(
-                response
-                    .content_type("text/plain; charset=utf-8")
-                    .body(format!("the body may have {limit} bytes\n")),
-            ));
+            let mut answer = plain::words(413, &format!("the body may have {limit} bytes"));
+            cors::share(request, state, answer.headers_mut());
+            return Err(Box::new(answer));
         };
         bytes.extend_from_slice(&chunk);
     }
     Ok(bytes.freeze())
-}
-
-/// Answers what needs no body: a page's question whether it may (OPTIONS), a page that may not, and other methods.
-fn preflight(request: &HttpRequest, state: &State, method: &Method) -> Option<HttpResponse> {
-    if let Err(refusal) = entrance::check_client_origin(request, state) {
-        return Some(entrance::refuse(request, state, &refusal));
-    }
-    if request.method() == Method::OPTIONS {
-        let mut response = HttpResponse::NoContent();
-        cors(request, &mut response);
-        response
-            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"))
-            .insert_header((
-                header::ACCESS_CONTROL_ALLOW_HEADERS,
-                "authorization, content-type, idempotency-key, last-event-id",
-            ))
-            .insert_header((header::ACCESS_CONTROL_MAX_AGE, "3600"));
-        return Some(response.finish());
-    }
-    if request.method() != method {
-        return Some(
-            HttpResponse::MethodNotAllowed()
-                .insert_header((header::ALLOW, format!("{method}, OPTIONS")))
-                .content_type("text/plain; charset=utf-8")
-                .body(format!("only {method} is answered here\n")),
-        );
-    }
-    None
-}
-
-/// Lets the page that asked see the answer; its origin was checked.
-fn cors(request: &HttpRequest, response: &mut actix_web::HttpResponseBuilder) {
-    if let Some(origin) = request.headers().get(header::ORIGIN) {
-        response
-            .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()))
-            .insert_header((header::ACCESS_CONTROL_ALLOW_CREDENTIALS, "true"))
-            .insert_header((header::VARY, "Origin"));
-    }
 }

@@ -14,7 +14,7 @@ use crate::{
     codec::deflate,
     config::Namespace,
     hooks::Caller,
-    hub::{Action, Permission, identity::Identity},
+    hub::{Action, Permission, identity::Identity, replay::Since},
     id::SessionId,
     protocol::ReplyError,
     registry::ChannelName,
@@ -209,7 +209,12 @@ pub async fn channels(
         };
         let rules = hub.rules(channel).map_err(|error| denied(&error))?;
         if may_subscribe(state, identity, caller, channel, rules).await? {
-            granted.push((channel.clone(), Resume::under(rules, since, positions)));
+            let mut resume = Resume::under(rules, since, positions);
+            // As a subscriber, which it is about to be. Where the backend decides about each publication, only the client protocol
+            // can ask it.
+            resume.publishes = Permission::Granted
+                == hub.permission(Action::Publish, channel, rules, identity, true);
+            granted.push((channel.clone(), resume));
         } else {
             state.metrics.refuse(crate::metrics::Refused::Channel);
             return Err(denied(&ReplyError::PERMISSION_DENIED));
@@ -225,11 +230,18 @@ pub async fn channels(
             .all(|(channel, _)| **channel != *given.channel)
         {
             let channel: ChannelName = given.channel.as_str().into();
+            // Where an answer told this client all its positions, the given channels stand behind those it named.
+            let since = query.since(granted.len());
+            let since = match since {
+                Since::Newest(_) => Since::Now,
+                since => since,
+            };
             let resume = match hub.rules(&channel) {
                 Ok(rules) if state.settings.channels.configured => {
-                    Resume::under(rules, crate::hub::replay::Since::Now, positions)
+                    Resume::under(rules, since, positions)
                 }
                 _ => Resume {
+                    since,
                     positions,
                     ..Resume::plain()
                 },

@@ -6,12 +6,17 @@
 mod api;
 mod auth;
 mod connection;
+mod cors;
 mod diag;
 mod entrance;
 mod health;
+mod longpoll;
 mod metrics;
 mod page;
+mod plain;
 mod raw;
+mod send;
+mod sse;
 mod status;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
@@ -74,6 +79,15 @@ pub fn configure(state: &Arc<AppState>, app: &mut web::ServiceConfig) {
     let settings = &state.settings;
     if settings.connection.enabled {
         connection::configure(app);
+    }
+    if settings.sse.enabled {
+        app.route("/sse", web::to(sse::open));
+    }
+    if settings.longpoll.enabled {
+        app.route("/poll", web::to(longpoll::poll));
+    }
+    if settings.send.enabled {
+        app.route("/send", web::to(send::send));
     }
     let get = |enabled: bool, path: &str, app: &mut web::ServiceConfig, route: actix_web::Route| {
         if enabled {

@@ -69,7 +69,7 @@ async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Re
 }
 
 /// Who it is and what it gets.
-async fn plan(
+pub(super) async fn plan(
     state: &State,
     opening: &Opening,
     endpoint: &Endpoint,

@@ -42,6 +42,12 @@ impl Bucket {
         self.tokens -= 1.0;
         true
     }
+
+    /// Whether nothing of what it allows is used.
+    fn is_full(&self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
+        self.tokens + passed * self.rate >= self.burst
+    }
 }
 
 /// A session's own rate, and what it has earned by going on beyond it.
@@ -98,6 +104,9 @@ impl Meter {
     }
 }
 
+/// Users that are remembered before those without a session are looked through.
+const SENDERS_MAX: usize = 4096;
+
 struct User {
     sessions: usize,
     bucket: Bucket,
@@ -139,11 +148,35 @@ impl Users {
         })))
     }
 
+    /// A message of a user that came without a session. Of users without one, as many are remembered as
+    /// [`SENDERS_MAX`] says: beyond that, those who have not sent for long enough to have a full bucket are forgotten.
+    pub fn charge(&self, user: &str, now: Instant) -> Toll {
+        if self.rate == 0 || user.is_empty() {
+            return Toll::Pass;
+        }
+        let mut users = self.lock();
+        if users.len() >= SENDERS_MAX && !users.contains_key(user) {
+            users.retain(|_, user| user.sessions > 0 || !user.bucket.is_full(now));
+        }
+        let entry = users.entry(user.into()).or_insert_with(|| User {
+            sessions: 0,
+            bucket: Bucket::new(self.rate, self.rate.saturating_mul(2), now),
+        });
+        if entry.bucket.take(now) {
+            Toll::Pass
+        } else {
+            Toll::Refuse
+        }
+    }
+
     /// Different users with a session, those without a name left out.
     #[must_use]
     pub fn count(&self) -> usize {
         let users = self.lock();
-        users.len() - usize::from(users.contains_key(""))
+        let with_session = users
+            .iter()
+            .filter(|(name, user)| user.sessions > 0 && !name.is_empty());
+        with_session.count()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Arc<str>, User>> {
@@ -227,6 +260,26 @@ mod tests {
         assert_eq!(tolls[REFUSALS_MAX as usize], Toll::End);
         assert_eq!(meter.take(start + Duration::from_secs(2)), Toll::Pass);
         assert_eq!(meter.take(start + Duration::from_secs(2)), Toll::Refuse);
+    }
+
+    #[test]
+    fn who_sends_without_a_session_has_the_same_rate_and_is_forgotten_when_that_changes_nothing() {
+        let now = Instant::now();
+        let users = Users::new(0, 1);
+        assert_eq!(
+            [(); 3].map(|()| users.charge("42", now)),
+            [Toll::Pass, Toll::Pass, Toll::Refuse]
+        );
+        assert_eq!(users.count(), 0, "no session");
+        let later = now + Duration::from_secs(5);
+        for number in 0..2 * SENDERS_MAX {
+            users.charge(
+                &format!("u{number}"),
+                later + Duration::from_secs(number as u64),
+            );
+        }
+        assert!(users.lock().len() <= SENDERS_MAX);
+        assert!((0..5).all(|_| users.charge("", now) == Toll::Pass));
     }
 
     #[test]

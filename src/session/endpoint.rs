@@ -60,6 +60,8 @@ pub struct Query {
     pub channels: Vec<ChannelName>,
     /// `?since=`: one for each channel in order, or one that stands for all (see [`Query::since`]).
     since: Vec<Since>,
+    /// They came in one text, which an answer gave and which may name channels that a token gave too.
+    combined: bool,
     /// `?heartbeat=1`.
     pub heartbeat: bool,
     /// `?envelope=1`.
@@ -101,11 +103,11 @@ impl Query {
                 _ => {}
             }
         }
-        if parsed.since.len() > 1 && parsed.since.len() != parsed.channels.len() {
+        let (positions, channels) = (parsed.since.len(), parsed.channels.len());
+        if positions > 1 && positions != channels && !(parsed.combined && positions > channels) {
             return Err(Refusal::Channel(format!(
                 "{} positions in since for {} channels; expected one for each channel, in their order",
-                parsed.since.len(),
-                parsed.channels.len()
+                positions, channels
             )));
         }
         Ok(parsed)
@@ -122,6 +124,7 @@ impl Query {
 
     /// One `since`, or the combined form: several with commas between them.
     fn add_since(&mut self, value: &str, channels_max: usize) -> Result<(), Refusal> {
+        self.combined = self.since.is_empty() && value.contains(',');
         for part in value.split(',') {
             if self.since.len() == channels_max {
                 return Err(Refusal::Channel(
@@ -129,7 +132,8 @@ impl Query {
                 ));
             }
             let since = match part {
-                "" | "-" => Some(Since::Now),
+                "" => Some(Since::Now),
+                NOWHERE => Some(nowhere()),
                 part => Since::parse(part),
             };
             self.since.push(since.ok_or_else(|| {
@@ -159,13 +163,29 @@ impl Query {
     }
 }
 
+/// Stands for the position in a channel that keeps no history.
+const NOWHERE: &str = "-";
+
+fn nowhere() -> Since {
+    Since::Offset {
+        offset: 0,
+        epoch: NOWHERE.to_string(),
+    }
+}
+
+/// Whether a client goes on in a channel that kept no history when it was there: what came since is lost, if anything came.
+#[must_use]
+pub fn is_nowhere(since: &Since) -> bool {
+    matches!(since, Since::Offset { epoch, .. } if epoch == NOWHERE)
+}
+
 /// All positions in one text, in the order of the channels; `-` for one that keeps no history.
 #[must_use]
 pub fn combined(positions: &[Position]) -> String {
     let each = positions
         .iter()
         .map(|position| match position.epoch.is_none() {
-            true => "-".to_string(),
+            true => NOWHERE.to_string(),
             false => position.to_string(),
         });
     each.collect::<Vec<_>>().join(",")
@@ -202,7 +222,13 @@ mod tests {
         let query = Query::parse("channel=a&channel=b&since=5@ab,-", 8).expect("fine");
         assert_eq!(
             (query.since(0), query.since(1)),
-            (position(5, "ab"), Since::Now)
+            (position(5, "ab"), nowhere())
+        );
+        // More than are named: the rest belongs to channels that the token gives.
+        let query = Query::parse("channel=a&since=5@ab,,7@cd", 8).expect("fine");
+        assert_eq!(
+            (query.since(1), query.since(2)),
+            (Since::Now, position(7, "cd"))
         );
         let query = Query::parse("channel=a&channel=b&since=10", 8).expect("fine");
         assert_eq!(query.since(1), Since::Newest(10));
@@ -211,6 +237,7 @@ mod tests {
         assert_eq!(query.since(0), position(3, "ab"));
         for bad in [
             "channel=a&since=x",
+            "channel=a&channel=b&channel=c&since=1@a,2@b",
             "channel=a&since=1@a&since=2@b",
             "channel=a&since=-1",
         ] {

@@ -9,7 +9,7 @@ use std::{
     rc::Rc,
     sync::Arc,
     task::{Poll, Waker},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix::{
@@ -18,35 +18,29 @@ use actix::{
 use actix_web_actors::ws;
 use bytes::BytesMut;
 
-use super::{attendance::Attendance, endpoint::Endpoint, opening::Opening, resume::Resume};
+use super::message::{answer_messages, audience_of, fill_message, publish_patiently, relay_drafts};
+use super::{endpoint::Endpoint, opening::Opening, resume::Resume, standing::Standing};
 use crate::{
-    admission::Permit,
     broker::{Draft, Refused},
-    close::{Close, Ending},
+    close::Close,
     codec::{Decoder, Opcode, Violation},
     config::{HookFailureAction, OnMessage},
     heartbeat::Heartbeat,
-    hooks::{Answer, Caller, HookFailure},
+    hooks::{Answer, Caller},
     hub::{
         Hub,
-        identity::{Identity, seconds_until},
-        meter::{Meter, Toll, UserPermit},
+        identity::Identity,
+        meter::{Meter, Toll},
     },
     publication::Payload,
     registry::ChannelName,
-    server::{Closed, Opened},
-    shard::{Membership, Notice, Order, Shard, Wishes},
+    shard::{Notice, Shard},
     transport::{
         outbox::{Outbox, Style},
         reader::Reader,
         socket::Socket,
     },
 };
-
-/// How long a relayed message waits for room in the shards, and how often it asks. Meanwhile its sender is not
-/// read from; after it, the sender is told to come again (1013).
-const RELAY_PATIENCE: Duration = Duration::from_secs(2);
-const RELAY_RETRY: Duration = Duration::from_millis(5);
 
 /// What the request of a raw session has settled.
 pub struct RawOpening {
@@ -66,22 +60,17 @@ pub struct RawOpening {
 
 /// The actor.
 pub struct Session {
-    hub: Arc<Hub>,
+    standing: Standing,
     outbox: Rc<Outbox>,
-    membership: Membership,
-    attendance: Attendance,
     endpoint: Arc<Endpoint>,
-    /// To whom its messages are relayed.
+    /// To whom its messages are relayed; empty where it may speak to nobody.
     audience: Arc<[ChannelName]>,
     /// What is to be replayed once the actor runs.
     resumes: Vec<(ChannelName, Resume)>,
     envelope: bool,
-    caller: Caller,
+    /// On whose behalf the backend is asked, where the endpoint asks it.
+    caller: Option<Box<Caller>>,
     meter: Meter,
-    expire_at: Option<u64>,
-    _user: Option<UserPermit>,
-    /// Given back when the socket is gone.
-    _permit: Permit,
 }
 
 impl Session {
@@ -119,75 +108,57 @@ impl Session {
         }
         caller.user.clone_from(&identity.user);
         caller.meta = identity.meta.clone();
-        let membership = shard.join(outbox.clone(), !raw.envelope);
-        hub.server.do_send(Opened(info.clone()));
         let user = hub.users.enter(&identity.user, now);
         let refused = refused.or_else(|| {
             user.is_none()
                 .then(|| Close::new(3504, "connection limit: too many sessions of this user"))
         });
-        let mut attendance = Attendance::new(hub.clone(), info);
+        let permit = raw.opening.permit;
+        let mut standing = Standing::begin(
+            hub,
+            shard,
+            outbox.clone(),
+            !raw.envelope,
+            user.clone(),
+            permit,
+        );
         let mut resumes = Vec::new();
-        let mut audience: Vec<ChannelName> = Vec::new();
+        let mut audience: Arc<[ChannelName]> = Arc::default();
         if let Some(close) = refused {
             outbox.close(close, now);
         } else {
             if let Some(greeting) = &raw.endpoint.settings.greeting {
                 outbox.reply(Opcode::Text, greeting.as_bytes());
             }
-            membership.enter_user(&identity.user);
-            attendance.begin(&identity.user, identity.info.clone());
-            for (channel, resume) in raw.channels {
-                audience.push(channel.clone());
-                let entered = if resume.is_plain() {
-                    membership.join(&channel)
-                } else {
-                    membership.subscribe(
-                        &channel,
-                        Wishes {
-                            positioned: resume.is_kept(),
-                            policy: resume.policy,
-                            ..Wishes::default()
-                        },
-                    )
-                };
-                if entered {
-                    let (presence, announce) = (resume.presence, resume.announce);
-                    attendance.enter(&channel, bytes::Bytes::new(), presence, announce);
-                    if !resume.is_plain() {
-                        resumes.push((channel, resume));
-                    }
-                }
-            }
+            standing.identify(&identity);
+            audience = audience_of(&raw.endpoint, &raw.channels);
+            resumes = standing.enter(raw.channels);
             if let Some(group) = raw.endpoint.group() {
-                membership.join(group);
-                if audience.is_empty() {
-                    audience.push(group.clone());
-                }
+                standing.membership().join(group);
             }
         }
         let limits = &hub.settings.limits;
         let decoder = Decoder::new(limits.message_bytes, window_bits.is_some());
         let reader = Reader::new(outbox.clone(), decoder, read_buf);
         let mut meter = Meter::new(limits.messages_per_second, limits.messages_burst(), now);
-        meter.set_user(user.clone());
+        meter.set_user(user);
+        let asks = matches!(raw.endpoint.settings.on_message, OnMessage::Hook { .. });
+        let caller = asks.then(|| Box::new(caller));
         let session = Self {
-            hub: hub.clone(),
+            standing,
             outbox,
-            membership,
-            attendance,
             endpoint: raw.endpoint,
-            audience: audience.into(),
+            audience,
             resumes,
             envelope: raw.envelope,
             caller,
             meter,
-            expire_at: identity.expire_at,
-            _user: user,
-            _permit: raw.opening.permit,
         };
         Self::create(|ctx| {
-            session.membership.set_inbox(ctx.address().recipient());
+            session
+                .standing
+                .membership()
+                .set_inbox(ctx.address().recipient());
             ctx.add_stream(reader);
             session
         });
@@ -196,7 +167,10 @@ impl Session {
     fn on_data(&mut self, payload: Payload, ctx: &mut Context<Self>) {
         self.outbox.count_message_in();
         if self.meter.take(Instant::now()) != Toll::Pass {
-            self.hub.metrics.limited(crate::metrics::Limited::Messages);
+            self.standing
+                .hub()
+                .metrics
+                .limited(crate::metrics::Limited::Messages);
             let close = Close::new(3013, "too many requests");
             return self.outbox.close(close, Instant::now());
         }
@@ -207,9 +181,13 @@ impl Session {
                 let reply = fill_message(template, payload.as_bytes());
                 self.outbox.reply(payload.opcode(), &reply);
             }
+            OnMessage::Relay { .. } if self.audience.is_empty() => {
+                let close = Close::new(3507, "permission denied: publish");
+                self.outbox.close(close, Instant::now());
+            }
             OnMessage::Relay { relay_self } => {
                 let drafts = relay_drafts(
-                    &self.hub,
+                    self.standing.hub(),
                     &self.audience,
                     &payload,
                     (!relay_self).then(|| self.outbox.info().id),
@@ -225,7 +203,7 @@ impl Session {
 
     /// Publishes; while that takes time, nothing more is read from this client.
     fn relay(&mut self, drafts: Vec<Draft>, ctx: &mut Context<Self>) {
-        let mut publishing = Box::pin(publish_patiently(self.hub.clone(), drafts));
+        let mut publishing = Box::pin(publish_patiently(self.standing.hub().clone(), drafts));
         let mut now = std::task::Context::from_waker(Waker::noop());
         match std::future::Future::poll(pin!(&mut publishing), &mut now) {
             Poll::Ready(result) => self.relayed(result),
@@ -250,8 +228,11 @@ impl Session {
         on_failure: HookFailureAction,
         ctx: &mut Context<Self>,
     ) {
+        let Some(caller) = self.caller.clone() else {
+            return;
+        };
         self.outbox.set_busy(true);
-        let (hub, caller) = (self.hub.clone(), self.caller.clone());
+        let hub = self.standing.hub().clone();
         let path = self.endpoint.path.clone();
         let asking = async move { hub.hooks.message(&caller, &path, payload).await };
         ctx.wait(asking.into_actor(self).map(move |answer, session, _| {
@@ -269,7 +250,7 @@ impl Session {
             }
             Err(close) => self.outbox.close(close, Instant::now()),
         }
-        self.membership.flush();
+        self.standing.membership().flush();
     }
 
     /// Brings what was missed, channel by channel, before anything live.
@@ -278,7 +259,7 @@ impl Session {
         if resumes.is_empty() {
             return;
         }
-        let hub = self.hub.clone();
+        let hub = self.standing.hub().clone();
         let replaying = async move {
             let mut replays = Vec::new();
             for (channel, resume) in resumes {
@@ -305,108 +286,24 @@ impl Session {
                     let text = super::resume::told(&channel, &replay);
                     session.outbox.reply(Opcode::Text, &text);
                 }
-                session
-                    .membership
-                    .go_live(&channel, replay.top, !replay.items.is_empty());
+                session.standing.membership().go_live(
+                    &channel,
+                    replay.top,
+                    !replay.items.is_empty(),
+                );
             }
-            session.membership.flush();
+            session.standing.membership().flush();
         }));
     }
 
-    /// Leaves every table; later calls do nothing.
-    fn leave(&mut self) {
-        if self.membership.leave() {
-            let ending = if std::thread::panicking() {
-                Ending::ByServer(Close::INTERNAL)
-            } else {
-                self.outbox.ending().unwrap_or(Ending::Lost)
-            };
-            self.attendance.end(&ending);
-            self.hub.server.do_send(Closed {
-                session: self.outbox.info().id,
-                ending,
-            });
-        }
-    }
-
     fn renew_presence(&mut self, ctx: &mut Context<Self>) {
-        if let Some(after) = self.attendance.renewal() {
+        if let Some(after) = self.standing.renewal() {
             ctx.run_later(after, |session, ctx| {
-                session.attendance.renew();
+                session.standing.renew();
                 session.renew_presence(ctx);
             });
         }
     }
-}
-
-/// A relayed message as it is published: to every channel of the sender's.
-#[must_use]
-pub fn relay_drafts(
-    hub: &Hub,
-    audience: &Arc<[ChannelName]>,
-    payload: &Payload,
-    exclude: Option<crate::id::SessionId>,
-) -> Vec<Draft> {
-    let group = (audience.len() > 1).then(|| audience.clone());
-    let drafts = audience.iter().map(|channel| {
-        let mut draft = hub.plain_draft(channel, payload.clone());
-        draft.exclude = exclude.into_iter().collect();
-        draft.group.clone_from(&group);
-        draft
-    });
-    drafts.collect()
-}
-
-/// Publishes, asking again while there is no room, until patience ends.
-///
-/// # Errors
-/// There was no room for the whole of it.
-pub async fn publish_patiently(hub: Arc<Hub>, drafts: Vec<Draft>) -> Result<(), Refused> {
-    let mut waited = Duration::ZERO;
-    for draft in drafts {
-        loop {
-            match hub.publish(draft.clone()).await {
-                Err(Refused::Busy) if waited < RELAY_PATIENCE => {
-                    tokio::time::sleep(RELAY_RETRY).await;
-                    waited += RELAY_RETRY;
-                }
-                result => {
-                    result?;
-                    break;
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-/// What the sender of a message gets for the backend's answer.
-///
-/// # Errors
-/// The connection is to be closed.
-pub fn answer_messages(
-    answer: Answer<Vec<Payload>>,
-    on_failure: &HookFailureAction,
-) -> Result<Vec<Payload>, Close> {
-    match (answer, on_failure) {
-        (Ok(messages), _) => Ok(messages),
-        (Err(HookFailure::Disconnect { code, reason }), _) => Err(Close::new(code, reason)),
-        (Err(_), HookFailureAction::Reply(text)) => Ok(vec![Payload::Text(text.as_str().into())]),
-        (Err(_), HookFailureAction::Close) => Err(Close::new(1011, "the backend failed")),
-    }
-}
-
-/// Puts `message` in place of every `{message}`; bytes stay bytes, so binary messages survive.
-#[must_use]
-pub fn fill_message(template: &str, message: &[u8]) -> Vec<u8> {
-    let mut reply = Vec::with_capacity(template.len() + message.len());
-    for (index, part) in template.split("{message}").enumerate() {
-        if index > 0 {
-            reply.extend_from_slice(message);
-        }
-        reply.extend_from_slice(part.as_bytes());
-    }
-    reply
 }
 
 impl Actor for Session {
@@ -415,13 +312,8 @@ impl Actor for Session {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.resume(ctx);
         self.renew_presence(ctx);
-        if let Some(at) = self.expire_at {
-            let left = Duration::from_secs(seconds_until(at).into());
-            ctx.run_later(left, |session, _| {
-                let close = Close::new(3005, "token expired");
-                session.outbox.close(close, Instant::now());
-                session.membership.flush();
-            });
+        if let Some(left) = self.standing.expiry() {
+            ctx.run_later(left, |session, _| session.standing.expire());
         }
     }
 }
@@ -430,32 +322,7 @@ impl Handler<Notice> for Session {
     type Result = ();
 
     fn handle(&mut self, notice: Notice, _: &mut Self::Context) {
-        let now = Instant::now();
-        match notice {
-            Notice::Missed(_) => self.outbox.close(Close::INSUFFICIENT_STATE, now),
-            Notice::Gone => self.outbox.end(Ending::Lost),
-            Notice::Order(order) => match &*order {
-                Order::Disconnect(close) => self.outbox.close(close.clone(), now),
-                Order::Subscribe(subscription) => {
-                    let channel: ChannelName = subscription.channel.as_str().into();
-                    if self.membership.join(&channel) {
-                        self.attendance
-                            .enter(&channel, subscription.info.clone(), false, false);
-                    }
-                }
-                Order::Unsubscribe { channel, .. } => {
-                    if self.membership.unsubscribe(channel) {
-                        self.attendance.leave(channel);
-                    }
-                }
-                Order::Refresh { expired: true, .. } => {
-                    self.outbox.close(Close::new(3005, "token expired"), now);
-                }
-                // Its timer is set; a raw client cannot be told of a new one.
-                Order::Refresh { .. } => {}
-            },
-        }
-        self.membership.flush();
+        self.standing.obey(&notice);
     }
 }
 
@@ -469,16 +336,16 @@ impl StreamHandler<Result<ws::Message, Violation>> for Session {
             Ok(ws::Message::Pong(_)) => {}
             Ok(ws::Message::Close(reason)) => {
                 self.outbox.answer_close(close_of(reason), Instant::now());
-                self.leave();
+                self.standing.leave();
             }
             // The server ended it: a limit, a timeout, a kick, a drain.
-            Ok(ws::Message::Nop) => self.leave(),
+            Ok(ws::Message::Nop) => self.standing.leave(),
             // The codec joins fragments, so no continuation reaches the actor.
             Ok(ws::Message::Continuation(_)) => {}
             Err(violation) => {
                 let close = Close::new(violation.close_code(), violation.to_string());
                 self.outbox.fail(close, Instant::now());
-                self.leave();
+                self.standing.leave();
             }
         }
     }
@@ -494,12 +361,6 @@ pub fn close_of(reason: Option<ws::CloseReason>) -> Close {
     reason.map_or(Close::new(1005, ""), |reason| {
         Close::new(reason.code.into(), reason.description.unwrap_or_default())
     })
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        self.leave();
-    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,8 @@ pub struct Resume {
     pub announce: bool,
     /// The client is told positions, so they must be kept.
     pub positions: bool,
+    /// What the client says goes to this channel too, where its endpoint relays.
+    pub publishes: bool,
 }
 
 impl Resume {
@@ -43,6 +45,7 @@ impl Resume {
             presence: false,
             announce: false,
             positions: false,
+            publishes: true,
         }
     }
 
@@ -56,6 +59,7 @@ impl Resume {
             presence: rules.presence,
             announce: rules.join_leave,
             positions,
+            publishes: true,
         }
     }
 

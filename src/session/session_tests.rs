@@ -1,14 +1,14 @@
 //! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
 //! waits.
 
-use std::{future::Future, sync::atomic::Ordering::Relaxed};
+use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
 };
 
-use super::*;
+use super::{super::message::RELAY_PATIENCE, *};
 use crate::{
     admission::Admission,
     broker::Broker,

@@ -35,6 +35,8 @@ pub enum TransportKind {
     PlainSse,
     /// A long poll that waits.
     Poll,
+    /// A message that came by a request of its own.
+    Send,
 }
 
 impl TransportKind {
@@ -52,6 +54,7 @@ impl TransportKind {
             Self::UniHttpStream => "uni_http_stream",
             Self::PlainSse => "plain_sse",
             Self::Poll => "poll",
+            Self::Send => "send",
         }
     }
 

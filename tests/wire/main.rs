@@ -11,6 +11,7 @@ mod heartbeat;
 mod hooks;
 mod http;
 mod messages;
+mod plain;
 mod relay;
 mod scenarios;
 mod slow;

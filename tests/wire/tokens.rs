@@ -10,7 +10,7 @@ const SECRET: &str = "a secret of more than thirty-two bytes";
 
 fn settings(more: &str) -> String {
     format!(
-        "[token]\nhmac_secret = \"{SECRET}\"\n[channels]\nallow.subscribe = [\"client\"]\n[[namespace]]\nname = \"private\"\nallow.subscribe = [\"token\"]\n{more}"
+        "[token]\nhmac_secret = \"{SECRET}\"\n[channels]\nallow.subscribe = [\"client\"]\n[[namespace]]\nname = \"private\"\nallow.subscribe = [\"token\"]\n[[namespace]]\nname = \"open\"\nallow.publish = [\"subscriber\"]\n{more}"
     )
 }
 
@@ -124,9 +124,13 @@ fn raw_endpoints_hold_to_the_same_rules_and_say_no_behind_the_handshake() {
         "on_message = \"relay\"\nrelay_self = true",
     )));
     let good = token(&["--user", "42"]);
-    let mut client = server.ws(&format!("/ws?channel=news&token={good}"));
+    let mut client = server.ws(&format!("/ws?channel=open:news&token={good}"));
     client.text("x");
     client.expect_text("x");
+    // Here it may listen, but not speak.
+    let mut client = server.ws(&format!("/ws?channel=news&token={good}"));
+    client.text("x");
+    assert_eq!(client.message().code_and_reason().0, 3507);
     for (path, code) in [
         (format!("/ws?token={}", expired()), 3005),
         ("/ws?token=x".to_string(), 3500),

@@ -1,0 +1,93 @@
+//! What a page of another origin may do with an answer (Fetch standard, CORS), by `client.origins`: for all that is not a raw
+//! endpoint. Pure over the request's head. An origin that the settings name may send its cookies and see the answer; one that is only
+//! let in by `*` may see the answer, but no browser sends it another site's cookies.
+
+use std::future::Future;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderValue},
+    },
+};
+
+use super::{AppState, entrance};
+
+/// How long a browser may remember what it was told; they cap it at two hours or less.
+const MAX_AGE_SECS: &str = "3600";
+
+/// Headers that a page may send.
+const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id";
+
+/// Answers what needs no more than the request's head: a page that may not, a page's question whether it may, and methods other than
+/// the one given.
+#[must_use]
+pub fn settled(request: &HttpRequest, state: &AppState, method: &Method) -> Option<HttpResponse> {
+    if let Err(refusal) = entrance::check_client_origin(request, state) {
+        return Some(entrance::refuse(request, state, &refusal));
+    }
+    let mut answer = if request.method() == Method::OPTIONS {
+        HttpResponse::NoContent()
+            .insert_header((header::ALLOW, format!("{method}, OPTIONS")))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, method.as_str()))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS))
+            .insert_header((header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECS))
+            .finish()
+    } else if request.method() != method {
+        HttpResponse::MethodNotAllowed()
+            .insert_header((header::ALLOW, format!("{method}, OPTIONS")))
+            .content_type("text/plain; charset=utf-8")
+            .body(format!("only {method} is answered here\n"))
+    } else {
+        return None;
+    };
+    share(request, state, answer.headers_mut());
+    Some(answer)
+}
+
+/// Lets the page that asked see the answer; its origin was checked.
+pub fn share(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
+    // Of a page of the same host too: what is stored on the way must not be given to another.
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    let Some(origin) = request.headers().get(header::ORIGIN) else {
+        return;
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    headers.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("retry-after"),
+    );
+    let named = state
+        .settings
+        .client
+        .origins
+        .as_ref()
+        .is_none_or(|origins| {
+            let origin = origin.as_bytes();
+            origins
+                .iter()
+                .any(|entry| entry.as_bytes().eq_ignore_ascii_case(origin))
+        });
+    if named {
+        headers.insert(
+            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        );
+    }
+}
+
+/// Answers a request of one method for a page that may.
+pub async fn answered(
+    request: &HttpRequest,
+    state: &AppState,
+    method: &Method,
+    answer: impl Future<Output = HttpResponse>,
+) -> HttpResponse {
+    if let Some(answer) = settled(request, state, method) {
+        return answer;
+    }
+    let mut answer = answer.await;
+    share(request, state, answer.headers_mut());
+    answer
+}

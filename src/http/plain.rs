@@ -1,0 +1,177 @@
+//! What `/sse`, `/poll` and `/send` have in common: who asks, which channels they get, and what they are told where they may not.
+//! Everything is settled before a session begins, so that a refusal is a status that a page can see.
+
+use std::sync::Arc;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{ConnectionType, StatusCode, Version, header},
+};
+
+use super::{AppState, entrance};
+use crate::{
+    close::Close,
+    hub::{identity::NoIdentity, meter::UserPermit},
+    metrics::{Limited, Refused},
+    protocol::ReplyError,
+    session::{endpoint::Query, handshake::Refusal, opening::Opening, plain::PlainOpening},
+    transport::info::TransportKind,
+};
+
+/// Seconds after which who found no room is to come again.
+const RETRY_AFTER_SECS: &str = "1";
+
+/// A refusal on its way out.
+pub type Answer = Box<HttpResponse>;
+
+/// A short answer in words.
+#[must_use]
+pub fn words(status: u16, text: &str) -> HttpResponse {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut answer = HttpResponse::build(status);
+    match status {
+        // RFC 9110 §11.6.1.
+        StatusCode::UNAUTHORIZED => {
+            answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            answer.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECS));
+        }
+        _ => {}
+    }
+    answer
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("{text}\n"))
+}
+
+/// A body without an end in HTTP/1.0, as nginx asks for it unless told otherwise: there are no chunks (RFC 9112 §6.1), and the end
+/// of the connection is the end of the body.
+pub fn unframed(request: &HttpRequest, answer: &mut HttpResponse) {
+    if request.version() < Version::HTTP_11 {
+        let head = answer.head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
+}
+
+/// What a close of a WebSocket is as a status: the codes that tell a client to stay away tell it so here too.
+#[must_use]
+pub fn status_of(close: &Close) -> u16 {
+    match close.code {
+        3005 | 3500 => 401,
+        3013 | 3504 => 429,
+        1000..=3499 | 4000..=4499 => 503,
+        _ => 403,
+    }
+}
+
+/// The answer in place of a close.
+#[must_use]
+pub fn closed(close: &Close) -> HttpResponse {
+    words(status_of(close), &close.reason)
+}
+
+/// The answer to who is nobody that may come in.
+#[must_use]
+pub fn unidentified(error: &NoIdentity) -> HttpResponse {
+    words(error.status(), &error.close().reason)
+}
+
+/// What the address says. A header's position is newer than the address, which a browser asks for again as it was.
+///
+/// # Errors
+/// 400.
+pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
+    let channels_max = state.settings.limits.subscriptions;
+    let refuse = |refusal: Refusal| Box::new(entrance::refuse(request, state, &refusal));
+    let mut query = Query::parse(request.query_string(), channels_max).map_err(refuse)?;
+    if let Some(id) = request
+        .headers()
+        .get("last-event-id")
+        .filter(|id| !id.is_empty())
+    {
+        // A text that is no position becomes one that cannot be read.
+        query
+            .resume_at(id.to_str().unwrap_or("?"), channels_max)
+            .map_err(refuse)?;
+    }
+    Ok(query)
+}
+
+/// Takes a place under the limits.
+///
+/// # Errors
+/// 429 or 503.
+pub fn opening(
+    request: &HttpRequest,
+    state: &AppState,
+    endpoint: &str,
+    transport: TransportKind,
+) -> Result<Opening, Answer> {
+    let opened = if state.drain.refuses_sessions() {
+        Err(Refusal::Draining)
+    } else {
+        entrance::opening(request, state, Arc::from(endpoint), transport)
+    };
+    opened.map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))
+}
+
+/// Takes a place among a user's sessions.
+fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
+    let entered = state.hub.users.enter(user, std::time::Instant::now());
+    entered.ok_or_else(|| {
+        state.metrics.limited(Limited::SessionsPerUser);
+        Box::new(words(429, "too many sessions of this user"))
+    })
+}
+
+/// Settles everything about a session that listens.
+///
+/// # Errors
+/// 400 without a channel, 401 without an identity, 403 for a channel that it may not have, 404 for one that is unknown, 429 and 503
+/// where there is no room.
+pub async fn listener(
+    request: &HttpRequest,
+    state: &AppState,
+    query: &Query,
+    endpoint: &str,
+    transport: TransportKind,
+) -> Result<PlainOpening, Answer> {
+    let opening = opening(request, state, endpoint, transport)?;
+    let hub = &state.hub;
+    let token = crate::hub::identity::token_of(request.headers(), query.token.as_deref());
+    let identity = hub
+        .identify(token.as_deref(), None, &[])
+        .await
+        .map_err(|error| {
+            log::info!("session {} is turned away: {error:?}", opening.id);
+            Box::new(unidentified(&error))
+        })?;
+    for channel in query
+        .channels
+        .iter()
+        .filter(|_| state.settings.channels.configured)
+    {
+        if hub.rules(channel) == Err(ReplyError::UNKNOWN_CHANNEL) {
+            state.metrics.refuse(Refused::Channel);
+            return Err(Box::new(words(404, &format!("unknown channel: {channel}"))));
+        }
+    }
+    let caller = opening.caller("json", "json");
+    let channels = entrance::channels(state, &identity, &caller, query, true)
+        .await
+        .map_err(|close| Box::new(closed(&close)))?;
+    if channels.is_empty() {
+        let text = "name at least one channel: ?channel=…";
+        return Err(Box::new(words(400, text)));
+    }
+    Ok(PlainOpening {
+        user: user_of(state, &identity.user)?,
+        opening,
+        identity,
+        channels,
+        envelope: query.envelope,
+        comments: transport == TransportKind::PlainSse,
+    })
+}

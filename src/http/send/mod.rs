@@ -1,0 +1,121 @@
+//! `POST /send`: for those who have no WebSocket. With `path`, what a message on that raw endpoint would do ([`on_endpoint`]);
+//! without, a publish under `allow.publish` ([`publish`]).
+//!
+//! A request is no session: it hears nothing, and everyone else hears it. Bounds: `limits.message_bytes` for the message, one place under
+//! `limits.sessions` for as long as it takes, and the rate of its user.
+
+mod on_endpoint;
+mod publish;
+
+use std::{
+    pin::{Pin, pin},
+    time::{Duration, Instant},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+
+use super::{State, cors, plain};
+use crate::{
+    hub::{identity::Identity, meter::Toll},
+    metrics::Limited,
+    publication::Payload,
+};
+
+/// How long a message may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Answers a message.
+pub async fn send(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
+    let work = async {
+        let answer = receive(&request, &state, body).await;
+        answer.unwrap_or_else(|answer| *answer)
+    };
+    cors::answered(&request, &state, &Method::POST, work).await
+}
+
+async fn receive(
+    request: &HttpRequest,
+    state: &State,
+    body: web::Payload,
+) -> Result<HttpResponse, plain::Answer> {
+    let query = plain::query(request, state)?;
+    let payload = payload(request, read(request, state, body).await?);
+    match &query.path {
+        Some(path) => on_endpoint::message(request, state, &query, path, payload).await,
+        None => publish::publish(request, state, &query, payload).await,
+    }
+}
+
+/// Takes a message from its user's rate.
+fn charge(state: &State, identity: &Identity) -> Result<(), plain::Answer> {
+    if state.hub.users.charge(&identity.user, Instant::now()) == Toll::Pass {
+        return Ok(());
+    }
+    state.metrics.limited(Limited::Messages);
+    Err(Box::new(plain::words(429, "too many requests")))
+}
+
+/// Bytes where the sender says so or where it is no text, else text.
+fn payload(request: &HttpRequest, body: Bytes) -> Payload {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    let is_binary = content_type.is_some_and(|value| {
+        let media_type = value
+            .as_bytes()
+            .split(|&byte| byte == b';')
+            .next()
+            .unwrap_or_default();
+        media_type
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"application/octet-stream")
+    });
+    if is_binary {
+        Payload::Binary(body)
+    } else {
+        Payload::guess(body)
+    }
+}
+
+/// Reads a body up to the bound of a message.
+async fn read(
+    request: &HttpRequest,
+    state: &State,
+    mut body: web::Payload,
+) -> Result<Bytes, plain::Answer> {
+    let limit = state.settings.limits.message_bytes;
+    let too_large = || {
+        let text = format!("a message may have {limit} bytes (limits.message_bytes)");
+        Box::new(plain::words(413, &text))
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let reading = async {
+        let mut bytes = BytesMut::new();
+        let mut next = async || std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await;
+        while let Some(chunk) = next().await {
+            let chunk =
+                chunk.map_err(|_| Box::new(plain::words(400, "the body cannot be read")))?;
+            if bytes.len() + chunk.len() > limit {
+                return Err(too_large());
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes.freeze())
+    };
+    let reading = pin!(reading);
+    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
+        Ok(read) => read,
+        Err(_) => Err(Box::new(plain::words(
+            408,
+            "the message did not come in time",
+        ))),
+    }
+}

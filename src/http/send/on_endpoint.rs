@@ -1,0 +1,176 @@
+//! A message for a raw endpoint that comes by a request of its own: echoed, answered, relayed or taken to the backend, under the
+//! endpoint's own rules. It keeps nothing and waits for no client.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::header};
+
+use super::charge;
+use crate::{
+    broker::Refused,
+    config::{HookFailureAction, OnMessage},
+    http::{State, entrance, plain, raw},
+    hub::identity::Identity,
+    publication::{Item, Payload, data_field},
+    registry::ChannelName,
+    session::{
+        endpoint::Query,
+        handshake,
+        message::{answer_messages, audience_of, fill_message, publish_patiently, relay_drafts},
+        opening::Opening,
+    },
+    transport::info::TransportKind,
+};
+
+/// Does what a message on the endpoint at `path` would do.
+///
+/// # Errors
+/// The refusal.
+pub async fn message(
+    request: &HttpRequest,
+    state: &State,
+    query: &Query,
+    path: &str,
+    payload: Payload,
+) -> Result<HttpResponse, plain::Answer> {
+    let endpoint = state
+        .endpoints
+        .iter()
+        .find(|endpoint| *endpoint.path == *path);
+    let endpoint =
+        endpoint.ok_or_else(|| Box::new(plain::words(404, "no raw endpoint has this path")))?;
+    let allowed = endpoint.settings.origins.as_deref();
+    handshake::check_origin(request.headers(), allowed)
+        .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
+    let opening = plain::opening(request, state, path, TransportKind::Send)?;
+    let token = crate::hub::identity::token_of(request.headers(), query.token.as_deref());
+    let plan = raw::plan(state, &opening, endpoint, token.as_deref(), query).await;
+    let (identity, channels) = plan.map_err(|close| Box::new(plain::closed(&close)))?;
+    charge(state, &identity)?;
+    match &endpoint.settings.on_message {
+        OnMessage::Ignore => Ok(nothing()),
+        OnMessage::Echo => Ok(reply(&payload)),
+        OnMessage::Reply(template) => {
+            let filled = fill_message(template, payload.as_bytes());
+            Ok(reply(&match payload {
+                Payload::Text(_) => Payload::guess(filled.into()),
+                Payload::Binary(_) => Payload::Binary(filled.into()),
+            }))
+        }
+        OnMessage::Relay { .. } => relay(state, &audience_of(endpoint, &channels), &payload).await,
+        OnMessage::Hook { on_failure } => {
+            ask_backend(state, &opening, &identity, path, payload, on_failure).await
+        }
+    }
+}
+
+/// Everyone hears it: there is no session of the sender's to leave out.
+async fn relay(
+    state: &State,
+    audience: &Arc<[ChannelName]>,
+    payload: &Payload,
+) -> Result<HttpResponse, plain::Answer> {
+    if audience.is_empty() {
+        return Err(Box::new(plain::words(403, "permission denied: publish")));
+    }
+    let drafts = relay_drafts(&state.hub, audience, payload, None);
+    match publish_patiently(state.hub.clone(), drafts).await {
+        Ok(()) => Ok(nothing()),
+        Err(Refused::Busy) => Err(Box::new(plain::words(503, "there is no room, try again"))),
+    }
+}
+
+async fn ask_backend(
+    state: &State,
+    opening: &Opening,
+    identity: &Identity,
+    path: &str,
+    payload: Payload,
+    on_failure: &HookFailureAction,
+) -> Result<HttpResponse, plain::Answer> {
+    let mut caller = opening.caller("json", "json");
+    caller.user.clone_from(&identity.user);
+    caller.meta = identity.meta.clone();
+    let answer = state.hub.hooks.message(&caller, path, payload).await;
+    match answer_messages(answer, on_failure) {
+        Ok(messages) => Ok(replies(messages)),
+        Err(close) if close.code == 1011 => Err(Box::new(plain::words(502, &close.reason))),
+        Err(close) => Err(Box::new(plain::closed(&close))),
+    }
+}
+
+fn nothing() -> HttpResponse {
+    HttpResponse::NoContent()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .finish()
+}
+
+fn reply(payload: &Payload) -> HttpResponse {
+    let content_type = match payload {
+        Payload::Text(_) => "text/plain; charset=utf-8",
+        Payload::Binary(_) => "application/octet-stream",
+    };
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // A page must not run what someone sent.
+        .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .content_type(content_type)
+        .body(payload.bytes())
+}
+
+/// One message as it is; several as a JSON list, where bytes are `{"b64data":…}`.
+fn replies(messages: Vec<Payload>) -> HttpResponse {
+    let mut list = Vec::new();
+    match messages.as_slice() {
+        [] => return nothing(),
+        [one] => return reply(one),
+        several => {
+            for payload in several {
+                list.push(if list.is_empty() { b'[' } else { b',' });
+                entry(payload, &mut list);
+            }
+            list.push(b']');
+        }
+    }
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(list)
+}
+
+fn entry(payload: &Payload, list: &mut Vec<u8>) {
+    let mut field = Vec::new();
+    data_field(&Item::new(payload.clone(), 0), &mut field);
+    match payload {
+        Payload::Text(_) => {
+            list.extend_from_slice(field.strip_prefix(b"\"data\":").unwrap_or(&field))
+        }
+        Payload::Binary(_) => {
+            list.push(b'{');
+            list.extend_from_slice(&field);
+            list.push(b'}');
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_answers_are_a_list_of_what_they_are() {
+        let mut list = Vec::new();
+        for payload in [
+            Payload::Text("{\"a\": 1}".into()),
+            Payload::Text("hi \"you\"".into()),
+            Payload::Binary(bytes::Bytes::from_static(&[0, 255])),
+        ] {
+            entry(&payload, &mut list);
+            list.push(b'\n');
+        }
+        assert_eq!(
+            list,
+            b"{\"a\": 1}\n\"hi \\\"you\\\"\"\n{\"b64data\":\"AP8=\"}\n"
+        );
+    }
+}

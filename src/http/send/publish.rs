@@ -1,0 +1,187 @@
+//! A client's publish by a request of its own: under `allow.publish`, or as `hooks.publish` decides. Whoever may not publish to one of
+//! the channels publishes to none; where there is no room for one, those before it are published, and the sender is told to come again.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, http::header};
+
+use super::charge;
+use crate::{
+    broker::{Draft, Published, Version},
+    hooks::PublishAnswer,
+    http::{State, plain},
+    hub::{
+        Action, Permission,
+        identity::{Identity, NoIdentity},
+    },
+    protocol::{ClientInfo, ReplyError},
+    publication::{Payload, json_string},
+    registry::ChannelName,
+    session::{endpoint::Query, opening::Opening},
+    transport::info::TransportKind,
+};
+
+/// Longest `Idempotency-Key`, in bytes.
+const KEY_BYTES_MAX: usize = 256;
+
+/// Publishes to every channel that is named.
+///
+/// # Errors
+/// The refusal.
+pub async fn publish(
+    request: &HttpRequest,
+    state: &State,
+    query: &Query,
+    payload: Payload,
+) -> Result<HttpResponse, plain::Answer> {
+    let opening = plain::opening(request, state, "/send", TransportKind::Send)?;
+    let token = crate::hub::identity::token_of(request.headers(), query.token.as_deref());
+    let identity = state.hub.identify(token.as_deref(), None, &[]).await;
+    let identity = identity.map_err(|error| Box::new(plain::unidentified(&error)))?;
+    if query.channels.is_empty() {
+        let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
+        return Err(Box::new(plain::words(400, text)));
+    }
+    charge(state, &identity)?;
+    let key = key(request, &identity)?;
+    let mut drafts = Vec::with_capacity(query.channels.len());
+    for channel in &query.channels {
+        let mut draft = draft(state, &opening, &identity, channel, &payload).await?;
+        if draft.idempotency_key.is_none() {
+            draft.idempotency_key.clone_from(&key);
+        }
+        drafts.push(draft);
+    }
+    let mut published = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let done = state.hub.publish(draft).await;
+        published
+            .push(done.map_err(|_| Box::new(plain::words(503, "there is no room, try again")))?);
+    }
+    Ok(answer(&query.channels, &published))
+}
+
+/// The sender's key, which is told apart from those of others: nobody keeps another's publication from going out.
+fn key(request: &HttpRequest, identity: &Identity) -> Result<Option<Box<str>>, plain::Answer> {
+    let Some(key) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    match key.to_str() {
+        Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => {
+            Ok(Some(format!("/send {}\n{key}", identity.user).into()))
+        }
+        _ => {
+            let text = format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");
+            Err(Box::new(plain::words(400, &text)))
+        }
+    }
+}
+
+/// The publication for one channel, if the sender may.
+async fn draft(
+    state: &State,
+    opening: &Opening,
+    identity: &Identity,
+    channel: &ChannelName,
+    payload: &Payload,
+) -> Result<Draft, plain::Answer> {
+    let hub = &state.hub;
+    let refused = |error: &ReplyError| {
+        let status = if *error == ReplyError::UNKNOWN_CHANNEL {
+            404
+        } else {
+            403
+        };
+        Box::new(plain::words(
+            status,
+            &format!("{}: {channel}", error.message),
+        ))
+    };
+    let rules = hub.rules(channel).map_err(|error| refused(&error))?;
+    let mut draft = hub.draft(channel, rules, payload.clone());
+    draft.info = Some(Arc::new(ClientInfo {
+        user: identity.user.clone(),
+        client: opening.id.to_string(),
+        conn_info: identity.info.clone(),
+        chan_info: bytes::Bytes::new(),
+    }));
+    match hub.permission(Action::Publish, channel, rules, identity, false) {
+        Permission::Granted => {}
+        Permission::Denied => return Err(refused(&ReplyError::PERMISSION_DENIED)),
+        Permission::AskHook => {
+            let encoding = match payload {
+                Payload::Text(_) => "json",
+                Payload::Binary(_) => "binary",
+            };
+            let mut caller = opening.caller("json", encoding);
+            caller.user.clone_from(&identity.user);
+            caller.meta = identity.meta.clone();
+            let answer = hub.hooks.publish(&caller, channel, payload.bytes()).await;
+            let answer = answer.map_err(|failure| {
+                // Its own words, and 403 unless trying again may help.
+                let error = NoIdentity::from(failure);
+                Box::new(plain::words(error.status(), &error.close().reason))
+            })?;
+            apply(answer, &mut draft);
+        }
+    }
+    Ok(draft)
+}
+
+/// What the backend wants of a publication.
+fn apply(answer: PublishAnswer, draft: &mut Draft) {
+    if let Some(data) = answer.data {
+        draft.payload = match draft.payload {
+            Payload::Text(_) => Payload::guess(data),
+            Payload::Binary(_) => Payload::Binary(data),
+        };
+    }
+    if answer.skip_history {
+        draft.retention = None;
+    }
+    draft.delta |= answer.delta;
+    draft.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
+    if !answer.idempotency_key.is_empty() {
+        draft.idempotency_key = Some(answer.idempotency_key.into());
+    }
+    if answer.version > 0 {
+        draft.version = Some(Box::new(Version {
+            number: answer.version,
+            epoch: answer.version_epoch,
+        }));
+    }
+}
+
+/// `{"offset","epoch"}` where there is history; for several channels a list of it with their names.
+fn answer(channels: &[ChannelName], published: &[Published]) -> HttpResponse {
+    let place = |published: &Published| match published.position {
+        Some(position) => format!(
+            "\"offset\":{},\"epoch\":\"{}\"",
+            position.offset, position.epoch
+        ),
+        None => String::new(),
+    };
+    let body = match published {
+        [one] => format!("{{{}}}", place(one)).into_bytes(),
+        several => {
+            let mut list = Vec::new();
+            for (channel, published) in channels.iter().zip(several) {
+                list.extend_from_slice(if list.is_empty() { b"[{" } else { b",{" });
+                list.extend_from_slice(b"\"channel\":");
+                json_string(channel, &mut list);
+                let place = place(published);
+                if !place.is_empty() {
+                    list.push(b',');
+                }
+                list.extend_from_slice(place.as_bytes());
+                list.push(b'}');
+            }
+            list.push(b']');
+            list
+        }
+    };
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("application/json")
+        .body(body)
+}

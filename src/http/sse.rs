@@ -1,0 +1,201 @@
+//! `GET /sse?channel=…`: publications as server-sent events (HTML, 9.2), each with an id from which the stream goes on.
+//!
+//! The body composes events from what the session's outbox gives it, when actix-http asks for more: nothing waits here but what
+//! was missed, which the bound of a recovery holds. It must not outlive its client: dropping it ends the session.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+};
+use bytes::{Bytes, BytesMut};
+use futures_core::Stream;
+
+use super::{AppState, State, cors, entrance, plain};
+use crate::{
+    close::Ending,
+    codec::Opcode,
+    id::Position,
+    publication::{Compression, Framing, Publication, frame_message},
+    registry::ChannelName,
+    session::{
+        feed::{self, Feed, Replayed},
+        plain::{Attached, PlainSession},
+    },
+    transport::{
+        info::TransportKind,
+        queue::{Frame, Kind},
+    },
+};
+
+/// Bytes that are gathered into one chunk, so that a burst leaves in few writes.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// After how many milliseconds a browser connects again; spread, so that the clients of a server that went do not come back at once.
+const RETRY_MS: f64 = 2000.0;
+const RETRY_SPREAD_MS: f64 = 2000.0;
+
+/// Answers a request for a stream.
+pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
+    let work = async {
+        match begin(&request, &state).await {
+            Ok(events) => {
+                let mut answer = HttpResponse::Ok()
+                    .content_type("text/event-stream")
+                    .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+                    .insert_header(("X-Accel-Buffering", "no"))
+                    .streaming(events);
+                plain::unframed(&request, &mut answer);
+                answer
+            }
+            Err(answer) => *answer,
+        }
+    };
+    cors::answered(&request, &state, &Method::GET, work).await
+}
+
+async fn begin(request: &HttpRequest, state: &AppState) -> Result<Events, plain::Answer> {
+    let query = plain::query(request, state)?;
+    let kind = TransportKind::PlainSse;
+    let opening = plain::listener(request, state, &query, "/sse", kind).await?;
+    let shard = entrance::shard_of(request)
+        .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
+    let channels: Vec<ChannelName> = opening
+        .channels
+        .iter()
+        .map(|(name, _)| name.clone())
+        .collect();
+    let retry = RETRY_MS + RETRY_SPREAD_MS * opening.opening.id.fraction();
+    let mut attached = PlainSession::start(opening, shard, &state.hub);
+    let past = attached.past().await;
+    let past =
+        past.map_err(|_| Box::new(plain::words(503, "the history cannot be read, try again")))?;
+    Ok(Events::new(
+        attached,
+        &channels,
+        past,
+        retry as u64,
+        query.envelope,
+    ))
+}
+
+/// The body.
+struct Events {
+    attached: Attached,
+    feed: Feed,
+    envelope: bool,
+    head: Option<Bytes>,
+    missed: Box<dyn Iterator<Item = feed::Missed>>,
+}
+
+impl Events {
+    fn new(
+        attached: Attached,
+        channels: &[ChannelName],
+        past: Vec<Replayed>,
+        retry_ms: u64,
+        envelope: bool,
+    ) -> Self {
+        let feed = Feed::before(channels, &past);
+        let mut head = BytesMut::from(format!("retry: {retry_ms}\nevent: fanfare\n").as_bytes());
+        event(&mut head, Some(&feed.since()), &feed.greeting(&past));
+        Self {
+            attached,
+            feed,
+            envelope,
+            head: Some(head.freeze()),
+            missed: Box::new(feed::missed(past)),
+        }
+    }
+
+    fn put_missed(&mut self, chunk: &mut BytesMut) {
+        while chunk.len() < CHUNK_BYTES {
+            let Some((channel, position, item)) = self.missed.next() else {
+                return;
+            };
+            self.feed.advance(&channel, position);
+            let data = feed::event_data(&channel, position, &item, self.envelope);
+            event(chunk, Some(&self.feed.since()), &data);
+        }
+    }
+
+    fn put(&mut self, frame: &Frame, chunk: &mut BytesMut) {
+        match frame {
+            Frame::Shared { publication, .. } => self.put_publication(publication, frame, chunk),
+            Frame::Own {
+                kind: Kind::Close, ..
+            } => {
+                if let Some(Ending::ByServer(close)) = self.attached.outbox().ending() {
+                    let said = serde_json::json!({ "code": close.code, "reason": close.reason });
+                    chunk.extend_from_slice(b"event: close\n");
+                    event(chunk, None, said.to_string().as_bytes());
+                }
+            }
+            // A comment line.
+            Frame::Own { bytes, .. } => chunk.extend_from_slice(bytes),
+        }
+    }
+
+    fn put_publication(&mut self, publication: &Publication, frame: &Frame, chunk: &mut BytesMut) {
+        let Some(item) = publication.item() else {
+            return;
+        };
+        let channel = publication.channel();
+        let (offset, epoch) = (publication.offset(), publication.epoch());
+        self.feed.advance(channel, Position { offset, epoch });
+        // A message that was relayed into several channels is one event; the others move the position on, for an id without data
+        // is noted by the client and not shown (HTML, 9.2.6).
+        let mut group = publication.group().into_iter().flatten();
+        let first = group.find(|name| self.feed.has(name));
+        if !self.envelope && first.is_some_and(|first| **first != *channel) {
+            chunk.extend_from_slice(format!("id: {}\n\n", self.feed.since()).as_bytes());
+            return;
+        }
+        let id = self.feed.has(channel).then(|| self.feed.since());
+        if self.envelope {
+            event(chunk, id.as_deref(), self.attached.outbox().bytes_of(frame));
+        } else {
+            event(chunk, id.as_deref(), &feed::plain_data(item));
+        }
+    }
+}
+
+/// The fields of an event behind its name.
+fn event(chunk: &mut BytesMut, id: Option<&str>, data: &[u8]) {
+    const PLAIN: &Compression = &Compression {
+        min_bytes: usize::MAX,
+        level: 1,
+    };
+    if let Some(id) = id {
+        chunk.extend_from_slice(format!("id: {id}\n").as_bytes());
+    }
+    chunk.extend_from_slice(&frame_message(Framing::Event, Opcode::Text, data, PLAIN));
+}
+
+impl Stream for Events {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if let Some(head) = this.head.take() {
+            return Poll::Ready(Some(Ok(head)));
+        }
+        let mut chunk = BytesMut::new();
+        this.put_missed(&mut chunk);
+        while chunk.len() < CHUNK_BYTES {
+            match this.attached.outbox().poll_take(cx) {
+                Poll::Ready(Some(frame)) => this.put(&frame, &mut chunk),
+                Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
+                Poll::Pending if chunk.is_empty() => return Poll::Pending,
+                // What is over or waits is found again by the next call.
+                Poll::Ready(None) | Poll::Pending => break,
+            }
+        }
+        Poll::Ready(Some(Ok(chunk.freeze())))
+    }
+}

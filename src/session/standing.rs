@@ -1,0 +1,191 @@
+//! What a plain session has in the node, whatever carries it: its place in the shard, its presence, its place among its user's
+//! sessions and under the limits. Owned by the session's actor; it is left exactly once, at the latest when it is dropped. Its
+//! bound is that of the session's channels. It must not know what the session's messages look like.
+
+use std::{
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+
+use super::{attendance::Attendance, resume::Resume};
+use crate::{
+    admission::Permit,
+    close::{Close, Ending},
+    hub::{
+        Hub,
+        identity::{Identity, seconds_until},
+        meter::UserPermit,
+    },
+    registry::ChannelName,
+    server::{Closed, Opened},
+    shard::{Membership, Notice, Order, Shard, Wishes},
+    transport::outbox::Outbox,
+};
+
+/// The place.
+pub struct Standing {
+    hub: Arc<Hub>,
+    outbox: Rc<Outbox>,
+    membership: Membership,
+    attendance: Attendance,
+    expire_at: Option<u64>,
+    _user: Option<UserPermit>,
+    /// Given back when the session is gone.
+    _permit: Permit,
+}
+
+impl Standing {
+    /// Takes a place in the shard for a session that nobody has come to yet. `once`: its client takes a message that goes to
+    /// several of its channels from the first of them only.
+    #[must_use]
+    pub fn begin(
+        hub: &Arc<Hub>,
+        shard: &Rc<Shard>,
+        outbox: Rc<Outbox>,
+        once: bool,
+        user: Option<UserPermit>,
+        permit: Permit,
+    ) -> Self {
+        let info = outbox.info().clone();
+        let membership = shard.join(outbox.clone(), once);
+        hub.server.do_send(Opened(info.clone()));
+        Self {
+            hub: hub.clone(),
+            attendance: Attendance::new(hub.clone(), info),
+            outbox,
+            membership,
+            expire_at: None,
+            _user: user,
+            _permit: permit,
+        }
+    }
+
+    /// What all sessions share.
+    #[must_use]
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    /// Where its messages go.
+    #[must_use]
+    pub fn outbox(&self) -> &Rc<Outbox> {
+        &self.outbox
+    }
+
+    /// Its membership of the shard.
+    #[must_use]
+    pub fn membership(&self) -> &Membership {
+        &self.membership
+    }
+
+    /// Says who it is, to the backend too.
+    pub fn identify(&mut self, identity: &Identity) {
+        self.expire_at = identity.expire_at;
+        self.membership.enter_user(&identity.user);
+        self.attendance.begin(&identity.user, identity.info.clone());
+    }
+
+    /// Enters channels. Returns those whose past is to be read before they go live.
+    pub fn enter(&mut self, channels: Vec<(ChannelName, Resume)>) -> Vec<(ChannelName, Resume)> {
+        let mut resumes = Vec::new();
+        for (channel, resume) in channels {
+            let entered = if resume.is_plain() {
+                self.membership.join(&channel)
+            } else {
+                let wishes = Wishes {
+                    positioned: resume.is_kept(),
+                    policy: resume.policy,
+                    ..Wishes::default()
+                };
+                self.membership.subscribe(&channel, wishes)
+            };
+            if entered {
+                let (presence, announce) = (resume.presence, resume.announce);
+                self.attendance
+                    .enter(&channel, Bytes::new(), presence, announce);
+                if !resume.is_plain() {
+                    resumes.push((channel, resume));
+                }
+            }
+        }
+        resumes
+    }
+
+    /// Does what others want of the session.
+    pub fn obey(&mut self, notice: &Notice) {
+        let now = Instant::now();
+        match notice {
+            Notice::Missed(_) => self.outbox.close(Close::INSUFFICIENT_STATE, now),
+            Notice::Gone => self.outbox.end(Ending::Lost),
+            Notice::Order(order) => match &**order {
+                Order::Disconnect(close) => self.outbox.close(close.clone(), now),
+                Order::Subscribe(subscription) => {
+                    let channel: ChannelName = subscription.channel.as_str().into();
+                    if self.membership.join(&channel) {
+                        let info = subscription.info.clone();
+                        self.attendance.enter(&channel, info, false, false);
+                    }
+                }
+                Order::Unsubscribe { channel, .. } => {
+                    if self.membership.unsubscribe(channel) {
+                        self.attendance.leave(channel);
+                    }
+                }
+                Order::Refresh { expired: true, .. } => return self.expire(),
+                // Its timer is set; a plain client cannot be told of a new one.
+                Order::Refresh { .. } => {}
+            },
+        }
+        self.membership.flush();
+    }
+
+    /// How long its identity still counts; absent: without end.
+    #[must_use]
+    pub fn expiry(&self) -> Option<Duration> {
+        self.expire_at
+            .map(|at| Duration::from_secs(seconds_until(at).into()))
+    }
+
+    /// Its identity is over.
+    pub fn expire(&self) {
+        let close = Close::new(3005, "token expired");
+        self.outbox.close(close, Instant::now());
+        self.membership.flush();
+    }
+
+    /// How often [`renew`](Self::renew) is to be called; absent: nothing needs it.
+    #[must_use]
+    pub fn renewal(&self) -> Option<Duration> {
+        self.attendance.renewal()
+    }
+
+    /// Renews its presence.
+    pub fn renew(&mut self) {
+        self.attendance.renew();
+    }
+
+    /// Leaves every table; later calls do nothing.
+    pub fn leave(&mut self) {
+        if self.membership.leave() {
+            let ending = if std::thread::panicking() {
+                Ending::ByServer(Close::INTERNAL)
+            } else {
+                self.outbox.ending().unwrap_or(Ending::Lost)
+            };
+            self.attendance.end(&ending);
+            self.hub.server.do_send(Closed {
+                session: self.outbox.info().id,
+                ending,
+            });
+        }
+    }
+}
+
+impl Drop for Standing {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

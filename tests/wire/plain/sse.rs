@@ -1,0 +1,263 @@
+//! `/sse`: what its first event tells, how a stream goes on after a cut, and how it ends.
+
+use super::{Events, OPEN, post, publish};
+use crate::support::{Server, raw};
+
+#[test]
+fn the_first_event_tells_channels_and_position_and_the_rest_are_messages_with_ids() {
+    let server = Server::start(OPEN);
+    publish(&server, "a", "before");
+    let mut events = Events::open(server.address, "/sse?channel=a&channel=now:b", "");
+    for header in [
+        "200 ok",
+        "content-type: text/event-stream",
+        "cache-control: no-cache, no-transform",
+        "x-accel-buffering: no",
+    ] {
+        assert!(events.head.contains(header), "{header} in {}", events.head);
+    }
+    let first = events.greeting();
+    let retry: u32 = first
+        .retry
+        .as_deref()
+        .expect("a retry")
+        .parse()
+        .expect("a number");
+    assert!((1000..10_000).contains(&retry));
+    let told = first.json();
+    let position = told["channels"][0]["since"].as_str().expect("a position");
+    assert!(position.starts_with("1@"), "{told}");
+    assert_eq!(told["channels"][0]["channel"], "a");
+    assert_eq!(
+        told["channels"][1],
+        serde_json::json!({"channel": "now:b", "recovered": true})
+    );
+    assert_eq!(told["recovered"], true);
+    assert_eq!(told["since"], format!("{position},-"));
+    assert_eq!(first.id.as_deref(), told["since"].as_str());
+
+    publish(&server, "a", "one\ntwo\r\nthree");
+    let epoch = position.strip_prefix("1@").unwrap();
+    let event = events.next();
+    assert_eq!(
+        (event.name.as_str(), event.data.as_str()),
+        ("", "one\ntwo\nthree")
+    );
+    assert_eq!(event.id, Some(format!("2@{epoch},-")));
+    publish(&server, "now:b", "y");
+    let event = events.next();
+    assert_eq!(
+        (event.data.as_str(), event.id),
+        ("y", Some(format!("2@{epoch},-")))
+    );
+}
+
+#[test]
+fn a_stream_goes_on_where_it_was_cut_by_header_or_address() {
+    let server = Server::start(OPEN);
+    let mut events = Events::open(server.address, "/sse?channel=a&channel=b", "");
+    events.greeting();
+    publish(&server, "a", "1");
+    publish(&server, "b", "2");
+    assert_eq!(events.next().data, "1");
+    let id = events.next().id.expect("an id");
+    drop(events);
+    server.wait_status("sessions", 0);
+    publish(&server, "b", "3");
+    publish(&server, "a", "4");
+    // The address is as it was when the page made the stream; the header is newer.
+    let header = format!("Last-Event-ID: {id}\r\n");
+    let path = "/sse?channel=a&channel=b&last_event_id=0@x,0@y";
+    let mut events = Events::open(server.address, path, &header);
+    let told = events.greeting();
+    assert_eq!(told.json()["recovered"], true);
+    assert_eq!(
+        told.id.as_deref(),
+        Some(id.as_str()),
+        "nothing of it was taken yet"
+    );
+    let missed = [events.next(), events.next()];
+    assert_eq!([&*missed[0].data, &*missed[1].data], ["4", "3"]);
+    publish(&server, "a", "5");
+    assert_eq!(events.next().data, "5");
+    // Cut in the middle of what was missed.
+    let middle = missed[0].id.as_deref().expect("an id").replace(',', "%2C");
+    let path = format!("/sse?channel=a&channel=b&last_event_id={middle}");
+    let mut events = Events::open(server.address, &path, "");
+    assert_eq!(events.greeting().json()["recovered"], true);
+    assert_eq!([events.next().data, events.next().data], ["5", "3"]);
+}
+
+#[test]
+fn what_cannot_be_had_again_is_said() {
+    let server = Server::start(OPEN);
+    publish(&server, "a", "1");
+    let told = |since: &str| {
+        let path = format!("/sse?channel=a&channel=now:x&since={since}");
+        Events::open(server.address, &path, "").greeting().json()
+    };
+    let answer = told("0@nosuch,");
+    assert_eq!(
+        (&answer["recovered"], &answer["channels"][0]["recovered"]),
+        (&false.into(), &false.into())
+    );
+    assert_eq!(answer["channels"][1]["recovered"], true);
+    assert!(answer["since"].as_str().unwrap().starts_with("1@"));
+    // Nothing is kept there, so nobody can say what came meanwhile.
+    assert_eq!(told(",-")["channels"][1]["recovered"], false);
+    let mut newest = Events::open(server.address, "/sse?channel=a&since=5", "");
+    assert_eq!(newest.greeting().json()["recovered"], true);
+    assert_eq!(newest.next().data, "1");
+}
+
+#[test]
+fn an_envelope_names_the_channel_and_bytes_come_as_base64() {
+    let server = Server::start(OPEN);
+    let mut plain = Events::open(server.address, "/sse?channel=a", "");
+    let mut wrapped = Events::open(server.address, "/sse?channel=a&envelope=1", "");
+    plain.greeting();
+    wrapped.greeting();
+    let octets = "Content-Type: application/octet-stream\r\n";
+    assert_eq!(
+        post(&server, "/send?channel=a", octets, "\u{1}\u{2}").status,
+        200
+    );
+    publish(&server, "a", "{\"x\": 1}");
+    assert_eq!(
+        [plain.next().data, plain.next().data],
+        ["AQI=", "{\"x\": 1}"]
+    );
+    let event = wrapped.next();
+    assert_eq!(event.json()["since"].as_str(), event.id.as_deref());
+    assert_eq!(event.json()["b64data"], "AQI=");
+    assert_eq!(wrapped.next().json()["data"]["x"], 1);
+    // The same when it is replayed.
+    let mut again = Events::open(server.address, "/sse?channel=a&envelope=1&since=2", "");
+    again.greeting();
+    assert_eq!(again.next(), event);
+    let mut again = Events::open(server.address, "/sse?channel=a&since=2", "");
+    again.greeting();
+    assert_eq!(again.next().data, "AQI=");
+}
+
+#[test]
+fn a_message_into_several_channels_is_one_event_and_moves_all_positions() {
+    let server = Server::start(OPEN);
+    let mut events = Events::open(server.address, "/sse?channel=a&channel=b", "");
+    events.greeting();
+    let mut ws = server.ws("/ws?channel=b&channel=a");
+    ws.text("x");
+    assert_eq!(events.next().data, "x");
+    // The position behind all of it, without waiting for the next message.
+    let moved = events.any().expect("an id");
+    assert_eq!((moved.name.as_str(), moved.data.as_str()), ("", ""));
+    let id = moved.id.expect("an id");
+    assert!(id.starts_with("1@") && id.contains(",1@"), "{id}");
+    let id = id.replace(',', "%2C");
+    let path = format!("/sse?channel=a&channel=b&last_event_id={id}");
+    let mut again = Events::open(server.address, &path, "");
+    again.greeting();
+    publish(&server, "a", "y");
+    assert_eq!([events.next().data, again.next().data], ["y", "y"]);
+}
+
+#[test]
+fn comment_lines_keep_a_silent_stream_alive() {
+    let server = Server::start(
+        &("[heartbeat]\nping_interval = \"1s\"\npong_timeout = \"500ms\"\n".to_string() + OPEN),
+    );
+    let mut events = Events::open(server.address, "/sse?channel=a", "");
+    events.greeting();
+    for _ in 0..2 {
+        assert!(events.any().expect("a comment").comment);
+    }
+    publish(&server, "a", "x");
+    assert_eq!(events.next().data, "x");
+}
+
+#[test]
+fn the_end_is_told_and_then_comes() {
+    let server = Server::start(&("[drain]\nnotice = \"0s\"\nspread = \"0s\"\n".to_string() + OPEN));
+    let mut events = Events::open(server.address, "/sse?channel=a", "");
+    events.greeting();
+    publish(&server, "a", "last");
+    server.signal("TERM");
+    assert_eq!(events.next().data, "last");
+    let event = events.next();
+    assert_eq!(
+        (event.name.as_str(), &event.json()["code"]),
+        ("close", &1012.into())
+    );
+    assert_eq!(events.any(), None);
+}
+
+#[test]
+fn a_session_ends_with_its_connection() {
+    let server = Server::start(OPEN);
+    let mut events = Events::open(server.address, "/sse?channel=a", "");
+    events.greeting();
+    server.wait_status("sessions", 1);
+    drop(events);
+    server.wait_status("sessions", 0);
+}
+
+#[test]
+fn a_client_of_http_1_0_gets_its_events_until_the_end() {
+    let server = Server::start(OPEN);
+    let request = "GET /sse?channel=a HTTP/1.0\r\nHost: test\r\n\r\n";
+    let mut events = Events::request(server.address, request);
+    assert!(!events.head.contains("chunked"), "{}", events.head);
+    events.greeting();
+    publish(&server, "a", "x");
+    assert_eq!(events.next().data, "x");
+}
+
+#[test]
+fn a_refusal_is_a_status() {
+    let settings = "[limits]\nsessions = 1\n".to_string() + OPEN;
+    let server = Server::start(&settings);
+    for (path, status) in [
+        ("/sse", 400),
+        ("/sse?channel=a%20b", 400),
+        ("/sse?channel=a&since=x", 400),
+        ("/sse?channel=shut:a", 403),
+        ("/sse?channel=nosuch:a", 404),
+    ] {
+        let answer = server.get(path);
+        assert_eq!(answer.status, status, "{path}: {}", answer.body);
+    }
+    let bad = server.get_with("/sse?channel=a", "Last-Event-ID: \u{e9}\r\n");
+    assert_eq!(bad.status, 400, "{}", bad.body);
+    let mut events = Events::open(server.address, "/sse?channel=a", "");
+    events.greeting();
+    let full = server.get("/sse?channel=a");
+    assert_eq!(
+        (full.status, full.header("retry-after").is_some()),
+        (503, true)
+    );
+    for method in ["HEAD", "POST", "DELETE"] {
+        let request =
+            format!("{method} /sse?channel=a HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n");
+        let answer = server.request(&request).expect("an answer");
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, OPTIONS")),
+            "{method}"
+        );
+    }
+}
+
+#[test]
+fn an_open_server_needs_no_rules_and_keeps_nothing() {
+    let server = Server::start(&raw("/ws", "on_message = \"relay\""));
+    let mut events = Events::open(server.address, "/sse?channel=any", "");
+    assert_eq!(events.greeting().id.as_deref(), Some("-"));
+    server.ws("/ws?channel=any").text("x");
+    let event = events.next();
+    assert_eq!((event.data.as_str(), event.id.as_deref()), ("x", Some("-")));
+    assert_eq!(
+        post(&server, "/send?channel=any", "", "x").status,
+        403,
+        "publishing is never open"
+    );
+}
