@@ -23,6 +23,8 @@ impl Close {
     pub const RESTART: Self = Self::fixed(1012, "server restarts, please reconnect");
     /// 1013: the server has no room for what was sent; come again later.
     pub const TRY_AGAIN: Self = Self::fixed(1013, "server is busy, please try again later");
+    /// 3001: the same in the client protocol: the server goes away; come back.
+    pub const SHUTDOWN: Self = Self::fixed(3001, "shutdown");
     /// 3008: the client takes less than it is sent.
     pub const SLOW: Self = Self::fixed(3008, "slow: the client takes less than it is sent");
     /// 3009: nothing could be written for the whole of `slow.write_timeout`.
@@ -132,6 +134,8 @@ mod tests {
     fn fixed_reasons_fit_a_close_frame() {
         for close in [
             Close::RESTART,
+            Close::SHUTDOWN,
+            Close::INSUFFICIENT_STATE,
             Close::TRY_AGAIN,
             Close::SLOW,
             Close::WRITE_TIMEOUT,

@@ -205,6 +205,7 @@ impl Listener {
         let info = Arc::new(SessionInfo {
             id: SessionId::random(),
             user: std::sync::OnceLock::new(),
+            protocol: std::sync::OnceLock::new(),
             address: None,
             endpoint: "/test".into(),
             subprotocol: None,

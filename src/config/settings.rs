@@ -63,7 +63,7 @@ groups! {
         /// Bytes of publications that one recovery may bring; a larger one is answered with `recovered: false`. Absent: half of
         /// outbox_bytes.
         recovery_bytes: Option<usize> as Maybe<Bytes> = None;
-        /// Bytes of all histories together; beyond it, those of the channels that were longest without a publication go first.
+        /// Bytes of all histories together; beyond it, what is next to expire goes first, and whoever comes back for it is told so.
         history_bytes: usize as Bytes = 256 << 20;
         /// Sessions of one user at a time, further ones are closed with 3504; 0 is no limit.
         sessions_per_user: usize as Count = 0;

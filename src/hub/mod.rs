@@ -155,13 +155,19 @@ impl Hub {
     /// Gives an order to sessions; answers how many there were.
     pub async fn tell(&self, who: Who, order: Order) -> usize {
         let order = Arc::new(order);
-        let mut told = 0;
-        for shard in self.shards.all() {
+        // All hear it before any answers: who comes back at once, on another shard, is not told again.
+        let shards = self.shards.all();
+        let tells = shards.iter().map(|shard| {
             let tell = Tell {
                 who: who.clone(),
                 order: order.clone(),
             };
-            told += shard.addr().send(tell).await.unwrap_or(0);
+            shard.addr().send(tell)
+        });
+        let tells: Vec<_> = tells.collect();
+        let mut told = 0;
+        for tell in tells {
+            told += tell.await.unwrap_or(0);
         }
         told
     }

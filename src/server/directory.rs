@@ -124,6 +124,7 @@ mod tests {
         Arc::new(SessionInfo {
             id: SessionId::random(),
             user: std::sync::OnceLock::new(),
+            protocol: std::sync::OnceLock::new(),
             address: address.parse().ok(),
             endpoint: endpoint.into(),
             subprotocol: None,

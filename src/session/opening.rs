@@ -42,6 +42,7 @@ impl Opening {
         Arc::new(SessionInfo {
             id: self.id,
             user: OnceLock::new(),
+            protocol: OnceLock::new(),
             address: self.address,
             endpoint: self.endpoint.clone(),
             subprotocol: self.subprotocol.clone(),

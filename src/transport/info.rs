@@ -102,6 +102,8 @@ pub struct SessionInfo {
     pub endpoint: Arc<str>,
     /// The chosen subprotocol.
     pub subprotocol: Option<Box<str>>,
+    /// How its messages are written, where it speaks the client protocol: `json` or `protobuf`.
+    pub protocol: OnceLock<&'static str>,
     /// The `User-Agent` header, cut to [`TEXT_BYTES_MAX`].
     pub user_agent: Option<Box<str>>,
     /// How it is carried.

@@ -174,10 +174,9 @@ pub(super) async fn connections(caller: &Caller<'_>, request: r::Connections) ->
 }
 
 fn connection(info: &SessionInfo, channels: &[ChannelName]) -> Connection {
-    let is_protobuf = info.subprotocol.as_deref() == Some("centrifuge-protobuf");
     Connection {
         transport: info.transport.hook_name(),
-        protocol: if is_protobuf { "protobuf" } else { "json" },
+        protocol: info.protocol.get().copied().unwrap_or("json"),
         user: info.user().unwrap_or_default().to_string(),
         address: info.address,
         endpoint: info.endpoint.to_string(),

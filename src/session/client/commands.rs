@@ -88,6 +88,7 @@ impl ClientSession {
                         _ => Payload::guess(data),
                     };
                 }
+                draft.delta |= answer.delta;
                 if answer.skip_history {
                     draft.retention = None;
                 }
@@ -195,8 +196,9 @@ impl ClientSession {
             let bytes_max = session.hub.settings.limits.recovery_bytes();
             let mut bytes = 0;
             let fit = history.items.iter().take_while(|item| {
+                let is_first = bytes == 0;
                 bytes += item.weight();
-                bytes <= bytes_max
+                is_first || bytes <= bytes_max
             });
             let publications = fit.map(|item| item.as_pub()).collect();
             session.reply(

@@ -187,6 +187,7 @@ impl ClientSession {
 
     fn welcome(&mut self, id: u32, begun: Vec<Begun>, ctx: &mut Context<Self>) {
         self.stage = Stage::Connected;
+        self.outbox.set_welcomed();
         let epochs: Vec<String> = begun.iter().map(Begun::epoch).collect();
         let datas: Vec<_> = begun
             .iter()

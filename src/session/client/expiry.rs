@@ -49,7 +49,7 @@ impl ClientSession {
             if session.expiry_serial != serial {
                 return;
             }
-            if until(at) + grace > Duration::from_secs(1) {
+            if until(at) > Duration::from_secs(1) {
                 // It was further ahead than timers go.
                 return session.watch_expiry(ctx);
             }
@@ -158,7 +158,7 @@ impl ClientSession {
             let known = session.subscriptions.get(&channel);
             let due = known.filter(|known| known.serial == serial && known.expire_at == Some(at));
             let Some(known) = due else { return };
-            if until(at) + grace > Duration::from_secs(1) {
+            if until(at) > Duration::from_secs(1) {
                 return session.watch_subscription(channel, serial, at, ctx);
             }
             if known.by_token || session.hub.settings.hooks.sub_refresh.is_none() {

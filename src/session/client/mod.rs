@@ -206,6 +206,7 @@ impl ClientSession {
         let (protocol, encoding) = way.protocol();
         let limits = &hub.settings.limits;
         let info = outbox.info().clone();
+        let _ = info.protocol.set(protocol);
         hub.server.do_send(Opened(info.clone()));
         Self {
             membership: shard.join(outbox.clone(), false),

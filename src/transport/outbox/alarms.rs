@@ -41,8 +41,13 @@ impl Outbox {
             let rhythm = self.style.rhythm(self.common.rhythm);
             let mut beat = inner.heartbeat.look(now, &rhythm, self.deaf(inner));
             if beat == Beat::Ping {
-                self.queue_ping(inner, now);
-                if !self.style.expects_life() {
+                // Before the client's connect is answered it does not know of pings (protocol page, part 4).
+                let told =
+                    self.welcomed.get() || !matches!(self.style.pings, Pings::Protocol { .. });
+                if told {
+                    self.queue_ping(inner, now);
+                }
+                if !told || !self.style.expects_life() {
                     inner.heartbeat.life(&rhythm);
                 }
                 beat = inner.heartbeat.look(now, &rhythm, false);

@@ -112,6 +112,8 @@ pub struct Outbox {
     /// Pings of the protocol that wait for their answer.
     pings_open: Cell<u8>,
     busy: Cell<bool>,
+    /// The client of the protocol knows that it is connected.
+    welcomed: Cell<bool>,
     key: Cell<Option<SessionKey>>,
     /// In the shard's list of outboxes to flush.
     dirty: Cell<bool>,
@@ -155,6 +157,7 @@ impl Outbox {
             style,
             pings_open: Cell::new(0),
             busy: Cell::new(false),
+            welcomed: Cell::new(false),
             key: Cell::new(None),
             dirty: Cell::new(false),
             inner: RefCell::new(Inner {
@@ -292,6 +295,11 @@ impl Outbox {
         self.busy.set(busy);
     }
 
+    /// Says that a client of the protocol was told that it is connected: pings may come from here on.
+    pub fn set_welcomed(&self) {
+        self.welcomed.set(true);
+    }
+
     /// Whether everything is out and our direction is shut.
     #[must_use]
     pub fn is_done(&self) -> bool {
@@ -347,6 +355,7 @@ impl Outbox {
     /// Ends the session in an orderly way: what is queued goes out, then the Close, then the client's Close is
     /// awaited until `close.timeout`.
     pub fn close(&self, close: Close, now: Instant) {
+        let close = self.style.in_its_words(close);
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
             self.queue_close(&mut inner, &close);

@@ -129,6 +129,16 @@ impl Style {
         }
     }
 
+    /// A close in the codes that this kind of session knows: the client protocol has 3001 where WebSocket has 1012 (protocol page,
+    /// part 9).
+    #[must_use]
+    pub(super) fn in_its_words(&self, close: Close) -> Close {
+        match self.form.body {
+            Body::Client { .. } if close == Close::RESTART => Close::SHUTDOWN,
+            _ => close,
+        }
+    }
+
     /// What stands where a WebSocket has its Close frame.
     #[must_use]
     pub(super) fn farewell(&self, close: &Close) -> Bytes {
