@@ -175,6 +175,7 @@ impl Collector for Snapshot {
             let labels = [("limit", limit)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
+        self.encode_backend(&mut encoder)?;
         let mut family = encoder.encode_descriptor(
             "fanfare_endpoint_sessions",
             "Sessions now, by endpoint",
@@ -200,6 +201,51 @@ impl Collector for Snapshot {
 }
 
 impl Snapshot {
+    /// Calls of the backend by hook and outcome, and events. Both words are from fixed lists.
+    fn encode_backend(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let hub = &self.state.hub;
+        let snapshot = hub.hooks.stats();
+        gauge(
+            encoder,
+            "fanfare_hook_calls_waiting",
+            "Calls of the backend that wait for their turn",
+            snapshot.waiting as u64,
+        )?;
+        let mut family = encoder.encode_descriptor(
+            "fanfare_hook_calls",
+            "Calls of the backend, by hook and outcome",
+            None,
+            MetricType::Counter,
+        )?;
+        for hook in &snapshot.hooks {
+            for (outcome, count) in hook.calls.iter().filter(|(_, count)| *count > 0) {
+                let labels = [("hook", hook.hook), ("outcome", outcome)];
+                ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
+            }
+        }
+        let Some(events) = hub.events.as_ref().map(crate::hooks::EventSink::stats) else {
+            return Ok(());
+        };
+        gauge(
+            encoder,
+            "fanfare_events_pending",
+            "Events not yet delivered",
+            events.pending,
+        )?;
+        counter(
+            encoder,
+            "fanfare_events_delivered",
+            "Events delivered",
+            events.delivered,
+        )?;
+        counter(
+            encoder,
+            "fanfare_events_dropped",
+            "Events lost",
+            events.dropped,
+        )
+    }
+
     fn encode_workers(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
         let workers = self.state.metrics.workers();
         let label = |worker: usize| [("worker", worker.to_string())];

@@ -110,6 +110,9 @@ fn the_backend_says_who_a_client_is_and_what_it_may() {
     );
     assert_eq!(reply["rpc"]["data"], json!({"method": "get", "row": 7}));
     server.wait_status("sessions", 1);
+    let metrics = server.get("/metrics").body;
+    let counted = "fanfare_hook_calls_total{hook=\"rpc\",outcome=\"ok\"} 1";
+    assert!(metrics.contains(counted), "{metrics}");
 
     let mut later = server.ws("/connection/websocket");
     let reply = ask(
@@ -322,6 +325,11 @@ fn an_endpoint_that_clients_poll_becomes_push() {
     number.store(2, Relaxed);
     client.expect_text("{\"n\":2}");
     assert_eq!(backend.asked("/rows")[0].header("x-key"), Some("v"));
+    let metrics = server.get("/metrics").body;
+    assert!(
+        metrics.contains("fanfare_hook_calls_waiting 0"),
+        "{metrics}"
+    );
     let polls = &server.status()["polls"][0];
     assert_eq!(
         (&polls["changes"], &polls["failures"]),
