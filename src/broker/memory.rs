@@ -5,7 +5,10 @@
 //! awaited under it. Memory: one entry a channel that has a member, a history or presence; bounds are `limits.history_bytes`
 //! over all histories and [`KEYS_MAX`] idempotency keys. What has expired goes by [`tick`](Broker::tick).
 
-mod channel;
+mod enqueue;
+mod keys;
+mod stream;
+mod stripe;
 
 use std::{
     future::ready,
@@ -17,7 +20,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::channel::Stripe;
+use self::{
+    enqueue::{enqueue, reserve},
+    stripe::Stripe,
+};
 use super::{Broker, Draft, History, Pending, PresenceStats, Published, Query, Refused};
 use crate::{
     id::{SessionId, ShardId},
@@ -237,29 +243,6 @@ impl MemoryBroker {
 fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
     // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Takes room in every shard, or in none.
-fn reserve(shards: &[ShardHandle], weight: usize) -> Result<(), Refused> {
-    for (index, shard) in shards.iter().enumerate() {
-        if !shard.reserve(weight) {
-            for reserved in &shards[..index] {
-                reserved.release(weight);
-            }
-            return Err(Refused::Busy);
-        }
-    }
-    Ok(())
-}
-
-/// Reserves room in every shard, then sends; without room in one of them, nothing is sent to any.
-fn enqueue(shards: &[ShardHandle], publication: Publication) -> Result<(), Refused> {
-    reserve(shards, publication.weight())?;
-    let publication = Arc::new(publication);
-    for shard in shards {
-        shard.addr().do_send(Deliver(publication.clone()));
-    }
-    Ok(())
 }
 
 fn now<'a, T: Send + 'a>(result: Result<T, Refused>) -> Pending<'a, T> {

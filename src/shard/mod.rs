@@ -7,7 +7,9 @@
 //! A panic in a shard ends the process: half a server that looks whole is worse than a restart.
 
 mod actor;
+mod delivery;
 mod handle;
+mod membership;
 mod order;
 mod roll;
 mod subscriber;
@@ -23,24 +25,22 @@ use std::{
 use actix::Recipient;
 use slab::Slab;
 
-use self::subscriber::{Subscriber, Verdict};
 pub use self::{
     actor::{Cut, Deliver, Drain, Kick, ShardActor, Tell},
     handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
+    membership::Membership,
     order::{Notice, Order, Overrides, ServerSubscription, Who},
     roll::{ChannelsOf, CountMembers, MembersOf},
     subscriber::Wishes,
 };
+use self::{delivery::Delivery, subscriber::Subscriber};
 use crate::{
     broker::Broker,
     close::Close,
-    id::{Position, SessionId, ShardId},
-    publication::{Delta, Publication, Target},
+    id::{SessionId, ShardId},
+    publication::{Publication, Target},
     registry::{ChannelName, Registry, SessionKey, Slot},
-    transport::{
-        outbox::{Common, Outbox},
-        queue::SharedPublication,
-    },
+    transport::outbox::{Common, Outbox},
 };
 
 /// A session's place in its shard.
@@ -253,209 +253,5 @@ impl Shard {
         if dirty.capacity() > 64 * 1024 {
             *dirty = Vec::new();
         }
-    }
-}
-
-/// One publication's way to its receivers.
-struct Delivery<'a> {
-    shard: &'a Shard,
-    registry: &'a Registry,
-    seats: &'a Slab<Seat>,
-    now: Instant,
-    at_once: bool,
-}
-
-impl Delivery<'_> {
-    fn push(&mut self, key: SessionKey, seat: &Seat, slot: Slot, shared: &SharedPublication) {
-        let outbox = &seat.outbox;
-        let excluded = shared.excludes(outbox.info().id);
-        let (delta, policy) = if slot == Slot::NONE {
-            if excluded || shared.item().is_none() {
-                return;
-            }
-            (Delta::Off, None)
-        } else {
-            let mut subscribers = self.shard.subscribers.borrow_mut();
-            let Some(subscriber) = subscribers.get_mut(slot.0 as usize) else {
-                return;
-            };
-            match subscriber.take(shared, excluded) {
-                Verdict::Skip => return,
-                Verdict::Missed => return seat.tell(missed(shared)),
-                Verdict::Deliver(delta) => (delta, subscriber.wishes().policy),
-            }
-        };
-        if seat.plain && self.had_by_another_channel(key, shared) {
-            return;
-        }
-        let form = match delta {
-            Delta::Off => outbox.style().form,
-            _ => outbox.style().form.with_delta(delta),
-        };
-        let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, &lost);
-        if !outbox.push(shared, form, policy, self.now, lost) {
-            return;
-        }
-        if self.at_once {
-            outbox.flush(self.now);
-        } else {
-            self.shard.dirty.borrow_mut().push(key);
-        }
-    }
-
-    /// A message that was relayed into several channels reaches a plain client of more than one of them by the first.
-    fn had_by_another_channel(&self, key: SessionKey, shared: &Publication) -> bool {
-        let before = shared.group().into_iter().flatten();
-        before
-            .take_while(|name| ***name != *shared.channel())
-            .any(|name| self.registry.slot(key, name).is_some())
-    }
-
-    fn tell_lost(&self, key: SessionKey, lost: &[SharedPublication]) {
-        let mut subscribers = self.shard.subscribers.borrow_mut();
-        for publication in lost {
-            let subscriber = self
-                .registry
-                .slot(key, publication.channel())
-                .and_then(|slot| subscribers.get_mut(slot.0 as usize));
-            if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
-                self.seats[key as usize].tell(missed(publication));
-            }
-        }
-    }
-}
-
-fn missed(publication: &Publication) -> Notice {
-    Notice::Missed(publication.channel().into())
-}
-
-/// A session's membership of its shard; leaving happens once, at the latest when this is dropped.
-pub struct Membership {
-    shard: Rc<Shard>,
-    key: SessionKey,
-    id: SessionId,
-    member: Cell<bool>,
-}
-
-impl Membership {
-    /// The shard.
-    #[must_use]
-    pub fn shard(&self) -> &Rc<Shard> {
-        &self.shard
-    }
-
-    /// Names the actor that hears [`Notice`]s.
-    pub fn set_inbox(&self, inbox: Recipient<Notice>) {
-        if let Some(seat) = self.shard.seats.borrow_mut().get_mut(self.key as usize) {
-            seat.inbox = Some(inbox);
-        }
-    }
-
-    /// Puts the session among its user's.
-    pub fn enter_user(&self, user: &str) {
-        if !user.is_empty() {
-            let mut registry = self.shard.registry.borrow_mut();
-            registry.join(self.key, &user_channel(user), Slot::NONE);
-        }
-    }
-
-    /// Joins a channel of which everything that comes is delivered as it comes. Returns false if it was joined already.
-    pub fn join(&self, channel: &ChannelName) -> bool {
-        self.enter(channel, Slot::NONE)
-    }
-
-    /// Joins a channel, held back until [`go_live`](Self::go_live). Returns false if it was joined already.
-    pub fn subscribe(&self, channel: &ChannelName, wishes: Wishes) -> bool {
-        let slot = self
-            .shard
-            .subscribers
-            .borrow_mut()
-            .insert(Subscriber::held(wishes));
-        let entered = self.enter(channel, Slot(slot as u32));
-        if !entered {
-            self.shard.subscribers.borrow_mut().remove(slot);
-        }
-        entered
-    }
-
-    fn enter(&self, channel: &ChannelName, slot: Slot) -> bool {
-        // Two steps, so that the registry is free again when the broker is called.
-        let joined = self
-            .shard
-            .registry
-            .borrow_mut()
-            .join(self.key, channel, slot);
-        if joined.is_some() {
-            self.shard.listen(channel);
-        }
-        joined.is_some()
-    }
-
-    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it.
-    pub fn go_live(&self, channel: &str, position: Position, primed: bool) {
-        let shard = &self.shard;
-        let Some(slot) = shard.registry.borrow().slot(self.key, channel) else {
-            return;
-        };
-        let waiting = match shard.subscribers.borrow_mut().get_mut(slot.0 as usize) {
-            Some(subscriber) => subscriber.go_live(position, primed),
-            None => return,
-        };
-        let (seats, registry) = (shard.seats.borrow(), shard.registry.borrow());
-        let mut delivery = Delivery {
-            shard,
-            registry: &registry,
-            seats: &seats,
-            now: Instant::now(),
-            at_once: false,
-        };
-        let seat = &seats[self.key as usize];
-        for publication in &waiting {
-            delivery.push(self.key, seat, slot, publication);
-        }
-    }
-
-    /// Leaves a channel; false if it was not there.
-    pub fn unsubscribe(&self, channel: &ChannelName) -> bool {
-        let left = self.shard.registry.borrow_mut().leave(self.key, channel);
-        let Some((slot, _)) = left else {
-            return false;
-        };
-        if slot != Slot::NONE {
-            self.shard
-                .subscribers
-                .borrow_mut()
-                .try_remove(slot.0 as usize);
-        }
-        self.shard.unlisten(channel);
-        self.shard.count_channels();
-        true
-    }
-
-    /// Has the outbox written at the end of this turn, for replies that no read has led to.
-    pub fn flush(&self) {
-        if let Some(seat) = self.shard.seats.borrow().get(self.key as usize) {
-            seat.outbox.flush(Instant::now());
-        }
-    }
-
-    /// Leaves all channels and the count of sessions; the place is kept for the alarms of a closing
-    /// connection. Returns whether this was the call that left.
-    pub fn leave(&self) -> bool {
-        let left = self.member.replace(false);
-        if left {
-            self.shard.by_id.borrow_mut().remove(&self.id);
-            self.shard.leave_all(self.key);
-        }
-        left
-    }
-}
-
-impl Drop for Membership {
-    fn drop(&mut self) {
-        self.leave();
-        let mut seats = self.shard.seats.borrow_mut();
-        // Its bytes stay for the next session: giving them back would mean rebuilding the list of free places.
-        seats.try_remove(self.key as usize);
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of the pure queue: bounds, policies, partial writes.
 
 use super::*;
+use crate::codec::{self, Opcode};
 use crate::publication::{Payload, Target};
 
 fn bounds(policy: SlowPolicy, bytes_max: usize) -> Bounds {

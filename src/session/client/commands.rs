@@ -6,7 +6,7 @@ use actix::Context;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{ClientSession, subscribe::Refusal};
+use super::{ClientSession, grant::Refusal};
 use crate::{
     broker::{Query, Version},
     close::Close,

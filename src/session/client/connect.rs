@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 
-use super::{ClientSession, Stage, subscribe::Begun};
+use super::{ClientSession, Stage, begun::Begun};
 use crate::{
     close::Close,
     hooks::Caller,

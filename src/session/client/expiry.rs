@@ -8,7 +8,7 @@ use actix::{AsyncContext, Context};
 use super::{
     ClientSession,
     connect::VERSION,
-    subscribe::{Refusal, by_token},
+    grant::{Refusal, by_token},
 };
 use crate::{
     close::Close,

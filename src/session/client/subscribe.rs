@@ -1,217 +1,24 @@
 //! Subscriptions: the client's own and those that the server makes. One way for both: enter the registry held back, read the
 //! history, tell the client, go live.
 
-use std::{borrow::Cow, sync::Arc, time::SystemTime};
+use std::sync::Arc;
 
 use actix::Context;
-use bytes::Bytes;
 
-use super::ClientSession;
+use super::{
+    ClientSession,
+    begun::{Begun, Entered},
+    grant::{Grant, Refusal, Subscription, decide},
+};
 use crate::{
-    broker::Refused,
     close::Close,
     config::Namespace,
-    fossil,
-    hooks::Caller,
-    hub::{
-        Action, Hub, Permission,
-        identity::{Identity, NoIdentity, seconds_until},
-        replay::{Replay, Since, replay},
-    },
-    id::Position,
+    hub::replay::Since,
     metrics::Limited,
-    protocol::{Encoding, Outcome, Payload, Push, ReplyError, SubscribeRequest, SubscribeResult},
+    protocol::{Outcome, Push, ReplyError, SubscribeRequest},
     registry::ChannelName,
-    shard::{Overrides, ServerSubscription, Wishes},
-    token::TokenError,
+    shard::{ServerSubscription, Wishes},
 };
-
-/// A channel of this session.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) serial: u64,
-    /// The client has been told that it is subscribed.
-    pub(super) live: bool,
-    /// The server made it.
-    pub(super) server_side: bool,
-    /// A token renews it.
-    pub(super) by_token: bool,
-    /// When it ends unless renewed, in Unix seconds.
-    pub(super) expire_at: Option<u64>,
-    /// What the backend allows beside, by the words of `allow.*`.
-    pub(super) allow: Vec<String>,
-}
-
-/// What whoever decided about a subscription said of it.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Grant {
-    info: Bytes,
-    data: Bytes,
-    expire_at: Option<u64>,
-    overrides: Overrides,
-    by_token: bool,
-    allow: Vec<String>,
-}
-
-/// Why a subscription is refused.
-pub(super) enum Refusal {
-    Error(ReplyError),
-    Close(Close),
-}
-
-impl From<NoIdentity> for Refusal {
-    fn from(why: NoIdentity) -> Self {
-        match why {
-            NoIdentity::Refused {
-                code,
-                message,
-                temporary,
-            } => Self::Error(ReplyError {
-                code,
-                message: message.into(),
-                temporary,
-            }),
-            NoIdentity::Disconnected(close) => Self::Close(close),
-            NoIdentity::Expired => Self::Error(ReplyError::TOKEN_EXPIRED),
-            NoIdentity::Unavailable(_) => Self::Error(ReplyError::INTERNAL),
-            NoIdentity::Invalid(_) | NoIdentity::Missing => {
-                Self::Error(ReplyError::PERMISSION_DENIED)
-            }
-        }
-    }
-}
-
-/// A subscription that has entered the registry and waits for its history.
-pub(super) struct Entered {
-    channel: ChannelName,
-    rules: Arc<Namespace>,
-    wishes: Wishes,
-    recoverable: bool,
-    /// The client asked to recover.
-    recovering: bool,
-    offset: u64,
-    since: Option<Since>,
-    grant: Grant,
-}
-
-/// The same, with its history.
-pub(super) struct Begun {
-    entered: Entered,
-    replay: Result<Replay, Refused>,
-}
-
-impl Entered {
-    /// Reads what the client is to be told.
-    pub(super) async fn read(self, hub: &Hub) -> Begun {
-        let replay = match &self.since {
-            None => Ok(Replay::nothing(false)),
-            Some(since) => {
-                let (keep, bytes_max) =
-                    (self.rules.history_ttl, hub.settings.limits.recovery_bytes());
-                replay(&*hub.broker, &self.channel, since, keep, bytes_max).await
-            }
-        };
-        Begun {
-            entered: self,
-            replay,
-        }
-    }
-}
-
-impl Begun {
-    pub(super) fn channel(&self) -> &ChannelName {
-        &self.entered.channel
-    }
-
-    pub(super) fn epoch(&self) -> String {
-        let positioned = self
-            .replay
-            .as_ref()
-            .ok()
-            .filter(|_| self.entered.wishes.positioned);
-        positioned.map_or(String::new(), |replay| replay.top.epoch.to_string())
-    }
-
-    /// The payloads of what is replayed, for a subscription with deltas: the first whole, each other as a patch where that is
-    /// shorter. Empty where there are none.
-    pub(super) fn payloads(&self, encoding: Encoding) -> Vec<(Vec<u8>, bool)> {
-        let Some(replay) = self
-            .replay
-            .as_ref()
-            .ok()
-            .filter(|_| self.entered.wishes.delta)
-        else {
-            return Vec::new();
-        };
-        let mut payloads = Vec::with_capacity(replay.items.len());
-        let mut previous: Option<Cow<'_, [u8]>> = None;
-        for item in &replay.items {
-            let whole = item.delta_bytes(encoding);
-            let patch = previous
-                .map(|previous| fossil::create(&previous, &whole))
-                .filter(|patch| patch.len() < whole.len());
-            payloads.push(match patch {
-                Some(patch) => (patch, true),
-                None => (whole.to_vec(), false),
-            });
-            previous = Some(whole);
-        }
-        payloads
-    }
-
-    /// What the client is told.
-    pub(super) fn result<'a>(
-        &'a self,
-        epoch: &'a str,
-        payloads: &'a [(Vec<u8>, bool)],
-    ) -> SubscribeResult<'a> {
-        let entered = &self.entered;
-        let mut result = SubscribeResult {
-            expires: entered.grant.expire_at.is_some() && entered.grant.by_token,
-            data: entered.grant.data.clone(),
-            was_recovering: entered.recovering,
-            ..SubscribeResult::default()
-        };
-        if result.expires {
-            result.ttl = entered.grant.expire_at.map_or(0, seconds_until);
-        }
-        if let Ok(replay) = &self.replay
-            && entered.wishes.positioned
-        {
-            result.positioned = true;
-            result.recoverable = entered.recoverable;
-            result.epoch = epoch;
-            result.recovered = entered.recovering && replay.recovered;
-            result.delta = entered.wishes.delta;
-            // The client counts on from here as it takes what is replayed.
-            result.offset = match result.recovered && !entered.rules.cache_recovery {
-                true => entered.offset,
-                false => replay.top.offset,
-            };
-            result.publications = replay.items.iter().map(|item| item.as_pub()).collect();
-            for (publication, (payload, delta)) in result.publications.iter_mut().zip(payloads) {
-                publication.data = Payload::Stringed(payload);
-                publication.delta = *delta;
-            }
-        }
-        result
-    }
-
-    /// The broker had no room to answer.
-    fn is_refused(&self) -> bool {
-        self.replay.is_err()
-    }
-
-    fn missed_what_it_must_not(&self, flag: i64) -> bool {
-        let lost = self.replay.as_ref().is_ok_and(|replay| !replay.recovered);
-        flag & 2 != 0 && self.entered.recovering && lost
-    }
-
-    fn top(&self) -> Option<(Position, bool)> {
-        let replay = self.replay.as_ref().ok()?;
-        Some((replay.top, !replay.items.is_empty()))
-    }
-}
 
 impl ClientSession {
     pub(super) fn subscribe(
@@ -482,81 +289,5 @@ impl ClientSession {
             self.membership.unsubscribe(channel);
             self.attendance.leave(channel);
         }
-    }
-}
-
-/// Whether a client may subscribe: by a token of its own for the channel, by the rules, or by the backend.
-async fn decide(
-    hub: Arc<Hub>,
-    rules: Arc<Namespace>,
-    identity: Identity,
-    caller: Caller,
-    request: SubscribeRequest,
-) -> Result<Grant, Refusal> {
-    let SubscribeRequest {
-        channel,
-        token,
-        data,
-        ..
-    } = request;
-    if !token.is_empty() && rules.allow_subscribe.token && hub.tokens.is_configured() {
-        return by_token(&hub, &identity.user, &caller.client, &channel, &token).await;
-    }
-    match hub.permission(Action::Subscribe, &channel, &rules, &identity, false) {
-        Permission::Granted => Ok(Grant::default()),
-        Permission::Denied => Err(Refusal::Error(ReplyError::PERMISSION_DENIED)),
-        Permission::AskHook => {
-            let answer = hub.hooks.subscribe(&caller, &channel, &token, data).await;
-            let answer = answer.map_err(|failure| Refusal::from(NoIdentity::from(failure)))?;
-            Ok(Grant {
-                info: answer.info,
-                data: answer.data,
-                expire_at: answer.expire_at,
-                overrides: answer.overrides.into(),
-                by_token: false,
-                allow: answer.allow,
-            })
-        }
-    }
-}
-
-/// What a subscription token grants.
-pub(super) async fn by_token(
-    hub: &Hub,
-    user: &str,
-    client: &str,
-    channel: &str,
-    token: &str,
-) -> Result<Grant, Refusal> {
-    let claims = match hub.tokens.subscription(token, SystemTime::now()).await {
-        Ok(claims) => claims,
-        Err(TokenError::Expired | TokenError::Invalidated) => {
-            return Err(Refusal::Error(ReplyError::TOKEN_EXPIRED));
-        }
-        Err(error) => {
-            log::info!("a token for {channel} is refused: {error}");
-            return Err(Refusal::Error(ReplyError::PERMISSION_DENIED));
-        }
-    };
-    let other_client = claims.client.as_deref().is_some_and(|of| of != client);
-    if claims.channel != channel || claims.user != user || other_client {
-        return Err(Refusal::Close(Close::new(
-            3500,
-            "invalid token: it is for another",
-        )));
-    }
-    Ok(Grant {
-        info: claims.info,
-        data: Bytes::new(),
-        expire_at: claims.expire_at,
-        overrides: claims.overrides.into(),
-        by_token: true,
-        allow: Vec::new(),
-    })
-}
-
-impl Grant {
-    pub(super) fn expire_at(&self) -> Option<u64> {
-        self.expire_at
     }
 }

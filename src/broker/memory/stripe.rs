@@ -14,9 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::{
+    keys::Keys,
+    stream::{Channel, Kept, Stream},
+};
 use crate::{
     broker::{History, PresenceStats, Query, Retention, Version},
-    id::{Epoch, Position, SessionId, ShardId},
+    id::{Epoch, Position, SessionId},
     protocol::ClientInfo,
     publication::Item,
     registry::ChannelName,
@@ -24,8 +28,6 @@ use crate::{
 
 /// What a stream is charged against the bound on histories beside its items: its own structs, its name, its alarm.
 const STREAM_BYTES: usize = 320;
-/// What an item is charged beside its weight: its place in the list.
-const KEPT_BYTES: usize = 32;
 /// Alarms looked at in one call of [`Stripe::expire`], so that the lock is never held long.
 const ALARMS_A_TURN: usize = 1024;
 /// No alarm comes back sooner: what expires in between waits for it.
@@ -36,114 +38,9 @@ const LISTENED_ALARM: Duration = Duration::from_secs(60);
 /// How often presences are looked through.
 const PRESENCE_LOOK: Duration = Duration::from_secs(60);
 
-struct Kept {
-    until: Instant,
-    item: Arc<Item>,
-}
-
-impl Kept {
-    fn weight(&self) -> usize {
-        self.item.weight() + KEPT_BYTES
-    }
-}
-
-/// A channel's history and its place.
-struct Stream {
-    epoch: Epoch,
-    top: u64,
-    items: VecDeque<Kept>,
-    /// The position is kept at least so long.
-    keep_until: Instant,
-    version: Option<Box<Version>>,
-}
-
-impl Stream {
-    fn position(&self) -> Position {
-        Position {
-            offset: self.top,
-            epoch: self.epoch,
-        }
-    }
-
-    /// Drops the oldest item; returns what it weighed.
-    fn pop(&mut self) -> usize {
-        let weight = self.items.pop_front().map_or(0, |kept| kept.weight());
-        if self.items.is_empty() {
-            self.items = VecDeque::new();
-        }
-        weight
-    }
-
-    fn trim(&mut self, now: Instant) -> usize {
-        let mut freed = 0;
-        while self.items.front().is_some_and(|kept| kept.until <= now) {
-            freed += self.pop();
-        }
-        freed
-    }
-
-    fn alarm_at(&self) -> Instant {
-        self.items
-            .front()
-            .map_or(self.keep_until, |kept| kept.until)
-    }
-}
-
 struct Present {
     info: Arc<ClientInfo>,
     until: Instant,
-}
-
-/// A channel; vanishes when it is empty.
-#[derive(Default)]
-pub(super) struct Channel {
-    listeners: Vec<(ShardId, u32)>,
-    stream: Option<Box<Stream>>,
-}
-
-impl Channel {
-    /// Shards with a member, and how many members each has.
-    pub(super) fn listening(&self) -> impl ExactSizeIterator<Item = (ShardId, usize)> + '_ {
-        self.listeners
-            .iter()
-            .map(|&(shard, members)| (shard, members as usize))
-    }
-
-    /// Returns whether it is the first.
-    pub(super) fn add_member(&mut self, shard: ShardId) -> bool {
-        let first = self.listeners.is_empty();
-        match self.listeners.iter_mut().find(|(id, _)| *id == shard) {
-            Some((_, members)) => *members += 1,
-            None => {
-                self.listeners.reserve_exact(1);
-                self.listeners.push((shard, 1));
-            }
-        }
-        first
-    }
-
-    /// Returns whether it was the last.
-    pub(super) fn remove_member(&mut self, shard: ShardId) -> bool {
-        let Some(index) = self.listeners.iter().position(|(id, _)| *id == shard) else {
-            return false;
-        };
-        self.listeners[index].1 -= 1;
-        if self.listeners[index].1 == 0 {
-            self.listeners.swap_remove(index);
-        }
-        self.listeners.is_empty()
-    }
-
-    /// The position, if `version` is not newer than what was published last under the same name.
-    pub(super) fn is_not_newer(&self, version: &Version) -> Option<Position> {
-        let stream = self.stream.as_ref()?;
-        let known = stream.version.as_ref()?;
-        (known.epoch == version.epoch && version.number <= known.number).then(|| stream.position())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.listeners.is_empty() && self.stream.is_none()
-    }
 }
 
 /// An item that entered a history.
@@ -409,59 +306,5 @@ impl Stripe {
             presence.retain(|_, present| present.until > now);
             !presence.is_empty()
         });
-    }
-}
-
-/// Keys of publications that were published, with the place they got.
-#[derive(Default)]
-pub(super) struct Keys {
-    known: HashMap<Box<str>, Option<Position>>,
-    /// In the order of their end, since all are kept equally long.
-    ends: VecDeque<(Instant, Box<str>)>,
-}
-
-/// Keys under one lock.
-const KEYS_MAX: usize = super::KEYS_MAX / super::STRIPES;
-
-impl Keys {
-    fn joined(channel: &str, key: &str) -> Box<str> {
-        // No channel name holds a space, so no two pairs are joined alike.
-        format!("{channel} {key}").into()
-    }
-
-    /// The place that a key's publication got; absent: the key is new.
-    pub(super) fn get(&self, channel: &str, key: &str, now: Instant) -> Option<Option<Position>> {
-        if self.ends.back().is_none_or(|(end, _)| *end <= now) {
-            return None;
-        }
-        self.known.get(&Self::joined(channel, key)).copied()
-    }
-
-    pub(super) fn insert(
-        &mut self,
-        channel: &str,
-        key: Box<str>,
-        place: Option<Position>,
-        end: Instant,
-    ) {
-        let joined = Self::joined(channel, &key);
-        if self.ends.len() >= KEYS_MAX
-            && let Some((_, oldest)) = self.ends.pop_front()
-        {
-            self.known.remove(&oldest);
-        }
-        self.known.insert(joined.clone(), place);
-        self.ends.push_back((end, joined));
-    }
-
-    fn expire(&mut self, now: Instant) {
-        for _ in 0..ALARMS_A_TURN {
-            if self.ends.front().is_none_or(|(end, _)| *end > now) {
-                return;
-            }
-            if let Some((_, key)) = self.ends.pop_front() {
-                self.known.remove(&key);
-            }
-        }
     }
 }

@@ -1,0 +1,149 @@
+//! Who lets a client into a channel, and what they say of it: a token for the channel, the rules, or the backend.
+
+use std::{sync::Arc, time::SystemTime};
+
+use bytes::Bytes;
+
+use crate::{
+    close::Close,
+    config::Namespace,
+    hooks::Caller,
+    hub::{
+        Action, Hub, Permission,
+        identity::{Identity, NoIdentity},
+    },
+    protocol::{ReplyError, SubscribeRequest},
+    shard::Overrides,
+    token::TokenError,
+};
+
+/// A channel of this session.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    pub(super) serial: u64,
+    /// The client has been told that it is subscribed.
+    pub(super) live: bool,
+    /// The server made it.
+    pub(super) server_side: bool,
+    /// A token renews it.
+    pub(super) by_token: bool,
+    /// When it ends unless renewed, in Unix seconds.
+    pub(super) expire_at: Option<u64>,
+    /// What the backend allows beside, by the words of `allow.*`.
+    pub(super) allow: Vec<String>,
+}
+
+/// What whoever decided about a subscription said of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Grant {
+    pub(super) info: Bytes,
+    pub(super) data: Bytes,
+    pub(super) expire_at: Option<u64>,
+    pub(super) overrides: Overrides,
+    pub(super) by_token: bool,
+    pub(super) allow: Vec<String>,
+}
+
+/// Why a subscription is refused.
+pub(super) enum Refusal {
+    Error(ReplyError),
+    Close(Close),
+}
+
+impl From<NoIdentity> for Refusal {
+    fn from(why: NoIdentity) -> Self {
+        match why {
+            NoIdentity::Refused {
+                code,
+                message,
+                temporary,
+            } => Self::Error(ReplyError {
+                code,
+                message: message.into(),
+                temporary,
+            }),
+            NoIdentity::Disconnected(close) => Self::Close(close),
+            NoIdentity::Expired => Self::Error(ReplyError::TOKEN_EXPIRED),
+            NoIdentity::Unavailable(_) => Self::Error(ReplyError::INTERNAL),
+            NoIdentity::Invalid(_) | NoIdentity::Missing => {
+                Self::Error(ReplyError::PERMISSION_DENIED)
+            }
+        }
+    }
+}
+
+/// Whether a client may subscribe: by a token of its own for the channel, by the rules, or by the backend.
+pub(super) async fn decide(
+    hub: Arc<Hub>,
+    rules: Arc<Namespace>,
+    identity: Identity,
+    caller: Caller,
+    request: SubscribeRequest,
+) -> Result<Grant, Refusal> {
+    let SubscribeRequest {
+        channel,
+        token,
+        data,
+        ..
+    } = request;
+    if !token.is_empty() && rules.allow_subscribe.token && hub.tokens.is_configured() {
+        return by_token(&hub, &identity.user, &caller.client, &channel, &token).await;
+    }
+    match hub.permission(Action::Subscribe, &channel, &rules, &identity, false) {
+        Permission::Granted => Ok(Grant::default()),
+        Permission::Denied => Err(Refusal::Error(ReplyError::PERMISSION_DENIED)),
+        Permission::AskHook => {
+            let answer = hub.hooks.subscribe(&caller, &channel, &token, data).await;
+            let answer = answer.map_err(|failure| Refusal::from(NoIdentity::from(failure)))?;
+            Ok(Grant {
+                info: answer.info,
+                data: answer.data,
+                expire_at: answer.expire_at,
+                overrides: answer.overrides.into(),
+                by_token: false,
+                allow: answer.allow,
+            })
+        }
+    }
+}
+
+/// What a subscription token grants.
+pub(super) async fn by_token(
+    hub: &Hub,
+    user: &str,
+    client: &str,
+    channel: &str,
+    token: &str,
+) -> Result<Grant, Refusal> {
+    let claims = match hub.tokens.subscription(token, SystemTime::now()).await {
+        Ok(claims) => claims,
+        Err(TokenError::Expired | TokenError::Invalidated) => {
+            return Err(Refusal::Error(ReplyError::TOKEN_EXPIRED));
+        }
+        Err(error) => {
+            log::info!("a token for {channel} is refused: {error}");
+            return Err(Refusal::Error(ReplyError::PERMISSION_DENIED));
+        }
+    };
+    let other_client = claims.client.as_deref().is_some_and(|of| of != client);
+    if claims.channel != channel || claims.user != user || other_client {
+        return Err(Refusal::Close(Close::new(
+            3500,
+            "invalid token: it is for another",
+        )));
+    }
+    Ok(Grant {
+        info: claims.info,
+        data: Bytes::new(),
+        expire_at: claims.expire_at,
+        overrides: claims.overrides.into(),
+        by_token: true,
+        allow: Vec::new(),
+    })
+}
+
+impl Grant {
+    pub(super) fn expire_at(&self) -> Option<u64> {
+        self.expire_at
+    }
+}

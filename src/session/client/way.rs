@@ -1,0 +1,165 @@
+//! How a session of the protocol is carried, and its beginning on each of the ways.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
+
+use actix::{Actor, Addr, AsyncContext};
+use bytes::{Bytes, BytesMut};
+
+use super::{ClientSession, Stage};
+use crate::{
+    codec::Decoder,
+    heartbeat::Heartbeat,
+    hub::{Hub, emulation::Commands, identity::Identity, meter::Meter},
+    protocol::Encoding,
+    publication::{Body, Delta, Form, Framing},
+    server::Opened,
+    session::{attendance::Attendance, opening::Opening},
+    shard::Shard,
+    transport::{
+        outbox::{Outbox, Pings, Style},
+        reader::Reader,
+        socket::Socket,
+    },
+};
+
+/// How a session of the protocol is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// JSON or Protobuf.
+    pub encoding: Encoding,
+    /// The client only listens: no replies, pushes without their wrapper.
+    pub one_way: bool,
+    /// What carries the messages.
+    pub framing: Framing,
+}
+
+impl Way {
+    fn style(self) -> Style {
+        Style {
+            form: Form {
+                body: Body::Client {
+                    encoding: self.encoding,
+                    bare: self.one_way,
+                    delta: Delta::Off,
+                },
+                framing: self.framing,
+            },
+            pings: Pings::Protocol {
+                answered: !self.one_way,
+            },
+        }
+    }
+
+    /// Its names for hooks: of the protocol, and of its encoding.
+    fn protocol(self) -> (&'static str, &'static str) {
+        match self.encoding {
+            Encoding::Json => ("json", "json"),
+            Encoding::Protobuf => ("protobuf", "binary"),
+        }
+    }
+}
+
+impl ClientSession {
+    /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
+    pub fn start(
+        opening: Opening,
+        way: Way,
+        token: Option<String>,
+        shard: &Rc<Shard>,
+        hub: &Arc<Hub>,
+        socket: Socket,
+        read_buf: BytesMut,
+    ) {
+        let info = opening.info(shard.id().0);
+        let phase = shard
+            .common()
+            .rhythm
+            .ping_interval
+            .mul_f64(opening.id.fraction());
+        let deflate = opening.window_bits.is_some();
+        let heartbeat = Heartbeat::start(info.started, phase);
+        let outbox = Outbox::new(socket, info, shard.common().clone(), way.style(), heartbeat);
+        let decoder = Decoder::new(hub.settings.limits.message_bytes, deflate);
+        let reader = Reader::new(outbox.clone(), decoder, read_buf);
+        let session = Self::new(opening, way, token, shard, hub, outbox);
+        Self::create(|ctx| {
+            session.membership.set_inbox(ctx.address().recipient());
+            ctx.add_stream(reader);
+            session
+        });
+    }
+
+    /// Begins a session whose messages are the body of an HTTP answer; `commands` came with the request.
+    pub fn start_stream(
+        opening: Opening,
+        way: Way,
+        token: Option<String>,
+        shard: &Rc<Shard>,
+        hub: &Arc<Hub>,
+        commands: Bytes,
+    ) -> (Rc<Outbox>, Addr<Self>) {
+        let info = opening.info(shard.id().0);
+        let phase = shard
+            .common()
+            .rhythm
+            .ping_interval
+            .mul_f64(opening.id.fraction());
+        let heartbeat = Heartbeat::start(info.started, phase);
+        let outbox = Outbox::for_body(info, shard.common().clone(), way.style(), heartbeat);
+        let session = Self::new(opening, way, token, shard, hub, outbox.clone());
+        let address = Self::create(|ctx| {
+            let mut session = session;
+            session.membership.set_inbox(ctx.address().recipient());
+            if !way.one_way {
+                let id = session.outbox.info().id;
+                session.place = Some(hub.emulated.enter(id, ctx.address().recipient()));
+            }
+            ctx.notify(Commands(commands));
+            session
+        });
+        (outbox, address)
+    }
+
+    fn new(
+        opening: Opening,
+        way: Way,
+        token: Option<String>,
+        shard: &Rc<Shard>,
+        hub: &Arc<Hub>,
+        outbox: Rc<Outbox>,
+    ) -> Self {
+        let (protocol, encoding) = way.protocol();
+        let limits = &hub.settings.limits;
+        let info = outbox.info().clone();
+        let _ = info.protocol.set(protocol);
+        hub.server.do_send(Opened(info.clone()));
+        Self {
+            membership: shard.join(outbox.clone(), false),
+            attendance: Attendance::new(hub.clone(), info),
+            hub: hub.clone(),
+            outbox,
+            way,
+            stage: Stage::New,
+            identity: Identity::default(),
+            caller: opening.caller(protocol, encoding),
+            token,
+            subscriptions: HashMap::new(),
+            serial: 0,
+            pending: 0,
+            backlog: VecDeque::new(),
+            meter: Meter::new(
+                limits.messages_per_second,
+                limits.messages_burst(),
+                Instant::now(),
+            ),
+            place: None,
+            expiry_serial: 0,
+            _permit: opening.permit,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A session's membership of its shard: its channels, and its leaving, once, on every path.
+
+use std::{cell::Cell, rc::Rc, time::Instant};
+
+use actix::Recipient;
+
+use super::{Notice, Shard, Wishes, delivery::Delivery, subscriber::Subscriber, user_channel};
+use crate::{
+    id::{Position, SessionId},
+    registry::{ChannelName, SessionKey, Slot},
+};
+
+/// A session's membership of its shard; leaving happens once, at the latest when this is dropped.
+pub struct Membership {
+    pub(super) shard: Rc<Shard>,
+    pub(super) key: SessionKey,
+    pub(super) id: SessionId,
+    pub(super) member: Cell<bool>,
+}
+
+impl Membership {
+    /// The shard.
+    #[must_use]
+    pub fn shard(&self) -> &Rc<Shard> {
+        &self.shard
+    }
+
+    /// Names the actor that hears [`Notice`]s.
+    pub fn set_inbox(&self, inbox: Recipient<Notice>) {
+        if let Some(seat) = self.shard.seats.borrow_mut().get_mut(self.key as usize) {
+            seat.inbox = Some(inbox);
+        }
+    }
+
+    /// Puts the session among its user's.
+    pub fn enter_user(&self, user: &str) {
+        if !user.is_empty() {
+            let mut registry = self.shard.registry.borrow_mut();
+            registry.join(self.key, &user_channel(user), Slot::NONE);
+        }
+    }
+
+    /// Joins a channel of which everything that comes is delivered as it comes. Returns false if it was joined already.
+    pub fn join(&self, channel: &ChannelName) -> bool {
+        self.enter(channel, Slot::NONE)
+    }
+
+    /// Joins a channel, held back until [`go_live`](Self::go_live). Returns false if it was joined already.
+    pub fn subscribe(&self, channel: &ChannelName, wishes: Wishes) -> bool {
+        let slot = self
+            .shard
+            .subscribers
+            .borrow_mut()
+            .insert(Subscriber::held(wishes));
+        let entered = self.enter(channel, Slot(slot as u32));
+        if !entered {
+            self.shard.subscribers.borrow_mut().remove(slot);
+        }
+        entered
+    }
+
+    fn enter(&self, channel: &ChannelName, slot: Slot) -> bool {
+        // Two steps, so that the registry is free again when the broker is called.
+        let joined = self
+            .shard
+            .registry
+            .borrow_mut()
+            .join(self.key, channel, slot);
+        if joined.is_some() {
+            self.shard.listen(channel);
+        }
+        joined.is_some()
+    }
+
+    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it.
+    pub fn go_live(&self, channel: &str, position: Position, primed: bool) {
+        let shard = &self.shard;
+        let Some(slot) = shard.registry.borrow().slot(self.key, channel) else {
+            return;
+        };
+        let waiting = match shard.subscribers.borrow_mut().get_mut(slot.0 as usize) {
+            Some(subscriber) => subscriber.go_live(position, primed),
+            None => return,
+        };
+        let (seats, registry) = (shard.seats.borrow(), shard.registry.borrow());
+        let mut delivery = Delivery {
+            shard,
+            registry: &registry,
+            seats: &seats,
+            now: Instant::now(),
+            at_once: false,
+        };
+        let seat = &seats[self.key as usize];
+        for publication in &waiting {
+            delivery.push(self.key, seat, slot, publication);
+        }
+    }
+
+    /// Leaves a channel; false if it was not there.
+    pub fn unsubscribe(&self, channel: &ChannelName) -> bool {
+        let left = self.shard.registry.borrow_mut().leave(self.key, channel);
+        let Some((slot, _)) = left else {
+            return false;
+        };
+        if slot != Slot::NONE {
+            self.shard
+                .subscribers
+                .borrow_mut()
+                .try_remove(slot.0 as usize);
+        }
+        self.shard.unlisten(channel);
+        self.shard.count_channels();
+        true
+    }
+
+    /// Has the outbox written at the end of this turn, for replies that no read has led to.
+    pub fn flush(&self) {
+        if let Some(seat) = self.shard.seats.borrow().get(self.key as usize) {
+            seat.outbox.flush(Instant::now());
+        }
+    }
+
+    /// Leaves all channels and the count of sessions; the place is kept for the alarms of a closing
+    /// connection. Returns whether this was the call that left.
+    pub fn leave(&self) -> bool {
+        let left = self.member.replace(false);
+        if left {
+            self.shard.by_id.borrow_mut().remove(&self.id);
+            self.shard.leave_all(self.key);
+        }
+        left
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.leave();
+        let mut seats = self.shard.seats.borrow_mut();
+        // Its bytes stay for the next session: giving them back would mean rebuilding the list of free places.
+        seats.try_remove(self.key as usize);
+    }
+}
