@@ -38,6 +38,8 @@ impl Close {
     pub const BAD_REQUEST: Self = Self::fixed(3501, "bad request");
     /// 3502: nothing that was due came.
     pub const STALE: Self = Self::fixed(3502, "stale");
+    /// 3503: the user is blocked; a new token does not help.
+    pub const BLOCKED: Self = Self::fixed(3503, "the user is blocked");
     /// 3503: an administrator ended the session; do not come back.
     pub const KICKED: Self = Self::fixed(3503, "disconnected by an administrator");
 

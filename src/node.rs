@@ -225,16 +225,17 @@ fn start_state(settings: &Arc<Settings>) -> Result<Arc<AppState>, NodeError> {
     let tokens = Arc::new(Tokens::new(&settings.token)?);
     let hooks = HookClient::new(&settings.hooks)?;
     let events = EventSink::start(&settings.hooks, hooks.clone());
-    let shards = Arc::new(Shards::new(
-        metrics.clone(),
-        shard_settings(settings, events.clone()),
-    ));
+    let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
     let bounds = broker::memory::Bounds {
         history_bytes_max: settings.limits.history_bytes,
         idempotency_ttl: settings.limits.idempotency_ttl,
     };
-    let broker: Arc<dyn Broker> =
-        Arc::new(MemoryBroker::new(shards.clone(), metrics.clone(), bounds));
+    let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(
+        shards.clone(),
+        metrics.clone(),
+        bounds,
+        occupancy_events(events.clone()),
+    ));
     let server = start_server(settings, &counts, &broker)?;
     let hub = Arc::new(Hub {
         settings: settings.clone(),
@@ -327,7 +328,21 @@ fn start_server(
         .map_err(|_| NodeError::Io("the server's thread", io::ErrorKind::BrokenPipe.into()))
 }
 
-fn shard_settings(settings: &Arc<Settings>, events: Option<EventSink>) -> ShardSettings {
+/// Tells the backend which channels are listened to.
+fn occupancy_events(events: Option<EventSink>) -> Box<broker::memory::Occupancy> {
+    Box::new(move |channel, occupied| {
+        if let Some(events) = &events {
+            let (time_ms, channel) = (now_ms(), channel.to_string());
+            events.send(if occupied {
+                Event::ChannelOccupied { time_ms, channel }
+            } else {
+                Event::ChannelVacated { time_ms, channel }
+            });
+        }
+    })
+}
+
+fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
     let queue = QueueBounds {
         publications_max: settings.limits.shard_queue,
         bytes_max: settings.limits.shard_queue_bytes,
@@ -335,16 +350,6 @@ fn shard_settings(settings: &Arc<Settings>, events: Option<EventSink>) -> ShardS
     let settings = settings.clone();
     ShardSettings {
         queue,
-        occupancy: Arc::new(move |channel, occupied| {
-            if let Some(events) = &events {
-                let (time_ms, channel) = (now_ms(), channel.to_string());
-                events.send(if occupied {
-                    Event::ChannelOccupied { time_ms, channel }
-                } else {
-                    Event::ChannelVacated { time_ms, channel }
-                });
-            }
-        }),
         common: Box::new(move |stats| Common {
             bounds: Bounds {
                 bytes_max: settings.limits.outbox_bytes,

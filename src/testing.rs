@@ -41,7 +41,6 @@ pub fn shard_settings(publications_max: usize) -> ShardSettings {
             publications_max,
             bytes_max: 1 << 24,
         },
-        occupancy: Arc::new(|_, _| {}),
         common: Box::new(move |stats| Common {
             bounds: Bounds {
                 bytes_max: 1 << 20,

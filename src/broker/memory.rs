@@ -52,11 +52,16 @@ pub struct Bounds {
     pub idempotency_ttl: Duration,
 }
 
+/// Told when a channel gets its first member on this node (true) or loses its last; called under the channel's lock, so that what is
+/// told last is what is so, and must not wait.
+pub type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
+
 /// The memory broker.
 pub struct MemoryBroker {
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
     bounds: Bounds,
+    occupancy: Box<Occupancy>,
     hasher: RandomState,
     stripes: [Mutex<Stripe>; STRIPES],
     /// Channels in all stripes that have a member and whose names do not begin with `$`.
@@ -67,12 +72,18 @@ pub struct MemoryBroker {
 impl MemoryBroker {
     /// A broker for the shards of this process.
     #[must_use]
-    pub fn new(shards: Arc<Shards>, metrics: Arc<Metrics>, bounds: Bounds) -> Self {
+    pub fn new(
+        shards: Arc<Shards>,
+        metrics: Arc<Metrics>,
+        bounds: Bounds,
+        occupancy: Box<Occupancy>,
+    ) -> Self {
         let history_bytes = Arc::new(AtomicUsize::new(0));
         Self {
             shards,
             metrics,
             bounds,
+            occupancy,
             hasher: RandomState::new(),
             stripes: std::array::from_fn(|_| Mutex::new(Stripe::new(history_bytes.clone()))),
             channels: AtomicUsize::new(0),
@@ -312,6 +323,7 @@ impl Broker for MemoryBroker {
             .add_member(shard);
         if first && !name.starts_with('$') {
             self.channels.fetch_add(1, Relaxed);
+            (self.occupancy)(name, true);
         }
         first
     }
@@ -326,6 +338,7 @@ impl Broker for MemoryBroker {
             stripe.drop_if_empty(name);
             if !name.starts_with('$') {
                 self.channels.fetch_sub(1, Relaxed);
+                (self.occupancy)(name, false);
             }
         }
         last

@@ -19,7 +19,12 @@ fn broker(history_bytes_max: usize) -> (Arc<MemoryBroker>, Arc<Shards>) {
         idempotency_ttl: Duration::from_secs(300),
     };
     (
-        Arc::new(MemoryBroker::new(shards.clone(), metrics, bounds)),
+        Arc::new(MemoryBroker::new(
+            shards.clone(),
+            metrics,
+            bounds,
+            Box::new(|_, _| {}),
+        )),
         shards,
     )
 }

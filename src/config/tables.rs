@@ -97,7 +97,7 @@ groups! {
 
     /// `[client]` as it is written.
     ClientTable {
-        /// Whether sessions without a token are taken; by default exactly as long as no key for tokens is set.
+        /// Whether sessions without a token are taken, on raw endpoints too; by default exactly as long as no key for tokens is set.
         anonymous: Option<bool> as Maybe<Flag> = None;
         /// Origins that may use /connection/*, /sse, /poll and /send from a browser, `["*"]` for all; absent: pages of the same
         /// host. Requests without an Origin header are always allowed, since phones send none.
@@ -157,9 +157,9 @@ groups! {
         secret: Option<Secret> as Maybe<Key> = None;
         /// Headers of the client's request that are passed on.
         headers: Vec<String> as Texts = ["user-agent", "accept-language", "origin", "x-request-id"].map(str::to_string).to_vec();
-        /// Calls at a time, of all hooks together.
+        /// Calls at a time of `connect`, `refresh`, `subscribe` and `sub_refresh` together, and as many of `publish`, `rpc` and `message`.
         concurrency: usize as Count = 256;
-        /// Calls that may wait for their turn; further ones fail at once.
+        /// Calls of each of the two kinds that may wait for their turn; further ones fail at once.
         queue: usize as Count = 4096;
         /// Events that may wait while the backend does not take them; further ones are dropped and counted.
         events_queue: usize as Count = 65_536;

@@ -123,7 +123,8 @@ impl HookClient {
         target: &Target,
         outgoing: &Outgoing,
     ) -> Result<Reply, HookFailure> {
-        let Ok(_pass) = self.gate.enter().await else {
+        let gate = usize::from(matches!(kind, Kind::Publish | Kind::Rpc | Kind::Message));
+        let Ok(_pass) = self.gates[gate].enter().await else {
             return Err(HookFailure::Unavailable(Outcome::Busy.word()));
         };
         let sent = match self.send(target, outgoing).await {

@@ -29,7 +29,9 @@ pub struct HookClient {
     pub(super) targets: [Option<Target>; Kind::ALL.len()],
     pub(super) headers: HeaderList,
     pub(super) signer: Option<Signer>,
-    pub(super) gate: Gate,
+    /// For calls that a client can make as often as it likes, and for those that it makes once a session or channel: so that no flood of
+    /// the first keeps anybody from connecting.
+    pub(super) gates: [Gate; 2],
     pub(super) stats: HookStats,
 }
 
@@ -55,7 +57,7 @@ impl HookClient {
             targets,
             headers: HeaderList::new(&settings.headers),
             signer: settings.secret.as_ref().map(Signer::new),
-            gate: Gate::new(settings.concurrency, settings.queue),
+            gates: [(); 2].map(|()| Gate::new(settings.concurrency, settings.queue)),
             stats: HookStats::default(),
         }))
     }
@@ -81,7 +83,8 @@ impl HookClient {
     /// The numbers now.
     #[must_use]
     pub fn stats(&self) -> HookSnapshot {
-        self.stats.snapshot(self.gate.waiting())
+        let waiting = self.gates.iter().map(Gate::waiting).sum();
+        self.stats.snapshot(waiting)
     }
 
     /// Who is this client, and may it connect?

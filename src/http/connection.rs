@@ -5,7 +5,7 @@ use actix_web::{
     http::{Method, header},
     web,
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{AppState, State, cors, entrance, plain};
@@ -267,24 +267,18 @@ fn is_binary(request: &HttpRequest) -> bool {
 async fn read_body(
     request: &HttpRequest,
     state: &AppState,
-    mut body: web::Payload,
+    body: web::Payload,
 ) -> Result<Bytes, Box<HttpResponse>> {
     let limit = BODY_BYTES_MAX.min(state.settings.limits.message_bytes);
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = std::future::poll_fn(|cx| {
-        futures_core::Stream::poll_next(std::pin::Pin::new(&mut body), cx)
+    let read = plain::body(
+        request,
+        body,
+        limit,
+        "64 KiB, or less by limits.message_bytes",
+    )
+    .await;
+    read.map_err(|mut answer| {
+        cors::share(request, state, answer.headers_mut());
+        answer
     })
-    .await
-    {
-        let fits = chunk
-            .as_ref()
-            .is_ok_and(|chunk| bytes.len() + chunk.len() <= limit);
-        let Some(chunk) = chunk.ok().filter(|_| fits) else {
-            let mut answer = plain::words(413, &format!("the body may have {limit} bytes"));
-            cors::share(request, state, answer.headers_mut());
-            return Err(Box::new(answer));
-        };
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
 }

@@ -208,12 +208,14 @@ pub async fn channels(
             Close::new(3507, cut(&reason, 120).to_string())
         };
         let rules = hub.rules(channel).map_err(|error| denied(&error))?;
-        if may_subscribe(state, identity, caller, channel, rules).await? {
+        let grant = may_subscribe(state, identity, caller, channel, rules).await?;
+        if let Some(expire_at) = grant {
             let mut resume = Resume::under(rules, since, positions);
             // As a subscriber, which it is about to be. Where the backend decides about each publication, only the client protocol
             // can ask it.
             resume.publishes = Permission::Granted
                 == hub.permission(Action::Publish, channel, rules, identity, true);
+            resume.expire_at = expire_at;
             granted.push((channel.clone(), resume));
         } else {
             state.metrics.refuse(crate::metrics::Refused::Channel);
@@ -238,7 +240,15 @@ pub async fn channels(
             };
             let resume = match hub.rules(&channel) {
                 Ok(rules) if state.settings.channels.configured => {
-                    Resume::under(rules, since, positions)
+                    let mut resume = Resume::under(rules, since, positions);
+                    resume.publishes = Permission::Granted
+                        == hub.permission(Action::Publish, &channel, rules, identity, true);
+                    resume.expire_at = given.expire_at;
+                    resume
+                }
+                Err(error) if state.settings.channels.configured => {
+                    log::warn!("a token or the backend names {channel}: {error}; it is left out");
+                    continue;
                 }
                 _ => Resume {
                     since,
@@ -252,19 +262,20 @@ pub async fn channels(
     Ok(granted)
 }
 
+/// Whether a client may subscribe, and until when.
 async fn may_subscribe(
     state: &AppState,
     identity: &Identity,
     caller: &Caller,
     channel: &str,
     rules: &Namespace,
-) -> Result<bool, Close> {
+) -> Result<Option<Option<u64>>, Close> {
     match state
         .hub
         .permission(Action::Subscribe, channel, rules, identity, false)
     {
-        Permission::Granted => Ok(true),
-        Permission::Denied => Ok(false),
+        Permission::Granted => Ok(Some(None)),
+        Permission::Denied => Ok(None),
         Permission::AskHook => {
             let mut caller = caller.clone();
             caller.user.clone_from(&identity.user);
@@ -275,7 +286,7 @@ async fn may_subscribe(
                 .subscribe(&caller, channel, "", bytes::Bytes::new())
                 .await;
             match answer {
-                Ok(_) => Ok(true),
+                Ok(answer) => Ok(Some(answer.expire_at)),
                 Err(failure) => Err(crate::hub::identity::NoIdentity::from(failure).close()),
             }
         }

@@ -3,12 +3,17 @@
 
 use std::sync::Arc;
 
+use std::time::Duration;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{ConnectionType, StatusCode, Version, header},
+    web,
 };
 
 use super::{AppState, entrance};
+use bytes::Bytes;
+
 use crate::{
     close::Close,
     hub::{identity::NoIdentity, meter::UserPermit},
@@ -174,4 +179,34 @@ pub async fn listener(
         envelope: query.envelope,
         comments: transport == TransportKind::PlainSse,
     })
+}
+
+/// How long a body may take to come, so that nobody holds a connection with half of one.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The whole body of a request, up to a bound that `setting` names.
+///
+/// # Errors
+/// 413 beyond the bound, 408 when it does not come in time, 400 when it breaks off.
+pub async fn body(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: usize,
+    setting: &str,
+) -> Result<Bytes, Answer> {
+    let too_large = || {
+        let text = format!("the body may have {limit} bytes ({setting})");
+        Box::new(words(413, &text))
+    };
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(limit)).await {
+        Ok(Ok(Ok(bytes))) => Ok(bytes),
+        Ok(Ok(Err(_))) => Err(Box::new(words(400, "the body cannot be read"))),
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => Err(Box::new(words(408, "the body did not come in time"))),
+    }
 }

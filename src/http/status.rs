@@ -24,7 +24,9 @@ const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1000;
 
 /// Answers `/status`.
-pub async fn status(state: State) -> HttpResponse {
+pub async fn status(request: HttpRequest, state: State) -> HttpResponse {
+    // Where things are inside is for those who may see the metrics; `/status` itself is for anyone.
+    let inside = auth::is_admin(&request, &state) || state.api.admit_reader(&request).is_ok();
     let Ok(overview) = state.server.send(GetOverview).await else {
         return unavailable();
     };
@@ -75,8 +77,11 @@ pub async fn status(state: State) -> HttpResponse {
         "limited": metrics.limits().map(|(limit, count)| (limit.to_string(), json!(count)))
             .collect::<serde_json::Map<_, _>>(),
         "pushes": overview.pushes.iter().map(push_json).collect::<Vec<_>>(),
-        "polls": state.polls.iter().map(|poll| poll_json(&poll.status())).collect::<Vec<_>>(),
-        "hooks": state.hub.hooks.stats(),
+        "polls": state
+            .polls
+            .iter()
+            .map(|poll| poll_json(&poll.status(), inside)).collect::<Vec<_>>(),
+        "hooks": inside.then(|| state.hub.hooks.stats()),
         "events": state.hub.events.as_ref().map(|events| {
             let stats = events.stats();
             json!({
@@ -102,16 +107,16 @@ fn push_json(push: &PushStatus) -> Value {
     })
 }
 
-fn poll_json(poll: &PollStatus) -> Value {
+fn poll_json(poll: &PollStatus, inside: bool) -> Value {
     json!({
-        "url": poll.url,
+        "url": inside.then_some(&poll.url),
         "channel": poll.channel,
         "every_seconds": seconds(poll.every),
         "runs": poll.runs,
         "changes": poll.changes,
         "failures": poll.failures,
         "refused": poll.refused,
-        "last_error": poll.last_error,
+        "last_error": inside.then_some(&poll.last_error),
         "next_in_seconds": seconds(poll.next_in),
     })
 }

@@ -70,6 +70,9 @@ pub enum NoIdentity {
 }
 
 impl NoIdentity {
+    /// The user may not come in, whatever it brings.
+    pub const BLOCKED: Self = Self::Disconnected(Close::BLOCKED);
+
     /// How a plain connection is closed for it.
     #[must_use]
     pub fn close(&self) -> Close {
@@ -106,6 +109,7 @@ impl From<TokenError> for NoIdentity {
     fn from(error: TokenError) -> Self {
         match error {
             TokenError::Expired | TokenError::Invalidated => Self::Expired,
+            TokenError::Blocked => Self::BLOCKED,
             other => Self::Invalid(other.to_string()),
         }
     }
@@ -235,7 +239,7 @@ impl Hub {
             )
             .await?;
         if self.tokens.revocations().is_blocked(&answer.user) {
-            return Err(NoIdentity::Invalid("the user is blocked".to_string()));
+            return Err(NoIdentity::BLOCKED);
         }
         let mut subscriptions: Vec<ServerSubscription> = answer
             .subs

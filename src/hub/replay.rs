@@ -62,6 +62,18 @@ pub struct Replay {
 }
 
 impl Replay {
+    /// Takes what it brings out of a bound that several share; beyond it, it brings nothing and is not recovered.
+    pub fn keep_within(&mut self, left: &mut usize) {
+        let weight: usize = self.items.iter().map(|item| item.weight()).sum();
+        match left.checked_sub(weight) {
+            Some(rest) => *left = rest,
+            None => {
+                self.items.clear();
+                self.recovered = false;
+            }
+        }
+    }
+
     /// Of a channel that keeps nothing.
     #[must_use]
     pub fn nothing(recovered: bool) -> Self {

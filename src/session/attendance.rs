@@ -97,8 +97,11 @@ impl Attendance {
         }
     }
 
-    /// New public information; seen from the next renewal on.
+    /// New public information; in presence from the next renewal on, in publications at once.
     pub fn set_conn_info(&mut self, conn_info: Bytes) {
+        for attended in self.channels.values_mut() {
+            Arc::make_mut(&mut attended.info).conn_info = conn_info.clone();
+        }
         self.conn_info = conn_info;
     }
 

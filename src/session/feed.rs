@@ -53,14 +53,7 @@ impl Replayed {
 pub fn keep_within(replays: &mut [Replayed], bytes_max: usize) {
     let mut left = bytes_max;
     for replayed in replays {
-        let items = &replayed.replay.items;
-        let weight: usize = items.iter().map(|item| item.weight()).sum();
-        if weight > left {
-            replayed.replay.items.clear();
-            replayed.replay.recovered = false;
-        } else {
-            left -= weight;
-        }
+        replayed.replay.keep_within(&mut left);
     }
 }
 

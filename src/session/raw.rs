@@ -262,8 +262,14 @@ impl Session {
         let hub = self.standing.hub().clone();
         let replaying = async move {
             let mut replays = Vec::new();
+            // For all channels together: what they bring waits in one outbox.
+            let mut left = hub.settings.limits.recovery_bytes();
             for (channel, resume) in resumes {
-                replays.push((channel.clone(), resume.replay(&hub, &channel).await));
+                let mut replay = resume.replay(&hub, &channel).await;
+                if let Ok(replay) = &mut replay {
+                    replay.keep_within(&mut left);
+                }
+                replays.push((channel, replay));
             }
             replays
         };

@@ -32,6 +32,8 @@ pub struct Resume {
     pub positions: bool,
     /// What the client says goes to this channel too, where its endpoint relays.
     pub publishes: bool,
+    /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain client can renew nothing.
+    pub expire_at: Option<u64>,
 }
 
 impl Resume {
@@ -46,6 +48,7 @@ impl Resume {
             announce: false,
             positions: false,
             publishes: true,
+            expire_at: None,
         }
     }
 
@@ -60,6 +63,7 @@ impl Resume {
             announce: rules.join_leave,
             positions,
             publishes: true,
+            expire_at: None,
         }
     }
 

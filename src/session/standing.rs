@@ -85,6 +85,10 @@ impl Standing {
     pub fn identify(&mut self, identity: &Identity) {
         self.expire_at = identity.expire_at;
         self.membership.enter_user(&identity.user);
+        // Orders reach it from here on; what was ordered while it was being found out who it is has passed it by.
+        if self.hub.tokens.revocations().is_blocked(&identity.user) {
+            self.outbox.close(Close::BLOCKED, Instant::now());
+        }
         self.attendance.begin(&identity.user, identity.info.clone());
     }
 
@@ -92,6 +96,10 @@ impl Standing {
     pub fn enter(&mut self, channels: Vec<(ChannelName, Resume)>) -> Vec<(ChannelName, Resume)> {
         let mut resumes = Vec::new();
         for (channel, resume) in channels {
+            self.expire_at = [self.expire_at, resume.expire_at]
+                .into_iter()
+                .flatten()
+                .min();
             let entered = if resume.is_plain() {
                 self.membership.join(&channel)
             } else {

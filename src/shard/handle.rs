@@ -13,7 +13,7 @@ use std::{
 
 use actix::{Addr, Handler, Message};
 
-use super::{Occupancy, Shard, actor::ShardActor};
+use super::{Shard, actor::ShardActor};
 use crate::{
     broker::Broker,
     id::ShardId,
@@ -91,8 +91,6 @@ impl ShardHandle {
 pub struct ShardSettings {
     /// Bounds of its mailbox.
     pub queue: QueueBounds,
-    /// Told of channels that get their first member or lose their last.
-    pub occupancy: Arc<Occupancy>,
     /// Makes what its outboxes share.
     pub common: Box<dyn Fn(Arc<WorkerStats>) -> Common + Send + Sync>,
 }
@@ -137,7 +135,7 @@ impl Shards {
         let id = ShardId(handles.len() as u32);
         let load = Arc::new(Load::default());
         let common = (self.settings.common)(stats.clone());
-        let shard = Shard::new(id, common, broker, self.settings.occupancy.clone());
+        let shard = Shard::new(id, common, broker);
         let addr = ShardActor::start_for(shard.clone(), load.clone());
         handles.push(ShardHandle {
             addr,

@@ -60,9 +60,6 @@ impl Seat {
     }
 }
 
-/// Told when a channel gets its first member on this node (true) or loses its last.
-pub type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
-
 /// What belongs to one worker thread.
 pub struct Shard {
     id: ShardId,
@@ -74,7 +71,6 @@ pub struct Shard {
     /// Sessions to write to at the end of the turn.
     dirty: RefCell<Vec<SessionKey>>,
     broker: Arc<dyn Broker>,
-    occupancy: Arc<Occupancy>,
     /// Set once the drain has begun: whose handshake was under way then is closed as soon as it joins.
     leaving: RefCell<Option<Close>>,
 }
@@ -85,12 +81,7 @@ fn user_channel(user: &str) -> ChannelName {
 }
 
 impl Shard {
-    fn new(
-        id: ShardId,
-        common: Common,
-        broker: Arc<dyn Broker>,
-        occupancy: Arc<Occupancy>,
-    ) -> Rc<Self> {
+    fn new(id: ShardId, common: Common, broker: Arc<dyn Broker>) -> Rc<Self> {
         Rc::new(Self {
             id,
             common: Rc::new(common),
@@ -100,7 +91,6 @@ impl Shard {
             by_id: RefCell::default(),
             dirty: RefCell::default(),
             broker,
-            occupancy,
             leaving: RefCell::default(),
         })
     }
@@ -149,9 +139,7 @@ impl Shard {
     }
 
     fn listen(&self, channel: &ChannelName) {
-        if self.broker.listen(channel, self.id) && !channel.starts_with('$') {
-            (self.occupancy)(channel, true);
-        }
+        self.broker.listen(channel, self.id);
         self.count_channels();
     }
 
@@ -159,9 +147,7 @@ impl Shard {
         if channel.starts_with("$user:") {
             return;
         }
-        if self.broker.unlisten(channel, self.id) && !channel.starts_with('$') {
-            (self.occupancy)(channel, false);
-        }
+        self.broker.unlisten(channel, self.id);
     }
 
     fn leave_all(&self, key: SessionKey) {

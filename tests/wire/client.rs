@@ -764,3 +764,59 @@ fn subprotocols_say_how_messages_are_written() {
         (101, None)
     );
 }
+
+/// A channel with five publications of so many bytes.
+fn filled(server: &Server, channel: &str, bytes: usize) {
+    let mut session = Session::connected(server);
+    let data = "x".repeat(bytes);
+    for _ in 0..5 {
+        let reply = session.ask(json!({"publish": {"channel": channel, "data": data}}));
+        assert_eq!(code(&reply), 0, "{reply}");
+    }
+}
+
+#[test]
+fn a_frame_of_many_commands_does_not_make_answers_without_bound() {
+    // A thousand pages of history in one frame once made half a gigabyte of answers for a client that reads none of them.
+    let server = Server::start(&format!("[limits]\noutbox_bytes = \"256KiB\"\n{OPEN}"));
+    filled(&server, "news", 20_000);
+    let before = server.rss_kib();
+    let mut session = Session::connected(&server);
+    let history = "{\"id\":9,\"history\":{\"channel\":\"news\",\"limit\":-1}}";
+    session.client.text(&vec![history; 1000].join("\n"));
+    let mut refused = 0;
+    for _ in 0..1000 {
+        refused += u64::from(code(&session.next()) == 111);
+    }
+    assert!(refused > 900, "{refused}");
+    assert!(server.rss_kib() < before + 20 * 1024);
+}
+
+#[test]
+fn many_channels_recovered_at_once_stay_within_the_outbox() {
+    // Each within its bound, they once ran into the outbox's together: 3008, and the same again at the next try.
+    let server = Server::start(&format!("[limits]\noutbox_bytes = \"256KiB\"\n{OPEN}"));
+    for channel in 0..6 {
+        filled(&server, &format!("c{channel}"), 10_000);
+    }
+    let mut session = Session::open(&server);
+    let mut frame = String::from("{\"id\":1,\"connect\":{}}");
+    for channel in 0..6 {
+        let id = channel + 2;
+        frame.push_str(&format!(
+            "\n{{\"id\":{id},\"subscribe\":{{\"channel\":\"c{channel}\",\"recover\":true}}}}"
+        ));
+    }
+    session.client.text(&frame);
+    let replies: Vec<Value> = (1..=7).map(|id| session.reply(id)).collect();
+    let recovered = replies
+        .iter()
+        .filter(|reply| reply["subscribe"]["recovered"] == true);
+    let recovered = recovered.count();
+    assert!((1..6).contains(&recovered), "{recovered}");
+    filled(&server, "c0", 10);
+    assert!(
+        session.push()["pub"]["offset"].as_u64() > Some(0),
+        "it lives on"
+    );
+}

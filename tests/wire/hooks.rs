@@ -318,7 +318,9 @@ fn an_endpoint_that_clients_poll_becomes_push() {
         backend.address,
         raw("/ws", "")
     ));
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    eventually("several times to ask have passed", || {
+        (server.status()["uptime_seconds"].as_f64() > Some(0.5)).then_some(())
+    });
     assert!(backend.asked("/rows").is_empty(), "nobody listens");
     let mut client = server.ws("/ws?channel=rows");
     client.expect_text("{\"n\":1}");

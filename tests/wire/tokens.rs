@@ -131,6 +131,11 @@ fn raw_endpoints_hold_to_the_same_rules_and_say_no_behind_the_handshake() {
     let mut client = server.ws(&format!("/ws?channel=news&token={good}"));
     client.text("x");
     assert_eq!(client.message().code_and_reason().0, 3507);
+    // Nor where the token itself put it.
+    let given = token(&["--user", "42", "--channels", "news,nowhere:x"]);
+    let mut client = server.ws(&format!("/ws?token={given}"));
+    client.text("x");
+    assert_eq!(client.message().code_and_reason().0, 3507);
     for (path, code) in [
         (format!("/ws?token={}", expired()), 3005),
         ("/ws?token=x".to_string(), 3500),

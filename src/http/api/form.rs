@@ -56,7 +56,9 @@ pub(super) fn payload(data: Json, b64data: &str) -> Result<Payload, ReplyError> 
     if !b64data.is_empty() {
         return decode(b64data).map(Payload::guess);
     }
-    let data = data.ok_or(ReplyError::BAD_REQUEST)?;
+    let data = data.ok_or_else(|| {
+        super::answer::bad_request("bad request: data or b64data is missing".to_string())
+    })?;
     clean(data).map(Payload::Text)
 }
 

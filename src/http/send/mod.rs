@@ -7,18 +7,14 @@
 mod on_endpoint;
 mod publish;
 
-use std::{
-    pin::{Pin, pin},
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
     web,
 };
-use bytes::{Bytes, BytesMut};
-use futures_core::Stream;
+use bytes::Bytes;
 
 use super::{State, cors, plain};
 use crate::{
@@ -26,9 +22,6 @@ use crate::{
     metrics::Limited,
     publication::Payload,
 };
-
-/// How long a message may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Answers a message.
 pub async fn send(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
@@ -85,37 +78,8 @@ fn payload(request: &HttpRequest, body: Bytes) -> Payload {
 async fn read(
     request: &HttpRequest,
     state: &State,
-    mut body: web::Payload,
+    body: web::Payload,
 ) -> Result<Bytes, plain::Answer> {
     let limit = state.settings.limits.message_bytes;
-    let too_large = || {
-        let text = format!("a message may have {limit} bytes (limits.message_bytes)");
-        Box::new(plain::words(413, &text))
-    };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    let reading = async {
-        let mut bytes = BytesMut::new();
-        let mut next = async || std::future::poll_fn(|cx| Pin::new(&mut body).poll_next(cx)).await;
-        while let Some(chunk) = next().await {
-            let chunk =
-                chunk.map_err(|_| Box::new(plain::words(400, "the body cannot be read")))?;
-            if bytes.len() + chunk.len() > limit {
-                return Err(too_large());
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes.freeze())
-    };
-    let reading = pin!(reading);
-    match tokio::time::timeout(BODY_TIMEOUT, reading).await {
-        Ok(read) => read,
-        Err(_) => Err(Box::new(plain::words(
-            408,
-            "the message did not come in time",
-        ))),
-    }
+    plain::body(request, body, limit, "limits.message_bytes").await
 }

@@ -39,12 +39,11 @@ pub(super) struct Begun {
 
 impl Entered {
     /// Reads what the client is to be told.
-    pub(super) async fn read(self, hub: &Hub) -> Begun {
+    pub(super) async fn read(self, hub: &Hub, bytes_max: usize) -> Begun {
         let replay = match &self.since {
             None => Ok(Replay::nothing(false)),
             Some(since) => {
-                let (keep, bytes_max) =
-                    (self.rules.history_ttl, hub.settings.limits.recovery_bytes());
+                let keep = self.rules.history_ttl;
                 replay(&*hub.broker, &self.channel, since, keep, bytes_max).await
             }
         };
@@ -56,6 +55,12 @@ impl Entered {
 }
 
 impl Begun {
+    /// Bytes that it brings.
+    pub(super) fn weight(&self) -> usize {
+        let items = self.replay.iter().flat_map(|replay| &replay.items);
+        items.map(|item| item.weight()).sum()
+    }
+
     pub(super) fn channel(&self) -> &ChannelName {
         &self.entered.channel
     }

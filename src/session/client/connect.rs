@@ -35,8 +35,11 @@ impl ClientSession {
         };
         let mut headers = (*self.caller.headers).clone();
         for (name, value) in &request.headers {
-            if self.hub.hooks.passes(name) {
-                headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+            // What came with the request was set or seen by a proxy: a client's word does not replace it.
+            let is_known = headers
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name));
+            if self.hub.hooks.passes(name) && !is_known {
                 headers.push((name.to_ascii_lowercase(), value.clone()));
             }
         }
@@ -86,6 +89,10 @@ impl ClientSession {
         self.caller.user.clone_from(&identity.user);
         self.caller.meta = identity.meta.clone();
         self.membership.enter_user(&identity.user);
+        // Orders reach it from here on; what was ordered while it was being found out who it is has passed it by.
+        if self.hub.tokens.revocations().is_blocked(&identity.user) {
+            return self.end(Close::BLOCKED);
+        }
         self.attendance.begin(&identity.user, identity.info.clone());
         self.identity = identity;
         let granted = self.granted(request);
@@ -102,11 +109,13 @@ impl ClientSession {
                 entered.push(begin);
             }
         }
-        let hub = self.hub.clone();
+        let (hub, mut left) = (self.hub.clone(), self.recovery_left());
         let reading = async move {
             let mut begun = Vec::new();
             for begin in entered {
-                begun.push(begin.read(&hub).await);
+                let begin = begin.read(&hub, left).await;
+                left = left.saturating_sub(begin.weight());
+                begun.push(begin);
             }
             begun
         };
@@ -186,6 +195,9 @@ impl ClientSession {
     }
 
     fn welcome(&mut self, id: u32, begun: Vec<Begun>, ctx: &mut Context<Self>) {
+        if begun.iter().any(Begun::is_refused) {
+            return self.end(Close::new(3004, "server error: the history cannot be read"));
+        }
         self.stage = Stage::Connected;
         self.outbox.set_welcomed();
         let epochs: Vec<String> = begun.iter().map(Begun::epoch).collect();

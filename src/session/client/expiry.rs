@@ -8,17 +8,17 @@ use actix::{AsyncContext, Context};
 use super::{
     ClientSession,
     connect::VERSION,
-    grant::{Refusal, by_token},
+    grant::{Refusal, Subscription, by_token},
 };
 use crate::{
     close::Close,
-    hub::identity::{NoIdentity, seconds_until},
+    hub::identity::{NoIdentity, seconds_until, unix_now},
     protocol::{Outcome, Push, ReplyError},
     registry::ChannelName,
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
-const GRACE: Duration = Duration::from_secs(25);
+pub(super) const GRACE: Duration = Duration::from_secs(25);
 
 /// How soon the backend is asked again when it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -29,15 +29,20 @@ const EXPIRED: u32 = 2501;
 /// Timers are set no further ahead, so that no wrong date overflows one.
 const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
 
+fn is_past(at: Option<u64>) -> bool {
+    at.is_some_and(|at| at <= unix_now())
+}
+
 fn until(at: u64) -> Duration {
     Duration::from_secs(seconds_until(at).into()).min(AHEAD_MAX)
 }
 
 impl ClientSession {
-    /// Sets the timer of the session's own end.
+    /// Sets the timer of the session's own end, in place of the one before.
     pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
-        self.expiry_serial += 1;
-        let serial = self.expiry_serial;
+        if let Some(timer) = self.expiry_timer.take() {
+            ctx.cancel_future(timer);
+        }
         let Some(at) = self.identity.expire_at else {
             return;
         };
@@ -45,10 +50,8 @@ impl ClientSession {
             true => GRACE,
             false => Duration::ZERO,
         };
-        ctx.run_later(until(at) + grace, move |session, ctx| {
-            if session.expiry_serial != serial {
-                return;
-            }
+        let timer = ctx.run_later(until(at) + grace, move |session, ctx| {
+            session.expiry_timer = None;
             if until(at) > Duration::from_secs(1) {
                 // It was further ahead than timers go.
                 return session.watch_expiry(ctx);
@@ -59,6 +62,7 @@ impl ClientSession {
                 session.ask_refresh(0, ctx);
             }
         });
+        self.expiry_timer = Some(timer);
     }
 
     pub(super) fn expire(&mut self) {
@@ -71,7 +75,8 @@ impl ClientSession {
         let (hub, caller) = (self.hub.clone(), self.caller.clone());
         let asking = async move { hub.hooks.refresh(&caller).await };
         self.later(ctx, asking, move |session, answer, ctx| match answer {
-            Ok(answer) if answer.expired => session.expire(),
+            // An end in the past would only be asked about again at once.
+            Ok(answer) if answer.expired || is_past(answer.expire_at) => session.expire(),
             Ok(answer) => {
                 session.identity.expire_at = answer.expire_at;
                 if !answer.info.is_empty() {
@@ -141,32 +146,42 @@ impl ClientSession {
         });
     }
 
-    /// Sets the timer of a subscription's end.
-    pub(super) fn watch_subscription(
-        &mut self,
-        channel: ChannelName,
-        serial: u64,
-        at: u64,
-        ctx: &mut Context<Self>,
-    ) {
-        let by_token = self
-            .subscriptions
-            .get(&channel)
-            .is_some_and(|known| known.by_token);
-        let grace = if by_token { GRACE } else { Duration::ZERO };
-        ctx.run_later(until(at) + grace, move |session, ctx| {
-            let known = session.subscriptions.get(&channel);
-            let due = known.filter(|known| known.serial == serial && known.expire_at == Some(at));
-            let Some(known) = due else { return };
-            if until(at) > Duration::from_secs(1) {
-                return session.watch_subscription(channel, serial, at, ctx);
-            }
-            if known.by_token || session.hub.settings.hooks.sub_refresh.is_none() {
-                session.expire_subscription(&channel);
-            } else {
-                session.ask_sub_refresh(channel, serial, 0, ctx);
-            }
+    /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one before, so that however often a
+    /// client renews, it has one.
+    pub(super) fn watch_subscriptions(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.subscriptions_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let ends = self.subscriptions.values().filter_map(Subscription::end);
+        let Some(first) = ends.min() else { return };
+        let timer = ctx.run_later(until(first), |session, ctx| {
+            session.subscriptions_timer = None;
+            session.end_subscriptions(ctx);
+            session.watch_subscriptions(ctx);
         });
+        self.subscriptions_timer = Some(timer);
+    }
+
+    /// Ends the subscriptions whose time has come, or asks the backend about them.
+    fn end_subscriptions(&mut self, ctx: &mut Context<Self>) {
+        let now = unix_now();
+        let over = self
+            .subscriptions
+            .iter_mut()
+            .filter_map(|(channel, known)| {
+                let is_over = known.end().is_some_and(|end| end <= now);
+                is_over.then(|| {
+                    known.asking = true;
+                    (channel.clone(), known.serial, known.by_token)
+                })
+            });
+        for (channel, serial, by_token) in over.collect::<Vec<_>>() {
+            if by_token || self.hub.settings.hooks.sub_refresh.is_none() {
+                self.expire_subscription(&channel);
+            } else {
+                self.ask_sub_refresh(channel, serial, 0, ctx);
+            }
+        }
     }
 
     fn expire_subscription(&mut self, channel: &ChannelName) {
@@ -193,13 +208,12 @@ impl ClientSession {
                 return;
             }
             match answer {
-                Ok(answer) if !answer.expired => {
+                Ok(answer) if !answer.expired && !is_past(answer.expire_at) => {
                     if let Some(known) = session.subscriptions.get_mut(&channel) {
                         known.expire_at = answer.expire_at;
+                        known.asking = false;
                     }
-                    if let Some(at) = answer.expire_at {
-                        session.watch_subscription(channel, serial, at, ctx);
-                    }
+                    session.watch_subscriptions(ctx);
                 }
                 Err(failure) if ASK_AGAIN * tries < GRACE => match NoIdentity::from(failure) {
                     NoIdentity::Disconnected(close) => session.end(close),
@@ -242,14 +256,16 @@ impl ClientSession {
                 Err(Refusal::Error(error)) => return session.error(id, &error),
                 Err(Refusal::Close(close)) => return session.end(close),
             };
+            if !session.is_current(&channel, serial) {
+                return session.error(id, &ReplyError::PERMISSION_DENIED);
+            }
             let at = grant.expire_at();
             if let Some(known) = session.subscriptions.get_mut(&channel) {
                 known.expire_at = at;
                 known.by_token = true;
+                known.asking = false;
             }
-            if let Some(at) = at {
-                session.watch_subscription(channel, serial, at, ctx);
-            }
+            session.watch_subscriptions(ctx);
             session.reply(
                 id,
                 &Outcome::SubRefresh {
@@ -260,10 +276,15 @@ impl ClientSession {
         });
     }
 
-    /// Renews presence for as long as there is any.
+    /// Renews presence for as long as there is any; one timer, however often channels come and go.
     pub(super) fn renew_presence(&mut self, ctx: &mut Context<Self>) {
+        if self.renewing {
+            return;
+        }
         if let Some(after) = self.attendance.renewal() {
+            self.renewing = true;
             ctx.run_later(after, |session, ctx| {
+                session.renewing = false;
                 session.attendance.renew();
                 session.renew_presence(ctx);
             });

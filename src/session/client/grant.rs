@@ -4,6 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 
+use super::expiry::GRACE;
 use crate::{
     close::Close,
     config::Namespace,
@@ -29,8 +30,19 @@ pub(super) struct Subscription {
     pub(super) by_token: bool,
     /// When it ends unless renewed, in Unix seconds.
     pub(super) expire_at: Option<u64>,
+    /// The backend is being asked whether it goes on.
+    pub(super) asking: bool,
     /// What the backend allows beside, by the words of `allow.*`.
     pub(super) allow: Vec<String>,
+}
+
+impl Subscription {
+    /// When something is to be done about its end, in Unix seconds; absent: never, or it is being done.
+    pub(super) fn end(&self) -> Option<u64> {
+        let grace = if self.by_token { GRACE.as_secs() } else { 0 };
+        let at = self.expire_at.filter(|_| self.live && !self.asking)?;
+        Some(at.saturating_add(grace))
+    }
 }
 
 /// What whoever decided about a subscription said of it.
@@ -120,6 +132,7 @@ pub(super) async fn by_token(
         Err(TokenError::Expired | TokenError::Invalidated) => {
             return Err(Refusal::Error(ReplyError::TOKEN_EXPIRED));
         }
+        Err(TokenError::Blocked) => return Err(Refusal::Close(Close::BLOCKED)),
         Err(error) => {
             log::info!("a token for {channel} is refused: {error}");
             return Err(Refusal::Error(ReplyError::PERMISSION_DENIED));

@@ -23,7 +23,8 @@ use std::{
 };
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, StreamHandler, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, SpawnHandle,
+    StreamHandler, WrapFuture,
 };
 use actix_web_actors::ws;
 use bytes::Bytes;
@@ -88,8 +89,12 @@ pub struct ClientSession {
     meter: Meter,
     /// Name for commands that come by requests of their own.
     place: Option<emulation::Place>,
-    /// The timer of `identity.expire_at` that counts.
-    expiry_serial: u64,
+    /// The timer of `identity.expire_at`.
+    expiry_timer: Option<SpawnHandle>,
+    /// The timer of the subscription that ends first.
+    subscriptions_timer: Option<SpawnHandle>,
+    /// A timer to renew presence is set.
+    renewing: bool,
     _permit: Permit,
 }
 
@@ -142,6 +147,15 @@ impl ClientSession {
                 }
                 Toll::End => return self.end(Close::new(3013, "too many requests")),
             }
+        }
+        // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold thousands, and streams are not read.
+        let is_free = matches!(
+            request,
+            Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }
+        );
+        if !is_free && self.outbox.is_deaf() {
+            self.hub.metrics.limited(Limited::Messages);
+            return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
         }
         match request {
             Request::Pong => {
@@ -274,8 +288,15 @@ impl Handler<Commands> for ClientSession {
     type Result = ();
 
     fn handle(&mut self, Commands(frame): Commands, ctx: &mut Self::Context) {
+        if self.outbox.ending().is_some() {
+            return;
+        }
         self.outbox.life(frame.len());
         self.on_frame(&frame, ctx);
+        // Nothing pauses who posts without reading its stream.
+        if self.outbox.reply_cost() > self.hub.settings.limits.outbox_bytes {
+            self.outbox.fail(Close::SLOW, Instant::now());
+        }
         self.membership.flush();
     }
 }

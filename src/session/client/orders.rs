@@ -32,7 +32,7 @@ impl ClientSession {
     fn obey(&mut self, order: &Order, ctx: &mut Context<Self>) {
         match order {
             Order::Disconnect(close) => self.end(close.clone()),
-            _ if self.stage != Stage::Connected => {}
+            _ if self.stage != Stage::Connected || self.outbox.ending().is_some() => {}
             Order::Subscribe(subscription) => self.subscribe_by_order(subscription, ctx),
             Order::Unsubscribe {
                 channel,

@@ -76,6 +76,7 @@ impl ClientSession {
             server_side,
             by_token: false,
             expire_at: None,
+            asking: false,
             allow: Vec::new(),
         };
         self.subscriptions.insert(channel.clone(), subscription);
@@ -101,10 +102,12 @@ impl ClientSession {
         let flag = request.flag;
         let entered = self.enter(channel.clone(), rules, grant, &request);
         let hub = self.hub.clone();
-        let reading = async move { entered.read(&hub).await };
+        let bytes_max = self.recovery_left();
+        let reading = async move { entered.read(&hub, bytes_max).await };
         self.later(ctx, reading, move |session, begun, ctx| {
             if !session.is_current(&channel, serial) {
-                return session.error(id, &ReplyError::PERMISSION_DENIED);
+                // It missed something, or was unsubscribed, before it was there.
+                return session.error(id, &ReplyError::INTERNAL);
             }
             if begun.is_refused() {
                 session.drop_subscription(&channel);
@@ -118,6 +121,12 @@ impl ClientSession {
             session.reply(id, &Outcome::Subscribe(begun.result(&epoch, &payloads)));
             session.go_live(begun, ctx);
         });
+    }
+
+    /// Bytes that a recovery may bring now: with what waits already it must not run into the bound of the outbox.
+    pub(super) fn recovery_left(&self) -> usize {
+        let bytes_max = self.hub.settings.limits.recovery_bytes();
+        bytes_max.saturating_sub(self.outbox.reply_cost())
     }
 
     fn serial_of(&self, channel: &str) -> u64 {
@@ -190,17 +199,13 @@ impl ClientSession {
         subscription.by_token = grant.by_token;
         subscription.expire_at = grant.expire_at;
         subscription.allow = grant.allow;
-        let serial = subscription.serial;
         let presence = grant.overrides.presence.unwrap_or(rules.presence);
         let announce = grant.overrides.join_leave.unwrap_or(rules.join_leave);
-        let renewed_before = self.attendance.renewal().is_some();
         self.attendance
             .enter(&channel, grant.info, presence, announce);
-        if !renewed_before {
-            self.renew_presence(ctx);
-        }
-        if let Some(at) = grant.expire_at {
-            self.watch_subscription(channel, serial, at, ctx);
+        self.renew_presence(ctx);
+        if grant.expire_at.is_some() {
+            self.watch_subscriptions(ctx);
         }
     }
 
@@ -250,10 +255,14 @@ impl ClientSession {
         };
         let (channel, hub) = (entered.channel.clone(), self.hub.clone());
         let serial = self.serial_of(&channel);
-        let reading = async move { entered.read(&hub).await };
+        let bytes_max = self.recovery_left();
+        let reading = async move { entered.read(&hub, bytes_max).await };
         self.later(ctx, reading, move |session, begun, ctx| {
             if !session.is_current(&channel, serial) {
                 return;
+            }
+            if begun.is_refused() {
+                return session.drop_subscription(&channel);
             }
             let (epoch, payloads) = (begun.epoch(), begun.payloads(session.way.encoding));
             let result = begun.result(&epoch, &payloads);

@@ -158,7 +158,9 @@ impl ClientSession {
                 Instant::now(),
             ),
             place: None,
-            expiry_serial: 0,
+            expiry_timer: None,
+            subscriptions_timer: None,
+            renewing: false,
             _permit: opening.permit,
         }
     }

@@ -286,6 +286,12 @@ impl Outbox {
         self.deaf(&self.inner.borrow())
     }
 
+    /// What waiting replies are charged against the bound.
+    #[must_use]
+    pub fn reply_cost(&self) -> usize {
+        self.inner.borrow().queue.reply_cost()
+    }
+
     fn deaf(&self, inner: &Inner) -> bool {
         inner.phase == Phase::Open
             && (self.busy.get() || inner.queue.reply_cost() > self.common.bounds.bytes_max / 2)

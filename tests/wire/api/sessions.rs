@@ -114,7 +114,8 @@ fn users_are_sent_to_and_blocked_with_all_their_sessions() {
 
     done(&server, "block_user", &json!({ "user": "42" }));
     assert_eq!(one.expect_close().0, 3503);
-    assert_eq!(server.ws(&format!("/ws?{query}")).expect_close().0, 3500);
+    let refused = server.ws(&format!("/ws?{query}")).expect_close();
+    assert_eq!(refused, (3503, "the user is blocked".to_string()));
     done(&server, "unblock_user", &json!({ "user": "42" }));
     let mut again = client(&server, &query, "kept:1");
     done(&server, "invalidate_user_tokens", &json!({ "user": "42" }));
