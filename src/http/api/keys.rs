@@ -76,7 +76,8 @@ impl ApiKeys {
             let made = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
             keys.push(Key::new(made.as_bytes(), rate));
             if api.enabled {
-                log::info!(
+                // Not by the log, whose filter may leave it out, and which may be kept.
+                eprintln!(
                     "api key of this run: {made} (no api.key is set: only for requests from this machine)"
                 );
             }
