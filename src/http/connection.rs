@@ -48,7 +48,7 @@ impl Query {
 
     fn token(&self, request: &HttpRequest) -> Option<String> {
         let named = (!self.token.is_empty()).then_some(self.token.as_str());
-        crate::hub::identity::token_of(request.headers(), named)
+        entrance::token_in(request.headers(), named)
     }
 }
 

@@ -168,12 +168,37 @@ pub fn switch(
     Ok(response.finish())
 }
 
+/// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol `token.<jwt>`, in this order. An empty one is
+/// none.
+#[must_use]
+pub fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let bearer = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_string())
+    };
+    let subprotocol = || {
+        let offered = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL);
+        offered
+            .filter_map(|name| name.strip_prefix("token."))
+            .map(str::to_string)
+            .next()
+    };
+    query
+        .map(str::to_string)
+        .or_else(bearer)
+        .or_else(subprotocol)
+        .filter(|token| !token.is_empty())
+}
+
 /// The token of a plain request, and whether its subprotocols are the form `fanfare, token.<jwt>`, of which only the first is
 /// echoed.
 pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
     let offered: Vec<&str> = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
     let by_subprotocol = offered.iter().any(|name| name.starts_with("token."));
-    let token = crate::hub::identity::token_of(headers, query.token.as_deref());
+    let token = token_in(headers, query.token.as_deref());
     (token, by_subprotocol && offered.contains(&"fanfare"))
 }
 

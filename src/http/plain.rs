@@ -145,7 +145,7 @@ pub async fn listener(
 ) -> Result<PlainOpening, Answer> {
     let opening = opening(request, state, endpoint, transport)?;
     let hub = &state.hub;
-    let token = crate::hub::identity::token_of(request.headers(), query.token.as_deref());
+    let token = entrance::token_in(request.headers(), query.token.as_deref());
     let identity = hub
         .identify(token.as_deref(), None, &[])
         .await

@@ -5,7 +5,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use actix_http::header::{self, HeaderMap};
+use actix_http::header::HeaderMap;
 use bytes::Bytes;
 
 use super::{Action, Hub};
@@ -169,6 +169,18 @@ impl From<crate::hooks::Overrides> for Overrides {
     }
 }
 
+/// Channels that come by name alone, beside those that come with particulars.
+fn add_channels(subscriptions: &mut Vec<ServerSubscription>, channels: Vec<String>) {
+    for channel in channels {
+        if subscriptions.iter().all(|sub| sub.channel != channel) {
+            subscriptions.push(ServerSubscription {
+                channel,
+                ..ServerSubscription::default()
+            });
+        }
+    }
+}
+
 /// What the backend is asked about at a connect.
 pub struct Introduction<'a> {
     /// The client's own data.
@@ -199,14 +211,7 @@ impl Hub {
                 ..ServerSubscription::default()
             })
             .collect();
-        for channel in claims.channels {
-            if subscriptions.iter().all(|sub| sub.channel != channel) {
-                subscriptions.push(ServerSubscription {
-                    channel,
-                    ..ServerSubscription::default()
-                });
-            }
-        }
+        add_channels(&mut subscriptions, claims.channels);
         Ok(Identity {
             user: claims.user,
             info: claims.info,
@@ -253,14 +258,7 @@ impl Hub {
                 ..ServerSubscription::default()
             })
             .collect();
-        for channel in answer.channels {
-            if subscriptions.iter().all(|sub| sub.channel != channel) {
-                subscriptions.push(ServerSubscription {
-                    channel,
-                    ..ServerSubscription::default()
-                });
-            }
-        }
+        add_channels(&mut subscriptions, answer.channels);
         Ok(Identity {
             user: answer.user,
             info: answer.info,
@@ -316,29 +314,4 @@ impl Hub {
                 .collect(),
         )
     }
-}
-
-/// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol `token.<jwt>`, in this order. An empty one is
-/// none.
-#[must_use]
-pub fn token_of(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
-    let bearer = || {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim().to_string())
-    };
-    let subprotocol = || {
-        let offered = crate::session::handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL);
-        offered
-            .filter_map(|name| name.strip_prefix("token."))
-            .map(str::to_string)
-            .next()
-    };
-    query
-        .map(str::to_string)
-        .or_else(bearer)
-        .or_else(subprotocol)
-        .filter(|token| !token.is_empty())
 }

@@ -43,7 +43,7 @@ pub async fn message(
     handshake::check_origin(request.headers(), allowed)
         .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
     let opening = plain::opening(request, state, path, TransportKind::Send)?;
-    let token = crate::hub::identity::token_of(request.headers(), query.token.as_deref());
+    let token = entrance::token_in(request.headers(), query.token.as_deref());
     let plan = raw::plan(state, &opening, endpoint, token.as_deref(), query).await;
     let (identity, channels) = plan.map_err(|close| Box::new(plain::closed(&close)))?;
     charge(state, &identity)?;

@@ -35,7 +35,7 @@ pub async fn publish(
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let opening = plain::opening(request, state, "/send", TransportKind::Send)?;
-    let token = crate::hub::identity::token_of(request.headers(), query.token.as_deref());
+    let token = crate::http::entrance::token_in(request.headers(), query.token.as_deref());
     let identity = state.hub.identify(token.as_deref(), None, &[]).await;
     let identity = identity.map_err(|error| Box::new(plain::unidentified(&error)))?;
     if query.channels.is_empty() {
