@@ -1,7 +1,8 @@
 //! The hub: what sessions and routes share, and the rules that hold for everyone who publishes, subscribes or asks.
 //!
 //! Made once a process, owned by an `Arc`. It holds no session: who is connected stands with the shards and the `Server`
-//! actor. Its own bounds: one entry a user with a session (`users`), one an emulated session (`emulation`).
+//! actor. Its own bounds: one entry a user with a session and a few thousand of users who only
+//! send (`users`), one an emulated session (`emulation`).
 
 pub mod emulation;
 pub mod identity;
