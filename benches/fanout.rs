@@ -8,14 +8,14 @@ use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 use divan::{Bencher, counter::ItemsCount};
 use fanfare::{
     config::SlowPolicy,
+    connection::outbox::{FRAME_OVERHEAD, Outbox, OutboxConfig},
     publication::{Compression, Form, Payload, Publication, Target},
     registry::{ChannelName, Registry, Slot},
-    transport::queue::{Bounds, FRAME_OVERHEAD, Queue},
 };
 
 const RECEIVERS: u32 = 1_000;
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: OutboxConfig = OutboxConfig {
     bytes_max: 1 << 20,
     frame_overhead: FRAME_OVERHEAD,
     policy: SlowPolicy::Disconnect,
@@ -30,14 +30,14 @@ fn main() {
 }
 
 /// A registry with all receivers in one channel, and their queues.
-fn receivers() -> (Registry, ChannelName, Vec<Queue>) {
+fn receivers() -> (Registry, ChannelName, Vec<Outbox>) {
     let channel: ChannelName = "news".into();
     let mut registry = Registry::new();
     for session in 0..RECEIVERS {
         registry.add_session(session);
         registry.join(session, &channel, Slot::NONE);
     }
-    let queues = (0..RECEIVERS).map(|_| Queue::default()).collect();
+    let queues = (0..RECEIVERS).map(|_| Outbox::default()).collect();
     (registry, channel, queues)
 }
 

@@ -12,6 +12,7 @@ pub mod cli;
 pub mod close;
 pub mod codec;
 pub mod config;
+pub mod connection;
 pub mod drain;
 pub mod fossil;
 pub mod heartbeat;

@@ -20,8 +20,12 @@ use crate::{
     admission::Admission,
     broker::{self, Broker, memory::MemoryBroker},
     config::Settings,
+    connection::{
+        ConnectionConfig,
+        outbox::{FRAME_OVERHEAD, OutboxConfig},
+    },
     drain::Drain,
-    heartbeat::{Rhythm, Wheel},
+    heartbeat::{HeartbeatConfig, Wheel},
     hooks::{Event, EventSink, HookClient, HookSetupError, now_ms},
     http::{self, ApiKeys, AppState},
     hub::{Hub, emulation::Emulated, meter::Users},
@@ -37,9 +41,7 @@ use crate::{
     signals::{Signal, Signals},
     token::{TokenSetupError, Tokens},
     transport::{
-        listener::{self, BindError, Closer, Listener, Tuning},
-        outbox::Common,
-        queue::{Bounds, FRAME_OVERHEAD},
+        listener::{self, BindError, Closer, Listener, SocketOptions},
         tls::{Certificate, TlsError},
     },
 };
@@ -193,7 +195,7 @@ impl Node {
             Some(certificate) => Some(Arc::new(certificate.server_config()?)),
             None => None,
         };
-        let tuning = Tuning::new(&self.settings);
+        let tuning = SocketOptions::new(&self.settings);
         let mut builder = actix_server::Server::build()
             .workers(self.settings.workers)
             .max_concurrent_connections(CONNECTIONS_A_WORKER)
@@ -350,8 +352,8 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
     let settings = settings.clone();
     ShardSettings {
         queue,
-        common: Box::new(move |stats| Common {
-            bounds: Bounds {
+        config: Box::new(move |stats| ConnectionConfig {
+            outbox: OutboxConfig {
                 bytes_max: settings.limits.outbox_bytes,
                 frame_overhead: FRAME_OVERHEAD,
                 policy: settings.slow.policy,
@@ -360,14 +362,14 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
                     level: settings.deflate.level,
                 },
             },
-            rhythm: Rhythm {
+            heartbeat: HeartbeatConfig {
                 ping_interval: settings.heartbeat.ping_interval,
                 pong_timeout: settings.heartbeat.pong_timeout,
             },
             write_timeout: settings.slow.write_timeout,
             close_timeout: settings.close.timeout,
             wheel: RefCell::new(Wheel::new(Instant::now())),
-            alarms: Cell::new(0),
+            timers: Cell::new(0),
             stats,
         }),
     }

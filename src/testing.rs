@@ -15,7 +15,12 @@ use actix::Actor;
 use crate::{
     broker::{Broker, Draft, History, Pending, PresenceStats, Published, Query, Refused},
     config::{Settings, SlowPolicy},
-    heartbeat::{Heartbeat, Rhythm, Wheel},
+    connection::{
+        Connection, ConnectionConfig, ConnectionProfile, Pings,
+        info::{SessionInfo, Traffic, TransportKind},
+        outbox::{FRAME_OVERHEAD, Frame, OutboxConfig},
+    },
+    heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
     hooks::HookClient,
     hub::{Hub, emulation::Emulated, meter::Users},
     id::{Epoch, Position, SessionId, ShardId},
@@ -26,11 +31,6 @@ use crate::{
     server::{Server, SessionCounts},
     shard::{Membership, QueueBounds, Shard, ShardSettings, Shards},
     token::Tokens,
-    transport::{
-        info::{SessionInfo, Traffic, TransportKind},
-        outbox::{Common, Outbox, Pings, Style},
-        queue::{Bounds, FRAME_OVERHEAD, Frame},
-    },
 };
 
 /// Shards whose mailboxes hold so many publications.
@@ -41,8 +41,8 @@ pub fn shard_settings(publications_max: usize) -> ShardSettings {
             publications_max,
             bytes_max: 1 << 24,
         },
-        common: Box::new(move |stats| Common {
-            bounds: Bounds {
+        config: Box::new(move |stats| ConnectionConfig {
+            outbox: OutboxConfig {
                 bytes_max: 1 << 20,
                 frame_overhead: FRAME_OVERHEAD,
                 policy: SlowPolicy::Disconnect,
@@ -51,14 +51,14 @@ pub fn shard_settings(publications_max: usize) -> ShardSettings {
                     level: 3,
                 },
             },
-            rhythm: Rhythm {
+            heartbeat: HeartbeatConfig {
                 ping_interval: 60 * second,
                 pong_timeout: 8 * second,
             },
             write_timeout: 10 * second,
             close_timeout: second,
             wheel: RefCell::new(Wheel::new(Instant::now())),
-            alarms: Cell::new(0),
+            timers: Cell::new(0),
             stats,
         }),
     }
@@ -104,7 +104,7 @@ pub struct Puppet {
     pub listening: Mutex<Vec<String>>,
     /// How many publications are to be refused next.
     pub refuses: AtomicU32,
-    pub deaf: AtomicBool,
+    pub reads_paused: AtomicBool,
     /// What was published, and when by the clock of the runtime.
     pub published: Mutex<Vec<(tokio::time::Instant, String)>>,
 }
@@ -187,14 +187,14 @@ impl Broker for Puppet {
         Vec::new()
     }
     fn is_heard(&self, _: &Target) -> bool {
-        !self.deaf.load(Relaxed)
+        !self.reads_paused.load(Relaxed)
     }
     fn tick(&self, _: Instant) {}
 }
 
 /// A member of a shard that keeps what it gets.
 pub struct Listener {
-    pub outbox: Rc<Outbox>,
+    pub connection: Rc<Connection>,
     pub membership: Membership,
 }
 
@@ -215,7 +215,7 @@ impl Listener {
             started: Instant::now(),
             traffic: Traffic::default(),
         });
-        let style = Style {
+        let profile = ConnectionProfile {
             form: Form {
                 body: Body::Raw,
                 framing: Framing::Bare,
@@ -223,16 +223,19 @@ impl Listener {
             pings: Pings::None,
         };
         let heartbeat = Heartbeat::start(info.started, Duration::from_secs(60));
-        let outbox = Outbox::for_body(info, shard.common().clone(), style, heartbeat);
-        let membership = shard.join(outbox.clone(), false);
-        Self { outbox, membership }
+        let connection = Connection::for_body(info, shard.config().clone(), profile, heartbeat);
+        let membership = shard.join(connection.clone(), false);
+        Self {
+            connection,
+            membership,
+        }
     }
 
     /// What came so far: offset and text.
     pub fn taken(&self) -> Vec<(u64, String)> {
         let mut taken = Vec::new();
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-        while let std::task::Poll::Ready(Some(frame)) = self.outbox.poll_take(&mut cx) {
+        while let std::task::Poll::Ready(Some(frame)) = self.connection.poll_take(&mut cx) {
             if let Frame::Shared { publication, .. } = &frame {
                 let item = publication.item().expect("a message");
                 let text = String::from_utf8_lossy(item.payload.as_bytes()).into_owned();

@@ -395,7 +395,7 @@ async fn who_is_left_out_hears_nothing(rig: Rig) {
         listener.membership.join(&"room".into());
     }
     let mut draft = Draft::new(Target::Channel("room".into()), text("mine"));
-    draft.exclude = Box::new([sender.outbox.info().id]);
+    draft.exclude = Box::new([sender.connection.info().id]);
     rig.broker.publish(draft).await.expect("room");
     rig.broker
         .publish(Draft::new(Target::Channel("room".into()), text("all")))

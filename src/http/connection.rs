@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{AppState, State, cors, entrance, plain};
 use crate::{
+    connection::info::TransportKind,
     hub::emulation::Commands,
     protocol::{self, Encoding},
     publication::Framing,
@@ -18,7 +19,7 @@ use crate::{
         handshake::{self, Refusal},
         pull::Pull,
     },
-    transport::{handover::HandOver, info::TransportKind},
+    transport::handover::HandOver,
 };
 
 /// Bytes of a request body (protocol page, part 7).
@@ -202,7 +203,7 @@ fn stream(
             opening, way, token, shard, &state.hub, commands,
         ))
     })();
-    let (outbox, session) = match begun {
+    let (connection, session) = match begun {
         Ok(begun) => begun,
         Err(refusal) => return entrance::refuse(request, state, &refusal),
     };
@@ -215,7 +216,7 @@ fn stream(
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(Pull::new(head, outbox, session.recipient()));
+        .streaming(Pull::new(head, connection, session.recipient()));
     plain::unframed(request, &mut answer);
     cors::share(request, state, answer.headers_mut());
     answer

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, http::Version, http::header};
 use serde_json::{Map, Value, json};
 
 use super::{State, peer_ip};
-use crate::{transport::address, transport::info::TransportKind};
+use crate::{connection::info::TransportKind, transport::address};
 
 /// Headers whose values are secrets.
 const SECRET: [&str; 6] = [

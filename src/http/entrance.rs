@@ -13,6 +13,7 @@ use crate::{
     close::Close,
     codec::deflate,
     config::Namespace,
+    connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
     hooks::Caller,
     hub::{Action, Permission, identity::Identity, replay::Since},
     id::SessionId,
@@ -25,11 +26,7 @@ use crate::{
         resume::Resume,
     },
     shard::Shard,
-    transport::{
-        address,
-        handover::Upgradable,
-        info::{TEXT_BYTES_MAX, TransportKind, cut},
-    },
+    transport::{address, handover::Upgradable},
 };
 
 /// The client's address, as trusted proxies tell it.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{AppState, State, cors, entrance, plain};
 use crate::{
     close::{Close, Ending},
+    connection::{info::TransportKind, outbox::Frame},
     hub::replay::Since,
     id::Position,
     registry::ChannelName,
@@ -21,7 +22,6 @@ use crate::{
         feed::{self, Feed, Replayed, poll_message},
         plain::{Attached, PlainSession, read_past},
     },
-    transport::{info::TransportKind, queue::Frame},
 };
 
 /// How long a poll waits for more once it has something, so that a burst is one answer.
@@ -86,7 +86,7 @@ async fn wait(
     }
     // Faster than this, and the rest is for the next poll.
     while messages.json.len() <= limits.outbox_bytes {
-        match timeout_at(deadline, poll_fn(|cx| attached.outbox().poll_take(cx))).await {
+        match timeout_at(deadline, poll_fn(|cx| attached.connection().poll_take(cx))).await {
             Err(_) => break,
             Ok(Some(frame)) => {
                 if messages.take(&frame) {
@@ -94,7 +94,7 @@ async fn wait(
                 }
             }
             Ok(None) => {
-                if let Some(close) = refused(attached.outbox().ending(), &messages) {
+                if let Some(close) = refused(attached.connection().ending(), &messages) {
                     return Err(Box::new(plain::closed(&close)));
                 }
                 break;

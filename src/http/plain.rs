@@ -16,11 +16,11 @@ use bytes::Bytes;
 
 use crate::{
     close::Close,
+    connection::info::TransportKind,
     hub::{identity::NoIdentity, meter::UserPermit},
     metrics::{Limited, Refused},
     protocol::ReplyError,
     session::{endpoint::Query, handshake::Refusal, opening::Opening, plain::PlainOpening},
-    transport::info::TransportKind,
 };
 
 /// Seconds after which who found no room is to come again.

@@ -20,16 +20,16 @@ use super::{AppState, State, cors, entrance, plain};
 use crate::{
     close::Ending,
     codec::Opcode,
+    connection::{
+        info::TransportKind,
+        outbox::{Frame, FrameKind},
+    },
     id::Position,
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
     session::{
         feed::{self, Feed, Replayed},
         plain::{Attached, PlainSession},
-    },
-    transport::{
-        info::TransportKind,
-        queue::{Frame, Kind},
     },
 };
 
@@ -128,9 +128,10 @@ impl Events {
         match frame {
             Frame::Shared { publication, .. } => self.put_publication(publication, frame, chunk),
             Frame::Own {
-                kind: Kind::Close, ..
+                kind: FrameKind::Close,
+                ..
             } => {
-                if let Some(Ending::ByServer(close)) = self.attached.outbox().ending() {
+                if let Some(Ending::ByServer(close)) = self.attached.connection().ending() {
                     let said = serde_json::json!({ "code": close.code, "reason": close.reason });
                     chunk.extend_from_slice(b"event: close\n");
                     event(chunk, None, said.to_string().as_bytes());
@@ -158,7 +159,11 @@ impl Events {
         }
         let id = self.feed.has(channel).then(|| self.feed.since());
         if self.envelope {
-            event(chunk, id.as_deref(), self.attached.outbox().bytes_of(frame));
+            event(
+                chunk,
+                id.as_deref(),
+                self.attached.connection().bytes_of(frame),
+            );
         } else {
             event(chunk, id.as_deref(), &feed::plain_data(item));
         }
@@ -188,7 +193,7 @@ impl Stream for Events {
         let mut chunk = BytesMut::new();
         this.put_missed(&mut chunk);
         while chunk.len() < CHUNK_BYTES {
-            match this.attached.outbox().poll_take(cx) {
+            match this.attached.connection().poll_take(cx) {
                 Poll::Ready(Some(frame)) => this.put(&frame, &mut chunk),
                 Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
                 Poll::Pending if chunk.is_empty() => return Poll::Pending,

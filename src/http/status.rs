@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use super::{State, auth};
 use crate::{
     close::Close,
+    connection::info::SessionInfo,
     id::SessionId,
     server::{Filter, GetOverview, ListSessions, PushStatus, poll::PollStatus},
     shard::Kick,
-    transport::info::SessionInfo,
 };
 
 const PAGE_DEFAULT: usize = 100;

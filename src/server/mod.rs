@@ -19,7 +19,7 @@ use self::directory::Directory;
 pub use self::directory::{Filter, Page};
 use self::push::IntervalPush;
 pub use self::push::PushStatus;
-use crate::{broker::Broker, close::Ending, config, id::SessionId, transport::info::SessionInfo};
+use crate::{broker::Broker, close::Ending, config, connection::info::SessionInfo, id::SessionId};
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
 #[derive(Debug, Default)]

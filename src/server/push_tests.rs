@@ -85,7 +85,7 @@ fn nobody_listens_nothing_is_done() {
     paused(async {
         let (recorder, server) = start(1, "x", false);
         recorder
-            .deaf
+            .reads_paused
             .store(true, std::sync::atomic::Ordering::Relaxed);
         pass(10).await;
         assert!(recorder.published.lock().unwrap().is_empty());

@@ -15,11 +15,11 @@ use bytes::Bytes;
 
 use crate::{
     close::Ending,
+    connection::info::SessionInfo,
     hooks::{Event, now_ms},
     hub::Hub,
     protocol::ClientInfo,
     registry::ChannelName,
-    transport::info::SessionInfo,
 };
 
 /// Runs a future to its end: now, if nothing in it waits, else beside everything else on this thread.

@@ -8,9 +8,9 @@ use std::{
 
 use crate::{
     admission::Permit,
+    connection::info::{SessionInfo, Traffic, TransportKind},
     hooks::Caller,
     id::SessionId,
-    transport::info::{SessionInfo, Traffic, TransportKind},
 };
 
 /// What is known of the client before it has said anything.

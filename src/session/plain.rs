@@ -14,12 +14,12 @@ use super::{
 };
 use crate::{
     broker::Refused,
+    connection::{Connection, ConnectionProfile, Pings},
     heartbeat::Heartbeat,
     hub::{Hub, identity::Identity, meter::UserPermit},
     publication::{Body, Form, Framing},
     registry::ChannelName,
     shard::{Notice, Shard},
-    transport::outbox::{Outbox, Pings, Style},
 };
 
 /// What the request of a plain session has settled.
@@ -52,14 +52,14 @@ impl PlainSession {
     /// Begins a session on this thread, whose shard it joins.
     #[must_use]
     pub fn start(plain: PlainOpening, shard: &Rc<Shard>, hub: &Arc<Hub>) -> Attached {
-        let common = shard.common();
+        let config = shard.config();
         let info = plain.opening.info(shard.id().0);
         // Comment lines of clients that came together are spread over the interval.
-        let phase = common
-            .rhythm
+        let phase = config
+            .heartbeat
             .ping_interval
             .mul_f64(plain.opening.id.fraction());
-        let style = Style {
+        let profile = ConnectionProfile {
             form: Form {
                 body: if plain.envelope {
                     Body::Envelope
@@ -78,10 +78,10 @@ impl PlainSession {
             let _ = info.user.set(plain.identity.user.as_str().into());
         }
         let heartbeat = Heartbeat::start(info.started, phase);
-        let outbox = Outbox::for_body(info, common.clone(), style, heartbeat);
+        let connection = Connection::for_body(info, config.clone(), profile, heartbeat);
         // A message that comes by several channels is sorted out where positions are kept, since each of them moves on.
         let (user, permit) = (Some(plain.user), plain.opening.permit);
-        let mut standing = Standing::begin(hub, shard, outbox.clone(), false, user, permit);
+        let mut standing = Standing::begin(hub, shard, connection.clone(), false, user, permit);
         standing.identify(&plain.identity);
         let resumes = standing.enter(plain.channels);
         let (past, read) = oneshot::channel();
@@ -98,7 +98,7 @@ impl PlainSession {
             session
         });
         Attached {
-            outbox,
+            connection,
             session: address.recipient(),
             past: Some(read),
         }
@@ -182,7 +182,7 @@ impl Handler<Notice> for PlainSession {
 
 /// The client's end of a session.
 pub struct Attached {
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     session: Recipient<Notice>,
     past: Option<oneshot::Receiver<Past>>,
 }
@@ -190,8 +190,8 @@ pub struct Attached {
 impl Attached {
     /// What the session is sent.
     #[must_use]
-    pub fn outbox(&self) -> &Rc<Outbox> {
-        &self.outbox
+    pub fn connection(&self) -> &Rc<Connection> {
+        &self.connection
     }
 
     /// What was missed; to be asked for once, before anything is taken from the outbox.

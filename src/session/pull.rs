@@ -13,7 +13,7 @@ use actix::Recipient;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::{shard::Notice, transport::outbox::Outbox};
+use crate::{connection::Connection, shard::Notice};
 
 /// Bytes that are gathered into one chunk, so that a burst leaves in few writes.
 const CHUNK_BYTES: usize = 16 * 1024;
@@ -21,17 +21,21 @@ const CHUNK_BYTES: usize = 16 * 1024;
 /// The body.
 pub struct Pull {
     head: Option<Bytes>,
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     session: Recipient<Notice>,
 }
 
 impl Pull {
     /// A body that begins with `head` and goes on with whatever comes into the outbox, as its frames are.
     #[must_use]
-    pub fn new(head: Option<Bytes>, outbox: Rc<Outbox>, session: Recipient<Notice>) -> Self {
+    pub fn new(
+        head: Option<Bytes>,
+        connection: Rc<Connection>,
+        session: Recipient<Notice>,
+    ) -> Self {
         Self {
             head,
-            outbox,
+            connection,
             session,
         }
     }
@@ -47,9 +51,9 @@ impl Stream for Pull {
         }
         let mut chunk = BytesMut::new();
         loop {
-            match this.outbox.poll_take(cx) {
+            match this.connection.poll_take(cx) {
                 Poll::Ready(Some(frame)) => {
-                    chunk.extend_from_slice(this.outbox.bytes_of(&frame));
+                    chunk.extend_from_slice(this.connection.bytes_of(&frame));
                     if chunk.len() >= CHUNK_BYTES {
                         return Poll::Ready(Some(Ok(chunk.freeze())));
                     }

@@ -1,6 +1,6 @@
 //! The session of a raw endpoint: text and bytes as they are, no protocol above WebSocket.
 //!
-//! It never writes to the socket itself: it pushes into its [`Outbox`]. It leaves every table exactly once, at the latest when it
+//! It never writes to the socket itself: it pushes into its [`Connection`]. It leaves every table exactly once, at the latest when it
 //! is dropped, which is also what happens if one of its handlers panics. While the backend or the broker is asked, nothing
 //! more is read from its client, which keeps the client's messages in order and lets nobody else wait.
 
@@ -25,6 +25,7 @@ use crate::{
     close::Close,
     codec::{Decoder, Opcode, Violation},
     config::{HookFailureAction, OnMessage},
+    connection::{Connection, ConnectionProfile, reader::Reader, socket::Socket},
     heartbeat::Heartbeat,
     hooks::{Answer, Caller},
     hub::{
@@ -35,11 +36,6 @@ use crate::{
     publication::Payload,
     registry::ChannelName,
     shard::{Notice, Shard},
-    transport::{
-        outbox::{Outbox, Style},
-        reader::Reader,
-        socket::Socket,
-    },
 };
 
 /// What the request of a raw session has settled.
@@ -61,7 +57,7 @@ pub struct RawOpening {
 /// The actor.
 pub struct Session {
     standing: Standing,
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     endpoint: Arc<Endpoint>,
     /// To whom its messages are relayed; empty where it may speak to nobody.
     audience: Arc<[ChannelName]>,
@@ -83,20 +79,20 @@ impl Session {
         read_buf: BytesMut,
     ) {
         let now = Instant::now();
-        let common = shard.common();
+        let config = shard.config();
         let info = raw.opening.info(shard.id().0);
         let mut caller = raw.opening.caller("json", "json");
         // The first ping is spread over the interval, so that clients that came together do not answer together.
-        let phase = common
-            .rhythm
+        let phase = config
+            .heartbeat
             .ping_interval
             .mul_f64(raw.opening.id.fraction());
         let window_bits = raw.opening.window_bits;
-        let outbox = Outbox::new(
+        let connection = Connection::new(
             socket,
             info.clone(),
-            common.clone(),
-            Style::raw(window_bits, raw.envelope, raw.text_heartbeat),
+            config.clone(),
+            ConnectionProfile::raw(window_bits, raw.envelope, raw.text_heartbeat),
             Heartbeat::start(info.started, phase),
         );
         let (identity, refused) = match raw.identity {
@@ -117,7 +113,7 @@ impl Session {
         let mut standing = Standing::begin(
             hub,
             shard,
-            outbox.clone(),
+            connection.clone(),
             !raw.envelope,
             user.clone(),
             permit,
@@ -125,10 +121,10 @@ impl Session {
         let mut resumes = Vec::new();
         let mut audience: Arc<[ChannelName]> = Arc::default();
         if let Some(close) = refused {
-            outbox.close(close, now);
+            connection.close(close, now);
         } else {
             if let Some(greeting) = &raw.endpoint.settings.greeting {
-                outbox.reply(Opcode::Text, greeting.as_bytes());
+                connection.reply(Opcode::Text, greeting.as_bytes());
             }
             standing.identify(&identity);
             audience = audience_of(&raw.endpoint, &raw.channels);
@@ -139,14 +135,14 @@ impl Session {
         }
         let limits = &hub.settings.limits;
         let decoder = Decoder::new(limits.message_bytes, window_bits.is_some());
-        let reader = Reader::new(outbox.clone(), decoder, read_buf);
+        let reader = Reader::new(connection.clone(), decoder, read_buf);
         let mut meter = Meter::new(limits.messages_per_second, limits.messages_burst(), now);
         meter.set_user(user);
         let asks = matches!(raw.endpoint.settings.on_message, OnMessage::Hook { .. });
         let caller = asks.then(|| Box::new(caller));
         let session = Self {
             standing,
-            outbox,
+            connection,
             endpoint: raw.endpoint,
             audience,
             resumes,
@@ -165,32 +161,32 @@ impl Session {
     }
 
     fn on_data(&mut self, payload: Payload, ctx: &mut Context<Self>) {
-        self.outbox.count_message_in();
+        self.connection.count_message_in();
         if self.meter.take(Instant::now()) != Toll::Pass {
             self.standing
                 .hub()
                 .metrics
                 .limited(crate::metrics::Limited::Messages);
             let close = Close::new(3013, "too many requests");
-            return self.outbox.close(close, Instant::now());
+            return self.connection.close(close, Instant::now());
         }
         match &self.endpoint.settings.on_message {
             OnMessage::Ignore => {}
-            OnMessage::Echo => self.outbox.reply(payload.opcode(), payload.as_bytes()),
+            OnMessage::Echo => self.connection.reply(payload.opcode(), payload.as_bytes()),
             OnMessage::Reply(template) => {
                 let reply = fill_message(template, payload.as_bytes());
-                self.outbox.reply(payload.opcode(), &reply);
+                self.connection.reply(payload.opcode(), &reply);
             }
             OnMessage::Relay { .. } if self.audience.is_empty() => {
                 let close = Close::new(3507, "permission denied: publish");
-                self.outbox.close(close, Instant::now());
+                self.connection.close(close, Instant::now());
             }
             OnMessage::Relay { relay_self } => {
                 let drafts = relay_drafts(
                     self.standing.hub(),
                     &self.audience,
                     &payload,
-                    (!relay_self).then(|| self.outbox.info().id),
+                    (!relay_self).then(|| self.connection.info().id),
                 );
                 self.relay(drafts, ctx);
             }
@@ -217,7 +213,7 @@ impl Session {
 
     fn relayed(&mut self, result: Result<(), Refused>) {
         if let Err(Refused::Busy) = result {
-            self.outbox.close(Close::TRY_AGAIN, Instant::now());
+            self.connection.close(Close::TRY_AGAIN, Instant::now());
         }
     }
 
@@ -231,12 +227,12 @@ impl Session {
         let Some(caller) = self.caller.clone() else {
             return;
         };
-        self.outbox.set_busy(true);
+        self.connection.set_busy(true);
         let hub = self.standing.hub().clone();
         let path = self.endpoint.path.clone();
         let asking = async move { hub.hooks.message(&caller, &path, payload).await };
         ctx.wait(asking.into_actor(self).map(move |answer, session, _| {
-            session.outbox.set_busy(false);
+            session.connection.set_busy(false);
             session.answered(answer, &on_failure);
         }));
     }
@@ -245,10 +241,10 @@ impl Session {
         match answer_messages(answer, on_failure) {
             Ok(messages) => {
                 for message in messages {
-                    self.outbox.reply(message.opcode(), message.as_bytes());
+                    self.connection.reply(message.opcode(), message.as_bytes());
                 }
             }
-            Err(close) => self.outbox.close(close, Instant::now()),
+            Err(close) => self.connection.close(close, Instant::now()),
         }
         self.standing.membership().flush();
     }
@@ -276,21 +272,23 @@ impl Session {
         ctx.wait(replaying.into_actor(self).map(|replays, session, _| {
             for (channel, replay) in replays {
                 let Ok(replay) = replay else {
-                    session.outbox.close(Close::TRY_AGAIN, Instant::now());
+                    session.connection.close(Close::TRY_AGAIN, Instant::now());
                     return;
                 };
                 for item in &replay.items {
                     if session.envelope {
                         let text = super::resume::envelope(&channel, item, replay.top.epoch);
-                        session.outbox.reply(Opcode::Text, &text);
+                        session.connection.reply(Opcode::Text, &text);
                     } else {
                         let payload = &item.payload;
-                        session.outbox.reply(payload.opcode(), payload.as_bytes());
+                        session
+                            .connection
+                            .reply(payload.opcode(), payload.as_bytes());
                     }
                 }
                 if session.envelope {
                     let text = super::resume::told(&channel, &replay);
-                    session.outbox.reply(Opcode::Text, &text);
+                    session.connection.reply(Opcode::Text, &text);
                 }
                 session.standing.membership().go_live(
                     &channel,
@@ -337,11 +335,12 @@ impl StreamHandler<Result<ws::Message, Violation>> for Session {
         match item {
             Ok(ws::Message::Text(text)) => self.on_data(Payload::Text(text), ctx),
             Ok(ws::Message::Binary(bytes)) => self.on_data(Payload::Binary(bytes), ctx),
-            Ok(ws::Message::Ping(payload)) => self.outbox.pong(&payload),
+            Ok(ws::Message::Ping(payload)) => self.connection.pong(&payload),
             // That it came is all that counts, and the reader has noted it.
             Ok(ws::Message::Pong(_)) => {}
             Ok(ws::Message::Close(reason)) => {
-                self.outbox.answer_close(close_of(reason), Instant::now());
+                self.connection
+                    .answer_close(close_of(reason), Instant::now());
                 self.standing.leave();
             }
             // The server ended it: a limit, a timeout, a kick, a drain.
@@ -350,7 +349,7 @@ impl StreamHandler<Result<ws::Message, Violation>> for Session {
             Ok(ws::Message::Continuation(_)) => {}
             Err(violation) => {
                 let close = Close::new(violation.close_code(), violation.to_string());
-                self.outbox.fail(close, Instant::now());
+                self.connection.fail(close, Instant::now());
                 self.standing.leave();
             }
         }

@@ -13,12 +13,12 @@ use crate::{
     admission::Admission,
     broker::Broker,
     config::RawEndpoint,
+    connection::info::TransportKind,
     id::SessionId,
     metrics::Metrics,
     server::SessionCounts,
     shard::Shards,
     testing::{self, Puppet},
-    transport::info::TransportKind,
 };
 
 #[test]

@@ -14,6 +14,7 @@ use super::{attendance::Attendance, resume::Resume};
 use crate::{
     admission::Permit,
     close::{Close, Ending},
+    connection::Connection,
     hub::{
         Hub,
         identity::{Identity, seconds_until},
@@ -22,13 +23,12 @@ use crate::{
     registry::ChannelName,
     server::{Closed, Opened},
     shard::{Membership, Notice, Order, Shard, Wishes},
-    transport::outbox::Outbox,
 };
 
 /// The place.
 pub struct Standing {
     hub: Arc<Hub>,
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     membership: Membership,
     attendance: Attendance,
     expire_at: Option<u64>,
@@ -44,18 +44,18 @@ impl Standing {
     pub fn begin(
         hub: &Arc<Hub>,
         shard: &Rc<Shard>,
-        outbox: Rc<Outbox>,
+        connection: Rc<Connection>,
         once: bool,
         user: Option<UserPermit>,
         permit: Permit,
     ) -> Self {
-        let info = outbox.info().clone();
-        let membership = shard.join(outbox.clone(), once);
+        let info = connection.info().clone();
+        let membership = shard.join(connection.clone(), once);
         hub.server.do_send(Opened(info.clone()));
         Self {
             hub: hub.clone(),
             attendance: Attendance::new(hub.clone(), info),
-            outbox,
+            connection,
             membership,
             expire_at: None,
             _user: user,
@@ -71,8 +71,8 @@ impl Standing {
 
     /// Where its messages go.
     #[must_use]
-    pub fn outbox(&self) -> &Rc<Outbox> {
-        &self.outbox
+    pub fn connection(&self) -> &Rc<Connection> {
+        &self.connection
     }
 
     /// Its membership of the shard.
@@ -87,7 +87,7 @@ impl Standing {
         self.membership.enter_user(&identity.user);
         // Orders reach it from here on; what was ordered while it was being found out who it is has passed it by.
         if self.hub.tokens.revocations().is_blocked(&identity.user) {
-            self.outbox.close(Close::BLOCKED, Instant::now());
+            self.connection.close(Close::BLOCKED, Instant::now());
         }
         self.attendance.begin(&identity.user, identity.info.clone());
     }
@@ -126,10 +126,10 @@ impl Standing {
     pub fn obey(&mut self, notice: &Notice) {
         let now = Instant::now();
         match notice {
-            Notice::Missed(_) => self.outbox.close(Close::INSUFFICIENT_STATE, now),
-            Notice::Gone => self.outbox.end(Ending::Lost),
+            Notice::Missed(_) => self.connection.close(Close::INSUFFICIENT_STATE, now),
+            Notice::Gone => self.connection.end(Ending::Lost),
             Notice::Order(order) => match &**order {
-                Order::Disconnect(close) => self.outbox.close(close.clone(), now),
+                Order::Disconnect(close) => self.connection.close(close.clone(), now),
                 Order::Subscribe(subscription) => {
                     let channel: ChannelName = subscription.channel.as_str().into();
                     if self.membership.join(&channel) {
@@ -160,7 +160,7 @@ impl Standing {
     /// Its identity is over.
     pub fn expire(&self) {
         let close = Close::new(3005, "token expired");
-        self.outbox.close(close, Instant::now());
+        self.connection.close(close, Instant::now());
         self.membership.flush();
     }
 
@@ -181,11 +181,11 @@ impl Standing {
             let ending = if std::thread::panicking() {
                 Ending::ByServer(Close::INTERNAL)
             } else {
-                self.outbox.ending().unwrap_or(Ending::Lost)
+                self.connection.ending().unwrap_or(Ending::Lost)
             };
             self.attendance.end(&ending);
             self.hub.server.do_send(Closed {
-                session: self.outbox.info().id,
+                session: self.connection.info().id,
                 ending,
             });
         }

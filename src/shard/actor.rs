@@ -11,11 +11,11 @@ use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 use super::{Notice, Order, Shard, Who, handle::Load, user_channel};
 use crate::{
     close::{Close, Ending},
+    connection::TimerId,
     heartbeat::TICK,
     id::SessionId,
     publication::Publication,
     registry::SessionKey,
-    transport::outbox::Alarm,
 };
 
 /// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
@@ -82,7 +82,7 @@ pub struct ShardActor {
     deliveries: usize,
     /// When the wheel was last looked at.
     ticked: Instant,
-    due: Vec<Alarm>,
+    due: Vec<TimerId>,
 }
 
 impl ShardActor {
@@ -108,11 +108,11 @@ impl ShardActor {
         let now = Instant::now();
         self.ticked = now;
         let mut due = std::mem::take(&mut self.due);
-        self.shard.common.wheel.borrow_mut().expire(now, &mut due);
+        self.shard.config.wheel.borrow_mut().expire(now, &mut due);
         let seats = self.shard.seats.borrow();
         for (key, number) in due.drain(..) {
             if let Some(seat) = seats.get(key as usize) {
-                seat.outbox.on_alarm(number, now);
+                seat.connection.on_timer(number, now);
             }
         }
         self.due = due;
@@ -127,10 +127,10 @@ impl ShardActor {
         let now = Instant::now();
         let seats = self.shard.seats.borrow();
         for &(key, id) in &plan.keys[plan.closed..due] {
-            let outbox = seats.get(key as usize).map(|seat| &seat.outbox);
-            if let Some(outbox) = outbox.filter(|outbox| outbox.info().id == id) {
-                outbox.close(plan.drain.close.clone(), now);
-                outbox.flush(now);
+            let connection = seats.get(key as usize).map(|seat| &seat.connection);
+            if let Some(connection) = connection.filter(|connection| connection.info().id == id) {
+                connection.close(plan.drain.close.clone(), now);
+                connection.flush(now);
             }
         }
         drop(seats);
@@ -205,7 +205,7 @@ impl Handler<Drain> for ShardActor {
         let seats = self.shard.seats.borrow();
         let keys = seats
             .iter()
-            .map(|(key, seat)| (key as SessionKey, seat.outbox.info().id))
+            .map(|(key, seat)| (key as SessionKey, seat.connection.info().id))
             .collect();
         drop(seats);
         let plan = DrainPlan {
@@ -223,7 +223,7 @@ impl Handler<Cut> for ShardActor {
 
     fn handle(&mut self, _: Cut, _: &mut Self::Context) {
         for (_, seat) in self.shard.seats.borrow().iter() {
-            seat.outbox.end(Ending::ByServer(Close::RESTART));
+            seat.connection.end(Ending::ByServer(Close::RESTART));
         }
     }
 }
@@ -237,8 +237,8 @@ impl Handler<Kick> for ShardActor {
         let found = key.and_then(|key| seats.get(key as usize));
         if let Some(seat) = found {
             let now = Instant::now();
-            seat.outbox.close(kick.close, now);
-            seat.outbox.flush(now);
+            seat.connection.close(kick.close, now);
+            seat.connection.flush(now);
         }
         found.is_some()
     }
@@ -265,7 +265,7 @@ impl Handler<Tell> for ShardActor {
         };
         let mut told = 0;
         for seat in keys.iter().filter_map(|&key| seats.get(key as usize)) {
-            let id = seat.outbox.info().id;
+            let id = seat.connection.info().id;
             let is_the_user = who.user.as_deref().is_none_or(|user| {
                 let registry = self.shard.registry.borrow();
                 let key = self.shard.by_id.borrow().get(&id).copied();

@@ -7,9 +7,9 @@ use slab::Slab;
 
 use super::{Notice, Seat, Shard, subscriber::Verdict};
 use crate::{
+    connection::outbox::SharedPublication,
     publication::{Delta, Publication},
     registry::{Registry, SessionKey, Slot},
-    transport::queue::SharedPublication,
 };
 
 /// One publication's way to its receivers.
@@ -30,8 +30,8 @@ impl Delivery<'_> {
         slot: Slot,
         shared: &SharedPublication,
     ) {
-        let outbox = &seat.outbox;
-        let excluded = shared.excludes(outbox.info().id);
+        let connection = &seat.connection;
+        let excluded = shared.excludes(connection.info().id);
         let (delta, policy) = if slot == Slot::NONE {
             if excluded || shared.item().is_none() {
                 return;
@@ -52,15 +52,15 @@ impl Delivery<'_> {
             return;
         }
         let form = match delta {
-            Delta::Off => outbox.style().form,
-            _ => outbox.style().form.with_delta(delta),
+            Delta::Off => connection.profile().form,
+            _ => connection.profile().form.with_delta(delta),
         };
         let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, &lost);
-        if !outbox.push(shared, form, policy, self.now, lost) {
+        if !connection.push(shared, form, policy, self.now, lost) {
             return;
         }
         if self.at_once {
-            outbox.flush(self.now);
+            connection.flush(self.now);
         } else {
             self.shard.dirty.borrow_mut().push(key);
         }

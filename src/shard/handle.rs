@@ -16,9 +16,9 @@ use actix::{Addr, Handler, Message};
 use super::{Shard, actor::ShardActor};
 use crate::{
     broker::Broker,
+    connection::ConnectionConfig,
     id::ShardId,
     metrics::{Metrics, WorkerStats},
-    transport::outbox::Common,
 };
 
 /// How a shard's queue is bounded (`limits.shard_queue`, `limits.shard_queue_bytes`).
@@ -92,7 +92,7 @@ pub struct ShardSettings {
     /// Bounds of its mailbox.
     pub queue: QueueBounds,
     /// Makes what its outboxes share.
-    pub common: Box<dyn Fn(Arc<WorkerStats>) -> Common + Send + Sync>,
+    pub config: Box<dyn Fn(Arc<WorkerStats>) -> ConnectionConfig + Send + Sync>,
 }
 
 /// The shards of this process. Grows by one a worker thread; a worker is replaced only if its thread died, in
@@ -134,8 +134,8 @@ impl Shards {
         let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
         let id = ShardId(handles.len() as u32);
         let load = Arc::new(Load::default());
-        let common = (self.settings.common)(stats.clone());
-        let shard = Shard::new(id, common, broker);
+        let config = (self.settings.config)(stats.clone());
+        let shard = Shard::new(id, config, broker);
         let addr = ShardActor::start_for(shard.clone(), load.clone());
         handles.push(ShardHandle {
             addr,

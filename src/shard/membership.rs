@@ -116,7 +116,7 @@ impl Membership {
     /// Has the outbox written at the end of this turn, for replies that no read has led to.
     pub fn flush(&self) {
         if let Some(seat) = self.shard.seats.borrow().get(self.key as usize) {
-            seat.outbox.flush(Instant::now());
+            seat.connection.flush(Instant::now());
         }
     }
 

@@ -37,15 +37,15 @@ use self::{delivery::Delivery, subscriber::Subscriber};
 use crate::{
     broker::Broker,
     close::Close,
+    connection::{Connection, ConnectionConfig},
     id::{SessionId, ShardId},
     publication::{Publication, Target},
     registry::{ChannelName, Registry, SessionKey, Slot},
-    transport::outbox::{Common, Outbox},
 };
 
 /// A session's place in its shard.
 struct Seat {
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     /// Its actor, once it has started.
     inbox: Option<Recipient<Notice>>,
     /// Its client does not follow joins and leaves, and takes a message that goes to several of its channels once.
@@ -63,7 +63,7 @@ impl Seat {
 /// What belongs to one worker thread.
 pub struct Shard {
     id: ShardId,
-    common: Rc<Common>,
+    config: Rc<ConnectionConfig>,
     registry: RefCell<Registry>,
     subscribers: RefCell<Slab<Subscriber>>,
     seats: RefCell<Slab<Seat>>,
@@ -81,10 +81,10 @@ fn user_channel(user: &str) -> ChannelName {
 }
 
 impl Shard {
-    fn new(id: ShardId, common: Common, broker: Arc<dyn Broker>) -> Rc<Self> {
+    fn new(id: ShardId, config: ConnectionConfig, broker: Arc<dyn Broker>) -> Rc<Self> {
         Rc::new(Self {
             id,
-            common: Rc::new(common),
+            config: Rc::new(config),
             registry: RefCell::default(),
             subscribers: RefCell::default(),
             seats: RefCell::default(),
@@ -103,8 +103,8 @@ impl Shard {
 
     /// What this shard's outboxes share.
     #[must_use]
-    pub fn common(&self) -> &Rc<Common> {
-        &self.common
+    pub fn config(&self) -> &Rc<ConnectionConfig> {
+        &self.config
     }
 
     /// The broker that this shard listens to.
@@ -114,16 +114,16 @@ impl Shard {
     }
 
     /// Gives a session its place. It leaves when the membership is dropped.
-    pub fn join(self: &Rc<Self>, outbox: Rc<Outbox>, plain: bool) -> Membership {
-        let id = outbox.info().id;
+    pub fn join(self: &Rc<Self>, connection: Rc<Connection>, plain: bool) -> Membership {
+        let id = connection.info().id;
         let key = self.seats.borrow_mut().insert(Seat {
-            outbox: outbox.clone(),
+            connection: connection.clone(),
             inbox: None,
             plain,
         }) as SessionKey;
         self.registry.borrow_mut().add_session(key);
         self.by_id.borrow_mut().insert(id, key);
-        self.common.stats.sessions.add(1);
+        self.config.stats.sessions.add(1);
         let membership = Membership {
             shard: self.clone(),
             key,
@@ -131,9 +131,9 @@ impl Shard {
             member: Cell::new(true),
         };
         let now = Instant::now();
-        outbox.place(key, now);
+        connection.place(key, now);
         if let Some(close) = &*self.leaving.borrow() {
-            outbox.close(close.clone(), now);
+            connection.close(close.clone(), now);
         }
         membership
     }
@@ -162,12 +162,12 @@ impl Shard {
             self.unlisten(name);
         }
         self.count_channels();
-        self.common.stats.sessions.sub(1);
+        self.config.stats.sessions.sub(1);
     }
 
     fn count_channels(&self) {
         let channels = self.registry.borrow().channel_count();
-        self.common.stats.channels.set(channels as u64);
+        self.config.stats.channels.set(channels as u64);
     }
 
     /// Delivers what one turn of the mailbox brought. A single publication is queued and written receiver by receiver, so
@@ -233,7 +233,7 @@ impl Shard {
         let mut dirty = self.dirty.borrow_mut();
         for key in dirty.drain(..) {
             if let Some(seat) = seats.get(key as usize) {
-                seat.outbox.flush(now);
+                seat.connection.flush(now);
             }
         }
         if dirty.capacity() > 64 * 1024 {

@@ -30,7 +30,7 @@ impl Handler<MembersOf> for ShardActor {
         let (seats, registry) = (self.shard.seats.borrow(), self.shard.registry.borrow());
         let members = registry.members(&channel);
         let ids = members.filter_map(|(key, _)| seats.get(key as usize));
-        MessageResult(ids.map(|seat| seat.outbox.info().id).collect())
+        MessageResult(ids.map(|seat| seat.connection.info().id).collect())
     }
 }
 

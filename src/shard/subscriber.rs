@@ -6,9 +6,9 @@
 
 use crate::{
     config::SlowPolicy,
+    connection::outbox::SharedPublication,
     id::Position,
     publication::{Content, Delta, Publication},
-    transport::queue::SharedPublication,
 };
 
 /// Publications that wait while a history is read.

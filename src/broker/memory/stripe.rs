@@ -55,7 +55,7 @@ pub(super) struct Added {
 pub(super) struct Stripe {
     pub(super) channels: HashMap<ChannelName, Channel>,
     pub(super) keys: Keys,
-    alarms: BinaryHeap<Reverse<(Instant, ChannelName)>>,
+    timers: BinaryHeap<Reverse<(Instant, ChannelName)>>,
     presence: HashMap<ChannelName, HashMap<SessionId, Present>>,
     /// When the presences are next looked through for those who vanished without leaving.
     presence_look: Option<Instant>,
@@ -67,7 +67,7 @@ impl Stripe {
         Self {
             channels: HashMap::new(),
             keys: Keys::default(),
-            alarms: BinaryHeap::new(),
+            timers: BinaryHeap::new(),
             presence: HashMap::new(),
             presence_look: None,
             history_bytes,
@@ -79,7 +79,7 @@ impl Stripe {
         let channel = self.channels.entry(name.clone()).or_default();
         let stream = channel.stream.get_or_insert_with(|| {
             self.history_bytes.fetch_add(STREAM_BYTES, Relaxed);
-            self.alarms.push(Reverse((keep_until, name.clone())));
+            self.timers.push(Reverse((keep_until, name.clone())));
             Box::new(Stream {
                 epoch: Epoch::random(),
                 top: 0,
@@ -229,10 +229,10 @@ impl Stripe {
         self.keys.expire(now);
         self.expire_presence(now);
         for _ in 0..ALARMS_A_TURN {
-            if self.alarms.peek().is_none_or(|Reverse((at, _))| *at > now) {
+            if self.timers.peek().is_none_or(|Reverse((at, _))| *at > now) {
                 return;
             }
-            let Some(Reverse((_, name))) = self.alarms.pop() else {
+            let Some(Reverse((_, name))) = self.timers.pop() else {
                 return;
             };
             let Some(channel) = self.channels.get_mut(&name) else {
@@ -250,7 +250,7 @@ impl Stripe {
                 }
                 next = now + LISTENED_ALARM;
             }
-            self.alarms.push(Reverse((next, name)));
+            self.timers.push(Reverse((next, name)));
         }
     }
 
@@ -266,13 +266,13 @@ impl Stripe {
 
     /// When the next item or position here expires.
     pub(super) fn next_end(&self) -> Option<Instant> {
-        self.alarms.peek().map(|Reverse((at, _))| *at)
+        self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Takes one step to make room: the item that is next to expire goes, or the position of a channel without items that nobody
     /// listens to.
     pub(super) fn evict(&mut self) {
-        let Some(Reverse((at, name))) = self.alarms.pop() else {
+        let Some(Reverse((at, name))) = self.timers.pop() else {
             return;
         };
         let Some(channel) = self.channels.get_mut(&name) else {
@@ -293,7 +293,7 @@ impl Stripe {
                 next = at + LISTENED_ALARM;
             }
         }
-        self.alarms.push(Reverse((next, name)));
+        self.timers.push(Reverse((next, name)));
     }
 
     /// Drops everyone who vanished without leaving, once a minute; readers leave them out anyway.

@@ -12,12 +12,12 @@ use super::{
     request as r,
 };
 use crate::{
+    connection::info::SessionInfo,
     id::SessionId,
     protocol::ReplyError,
     registry::ChannelName,
     server::{Filter, ListSessions},
     shard::{ChannelsOf, CountMembers, MembersOf},
-    transport::info::SessionInfo,
 };
 
 /// Connections of a page, unless asked otherwise.

@@ -9,6 +9,7 @@ use super::charge;
 use crate::{
     broker::Refused,
     config::{HookFailureAction, OnMessage},
+    connection::info::TransportKind,
     http::{State, entrance, plain, raw},
     hub::identity::Identity,
     publication::{Item, Payload, data_field},
@@ -19,7 +20,6 @@ use crate::{
         message::{answer_messages, audience_of, fill_message, publish_patiently, relay_drafts},
         opening::Opening,
     },
-    transport::info::TransportKind,
 };
 
 /// Does what a message on the endpoint at `path` would do.

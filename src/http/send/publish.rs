@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 use super::charge;
 use crate::{
     broker::{Draft, Published, Version},
+    connection::info::TransportKind,
     hooks::PublishAnswer,
     http::{State, plain},
     hub::{
@@ -18,7 +19,6 @@ use crate::{
     publication::{Payload, json_string},
     registry::ChannelName,
     session::{endpoint::Query, opening::Opening},
-    transport::info::TransportKind,
 };
 
 /// Longest `Idempotency-Key`, in bytes.

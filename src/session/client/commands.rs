@@ -230,7 +230,7 @@ impl ClientSession {
             return self.end(Close::new(3508, "not available: no hooks.message is set"));
         }
         let (hub, caller, payload) = (self.hub.clone(), self.caller.clone(), self.payload(data));
-        let path = self.outbox.info().endpoint.clone();
+        let path = self.connection.info().endpoint.clone();
         let sending = async move { hub.hooks.message(&caller, &path, payload).await };
         self.later(ctx, sending, move |session, answer, _| match answer {
             Ok(messages) => {

@@ -7,6 +7,7 @@ use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use super::{ClientSession, Stage, begun::Begun};
 use crate::{
     close::Close,
+    connection::info::cut,
     hooks::Caller,
     hub::{
         Action, Hub, Permission,
@@ -16,7 +17,6 @@ use crate::{
     protocol::{ConnectRequest, ConnectResult, Outcome, Push, ReplyError},
     session::attendance::now_or_later,
     shard::ServerSubscription,
-    transport::info::cut,
 };
 
 /// The server's version, as clients are told.
@@ -54,9 +54,9 @@ impl ClientSession {
             Ok(answer) => self.identified(id, &request, answer, ctx),
             Err(asking) => {
                 // Nothing else of this client matters until it is known who it is.
-                self.outbox.set_busy(true);
+                self.connection.set_busy(true);
                 ctx.wait(asking.into_actor(self).map(move |answer, session, ctx| {
-                    session.outbox.set_busy(false);
+                    session.connection.set_busy(false);
                     session.identified(id, &request, answer, ctx);
                     session.membership.flush();
                 }));
@@ -84,7 +84,11 @@ impl ClientSession {
         };
         self.meter.set_user(Some(permit));
         if !identity.user.is_empty() {
-            let _ = self.outbox.info().user.set(identity.user.as_str().into());
+            let _ = self
+                .connection
+                .info()
+                .user
+                .set(identity.user.as_str().into());
         }
         self.caller.user.clone_from(&identity.user);
         self.caller.meta = identity.meta.clone();
@@ -131,7 +135,10 @@ impl ClientSession {
     }
 
     fn refuse_connect(&mut self, id: u32, why: &NoIdentity, ctx: &mut Context<Self>) {
-        log::info!("session {} may not connect: {why:?}", self.outbox.info().id);
+        log::info!(
+            "session {} may not connect: {why:?}",
+            self.connection.info().id
+        );
         let error = match why {
             NoIdentity::Expired => ReplyError::TOKEN_EXPIRED,
             NoIdentity::Invalid(_) => return self.end(Close::new(3500, "invalid token")),
@@ -199,7 +206,7 @@ impl ClientSession {
             return self.end(Close::new(3004, "server error: the history cannot be read"));
         }
         self.stage = Stage::Connected;
-        self.outbox.set_welcomed();
+        self.connection.set_welcomed();
         let epochs: Vec<String> = begun.iter().map(Begun::epoch).collect();
         let datas: Vec<_> = begun
             .iter()
@@ -222,7 +229,7 @@ impl ClientSession {
             .ceil() as u32;
         let expires = self.identity.by_token && self.identity.expire_at.is_some();
         let result = ConnectResult {
-            client: self.outbox.info().id.to_string(),
+            client: self.connection.info().id.to_string(),
             version: VERSION.to_string(),
             expires: expires && !self.way.one_way,
             ttl: self
@@ -259,7 +266,7 @@ impl ClientSession {
     /// What came behind the connect in the same frame.
     fn run_backlog(&mut self, ctx: &mut Context<Self>) {
         while let Some(command) = self.backlog.pop_front() {
-            if self.outbox.ending().is_some() {
+            if self.connection.ending().is_some() {
                 self.backlog.clear();
                 return;
             }

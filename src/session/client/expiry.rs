@@ -137,7 +137,7 @@ impl ClientSession {
             session.reply(
                 id,
                 &Outcome::Refresh {
-                    client: session.outbox.info().id.to_string(),
+                    client: session.connection.info().id.to_string(),
                     version: VERSION.to_string(),
                     expires: identity.expire_at.is_some(),
                     ttl: identity.expire_at.map_or(0, seconds_until),

@@ -39,6 +39,7 @@ use crate::{
     admission::Permit,
     close::{Close, Ending},
     codec::Violation,
+    connection::{Connection, info::TransportKind},
     hooks::Caller,
     hub::{
         Hub,
@@ -51,7 +52,6 @@ use crate::{
     registry::ChannelName,
     server::Closed,
     shard::Membership,
-    transport::{info::TransportKind, outbox::Outbox},
 };
 
 /// Where a session is between its first command and its work.
@@ -70,7 +70,7 @@ enum Stage {
 /// The actor.
 pub struct ClientSession {
     hub: Arc<Hub>,
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     membership: Membership,
     attendance: Attendance,
     way: Way,
@@ -101,7 +101,7 @@ pub struct ClientSession {
 impl ClientSession {
     /// Takes one frame's commands.
     fn on_frame(&mut self, frame: &Bytes, ctx: &mut Context<Self>) {
-        self.outbox.count_message_in();
+        self.connection.count_message_in();
         if self.way.one_way {
             return self.on_one_way(frame, ctx);
         }
@@ -110,12 +110,12 @@ impl ClientSession {
                 Ok(command) if self.stage == Stage::Connecting => self.backlog.push_back(command),
                 Ok(command) => self.on_command(command, ctx),
                 Err(malformed) => {
-                    log::debug!("session {}: {malformed}", self.outbox.info().id);
+                    log::debug!("session {}: {malformed}", self.connection.info().id);
                     let reason = format!("bad request: {malformed}");
                     self.end(Close::new(3501, reason));
                 }
             }
-            if self.outbox.ending().is_some() {
+            if self.connection.ending().is_some() {
                 return;
             }
         }
@@ -153,13 +153,13 @@ impl ClientSession {
             request,
             Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }
         );
-        if !is_free && self.outbox.is_deaf() {
+        if !is_free && self.connection.reads_paused() {
             self.hub.metrics.limited(Limited::Messages);
             return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
         }
         match request {
             Request::Pong => {
-                if !self.outbox.take_pong() {
+                if !self.connection.take_pong() {
                     self.end(Close::new(3501, "bad request: a pong without a ping"));
                 }
             }
@@ -202,7 +202,7 @@ impl ClientSession {
     fn add_pending(&mut self, change: isize) {
         self.pending = self.pending.saturating_add_signed(change);
         let full = self.pending >= self.hub.settings.limits.commands_pending.max(1);
-        self.outbox.set_busy(full);
+        self.connection.set_busy(full);
     }
 
     fn reply(&self, id: u32, outcome: &Outcome<'_>) {
@@ -211,7 +211,7 @@ impl ClientSession {
         }
         let mut message = Vec::new();
         protocol::encode_reply(self.way.encoding, id, outcome, &mut message);
-        self.outbox.message(&message);
+        self.connection.message(&message);
     }
 
     fn error(&self, id: u32, error: &ReplyError) {
@@ -222,12 +222,12 @@ impl ClientSession {
         let mut message = Vec::new();
         let one_way = self.way.one_way;
         protocol::encode_push(self.way.encoding, one_way, channel, push, &mut message);
-        self.outbox.message(&message);
+        self.connection.message(&message);
     }
 
     /// Ends the session: what was answered goes out, then the close.
     fn end(&self, close: Close) {
-        self.outbox.close(close, Instant::now());
+        self.connection.close(close, Instant::now());
     }
 
     /// Leaves every table; later calls do nothing.
@@ -236,14 +236,14 @@ impl ClientSession {
             let ending = if std::thread::panicking() {
                 Ending::ByServer(Close::INTERNAL)
             } else {
-                self.outbox.ending().unwrap_or(Ending::Lost)
+                self.connection.ending().unwrap_or(Ending::Lost)
             };
             self.place = None;
             self.subscriptions.clear();
             self.attendance.end(&ending);
             self.meter.set_user(None);
             self.hub.server.do_send(Closed {
-                session: self.outbox.info().id,
+                session: self.connection.info().id,
                 ending,
             });
         }
@@ -269,7 +269,7 @@ impl ClientSession {
     /// A streamed session ends with its body; when that never began to be asked for, by this.
     fn stop_if_streamed(&mut self, ctx: &mut Context<Self>) {
         let streamed = !matches!(
-            self.outbox.info().transport,
+            self.connection.info().transport,
             TransportKind::WebSocket
                 | TransportKind::WebSocketTls
                 | TransportKind::WebSocketUnix
@@ -288,14 +288,14 @@ impl Handler<Commands> for ClientSession {
     type Result = ();
 
     fn handle(&mut self, Commands(frame): Commands, ctx: &mut Self::Context) {
-        if self.outbox.ending().is_some() {
+        if self.connection.ending().is_some() {
             return;
         }
-        self.outbox.life(frame.len());
+        self.connection.on_activity(frame.len());
         self.on_frame(&frame, ctx);
         // Nothing pauses who posts without reading its stream.
-        if self.outbox.reply_cost() > self.hub.settings.limits.outbox_bytes {
-            self.outbox.fail(Close::SLOW, Instant::now());
+        if self.connection.reply_cost() > self.hub.settings.limits.outbox_bytes {
+            self.connection.fail(Close::SLOW, Instant::now());
         }
         self.membership.flush();
     }
@@ -312,17 +312,18 @@ impl StreamHandler<Result<ws::Message, Violation>> for ClientSession {
                     "bad request: JSON comes as text, Protobuf as binary",
                 ));
             }
-            (Ok(ws::Message::Ping(payload)), _) => self.outbox.pong(&payload),
+            (Ok(ws::Message::Ping(payload)), _) => self.connection.pong(&payload),
             (Ok(ws::Message::Pong(_) | ws::Message::Continuation(_)), _) => {}
             (Ok(ws::Message::Close(reason)), _) => {
-                self.outbox.answer_close(close_of(reason), Instant::now());
+                self.connection
+                    .answer_close(close_of(reason), Instant::now());
                 self.leave();
             }
             // The server ended it: a limit, a timeout, a kick, a drain.
             (Ok(ws::Message::Nop), _) => self.leave(),
             (Err(violation), _) => {
                 let close = Close::new(violation.close_code(), violation.to_string());
-                self.outbox.fail(close, Instant::now());
+                self.connection.fail(close, Instant::now());
                 self.leave();
             }
         }

@@ -32,7 +32,7 @@ impl ClientSession {
     fn obey(&mut self, order: &Order, ctx: &mut Context<Self>) {
         match order {
             Order::Disconnect(close) => self.end(close.clone()),
-            _ if self.stage != Stage::Connected || self.outbox.ending().is_some() => {}
+            _ if self.stage != Stage::Connected || self.connection.ending().is_some() => {}
             Order::Subscribe(subscription) => self.subscribe_by_order(subscription, ctx),
             Order::Unsubscribe {
                 channel,
@@ -68,7 +68,7 @@ impl Handler<Notice> for ClientSession {
             Notice::Missed(channel) => self.missed(&channel),
             Notice::Order(order) => self.obey(&order, ctx),
             Notice::Gone => {
-                self.outbox.end(Ending::Lost);
+                self.connection.end(Ending::Lost);
                 self.leave();
                 ctx.stop();
             }

@@ -126,7 +126,7 @@ impl ClientSession {
     /// Bytes that a recovery may bring now: with what waits already it must not run into the bound of the outbox.
     pub(super) fn recovery_left(&self) -> usize {
         let bytes_max = self.hub.settings.limits.recovery_bytes();
-        bytes_max.saturating_sub(self.outbox.reply_cost())
+        bytes_max.saturating_sub(self.connection.reply_cost())
     }
 
     fn serial_of(&self, channel: &str) -> u64 {

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::{ClientSession, Stage};
 use crate::{
     codec::Decoder,
+    connection::{Connection, ConnectionProfile, Pings, reader::Reader, socket::Socket},
     heartbeat::Heartbeat,
     hub::{Hub, emulation::Commands, identity::Identity, meter::Meter},
     protocol::Encoding,
@@ -20,11 +21,6 @@ use crate::{
     server::Opened,
     session::{attendance::Attendance, opening::Opening},
     shard::Shard,
-    transport::{
-        outbox::{Outbox, Pings, Style},
-        reader::Reader,
-        socket::Socket,
-    },
 };
 
 /// How a session of the protocol is carried.
@@ -39,8 +35,8 @@ pub struct Way {
 }
 
 impl Way {
-    fn style(self) -> Style {
-        Style {
+    fn profile(self) -> ConnectionProfile {
+        ConnectionProfile {
             form: Form {
                 body: Body::Client {
                     encoding: self.encoding,
@@ -77,16 +73,22 @@ impl ClientSession {
     ) {
         let info = opening.info(shard.id().0);
         let phase = shard
-            .common()
-            .rhythm
+            .config()
+            .heartbeat
             .ping_interval
             .mul_f64(opening.id.fraction());
         let deflate = opening.window_bits.is_some();
         let heartbeat = Heartbeat::start(info.started, phase);
-        let outbox = Outbox::new(socket, info, shard.common().clone(), way.style(), heartbeat);
+        let connection = Connection::new(
+            socket,
+            info,
+            shard.config().clone(),
+            way.profile(),
+            heartbeat,
+        );
         let decoder = Decoder::new(hub.settings.limits.message_bytes, deflate);
-        let reader = Reader::new(outbox.clone(), decoder, read_buf);
-        let session = Self::new(opening, way, token, shard, hub, outbox);
+        let reader = Reader::new(connection.clone(), decoder, read_buf);
+        let session = Self::new(opening, way, token, shard, hub, connection);
         Self::create(|ctx| {
             session.membership.set_inbox(ctx.address().recipient());
             ctx.add_stream(reader);
@@ -102,27 +104,28 @@ impl ClientSession {
         shard: &Rc<Shard>,
         hub: &Arc<Hub>,
         commands: Bytes,
-    ) -> (Rc<Outbox>, Addr<Self>) {
+    ) -> (Rc<Connection>, Addr<Self>) {
         let info = opening.info(shard.id().0);
         let phase = shard
-            .common()
-            .rhythm
+            .config()
+            .heartbeat
             .ping_interval
             .mul_f64(opening.id.fraction());
         let heartbeat = Heartbeat::start(info.started, phase);
-        let outbox = Outbox::for_body(info, shard.common().clone(), way.style(), heartbeat);
-        let session = Self::new(opening, way, token, shard, hub, outbox.clone());
+        let connection =
+            Connection::for_body(info, shard.config().clone(), way.profile(), heartbeat);
+        let session = Self::new(opening, way, token, shard, hub, connection.clone());
         let address = Self::create(|ctx| {
             let mut session = session;
             session.membership.set_inbox(ctx.address().recipient());
             if !way.one_way {
-                let id = session.outbox.info().id;
+                let id = session.connection.info().id;
                 session.place = Some(hub.emulated.enter(id, ctx.address().recipient()));
             }
             ctx.notify(Commands(commands));
             session
         });
-        (outbox, address)
+        (connection, address)
     }
 
     fn new(
@@ -131,18 +134,18 @@ impl ClientSession {
         token: Option<String>,
         shard: &Rc<Shard>,
         hub: &Arc<Hub>,
-        outbox: Rc<Outbox>,
+        connection: Rc<Connection>,
     ) -> Self {
         let (protocol, encoding) = way.protocol();
         let limits = &hub.settings.limits;
-        let info = outbox.info().clone();
+        let info = connection.info().clone();
         let _ = info.protocol.set(protocol);
         hub.server.do_send(Opened(info.clone()));
         Self {
-            membership: shard.join(outbox.clone(), false),
+            membership: shard.join(connection.clone(), false),
             attendance: Attendance::new(hub.clone(), info),
             hub: hub.clone(),
-            outbox,
+            connection,
             way,
             stage: Stage::New,
             identity: Identity::default(),

@@ -18,7 +18,7 @@ use bytes::{Buf, BytesMut};
 use futures_core::Stream;
 use tokio::io::ReadBuf;
 
-use super::outbox::{Outbox, Phase};
+use super::{Connection, Phase};
 use crate::{
     close::Ending,
     codec::{Decoder, Message, Violation},
@@ -34,7 +34,7 @@ thread_local! {
 /// The read half. Yields [`ws::Message::Nop`] once when the session was ended by someone else than its client, so
 /// that the actor learns of it; ends when the connection is over.
 pub struct Reader {
-    outbox: Rc<Outbox>,
+    connection: Rc<Connection>,
     decoder: Decoder,
     /// Bytes behind the first message of the last read.
     rest: BytesMut,
@@ -44,11 +44,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Reads from `outbox`'s socket, `read_buf` (what came with the handshake) first.
+    /// Reads from `connection`'s socket, `read_buf` (what came with the handshake) first.
     #[must_use]
-    pub fn new(outbox: Rc<Outbox>, decoder: Decoder, read_buf: BytesMut) -> Self {
+    pub fn new(connection: Rc<Connection>, decoder: Decoder, read_buf: BytesMut) -> Self {
         Self {
-            outbox,
+            connection,
             decoder,
             rest: read_buf,
             told: false,
@@ -103,11 +103,11 @@ impl Reader {
     /// Reads once; 0 is the end of input or a lost connection.
     fn poll_fill(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<usize> {
         let mut buf = ReadBuf::new(scratch);
-        match ready!(self.outbox.poll_read(cx, &mut buf)) {
+        match ready!(self.connection.poll_read(cx, &mut buf)) {
             Ok(()) => {
                 let n = buf.filled().len();
                 if n > 0 {
-                    self.outbox.life(n);
+                    self.connection.on_activity(n);
                 }
                 Poll::Ready(n)
             }
@@ -122,10 +122,10 @@ impl Stream for Reader {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            let mut phase = this.outbox.phase();
+            let mut phase = this.connection.phase();
             // While more of the same read is at hand, its replies join those that wait already.
-            if phase != Phase::Open || this.rest.is_empty() || this.outbox.is_deaf() {
-                phase = this.outbox.poll_write(cx, Instant::now());
+            if phase != Phase::Open || this.rest.is_empty() || this.connection.reads_paused() {
+                phase = this.connection.poll_write(cx, Instant::now());
             }
             match phase {
                 Phase::Ended => return Poll::Ready(None),
@@ -140,20 +140,20 @@ impl Stream for Reader {
                         continue;
                     }
                     // The client will say nothing more, but may still read what it is owed.
-                    if !this.outbox.is_done() {
+                    if !this.connection.is_done() {
                         return Poll::Pending;
                     }
-                    this.outbox.end(Ending::Lost);
+                    this.connection.end(Ending::Lost);
                     return Poll::Ready(None);
                 }
-                Phase::Open if this.outbox.is_deaf() => return Poll::Pending,
+                Phase::Open if this.connection.reads_paused() => return Poll::Pending,
                 Phase::Open | Phase::Closing => {}
             }
             let result = if this.rest.is_empty() {
                 match ready!(this.poll_decode(cx)) {
                     Some(result) => result,
                     None => {
-                        this.outbox.end(Ending::Lost);
+                        this.connection.end(Ending::Lost);
                         return Poll::Ready(None);
                     }
                 }
@@ -170,7 +170,7 @@ impl Stream for Reader {
                         return Poll::Ready(Some(Ok(translate(message))));
                     }
                 }
-                Err(_) if phase == Phase::Closing => this.outbox.stop_waiting(),
+                Err(_) if phase == Phase::Closing => this.connection.stop_waiting(),
                 Err(violation) => {
                     this.told = true;
                     return Poll::Ready(Some(Err(violation)));

@@ -3,17 +3,17 @@
 
 use std::time::Instant;
 
-use super::{Inner, Outbox, Phase, Wire};
+use super::{Connection, Inner, Phase, Wire};
 use crate::{
     close::{Close, Ending},
-    transport::queue::Kind,
+    connection::outbox::FrameKind,
 };
 
-impl Outbox {
+impl Connection {
     /// Ends the session in an orderly way: what is queued goes out, then the Close, then the client's Close is
     /// awaited until `close.timeout`.
     pub fn close(&self, close: Close, now: Instant) {
-        let close = self.style.in_its_words(close);
+        let close = self.profile.translate_close(close);
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
             self.queue_close(&mut inner, &close);
@@ -66,16 +66,18 @@ impl Outbox {
     }
 
     fn queue_close(&self, inner: &mut Inner, close: &Close) {
-        inner
-            .queue
-            .push_own(self.style.farewell(close), Kind::Close, &self.common.bounds);
+        inner.outbox.push_own(
+            self.profile.close_message(close),
+            FrameKind::Close,
+            &self.config.outbox,
+        );
     }
 
     fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
         inner.ending.get_or_insert(ending);
-        let at = now + self.common.close_timeout;
+        let at = now + self.config.close_timeout;
         inner.cut_at = Some(at);
-        self.set_alarm(inner, at);
+        self.set_timer(inner, at);
         // The reader has a new phase to act on.
         if let Some(waker) = &inner.waker {
             waker.wake_by_ref();

@@ -1,7 +1,7 @@
 //! Messages that wait together leave in one WebSocket frame, where the protocol above allows it. What is joined is copied once for its
 //! client and can no longer be dropped by a policy, so it is bounded, and joined only when it is about to be written.
 
-use super::{Bounds, Frame, Kind, Queue, Store};
+use super::{Frame, FrameKind, Outbox, OutboxConfig, Store};
 use crate::{
     codec::{self, Opcode},
     publication::Compression,
@@ -29,7 +29,7 @@ impl Frame {
         let batch = matches!(
             self,
             Self::Own {
-                kind: Kind::Batch { .. },
+                kind: FrameKind::Batch { .. },
                 ..
             }
         );
@@ -37,10 +37,15 @@ impl Frame {
     }
 }
 
-impl Queue {
+impl Outbox {
     /// Joins the messages at the front, at most [`BATCH_MESSAGES_MAX`] and [`BATCH_BYTES_MAX`], into one frame, with
     /// `separator` between them; called before writing. `left` sees each frame whose message is in it now.
-    pub fn join_front(&mut self, separator: &[u8], bounds: &Bounds, mut left: impl FnMut(&Frame)) {
+    pub fn join_front(
+        &mut self,
+        separator: &[u8],
+        config: &OutboxConfig,
+        mut left: impl FnMut(&Frame),
+    ) {
         if self.written > 0 {
             return;
         }
@@ -49,8 +54,8 @@ impl Queue {
         };
         let (mut count, mut bytes) = (0, 0);
         for frame in frames.iter().take(BATCH_MESSAGES_MAX) {
-            let len = frame.bytes(&bounds.compression).len();
-            if !frame.can_share(&bounds.compression) || bytes + len > BATCH_BYTES_MAX {
+            let len = frame.bytes(&config.compression).len();
+            if !frame.can_share(&config.compression) || bytes + len > BATCH_BYTES_MAX {
                 break;
             }
             count += 1;
@@ -62,7 +67,7 @@ impl Queue {
         let (mut opcode, mut messages, mut reply_cost) = (Opcode::Text, 0, 0);
         let mut joined = Vec::with_capacity(bytes);
         for frame in frames.drain(..count) {
-            let whole = frame.bytes(&bounds.compression);
+            let whole = frame.bytes(&config.compression);
             if whole.first() == Some(&0x82) {
                 opcode = Opcode::Binary;
             }
@@ -71,12 +76,12 @@ impl Queue {
             }
             joined.extend_from_slice(message_in(whole));
             self.bytes -= whole.len();
-            self.cost -= whole.len() + bounds.frame_overhead;
-            reply_cost += frame.reply_cost(whole.len(), bounds);
+            self.cost -= whole.len() + config.frame_overhead;
+            reply_cost += frame.reply_cost(whole.len(), config);
             messages += u32::from(!matches!(
                 frame,
                 Frame::Own {
-                    kind: Kind::Ping,
+                    kind: FrameKind::Ping,
                     ..
                 }
             ));
@@ -84,8 +89,8 @@ impl Queue {
         }
         let bytes = codec::encode(opcode, &joined);
         self.bytes += bytes.len();
-        self.cost += bytes.len() + bounds.frame_overhead;
-        let kind = Kind::Batch {
+        self.cost += bytes.len() + config.frame_overhead;
+        let kind = FrameKind::Batch {
             messages,
             reply_cost: reply_cost as u32,
         };

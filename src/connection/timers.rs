@@ -3,30 +3,30 @@
 
 use std::time::Instant;
 
-use super::{Inner, Outbox, Phase, Pings};
+use super::{Connection, Inner, Phase, Pings};
 use crate::{
     close::{Close, Ending},
-    heartbeat::Beat,
+    heartbeat::HeartbeatAction,
 };
 
-impl Outbox {
+impl Connection {
     /// An alarm of this session rang; a stale one is told by its number.
-    pub fn on_alarm(&self, number: u32, now: Instant) {
+    pub fn on_timer(&self, number: u32, now: Instant) {
         let mut inner = self.inner.borrow_mut();
-        if inner.alarm.is_some_and(|(current, _)| current == number) {
-            inner.alarm = None;
-            self.on_alarm_due(now, &mut inner);
+        if inner.timer.is_some_and(|(current, _)| current == number) {
+            inner.timer = None;
+            self.on_timer_due(now, &mut inner);
         }
     }
 
     /// Does what is due and sets the next alarm.
-    pub(super) fn on_alarm_due(&self, now: Instant, inner: &mut Inner) {
+    pub(super) fn on_timer_due(&self, now: Instant, inner: &mut Inner) {
         let mut next = None;
         if let Some(since) = inner.stalled {
-            let by = since + self.common.write_timeout;
+            let by = since + self.config.write_timeout;
             if by <= now {
                 if inner.ending.is_none() {
-                    self.common.stats.slow_disconnects.add(1);
+                    self.config.stats.slow_disconnects.add(1);
                 }
                 return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
             }
@@ -38,54 +38,56 @@ impl Outbox {
             }
             next = Some(next.map_or(at, |next: Instant| next.min(at)));
         } else if inner.phase == Phase::Open {
-            let rhythm = self.style.rhythm(self.common.rhythm);
-            let mut beat = inner.heartbeat.look(now, &rhythm, self.deaf(inner));
-            if beat == Beat::Ping {
+            let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+            let mut beat = inner
+                .heartbeat
+                .poll(now, &heartbeat_config, self.pauses_reads(inner));
+            if beat == HeartbeatAction::Ping {
                 // Before the client's connect is answered it does not know of pings (protocol page, part 4).
                 let told =
-                    self.welcomed.get() || !matches!(self.style.pings, Pings::Protocol { .. });
+                    self.welcomed.get() || !matches!(self.profile.pings, Pings::Protocol { .. });
                 if told {
                     self.queue_ping(inner, now);
                 }
-                if !told || !self.style.expects_life() {
-                    inner.heartbeat.life(&rhythm);
+                if !told || !self.profile.expects_life() {
+                    inner.heartbeat.on_activity(&heartbeat_config);
                 }
-                beat = inner.heartbeat.look(now, &rhythm, false);
+                beat = inner.heartbeat.poll(now, &heartbeat_config, false);
             }
             match beat {
-                Beat::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
-                Beat::Ping => {}
-                Beat::Dead => {
-                    self.common.stats.no_pong.add(1);
+                HeartbeatAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                HeartbeatAction::Ping => {}
+                HeartbeatAction::Dead => {
+                    self.config.stats.no_pong.add(1);
                     return self.fail_inner(inner, Close::NO_PONG, now);
                 }
             }
         }
         if let Some(at) = next {
-            self.set_alarm(inner, at);
+            self.set_timer(inner, at);
         }
     }
 
     fn queue_ping(&self, inner: &mut Inner, now: Instant) {
-        if self.style.pings == (Pings::Protocol { answered: true }) {
+        if self.profile.pings == (Pings::Protocol { answered: true }) {
             self.pings_open.set(self.pings_open.get().saturating_add(1));
         }
-        self.style
-            .ping(|bytes, kind| inner.queue.push_own(bytes, kind, &self.common.bounds));
+        self.profile
+            .ping(|bytes, kind| inner.outbox.push_own(bytes, kind, &self.config.outbox));
         self.flush_for_task(inner, now);
     }
 
     /// Makes sure that the session is looked at no later than `at`.
-    pub(super) fn set_alarm(&self, inner: &mut Inner, at: Instant) {
+    pub(super) fn set_timer(&self, inner: &mut Inner, at: Instant) {
         let Some(key) = self.key.get() else {
             return;
         };
-        if inner.alarm.is_some_and(|(_, set)| set <= at) {
+        if inner.timer.is_some_and(|(_, set)| set <= at) {
             return;
         }
-        let number = self.common.alarms.get().wrapping_add(1);
-        self.common.alarms.set(number);
-        inner.alarm = Some((number, at));
-        self.common.wheel.borrow_mut().insert(at, (key, number));
+        let number = self.config.timers.get().wrapping_add(1);
+        self.config.timers.set(number);
+        inner.timer = Some((number, at));
+        self.config.wheel.borrow_mut().insert(at, (key, number));
     }
 }

@@ -5,10 +5,10 @@ use bytes::Bytes;
 use crate::{
     close::Close,
     codec::{self, Opcode},
-    heartbeat::Rhythm,
+    connection::outbox::FrameKind,
+    heartbeat::HeartbeatConfig,
     protocol::{self, Encoding, Push},
     publication::{Body, Compression, Form, Framing, frame_message},
-    transport::queue::Kind,
 };
 
 /// What asks a client for life.
@@ -32,14 +32,14 @@ pub enum Pings {
 
 /// How a session speaks.
 #[derive(Clone, Copy, Debug)]
-pub struct Style {
+pub struct ConnectionProfile {
     /// The form of its publications.
     pub form: Form,
     /// What asks it for life.
     pub pings: Pings,
 }
 
-impl Style {
+impl ConnectionProfile {
     /// A raw WebSocket session.
     #[must_use]
     pub fn raw(window_bits: Option<u8>, envelope: bool, text: bool) -> Self {
@@ -81,41 +81,41 @@ impl Style {
 
     /// When to ping: comment lines have a rhythm of their own, since some proxies cut streams after 30 s of silence.
     #[must_use]
-    pub(super) fn rhythm(&self, common: Rhythm) -> Rhythm {
+    pub(super) fn heartbeat(&self, config: HeartbeatConfig) -> HeartbeatConfig {
         match self.pings {
-            Pings::Comment => Rhythm {
-                ping_interval: COMMENT_INTERVAL.min(common.ping_interval),
-                ..common
+            Pings::Comment => HeartbeatConfig {
+                ping_interval: COMMENT_INTERVAL.min(config.ping_interval),
+                ..config
             },
-            _ => common,
+            _ => config,
         }
     }
 
     /// The frames of a ping, the one that counts last.
-    pub(super) fn ping(&self, mut push: impl FnMut(Bytes, Kind)) {
+    pub(super) fn ping(&self, mut push: impl FnMut(Bytes, FrameKind)) {
         match self.pings {
             Pings::Control { text } => {
                 if text {
-                    push(codec::encode(Opcode::Text, b"{}"), Kind::Reply);
+                    push(codec::encode(Opcode::Text, b"{}"), FrameKind::Reply);
                 }
-                push(codec::encode(Opcode::Ping, b""), Kind::Ping);
+                push(codec::encode(Opcode::Ping, b""), FrameKind::Ping);
             }
             Pings::Protocol { .. } => {
                 if let Body::Client { encoding, .. } = self.form.body {
                     push(
-                        self.own_message(protocol::ping(encoding), NEVER_DEFLATED),
-                        Kind::Ping,
+                        self.frame_own(protocol::ping(encoding), NEVER_DEFLATED),
+                        FrameKind::Ping,
                     );
                 }
             }
-            Pings::Comment => push(Bytes::from_static(b":\n\n"), Kind::Ping),
+            Pings::Comment => push(Bytes::from_static(b":\n\n"), FrameKind::Ping),
             Pings::None => {}
         }
     }
 
     /// One message of the client protocol in this session's framing.
     #[must_use]
-    pub fn own_message(&self, message: &[u8], compression: &Compression) -> Bytes {
+    pub fn frame_own(&self, message: &[u8], compression: &Compression) -> Bytes {
         match self.form.body {
             Body::Client {
                 encoding: Encoding::Protobuf,
@@ -132,7 +132,7 @@ impl Style {
     /// A close in the codes that this kind of session knows: the client protocol has 3001 where WebSocket has 1012 (protocol page,
     /// part 9).
     #[must_use]
-    pub(super) fn in_its_words(&self, close: Close) -> Close {
+    pub(super) fn translate_close(&self, close: Close) -> Close {
         match self.form.body {
             Body::Client { .. } if close == Close::RESTART => Close::SHUTDOWN,
             _ => close,
@@ -141,7 +141,7 @@ impl Style {
 
     /// What stands where a WebSocket has its Close frame.
     #[must_use]
-    pub(super) fn farewell(&self, close: &Close) -> Bytes {
+    pub(super) fn close_message(&self, close: &Close) -> Bytes {
         match (self.form.body, self.form.framing) {
             (_, Framing::WebSocket { .. }) => codec::encode_close(close.code, &close.reason),
             (Body::Client { encoding, bare, .. }, _) => {
@@ -151,7 +151,7 @@ impl Style {
                     reason: &close.reason,
                 };
                 protocol::encode_push(encoding, bare, "", &push, &mut message);
-                self.own_message(&message, NEVER_DEFLATED)
+                self.frame_own(&message, NEVER_DEFLATED)
             }
             (_, Framing::Event) => {
                 let text = serde_json::json!({ "code": close.code, "reason": close.reason });

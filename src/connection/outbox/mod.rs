@@ -1,4 +1,5 @@
-//! The frames that wait for one client: a byte-bounded queue, pure data, owned by an [`Outbox`](super::Outbox).
+//! The frames that wait for one client: a byte-bounded queue, pure data, owned by its
+//! [`Connection`](super::Connection).
 //!
 //! Bound: `limits.outbox_bytes`, checked whenever a publication is pushed. What is over it is settled by
 //! `slow.policy`; only whole publications are ever dropped, never a reply, a control frame or what is partly
@@ -21,7 +22,7 @@ pub type SharedPublication = Rc<Arc<Publication>>;
 
 /// What a frame of a session's own is, which decides how it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FrameKind {
     /// A data message: an answer to what the client sent, or the greeting.
     Reply,
     /// An answer to a ping; bounded like replies, but no message.
@@ -47,7 +48,7 @@ pub enum Frame {
         /// The frame as it goes on the wire.
         bytes: Bytes,
         /// What it is.
-        kind: Kind,
+        kind: FrameKind,
     },
     /// One of many receivers' share in a publication.
     Shared {
@@ -72,14 +73,14 @@ impl Frame {
     }
 
     /// What it is charged as a reply, at this length.
-    fn reply_cost(&self, len: usize, bounds: &Bounds) -> usize {
+    fn reply_cost(&self, len: usize, config: &OutboxConfig) -> usize {
         match self {
             Self::Own {
-                kind: Kind::Reply | Kind::Pong,
+                kind: FrameKind::Reply | FrameKind::Pong,
                 ..
-            } => len + bounds.frame_overhead,
+            } => len + config.frame_overhead,
             Self::Own {
-                kind: Kind::Batch { reply_cost, .. },
+                kind: FrameKind::Batch { reply_cost, .. },
                 ..
             } => *reply_cost as usize,
             _ => 0,
@@ -113,7 +114,7 @@ pub const FRAME_OVERHEAD: usize = 256;
 
 /// How a queue is bounded; the same for all sessions of a shard.
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct OutboxConfig {
     /// `limits.outbox_bytes`.
     pub bytes_max: usize,
     /// What a frame that waits costs beside its bytes; see [`FRAME_OVERHEAD`].
@@ -126,7 +127,7 @@ pub struct Bounds {
 
 /// The queue.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub struct Outbox {
     store: Store,
     /// Bytes of the first frame that are written already.
     written: usize,
@@ -138,7 +139,7 @@ pub struct Queue {
     reply_cost: usize,
 }
 
-impl Queue {
+impl Outbox {
     /// Whether nothing waits.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -164,11 +165,11 @@ impl Queue {
     }
 
     /// Appends a frame of the session's own; never refused.
-    pub fn push_own(&mut self, bytes: Bytes, kind: Kind, bounds: &Bounds) {
-        let cost = bytes.len() + bounds.frame_overhead;
+    pub fn push_own(&mut self, bytes: Bytes, kind: FrameKind, config: &OutboxConfig) {
+        let cost = bytes.len() + config.frame_overhead;
         self.bytes += bytes.len();
         self.cost += cost;
-        if matches!(kind, Kind::Reply | Kind::Pong) {
+        if matches!(kind, FrameKind::Reply | FrameKind::Pong) {
             self.reply_cost += cost;
         }
         self.append(Frame::Own { bytes, kind });
@@ -181,18 +182,18 @@ impl Queue {
         publication: SharedPublication,
         form: Form,
         policy: SlowPolicy,
-        bounds: &Bounds,
+        config: &OutboxConfig,
     ) -> Pushed {
-        let len = publication.frame(form, &bounds.compression).len();
-        let cost = len + bounds.frame_overhead;
+        let len = publication.frame(form, &config.compression).len();
+        let cost = len + config.frame_overhead;
         let mut dropped = Vec::new();
-        if self.cost + cost > bounds.bytes_max && !self.is_empty() {
+        if self.cost + cost > config.bytes_max && !self.is_empty() {
             match policy {
                 SlowPolicy::Disconnect => return Pushed::Overflow,
-                SlowPolicy::DropOldest => dropped = self.make_room(cost, bounds),
+                SlowPolicy::DropOldest => dropped = self.make_room(cost, config),
                 SlowPolicy::Latest => {
-                    dropped = self.keep_latest(&publication, bounds);
-                    dropped.append(&mut self.make_room(cost, bounds));
+                    dropped = self.keep_latest(&publication, config);
+                    dropped.append(&mut self.make_room(cost, config));
                 }
             }
         }
@@ -203,25 +204,25 @@ impl Queue {
     }
 
     /// Drops every frame of which nothing is written yet.
-    pub fn discard_unsent(&mut self, bounds: &Bounds) {
+    pub fn discard_unsent(&mut self, config: &OutboxConfig) {
         let keep = usize::from(self.written > 0);
-        self.retain(bounds, |index, _| index < keep);
+        self.retain(config, |index, _| index < keep);
     }
 
     /// What is to be written next, where that is a single frame, as it nearly always is.
     #[must_use]
-    pub fn single(&self, bounds: &Bounds) -> Option<&[u8]> {
+    pub fn single(&self, config: &OutboxConfig) -> Option<&[u8]> {
         match &self.store {
-            Store::One(frame) => Some(&frame.bytes(&bounds.compression)[self.written..]),
+            Store::One(frame) => Some(&frame.bytes(&config.compression)[self.written..]),
             _ => None,
         }
     }
 
     /// Fills `slices` with what is to be written next; returns how many it filled.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], bounds: &'a Bounds) -> usize {
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], config: &'a OutboxConfig) -> usize {
         let mut filled = 0;
         for frame in self.iter().take(slices.len()) {
-            let mut bytes = frame.bytes(&bounds.compression);
+            let mut bytes = frame.bytes(&config.compression);
             if filled == 0 {
                 bytes = &bytes[self.written..];
             }
@@ -232,12 +233,17 @@ impl Queue {
     }
 
     /// Notes that `n` bytes were written; `gone` sees each frame that has left with them.
-    pub fn advance(&mut self, mut n: usize, bounds: &Bounds, mut gone: impl FnMut(&Frame, usize)) {
+    pub fn advance(
+        &mut self,
+        mut n: usize,
+        config: &OutboxConfig,
+        mut gone: impl FnMut(&Frame, usize),
+    ) {
         debug_assert!(n <= self.bytes, "more written than there was");
         self.bytes -= n;
         self.cost -= n;
         while let Some(first) = self.front() {
-            let len = first.bytes(&bounds.compression).len();
+            let len = first.bytes(&config.compression).len();
             let rest = len - self.written;
             if n < rest {
                 self.written += n;
@@ -246,21 +252,21 @@ impl Queue {
             n -= rest;
             self.written = 0;
             if let Some(frame) = self.take_front() {
-                self.cost -= bounds.frame_overhead;
-                self.reply_cost -= frame.reply_cost(len, bounds);
+                self.cost -= config.frame_overhead;
+                self.reply_cost -= frame.reply_cost(len, config);
                 gone(&frame, len);
             }
         }
     }
 
     /// Takes the first frame out, for a connection that is not written here but asked for what waits.
-    pub fn take(&mut self, bounds: &Bounds) -> Option<Frame> {
+    pub fn take(&mut self, config: &OutboxConfig) -> Option<Frame> {
         debug_assert_eq!(self.written, 0, "what is taken is taken whole");
         let frame = self.take_front()?;
-        let len = frame.bytes(&bounds.compression).len();
+        let len = frame.bytes(&config.compression).len();
         self.bytes -= len;
-        self.cost -= len + bounds.frame_overhead;
-        self.reply_cost -= frame.reply_cost(len, bounds);
+        self.cost -= len + config.frame_overhead;
+        self.reply_cost -= frame.reply_cost(len, config);
         Some(frame)
     }
 
@@ -304,17 +310,21 @@ impl Queue {
     }
 
     /// Drops the oldest publications until `cost` more fits, or until none is left to drop.
-    fn make_room(&mut self, cost: usize, bounds: &Bounds) -> Vec<SharedPublication> {
-        let mut over = (self.cost + cost).saturating_sub(bounds.bytes_max);
-        self.drop_publications(bounds, |_, len| {
+    fn make_room(&mut self, cost: usize, config: &OutboxConfig) -> Vec<SharedPublication> {
+        let mut over = (self.cost + cost).saturating_sub(config.bytes_max);
+        self.drop_publications(config, |_, len| {
             let drop = over > 0;
-            over = over.saturating_sub(len + bounds.frame_overhead);
+            over = over.saturating_sub(len + config.frame_overhead);
             drop
         })
     }
 
     /// Keeps, of every channel, only the newest publication; of `incoming`'s channel none.
-    fn keep_latest(&mut self, incoming: &Publication, bounds: &Bounds) -> Vec<SharedPublication> {
+    fn keep_latest(
+        &mut self,
+        incoming: &Publication,
+        config: &OutboxConfig,
+    ) -> Vec<SharedPublication> {
         let mut kept: Vec<SharedPublication> = Vec::new();
         let mut stale: Vec<bool> = Vec::new();
         let movable = self.iter().skip(usize::from(self.written > 0));
@@ -330,22 +340,22 @@ impl Queue {
                 kept.push(publication.clone());
             }
         }
-        self.drop_publications(bounds, |_, _| stale.pop().unwrap_or(false))
+        self.drop_publications(config, |_, _| stale.pop().unwrap_or(false))
     }
 
     /// Asks `drop` of every publication of which nothing is written yet, oldest first.
     fn drop_publications(
         &mut self,
-        bounds: &Bounds,
+        config: &OutboxConfig,
         mut drop: impl FnMut(&Publication, usize) -> bool,
     ) -> Vec<SharedPublication> {
         let partly = self.written > 0;
         let mut dropped = Vec::new();
-        self.retain(bounds, |index, frame| {
+        self.retain(config, |index, frame| {
             let Frame::Shared { publication, form } = frame else {
                 return true;
             };
-            let len = publication.frame(*form, &bounds.compression).len();
+            let len = publication.frame(*form, &config.compression).len();
             if index == 0 && partly {
                 return true;
             }
@@ -358,7 +368,7 @@ impl Queue {
         dropped
     }
 
-    fn retain(&mut self, bounds: &Bounds, mut keep: impl FnMut(usize, &Frame) -> bool) {
+    fn retain(&mut self, config: &OutboxConfig, mut keep: impl FnMut(usize, &Frame) -> bool) {
         let mut frames = match std::mem::take(&mut self.store) {
             Store::Empty => return,
             Store::One(frame) => VecDeque::from([frame]),
@@ -369,10 +379,10 @@ impl Queue {
         frames.retain(|frame| {
             let keep = keep(index, frame);
             if keep {
-                let len = frame.bytes(&bounds.compression).len();
+                let len = frame.bytes(&config.compression).len();
                 bytes += len;
-                cost += len + bounds.frame_overhead;
-                replies += frame.reply_cost(len, bounds);
+                cost += len + config.frame_overhead;
+                replies += frame.reply_cost(len, config);
             }
             index += 1;
             keep
@@ -394,5 +404,4 @@ impl Queue {
 }
 
 #[cfg(test)]
-#[path = "queue_tests.rs"]
 mod tests;

@@ -1,14 +1,20 @@
-//! The write half of a session: a bounded queue, the socket, and the session's phase, on one thread.
+//! A client's connection: its socket or streamed body, its phase, its heartbeat and timers, and the
+//! [`Outbox`] of frames that wait for it, on one thread.
 //!
-//! Shared (`Rc`) by the session's reader and its shard. Pushing never writes; writing happens once a turn, by the
-//! shard after a publication or by the reader after the session's own replies, so that what one turn produced
-//! leaves in one vectored write. What the system does not take waits for writability under the write deadline.
-//! The outbox decides nothing about channels or protocols.
+//! Shared (`Rc`) by the session's [`reader`] and its shard. Pushing never writes; writing happens once a
+//! turn, by the shard after a publication or by the reader after the session's own replies, so that what
+//! one turn produced leaves in one vectored write. What the system does not take waits for writability
+//! under the write deadline. Bound: the outbox's. It decides nothing about channels or protocols.
 
-mod alarms;
-mod ending;
-mod style;
-mod writing;
+mod close;
+mod counting_stream;
+pub mod info;
+pub mod outbox;
+mod profile;
+pub mod reader;
+pub mod socket;
+mod timers;
+mod writer;
 
 use std::{
     cell::{Cell, RefCell},
@@ -23,40 +29,42 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
-pub use self::style::{Pings, Style};
-
-use super::{
+pub use self::{
+    counting_stream::CountingStream,
+    profile::{ConnectionProfile, Pings},
+};
+use self::{
     info::SessionInfo,
-    queue::{Bounds, Frame, Kind, Pushed, Queue, SharedPublication},
+    outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedPublication},
     socket::Socket,
 };
 use crate::{
     close::{Close, Ending},
     codec::{self, Opcode},
     config::SlowPolicy,
-    heartbeat::{Heartbeat, Rhythm, Wheel},
+    heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
     metrics::WorkerStats,
     publication::{Form, frame_message},
     registry::SessionKey,
 };
 
 /// What a wheel's entry names: the session's place, and the number of the entry, which tells a stale one.
-pub type Alarm = (SessionKey, u32);
+pub type TimerId = (SessionKey, u32);
 
 /// What all outboxes of one shard share.
-pub struct Common {
+pub struct ConnectionConfig {
     /// Bound and policy of the queues.
-    pub bounds: Bounds,
+    pub outbox: OutboxConfig,
     /// When to ping.
-    pub rhythm: Rhythm,
+    pub heartbeat: HeartbeatConfig,
     /// `slow.write_timeout`.
     pub write_timeout: Duration,
     /// `close.timeout`.
     pub close_timeout: Duration,
     /// The shard's timing wheel.
-    pub wheel: RefCell<Wheel<Alarm>>,
+    pub wheel: RefCell<Wheel<TimerId>>,
     /// Number of the last alarm set.
-    pub alarms: Cell<u32>,
+    pub timers: Cell<u32>,
     /// The worker's numbers.
     pub stats: Arc<WorkerStats>,
 }
@@ -79,13 +87,13 @@ pub enum Phase {
 enum Wire {
     /// Written here.
     Socket(Socket),
-    /// Asked for by the body of an HTTP answer ([`Outbox::poll_take`]); the write deadline is its connection's.
+    /// Asked for by the body of an HTTP answer ([`Connection::poll_take`]); the write deadline is its connection's.
     Body,
 }
 
 struct Inner {
     wire: Wire,
-    queue: Queue,
+    outbox: Outbox,
     phase: Phase,
     ending: Option<Ending>,
     heartbeat: Heartbeat,
@@ -102,14 +110,14 @@ struct Inner {
     /// The session's task; absent until its first poll.
     waker: Option<Waker>,
     /// The alarm that counts, and when it rings.
-    alarm: Option<(u32, Instant)>,
+    timer: Option<(u32, Instant)>,
 }
 
 /// The write half.
-pub struct Outbox {
+pub struct Connection {
     info: Arc<SessionInfo>,
-    common: Rc<Common>,
-    style: Style,
+    config: Rc<ConnectionConfig>,
+    profile: ConnectionProfile,
     /// Pings of the protocol that wait for their answer.
     pings_open: Cell<u8>,
     busy: Cell<bool>,
@@ -121,41 +129,41 @@ pub struct Outbox {
     inner: RefCell<Inner>,
 }
 
-impl Outbox {
+impl Connection {
     /// Takes a socket over. Nothing happens until the shard has given it a place with [`place`](Self::place).
     #[must_use]
     pub fn new(
         socket: Socket,
         info: Arc<SessionInfo>,
-        common: Rc<Common>,
-        style: Style,
+        config: Rc<ConnectionConfig>,
+        profile: ConnectionProfile,
         heartbeat: Heartbeat,
     ) -> Rc<Self> {
-        Self::on(Wire::Socket(socket), info, common, style, heartbeat)
+        Self::on(Wire::Socket(socket), info, config, profile, heartbeat)
     }
 
     /// An outbox whose frames are asked for by the body of an HTTP answer.
     #[must_use]
     pub fn for_body(
         info: Arc<SessionInfo>,
-        common: Rc<Common>,
-        style: Style,
+        config: Rc<ConnectionConfig>,
+        profile: ConnectionProfile,
         heartbeat: Heartbeat,
     ) -> Rc<Self> {
-        Self::on(Wire::Body, info, common, style, heartbeat)
+        Self::on(Wire::Body, info, config, profile, heartbeat)
     }
 
     fn on(
         wire: Wire,
         info: Arc<SessionInfo>,
-        common: Rc<Common>,
-        style: Style,
+        config: Rc<ConnectionConfig>,
+        profile: ConnectionProfile,
         heartbeat: Heartbeat,
     ) -> Rc<Self> {
         Rc::new(Self {
             info,
-            common,
-            style,
+            config,
+            profile,
             pings_open: Cell::new(0),
             busy: Cell::new(false),
             welcomed: Cell::new(false),
@@ -163,7 +171,7 @@ impl Outbox {
             dirty: Cell::new(false),
             inner: RefCell::new(Inner {
                 wire,
-                queue: Queue::default(),
+                outbox: Outbox::default(),
                 phase: Phase::Open,
                 ending: None,
                 heartbeat,
@@ -173,7 +181,7 @@ impl Outbox {
                 unflushed: false,
                 taken: None,
                 waker: None,
-                alarm: None,
+                timer: None,
             }),
         })
     }
@@ -181,7 +189,7 @@ impl Outbox {
     /// Gives the outbox its place in the shard, under which its alarms ring.
     pub fn place(&self, key: SessionKey, now: Instant) {
         self.key.set(Some(key));
-        self.on_alarm_due(now, &mut self.inner.borrow_mut());
+        self.on_timer_due(now, &mut self.inner.borrow_mut());
     }
 
     /// Who is at the other end.
@@ -204,26 +212,29 @@ impl Outbox {
 
     /// How this session speaks.
     #[must_use]
-    pub fn style(&self) -> &Style {
-        &self.style
+    pub fn profile(&self) -> &ConnectionProfile {
+        &self.profile
     }
 
     /// Queues a data message of the session's own, deflated where that was agreed and pays.
     pub fn reply(&self, opcode: Opcode, payload: &[u8]) {
-        let compression = &self.common.bounds.compression;
-        let frame = frame_message(self.style.form.framing, opcode, payload, compression);
-        self.own(frame, Kind::Reply);
+        let compression = &self.config.outbox.compression;
+        let frame = frame_message(self.profile.form.framing, opcode, payload, compression);
+        self.own(frame, FrameKind::Reply);
     }
 
     /// Queues a message of the client protocol: a reply, or a push for this session alone.
     pub fn message(&self, message: &[u8]) {
-        let compression = &self.common.bounds.compression;
-        self.own(self.style.own_message(message, compression), Kind::Reply);
+        let compression = &self.config.outbox.compression;
+        self.own(
+            self.profile.frame_own(message, compression),
+            FrameKind::Reply,
+        );
     }
 
     /// Queues bytes that are framed already.
     pub fn framed(&self, bytes: Bytes) {
-        self.own(bytes, Kind::Reply);
+        self.own(bytes, FrameKind::Reply);
     }
 
     /// The answer to a ping of the protocol came; false if none was asked for.
@@ -236,13 +247,13 @@ impl Outbox {
 
     /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading is paused.
     pub fn pong(&self, payload: &[u8]) {
-        self.own(codec::encode(Opcode::Pong, payload), Kind::Pong);
+        self.own(codec::encode(Opcode::Pong, payload), FrameKind::Pong);
     }
 
-    fn own(&self, bytes: Bytes, kind: Kind) {
+    fn own(&self, bytes: Bytes, kind: FrameKind) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
-            inner.queue.push_own(bytes, kind, &self.common.bounds);
+            inner.outbox.push_own(bytes, kind, &self.config.outbox);
         }
     }
 
@@ -261,19 +272,19 @@ impl Outbox {
         if inner.phase != Phase::Open {
             return false;
         }
-        let bounds = &self.common.bounds;
-        let policy = policy.unwrap_or(bounds.policy);
-        match inner.queue.push(publication.clone(), form, policy, bounds) {
+        let outbox = &self.config.outbox;
+        let policy = policy.unwrap_or(outbox.policy);
+        match inner.outbox.push(publication.clone(), form, policy, outbox) {
             Pushed::Queued { dropped } => {
                 if !dropped.is_empty() {
-                    self.common.stats.dropped.add(dropped.len() as u64);
+                    self.config.stats.dropped.add(dropped.len() as u64);
                     lost(dropped);
                 }
             }
             Pushed::Overflow => {
-                self.common.stats.slow_disconnects.add(1);
+                self.config.stats.slow_disconnects.add(1);
                 // Who takes too little would never get to the Close behind all that waits.
-                inner.queue.discard_unsent(&self.common.bounds);
+                inner.outbox.discard_unsent(&self.config.outbox);
                 self.fail_inner(&mut inner, Close::SLOW, now);
             }
         }
@@ -282,19 +293,19 @@ impl Outbox {
 
     /// Whether reading is to pause: the session's own answers fill half of the bound.
     #[must_use]
-    pub fn is_deaf(&self) -> bool {
-        self.deaf(&self.inner.borrow())
+    pub fn reads_paused(&self) -> bool {
+        self.pauses_reads(&self.inner.borrow())
     }
 
     /// What waiting replies are charged against the bound.
     #[must_use]
     pub fn reply_cost(&self) -> usize {
-        self.inner.borrow().queue.reply_cost()
+        self.inner.borrow().outbox.reply_cost()
     }
 
-    fn deaf(&self, inner: &Inner) -> bool {
+    fn pauses_reads(&self, inner: &Inner) -> bool {
         inner.phase == Phase::Open
-            && (self.busy.get() || inner.queue.reply_cost() > self.common.bounds.bytes_max / 2)
+            && (self.busy.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
     }
 
     /// Says that the session waits for someone else and does not read meanwhile, so that no life can be seen.
@@ -314,17 +325,20 @@ impl Outbox {
     }
 
     /// Bytes came in: a sign of life.
-    pub fn life(&self, bytes: usize) {
+    pub fn on_activity(&self, bytes: usize) {
         self.info.traffic.bytes_in.add(bytes as u64);
-        self.common.stats.bytes_in.add(bytes as u64);
-        let rhythm = self.style.rhythm(self.common.rhythm);
-        self.inner.borrow_mut().heartbeat.life(&rhythm);
+        self.config.stats.bytes_in.add(bytes as u64);
+        let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+        self.inner
+            .borrow_mut()
+            .heartbeat
+            .on_activity(&heartbeat_config);
     }
 
     /// A data message came in.
     pub fn count_message_in(&self) {
         self.info.traffic.messages_in.add(1);
-        self.common.stats.messages_in.add(1);
+        self.config.stats.messages_in.add(1);
     }
 
     /// Takes the next frame for the body of an HTTP answer, which is then responsible for it; `Ready(None)` when the answer is to
@@ -341,14 +355,14 @@ impl Outbox {
         if inner.phase == Phase::Ended {
             return Poll::Ready(None);
         }
-        let Some(frame) = inner.queue.take(&self.common.bounds) else {
+        let Some(frame) = inner.outbox.take(&self.config.outbox) else {
             if inner.phase == Phase::Open {
                 return Poll::Pending;
             }
             inner.phase = Phase::Ended;
             return Poll::Ready(None);
         };
-        let bytes = frame.bytes(&self.common.bounds.compression).len();
+        let bytes = frame.bytes(&self.config.outbox.compression).len();
         self.count_left(&mut inner, &frame, bytes, Instant::now());
         Poll::Ready(Some(frame))
     }
@@ -356,7 +370,7 @@ impl Outbox {
     /// The bytes of a frame that was taken.
     #[must_use]
     pub fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
-        frame.bytes(&self.common.bounds.compression)
+        frame.bytes(&self.config.outbox.compression)
     }
 
     /// Reads into `buf`, as the session's task.

@@ -9,16 +9,16 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::{Inner, Outbox, Phase, Wire};
+use super::{Connection, Inner, Phase, Wire};
 use crate::{
     close::Ending,
-    transport::queue::{Frame, Kind},
+    connection::outbox::{Frame, FrameKind},
 };
 
 /// Frames gathered into one vectored write.
 const SLICES_MAX: usize = 64;
 
-impl Outbox {
+impl Connection {
     /// Writes what waits, as the session's own task: registers it for writability and follows the phase.
     pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
         let mut inner = self.inner.borrow_mut();
@@ -57,7 +57,7 @@ impl Outbox {
             return;
         }
         if matches!(inner.wire, Wire::Body) {
-            if !inner.queue.is_empty() {
+            if !inner.outbox.is_empty() {
                 cx.waker().wake_by_ref();
             }
             return;
@@ -66,7 +66,7 @@ impl Outbox {
             Ok(true) => inner.stalled = None,
             Ok(false) => {
                 let since = *inner.stalled.get_or_insert(now);
-                self.set_alarm(inner, since + self.common.write_timeout);
+                self.set_timer(inner, since + self.config.write_timeout);
             }
             Err(_) => {
                 inner.ending.get_or_insert(Ending::Lost);
@@ -77,18 +77,18 @@ impl Outbox {
 
     /// Returns whether everything is out, and the direction shut where that was next.
     fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
-        while !inner.queue.is_empty() {
-            if let Some(separator) = self.style.separator() {
+        while !inner.outbox.is_empty() {
+            if let Some(separator) = self.profile.separator() {
                 self.join_front(inner, separator, now);
             }
             let Wire::Socket(socket) = &mut inner.wire else {
                 return Ok(true);
             };
-            let sent = match inner.queue.single(&self.common.bounds) {
+            let sent = match inner.outbox.single(&self.config.outbox) {
                 Some(bytes) => socket.poll_send(cx, bytes),
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                    let filled = inner.queue.slices(&mut slices, &self.common.bounds);
+                    let filled = inner.outbox.slices(&mut slices, &self.config.outbox);
                     socket.poll_send_vectored(cx, &slices[..filled])
                 }
             };
@@ -135,11 +135,11 @@ impl Outbox {
 
     /// Messages that wait leave in one frame; each is counted here, the frame when it is out.
     fn join_front(&self, inner: &mut Inner, separator: &[u8], now: Instant) {
-        let (mut ping_left, stats) = (false, &self.common.stats);
+        let (mut ping_left, stats) = (false, &self.config.stats);
         inner
-            .queue
-            .join_front(separator, &self.common.bounds, |frame| match frame {
-                Frame::Own { kind, .. } => ping_left |= *kind == Kind::Ping,
+            .outbox
+            .join_front(separator, &self.config.outbox, |frame| match frame {
+                Frame::Own { kind, .. } => ping_left |= *kind == FrameKind::Ping,
                 Frame::Shared { publication, .. } => {
                     let delay = now.saturating_duration_since(publication.accepted());
                     stats.delays.observe(delay, 1);
@@ -152,17 +152,18 @@ impl Outbox {
 
     /// Counts a frame that was taken by the body of an HTTP answer.
     pub(super) fn count_left(&self, inner: &mut Inner, frame: &Frame, bytes: usize, now: Instant) {
-        let (traffic, stats) = (&self.info.traffic, &self.common.stats);
+        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
         match frame {
             Frame::Own {
-                kind: Kind::Reply, ..
+                kind: FrameKind::Reply,
+                ..
             } => {}
             Frame::Shared { publication, .. } => {
                 let delay = now.saturating_duration_since(publication.accepted());
                 stats.delays.observe(delay, 1);
             }
             Frame::Own { kind, .. } => {
-                if *kind == Kind::Ping {
+                if *kind == FrameKind::Ping {
                     inner.heartbeat.ping_left(now);
                 }
                 traffic.bytes_out.add(bytes as u64);
@@ -180,15 +181,15 @@ impl Outbox {
         let (mut messages, mut ping_left) = (0, false);
         let mut delays: Option<(Duration, u64)> = None;
         inner
-            .queue
-            .advance(n, &self.common.bounds, |frame, _| match frame {
+            .outbox
+            .advance(n, &self.config.outbox, |frame, _| match frame {
                 Frame::Own { kind, .. } => {
                     messages += match kind {
-                        Kind::Reply => 1,
-                        Kind::Batch { messages, .. } => u64::from(*messages),
-                        Kind::Pong | Kind::Ping | Kind::Close => 0,
+                        FrameKind::Reply => 1,
+                        FrameKind::Batch { messages, .. } => u64::from(*messages),
+                        FrameKind::Pong | FrameKind::Ping | FrameKind::Close => 0,
                     };
-                    ping_left |= *kind == Kind::Ping;
+                    ping_left |= *kind == FrameKind::Ping;
                 }
                 Frame::Shared { publication, .. } => {
                     messages += 1;
@@ -197,19 +198,19 @@ impl Outbox {
                         Some((last, times)) if *last == delay => *times += 1,
                         _ => {
                             if let Some((last, times)) = delays.replace((delay, 1)) {
-                                self.common.stats.delays.observe(last, times);
+                                self.config.stats.delays.observe(last, times);
                             }
                         }
                     }
                 }
             });
         if let Some((last, times)) = delays {
-            self.common.stats.delays.observe(last, times);
+            self.config.stats.delays.observe(last, times);
         }
         if ping_left {
             inner.heartbeat.ping_left(now);
         }
-        let (traffic, stats) = (&self.info.traffic, &self.common.stats);
+        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
         traffic.messages_out.add(messages);
         traffic.bytes_out.add(n as u64);
         stats.messages_out.add(messages);

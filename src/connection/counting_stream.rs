@@ -11,13 +11,13 @@ use actix_rt::net::{ActixStream, Ready, TcpStream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// A TCP stream with a count.
-pub struct Counted {
+pub struct CountingStream {
     stream: TcpStream,
     /// Bytes that the system has taken.
     pub taken: u64,
 }
 
-impl Counted {
+impl CountingStream {
     /// Counts from 0.
     #[must_use]
     pub fn new(stream: TcpStream) -> Self {
@@ -38,7 +38,7 @@ impl Counted {
     }
 }
 
-impl AsyncRead for Counted {
+impl AsyncRead for CountingStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -48,7 +48,7 @@ impl AsyncRead for Counted {
     }
 }
 
-impl AsyncWrite for Counted {
+impl AsyncWrite for CountingStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -82,7 +82,7 @@ impl AsyncWrite for Counted {
     }
 }
 
-impl ActixStream for Counted {
+impl ActixStream for CountingStream {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
         ActixStream::poll_read_ready(&self.stream, cx)
     }

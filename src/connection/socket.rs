@@ -15,7 +15,7 @@ use actix_rt::net::UnixStream;
 use actix_tls::accept::rustls_0_23::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::counted::Counted;
+use super::counting_stream::CountingStream;
 
 /// A connected stream.
 pub enum Socket {
@@ -25,7 +25,7 @@ pub enum Socket {
     #[cfg(unix)]
     Unix(UnixStream),
     /// TLS over TCP.
-    Tls(Box<TlsStream<Counted>>),
+    Tls(Box<TlsStream<CountingStream>>),
 }
 
 impl Socket {
