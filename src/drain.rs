@@ -86,7 +86,7 @@ impl Drain {
         }
         let left = admission.sessions();
         log::warn!("drained: {left} sessions did not close in time and are cut");
-        shards.send_all(&shard::Cut);
+        shards.send_all(&shard::Terminate);
         wait_until_empty(admission, Instant::now() + CUT_GRACE).await;
         left
     }

@@ -2,11 +2,13 @@
 //! what a timer says, what another client says.
 //!
 //! `docs/architecture.md` tells how the modules fit together. Imports point down only:
-//! [`node`] and the binary; [`http`] and [`drain`]; [`session`]; [`server`], [`shard`], [`broker::memory`];
-//! [`transport`], [`registry`], [`publication`], [`heartbeat`], [`admission`], [`metrics`], the [`broker::Broker`] trait;
-//! [`codec`], [`close`], [`id`], [`config`].
+//! [`app`], [`cli`] and the binary; [`http`] and [`drain`]; [`session`]; [`node`]; [`server`], [`shard`],
+//! [`broker::memory`]; [`connection`], [`transport`], [`registry`], [`publication`], [`heartbeat`],
+//! [`admission`], [`metrics`], [`token`], [`hooks`], [`logger`], [`signals`], the [`broker::Broker`] trait;
+//! [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`config`].
 
 pub mod admission;
+pub mod app;
 pub mod broker;
 pub mod cli;
 pub mod close;
@@ -18,7 +20,6 @@ pub mod fossil;
 pub mod heartbeat;
 pub mod hooks;
 pub mod http;
-pub mod hub;
 pub mod id;
 pub mod logger;
 pub mod metrics;

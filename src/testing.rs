@@ -13,7 +13,10 @@ use std::{
 use actix::Actor;
 
 use crate::{
-    broker::{Broker, Draft, History, Pending, PresenceStats, Published, Query, Refused},
+    broker::{
+        BoxFuture, Broker, History, HistoryFilter, PresenceStats, PublishError, PublishRequest,
+        PublishResult,
+    },
     config::{Settings, SlowPolicy},
     connection::{
         Connection, ConnectionConfig, ConnectionProfile, Pings,
@@ -22,11 +25,11 @@ use crate::{
     },
     heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
     hooks::HookClient,
-    hub::{Hub, emulation::Emulated, meter::Users},
-    id::{Epoch, Position, SessionId, ShardId},
+    id::{Epoch, SessionId, ShardId, StreamPosition},
     metrics::Metrics,
+    node::{Node, emulation::EmulationRegistry, rate_limit::Users},
     protocol::ClientInfo,
-    publication::{Body, Compression, Form, Framing, Payload, Target},
+    publication::{Compression, Framing, Payload, PayloadFormat, Target, WireFormat},
     registry::ChannelName,
     server::{Server, SessionCounts},
     shard::{Membership, QueueBounds, Shard, ShardSettings, Shards},
@@ -65,11 +68,11 @@ pub fn shard_settings(publications_max: usize) -> ShardSettings {
 }
 
 /// A hub with the demonstration's settings around a broker.
-pub fn hub(
+pub fn node(
     broker: &Arc<dyn Broker>,
     shards: &Arc<Shards>,
     metrics: &Arc<Metrics>,
-) -> (Arc<Hub>, Arc<SessionCounts>) {
+) -> (Arc<Node>, Arc<SessionCounts>) {
     let settings = Arc::new(Settings::demonstration());
     let counts = Arc::new(SessionCounts::default());
     let server = Server::new(
@@ -80,7 +83,7 @@ pub fn hub(
         broker.clone(),
     )
     .start();
-    let hub = Hub {
+    let node = Node {
         metrics: metrics.clone(),
         shards: shards.clone(),
         broker: broker.clone(),
@@ -89,16 +92,16 @@ pub fn hub(
         hooks: HookClient::new(&settings.hooks).expect("no hooks"),
         events: None,
         users: Users::new(0, 0),
-        emulated: Emulated::default(),
+        emulation: EmulationRegistry::default(),
         node_id: "node".to_string(),
         settings,
     };
-    (Arc::new(hub), counts)
+    (Arc::new(node), counts)
 }
 
 /// Panics where it is told to, is always busy where it is told to, and knows who listens.
 #[derive(Default)]
-pub struct Puppet {
+pub struct MockBroker {
     pub panics: AtomicBool,
     pub busy: AtomicBool,
     pub listening: Mutex<Vec<String>>,
@@ -109,33 +112,33 @@ pub struct Puppet {
     pub published: Mutex<Vec<(tokio::time::Instant, String)>>,
 }
 
-fn now<'a, T: Send + 'a>(value: T) -> Pending<'a, T> {
+fn now<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
     Box::pin(std::future::ready(Ok(value)))
 }
 
-impl Broker for Puppet {
-    fn publish(&self, draft: Draft) -> Pending<'_, Published> {
+impl Broker for MockBroker {
+    fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult> {
         assert!(!self.panics.load(Relaxed), "as told");
         let refuses = self
             .refuses
             .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         if self.busy.load(Relaxed) || refuses.is_ok() {
-            return Box::pin(std::future::ready(Err(Refused::Busy)));
+            return Box::pin(std::future::ready(Err(PublishError::Busy)));
         }
         let text = String::from_utf8_lossy(draft.payload.as_bytes()).into_owned();
         let published = (tokio::time::Instant::now(), text);
         self.published.lock().expect("no panic").push(published);
-        now(Published {
+        now(PublishResult {
             position: None,
             delivered: 0,
             suppressed: false,
         })
     }
-    fn announce(&self, _: &ChannelName, _: bool, _: Arc<ClientInfo>) -> Pending<'_, ()> {
+    fn announce(&self, _: &ChannelName, _: bool, _: Arc<ClientInfo>) -> BoxFuture<'_, ()> {
         now(())
     }
-    fn history(&self, _: &ChannelName, _: Query) -> Pending<'_, History> {
-        let top = Position {
+    fn history(&self, _: &ChannelName, _: HistoryFilter) -> BoxFuture<'_, History> {
+        let top = StreamPosition {
             offset: 0,
             epoch: Epoch::NONE,
         };
@@ -144,7 +147,7 @@ impl Broker for Puppet {
             top,
         })
     }
-    fn remove_history(&self, _: &ChannelName) -> Pending<'_, ()> {
+    fn remove_history(&self, _: &ChannelName) -> BoxFuture<'_, ()> {
         now(())
     }
     fn present(
@@ -153,16 +156,16 @@ impl Broker for Puppet {
         _: SessionId,
         _: Arc<ClientInfo>,
         _: Duration,
-    ) -> Pending<'_, ()> {
+    ) -> BoxFuture<'_, ()> {
         now(())
     }
-    fn absent(&self, _: &ChannelName, _: SessionId) -> Pending<'_, ()> {
+    fn absent(&self, _: &ChannelName, _: SessionId) -> BoxFuture<'_, ()> {
         now(())
     }
-    fn presence(&self, _: &ChannelName) -> Pending<'_, Vec<(SessionId, Arc<ClientInfo>)>> {
+    fn presence(&self, _: &ChannelName) -> BoxFuture<'_, Vec<(SessionId, Arc<ClientInfo>)>> {
         now(Vec::new())
     }
-    fn presence_stats(&self, _: &ChannelName) -> Pending<'_, PresenceStats> {
+    fn presence_stats(&self, _: &ChannelName) -> BoxFuture<'_, PresenceStats> {
         now(PresenceStats::default())
     }
     fn listen(&self, channel: &ChannelName, _: ShardId) -> bool {
@@ -216,8 +219,8 @@ impl Listener {
             traffic: Traffic::default(),
         });
         let profile = ConnectionProfile {
-            form: Form {
-                body: Body::Raw,
+            form: WireFormat {
+                body: PayloadFormat::Raw,
                 framing: Framing::Bare,
             },
             pings: Pings::None,

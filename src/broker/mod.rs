@@ -9,7 +9,7 @@ pub mod suite;
 
 use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-pub use crate::id::Position;
+pub use crate::id::StreamPosition;
 use crate::{
     id::{SessionId, ShardId},
     protocol::ClientInfo,
@@ -19,7 +19,7 @@ use crate::{
 
 /// A publication that was not accepted. Nobody received any of it, and it has no place in any history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+pub enum PublishError {
     /// A shard that listens has no room (`limits.shard_queue`, `limits.shard_queue_bytes`); come again.
     #[error("a shard has no room for another publication, try again")]
     Busy,
@@ -27,7 +27,7 @@ pub enum Refused {
 
 /// What is to be done about a channel's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
+pub struct HistoryOptions {
     /// Publications kept at most.
     pub size: usize,
     /// How long each is kept; the stream's position outlives its last publication by as much.
@@ -45,7 +45,7 @@ pub struct Version {
 
 /// What is to be published.
 #[derive(Clone, Debug)]
-pub struct Draft {
+pub struct PublishRequest {
     /// To whom.
     pub target: Target,
     /// The message.
@@ -57,7 +57,7 @@ pub struct Draft {
     /// Words beside the message.
     pub tags: Option<Arc<BTreeMap<String, String>>>,
     /// History of the channel; absent: none is kept and the publication gets no offset.
-    pub retention: Option<Retention>,
+    pub history: Option<HistoryOptions>,
     /// Whether the publication before it goes along, for deltas.
     pub delta: bool,
     /// A publication of the same channel and key within `limits.idempotency_ttl` is published once.
@@ -68,7 +68,7 @@ pub struct Draft {
     pub group: Option<Arc<[ChannelName]>>,
 }
 
-impl Draft {
+impl PublishRequest {
     /// A message with nothing else to it.
     #[must_use]
     pub fn new(target: Target, payload: Payload) -> Self {
@@ -78,7 +78,7 @@ impl Draft {
             exclude: Box::default(),
             info: None,
             tags: None,
-            retention: None,
+            history: None,
             delta: false,
             idempotency_key: None,
             version: None,
@@ -89,9 +89,9 @@ impl Draft {
 
 /// What became of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
+pub struct PublishResult {
     /// Its place, where the channel keeps history; of what was suppressed, the place that the channel was at.
-    pub position: Option<Position>,
+    pub position: Option<StreamPosition>,
     /// Receivers on this node at that moment.
     pub delivered: usize,
     /// It was not sent to anyone: its key was known, or its version was not newer.
@@ -100,7 +100,7 @@ pub struct Published {
 
 /// Which part of a history to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Query {
+pub struct HistoryFilter {
     /// Only what is newer than this offset (older, with `reverse`); absent: from the oldest kept (the newest, with `reverse`).
     pub since: Option<u64>,
     /// At most so many; absent: all that are kept; 0: only the position.
@@ -117,7 +117,7 @@ pub struct History {
     /// The publications, in order.
     pub items: Vec<Arc<Item>>,
     /// The newest place of the stream.
-    pub top: Position,
+    pub top: StreamPosition,
 }
 
 /// Counts of a channel's presence.
@@ -130,7 +130,7 @@ pub struct PresenceStats {
 }
 
 /// An answer that may come from another machine.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refused>> + Send + 'a>>;
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PublishError>> + Send + 'a>>;
 
 /// What carries publications to the shards that listen, and keeps what is kept of channels.
 ///
@@ -148,7 +148,7 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refused>> + Send
 /// No caller may assume that an answer is there when the call returns, or that receivers are on this node.
 pub trait Broker: Send + Sync {
     /// Publishes.
-    fn publish(&self, draft: Draft) -> Pending<'_, Published>;
+    fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult>;
 
     /// Tells a channel's members that someone came or went; never kept.
     fn announce(
@@ -156,13 +156,13 @@ pub trait Broker: Send + Sync {
         channel: &ChannelName,
         joined: bool,
         info: Arc<ClientInfo>,
-    ) -> Pending<'_, ()>;
+    ) -> BoxFuture<'_, ()>;
 
     /// Reads a channel's history. A channel without a stream gets one, so that its position can be told.
-    fn history(&self, channel: &ChannelName, query: Query) -> Pending<'_, History>;
+    fn history(&self, channel: &ChannelName, query: HistoryFilter) -> BoxFuture<'_, History>;
 
     /// Forgets a channel's history; its position goes on, so that whoever follows it is not confused.
-    fn remove_history(&self, channel: &ChannelName) -> Pending<'_, ()>;
+    fn remove_history(&self, channel: &ChannelName) -> BoxFuture<'_, ()>;
 
     /// Notes that a session is in a channel, for so long; again to renew it.
     fn present(
@@ -171,16 +171,16 @@ pub trait Broker: Send + Sync {
         session: SessionId,
         info: Arc<ClientInfo>,
         ttl: Duration,
-    ) -> Pending<'_, ()>;
+    ) -> BoxFuture<'_, ()>;
 
     /// Takes a session out of a channel's presence.
-    fn absent(&self, channel: &ChannelName, session: SessionId) -> Pending<'_, ()>;
+    fn absent(&self, channel: &ChannelName, session: SessionId) -> BoxFuture<'_, ()>;
 
     /// Who is in a channel.
-    fn presence(&self, channel: &ChannelName) -> Pending<'_, Vec<(SessionId, Arc<ClientInfo>)>>;
+    fn presence(&self, channel: &ChannelName) -> BoxFuture<'_, Vec<(SessionId, Arc<ClientInfo>)>>;
 
     /// How many are in a channel.
-    fn presence_stats(&self, channel: &ChannelName) -> Pending<'_, PresenceStats>;
+    fn presence_stats(&self, channel: &ChannelName) -> BoxFuture<'_, PresenceStats>;
 
     /// A shard got a member of a channel. Returns whether it is the first on this node.
     fn listen(&self, channel: &ChannelName, shard: ShardId) -> bool;

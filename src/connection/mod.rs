@@ -44,7 +44,7 @@ use crate::{
     config::SlowPolicy,
     heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
     metrics::WorkerStats,
-    publication::{Form, frame_message},
+    publication::{WireFormat, frame_message},
     registry::SessionKey,
 };
 
@@ -263,7 +263,7 @@ impl Connection {
     pub fn push(
         &self,
         publication: &SharedPublication,
-        form: Form,
+        form: WireFormat,
         policy: Option<SlowPolicy>,
         now: Instant,
         lost: impl FnOnce(Vec<SharedPublication>),

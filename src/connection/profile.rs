@@ -8,7 +8,7 @@ use crate::{
     connection::outbox::FrameKind,
     heartbeat::HeartbeatConfig,
     protocol::{self, Encoding, Push},
-    publication::{Body, Compression, Form, Framing, frame_message},
+    publication::{Compression, Framing, PayloadFormat, WireFormat, frame_message},
 };
 
 /// What asks a client for life.
@@ -34,7 +34,7 @@ pub enum Pings {
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionProfile {
     /// The form of its publications.
-    pub form: Form,
+    pub form: WireFormat,
     /// What asks it for life.
     pub pings: Pings,
 }
@@ -43,9 +43,9 @@ impl ConnectionProfile {
     /// A raw WebSocket session.
     #[must_use]
     pub fn raw(window_bits: Option<u8>, envelope: bool, text: bool) -> Self {
-        let mut form = Form::raw(window_bits.unwrap_or(0));
+        let mut form = WireFormat::raw(window_bits.unwrap_or(0));
         if envelope {
-            form.body = Body::Envelope;
+            form.body = PayloadFormat::Envelope;
         }
         Self {
             form,
@@ -59,13 +59,13 @@ impl ConnectionProfile {
     pub(super) fn separator(&self) -> Option<&'static [u8]> {
         match (self.form.body, self.form.framing) {
             (
-                Body::Client {
+                PayloadFormat::Client {
                     encoding: Encoding::Json,
                     ..
                 },
                 Framing::WebSocket { .. },
             ) => Some(b"\n"),
-            (Body::Client { .. }, Framing::WebSocket { .. }) => Some(b""),
+            (PayloadFormat::Client { .. }, Framing::WebSocket { .. }) => Some(b""),
             _ => None,
         }
     }
@@ -101,7 +101,7 @@ impl ConnectionProfile {
                 push(codec::encode(Opcode::Ping, b""), FrameKind::Ping);
             }
             Pings::Protocol { .. } => {
-                if let Body::Client { encoding, .. } = self.form.body {
+                if let PayloadFormat::Client { encoding, .. } = self.form.body {
                     push(
                         self.frame_own(protocol::ping(encoding), NEVER_DEFLATED),
                         FrameKind::Ping,
@@ -117,7 +117,7 @@ impl ConnectionProfile {
     #[must_use]
     pub fn frame_own(&self, message: &[u8], compression: &Compression) -> Bytes {
         match self.form.body {
-            Body::Client {
+            PayloadFormat::Client {
                 encoding: Encoding::Protobuf,
                 ..
             } => {
@@ -134,7 +134,7 @@ impl ConnectionProfile {
     #[must_use]
     pub(super) fn translate_close(&self, close: Close) -> Close {
         match self.form.body {
-            Body::Client { .. } if close == Close::RESTART => Close::SHUTDOWN,
+            PayloadFormat::Client { .. } if close == Close::RESTART => Close::SHUTDOWN,
             _ => close,
         }
     }
@@ -144,7 +144,7 @@ impl ConnectionProfile {
     pub(super) fn close_message(&self, close: &Close) -> Bytes {
         match (self.form.body, self.form.framing) {
             (_, Framing::WebSocket { .. }) => codec::encode_close(close.code, &close.reason),
-            (Body::Client { encoding, bare, .. }, _) => {
+            (PayloadFormat::Client { encoding, bare, .. }, _) => {
                 let mut message = Vec::new();
                 let push = Push::Disconnect {
                     code: close.code.into(),

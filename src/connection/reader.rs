@@ -21,7 +21,7 @@ use tokio::io::ReadBuf;
 use super::{Connection, Phase};
 use crate::{
     close::Ending,
-    codec::{Decoder, Message, Violation},
+    codec::{Decoder, Message, ProtocolError},
 };
 
 /// Bytes taken from a socket at a time.
@@ -57,7 +57,7 @@ impl Reader {
     }
 
     /// Decodes from what is left of the last read.
-    fn decode_rest(&mut self) -> Result<Option<Message>, Violation> {
+    fn decode_rest(&mut self) -> Result<Option<Message>, ProtocolError> {
         let mut input: &mut [u8] = &mut self.rest;
         let before = input.len();
         let result = self.decoder.decode(&mut input);
@@ -73,7 +73,7 @@ impl Reader {
     fn poll_decode(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Option<Message>, Violation>>> {
+    ) -> Poll<Option<Result<Option<Message>, ProtocolError>>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let n = ready!(self.poll_fill(cx, scratch));
             if n == 0 {
@@ -117,7 +117,7 @@ impl Reader {
 }
 
 impl Stream for Reader {
-    type Item = Result<ws::Message, Violation>;
+    type Item = Result<ws::Message, ProtocolError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
@@ -171,9 +171,9 @@ impl Stream for Reader {
                     }
                 }
                 Err(_) if phase == Phase::Closing => this.connection.stop_waiting(),
-                Err(violation) => {
+                Err(protocol_error) => {
                     this.told = true;
-                    return Poll::Ready(Some(Err(violation)));
+                    return Poll::Ready(Some(Err(protocol_error)));
                 }
             }
         }

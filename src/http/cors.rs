@@ -12,7 +12,7 @@ use actix_web::{
     },
 };
 
-use super::{AppState, entrance};
+use super::{AppState, request};
 
 /// How long a browser may remember what it was told; they cap it at two hours or less.
 const MAX_AGE_SECS: &str = "3600";
@@ -23,9 +23,9 @@ const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-
 /// Answers what needs no more than the request's head: a page that may not, a page's question whether it may, and methods other than
 /// the one given.
 #[must_use]
-pub fn settled(request: &HttpRequest, state: &AppState, method: &Method) -> Option<HttpResponse> {
-    if let Err(refusal) = entrance::check_client_origin(request, state) {
-        return Some(entrance::refuse(request, state, &refusal));
+pub fn preflight(request: &HttpRequest, state: &AppState, method: &Method) -> Option<HttpResponse> {
+    if let Err(refusal) = request::check_client_origin(request, state) {
+        return Some(request::refuse(request, state, &refusal));
     }
     let mut answer = if request.method() == Method::OPTIONS {
         HttpResponse::NoContent()
@@ -42,12 +42,12 @@ pub fn settled(request: &HttpRequest, state: &AppState, method: &Method) -> Opti
     } else {
         return None;
     };
-    share(request, state, answer.headers_mut());
+    add_headers(request, state, answer.headers_mut());
     Some(answer)
 }
 
 /// Lets the page that asked see the answer; its origin was checked.
-pub fn share(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
+pub fn add_headers(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
     // Of a page of the same host too: what is stored on the way must not be given to another.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = request.headers().get(header::ORIGIN) else {
@@ -78,16 +78,16 @@ pub fn share(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
 }
 
 /// Answers a request of one method for a page that may.
-pub async fn answered(
+pub async fn with_cors(
     request: &HttpRequest,
     state: &AppState,
     method: &Method,
     answer: impl Future<Output = HttpResponse>,
 ) -> HttpResponse {
-    if let Some(answer) = settled(request, state, method) {
+    if let Some(answer) = preflight(request, state, method) {
         return answer;
     }
     let mut answer = answer.await;
-    share(request, state, answer.headers_mut());
+    add_headers(request, state, answer.headers_mut());
     answer
 }

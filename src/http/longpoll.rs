@@ -11,16 +11,17 @@ use actix_web::{
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{AppState, State, cors, entrance, plain};
+use super::{AppState, State, cors, plain, request};
 use crate::{
     close::{Close, Ending},
     connection::{info::TransportKind, outbox::Frame},
-    hub::replay::Since,
-    id::Position,
+    id::StreamPosition,
+    node::recovery::Since,
     registry::ChannelName,
-    session::{
-        feed::{self, Feed, Replayed, poll_message},
-        plain::{Attached, PlainSession, read_past},
+    session::stream::{
+        SessionHandle, StreamSession,
+        cursor::{self, RecoveredChannel, StreamCursor, poll_message},
+        read_past,
     },
 };
 
@@ -33,51 +34,62 @@ pub async fn poll(request: HttpRequest, state: State) -> HttpResponse {
         let answer = ask(&request, &state).await;
         answer.unwrap_or_else(|answer| *answer)
     };
-    cors::answered(&request, &state, &Method::GET, work).await
+    cors::with_cors(&request, &state, &Method::GET, work).await
 }
 
 async fn ask(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, plain::Answer> {
     let query = plain::query(request, state)?;
-    let mut opening = plain::listener(request, state, &query, "/poll", TransportKind::Poll).await?;
-    let busy = |_| Box::new(plain::words(503, "the history cannot be read, try again"));
-    let past = read_past(&state.hub, &opening.channels)
+    let mut connect_info =
+        plain::prepare(request, state, &query, "/poll", TransportKind::Poll).await?;
+    let busy = |_| {
+        Box::new(plain::plain_text(
+            503,
+            "the history cannot be read, try again",
+        ))
+    };
+    let past = read_past(&state.node, &connect_info.channels)
         .await
         .map_err(busy)?;
-    let channels: Vec<ChannelName> = opening
+    let channels: Vec<ChannelName> = connect_info
         .channels
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    if !query.has_since() || past.iter().any(Replayed::is_news) {
+    if !query.has_since() || past.iter().any(RecoveredChannel::has_messages) {
         return Ok(Messages::past(&channels, past).finish());
     }
-    let complete = past.iter().all(Replayed::is_complete);
+    let complete = past.iter().all(RecoveredChannel::is_complete);
     // It goes on from what was just read: nothing is there yet, and nothing will be missed while the session begins.
-    for (channel, resume) in &mut opening.channels {
+    for (channel, resume) in &mut connect_info.channels {
         let known = past.iter().find(|replayed| replayed.channel == *channel);
-        resume.since = match known.map(|replayed| replayed.replay.top) {
+        resume.since = match known.map(|replayed| replayed.recovery.top) {
             Some(top) if !top.epoch.is_none() => Since::position(top),
             _ => Since::Now,
         };
         // Others would see the client come and go with every poll.
         resume.announce = false;
     }
-    let shard = entrance::shard_of(request)
-        .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
-    let attached = PlainSession::start(opening, shard, &state.hub);
+    let shard = request::shard_of(request)
+        .map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))?;
+    let attached = StreamSession::start(connect_info, shard, &state.node);
     wait(attached, &channels, complete, state).await
 }
 
 /// Waits for the first message, and gathers what comes with it.
 async fn wait(
-    mut attached: Attached,
+    mut attached: SessionHandle,
     channels: &[ChannelName],
     complete: bool,
     state: &AppState,
 ) -> Result<HttpResponse, plain::Answer> {
     let limits = &state.settings.limits;
     let mut deadline = Instant::now() + limits.poll_wait;
-    let busy = |_| Box::new(plain::words(503, "the history cannot be read, try again"));
+    let busy = |_| {
+        Box::new(plain::plain_text(
+            503,
+            "the history cannot be read, try again",
+        ))
+    };
     let past = attached.past().await.map_err(busy)?;
     let mut messages = Messages::past(channels, past);
     messages.recovered &= complete;
@@ -95,7 +107,7 @@ async fn wait(
             }
             Ok(None) => {
                 if let Some(close) = refused(attached.connection().ending(), &messages) {
-                    return Err(Box::new(plain::closed(&close)));
+                    return Err(Box::new(plain::close_response(&close)));
                 }
                 break;
             }
@@ -120,19 +132,19 @@ fn refused(ending: Option<Ending>, messages: &Messages) -> Option<Close> {
 /// The answer.
 struct Messages {
     json: Vec<u8>,
-    feed: Feed,
+    cursor: StreamCursor,
     recovered: bool,
 }
 
 impl Messages {
     /// With what was missed.
-    fn past(channels: &[ChannelName], past: Vec<Replayed>) -> Self {
+    fn past(channels: &[ChannelName], past: Vec<RecoveredChannel>) -> Self {
         let mut messages = Self {
             json: Vec::new(),
-            feed: Feed::before(channels, &past),
-            recovered: past.iter().all(Replayed::is_complete),
+            cursor: StreamCursor::before(channels, &past),
+            recovered: past.iter().all(RecoveredChannel::is_complete),
         };
-        for (channel, position, item) in feed::missed(past) {
+        for (channel, position, item) in cursor::missed(past) {
             messages.add(&channel, position, &item);
         }
         messages
@@ -151,15 +163,19 @@ impl Messages {
             return false;
         };
         let (offset, epoch) = (publication.offset(), publication.epoch());
-        self.add(publication.channel(), Position { offset, epoch }, item);
+        self.add(
+            publication.channel(),
+            StreamPosition { offset, epoch },
+            item,
+        );
         true
     }
 
-    fn add(&mut self, channel: &str, position: Position, item: &crate::publication::Item) {
+    fn add(&mut self, channel: &str, position: StreamPosition, item: &crate::publication::Item) {
         self.json
             .push(if self.json.is_empty() { b'[' } else { b',' });
         poll_message(channel, item, &mut self.json);
-        self.feed.advance(channel, position);
+        self.cursor.advance(channel, position);
     }
 
     fn finish(self) -> HttpResponse {
@@ -171,7 +187,7 @@ impl Messages {
         });
         let rest = format!(
             "],\"since\":\"{}\",\"recovered\":{}}}",
-            self.feed.since(),
+            self.cursor.since(),
             self.recovered
         );
         body.extend_from_slice(rest.as_bytes());

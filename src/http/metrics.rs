@@ -163,7 +163,7 @@ impl Collector for Snapshot {
             &mut encoder,
             "fanfare_users",
             "Different users with a session",
-            state.hub.users.count() as u64,
+            state.node.users.count() as u64,
         )?;
         let mut family = encoder.encode_descriptor(
             "fanfare_limited",
@@ -203,8 +203,8 @@ impl Collector for Snapshot {
 impl Snapshot {
     /// Calls of the backend by hook and outcome, and events. Both words are from fixed lists.
     fn encode_backend(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let hub = &self.state.hub;
-        let snapshot = hub.hooks.stats();
+        let node = &self.state.node;
+        let snapshot = node.hooks.stats();
         gauge(
             encoder,
             "fanfare_hook_calls_waiting",
@@ -223,7 +223,7 @@ impl Snapshot {
                 ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
             }
         }
-        let Some(events) = hub.events.as_ref().map(crate::hooks::EventSink::stats) else {
+        let Some(events) = node.events.as_ref().map(crate::hooks::EventSink::stats) else {
             return Ok(());
         };
         gauge(

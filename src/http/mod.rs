@@ -5,19 +5,19 @@
 
 mod api;
 mod auth;
-mod connection;
+mod centrifuge;
 mod cors;
 mod diag;
-mod entrance;
 mod health;
 mod longpoll;
 mod metrics;
 mod page;
 mod plain;
-mod raw;
+mod request;
 mod send;
 mod sse;
 mod status;
+mod websocket;
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -29,10 +29,10 @@ use crate::{
     broker::Broker,
     config::Settings,
     drain::Drain,
-    hub::Hub,
     metrics::Metrics,
+    node::Node,
     server::{Server, SessionCounts, poll::PollWatch},
-    session::endpoint::Endpoint,
+    session::raw::endpoint::Endpoint,
     shard::{Shard, Shards},
 };
 
@@ -55,7 +55,7 @@ pub struct AppState {
     /// The broker.
     pub broker: Arc<dyn Broker>,
     /// What sessions share.
-    pub hub: Arc<Hub>,
+    pub node: Arc<Node>,
     /// The keys of the API.
     pub api: ApiKeys,
     /// Whether the node drains.
@@ -74,11 +74,11 @@ pub fn configure(state: &Arc<AppState>, app: &mut web::ServiceConfig) {
     app.app_data(state.clone()).app_data(shard);
     for endpoint in &state.endpoints {
         let resource = web::resource(endpoint.path.to_string()).app_data(endpoint.clone());
-        app.service(resource.to(raw::open));
+        app.service(resource.to(websocket::open));
     }
     let settings = &state.settings;
     if settings.connection.enabled {
-        connection::configure(app);
+        centrifuge::configure(app);
     }
     if settings.sse.enabled {
         app.route("/sse", web::to(sse::open));

@@ -11,16 +11,18 @@ use actix_web::{
     web,
 };
 
-use super::{AppState, entrance};
+use super::{AppState, request};
 use bytes::Bytes;
 
 use crate::{
     close::Close,
     connection::info::TransportKind,
-    hub::{identity::NoIdentity, meter::UserPermit},
     metrics::{Limited, Refused},
+    node::{auth::AuthError, rate_limit::UserPermit},
     protocol::ReplyError,
-    session::{endpoint::Query, handshake::Refusal, opening::Opening, plain::PlainOpening},
+    session::{
+        connect_info::ConnectInfo, handshake::Refusal, raw::endpoint::Query, stream::StreamParams,
+    },
 };
 
 /// Seconds after which who found no room is to come again.
@@ -31,7 +33,7 @@ pub type Answer = Box<HttpResponse>;
 
 /// A short answer in words.
 #[must_use]
-pub fn words(status: u16, text: &str) -> HttpResponse {
+pub fn plain_text(status: u16, text: &str) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::build(status);
     match status {
@@ -52,7 +54,7 @@ pub fn words(status: u16, text: &str) -> HttpResponse {
 
 /// A body without an end in HTTP/1.0, as nginx asks for it unless told otherwise: there are no chunks (RFC 9112 §6.1), and the end
 /// of the connection is the end of the body.
-pub fn unframed(request: &HttpRequest, answer: &mut HttpResponse) {
+pub fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
     if request.version() < Version::HTTP_11 {
         let head = answer.head_mut();
         head.no_chunking(true);
@@ -73,14 +75,14 @@ pub fn status_of(close: &Close) -> u16 {
 
 /// The answer in place of a close.
 #[must_use]
-pub fn closed(close: &Close) -> HttpResponse {
-    words(status_of(close), &close.reason)
+pub fn close_response(close: &Close) -> HttpResponse {
+    plain_text(status_of(close), &close.reason)
 }
 
 /// The answer to who is nobody that may come in.
 #[must_use]
-pub fn unidentified(error: &NoIdentity) -> HttpResponse {
-    words(error.status(), &error.close().reason)
+pub fn auth_error(error: &AuthError) -> HttpResponse {
+    plain_text(error.status(), &error.close().reason)
 }
 
 /// What the address says. A header's position is newer than the address, which a browser asks for again as it was.
@@ -89,7 +91,7 @@ pub fn unidentified(error: &NoIdentity) -> HttpResponse {
 /// 400.
 pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
     let channels_max = state.settings.limits.subscriptions;
-    let refuse = |refusal: Refusal| Box::new(entrance::refuse(request, state, &refusal));
+    let refuse = |refusal: Refusal| Box::new(request::refuse(request, state, &refusal));
     let mut query = Query::parse(request.query_string(), channels_max).map_err(refuse)?;
     if let Some(id) = request
         .headers()
@@ -108,26 +110,26 @@ pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
 ///
 /// # Errors
 /// 429 or 503.
-pub fn opening(
+pub fn connect_info(
     request: &HttpRequest,
     state: &AppState,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<Opening, Answer> {
+) -> Result<ConnectInfo, Answer> {
     let opened = if state.drain.refuses_sessions() {
         Err(Refusal::Draining)
     } else {
-        entrance::opening(request, state, Arc::from(endpoint), transport)
+        request::connect_info(request, state, Arc::from(endpoint), transport)
     };
-    opened.map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))
+    opened.map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))
 }
 
 /// Takes a place among a user's sessions.
 fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
-    let entered = state.hub.users.enter(user, std::time::Instant::now());
+    let entered = state.node.users.enter(user, std::time::Instant::now());
     entered.ok_or_else(|| {
         state.metrics.limited(Limited::SessionsPerUser);
-        Box::new(words(429, "too many sessions of this user"))
+        Box::new(plain_text(429, "too many sessions of this user"))
     })
 }
 
@@ -136,44 +138,47 @@ fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
 /// # Errors
 /// 400 without a channel, 401 without an identity, 403 for a channel that it may not have, 404 for one that is unknown, 429 and 503
 /// where there is no room.
-pub async fn listener(
+pub async fn prepare(
     request: &HttpRequest,
     state: &AppState,
     query: &Query,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<PlainOpening, Answer> {
-    let opening = opening(request, state, endpoint, transport)?;
-    let hub = &state.hub;
-    let token = entrance::token_in(request.headers(), query.token.as_deref());
-    let identity = hub
+) -> Result<StreamParams, Answer> {
+    let connect_info = connect_info(request, state, endpoint, transport)?;
+    let node = &state.node;
+    let token = request::token_in(request.headers(), query.token.as_deref());
+    let identity = node
         .identify(token.as_deref(), None, &[])
         .await
         .map_err(|error| {
-            log::info!("session {} is turned away: {error:?}", opening.id);
-            Box::new(unidentified(&error))
+            log::info!("session {} is turned away: {error:?}", connect_info.id);
+            Box::new(auth_error(&error))
         })?;
     for channel in query
         .channels
         .iter()
         .filter(|_| state.settings.channels.configured)
     {
-        if hub.rules(channel) == Err(ReplyError::UNKNOWN_CHANNEL) {
+        if node.rules(channel) == Err(ReplyError::UNKNOWN_CHANNEL) {
             state.metrics.refuse(Refused::Channel);
-            return Err(Box::new(words(404, &format!("unknown channel: {channel}"))));
+            return Err(Box::new(plain_text(
+                404,
+                &format!("unknown channel: {channel}"),
+            )));
         }
     }
-    let caller = opening.caller("json", "json");
-    let channels = entrance::channels(state, &identity, &caller, query, true)
+    let hook_context = connect_info.hook_context("json", "json");
+    let channels = request::channels(state, &identity, &hook_context, query, true)
         .await
-        .map_err(|close| Box::new(closed(&close)))?;
+        .map_err(|close| Box::new(close_response(&close)))?;
     if channels.is_empty() {
         let text = "name at least one channel: ?channel=…";
-        return Err(Box::new(words(400, text)));
+        return Err(Box::new(plain_text(400, text)));
     }
-    Ok(PlainOpening {
+    Ok(StreamParams {
         user: user_of(state, &identity.user)?,
-        opening,
+        connect_info,
         identity,
         channels,
         envelope: query.envelope,
@@ -196,7 +201,7 @@ pub async fn body(
 ) -> Result<Bytes, Answer> {
     let too_large = || {
         let text = format!("the body may have {limit} bytes ({setting})");
-        Box::new(words(413, &text))
+        Box::new(plain_text(413, &text))
     };
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -205,8 +210,8 @@ pub async fn body(
     }
     match tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(limit)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(_))) => Err(Box::new(words(400, "the body cannot be read"))),
+        Ok(Ok(Err(_))) => Err(Box::new(plain_text(400, "the body cannot be read"))),
         Ok(Err(_)) => Err(too_large()),
-        Err(_) => Err(Box::new(words(408, "the body did not come in time"))),
+        Err(_) => Err(Box::new(plain_text(408, "the body did not come in time"))),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     connection::info::SessionInfo,
     id::SessionId,
     server::{Filter, GetOverview, ListSessions, PushStatus, poll::PollStatus},
-    shard::Kick,
+    shard::Disconnect,
 };
 
 const PAGE_DEFAULT: usize = 100;
@@ -81,8 +81,8 @@ pub async fn status(request: HttpRequest, state: State) -> HttpResponse {
             .polls
             .iter()
             .map(|poll| poll_json(&poll.status(), inside)).collect::<Vec<_>>(),
-        "hooks": inside.then(|| state.hub.hooks.stats()),
-        "events": state.hub.events.as_ref().map(|events| {
+        "hooks": inside.then(|| state.node.hooks.stats()),
+        "events": state.node.events.as_ref().map(|events| {
             let stats = events.stats();
             json!({
                 "sent": stats.sent,
@@ -196,7 +196,7 @@ pub async fn kick(request: HttpRequest, state: State, id: Path<String>) -> HttpR
             let close = Close::KICKED;
             found |= shard
                 .addr()
-                .send(Kick { session, close })
+                .send(Disconnect { session, close })
                 .await
                 .unwrap_or(false);
         }

@@ -5,7 +5,7 @@
 //! needs them first and are handed to every receiver. That is why compression keeps no context between messages, and
 //! why history keeps items: a kept item holds no encodings.
 
-mod form;
+mod wire_format;
 
 use std::{
     borrow::Cow,
@@ -18,10 +18,10 @@ use base64::Engine as _;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-pub use self::form::{
-    Body, Compression, Delta, Form, Framing, data_field, frame_message, json_string,
+pub use self::wire_format::{
+    Compression, Delta, Framing, PayloadFormat, WireFormat, data_field, frame_message, json_string,
 };
-use self::form::{Encoded, Encodings};
+use self::wire_format::{Encoded, Encodings};
 use crate::{
     codec::Opcode,
     id::{Epoch, SessionId},
@@ -133,7 +133,7 @@ impl Item {
 
     /// The payload as the protocol takes it.
     #[must_use]
-    pub fn view(&self) -> protocol::Payload<'_> {
+    pub fn as_json(&self) -> protocol::Payload<'_> {
         let text = match &self.payload {
             Payload::Binary(bytes) => return protocol::Payload::Binary(bytes),
             Payload::Text(text) => text,
@@ -161,7 +161,7 @@ impl Item {
             json_string(text, &mut json);
             Cow::Owned(json)
         };
-        match (encoding, self.view()) {
+        match (encoding, self.as_json()) {
             (Encoding::Protobuf, _) => Cow::Borrowed(self.payload.as_bytes()),
             (_, protocol::Payload::Json(json)) => Cow::Borrowed(json),
             (_, protocol::Payload::Text(text)) => as_string(text),
@@ -175,7 +175,7 @@ impl Item {
     #[must_use]
     pub fn as_pub(&self) -> protocol::Pub<'_> {
         protocol::Pub {
-            data: self.view(),
+            data: self.as_json(),
             offset: self.offset,
             info: self.info.as_deref(),
             tags: self.tags.as_deref().unwrap_or(&NO_TAGS),
@@ -259,7 +259,11 @@ impl Publication {
 
     /// Leaves sessions out.
     #[must_use]
-    pub fn without(mut self, exclude: Box<[SessionId]>, group: Option<Arc<[ChannelName]>>) -> Self {
+    pub fn excluding(
+        mut self,
+        exclude: Box<[SessionId]>,
+        group: Option<Arc<[ChannelName]>>,
+    ) -> Self {
         self.exclude = exclude;
         self.group = group;
         self
@@ -342,15 +346,14 @@ impl Publication {
     }
 
     /// The complete frame in the given form; encoded by the first call.
-    pub fn frame(&self, form: Form, compression: &Compression) -> &[u8] {
-        self.encodings.get(self, form, compression)
+    pub fn frame(&self, wire_format: WireFormat, compression: &Compression) -> &[u8] {
+        self.encodings.get(self, wire_format, compression)
     }
 
-    fn encode(&self, form: Form, compression: &Compression) -> Encoded {
-        form::encode(self, form, compression)
+    fn encode(&self, wire_format: WireFormat, compression: &Compression) -> Encoded {
+        wire_format::encode(self, wire_format, compression)
     }
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

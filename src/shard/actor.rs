@@ -8,7 +8,7 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Notice, Order, Shard, Who, handle::Load, user_channel};
+use super::{Selector, ServerCommand, SessionMessage, Shard, handle::QueueCredit, user_channel};
 use crate::{
     close::{Close, Ending},
     connection::TimerId,
@@ -50,12 +50,12 @@ pub struct Drain {
 /// Cut whatever is left, without a word.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
-pub struct Cut;
+pub struct Terminate;
 
 /// Close one session, wherever it is; shards that do not hold it do nothing.
 #[derive(Message, Clone)]
 #[rtype(result = "bool")]
-pub struct Kick {
+pub struct Disconnect {
     /// Which session.
     pub session: SessionId,
     /// With which code and reason.
@@ -65,17 +65,17 @@ pub struct Kick {
 /// An order to sessions, wherever they are; answers how many of this shard heard it.
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
-pub struct Tell {
+pub struct SendCommand {
     /// Which.
-    pub who: Who,
+    pub selector: Selector,
     /// What.
-    pub order: Arc<Order>,
+    pub command: Arc<ServerCommand>,
 }
 
 /// The actor through which other threads reach a shard.
 pub struct ShardActor {
     pub(super) shard: Rc<Shard>,
-    load: Arc<Load>,
+    credit: Arc<QueueCredit>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Arc<Publication>>,
     /// Deliveries that they make.
@@ -87,10 +87,10 @@ pub struct ShardActor {
 
 impl ShardActor {
     /// Starts the actor of a shard on this thread.
-    pub(super) fn start_for(shard: Rc<Shard>, load: Arc<Load>) -> Addr<Self> {
+    pub(super) fn start_for(shard: Rc<Shard>, credit: Arc<QueueCredit>) -> Addr<Self> {
         Self {
             shard,
-            load,
+            credit,
             turn: Vec::new(),
             deliveries: 0,
             ticked: Instant::now(),
@@ -109,10 +109,10 @@ impl ShardActor {
         self.ticked = now;
         let mut due = std::mem::take(&mut self.due);
         self.shard.config.wheel.borrow_mut().expire(now, &mut due);
-        let seats = self.shard.seats.borrow();
+        let sessions = self.shard.sessions.borrow();
         for (key, number) in due.drain(..) {
-            if let Some(seat) = seats.get(key as usize) {
-                seat.connection.on_timer(number, now);
+            if let Some(entry) = sessions.get(key as usize) {
+                entry.connection.on_timer(number, now);
             }
         }
         self.due = due;
@@ -125,15 +125,15 @@ impl ShardActor {
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let now = Instant::now();
-        let seats = self.shard.seats.borrow();
+        let sessions = self.shard.sessions.borrow();
         for &(key, id) in &plan.keys[plan.closed..due] {
-            let connection = seats.get(key as usize).map(|seat| &seat.connection);
+            let connection = sessions.get(key as usize).map(|entry| &entry.connection);
             if let Some(connection) = connection.filter(|connection| connection.info().id == id) {
                 connection.close(plan.drain.close.clone(), now);
                 connection.flush(now);
             }
         }
-        drop(seats);
+        drop(sessions);
         plan.closed = due;
         if plan.closed < plan.keys.len() {
             ctx.run_later(DRAIN_STEP, move |shard, ctx| shard.drain_step(ctx, plan));
@@ -160,7 +160,7 @@ impl Handler<Deliver> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, Deliver(publication): Deliver, ctx: &mut Self::Context) {
-        self.load.release(publication.weight());
+        self.credit.release(publication.weight());
         if self.turn.is_empty() {
             // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
             ctx.notify(Flush);
@@ -194,7 +194,7 @@ impl Handler<Drain> for ShardActor {
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
         if self
             .shard
-            .leaving
+            .draining
             .replace(Some(drain.close.clone()))
             .is_some()
         {
@@ -202,12 +202,12 @@ impl Handler<Drain> for ShardActor {
         }
         // What was accepted before goes out before any Close.
         self.deliver_turn();
-        let seats = self.shard.seats.borrow();
-        let keys = seats
+        let sessions = self.shard.sessions.borrow();
+        let keys = sessions
             .iter()
-            .map(|(key, seat)| (key as SessionKey, seat.connection.info().id))
+            .map(|(key, entry)| (key as SessionKey, entry.connection.info().id))
             .collect();
-        drop(seats);
+        drop(sessions);
         let plan = DrainPlan {
             started: Instant::now(),
             drain,
@@ -218,38 +218,42 @@ impl Handler<Drain> for ShardActor {
     }
 }
 
-impl Handler<Cut> for ShardActor {
+impl Handler<Terminate> for ShardActor {
     type Result = ();
 
-    fn handle(&mut self, _: Cut, _: &mut Self::Context) {
-        for (_, seat) in self.shard.seats.borrow().iter() {
-            seat.connection.end(Ending::ByServer(Close::RESTART));
+    fn handle(&mut self, _: Terminate, _: &mut Self::Context) {
+        for (_, entry) in self.shard.sessions.borrow().iter() {
+            entry.connection.end(Ending::ByServer(Close::RESTART));
         }
     }
 }
 
-impl Handler<Kick> for ShardActor {
+impl Handler<Disconnect> for ShardActor {
     type Result = bool;
 
-    fn handle(&mut self, kick: Kick, _: &mut Self::Context) -> bool {
+    fn handle(&mut self, kick: Disconnect, _: &mut Self::Context) -> bool {
         let key = self.shard.by_id.borrow().get(&kick.session).copied();
-        let seats = self.shard.seats.borrow();
-        let found = key.and_then(|key| seats.get(key as usize));
-        if let Some(seat) = found {
+        let sessions = self.shard.sessions.borrow();
+        let found = key.and_then(|key| sessions.get(key as usize));
+        if let Some(entry) = found {
             let now = Instant::now();
-            seat.connection.close(kick.close, now);
-            seat.connection.flush(now);
+            entry.connection.close(kick.close, now);
+            entry.connection.flush(now);
         }
         found.is_some()
     }
 }
 
-impl Handler<Tell> for ShardActor {
+impl Handler<SendCommand> for ShardActor {
     type Result = usize;
 
-    fn handle(&mut self, Tell { who, order }: Tell, _: &mut Self::Context) -> usize {
-        let seats = self.shard.seats.borrow();
-        let keys: Vec<SessionKey> = match (&who.client, &who.user) {
+    fn handle(
+        &mut self,
+        SendCommand { selector, command }: SendCommand,
+        _: &mut Self::Context,
+    ) -> usize {
+        let sessions = self.shard.sessions.borrow();
+        let keys: Vec<SessionKey> = match (&selector.client, &selector.user) {
             (Some(client), _) => {
                 let key = self.shard.by_id.borrow().get(client).copied();
                 key.into_iter().collect()
@@ -264,15 +268,15 @@ impl Handler<Tell> for ShardActor {
             (None, None) => Vec::new(),
         };
         let mut told = 0;
-        for seat in keys.iter().filter_map(|&key| seats.get(key as usize)) {
-            let id = seat.connection.info().id;
-            let is_the_user = who.user.as_deref().is_none_or(|user| {
+        for entry in keys.iter().filter_map(|&key| sessions.get(key as usize)) {
+            let id = entry.connection.info().id;
+            let is_the_user = selector.user.as_deref().is_none_or(|user| {
                 let registry = self.shard.registry.borrow();
                 let key = self.shard.by_id.borrow().get(&id).copied();
                 key.is_some_and(|key| registry.slot(key, &user_channel(user)).is_some())
             });
-            if is_the_user && !who.spared.contains(&id) {
-                seat.tell(Notice::Order(order.clone()));
+            if is_the_user && !selector.except.contains(&id) {
+                entry.send_command(SessionMessage::ServerCommand(command.clone()));
                 told += 1;
             }
         }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::{Notice, Seat, Shard, subscriber::Verdict};
+use super::{Entry, SessionMessage, Shard, subscriber::Verdict};
 use crate::{
     connection::outbox::SharedPublication,
     publication::{Delta, Publication},
@@ -16,7 +16,7 @@ use crate::{
 pub(super) struct Delivery<'a> {
     pub(super) shard: &'a Shard,
     pub(super) registry: &'a Registry,
-    pub(super) seats: &'a Slab<Seat>,
+    pub(super) sessions: &'a Slab<Entry>,
     pub(super) now: Instant,
     pub(super) at_once: bool,
 }
@@ -26,11 +26,11 @@ impl Delivery<'_> {
     pub(super) fn push(
         &mut self,
         key: SessionKey,
-        seat: &Seat,
+        entry: &Entry,
         slot: Slot,
         shared: &SharedPublication,
     ) {
-        let connection = &seat.connection;
+        let connection = &entry.connection;
         let excluded = shared.excludes(connection.info().id);
         let (delta, policy) = if slot == Slot::NONE {
             if excluded || shared.item().is_none() {
@@ -44,11 +44,11 @@ impl Delivery<'_> {
             };
             match subscriber.take(shared, excluded) {
                 Verdict::Skip => return,
-                Verdict::Missed => return seat.tell(missed(shared)),
-                Verdict::Deliver(delta) => (delta, subscriber.wishes().policy),
+                Verdict::Missed => return entry.send_command(missed(shared)),
+                Verdict::Deliver(delta) => (delta, subscriber.options().policy),
             }
         };
-        if seat.plain && self.had_by_another_channel(key, shared) {
+        if entry.plain && self.had_by_another_channel(key, shared) {
             return;
         }
         let form = match delta {
@@ -82,12 +82,12 @@ impl Delivery<'_> {
                 .slot(key, publication.channel())
                 .and_then(|slot| subscribers.get_mut(slot.0 as usize));
             if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
-                self.seats[key as usize].tell(missed(publication));
+                self.sessions[key as usize].send_command(missed(publication));
             }
         }
     }
 }
 
-fn missed(publication: &Publication) -> Notice {
-    Notice::Missed(publication.channel().into())
+fn missed(publication: &Publication) -> SessionMessage {
+    SessionMessage::Missed(publication.channel().into())
 }

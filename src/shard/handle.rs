@@ -32,12 +32,12 @@ pub struct QueueBounds {
 
 /// What waits in a shard's mailbox.
 #[derive(Debug, Default)]
-pub(super) struct Load {
+pub(super) struct QueueCredit {
     publications: AtomicUsize,
     bytes: AtomicUsize,
 }
 
-impl Load {
+impl QueueCredit {
     /// Gives room back.
     pub(super) fn release(&self, bytes: usize) {
         self.publications.fetch_sub(1, Relaxed);
@@ -49,7 +49,7 @@ impl Load {
 #[derive(Clone)]
 pub struct ShardHandle {
     addr: Addr<ShardActor>,
-    load: Arc<Load>,
+    credit: Arc<QueueCredit>,
     bounds: QueueBounds,
     stats: Arc<WorkerStats>,
 }
@@ -71,8 +71,8 @@ impl ShardHandle {
     /// byte bound in an empty queue.
     #[must_use]
     pub fn reserve(&self, bytes: usize) -> bool {
-        let waiting = self.load.publications.fetch_add(1, Relaxed);
-        let waiting_bytes = self.load.bytes.fetch_add(bytes, Relaxed);
+        let waiting = self.credit.publications.fetch_add(1, Relaxed);
+        let waiting_bytes = self.credit.bytes.fetch_add(bytes, Relaxed);
         let fits = waiting < self.bounds.publications_max
             && (waiting == 0 || waiting_bytes.saturating_add(bytes) <= self.bounds.bytes_max);
         if !fits {
@@ -83,7 +83,7 @@ impl ShardHandle {
 
     /// Gives room back.
     pub fn release(&self, bytes: usize) {
-        self.load.release(bytes);
+        self.credit.release(bytes);
     }
 }
 
@@ -133,13 +133,13 @@ impl Shards {
         let stats = self.metrics.add_worker();
         let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
         let id = ShardId(handles.len() as u32);
-        let load = Arc::new(Load::default());
+        let credit = Arc::new(QueueCredit::default());
         let config = (self.settings.config)(stats.clone());
         let shard = Shard::new(id, config, broker);
-        let addr = ShardActor::start_for(shard.clone(), load.clone());
+        let addr = ShardActor::start_for(shard.clone(), credit.clone());
         handles.push(ShardHandle {
             addr,
-            load,
+            credit,
             bounds: self.settings.queue,
             stats,
         });

@@ -4,9 +4,12 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 
 use actix::Recipient;
 
-use super::{Notice, Shard, Wishes, delivery::Delivery, subscriber::Subscriber, user_channel};
+use super::{
+    SessionMessage, Shard, SubscribeOptions, delivery::Delivery, subscriber::Subscriber,
+    user_channel,
+};
 use crate::{
-    id::{Position, SessionId},
+    id::{SessionId, StreamPosition},
     registry::{ChannelName, SessionKey, Slot},
 };
 
@@ -25,10 +28,10 @@ impl Membership {
         &self.shard
     }
 
-    /// Names the actor that hears [`Notice`]s.
-    pub fn set_inbox(&self, inbox: Recipient<Notice>) {
-        if let Some(seat) = self.shard.seats.borrow_mut().get_mut(self.key as usize) {
-            seat.inbox = Some(inbox);
+    /// Names the actor that hears [`SessionMessage`]s.
+    pub fn set_inbox(&self, inbox: Recipient<SessionMessage>) {
+        if let Some(entry) = self.shard.sessions.borrow_mut().get_mut(self.key as usize) {
+            entry.inbox = Some(inbox);
         }
     }
 
@@ -46,12 +49,12 @@ impl Membership {
     }
 
     /// Joins a channel, held back until [`go_live`](Self::go_live). Returns false if it was joined already.
-    pub fn subscribe(&self, channel: &ChannelName, wishes: Wishes) -> bool {
+    pub fn subscribe(&self, channel: &ChannelName, options: SubscribeOptions) -> bool {
         let slot = self
             .shard
             .subscribers
             .borrow_mut()
-            .insert(Subscriber::held(wishes));
+            .insert(Subscriber::held(options));
         let entered = self.enter(channel, Slot(slot as u32));
         if !entered {
             self.shard.subscribers.borrow_mut().remove(slot);
@@ -73,7 +76,7 @@ impl Membership {
     }
 
     /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it.
-    pub fn go_live(&self, channel: &str, position: Position, primed: bool) {
+    pub fn go_live(&self, channel: &str, position: StreamPosition, primed: bool) {
         let shard = &self.shard;
         let Some(slot) = shard.registry.borrow().slot(self.key, channel) else {
             return;
@@ -82,17 +85,17 @@ impl Membership {
             Some(subscriber) => subscriber.go_live(position, primed),
             None => return,
         };
-        let (seats, registry) = (shard.seats.borrow(), shard.registry.borrow());
+        let (sessions, registry) = (shard.sessions.borrow(), shard.registry.borrow());
         let mut delivery = Delivery {
             shard,
             registry: &registry,
-            seats: &seats,
+            sessions: &sessions,
             now: Instant::now(),
             at_once: false,
         };
-        let seat = &seats[self.key as usize];
+        let entry = &sessions[self.key as usize];
         for publication in &waiting {
-            delivery.push(self.key, seat, slot, publication);
+            delivery.push(self.key, entry, slot, publication);
         }
     }
 
@@ -115,8 +118,8 @@ impl Membership {
 
     /// Has the outbox written at the end of this turn, for replies that no read has led to.
     pub fn flush(&self) {
-        if let Some(seat) = self.shard.seats.borrow().get(self.key as usize) {
-            seat.connection.flush(Instant::now());
+        if let Some(entry) = self.shard.sessions.borrow().get(self.key as usize) {
+            entry.connection.flush(Instant::now());
         }
     }
 
@@ -135,8 +138,8 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.leave();
-        let mut seats = self.shard.seats.borrow_mut();
+        let mut sessions = self.shard.sessions.borrow_mut();
         // Its bytes stay for the next session: giving them back would mean rebuilding the list of free places.
-        seats.try_remove(self.key as usize);
+        sessions.try_remove(self.key as usize);
     }
 }

@@ -7,11 +7,11 @@
 //! A panic in a shard ends the process: half a server that looks whole is worse than a restart.
 
 mod actor;
+mod commands;
 mod delivery;
 mod handle;
 mod membership;
-mod order;
-mod roll;
+mod queries;
 mod subscriber;
 
 use std::{
@@ -26,12 +26,12 @@ use actix::Recipient;
 use slab::Slab;
 
 pub use self::{
-    actor::{Cut, Deliver, Drain, Kick, ShardActor, Tell},
+    actor::{Deliver, Disconnect, Drain, SendCommand, ShardActor, Terminate},
+    commands::{Overrides, Selector, ServerCommand, ServerSubscription, SessionMessage},
     handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
     membership::Membership,
-    order::{Notice, Order, Overrides, ServerSubscription, Who},
-    roll::{ChannelsOf, CountMembers, MembersOf},
-    subscriber::Wishes,
+    queries::{ChannelsOf, CountMembers, MembersOf},
+    subscriber::SubscribeOptions,
 };
 use self::{delivery::Delivery, subscriber::Subscriber};
 use crate::{
@@ -44,16 +44,16 @@ use crate::{
 };
 
 /// A session's place in its shard.
-struct Seat {
+struct Entry {
     connection: Rc<Connection>,
     /// Its actor, once it has started.
-    inbox: Option<Recipient<Notice>>,
+    inbox: Option<Recipient<SessionMessage>>,
     /// Its client does not follow joins and leaves, and takes a message that goes to several of its channels once.
     plain: bool,
 }
 
-impl Seat {
-    fn tell(&self, notice: Notice) {
+impl Entry {
+    fn send_command(&self, notice: SessionMessage) {
         if let Some(inbox) = &self.inbox {
             inbox.do_send(notice);
         }
@@ -66,13 +66,13 @@ pub struct Shard {
     config: Rc<ConnectionConfig>,
     registry: RefCell<Registry>,
     subscribers: RefCell<Slab<Subscriber>>,
-    seats: RefCell<Slab<Seat>>,
+    sessions: RefCell<Slab<Entry>>,
     by_id: RefCell<HashMap<SessionId, SessionKey>>,
     /// Sessions to write to at the end of the turn.
     dirty: RefCell<Vec<SessionKey>>,
     broker: Arc<dyn Broker>,
     /// Set once the drain has begun: whose handshake was under way then is closed as soon as it joins.
-    leaving: RefCell<Option<Close>>,
+    draining: RefCell<Option<Close>>,
 }
 
 /// Name of the shard's own channel of a user's sessions; no broker knows it.
@@ -87,11 +87,11 @@ impl Shard {
             config: Rc::new(config),
             registry: RefCell::default(),
             subscribers: RefCell::default(),
-            seats: RefCell::default(),
+            sessions: RefCell::default(),
             by_id: RefCell::default(),
             dirty: RefCell::default(),
             broker,
-            leaving: RefCell::default(),
+            draining: RefCell::default(),
         })
     }
 
@@ -116,7 +116,7 @@ impl Shard {
     /// Gives a session its place. It leaves when the membership is dropped.
     pub fn join(self: &Rc<Self>, connection: Rc<Connection>, plain: bool) -> Membership {
         let id = connection.info().id;
-        let key = self.seats.borrow_mut().insert(Seat {
+        let key = self.sessions.borrow_mut().insert(Entry {
             connection: connection.clone(),
             inbox: None,
             plain,
@@ -132,7 +132,7 @@ impl Shard {
         };
         let now = Instant::now();
         connection.place(key, now);
-        if let Some(close) = &*self.leaving.borrow() {
+        if let Some(close) = &*self.draining.borrow() {
             connection.close(close.clone(), now);
         }
         membership
@@ -184,7 +184,7 @@ impl Shard {
     /// Receivers of a publication here, at most.
     fn receivers(&self, publication: &Publication) -> usize {
         match publication.target() {
-            Target::Everyone => self.seats.borrow().len(),
+            Target::Everyone => self.sessions.borrow().len(),
             Target::Channel(name) => self.registry.borrow().members(name).len(),
             Target::User(_) | Target::Session(_) => 1,
         }
@@ -193,34 +193,34 @@ impl Shard {
     /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted for the flush.
     fn deliver(&self, publication: Arc<Publication>, now: Instant, at_once: bool) {
         let shared = Rc::new(publication);
-        let seats = self.seats.borrow();
+        let sessions = self.sessions.borrow();
         let registry = self.registry.borrow();
         let mut to = Delivery {
             shard: self,
             registry: &registry,
-            seats: &seats,
+            sessions: &sessions,
             now,
             at_once,
         };
         match shared.target() {
             Target::Everyone => {
-                for (key, seat) in seats.iter() {
-                    to.push(key as SessionKey, seat, Slot::NONE, &shared);
+                for (key, entry) in sessions.iter() {
+                    to.push(key as SessionKey, entry, Slot::NONE, &shared);
                 }
             }
             Target::Channel(channel) => {
                 for (key, slot) in registry.members(channel) {
-                    to.push(key, &seats[key as usize], slot, &shared);
+                    to.push(key, &sessions[key as usize], slot, &shared);
                 }
             }
             Target::User(user) => {
                 for (key, _) in registry.members(&user_channel(user)) {
-                    to.push(key, &seats[key as usize], Slot::NONE, &shared);
+                    to.push(key, &sessions[key as usize], Slot::NONE, &shared);
                 }
             }
             Target::Session(id) => {
                 if let Some(&key) = self.by_id.borrow().get(id) {
-                    to.push(key, &seats[key as usize], Slot::NONE, &shared);
+                    to.push(key, &sessions[key as usize], Slot::NONE, &shared);
                 }
             }
         }
@@ -229,11 +229,11 @@ impl Shard {
     /// Writes to every session that got something.
     fn flush(&self) {
         let now = Instant::now();
-        let seats = self.seats.borrow();
+        let sessions = self.sessions.borrow();
         let mut dirty = self.dirty.borrow_mut();
         for key in dirty.drain(..) {
-            if let Some(seat) = seats.get(key as usize) {
-                seat.connection.flush(now);
+            if let Some(entry) = sessions.get(key as usize) {
+                entry.connection.flush(now);
             }
         }
         if dirty.capacity() > 64 * 1024 {

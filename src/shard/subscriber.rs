@@ -7,7 +7,7 @@
 use crate::{
     config::SlowPolicy,
     connection::outbox::SharedPublication,
-    id::Position,
+    id::StreamPosition,
     publication::{Content, Delta, Publication},
 };
 
@@ -16,7 +16,7 @@ const HELD_MAX: usize = 4096;
 
 /// What a subscription asks of delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct SubscribeOptions {
     /// Offsets must follow each other.
     pub positioned: bool,
     /// Joins and leaves are told.
@@ -32,7 +32,7 @@ enum State {
     /// The history is being read.
     Held(Vec<SharedPublication>),
     /// Had everything up to here.
-    Live(Position),
+    Live(StreamPosition),
     /// Something was missed; nothing more is delivered.
     Broken,
 }
@@ -51,7 +51,7 @@ pub enum Verdict {
 /// The subscription.
 #[derive(Debug)]
 pub struct Subscriber {
-    wishes: Wishes,
+    options: SubscribeOptions,
     state: State,
     /// The client has the publication before the next one, so that a patch makes sense to it.
     primed: bool,
@@ -60,9 +60,9 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscription that is held back.
     #[must_use]
-    pub fn held(wishes: Wishes) -> Self {
+    pub fn held(options: SubscribeOptions) -> Self {
         Self {
-            wishes,
+            options,
             state: State::Held(Vec::new()),
             primed: false,
         }
@@ -70,13 +70,13 @@ impl Subscriber {
 
     /// What it asks.
     #[must_use]
-    pub fn wishes(&self) -> Wishes {
-        self.wishes
+    pub fn options(&self) -> SubscribeOptions {
+        self.options
     }
 
     /// Goes live: the client has had everything up to `position`. Returns what waited, to be offered anew. `primed`: the
     /// publication at `position` itself was given to the client.
-    pub fn go_live(&mut self, position: Position, primed: bool) -> Vec<SharedPublication> {
+    pub fn go_live(&mut self, position: StreamPosition, primed: bool) -> Vec<SharedPublication> {
         match std::mem::replace(&mut self.state, State::Live(position)) {
             State::Held(waiting) => {
                 self.primed = primed;
@@ -92,7 +92,7 @@ impl Subscriber {
     /// A publication that was queued for the client was dropped again.
     pub fn lose(&mut self) -> Verdict {
         self.primed = false;
-        if self.wishes.positioned {
+        if self.options.positioned {
             self.miss()
         } else {
             Verdict::Skip
@@ -110,7 +110,7 @@ impl Subscriber {
     pub fn take(&mut self, publication: &SharedPublication, excluded: bool) -> Verdict {
         match (&mut self.state, publication.content()) {
             (State::Broken, _) => Verdict::Skip,
-            (State::Live(_), Content::Join(_) | Content::Leave(_)) if self.wishes.join_leave => {
+            (State::Live(_), Content::Join(_) | Content::Leave(_)) if self.options.join_leave => {
                 Verdict::Deliver(Delta::Off)
             }
             // Who is there when a subscription begins is told by presence.
@@ -123,14 +123,14 @@ impl Subscriber {
                 Verdict::Skip
             }
             (State::Live(position), Content::Item(_)) => {
-                if self.wishes.positioned {
+                if self.options.positioned {
                     match follow(position, publication) {
                         Next::Old => return Verdict::Skip,
                         Next::Gap => return self.miss(),
                         Next::Follows => {}
                     }
                 }
-                let delta = match (self.wishes.delta, self.primed) {
+                let delta = match (self.options.delta, self.primed) {
                     (false, _) => Delta::Off,
                     (true, true) if publication.offset() > 0 => Delta::Patch,
                     (true, _) => Delta::Full,
@@ -154,7 +154,7 @@ enum Next {
 }
 
 /// Moves a position on if the publication is the next one.
-fn follow(position: &mut Position, publication: &Publication) -> Next {
+fn follow(position: &mut StreamPosition, publication: &Publication) -> Next {
     let offset = publication.offset();
     if offset == 0 {
         return Next::Follows;
@@ -190,9 +190,9 @@ mod tests {
     }
 
     fn positioned() -> Subscriber {
-        Subscriber::held(Wishes {
+        Subscriber::held(SubscribeOptions {
             positioned: true,
-            ..Wishes::default()
+            ..SubscribeOptions::default()
         })
     }
 
@@ -208,7 +208,7 @@ mod tests {
                 Verdict::Skip
             );
         }
-        let waiting = subscriber.go_live(Position { offset: 4, epoch }, true);
+        let waiting = subscriber.go_live(StreamPosition { offset: 4, epoch }, true);
         let verdicts: Vec<_> = waiting.iter().map(|p| subscriber.take(p, false)).collect();
         assert_eq!(verdicts, [Verdict::Skip, Verdict::Skip, DELIVER, DELIVER]);
         assert_eq!(subscriber.take(&publication(7, epoch), false), DELIVER);
@@ -219,7 +219,7 @@ mod tests {
         let epoch = Epoch::random();
         for wrong in [publication(3, epoch), publication(2, Epoch::NONE)] {
             let mut subscriber = positioned();
-            subscriber.go_live(Position { offset: 1, epoch }, false);
+            subscriber.go_live(StreamPosition { offset: 1, epoch }, false);
             assert_eq!(subscriber.take(&wrong, false), Verdict::Missed);
             assert_eq!(
                 subscriber.take(&publication(2, epoch), false),
@@ -232,7 +232,7 @@ mod tests {
     fn who_is_left_out_of_a_publication_has_no_gap_after_it() {
         let epoch = Epoch::random();
         let mut subscriber = positioned();
-        subscriber.go_live(Position { offset: 0, epoch }, false);
+        subscriber.go_live(StreamPosition { offset: 0, epoch }, false);
         assert_eq!(subscriber.take(&publication(1, epoch), true), Verdict::Skip);
         assert_eq!(subscriber.take(&publication(2, epoch), false), DELIVER);
     }
@@ -240,12 +240,12 @@ mod tests {
     #[test]
     fn a_patch_is_only_for_those_who_have_what_it_patches() {
         let epoch = Epoch::random();
-        let mut subscriber = Subscriber::held(Wishes {
+        let mut subscriber = Subscriber::held(SubscribeOptions {
             positioned: true,
             delta: true,
-            ..Wishes::default()
+            ..SubscribeOptions::default()
         });
-        subscriber.go_live(Position { offset: 0, epoch }, false);
+        subscriber.go_live(StreamPosition { offset: 0, epoch }, false);
         let mut next = |offset, excluded| subscriber.take(&publication(offset, epoch), excluded);
         assert_eq!(next(1, false), Verdict::Deliver(Delta::Full));
         assert_eq!(next(2, false), Verdict::Deliver(Delta::Patch));
@@ -261,7 +261,7 @@ mod tests {
     fn what_was_dropped_for_a_slow_client_breaks_only_those_who_count() {
         let mut positioned = positioned();
         positioned.go_live(
-            Position {
+            StreamPosition {
                 offset: 0,
                 epoch: Epoch::random(),
             },
@@ -269,9 +269,9 @@ mod tests {
         );
         assert_eq!(positioned.lose(), Verdict::Missed);
         assert_eq!(positioned.lose(), Verdict::Skip);
-        let mut other = Subscriber::held(Wishes::default());
+        let mut other = Subscriber::held(SubscribeOptions::default());
         other.go_live(
-            Position {
+            StreamPosition {
                 offset: 0,
                 epoch: Epoch::NONE,
             },

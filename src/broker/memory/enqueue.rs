@@ -3,26 +3,29 @@
 use std::sync::Arc;
 
 use crate::{
-    broker::Refused,
+    broker::PublishError,
     publication::Publication,
     shard::{Deliver, ShardHandle},
 };
 
 /// Takes room in every shard, or in none.
-pub(super) fn reserve(shards: &[ShardHandle], weight: usize) -> Result<(), Refused> {
+pub(super) fn reserve(shards: &[ShardHandle], weight: usize) -> Result<(), PublishError> {
     for (index, shard) in shards.iter().enumerate() {
         if !shard.reserve(weight) {
             for reserved in &shards[..index] {
                 reserved.release(weight);
             }
-            return Err(Refused::Busy);
+            return Err(PublishError::Busy);
         }
     }
     Ok(())
 }
 
 /// Reserves room in every shard, then sends; without room in one of them, nothing is sent to any.
-pub(super) fn enqueue(shards: &[ShardHandle], publication: Publication) -> Result<(), Refused> {
+pub(super) fn enqueue(
+    shards: &[ShardHandle],
+    publication: Publication,
+) -> Result<(), PublishError> {
     reserve(shards, publication.weight())?;
     let publication = Arc::new(publication);
     for shard in shards {

@@ -4,19 +4,19 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use crate::{
     broker::Version,
-    id::{Epoch, Position, ShardId},
+    id::{Epoch, ShardId, StreamPosition},
     publication::Item,
 };
 
 /// What an item is charged beside its weight: its place in the list.
 const KEPT_BYTES: usize = 32;
 
-pub(super) struct Kept {
+pub(super) struct HistoryEntry {
     pub(super) until: Instant,
     pub(super) item: Arc<Item>,
 }
 
-impl Kept {
+impl HistoryEntry {
     pub(super) fn weight(&self) -> usize {
         self.item.weight() + KEPT_BYTES
     }
@@ -26,15 +26,15 @@ impl Kept {
 pub(super) struct Stream {
     pub(super) epoch: Epoch,
     pub(super) top: u64,
-    pub(super) items: VecDeque<Kept>,
+    pub(super) items: VecDeque<HistoryEntry>,
     /// The position is kept at least so long.
     pub(super) keep_until: Instant,
     pub(super) version: Option<Box<Version>>,
 }
 
 impl Stream {
-    pub(super) fn position(&self) -> Position {
-        Position {
+    pub(super) fn position(&self) -> StreamPosition {
+        StreamPosition {
             offset: self.top,
             epoch: self.epoch,
         }
@@ -105,7 +105,7 @@ impl Channel {
     }
 
     /// The position, if `version` is not newer than what was published last under the same name.
-    pub(super) fn is_not_newer(&self, version: &Version) -> Option<Position> {
+    pub(super) fn is_not_newer(&self, version: &Version) -> Option<StreamPosition> {
         let stream = self.stream.as_ref()?;
         let known = stream.version.as_ref()?;
         (known.epoch == version.epoch && version.number <= known.number).then(|| stream.position())

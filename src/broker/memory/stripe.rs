@@ -16,11 +16,11 @@ use std::{
 
 use super::{
     keys::Keys,
-    stream::{Channel, Kept, Stream},
+    stream::{Channel, HistoryEntry, Stream},
 };
 use crate::{
-    broker::{History, PresenceStats, Query, Retention, Version},
-    id::{Epoch, Position, SessionId},
+    broker::{History, HistoryFilter, HistoryOptions, PresenceStats, Version},
+    id::{Epoch, SessionId, StreamPosition},
     protocol::ClientInfo,
     publication::Item,
     registry::ChannelName,
@@ -46,7 +46,7 @@ struct Present {
 /// An item that entered a history.
 pub(super) struct Added {
     pub(super) item: Arc<Item>,
-    pub(super) position: Position,
+    pub(super) position: StreamPosition,
     /// The item before it, if it is still kept.
     pub(super) previous: Option<Arc<Item>>,
 }
@@ -97,26 +97,26 @@ impl Stripe {
         &mut self,
         name: &ChannelName,
         mut item: Item,
-        retention: Retention,
+        history: HistoryOptions,
         version: Option<Box<Version>>,
         now: Instant,
     ) -> Added {
-        let until = now + retention.ttl;
+        let until = now + history.ttl;
         let stream = self.stream(name, until);
         let mut freed = stream.trim(now);
         let previous = stream.items.back().map(|kept| kept.item.clone());
         stream.top += 1;
         item.offset = stream.top;
         let item = Arc::new(item);
-        let kept = Kept {
+        let kept = HistoryEntry {
             until,
             item: item.clone(),
         };
         let added = kept.weight();
-        if stream.items.is_empty() && retention.size == 1 {
+        if stream.items.is_empty() && history.size == 1 {
             stream.items.reserve_exact(1);
         }
-        while stream.items.len() >= retention.size {
+        while stream.items.len() >= history.size {
             freed += stream.pop();
         }
         stream.items.push_back(kept);
@@ -132,7 +132,12 @@ impl Stripe {
     }
 
     /// Reads a history.
-    pub(super) fn read(&mut self, name: &ChannelName, query: Query, now: Instant) -> History {
+    pub(super) fn read(
+        &mut self,
+        name: &ChannelName,
+        query: HistoryFilter,
+        now: Instant,
+    ) -> History {
         let stream = self.stream(name, now + query.keep);
         let freed = stream.trim(now);
         let top = stream.position();

@@ -14,7 +14,7 @@ use bytes::Bytes;
 
 use crate::{
     config::SlowPolicy,
-    publication::{Compression, Form, Publication},
+    publication::{Compression, Publication, WireFormat},
 };
 
 /// A publication as one shard shares it among its sessions: counted without atomics.
@@ -55,7 +55,7 @@ pub enum Frame {
         /// The publication.
         publication: SharedPublication,
         /// Which of its encodings.
-        form: Form,
+        form: WireFormat,
     },
 }
 
@@ -180,7 +180,7 @@ impl Outbox {
     pub fn push(
         &mut self,
         publication: SharedPublication,
-        form: Form,
+        form: WireFormat,
         policy: SlowPolicy,
         config: &OutboxConfig,
     ) -> Pushed {

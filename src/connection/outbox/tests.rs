@@ -47,11 +47,21 @@ fn disconnect_refuses_what_is_over_the_bound_but_one_message_may_exceed_it_alone
     let mut outbox = Outbox::default();
     let long = "a message that is longer than the bound";
     assert_eq!(
-        dropped_by(&outbox.push(publication("c", long), Form::RAW, config.policy, &config)),
+        dropped_by(&outbox.push(
+            publication("c", long),
+            WireFormat::RAW,
+            config.policy,
+            &config
+        )),
         Some(0)
     );
     assert_eq!(
-        dropped_by(&outbox.push(publication("c", "x"), Form::RAW, config.policy, &config)),
+        dropped_by(&outbox.push(
+            publication("c", "x"),
+            WireFormat::RAW,
+            config.policy,
+            &config
+        )),
         None
     );
 }
@@ -67,7 +77,12 @@ fn drop_oldest_drops_publications_only_and_keeps_order() {
         ("3333333", 1),
         ("4444444", 1),
     ] {
-        let pushed = outbox.push(publication("c", text), Form::RAW, config.policy, &config);
+        let pushed = outbox.push(
+            publication("c", text),
+            WireFormat::RAW,
+            config.policy,
+            &config,
+        );
         assert_eq!(dropped_by(&pushed), Some(dropped));
     }
     assert_eq!(waiting(&outbox), ["reply", "3333333", "4444444"]);
@@ -87,7 +102,7 @@ fn latest_keeps_the_newest_of_each_channel() {
     ] {
         outbox.push(
             publication(channel, text),
-            Form::RAW,
+            WireFormat::RAW,
             config.policy,
             &config,
         );
@@ -95,7 +110,7 @@ fn latest_keeps_the_newest_of_each_channel() {
     assert_eq!(outbox.publications(), 4, "all fit as yet");
     let pushed = outbox.push(
         publication("a", "a3-aaaaaa"),
-        Form::RAW,
+        WireFormat::RAW,
         config.policy,
         &config,
     );
@@ -110,20 +125,20 @@ fn a_partly_written_publication_is_never_dropped() {
         let mut outbox = Outbox::default();
         outbox.push(
             publication("c", "11111111"),
-            Form::RAW,
+            WireFormat::RAW,
             config.policy,
             &config,
         );
         outbox.advance(3, &config, |_, _| panic!("nothing has left"));
         outbox.push(
             publication("c", "22222222"),
-            Form::RAW,
+            WireFormat::RAW,
             config.policy,
             &config,
         );
         outbox.push(
             publication("c", "33333333"),
-            Form::RAW,
+            WireFormat::RAW,
             config.policy,
             &config,
         );
@@ -142,7 +157,7 @@ fn discarding_leaves_only_what_is_partly_written() {
     outbox.push_own(Bytes::from_static(b"..first"), FrameKind::Reply, &config);
     outbox.push(
         publication("c", "second"),
-        Form::RAW,
+        WireFormat::RAW,
         config.policy,
         &config,
     );
@@ -153,7 +168,12 @@ fn discarding_leaves_only_what_is_partly_written() {
     outbox.advance(6, &config, |_, _| ());
     assert!(outbox.is_empty());
     assert_eq!((outbox.bytes(), outbox.reply_cost()), (0, 0));
-    outbox.push(publication("c", "x"), Form::RAW, config.policy, &config);
+    outbox.push(
+        publication("c", "x"),
+        WireFormat::RAW,
+        config.policy,
+        &config,
+    );
     outbox.discard_unsent(&config);
     assert!(outbox.is_empty());
 }
@@ -167,12 +187,14 @@ fn writes_of_any_size_hand_back_each_frame_once_and_in_order() {
         let mut expected = Vec::new();
         for (i, text) in texts.iter().enumerate() {
             let publication = publication("c", text);
-            expected.extend_from_slice(publication.frame(Form::RAW, &config.compression));
+            expected.extend_from_slice(publication.frame(WireFormat::RAW, &config.compression));
             if i % 3 == 0 {
-                let bytes = publication.frame(Form::RAW, &config.compression).to_vec();
+                let bytes = publication
+                    .frame(WireFormat::RAW, &config.compression)
+                    .to_vec();
                 outbox.push_own(bytes.into(), FrameKind::Reply, &config);
             } else {
-                outbox.push(publication, Form::RAW, config.policy, &config);
+                outbox.push(publication, WireFormat::RAW, config.policy, &config);
             }
         }
         let (mut wire, mut left) = (Vec::new(), 0);
@@ -198,8 +220,13 @@ fn small_frames_are_charged_for_what_they_keep() {
     };
     let mut outbox = Outbox::default();
     let mut pushed = 0;
-    while dropped_by(&outbox.push(publication("c", "x"), Form::RAW, config.policy, &config))
-        .is_some()
+    while dropped_by(&outbox.push(
+        publication("c", "x"),
+        WireFormat::RAW,
+        config.policy,
+        &config,
+    ))
+    .is_some()
     {
         pushed += 1;
         assert!(pushed < 20, "the bound counts bytes alone");
@@ -227,14 +254,24 @@ fn messages_that_wait_leave_in_one_frame_and_what_is_deflated_or_a_close_leaves_
         FrameKind::Reply,
         &config,
     );
-    outbox.push(publication("c", "{}"), Form::RAW, config.policy, &config);
+    outbox.push(
+        publication("c", "{}"),
+        WireFormat::RAW,
+        config.policy,
+        &config,
+    );
     let long = "x".repeat(70_000);
     outbox.push_own(
         codec::encode(Opcode::Text, b"{\"id\":2}"),
         FrameKind::Reply,
         &config,
     );
-    outbox.push(publication("c", &long), Form::RAW, config.policy, &config);
+    outbox.push(
+        publication("c", &long),
+        WireFormat::RAW,
+        config.policy,
+        &config,
+    );
     outbox.push_own(codec::encode_close(1000, ""), FrameKind::Close, &config);
     let (cost, replies) = (outbox.cost(), outbox.reply_cost());
     let mut left = 0;

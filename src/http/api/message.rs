@@ -7,12 +7,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    Caller,
+    ApiCall,
     answer::{self, Answer, DONE},
     form, request as r,
 };
 use crate::{
-    broker::{Draft, Published, Version},
+    broker::{PublishRequest, PublishResult, Version},
     config::Namespace,
     id::SessionId,
     metrics::Limited,
@@ -68,10 +68,18 @@ impl Message {
         Ok((request.channel, message))
     }
 
-    fn draft(&self, caller: &Caller<'_>, channel: &ChannelName, rules: &Namespace) -> Draft {
-        let mut draft = caller.state.hub.draft(channel, rules, self.payload.clone());
+    fn publish_request(
+        &self,
+        call: &ApiCall<'_>,
+        channel: &ChannelName,
+        rules: &Namespace,
+    ) -> PublishRequest {
+        let mut draft = call
+            .state
+            .node
+            .publish_request(channel, rules, self.payload.clone());
         if !self.keep {
-            draft.retention = None;
+            draft.history = None;
         }
         draft.delta |= self.delta;
         draft.tags.clone_from(&self.tags);
@@ -81,19 +89,22 @@ impl Message {
         draft
     }
 
-    async fn publish(&self, caller: &Caller<'_>, channel: &str) -> Answer {
-        let (channel, rules) = caller.channel(channel)?;
-        let published = publish_draft(caller, self.draft(caller, &channel, rules)).await?;
+    async fn publish(&self, call: &ApiCall<'_>, channel: &str) -> Answer {
+        let (channel, rules) = call.channel(channel)?;
+        let published = publish_draft(call, self.publish_request(call, &channel, rules)).await?;
         answer::result(&Place::of(&published))
     }
 }
 
-async fn publish_draft(caller: &Caller<'_>, draft: Draft) -> Result<Published, ReplyError> {
-    if !caller.state.api.may_publish(caller.key) {
-        caller.state.metrics.limited(Limited::ApiPublishes);
+async fn publish_draft(
+    call: &ApiCall<'_>,
+    draft: PublishRequest,
+) -> Result<PublishResult, ReplyError> {
+    if !call.state.api.may_publish(call.key) {
+        call.state.metrics.limited(Limited::ApiPublishes);
         return Err(ReplyError::TOO_MANY_REQUESTS);
     }
-    Ok(caller.state.hub.publish(draft).await?)
+    Ok(call.state.node.publish(draft).await?)
 }
 
 /// Where a publication stands; nothing without history.
@@ -106,7 +117,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(published: &Published) -> Self {
+    fn of(published: &PublishResult) -> Self {
         Self {
             offset: published.position.map(|position| position.offset),
             epoch: published
@@ -117,13 +128,13 @@ impl Place {
 }
 
 /// `publish`.
-pub(super) async fn publish(caller: &Caller<'_>, request: r::Publish) -> Answer {
+pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
     let (channel, message) = Message::read(request)?;
-    message.publish(caller, &channel).await
+    message.publish(call, &channel).await
 }
 
 /// `broadcast`: one answer a channel, in their order.
-pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Answer {
+pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answer {
     let channels = request.channels;
     if channels.is_empty() {
         return Err(answer::bad_request(
@@ -150,7 +161,7 @@ pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Ans
         if index % A_TURN == A_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        answers.push(("result", message.publish(caller, channel).await));
+        answers.push(("result", message.publish(call, channel).await));
     }
     Ok(format!(
         "{{\"responses\":{}}}",
@@ -159,7 +170,7 @@ pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Ans
 }
 
 /// `send`: to a user, a session or everyone, without a channel.
-pub(super) async fn send(caller: &Caller<'_>, request: r::Send) -> Answer {
+pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> Answer {
     let one = |word: &str| answer::bad_request(format!("bad request: {word}"));
     let target = match (request.user.as_str(), request.client.as_str(), request.all) {
         ("", "", true) => Target::Everyone,
@@ -171,13 +182,13 @@ pub(super) async fn send(caller: &Caller<'_>, request: r::Send) -> Answer {
         _ => return Err(one("exactly one of user, client and all is expected")),
     };
     let payload = form::payload(request.data, &request.b64data)?;
-    publish_draft(caller, Draft::new(target, payload)).await?;
+    publish_draft(call, PublishRequest::new(target, payload)).await?;
     Ok(DONE.to_string())
 }
 
 /// What a raw publish answers.
 #[derive(Serialize)]
-pub(super) struct Receipt {
+pub(super) struct PublishResponse {
     #[serde(flatten)]
     place: Place,
     delivered: usize,
@@ -185,22 +196,22 @@ pub(super) struct Receipt {
 
 /// The raw publish: a message and its key, nothing else. Answers how many received it on this node.
 pub(super) async fn publish_raw(
-    caller: &Caller<'_>,
+    call: &ApiCall<'_>,
     channel: &str,
     payload: Payload,
     idempotency_key: Option<&str>,
-) -> Result<(Receipt, usize), ReplyError> {
+) -> Result<(PublishResponse, usize), ReplyError> {
     let key = idempotency_key.filter(|key| !key.is_empty());
     if key.is_some_and(|key| key.len() > KEY_BYTES_MAX) {
         return Err(answer::bad_request(
             "bad request: Idempotency-Key of at most 256 bytes is expected".to_string(),
         ));
     }
-    let (channel, rules) = caller.channel(channel)?;
-    let mut draft = caller.state.hub.draft(&channel, rules, payload);
+    let (channel, rules) = call.channel(channel)?;
+    let mut draft = call.state.node.publish_request(&channel, rules, payload);
     draft.idempotency_key = key.map(Into::into);
-    let published = publish_draft(caller, draft).await?;
-    let receipt = Receipt {
+    let published = publish_draft(call, draft).await?;
+    let receipt = PublishResponse {
         place: Place::of(&published),
         delivered: published.delivered,
     };

@@ -59,17 +59,17 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
 }
 
 /// Whose call it is.
-struct Caller<'a> {
+struct ApiCall<'a> {
     state: &'a AppState,
     key: KeyId,
 }
 
-impl Caller<'_> {
+impl ApiCall<'_> {
     /// A channel and its rules. Before channels are configured there are no namespaces to be unknown.
     fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
         let channels = &self.state.settings.channels;
         let rules = if channels.configured || name.starts_with('$') {
-            self.state.hub.rules(name)?
+            self.state.node.rules(name)?
         } else {
             check_channel_name(name).map_err(|why| bad_request(format!("bad request: {why}")))?;
             &channels.default
@@ -112,23 +112,23 @@ async fn call(
     if !body.starts_with(b"{") {
         return no_object(body);
     }
-    let caller = Caller { state: &state, key };
+    let call = ApiCall { state: &state, key };
     if *method == "batch" {
         return match serde_json::from_slice(body) {
             // Centrifugo's batch has no `result` around its replies.
-            Ok(commands) => answer::of_method(&request, "replies", &batch(&caller, commands).await),
+            Ok(commands) => answer::of_method(&request, "replies", &batch(&call, commands).await),
             Err(error) => unreadable(&error),
         };
     }
     match Call::read(&method, body) {
         None => unknown_method(),
         Some(Err(error)) => unreadable(&error),
-        Some(Ok(call)) => answer::of_method(&request, "result", &call.run(&caller).await),
+        Some(Ok(method)) => answer::of_method(&request, "result", &method.run(&call).await),
     }
 }
 
 /// Commands one by one, in order; each has its own answer.
-async fn batch(caller: &Caller<'_>, Batch { commands, .. }: Batch) -> Answer {
+async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
     if commands.len() > COMMANDS_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
@@ -144,7 +144,7 @@ async fn batch(caller: &Caller<'_>, Batch { commands, .. }: Batch) -> Answer {
                     "bad request: a command is one method, and no batch".to_string(),
                 )),
             ),
-            Some(call) => (call.name(), call.run(caller).await),
+            Some(method) => (method.name(), method.run(call).await),
         });
     }
     Ok(answer::list(replies.into_iter()))

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde::Serialize;
 
 use super::{
-    Caller,
+    ApiCall,
     answer::{self, Answer, bad_request},
     request as r,
 };
@@ -49,18 +49,18 @@ struct Process {
 }
 
 /// `info`.
-pub(super) async fn info(caller: &Caller<'_>, _: r::Info) -> Answer {
-    let state = caller.state;
+pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
+    let state = call.state;
     let mut num_subs = 0;
     for shard in state.shards.all() {
         num_subs += shard.addr().send(CountMembers).await.unwrap_or(0);
     }
     let node = Node {
-        uid: &state.hub.node_id,
+        uid: &state.node.node_id,
         name: &state.settings.node,
         version: env!("CARGO_PKG_VERSION"),
         num_clients: state.counts.read().0,
-        num_users: state.hub.users.count(),
+        num_users: state.node.users.count(),
         num_channels: state.broker.channels(),
         num_subs,
         uptime: state.started.elapsed().as_secs(),
@@ -117,7 +117,7 @@ struct ConnectionsResult {
 }
 
 /// `connections`, oldest first by pages: `after` is the `next` of the page before.
-pub(super) async fn connections(caller: &Caller<'_>, request: r::Connections) -> Answer {
+pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> Answer {
     if !request.expression.is_empty() {
         return Err(ReplyError {
             message: "not available: filter by user, channel and address".into(),
@@ -135,7 +135,7 @@ pub(super) async fn connections(caller: &Caller<'_>, request: r::Connections) ->
     };
     let members = match request.channel.as_str() {
         "" => None,
-        channel => Some(members(caller, &caller.channel(channel)?.0).await),
+        channel => Some(members(call, &call.channel(channel)?.0).await),
     };
     let limit = match request.limit {
         0 => PAGE_DEFAULT,
@@ -150,7 +150,7 @@ pub(super) async fn connections(caller: &Caller<'_>, request: r::Connections) ->
     };
     let mut found = Vec::new();
     let next = loop {
-        let page = caller.state.server.send(ListSessions(filter.clone())).await;
+        let page = call.state.server.send(ListSessions(filter.clone())).await;
         let page = page.map_err(|_| ReplyError::INTERNAL)?;
         let wanted = |info: &SessionInfo| members.as_ref().is_none_or(|ids| ids.contains(&info.id));
         found.extend(page.sessions.into_iter().filter(|info| wanted(info)));
@@ -162,7 +162,7 @@ pub(super) async fn connections(caller: &Caller<'_>, request: r::Connections) ->
         }
     };
     let ids: Vec<SessionId> = found.iter().map(|info| info.id).collect();
-    let mut channels = channels_of(caller, &ids).await;
+    let mut channels = channels_of(call, &ids).await;
     let connections = found.iter().map(|info| {
         let channels = channels.remove(&info.id).unwrap_or_default();
         (info.id.to_string(), connection(info, &channels))
@@ -189,9 +189,9 @@ fn connection(info: &SessionInfo, channels: &[ChannelName]) -> Connection {
     }
 }
 
-async fn members(caller: &Caller<'_>, channel: &ChannelName) -> HashSet<SessionId> {
+async fn members(call: &ApiCall<'_>, channel: &ChannelName) -> HashSet<SessionId> {
     let mut members = HashSet::new();
-    for shard in caller.state.shards.all() {
+    for shard in call.state.shards.all() {
         let here = shard.addr().send(MembersOf(channel.clone())).await;
         members.extend(here.unwrap_or_default());
     }
@@ -199,14 +199,14 @@ async fn members(caller: &Caller<'_>, channel: &ChannelName) -> HashSet<SessionI
 }
 
 async fn channels_of(
-    caller: &Caller<'_>,
+    call: &ApiCall<'_>,
     ids: &[SessionId],
 ) -> HashMap<SessionId, Vec<ChannelName>> {
     let mut channels = HashMap::new();
     if ids.is_empty() {
         return channels;
     }
-    for shard in caller.state.shards.all() {
+    for shard in call.state.shards.all() {
         let here = shard.addr().send(ChannelsOf(ids.into())).await;
         channels.extend(here.unwrap_or_default());
     }

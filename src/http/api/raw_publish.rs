@@ -10,7 +10,7 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{Caller, answer, message, read_body};
+use super::{ApiCall, answer, message, read_body};
 use crate::{http::State, publication::Payload};
 
 /// Answers it: 200, or 202 when nobody on this node listened.
@@ -28,7 +28,7 @@ pub(super) async fn publish(
         Ok(body) => body,
         Err(response) => return *response,
     };
-    let caller = Caller { state: &state, key };
+    let call = ApiCall { state: &state, key };
     let idempotency_key = match request
         .headers()
         .get("idempotency-key")
@@ -42,7 +42,7 @@ pub(super) async fn publish(
         }
     };
     let payload = payload_of(content_type(&request), body);
-    match message::publish_raw(&caller, &channel, payload, idempotency_key).await {
+    match message::publish_raw(&call, &channel, payload, idempotency_key).await {
         Ok((receipt, delivered)) => {
             let status = if delivered > 0 {
                 StatusCode::OK

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::{
-    Caller, answer::Answer, channels, form::nullable, message, request as r, sessions, users,
+    ApiCall, answer::Answer, channels, form::nullable, message, request as r, sessions, users,
 };
 
 /// Makes the table's types of its lines.
@@ -36,9 +36,9 @@ macro_rules! methods {
             }
 
             /// Does it.
-            pub(super) async fn run(self, caller: &Caller<'_>) -> Answer {
+            pub(super) async fn run(self, call: &ApiCall<'_>) -> Answer {
                 match self {
-                    $(Self::$variant(request) => $run(caller, *request).await,)*
+                    $(Self::$variant(request) => $run(call, *request).await,)*
                 }
             }
         }

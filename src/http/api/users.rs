@@ -6,7 +6,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::{
-    Caller,
+    ApiCall,
     answer::{Answer, DONE, bad_request},
     form, request as r,
     sessions::force_disconnect,
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     close::Close,
     protocol::ReplyError,
-    shard::{Order, Who},
+    shard::{Selector, ServerCommand},
     token::RevocationError,
 };
 
@@ -37,34 +37,33 @@ fn refused(error: RevocationError) -> ReplyError {
     }
 }
 
-fn of_user(user: &str) -> Who {
-    Who {
+fn of_user(user: &str) -> Selector {
+    Selector {
         user: Some(user.into()),
-        ..Who::default()
+        ..Selector::default()
     }
 }
 
 /// `block_user`: no session of the user's from now on, and those that are there end with 3503.
-pub(super) async fn block_user(caller: &Caller<'_>, request: r::BlockUser) -> Answer {
+pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Answer {
     named(&request.user, "user")?;
-    let hub = &caller.state.hub;
+    let node = &call.state.node;
     let until = form::moment(request.expire_at);
-    let blocked = hub.tokens.revocations().block_user(&request.user, until);
+    let blocked = node.tokens.revocations().block_user(&request.user, until);
     blocked.map_err(refused)?;
-    hub.tell(
+    node.send_command(
         of_user(&request.user),
-        Order::Disconnect(force_disconnect()),
+        ServerCommand::Disconnect(force_disconnect()),
     )
     .await;
     Ok(DONE.to_string())
 }
 
 /// `unblock_user`.
-pub(super) async fn unblock_user(caller: &Caller<'_>, request: r::UnblockUser) -> Answer {
+pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) -> Answer {
     named(&request.user, "user")?;
-    caller
-        .state
-        .hub
+    call.state
+        .node
         .tokens
         .revocations()
         .unblock_user(&request.user);
@@ -72,12 +71,12 @@ pub(super) async fn unblock_user(caller: &Caller<'_>, request: r::UnblockUser) -
 }
 
 /// `revoke_token`: the token opens nothing any more. Sessions that it has opened already are the caller's to disconnect.
-pub(super) async fn revoke_token(caller: &Caller<'_>, request: r::RevokeToken) -> Answer {
+pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> Answer {
     named(&request.uid, "uid")?;
     let until = form::moment(request.expire_at);
-    let revoked = caller
+    let revoked = call
         .state
-        .hub
+        .node
         .tokens
         .revocations()
         .revoke_token(&request.uid, until);
@@ -88,38 +87,38 @@ pub(super) async fn revoke_token(caller: &Caller<'_>, request: r::RevokeToken) -
 /// `invalidate_user_tokens`: tokens issued before a moment (now, unless said) count no more. The user's sessions end with 3005, or,
 /// for one channel, leave it with 2501, and come back with a newer token.
 pub(super) async fn invalidate_user_tokens(
-    caller: &Caller<'_>,
+    call: &ApiCall<'_>,
     request: r::InvalidateUserTokens,
 ) -> Answer {
     named(&request.user, "user")?;
     let channel = match request.channel.as_str() {
         "" => None,
-        name => Some(caller.channel(name)?.0),
+        name => Some(call.channel(name)?.0),
     };
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
     let issued_before = form::moment(request.issued_before).unwrap_or(now);
-    let hub = &caller.state.hub;
-    let invalidated = hub.tokens.revocations().invalidate_user_tokens(
+    let node = &call.state.node;
+    let invalidated = node.tokens.revocations().invalidate_user_tokens(
         &request.user,
         issued_before,
         channel.as_deref().map(ToString::to_string),
         form::moment(request.expire_at),
     );
     invalidated.map_err(refused)?;
-    let order = match channel {
-        None => Order::Disconnect(Close::new(3005, "expired")),
+    let command = match channel {
+        None => ServerCommand::Disconnect(Close::new(3005, "expired")),
         Some(channel) => {
             let (code, reason) = EXPIRED;
-            Order::Unsubscribe {
+            ServerCommand::Unsubscribe {
                 channel,
                 code,
                 reason,
             }
         }
     };
-    hub.tell(of_user(&request.user), order).await;
+    node.send_command(of_user(&request.user), command).await;
     Ok(DONE.to_string())
 }

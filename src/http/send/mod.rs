@@ -18,8 +18,8 @@ use bytes::Bytes;
 
 use super::{State, cors, plain};
 use crate::{
-    hub::{identity::Identity, meter::Toll},
     metrics::Limited,
+    node::{auth::Identity, rate_limit::RateDecision},
     publication::Payload,
 };
 
@@ -29,7 +29,7 @@ pub async fn send(request: HttpRequest, state: State, body: web::Payload) -> Htt
         let answer = receive(&request, &state, body).await;
         answer.unwrap_or_else(|answer| *answer)
     };
-    cors::answered(&request, &state, &Method::POST, work).await
+    cors::with_cors(&request, &state, &Method::POST, work).await
 }
 
 async fn receive(
@@ -47,11 +47,11 @@ async fn receive(
 
 /// Takes a message from its user's rate.
 fn charge(state: &State, identity: &Identity) -> Result<(), plain::Answer> {
-    if state.hub.users.charge(&identity.user, Instant::now()) == Toll::Pass {
+    if state.node.users.charge(&identity.user, Instant::now()) == RateDecision::Pass {
         return Ok(());
     }
     state.metrics.limited(Limited::Messages);
-    Err(Box::new(plain::words(429, "too many requests")))
+    Err(Box::new(plain::plain_text(429, "too many requests")))
 }
 
 /// Bytes where the sender says so or where it is no text, else text.

@@ -7,18 +7,22 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::charge;
 use crate::{
-    broker::Refused,
+    broker::PublishError,
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
-    http::{State, entrance, plain, raw},
-    hub::identity::Identity,
+    http::{State, plain, request, websocket},
+    node::auth::Identity,
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
-        endpoint::Query,
+        connect_info::ConnectInfo,
         handshake,
-        message::{answer_messages, audience_of, fill_message, publish_patiently, relay_drafts},
-        opening::Opening,
+        raw::{
+            endpoint::Query,
+            message::{
+                answer_messages, audience_of, fill_message, publish_patiently, relay_requests,
+            },
+        },
     },
 };
 
@@ -37,15 +41,17 @@ pub async fn message(
         .endpoints
         .iter()
         .find(|endpoint| *endpoint.path == *path);
-    let endpoint =
-        endpoint.ok_or_else(|| Box::new(plain::words(404, "no raw endpoint has this path")))?;
+    let endpoint = endpoint
+        .ok_or_else(|| Box::new(plain::plain_text(404, "no raw endpoint has this path")))?;
     let allowed = endpoint.settings.origins.as_deref();
     handshake::check_origin(request.headers(), allowed)
-        .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
-    let opening = plain::opening(request, state, path, TransportKind::Send)?;
-    let token = entrance::token_in(request.headers(), query.token.as_deref());
-    let plan = raw::plan(state, &opening, endpoint, token.as_deref(), query).await;
-    let (identity, channels) = plan.map_err(|close| Box::new(plain::closed(&close)))?;
+        .map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))?;
+    let connect_info = plain::connect_info(request, state, path, TransportKind::Send)?;
+    let token = request::token_in(request.headers(), query.token.as_deref());
+    let authorized =
+        websocket::authorize(state, &connect_info, endpoint, token.as_deref(), query).await;
+    let (identity, channels) =
+        authorized.map_err(|close| Box::new(plain::close_response(&close)))?;
     charge(state, &identity)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
@@ -59,7 +65,7 @@ pub async fn message(
         }
         OnMessage::Relay { .. } => relay(state, &audience_of(endpoint, &channels), &payload).await,
         OnMessage::Hook { on_failure } => {
-            ask_backend(state, &opening, &identity, path, payload, on_failure).await
+            ask_backend(state, &connect_info, &identity, path, payload, on_failure).await
         }
     }
 }
@@ -71,31 +77,37 @@ async fn relay(
     payload: &Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     if audience.is_empty() {
-        return Err(Box::new(plain::words(403, "permission denied: publish")));
+        return Err(Box::new(plain::plain_text(
+            403,
+            "permission denied: publish",
+        )));
     }
-    let drafts = relay_drafts(&state.hub, audience, payload, None);
-    match publish_patiently(state.hub.clone(), drafts).await {
+    let requests = relay_requests(&state.node, audience, payload, None);
+    match publish_patiently(state.node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
-        Err(Refused::Busy) => Err(Box::new(plain::words(503, "there is no room, try again"))),
+        Err(PublishError::Busy) => Err(Box::new(plain::plain_text(
+            503,
+            "there is no room, try again",
+        ))),
     }
 }
 
 async fn ask_backend(
     state: &State,
-    opening: &Opening,
+    connect_info: &ConnectInfo,
     identity: &Identity,
     path: &str,
     payload: Payload,
     on_failure: &HookFailureAction,
 ) -> Result<HttpResponse, plain::Answer> {
-    let mut caller = opening.caller("json", "json");
-    caller.user.clone_from(&identity.user);
-    caller.meta = identity.meta.clone();
-    let answer = state.hub.hooks.message(&caller, path, payload).await;
+    let mut hook_context = connect_info.hook_context("json", "json");
+    hook_context.user.clone_from(&identity.user);
+    hook_context.meta = identity.meta.clone();
+    let answer = state.node.hooks.message(&hook_context, path, payload).await;
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
-        Err(close) if close.code == 1011 => Err(Box::new(plain::words(502, &close.reason))),
-        Err(close) => Err(Box::new(plain::closed(&close))),
+        Err(close) if close.code == 1011 => Err(Box::new(plain::plain_text(502, &close.reason))),
+        Err(close) => Err(Box::new(plain::close_response(&close))),
     }
 }
 

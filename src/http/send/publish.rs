@@ -7,18 +7,18 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::charge;
 use crate::{
-    broker::{Draft, Published, Version},
+    broker::{PublishRequest, PublishResult, Version},
     connection::info::TransportKind,
     hooks::PublishAnswer,
     http::{State, plain},
-    hub::{
+    node::{
         Action, Permission,
-        identity::{Identity, NoIdentity},
+        auth::{AuthError, Identity},
     },
     protocol::{ClientInfo, ReplyError},
     publication::{Payload, json_string},
     registry::ChannelName,
-    session::{endpoint::Query, opening::Opening},
+    session::{connect_info::ConnectInfo, raw::endpoint::Query},
 };
 
 /// Longest `Idempotency-Key`, in bytes.
@@ -34,29 +34,31 @@ pub async fn publish(
     query: &Query,
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let opening = plain::opening(request, state, "/send", TransportKind::Send)?;
-    let token = crate::http::entrance::token_in(request.headers(), query.token.as_deref());
-    let identity = state.hub.identify(token.as_deref(), None, &[]).await;
-    let identity = identity.map_err(|error| Box::new(plain::unidentified(&error)))?;
+    let connect_info = plain::connect_info(request, state, "/send", TransportKind::Send)?;
+    let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
+    let identity = state.node.identify(token.as_deref(), None, &[]).await;
+    let identity = identity.map_err(|error| Box::new(plain::auth_error(&error)))?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
-        return Err(Box::new(plain::words(400, text)));
+        return Err(Box::new(plain::plain_text(400, text)));
     }
     charge(state, &identity)?;
     let key = key(request, &identity)?;
-    let mut drafts = Vec::with_capacity(query.channels.len());
+    let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {
-        let mut draft = draft(state, &opening, &identity, channel, &payload).await?;
-        if draft.idempotency_key.is_none() {
-            draft.idempotency_key.clone_from(&key);
+        let mut publish_request =
+            publish_request(state, &connect_info, &identity, channel, &payload).await?;
+        if publish_request.idempotency_key.is_none() {
+            publish_request.idempotency_key.clone_from(&key);
         }
-        drafts.push(draft);
+        requests.push(publish_request);
     }
-    let mut published = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let done = state.hub.publish(draft).await;
-        published
-            .push(done.map_err(|_| Box::new(plain::words(503, "there is no room, try again")))?);
+    let mut published = Vec::with_capacity(requests.len());
+    for publish_request in requests {
+        let done = state.node.publish(publish_request).await;
+        published.push(
+            done.map_err(|_| Box::new(plain::plain_text(503, "there is no room, try again")))?,
+        );
     }
     Ok(answer(&query.channels, &published))
 }
@@ -72,40 +74,40 @@ fn key(request: &HttpRequest, identity: &Identity) -> Result<Option<Box<str>>, p
         }
         _ => {
             let text = format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");
-            Err(Box::new(plain::words(400, &text)))
+            Err(Box::new(plain::plain_text(400, &text)))
         }
     }
 }
 
 /// The publication for one channel, if the sender may.
-async fn draft(
+async fn publish_request(
     state: &State,
-    opening: &Opening,
+    connect_info: &ConnectInfo,
     identity: &Identity,
     channel: &ChannelName,
     payload: &Payload,
-) -> Result<Draft, plain::Answer> {
-    let hub = &state.hub;
+) -> Result<PublishRequest, plain::Answer> {
+    let node = &state.node;
     let refused = |error: &ReplyError| {
         let status = if *error == ReplyError::UNKNOWN_CHANNEL {
             404
         } else {
             403
         };
-        Box::new(plain::words(
+        Box::new(plain::plain_text(
             status,
             &format!("{}: {channel}", error.message),
         ))
     };
-    let rules = hub.rules(channel).map_err(|error| refused(&error))?;
-    let mut draft = hub.draft(channel, rules, payload.clone());
-    draft.info = Some(Arc::new(ClientInfo {
+    let rules = node.rules(channel).map_err(|error| refused(&error))?;
+    let mut publish_request = node.publish_request(channel, rules, payload.clone());
+    publish_request.info = Some(Arc::new(ClientInfo {
         user: identity.user.clone(),
-        client: opening.id.to_string(),
+        client: connect_info.id.to_string(),
         conn_info: identity.info.clone(),
         chan_info: bytes::Bytes::new(),
     }));
-    match hub.permission(Action::Publish, channel, rules, identity, false) {
+    match node.permission(Action::Publish, channel, rules, identity, false) {
         Permission::Granted => {}
         Permission::Denied => return Err(refused(&ReplyError::PERMISSION_DENIED)),
         Permission::AskHook => {
@@ -113,39 +115,42 @@ async fn draft(
                 Payload::Text(_) => "json",
                 Payload::Binary(_) => "binary",
             };
-            let mut caller = opening.caller("json", encoding);
-            caller.user.clone_from(&identity.user);
-            caller.meta = identity.meta.clone();
-            let answer = hub.hooks.publish(&caller, channel, payload.bytes()).await;
+            let mut hook_context = connect_info.hook_context("json", encoding);
+            hook_context.user.clone_from(&identity.user);
+            hook_context.meta = identity.meta.clone();
+            let answer = node
+                .hooks
+                .publish(&hook_context, channel, payload.bytes())
+                .await;
             let answer = answer.map_err(|failure| {
                 // Its own words, and 403 unless trying again may help.
-                let error = NoIdentity::from(failure);
-                Box::new(plain::words(error.status(), &error.close().reason))
+                let error = AuthError::from(failure);
+                Box::new(plain::plain_text(error.status(), &error.close().reason))
             })?;
-            apply(answer, &mut draft);
+            apply(answer, &mut publish_request);
         }
     }
-    Ok(draft)
+    Ok(publish_request)
 }
 
 /// What the backend wants of a publication.
-fn apply(answer: PublishAnswer, draft: &mut Draft) {
+fn apply(answer: PublishAnswer, publish_request: &mut PublishRequest) {
     if let Some(data) = answer.data {
-        draft.payload = match draft.payload {
+        publish_request.payload = match publish_request.payload {
             Payload::Text(_) => Payload::guess(data),
             Payload::Binary(_) => Payload::Binary(data),
         };
     }
     if answer.skip_history {
-        draft.retention = None;
+        publish_request.history = None;
     }
-    draft.delta |= answer.delta;
-    draft.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
+    publish_request.delta |= answer.delta;
+    publish_request.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
     if !answer.idempotency_key.is_empty() {
-        draft.idempotency_key = Some(answer.idempotency_key.into());
+        publish_request.idempotency_key = Some(answer.idempotency_key.into());
     }
     if answer.version > 0 {
-        draft.version = Some(Box::new(Version {
+        publish_request.version = Some(Box::new(Version {
             number: answer.version,
             epoch: answer.version_epoch,
         }));
@@ -153,8 +158,8 @@ fn apply(answer: PublishAnswer, draft: &mut Draft) {
 }
 
 /// `{"offset","epoch"}` where there is history; for several channels a list of it with their names.
-fn answer(channels: &[ChannelName], published: &[Published]) -> HttpResponse {
-    let place = |published: &Published| match published.position {
+fn answer(channels: &[ChannelName], published: &[PublishResult]) -> HttpResponse {
+    let place = |published: &PublishResult| match published.position {
         Some(position) => format!(
             "\"offset\":{},\"epoch\":\"{}\"",
             position.offset, position.epoch

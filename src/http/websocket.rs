@@ -1,0 +1,109 @@
+//! Raw endpoints: the handshake's answer, and the closure that begins the session once 101 is out.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{State, request};
+use crate::{
+    close::Close,
+    node::auth::Identity,
+    registry::ChannelName,
+    session::{
+        channel_request::ChannelRequest,
+        connect_info::ConnectInfo,
+        handshake::{self, Refusal},
+        raw::{
+            RawParams, Session,
+            endpoint::{Endpoint, Query},
+        },
+    },
+    transport::handover::HandOver,
+};
+
+/// Answers a request for a raw endpoint.
+pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
+    match accept(&request, &state).await {
+        Ok(response) => response,
+        Err(refusal) => request::refuse(&request, &state, &refusal),
+    }
+}
+
+async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Refusal> {
+    request::check_handshake(request, state)?;
+    // Registered with the resource by `configure`.
+    let endpoint = request
+        .app_data::<Arc<Endpoint>>()
+        .ok_or(Refusal::Draining)?;
+    let shard = request::shard_of(request)?.clone();
+    let headers = request.headers();
+    handshake::check_origin(headers, endpoint.settings.origins.as_deref())?;
+    let query = Query::parse(request.query_string(), state.settings.limits.subscriptions)?;
+    let transport = request::transport_of(request);
+    let mut connect_info = request::connect_info(request, state, endpoint.path.clone(), transport)?;
+    let (token, by_subprotocol) = request::token_of(headers, &query);
+    let named = if by_subprotocol {
+        Some("fanfare")
+    } else {
+        handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
+    };
+    let mut response = request::upgrade_response(request, state, &mut connect_info, named)?;
+    let authorize = authorize(state, &connect_info, endpoint, token.as_deref(), &query).await;
+    let (identity, channels) = match authorize {
+        Ok((identity, channels)) => (Ok(identity), channels),
+        Err(close) => (Err(close), Vec::new()),
+    };
+    let raw = RawParams {
+        connect_info,
+        endpoint: endpoint.clone(),
+        identity,
+        channels,
+        envelope: query.envelope,
+        text_heartbeat: query.heartbeat,
+    };
+    let node = state.node.clone();
+    response
+        .extensions_mut()
+        .insert(HandOver::new(move |socket, read_buf| {
+            Session::start(raw, &shard, &node, socket, read_buf);
+        }));
+    Ok(response)
+}
+
+/// Who it is and what it gets.
+pub(super) async fn authorize(
+    state: &State,
+    connect_info: &ConnectInfo,
+    endpoint: &Endpoint,
+    token: Option<&str>,
+    query: &Query,
+) -> Result<(Identity, Vec<(ChannelName, ChannelRequest)>), Close> {
+    let hook_context = connect_info.hook_context("json", "json");
+    let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
+    let hook = endpoint.settings.connect_hook.then_some(&hook_context);
+    let identity = state
+        .node
+        .identify(token, hook, &asked)
+        .await
+        .map_err(|error| {
+            log::info!("session {} is turned away: {error:?}", connect_info.id);
+            error.close()
+        })?;
+    let mut channels =
+        request::channels(state, &identity, &hook_context, query, query.envelope).await?;
+    for name in endpoint.channels() {
+        if channels.iter().all(|(channel, _)| channel != name) {
+            let resume = match state.node.rules(name) {
+                Ok(rules) if state.settings.channels.configured => {
+                    ChannelRequest::under(rules, crate::node::recovery::Since::Now, query.envelope)
+                }
+                _ => ChannelRequest {
+                    positions: query.envelope,
+                    ..ChannelRequest::plain()
+                },
+            };
+            channels.push((name.clone(), resume));
+        }
+    }
+    Ok((identity, channels))
+}

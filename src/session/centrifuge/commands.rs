@@ -1,0 +1,277 @@
+//! The commands of a connected client beside subscribing: publish, presence, history, rpc and send.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::Context;
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{ClientSession, grant::Refusal};
+use crate::{
+    broker::{HistoryFilter, Version},
+    close::Close,
+    config::Namespace,
+    id::Epoch,
+    node::{Action, Permission, auth::AuthError},
+    protocol::{ClientInfo, Encoding, HistoryRequest, Outcome, Payload as View, Push, ReplyError},
+    publication::Payload,
+    registry::ChannelName,
+};
+
+impl ClientSession {
+    /// What may be done in a channel, or the answer why not.
+    fn permitted(
+        &self,
+        id: u32,
+        action: Action,
+        channel: &str,
+    ) -> Option<(Arc<Namespace>, Permission)> {
+        if channel.is_empty() {
+            self.end(Close::new(3501, "bad request: a channel is needed"));
+            return None;
+        }
+        let rules = match self.node.rules(channel) {
+            Ok(rules) => rules.clone(),
+            Err(error) => {
+                self.error(id, &error);
+                return None;
+            }
+        };
+        let subscription = self.subscriptions.get(channel).filter(|known| known.live);
+        let by_backend =
+            subscription.is_some_and(|known| known.allow.iter().any(|word| allows(word, action)));
+        let permission = if by_backend {
+            Permission::Granted
+        } else {
+            let subscribed = subscription.is_some();
+            self.node
+                .permission(action, channel, &rules, &self.identity, subscribed)
+        };
+        if permission == Permission::Denied {
+            self.error(id, &ReplyError::PERMISSION_DENIED);
+            return None;
+        }
+        Some((rules, permission))
+    }
+
+    /// What a client publishes: JSON as it came; from Protobuf, text where it is text.
+    fn payload(&self, data: Bytes) -> Payload {
+        match (self.way.encoding, ByteString::try_from(data.clone())) {
+            (Encoding::Json, Ok(text)) => Payload::Text(text),
+            _ => Payload::guess(data),
+        }
+    }
+
+    pub(super) fn publish(&mut self, id: u32, channel: &str, data: Bytes, ctx: &mut Context<Self>) {
+        let Some((rules, permission)) = self.permitted(id, Action::Publish, channel) else {
+            return;
+        };
+        if data.is_empty() {
+            return self.error(id, &ReplyError::BAD_REQUEST);
+        }
+        let name: ChannelName = channel.into();
+        let info = match self.presence.entered(channel) {
+            Some(info) => info.clone(),
+            None => Arc::new(self.presence.info(Bytes::new())),
+        };
+        let mut draft = self
+            .node
+            .publish_request(&name, &rules, self.payload(data.clone()));
+        draft.info = Some(info);
+        let (node, hook_context) = (self.node.clone(), self.hook_context.clone());
+        let encoding = self.way.encoding;
+        let publishing = async move {
+            if permission == Permission::AskHook {
+                let answer = node.hooks.publish(&hook_context, &name, data).await;
+                let answer = answer.map_err(|failure| Refusal::from(AuthError::from(failure)))?;
+                if let Some(data) = answer.data {
+                    draft.payload = match (encoding, ByteString::try_from(data.clone())) {
+                        (Encoding::Json, Ok(text)) => Payload::Text(text),
+                        _ => Payload::guess(data),
+                    };
+                }
+                draft.delta |= answer.delta;
+                if answer.skip_history {
+                    draft.history = None;
+                }
+                draft.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
+                if !answer.idempotency_key.is_empty() {
+                    draft.idempotency_key = Some(answer.idempotency_key.into());
+                }
+                if answer.version > 0 {
+                    draft.version = Some(Box::new(Version {
+                        number: answer.version,
+                        epoch: answer.version_epoch,
+                    }));
+                }
+            }
+            let published = node.publish(draft).await;
+            published.map_err(|refused| Refusal::Error(refused.into()))
+        };
+        self.later(ctx, publishing, move |session, result, _| match result {
+            Ok(_) => session.reply(id, &Outcome::Publish),
+            Err(refusal) => session.refuse(id, refusal),
+        });
+    }
+
+    pub(super) fn refuse(&self, id: u32, refusal: Refusal) {
+        match refusal {
+            Refusal::Error(error) => self.error(id, &error),
+            Refusal::Close(close) => self.end(close),
+        }
+    }
+
+    pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut Context<Self>) {
+        let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
+            return;
+        };
+        if !rules.presence {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let (broker, name) = (self.node.broker.clone(), ChannelName::from(channel));
+        let asking = async move { broker.presence(&name).await };
+        self.later(ctx, asking, move |session, present, _| match present {
+            Ok(present) => {
+                let shown: Vec<(String, ClientInfo)> = present
+                    .into_iter()
+                    .map(|(client, info)| (client.to_string(), (*info).clone()))
+                    .collect();
+                session.reply(id, &Outcome::Presence(&shown));
+            }
+            Err(refused) => session.error(id, &refused.into()),
+        });
+    }
+
+    pub(super) fn presence_stats(&mut self, id: u32, channel: &str, ctx: &mut Context<Self>) {
+        let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
+            return;
+        };
+        if !rules.presence {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let (broker, name) = (self.node.broker.clone(), ChannelName::from(channel));
+        let asking = async move { broker.presence_stats(&name).await };
+        self.later(ctx, asking, move |session, stats, _| match stats {
+            Ok(stats) => session.reply(
+                id,
+                &Outcome::PresenceStats {
+                    num_clients: u32::try_from(stats.clients).unwrap_or(u32::MAX),
+                    num_users: u32::try_from(stats.users).unwrap_or(u32::MAX),
+                },
+            ),
+            Err(refused) => session.error(id, &refused.into()),
+        });
+    }
+
+    pub(super) fn history(&mut self, id: u32, request: HistoryRequest, ctx: &mut Context<Self>) {
+        let Some((rules, _)) = self.permitted(id, Action::History, &request.channel) else {
+            return;
+        };
+        if rules.history_size == 0 {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let query = HistoryFilter {
+            since: request.since.as_ref().map(|since| since.offset),
+            limit: usize::try_from(request.limit).ok(),
+            reverse: request.reverse,
+            // Whoever only reads is told a position, but nothing hangs on it.
+            keep: Duration::ZERO,
+        };
+        let (broker, name) = (
+            self.node.broker.clone(),
+            ChannelName::from(&*request.channel),
+        );
+        let reading = async move { broker.history(&name, query).await };
+        self.later(ctx, reading, move |session, history, _| {
+            let history = match history {
+                Ok(history) => history,
+                Err(refused) => return session.error(id, &refused.into()),
+            };
+            let asked = request
+                .since
+                .as_ref()
+                .map_or("", |since| since.epoch.as_str());
+            if !asked.is_empty() && Epoch::parse(asked) != Some(history.top.epoch) {
+                return session.error(id, &ReplyError::UNRECOVERABLE_POSITION);
+            }
+            // One answer must leave room in the outbox; the rest is for the next page.
+            let bytes_max = session.node.settings.limits.recovery_bytes();
+            let mut bytes = 0;
+            let fit = history.items.iter().take_while(|item| {
+                let is_first = bytes == 0;
+                bytes += item.weight();
+                is_first || bytes <= bytes_max
+            });
+            let publications = fit.map(|item| item.as_pub()).collect();
+            session.reply(
+                id,
+                &Outcome::History {
+                    publications,
+                    epoch: &history.top.epoch.to_string(),
+                    offset: history.top.offset,
+                },
+            );
+        });
+    }
+
+    pub(super) fn rpc(&mut self, id: u32, method: String, data: Bytes, ctx: &mut Context<Self>) {
+        if self.node.settings.hooks.rpc.is_none() {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let (node, hook_context) = (self.node.clone(), self.hook_context.clone());
+        let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
+        self.later(ctx, calling, move |session, answer, _| match answer {
+            Ok(data) => session.reply(id, &Outcome::Rpc { data }),
+            Err(failure) => session.refuse(id, AuthError::from(failure).into()),
+        });
+    }
+
+    /// A message without an answer of its own goes to the backend that answers raw endpoints; what it says is pushed.
+    pub(super) fn send(&mut self, data: Bytes, ctx: &mut Context<Self>) {
+        if self.node.settings.hooks.message.is_none() {
+            return self.end(Close::new(3508, "not available: no hooks.message is set"));
+        }
+        let (node, hook_context, payload) = (
+            self.node.clone(),
+            self.hook_context.clone(),
+            self.payload(data),
+        );
+        let path = self.connection.info().endpoint.clone();
+        let sending = async move { node.hooks.message(&hook_context, &path, payload).await };
+        self.later(ctx, sending, move |session, answer, _| match answer {
+            Ok(messages) => {
+                for message in messages {
+                    let item = crate::publication::Item::new(message, 0);
+                    session.push(
+                        "",
+                        &Push::Message {
+                            data: item.as_json(),
+                        },
+                    );
+                }
+            }
+            Err(failure) => match Refusal::from(AuthError::from(failure)) {
+                Refusal::Close(close) => session.end(close),
+                Refusal::Error(error) => {
+                    let text = format!(
+                        "{{\"error\":{{\"code\":{},\"message\":{}}}}}",
+                        error.code,
+                        serde_json::Value::from(&*error.message)
+                    );
+                    let data = View::Json(text.as_bytes());
+                    session.push("", &Push::Message { data });
+                }
+            },
+        });
+    }
+}
+
+/// Whether a word of the backend's `allow` (Centrifugo's short ones too) covers an action.
+fn allows(word: &str, action: Action) -> bool {
+    match action {
+        Action::Subscribe => false,
+        Action::Publish => matches!(word, "publish" | "pub"),
+        Action::History => matches!(word, "history" | "hst"),
+        Action::Presence => matches!(word, "presence" | "prs"),
+    }
+}
