@@ -227,7 +227,7 @@ pub async fn channels(
         }
         let denied = |error: &ReplyError| {
             let reason = format!("{}: {channel}", error.message);
-            Close::new(3507, cut(&reason, 120).to_string())
+            Close::PERMISSION_DENIED.with_reason(cut(&reason, 120).to_string())
         };
         let rules = node.rules(channel).map_err(|error| denied(&error))?;
         let grant = may_subscribe(state, identity, hook_context, channel, rules).await?;

@@ -77,17 +77,21 @@ impl AuthError {
     #[must_use]
     pub fn close(&self) -> Close {
         match self {
-            Self::Expired => Close::new(3005, "token expired"),
-            Self::Invalid(_) => Close::new(3500, "invalid token"),
-            Self::Missing => Close::new(3500, "a token is needed"),
+            Self::Expired => Close::TOKEN_EXPIRED,
+            Self::Invalid(_) => Close::INVALID_TOKEN,
+            Self::Missing => Close::TOKEN_NEEDED,
             Self::Refused {
                 message, temporary, ..
             } => {
-                let code = if *temporary { 3004 } else { 3507 };
-                Close::new(code, message.clone())
+                let close = if *temporary {
+                    Close::SERVER_ERROR
+                } else {
+                    Close::PERMISSION_DENIED
+                };
+                close.with_reason(message.clone())
             }
             Self::Disconnected(close) => close.clone(),
-            Self::Unavailable(_) => Close::new(3004, "the backend does not answer"),
+            Self::Unavailable(_) => Close::BACKEND_UNAVAILABLE,
         }
     }
 

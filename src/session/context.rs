@@ -162,7 +162,7 @@ impl SessionContext {
 
     /// Its identity is over.
     pub fn expire(&self) {
-        let close = Close::new(3005, "token expired");
+        let close = Close::EXPIRED;
         self.connection.close(close, Instant::now());
         self.membership.flush();
     }

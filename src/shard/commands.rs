@@ -6,7 +6,7 @@ use actix::Message;
 use bytes::Bytes;
 
 use crate::{
-    close::Close,
+    close::{Close, Unsubscribe},
     id::{SessionId, StreamPosition},
     registry::ChannelName,
 };
@@ -34,10 +34,8 @@ pub enum ServerCommand {
     Unsubscribe {
         /// Which.
         channel: ChannelName,
-        /// Told to the client.
-        code: u32,
-        /// Told to the client.
-        reason: &'static str,
+        /// What the client is told.
+        why: Unsubscribe,
     },
     /// Credentials were renewed or have expired.
     Refresh {

@@ -11,7 +11,7 @@ use super::{
     form, request as r,
 };
 use crate::{
-    close::Close,
+    close::{Close, Unsubscribe},
     id::{Epoch, SessionId, StreamPosition},
     node::emulation::EmulationRegistry,
     protocol::ReplyError,
@@ -22,8 +22,6 @@ use crate::{
 const REASON_BYTES_MAX: usize = 123;
 /// Sessions that a disconnect can spare.
 const SPARED_MAX: usize = 1000;
-/// What a client is told that the server took out of a channel.
-const SERVER_UNSUBSCRIBE: (u32, &str) = (2000, "server unsubscribe");
 
 /// Whom an order is for: a user's sessions, one session, or one session if it is that user's. `None` where the session's name is
 /// none that could be, so that there is nobody.
@@ -113,14 +111,12 @@ pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> 
         &request.session,
     )?;
     let (channel, _) = call.channel(&request.channel)?;
-    let (code, reason) = SERVER_UNSUBSCRIBE;
     send_command(
         call,
         selector,
         ServerCommand::Unsubscribe {
             channel,
-            code,
-            reason,
+            why: Unsubscribe::SERVER,
         },
     )
     .await
@@ -166,7 +162,7 @@ fn close_of(wish: r::CloseWith) -> Result<Close, ReplyError> {
 
 /// The close of who is sent away; the client does not come back by itself.
 pub(super) fn force_disconnect() -> Close {
-    Close::new(3503, "force disconnect")
+    Close::FORCE_DISCONNECT
 }
 
 /// `refresh`.

@@ -12,14 +12,11 @@ use super::{
     sessions::force_disconnect,
 };
 use crate::{
-    close::Close,
+    close::{Close, Unsubscribe},
     protocol::ReplyError,
     shard::{Selector, ServerCommand},
     token::RevocationError,
 };
-
-/// What a client is told whose right to a channel has ended; it may subscribe anew with a new token.
-const EXPIRED: (u32, &str) = (2501, "expired");
 
 fn named(value: &str, field: &str) -> Result<(), ReplyError> {
     if value.is_empty() {
@@ -109,15 +106,11 @@ pub(super) async fn invalidate_user_tokens(
     );
     invalidated.map_err(refused)?;
     let command = match channel {
-        None => ServerCommand::Disconnect(Close::new(3005, "expired")),
-        Some(channel) => {
-            let (code, reason) = EXPIRED;
-            ServerCommand::Unsubscribe {
-                channel,
-                code,
-                reason,
-            }
-        }
+        None => ServerCommand::Disconnect(Close::EXPIRED),
+        Some(channel) => ServerCommand::Unsubscribe {
+            channel,
+            why: Unsubscribe::TOKEN_EXPIRED,
+        },
     };
     node.send_command(of_user(&request.user), command).await;
     Ok(DONE.to_string())

@@ -27,7 +27,7 @@ impl ClientSession {
         channel: &str,
     ) -> Option<(Arc<Namespace>, Permission)> {
         if channel.is_empty() {
-            self.end(Close::new(3501, "bad request: a channel is needed"));
+            self.end(Close::BAD_REQUEST.because("a channel is needed"));
             return None;
         }
         let rules = match self.node.rules(channel) {
@@ -229,7 +229,7 @@ impl ClientSession {
     /// A message without an answer of its own goes to the backend that answers raw endpoints; what it says is pushed.
     pub(super) fn send(&mut self, data: Bytes, ctx: &mut Context<Self>) {
         if self.node.settings.hooks.message.is_none() {
-            return self.end(Close::new(3508, "not available: no hooks.message is set"));
+            return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));
         }
         let (node, hook_context, payload) = (
             self.node.clone(),

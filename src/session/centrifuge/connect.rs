@@ -77,10 +77,7 @@ impl ClientSession {
         };
         let Some(permit) = self.node.users.enter(&identity.user, Instant::now()) else {
             self.node.metrics.limited(Limited::SessionsPerUser);
-            return self.end(Close::new(
-                3504,
-                "connection limit: too many sessions of this user",
-            ));
+            return self.end(Close::CONNECTION_LIMIT.because("too many sessions of this user"));
         };
         self.rate_limiter.set_user(Some(permit));
         if !identity.user.is_empty() {
@@ -103,7 +100,7 @@ impl ClientSession {
         let count = granted.len();
         if count > self.node.settings.limits.subscriptions {
             self.node.metrics.limited(Limited::Subscriptions);
-            return self.end(Close::new(3505, "channel limit: too many subscriptions"));
+            return self.end(Close::CHANNEL_LIMIT.because("too many subscriptions"));
         }
         // All subscriptions are entered before any history is read, and the welcome tells them all.
         let mut entered = Vec::new();
@@ -141,12 +138,9 @@ impl ClientSession {
         );
         let error = match why {
             AuthError::Expired => ReplyError::TOKEN_EXPIRED,
-            AuthError::Invalid(_) => return self.end(Close::new(3500, "invalid token")),
+            AuthError::Invalid(_) => return self.end(Close::INVALID_TOKEN),
             AuthError::Missing => {
-                return self.end(Close::new(
-                    3501,
-                    "bad request: a token is needed, none came",
-                ));
+                return self.end(Close::BAD_REQUEST.because("a token is needed, none came"));
             }
             AuthError::Disconnected(close) => return self.end(close.clone()),
             AuthError::Refused {
@@ -163,7 +157,7 @@ impl ClientSession {
         if self.way.one_way {
             // There is no reply: the same as a disconnect, which says whether to come back.
             return self.end(match why {
-                AuthError::Expired => Close::new(3005, "token expired"),
+                AuthError::Expired => Close::TOKEN_EXPIRED,
                 other => other.close(),
             });
         }
@@ -203,7 +197,7 @@ impl ClientSession {
 
     fn welcome(&mut self, id: u32, begun: Vec<RecoveredSubscription>, ctx: &mut Context<Self>) {
         if begun.iter().any(RecoveredSubscription::is_refused) {
-            return self.end(Close::new(3004, "server error: the history cannot be read"));
+            return self.end(Close::SERVER_ERROR.because("the history cannot be read"));
         }
         self.stage = Stage::Connected;
         self.connection.set_welcomed();

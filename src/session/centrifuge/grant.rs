@@ -150,10 +150,9 @@ pub(super) async fn authenticate_token(
     };
     let other_client = claims.client.as_deref().is_some_and(|of| of != client);
     if claims.channel != channel || claims.user != user || other_client {
-        return Err(Refusal::Close(Close::new(
-            3500,
-            "invalid token: it is for another",
-        )));
+        return Err(Refusal::Close(
+            Close::INVALID_TOKEN.because("it is for another"),
+        ));
     }
     Ok(Grant {
         info: claims.info,

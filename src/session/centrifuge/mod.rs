@@ -111,8 +111,7 @@ impl ClientSession {
                 Ok(command) => self.on_command(command, ctx),
                 Err(malformed) => {
                     log::debug!("session {}: {malformed}", self.connection.info().id);
-                    let reason = format!("bad request: {malformed}");
-                    self.end(Close::new(3501, reason));
+                    self.end(Close::BAD_REQUEST.because(malformed));
                 }
             }
             if self.connection.ending().is_some() {
@@ -128,7 +127,7 @@ impl ClientSession {
         }
         match protocol::connect_request(self.way.encoding, frame) {
             Ok(request) => self.connect(0, request, ctx),
-            Err(malformed) => self.end(Close::new(3501, format!("bad request: {malformed}"))),
+            Err(malformed) => self.end(Close::BAD_REQUEST.because(malformed)),
         }
     }
 
@@ -136,7 +135,7 @@ impl ClientSession {
         let Command { id, request } = command;
         match (self.stage, &request) {
             (Stage::New, Request::Connect(_)) | (Stage::Connected, _) => {}
-            _ => return self.end(Close::new(3501, "bad request: connect comes first, once")),
+            _ => return self.end(Close::BAD_REQUEST.because("connect comes first, once")),
         }
         if !matches!(request, Request::Pong | Request::Connect(_)) {
             match self.rate_limiter.take(Instant::now()) {
@@ -145,7 +144,7 @@ impl ClientSession {
                     self.node.metrics.limited(Limited::Messages);
                     return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
                 }
-                RateDecision::End => return self.end(Close::new(3013, "too many requests")),
+                RateDecision::End => return self.end(Close::TOO_MANY_REQUESTS),
             }
         }
         // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold thousands, and streams are not read.
@@ -160,7 +159,7 @@ impl ClientSession {
         match request {
             Request::Pong => {
                 if !self.connection.take_pong() {
-                    self.end(Close::new(3501, "bad request: a pong without a ping"));
+                    self.end(Close::BAD_REQUEST.because("a pong without a ping"));
                 }
             }
             Request::Connect(_) if self.stage != Stage::New => self.end(Close::BAD_REQUEST),
@@ -307,10 +306,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for ClientSession {
             (Ok(ws::Message::Text(text)), Encoding::Json) => self.on_frame(text.as_bytes(), ctx),
             (Ok(ws::Message::Binary(bytes)), Encoding::Protobuf) => self.on_frame(&bytes, ctx),
             (Ok(ws::Message::Text(_) | ws::Message::Binary(_)), _) => {
-                self.end(Close::new(
-                    3501,
-                    "bad request: JSON comes as text, Protobuf as binary",
-                ));
+                self.end(Close::BAD_REQUEST.because("JSON comes as text, Protobuf as binary"));
             }
             (Ok(ws::Message::Ping(payload)), _) => self.connection.pong(&payload),
             (Ok(ws::Message::Pong(_) | ws::Message::Continuation(_)), _) => {}

@@ -11,7 +11,7 @@ use super::{
     grant::{Refusal, Subscription, authenticate_token},
 };
 use crate::{
-    close::Close,
+    close::{Close, Unsubscribe},
     node::auth::{AuthError, seconds_until, unix_now},
     protocol::{Outcome, Push, ReplyError},
     registry::ChannelName,
@@ -22,9 +22,6 @@ pub(super) const GRACE: Duration = Duration::from_secs(25);
 
 /// How soon the backend is asked again when it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-
-/// Unsubscribe codes (protocol page, part 9).
-const EXPIRED: u32 = 2501;
 
 /// Timers are set no further ahead, so that no wrong date overflows one.
 const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
@@ -66,7 +63,7 @@ impl ClientSession {
     }
 
     pub(super) fn expire(&mut self) {
-        self.end(Close::new(3005, "expired"));
+        self.end(Close::EXPIRED);
         self.membership.flush();
     }
 
@@ -123,9 +120,9 @@ impl ClientSession {
         self.later(ctx, reading, move |session, identity, ctx| {
             let identity = match identity {
                 Ok(identity) if identity.user == session.identity.user => identity,
-                Ok(_) => return session.end(Close::new(3500, "invalid token: another user's")),
+                Ok(_) => return session.end(Close::INVALID_TOKEN.because("another user's")),
                 Err(AuthError::Expired) => return session.error(id, &ReplyError::TOKEN_EXPIRED),
-                Err(_) => return session.end(Close::new(3500, "invalid token")),
+                Err(_) => return session.end(Close::INVALID_TOKEN),
             };
             session.identity.expire_at = identity.expire_at;
             session.identity.issued_at = identity.issued_at;
@@ -186,11 +183,7 @@ impl ClientSession {
 
     fn expire_subscription(&mut self, channel: &ChannelName) {
         self.drop_subscription(channel);
-        let push = Push::Unsubscribe {
-            code: EXPIRED,
-            reason: "subscription expired",
-        };
-        self.push(channel, &push);
+        self.push_unsubscribe(channel, Unsubscribe::EXPIRED);
         self.membership.flush();
     }
 
@@ -242,7 +235,7 @@ impl ClientSession {
         ctx: &mut Context<Self>,
     ) {
         if channel.is_empty() {
-            return self.end(Close::new(3501, "bad request: a channel is needed"));
+            return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
         let Some(known) = self.subscriptions.get(channel) else {
             return self.error(id, &ReplyError::PERMISSION_DENIED);

@@ -4,14 +4,11 @@ use actix::{ActorContext, Context, Handler};
 
 use super::{ClientSession, Stage};
 use crate::{
-    close::{Close, Ending},
+    close::{Close, Ending, Unsubscribe},
     protocol::Push,
     registry::ChannelName,
     shard::{ServerCommand, SessionMessage},
 };
-
-/// Unsubscribe code of a subscription that missed something: the client subscribes again and recovers.
-const INSUFFICIENT_STATE: u32 = 2500;
 
 impl ClientSession {
     fn missed(&mut self, channel: &ChannelName) {
@@ -22,11 +19,13 @@ impl ClientSession {
             return self.end(Close::INSUFFICIENT_STATE);
         }
         self.drop_subscription(channel);
-        let push = Push::Unsubscribe {
-            code: INSUFFICIENT_STATE,
-            reason: "insufficient state",
-        };
-        self.push(channel, &push);
+        self.push_unsubscribe(channel, Unsubscribe::INSUFFICIENT_STATE);
+    }
+
+    /// Tells the client that a subscription has ended.
+    pub(super) fn push_unsubscribe(&self, channel: &str, why: Unsubscribe) {
+        let Unsubscribe { code, reason } = why;
+        self.push(channel, &Push::Unsubscribe { code, reason });
     }
 
     fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
@@ -34,15 +33,10 @@ impl ClientSession {
             ServerCommand::Disconnect(close) => self.end(close.clone()),
             _ if self.stage != Stage::Connected || self.connection.ending().is_some() => {}
             ServerCommand::Subscribe(subscription) => self.subscribe_by_order(subscription, ctx),
-            ServerCommand::Unsubscribe {
-                channel,
-                code,
-                reason,
-            } => {
+            ServerCommand::Unsubscribe { channel, why } => {
                 if self.subscriptions.contains_key(channel) {
                     self.drop_subscription(channel);
-                    let (code, reason) = (*code, *reason);
-                    self.push(channel, &Push::Unsubscribe { code, reason });
+                    self.push_unsubscribe(channel, *why);
                 }
             }
             ServerCommand::Refresh { expired: true, .. } => self.expire(),

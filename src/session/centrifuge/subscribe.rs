@@ -28,7 +28,7 @@ impl ClientSession {
         ctx: &mut Context<Self>,
     ) {
         if request.channel.is_empty() {
-            return self.end(Close::new(3501, "bad request: a channel is needed"));
+            return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
         let channel: ChannelName = request.channel.as_str().into();
         if self.subscriptions.contains_key(&channel) {
@@ -286,7 +286,7 @@ impl ClientSession {
 
     pub(super) fn unsubscribe(&mut self, id: u32, channel: &str) {
         if channel.is_empty() {
-            return self.end(Close::new(3501, "bad request: a channel is needed"));
+            return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
         self.drop_subscription(&channel.into());
         self.reply(id, &Outcome::Unsubscribe);

@@ -90,7 +90,7 @@ pub fn answer_messages(
         (Ok(messages), _) => Ok(messages),
         (Err(HookFailure::Disconnect { code, reason }), _) => Err(Close::new(code, reason)),
         (Err(_), HookFailureAction::Reply(text)) => Ok(vec![Payload::Text(text.as_str().into())]),
-        (Err(_), HookFailureAction::Close) => Err(Close::new(1011, "the backend failed")),
+        (Err(_), HookFailureAction::Close) => Err(Close::BACKEND_FAILED),
     }
 }
 

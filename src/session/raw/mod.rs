@@ -113,7 +113,7 @@ impl Session {
         let user = node.users.enter(&identity.user, now);
         let refused = refused.or_else(|| {
             user.is_none()
-                .then(|| Close::new(3504, "connection limit: too many sessions of this user"))
+                .then(|| Close::CONNECTION_LIMIT.because("too many sessions of this user"))
         });
         let permit = raw.connect_info.permit;
         let mut context = SessionContext::begin(
@@ -174,7 +174,7 @@ impl Session {
                 .node()
                 .metrics
                 .limited(crate::metrics::Limited::Messages);
-            let close = Close::new(3013, "too many requests");
+            let close = Close::TOO_MANY_REQUESTS;
             return self.connection.close(close, Instant::now());
         }
         match &self.endpoint.settings.on_message {
@@ -185,7 +185,7 @@ impl Session {
                 self.connection.reply(payload.opcode(), &reply);
             }
             OnMessage::Relay { .. } if self.audience.is_empty() => {
-                let close = Close::new(3507, "permission denied: publish");
+                let close = Close::PERMISSION_DENIED.because("publish");
                 self.connection.close(close, Instant::now());
             }
             OnMessage::Relay { relay_self } => {
@@ -371,7 +371,7 @@ impl StreamHandler<Result<ws::Message, ProtocolError>> for Session {
 /// A client's Close; 1005 stands for one without a code (RFC 6455 §7.1.5).
 #[must_use]
 pub fn close_of(reason: Option<ws::CloseReason>) -> Close {
-    reason.map_or(Close::new(1005, ""), |reason| {
+    reason.map_or(Close::NO_STATUS, |reason| {
         Close::new(reason.code.into(), reason.description.unwrap_or_default())
     })
 }
