@@ -70,7 +70,8 @@ impl Heartbeat {
         }
     }
 
-    /// Says what is due at `now`. `reads_paused` says that reading is paused, so that life could not be seen.
+    /// Says what is due at `now`. `reads_paused`: nothing is read, so life cannot be seen. The pings go on, since proxies
+    /// count idle time by them; the wait for life begins anew with each look, so that it is whole when reading goes on.
     pub fn poll(
         &mut self,
         now: Instant,
@@ -87,7 +88,21 @@ impl Heartbeat {
                 HeartbeatAction::Ping
             }
             Self::Pinged { left: None, .. } => HeartbeatAction::Wait(now + config.pong_timeout),
-            Self::Pinged { .. } if reads_paused => HeartbeatAction::Wait(now + config.pong_timeout),
+            Self::Pinged { asked, .. } if reads_paused => {
+                let next_ping = asked + config.ping_interval;
+                if next_ping <= now {
+                    *self = Self::Pinged {
+                        asked: now,
+                        left: None,
+                    };
+                    return HeartbeatAction::Ping;
+                }
+                *self = Self::Pinged {
+                    asked,
+                    left: Some(now),
+                };
+                HeartbeatAction::Wait(next_ping.min(now + config.pong_timeout / 2))
+            }
             Self::Pinged {
                 left: Some(left), ..
             } => {
@@ -245,14 +260,31 @@ mod tests {
         let mut beat = Heartbeat::start(start, Duration::ZERO);
         assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
         beat.ping_left(start);
-        assert!(matches!(
-            beat.poll(after(start, 60), &RHYTHM, true),
-            HeartbeatAction::Wait(_)
-        ));
-        assert_eq!(
-            beat.poll(after(start, 60), &RHYTHM, false),
-            HeartbeatAction::Dead
-        );
+        for seconds in 1..24 {
+            let action = beat.poll(after(start, seconds), &RHYTHM, true);
+            assert!(matches!(action, HeartbeatAction::Wait(_)), "{action:?}");
+        }
+        // Reading goes on: from the last look on, the client has the whole of the timeout.
+        let life = HeartbeatAction::Wait(after(start, 31));
+        assert_eq!(beat.poll(after(start, 24), &RHYTHM, false), life);
+        let late = beat.poll(after(start, 31), &RHYTHM, false);
+        assert_eq!(late, HeartbeatAction::Dead);
+    }
+
+    /// A session that waited for its backend got no ping in all that time, so a proxy with a shorter timeout than the
+    /// backend's cut it, and the answer never arrived. Pings go on at their interval while nothing is read.
+    #[test]
+    fn pings_go_on_while_we_do_not_read() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::start(start, Duration::ZERO);
+        let mut pings = 0;
+        for seconds in 0..=100 {
+            if beat.poll(after(start, seconds), &RHYTHM, true) == HeartbeatAction::Ping {
+                beat.ping_left(after(start, seconds));
+                pings += 1;
+            }
+        }
+        assert_eq!(pings, 5, "at 0, 25, 50, 75 and 100 s");
     }
 
     #[test]

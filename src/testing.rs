@@ -23,7 +23,7 @@ use crate::{
         info::{SessionInfo, Traffic, TransportKind},
         outbox::{FRAME_OVERHEAD, Frame, OutboxConfig},
     },
-    heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
+    heartbeat::{HeartbeatConfig, Wheel},
     hooks::HookClient,
     id::{Epoch, SessionId, ShardId, StreamPosition},
     metrics::Metrics,
@@ -225,8 +225,7 @@ impl Listener {
             },
             pings: Pings::None,
         };
-        let heartbeat = Heartbeat::start(info.started, Duration::from_secs(60));
-        let connection = Connection::for_body(info, shard.config().clone(), profile, heartbeat);
+        let connection = Connection::for_body(info, shard.config().clone(), profile);
         let membership = shard.join(connection.clone(), false);
         Self {
             connection,

@@ -332,7 +332,7 @@ async fn who_listens_first_and_then_reads_misses_nothing(fixture: Fixture) {
     for number in 1..=40u64 {
         if number % 8 == 0 {
             let listener = Listener::new(&fixture.shard);
-            listener.membership.subscribe(&news, options);
+            let id = listener.membership.subscribe(&news, options).expect("new");
             // What is published between the two is held back and merged.
             fixture
                 .broker
@@ -347,7 +347,7 @@ async fn who_listens_first_and_then_reads_misses_nothing(fixture: Fixture) {
                 .expect("room");
             tokio::task::yield_now().await;
             let read: Vec<u64> = history.items.iter().map(|item| item.offset).collect();
-            listener.membership.go_live(&news, history.top, true);
+            listener.membership.go_live(&news, id, history.top, true);
             listeners.push((listener, read));
         }
         fixture

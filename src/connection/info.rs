@@ -58,6 +58,23 @@ impl TransportKind {
         }
     }
 
+    /// Whether its frames are the body of an HTTP answer.
+    #[must_use]
+    pub fn is_streamed(self) -> bool {
+        match self {
+            Self::HttpStream
+            | Self::Sse
+            | Self::UniSse
+            | Self::UniHttpStream
+            | Self::PlainSse
+            | Self::Poll
+            | Self::Send => true,
+            Self::WebSocket | Self::WebSocketTls | Self::WebSocketUnix | Self::UniWebSocket => {
+                false
+            }
+        }
+    }
+
     /// The name that hooks and events are told (protocol page, part 14).
     #[must_use]
     pub fn hook_name(self) -> &'static str {

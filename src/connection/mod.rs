@@ -109,7 +109,7 @@ struct Inner {
     taken: Option<u64>,
     /// The session's task; absent until its first poll.
     waker: Option<Waker>,
-    /// The alarm that counts, and when it rings.
+    /// The timer that counts, and when it is due.
     timer: Option<(u32, Instant)>,
 }
 
@@ -120,7 +120,8 @@ pub struct Connection {
     profile: ConnectionProfile,
     /// Pings of the protocol that wait for their answer.
     pings_open: Cell<u8>,
-    busy: Cell<bool>,
+    /// The session waits for the backend or the broker, and reads nothing meanwhile.
+    waiting: Cell<bool>,
     /// The client of the protocol knows that it is connected.
     welcomed: Cell<bool>,
     key: Cell<Option<SessionKey>>,
@@ -137,9 +138,8 @@ impl Connection {
         info: Arc<SessionInfo>,
         config: Rc<ConnectionConfig>,
         profile: ConnectionProfile,
-        heartbeat: Heartbeat,
     ) -> Rc<Self> {
-        Self::on(Wire::Socket(socket), info, config, profile, heartbeat)
+        Self::on(Wire::Socket(socket), info, config, profile)
     }
 
     /// An outbox whose frames are asked for by the body of an HTTP answer.
@@ -148,9 +148,8 @@ impl Connection {
         info: Arc<SessionInfo>,
         config: Rc<ConnectionConfig>,
         profile: ConnectionProfile,
-        heartbeat: Heartbeat,
     ) -> Rc<Self> {
-        Self::on(Wire::Body, info, config, profile, heartbeat)
+        Self::on(Wire::Body, info, config, profile)
     }
 
     fn on(
@@ -158,14 +157,16 @@ impl Connection {
         info: Arc<SessionInfo>,
         config: Rc<ConnectionConfig>,
         profile: ConnectionProfile,
-        heartbeat: Heartbeat,
     ) -> Rc<Self> {
+        // The first ping is spread over the interval, so that clients that came together are not pinged together.
+        let first_ping = config.heartbeat.ping_interval.mul_f64(info.id.fraction());
+        let heartbeat = Heartbeat::start(info.started, first_ping);
         Rc::new(Self {
             info,
             config,
             profile,
             pings_open: Cell::new(0),
-            busy: Cell::new(false),
+            waiting: Cell::new(false),
             welcomed: Cell::new(false),
             key: Cell::new(None),
             dirty: Cell::new(false),
@@ -305,12 +306,18 @@ impl Connection {
 
     fn pauses_reads(&self, inner: &Inner) -> bool {
         inner.phase == Phase::Open
-            && (self.busy.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
+            && (self.waiting.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
     }
 
-    /// Says that the session waits for someone else and does not read meanwhile, so that no life can be seen.
-    pub fn set_busy(&self, busy: bool) {
-        self.busy.set(busy);
+    /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can be expected; pings go on.
+    pub fn set_waiting(&self, waiting: bool) {
+        if self.waiting.replace(waiting)
+            && !waiting
+            && let Some(waker) = &self.inner.borrow().waker
+        {
+            // What has come meanwhile is read now.
+            waker.wake_by_ref();
+        }
     }
 
     /// Says that a client of the protocol was told that it is connected: pings may come from here on.

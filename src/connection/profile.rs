@@ -53,6 +53,25 @@ impl ConnectionProfile {
         }
     }
 
+    /// A plain event stream, kept alive by comment lines, or a poll without them.
+    #[must_use]
+    pub fn stream(envelope: bool, comments: bool) -> Self {
+        let body = match envelope {
+            true => PayloadFormat::Envelope,
+            false => PayloadFormat::Raw,
+        };
+        Self {
+            form: WireFormat {
+                body,
+                framing: Framing::Bare,
+            },
+            pings: match comments {
+                true => Pings::Comment,
+                false => Pings::None,
+            },
+        }
+    }
+
     /// Whether messages that wait leave in one frame, and what stands between them there: the client protocol allows
     /// several messages a frame (protocol page, part 1), raw clients get a frame a message.
     #[must_use]

@@ -31,8 +31,18 @@ thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
-/// The read half. Yields [`ws::Message::Nop`] once when the session was ended by someone else than its client, so
-/// that the actor learns of it; ends when the connection is over.
+/// What a session hears of its socket.
+#[derive(Debug)]
+pub enum Inbound {
+    /// A whole message.
+    Message(ws::Message),
+    /// The client does not keep to the protocol (RFC 6455, RFC 7692); nothing more will come.
+    Fault(ProtocolError),
+    /// The session was ended by someone else than its client: a limit, a timeout, a command, a drain. Comes once.
+    Ended,
+}
+
+/// The read half; ends when the connection is over.
 pub struct Reader {
     connection: Rc<Connection>,
     decoder: Decoder,
@@ -117,7 +127,7 @@ impl Reader {
 }
 
 impl Stream for Reader {
-    type Item = Result<ws::Message, ProtocolError>;
+    type Item = Inbound;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
@@ -131,7 +141,7 @@ impl Stream for Reader {
                 Phase::Ended => return Poll::Ready(None),
                 Phase::Lingering | Phase::Closing if !this.told => {
                     this.told = true;
-                    return Poll::Ready(Some(Ok(ws::Message::Nop)));
+                    return Poll::Ready(Some(Inbound::Ended));
                 }
                 Phase::Lingering => {
                     if !this.ended {
@@ -167,13 +177,13 @@ impl Stream for Reader {
                     if phase == Phase::Open || is_close {
                         // A Close of the client's is news enough.
                         this.told |= is_close;
-                        return Poll::Ready(Some(Ok(translate(message))));
+                        return Poll::Ready(Some(Inbound::Message(translate(message))));
                     }
                 }
                 Err(_) if phase == Phase::Closing => this.connection.stop_waiting(),
                 Err(protocol_error) => {
                     this.told = true;
-                    return Poll::Ready(Some(Err(protocol_error)));
+                    return Poll::Ready(Some(Inbound::Fault(protocol_error)));
                 }
             }
         }

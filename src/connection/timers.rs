@@ -39,9 +39,8 @@ impl Connection {
             next = Some(next.map_or(at, |next: Instant| next.min(at)));
         } else if inner.phase == Phase::Open {
             let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
-            let mut beat = inner
-                .heartbeat
-                .poll(now, &heartbeat_config, self.pauses_reads(inner));
+            let reads_paused = self.pauses_reads(inner);
+            let mut beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);
             if beat == HeartbeatAction::Ping {
                 // Before the client's connect is answered it does not know of pings (protocol page, part 4).
                 let told =
@@ -52,7 +51,7 @@ impl Connection {
                 if !told || !self.profile.expects_life() {
                     inner.heartbeat.on_activity(&heartbeat_config);
                 }
-                beat = inner.heartbeat.poll(now, &heartbeat_config, false);
+                beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);
             }
             match beat {
                 HeartbeatAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),

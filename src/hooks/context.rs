@@ -27,6 +27,18 @@ pub struct HookContext {
     pub meta: Bytes,
 }
 
+impl HookContext {
+    /// The same once it is known whose session it is.
+    #[must_use]
+    pub fn of_user(self, user: &str, meta: &Bytes) -> Self {
+        Self {
+            user: user.to_string(),
+            meta: meta.clone(),
+            ..self
+        }
+    }
+}
+
 /// Never passed on, whatever the settings say: they describe the client's connection and what it reads, not this one.
 const NEVER: [&str; 14] = [
     "accept-encoding",

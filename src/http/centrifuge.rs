@@ -11,14 +11,15 @@ use serde::Deserialize;
 use super::{AppState, State, cors, plain, request};
 use crate::{
     connection::info::TransportKind,
-    node::emulation::Commands,
     protocol::{self, Encoding},
     publication::Framing,
     session::{
-        centrifuge::{ClientSession, ClientTransport},
+        NewSession, Session,
+        body::OutboxBody,
+        centrifuge::{Centrifuge, CentrifugeParams, ClientTransport},
         handshake::{self, Refusal},
-        stream::body::OutboxBody,
     },
+    shard::SessionMessage,
     transport::handover::HandOver,
 };
 
@@ -74,7 +75,11 @@ async fn uni_websocket(request: HttpRequest, state: State) -> HttpResponse {
     answer.unwrap_or_else(|refusal| request::refuse(&request, &state, &refusal))
 }
 
-fn open(request: &HttpRequest, state: &State, one_way: bool) -> Result<HttpResponse, Refusal> {
+fn open(
+    request: &HttpRequest,
+    state: &State,
+    unidirectional: bool,
+) -> Result<HttpResponse, Refusal> {
     request::check_handshake(request, state)?;
     let shard = request::shard_of(request)?.clone();
     request::check_client_origin(request, state)?;
@@ -84,7 +89,7 @@ fn open(request: &HttpRequest, state: &State, one_way: bool) -> Result<HttpRespo
     let known = [AS_PROTOBUF, AS_JSON, "fanfare"];
     let named = offered.iter().copied().find(|name| known.contains(name));
     let binary = named == Some(AS_PROTOBUF) || query.format == "protobuf";
-    let transport = match one_way {
+    let transport = match unidirectional {
         true => TransportKind::UniWebSocket,
         false => request::transport_of(request),
     };
@@ -93,14 +98,22 @@ fn open(request: &HttpRequest, state: &State, one_way: bool) -> Result<HttpRespo
     let window_bits = connect_info.window_bits.unwrap_or(0);
     let way = ClientTransport {
         encoding: encoding(binary),
-        one_way,
+        unidirectional,
         framing: Framing::WebSocket { window_bits },
     };
-    let (node, token) = (state.node.clone(), query.token(request));
+    let params = CentrifugeParams::new(&connect_info, way, query.token(request));
+    let node = state.node.clone();
     response
         .extensions_mut()
         .insert(HandOver::new(move |socket, read_buf| {
-            ClientSession::start(connect_info, way, token, &shard, &node, socket, read_buf);
+            let new = NewSession {
+                connect_info,
+                profile: way.profile(),
+                params,
+                shard: &shard,
+                node: &node,
+            };
+            Session::<Centrifuge>::start_on_socket(new, socket, read_buf);
         }));
     Ok(response)
 }
@@ -135,7 +148,7 @@ async fn posted(
     };
     let way = ClientTransport {
         encoding: encoding(is_binary(request)),
-        one_way: transport == TransportKind::UniHttpStream,
+        unidirectional: transport == TransportKind::UniHttpStream,
         framing: Framing::Line,
     };
     stream(request, state, way, transport, commands, None)
@@ -169,7 +182,7 @@ async fn events(
     };
     let way = ClientTransport {
         encoding: Encoding::Json,
-        one_way: transport == TransportKind::UniSse,
+        unidirectional: transport == TransportKind::UniSse,
         framing: Framing::Event,
     };
     // So that a browser says "open" before anything else comes.
@@ -199,14 +212,14 @@ fn stream(
         let shard = request::shard_of(request)?;
         let connect_info = request::connect_info(request, state, request.path().into(), transport)?;
         let token = Query::of(request).token(request);
-        Ok(ClientSession::start_stream(
+        let params = CentrifugeParams::new(&connect_info, way, token).with_commands(commands);
+        Ok(Session::<Centrifuge>::start_on_body(NewSession {
             connect_info,
-            way,
-            token,
+            profile: way.profile(),
+            params,
             shard,
-            &state.node,
-            commands,
-        ))
+            node: &state.node,
+        }))
     })();
     let (connection, session) = match begun {
         Ok(begun) => begun,
@@ -221,7 +234,7 @@ fn stream(
         .content_type(content_type)
         .insert_header((header::CACHE_CONTROL, "no-cache, no-store, no-transform"))
         .insert_header(("X-Accel-Buffering", "no"))
-        .streaming(OutboxBody::new(head, connection, session.recipient()));
+        .streaming(OutboxBody::new(head, connection, session));
     plain::without_chunking(request, &mut answer);
     cors::add_headers(request, state, answer.headers_mut());
     answer
@@ -252,7 +265,7 @@ async fn emulation(request: HttpRequest, state: State, body: web::Payload) -> Ht
         );
     }
     match state.node.emulation.find(&emulation.session) {
-        Some(session) => match session.try_send(Commands(emulation.data)) {
+        Some(session) => match session.try_send(SessionMessage::Frame(emulation.data)) {
             Ok(()) => {
                 let mut answer = HttpResponse::NoContent().finish();
                 cors::add_headers(&request, &state, answer.headers_mut());

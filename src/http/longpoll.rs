@@ -19,9 +19,8 @@ use crate::{
     node::recovery::Since,
     registry::ChannelName,
     session::stream::{
-        SessionHandle, StreamSession,
+        self, SessionHandle,
         cursor::{self, RecoveredChannel, StreamCursor, poll_message},
-        read_past,
     },
 };
 
@@ -47,7 +46,7 @@ async fn ask(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, pl
             "the history cannot be read, try again",
         ))
     };
-    let past = read_past(&state.node, &connect_info.channels)
+    let past = stream::recover(&state.node, &connect_info.channels)
         .await
         .map_err(busy)?;
     let channels: Vec<ChannelName> = connect_info
@@ -71,7 +70,7 @@ async fn ask(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, pl
     }
     let shard = request::shard_of(request)
         .map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))?;
-    let attached = StreamSession::start(connect_info, shard, &state.node);
+    let attached = stream::start(connect_info, shard, &state.node);
     wait(attached, &channels, complete, state).await
 }
 
@@ -90,7 +89,7 @@ async fn wait(
             "the history cannot be read, try again",
         ))
     };
-    let past = attached.past().await.map_err(busy)?;
+    let past = attached.recovered().await.map_err(busy)?;
     let mut messages = Messages::past(channels, past);
     messages.recovered &= complete;
     if !messages.is_empty() {

@@ -177,7 +177,7 @@ pub async fn prepare(
         return Err(Box::new(plain_text(400, text)));
     }
     Ok(StreamParams {
-        user: user_of(state, &identity.user)?,
+        permit: user_of(state, &identity.user)?,
         connect_info,
         identity,
         channels,

@@ -28,7 +28,7 @@ use crate::{
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
     session::stream::{
-        SessionHandle, StreamSession,
+        self, SessionHandle,
         cursor::{self, RecoveredChannel, StreamCursor},
     },
 };
@@ -71,8 +71,8 @@ async fn begin(request: &HttpRequest, state: &AppState) -> Result<Events, plain:
         .map(|(name, _)| name.clone())
         .collect();
     let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
-    let mut attached = StreamSession::start(connect_info, shard, &state.node);
-    let past = attached.past().await;
+    let mut attached = stream::start(connect_info, shard, &state.node);
+    let past = attached.recovered().await;
     let past = past.map_err(|_| {
         Box::new(plain::plain_text(
             503,

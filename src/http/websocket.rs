@@ -7,14 +7,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{State, request};
 use crate::{
     close::Close,
+    connection::ConnectionProfile,
     node::auth::Identity,
     registry::ChannelName,
     session::{
+        NewSession, Session,
         channel_request::ChannelRequest,
         connect_info::ConnectInfo,
         handshake::{self, Refusal},
         raw::{
-            RawParams, Session,
+            Raw, RawParams,
             endpoint::{Endpoint, Query},
         },
     },
@@ -53,19 +55,27 @@ async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Re
         Ok((identity, channels)) => (Ok(identity), channels),
         Err(close) => (Err(close), Vec::new()),
     };
-    let raw = RawParams {
-        connect_info,
+    let params = RawParams {
         endpoint: endpoint.clone(),
         identity,
+        hook_context: connect_info.hook_context("json", "json"),
         channels,
         envelope: query.envelope,
-        text_heartbeat: query.heartbeat,
     };
+    let window_bits = connect_info.window_bits;
+    let profile = ConnectionProfile::raw(window_bits, query.envelope, query.heartbeat);
     let node = state.node.clone();
     response
         .extensions_mut()
         .insert(HandOver::new(move |socket, read_buf| {
-            Session::start(raw, &shard, &node, socket, read_buf);
+            let new = NewSession {
+                connect_info,
+                profile,
+                params,
+                shard: &shard,
+                node: &node,
+            };
+            Session::<Raw>::start_on_socket(new, socket, read_buf);
         }));
     Ok(response)
 }

@@ -6,18 +6,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use actix::{Message, Recipient};
-use bytes::Bytes;
+use actix::Recipient;
 use uuid::Uuid;
 
-use crate::id::SessionId;
+use crate::{id::SessionId, shard::SessionMessage};
 
-/// Commands that came for a session.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Commands(pub Bytes);
-
-type Table = HashMap<Box<str>, (SessionId, Recipient<Commands>)>;
+type Table = HashMap<Box<str>, (SessionId, Recipient<SessionMessage>)>;
 
 /// All emulated sessions of this node.
 #[derive(Clone, Default)]
@@ -31,7 +25,7 @@ fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
 impl EmulationRegistry {
     /// Gives a session a name; it is forgotten when the place is dropped.
     #[must_use]
-    pub fn enter(&self, id: SessionId, session: Recipient<Commands>) -> EmulationGuard {
+    pub fn enter(&self, id: SessionId, session: Recipient<SessionMessage>) -> EmulationGuard {
         let name = Uuid::new_v4().to_string();
         locked(&self.0).insert(name.as_str().into(), (id, session));
         EmulationGuard {
@@ -42,7 +36,7 @@ impl EmulationRegistry {
 
     /// The session of a name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<Recipient<Commands>> {
+    pub fn find(&self, name: &str) -> Option<Recipient<SessionMessage>> {
         locked(&self.0)
             .get(name)
             .map(|(_, session)| session.clone())

@@ -129,6 +129,18 @@ impl Node {
         }
     }
 
+    /// Whether a user may publish in a channel that it is in, without the backend being asked.
+    #[must_use]
+    pub fn may_publish_as_subscriber(&self, user: &str, channel: &str) -> bool {
+        let identity = Identity {
+            user: user.to_string(),
+            ..Identity::default()
+        };
+        self.rules(channel).is_ok_and(|rules| {
+            self.permission(Action::Publish, channel, rules, &identity, true) == Permission::Granted
+        })
+    }
+
     /// A message for a channel under its rules.
     #[must_use]
     pub fn publish_request(

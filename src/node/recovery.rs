@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use super::Node;
 use crate::{
     broker::{Broker, HistoryFilter, PublishError},
     id::{Epoch, StreamPosition},
@@ -27,6 +28,24 @@ pub enum Since {
 }
 
 impl Since {
+    /// Stands for the position in a channel that keeps no history.
+    pub const NOWHERE: &str = "-";
+
+    /// The position in a channel that keeps no history.
+    #[must_use]
+    pub fn nowhere() -> Self {
+        Self::Offset {
+            offset: 0,
+            epoch: Self::NOWHERE.to_string(),
+        }
+    }
+
+    /// Whether a client goes on in a channel that kept no history when it was there.
+    #[must_use]
+    pub fn is_nowhere(&self) -> bool {
+        matches!(self, Self::Offset { epoch, .. } if epoch == Self::NOWHERE)
+    }
+
     /// Behind a position.
     #[must_use]
     pub fn position(position: StreamPosition) -> Self {
@@ -62,16 +81,9 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Takes what it brings out of a bound that several share; beyond it, it brings nothing and is not recovered.
-    pub fn keep_within(&mut self, left: &mut usize) {
-        let weight: usize = self.items.iter().map(|item| item.weight()).sum();
-        match left.checked_sub(weight) {
-            Some(rest) => *left = rest,
-            None => {
-                self.items.clear();
-                self.recovered = false;
-            }
-        }
+    /// Bytes that it brings.
+    fn weight(&self) -> usize {
+        self.items.iter().map(|item| item.weight()).sum()
     }
 
     /// Of a channel that keeps nothing.
@@ -88,11 +100,58 @@ impl Recovery {
     }
 }
 
+/// What is to be read for one channel.
+#[derive(Clone, Debug)]
+pub struct RecoveryRequest {
+    /// From where.
+    pub since: Since,
+    /// The channel keeps history for so long; absent: it keeps none.
+    pub keep: Option<Duration>,
+}
+
+impl RecoveryRequest {
+    /// Whether the channel keeps nothing now and kept nothing when its client was there: nobody knows whether anything
+    /// was missed.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        self.keep.is_none() && self.since.is_nowhere()
+    }
+}
+
+/// Reads what was missed of each channel, in their order, together within `bytes_max`: a channel beyond it begins where
+/// it is now, and is not recovered. Nothing is read for a channel without a request.
+///
+/// # Errors
+/// The broker's.
+pub async fn recover_all<'a>(
+    node: &Node,
+    channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)>,
+    bytes_max: usize,
+) -> Result<Vec<Recovery>, PublishError> {
+    let mut left = bytes_max;
+    let mut recoveries = Vec::new();
+    for (channel, request) in channels {
+        let recovery = match request {
+            None => Recovery::nothing(false),
+            Some(RecoveryRequest { since, keep: None }) => {
+                Recovery::nothing(!matches!(since, Since::Offset { .. }))
+            }
+            Some(RecoveryRequest {
+                since,
+                keep: Some(keep),
+            }) => recover(&*node.broker, channel, since, *keep, left).await?,
+        };
+        left = left.saturating_sub(recovery.weight());
+        recoveries.push(recovery);
+    }
+    Ok(recoveries)
+}
+
 /// Reads what was missed. More than `bytes_max` is not recovered: it would only run into the bound of the outbox.
 ///
 /// # Errors
 /// The broker's.
-pub async fn recovery(
+async fn recover(
     broker: &dyn Broker,
     channel: &ChannelName,
     since: &Since,

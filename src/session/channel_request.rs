@@ -3,16 +3,16 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
+
+use super::{subscribe::ChannelSubscription, user::PresenceOptions};
 use crate::{
-    broker::PublishError,
     config::{Namespace, SlowPolicy},
     id::Epoch,
-    node::{
-        Node,
-        recovery::{Recovery, Since, recovery},
-    },
+    node::recovery::{Recovery, RecoveryRequest, Since},
     publication::{Item, data_field, json_string},
     registry::ChannelName,
+    shard::SubscribeOptions,
 };
 
 /// A plain client's wish for one channel, under the channel's rules.
@@ -79,24 +79,34 @@ impl ChannelRequest {
         self.keep.is_some() && (self.positions || self.since != Since::Now)
     }
 
-    /// Reads what was missed. Of a channel that keeps nothing, nothing can be: who asked to go on from somewhere is told so.
-    ///
-    /// # Errors
-    /// The broker's.
-    pub async fn recovery(
-        &self,
-        node: &Node,
-        channel: &ChannelName,
-    ) -> Result<Recovery, PublishError> {
-        match self.keep {
-            Some(keep) => {
-                let bytes_max = node.settings.limits.recovery_bytes();
-                recovery(&*node.broker, channel, &self.since, keep, bytes_max).await
-            }
-            None => Ok(Recovery::nothing(!matches!(
-                self.since,
-                Since::Offset { .. }
-            ))),
+    /// How its session is seen in the channel.
+    pub(super) fn presence_options(&self) -> PresenceOptions {
+        PresenceOptions {
+            chan_info: Bytes::new(),
+            presence: self.presence,
+            announce: self.announce,
+        }
+    }
+
+    /// What is to be read before it goes live.
+    pub(super) fn recovery_request(&self) -> RecoveryRequest {
+        RecoveryRequest {
+            since: self.since.clone(),
+            keep: self.keep,
+        }
+    }
+
+    /// The subscription that it asks for.
+    pub(super) fn subscription(&self, channel: ChannelName) -> ChannelSubscription {
+        ChannelSubscription {
+            channel,
+            options: SubscribeOptions {
+                positioned: self.is_kept(),
+                policy: self.policy,
+                ..SubscribeOptions::default()
+            },
+            presence: self.presence_options(),
+            recover: Some(self.recovery_request()),
         }
     }
 }

@@ -1,202 +1,108 @@
-//! What a plain session has in the node, whatever carries it: its place in the shard, its presence, its place among its user's
-//! sessions and under the limits. Owned by the session's actor; it is left exactly once, at the latest when it is dropped. Its
-//! bound is that of the session's channels. It must not know what the session's messages look like.
+//! What every session has in the node, whatever its protocol: its connection, its membership of the shard, its permit.
+//! Owned by the session's actor, which leaves it once.
 
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
-use bytes::Bytes;
-
-use super::{channel_request::ChannelRequest, presence::SessionPresence};
+use super::ConnectedUser;
 use crate::{
     admission::Permit,
     close::{Close, Ending},
     connection::Connection,
-    node::{
-        Node,
-        auth::{Identity, seconds_until},
-        rate_limit::UserPermit,
-    },
-    registry::ChannelName,
+    metrics::Limited,
+    node::{Node, auth::Identity, rate_limit::UserPermit},
     server::{Closed, Opened},
-    shard::{Membership, ServerCommand, SessionMessage, Shard, SubscribeOptions},
+    shard::Membership,
 };
 
-/// The place.
+/// A session's place in the node, before and after it is known whose it is.
 pub struct SessionContext {
-    node: Arc<Node>,
-    connection: Rc<Connection>,
-    membership: Membership,
-    presence: SessionPresence,
-    expire_at: Option<u64>,
-    _user: Option<UserPermit>,
-    /// Given back when the session is gone.
+    pub(super) node: Arc<Node>,
+    pub(super) connection: Rc<Connection>,
+    pub(super) membership: Membership,
+    /// Answers of the backend and the broker that are waited for.
+    pub(super) pending: usize,
+    /// Given back when the session is gone, not when it has left the tables.
     _permit: Permit,
 }
 
 impl SessionContext {
-    /// Takes a place in the shard for a session that nobody has come to yet. `once`: its client takes a message that goes to
-    /// several of its channels from the first of them only.
-    #[must_use]
-    pub fn begin(
-        node: &Arc<Node>,
-        shard: &Rc<Shard>,
+    pub(super) fn new(
+        node: Arc<Node>,
         connection: Rc<Connection>,
-        once: bool,
-        user: Option<UserPermit>,
+        membership: Membership,
         permit: Permit,
     ) -> Self {
-        let info = connection.info().clone();
-        let membership = shard.join(connection.clone(), once);
-        node.server.do_send(Opened(info.clone()));
+        node.server.do_send(Opened(connection.info().clone()));
         Self {
-            node: node.clone(),
-            presence: SessionPresence::new(node.clone(), info),
+            node,
             connection,
             membership,
-            expire_at: None,
-            _user: user,
+            pending: 0,
             _permit: permit,
         }
     }
 
-    /// What all sessions share.
-    #[must_use]
-    pub fn node(&self) -> &Arc<Node> {
-        &self.node
+    /// Takes a place among the user's sessions.
+    ///
+    /// # Errors
+    /// How the session is to be closed: the user has as many sessions as it may.
+    pub(super) fn admit(&self, identity: &Identity) -> Result<UserPermit, Close> {
+        let permit = self.node.users.enter(&identity.user, Instant::now());
+        permit.ok_or_else(|| {
+            self.node.metrics.limited(Limited::SessionsPerUser);
+            Close::CONNECTION_LIMIT.because("too many sessions of this user")
+        })
     }
 
-    /// Where its messages go.
-    #[must_use]
-    pub fn connection(&self) -> &Rc<Connection> {
-        &self.connection
-    }
-
-    /// Its membership of the shard.
-    #[must_use]
-    pub fn membership(&self) -> &Membership {
-        &self.membership
-    }
-
-    /// Says who it is, to the backend too.
-    pub fn identify(&mut self, identity: &Identity) {
-        self.expire_at = identity.expire_at;
+    /// Says whose session it is, to the tables and to the backend.
+    ///
+    /// # Errors
+    /// How the session is to be closed: its user has been blocked since it was asked who it is.
+    pub(super) fn identify(
+        &self,
+        identity: &Identity,
+        permit: UserPermit,
+    ) -> Result<ConnectedUser, Close> {
+        if !identity.user.is_empty() {
+            let _ = self
+                .connection
+                .info()
+                .user
+                .set(identity.user.as_str().into());
+        }
         self.membership.enter_user(&identity.user);
-        // Orders reach it from here on; what was ordered while it was being found out who it is has passed it by.
+        // Commands of the server for this user reach the session from here on; those that came before have passed it by.
         if self.node.tokens.revocations().is_blocked(&identity.user) {
-            self.connection.close(Close::BLOCKED, Instant::now());
+            return Err(Close::BLOCKED);
         }
-        self.presence.begin(&identity.user, identity.info.clone());
+        Ok(ConnectedUser::new(self, identity, permit))
     }
 
-    /// Enters channels. Returns those whose past is to be read before they go live.
-    pub fn enter(
-        &mut self,
-        channels: Vec<(ChannelName, ChannelRequest)>,
-    ) -> Vec<(ChannelName, ChannelRequest)> {
-        let mut requests = Vec::new();
-        for (channel, resume) in channels {
-            self.expire_at = [self.expire_at, resume.expire_at]
-                .into_iter()
-                .flatten()
-                .min();
-            let entered = if resume.is_plain() {
-                self.membership.join(&channel)
-            } else {
-                let options = SubscribeOptions {
-                    positioned: resume.is_kept(),
-                    policy: resume.policy,
-                    ..SubscribeOptions::default()
-                };
-                self.membership.subscribe(&channel, options)
-            };
-            if entered {
-                let (presence, announce) = (resume.presence, resume.announce);
-                self.presence
-                    .enter(&channel, Bytes::new(), presence, announce);
-                if !resume.is_plain() {
-                    requests.push((channel, resume));
-                }
-            }
-        }
-        requests
-    }
-
-    /// Does what others want of the session.
-    pub fn on_server_command(&mut self, notice: &SessionMessage) {
-        let now = Instant::now();
-        match notice {
-            SessionMessage::Missed(_) => self.connection.close(Close::INSUFFICIENT_STATE, now),
-            SessionMessage::Gone => self.connection.end(Ending::Lost),
-            SessionMessage::ServerCommand(command) => match &**command {
-                ServerCommand::Disconnect(close) => self.connection.close(close.clone(), now),
-                ServerCommand::Subscribe(subscription) => {
-                    let channel: ChannelName = subscription.channel.as_str().into();
-                    if self.membership.join(&channel) {
-                        let info = subscription.info.clone();
-                        self.presence.enter(&channel, info, false, false);
-                    }
-                }
-                ServerCommand::Unsubscribe { channel, .. } => {
-                    if self.membership.unsubscribe(channel) {
-                        self.presence.leave(channel);
-                    }
-                }
-                ServerCommand::Refresh { expired: true, .. } => return self.expire(),
-                // Its timer is set; a plain client cannot be told of a new one.
-                ServerCommand::Refresh { .. } => {}
-            },
-        }
-        self.membership.flush();
-    }
-
-    /// How long its identity still counts; absent: without end.
-    #[must_use]
-    pub fn expiry(&self) -> Option<Duration> {
-        self.expire_at
-            .map(|at| Duration::from_secs(seconds_until(at).into()))
-    }
-
-    /// Its identity is over.
-    pub fn expire(&self) {
-        let close = Close::EXPIRED;
+    /// Ends the session in an orderly way: what was answered goes out, then the close.
+    pub(super) fn close(&self, close: Close) {
         self.connection.close(close, Instant::now());
-        self.membership.flush();
     }
 
-    /// How often [`renew`](Self::renew) is to be called; absent: nothing needs it.
-    #[must_use]
-    pub fn renewal(&self) -> Option<Duration> {
-        self.presence.renewal()
+    /// Whether the session's end has begun, whoever began it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.connection.ending().is_some()
     }
 
-    /// Renews its presence.
-    pub fn renew(&mut self) {
-        self.presence.renew();
+    /// Bytes that a recovery may bring now: with what waits already it must not run into the bound of the outbox.
+    pub(super) fn recovery_left(&self) -> usize {
+        let bytes_max = self.node.settings.limits.recovery_bytes();
+        bytes_max.saturating_sub(self.connection.reply_cost())
     }
 
-    /// Leaves every table; later calls do nothing.
-    pub fn leave(&mut self) {
-        if self.membership.leave() {
-            let ending = if std::thread::panicking() {
-                Ending::ByServer(Close::INTERNAL)
-            } else {
-                self.connection.ending().unwrap_or(Ending::Lost)
-            };
-            self.presence.end(&ending);
-            self.node.server.do_send(Closed {
-                session: self.connection.info().id,
-                ending,
-            });
-        }
+    /// Leaves the shard; true for the call that did.
+    pub(super) fn leave(&self) -> bool {
+        self.membership.leave()
     }
-}
 
-impl Drop for SessionContext {
-    fn drop(&mut self) {
-        self.leave();
+    pub(super) fn tell_closed(&self, ending: Ending) {
+        self.node.server.do_send(Closed {
+            session: self.connection.info().id,
+            ending,
+        });
     }
 }

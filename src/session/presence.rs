@@ -1,43 +1,16 @@
-//! A session's presence in its channels, and what the backend is told of its coming and going: the same for every kind of
-//! session. Owned by the session's actor; what it entered it leaves, at the latest when it is dropped. Bound: one entry a
-//! channel of the session.
+//! Where a session is present, and as whom: one entry for each of its channels that lists it, announces it or is told to
+//! the backend. Owned by the session's [`ConnectedUser`](super::ConnectedUser); a session that nobody wants to know of has
+//! no table. The broker keeps what is entered until it is left.
 
-use std::{
-    collections::HashMap,
-    future::Future,
-    pin::pin,
-    sync::Arc,
-    task::{Context, Poll, Waker},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use crate::{
-    close::Ending,
-    connection::info::SessionInfo,
-    hooks::{Event, now_ms},
-    node::Node,
-    protocol::ClientInfo,
-    registry::ChannelName,
-};
+use super::{SessionContext, ready::run, user::PresenceOptions};
+use crate::{protocol::ClientInfo, registry::ChannelName};
 
-/// Runs a future to its end: now, if nothing in it waits, else beside everything else on this thread.
-pub fn run(future: impl Future<Output = ()> + 'static) {
-    let mut future = Box::pin(future);
-    let mut now = Context::from_waker(Waker::noop());
-    if pin!(&mut future).poll(&mut now).is_pending() {
-        actix_rt::spawn(future);
-    }
-}
-
-/// The answer of a future that does not wait; else the future, begun.
-pub fn now_or_later<F: Future + Unpin>(mut future: F) -> Result<F::Output, F> {
-    match pin!(&mut future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => Ok(output),
-        Poll::Pending => Err(future),
-    }
-}
+/// A session leaves its channels on every path, so what this node keeps needs no renewal.
+const UNTIL_LEFT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 struct PresenceEntry {
     info: Arc<ClientInfo>,
@@ -45,189 +18,103 @@ struct PresenceEntry {
     announce: bool,
 }
 
-/// Where a session is present, and who it is there.
-pub struct SessionPresence {
-    node: Arc<Node>,
-    session: Arc<SessionInfo>,
-    user: String,
-    conn_info: Bytes,
-    channels: HashMap<ChannelName, PresenceEntry>,
-    told: bool,
-}
+/// The channels that a session is present in.
+#[derive(Default)]
+#[expect(
+    clippy::box_collection,
+    reason = "most sessions have none, and a pointer is a sixth of an empty map"
+)]
+pub(super) struct ChannelPresence(Option<Box<HashMap<ChannelName, PresenceEntry>>>);
 
-impl SessionPresence {
-    /// Of a session that is nowhere yet.
-    #[must_use]
-    pub fn new(node: Arc<Node>, session: Arc<SessionInfo>) -> Self {
-        Self {
-            node,
-            session,
-            user: String::new(),
-            conn_info: Bytes::new(),
-            channels: HashMap::new(),
-            told: false,
-        }
-    }
-
-    /// Who the session is; tells the backend that it is there.
-    pub fn begin(&mut self, user: &str, conn_info: Bytes) {
-        self.user = user.to_string();
-        self.conn_info = conn_info;
-        if let Some(events) = &self.node.events {
-            self.told = true;
-            events.send(Event::Connected {
-                time_ms: now_ms(),
-                client: self.session.id.to_string(),
-                user: self.user.clone(),
-                transport: self.session.transport.hook_name(),
-                endpoint: self.session.endpoint.to_string(),
-                address: self.session.address,
-            });
-        }
-    }
-
-    /// Who the session is in a channel.
-    #[must_use]
-    pub fn info(&self, chan_info: Bytes) -> ClientInfo {
-        ClientInfo {
-            user: self.user.clone(),
-            client: self.session.id.to_string(),
-            conn_info: self.conn_info.clone(),
-            chan_info,
-        }
-    }
-
-    /// New public information; in presence from the next renewal on, in publications at once.
-    pub fn set_conn_info(&mut self, conn_info: Bytes) {
-        for attended in self.channels.values_mut() {
-            Arc::make_mut(&mut attended.info).conn_info = conn_info.clone();
-        }
-        self.conn_info = conn_info;
-    }
-
-    /// Notes that the session is in a channel: with its presence there, and announced to others.
-    pub fn enter(
+impl ChannelPresence {
+    pub(super) fn enter(
         &mut self,
+        context: &SessionContext,
         channel: &ChannelName,
-        chan_info: Bytes,
-        presence: bool,
-        announce: bool,
+        info: Arc<ClientInfo>,
+        options: &PresenceOptions,
     ) {
-        if let Some(events) = &self.node.events {
-            events.send(Event::Subscribed {
-                time_ms: now_ms(),
-                client: self.session.id.to_string(),
-                user: self.user.clone(),
-                channel: channel.to_string(),
-            });
+        if options.presence {
+            add(context, channel, &info);
         }
-        if !presence && !announce && self.node.events.is_none() {
-            return;
+        if options.announce {
+            announce(context, channel, true, &info);
         }
-        let info = Arc::new(self.info(chan_info));
-        if presence {
-            self.present(channel, &info);
-        }
-        if announce {
-            self.announce(channel, true, &info);
-        }
-        let attended = PresenceEntry {
+        let entry = PresenceEntry {
             info,
-            presence,
-            announce,
+            presence: options.presence,
+            announce: options.announce,
         };
-        self.channels.insert(channel.clone(), attended);
+        self.0
+            .get_or_insert_default()
+            .insert(channel.clone(), entry);
     }
 
-    /// The information of a session in a channel, as it was entered.
-    #[must_use]
-    pub fn entered(&self, channel: &str) -> Option<&Arc<ClientInfo>> {
-        self.channels.get(channel).map(|attended| &attended.info)
+    pub(super) fn info_in(&self, channel: &str) -> Option<&Arc<ClientInfo>> {
+        self.0.as_ref()?.get(channel).map(|entry| &entry.info)
     }
 
-    /// Leaves a channel.
-    pub fn leave(&mut self, channel: &ChannelName) {
-        if let Some(attended) = self.channels.remove(channel) {
-            self.left(channel, &attended);
-        }
-    }
-
-    /// Renews every presence; to be called well within `limits.presence_ttl`.
-    pub fn renew(&mut self) {
-        for (channel, attended) in &self.channels {
-            if attended.presence {
-                self.present(channel, &attended.info);
+    pub(super) fn set_conn_info(&mut self, context: &SessionContext, conn_info: &Bytes) {
+        for (channel, entry) in self.0.iter_mut().flat_map(|channels| channels.iter_mut()) {
+            Arc::make_mut(&mut entry.info).conn_info = conn_info.clone();
+            if entry.presence {
+                add(context, channel, &entry.info);
             }
         }
     }
 
-    /// How often to renew; absent: nothing needs it.
-    #[must_use]
-    pub fn renewal(&self) -> Option<Duration> {
-        let any = self.channels.values().any(|attended| attended.presence);
-        any.then(|| self.node.settings.limits.presence_ttl / 3)
+    /// Leaves a channel; false if the session was not present there.
+    pub(super) fn leave(&mut self, context: &SessionContext, channel: &ChannelName) -> bool {
+        let left = self
+            .0
+            .as_mut()
+            .and_then(|channels| channels.remove(channel));
+        if let Some(entry) = &left {
+            entry.left(context, channel);
+        }
+        left.is_some()
     }
 
-    /// Leaves everything.
-    pub fn end(&mut self, ending: &Ending) {
-        for (channel, attended) in std::mem::take(&mut self.channels) {
-            self.left(&channel, &attended);
-        }
-        if let Some(events) = self
-            .node
-            .events
-            .as_ref()
-            .filter(|_| std::mem::take(&mut self.told))
-        {
-            events.send(Event::Disconnected {
-                time_ms: now_ms(),
-                client: self.session.id.to_string(),
-                user: self.user.clone(),
-                code: ending.code(),
-                reason: ending.reason().to_string(),
-                duration_ms: u64::try_from(self.session.started.elapsed().as_millis())
-                    .unwrap_or(u64::MAX),
-            });
-        }
+    /// Leaves every channel; answers which they were.
+    pub(super) fn leave_all(&mut self, context: &SessionContext) -> Vec<ChannelName> {
+        let channels = self.0.take().map(|channels| *channels).unwrap_or_default();
+        let left = channels.into_iter().map(|(channel, entry)| {
+            entry.left(context, &channel);
+            channel
+        });
+        left.collect()
     }
+}
 
-    fn left(&self, channel: &ChannelName, attended: &PresenceEntry) {
-        if attended.presence {
-            let (broker, channel, id) =
-                (self.node.broker.clone(), channel.clone(), self.session.id);
+impl PresenceEntry {
+    fn left(&self, context: &SessionContext, channel: &ChannelName) {
+        if self.presence {
+            let (broker, id) = (context.node.broker.clone(), context.connection.info().id);
+            let channel = channel.clone();
             run(async move {
                 // Without an answer it expires by itself.
                 let _ = broker.absent(&channel, id).await;
             });
         }
-        if attended.announce {
-            self.announce(channel, false, &attended.info);
-        }
-        if let Some(events) = &self.node.events {
-            events.send(Event::Unsubscribed {
-                time_ms: now_ms(),
-                client: self.session.id.to_string(),
-                user: self.user.clone(),
-                channel: channel.to_string(),
-            });
+        if self.announce {
+            announce(context, channel, false, &self.info);
         }
     }
+}
 
-    fn present(&self, channel: &ChannelName, info: &Arc<ClientInfo>) {
-        let ttl = self.node.settings.limits.presence_ttl;
-        let (broker, channel, info) = (self.node.broker.clone(), channel.clone(), info.clone());
-        let id = self.session.id;
-        run(async move {
-            // The next renewal tries again.
-            let _ = broker.present(&channel, id, info, ttl).await;
-        });
-    }
+fn add(context: &SessionContext, channel: &ChannelName, info: &Arc<ClientInfo>) {
+    let (broker, id) = (context.node.broker.clone(), context.connection.info().id);
+    let (channel, info) = (channel.clone(), info.clone());
+    run(async move {
+        let _ = broker.present(&channel, id, info, UNTIL_LEFT).await;
+    });
+}
 
-    fn announce(&self, channel: &ChannelName, joined: bool, info: &Arc<ClientInfo>) {
-        let (broker, channel, info) = (self.node.broker.clone(), channel.clone(), info.clone());
-        run(async move {
-            // Joins and leaves may be lost where there is no room; presence tells the truth.
-            let _ = broker.announce(&channel, joined, info).await;
-        });
-    }
+fn announce(context: &SessionContext, channel: &ChannelName, joined: bool, info: &Arc<ClientInfo>) {
+    let broker = context.node.broker.clone();
+    let (channel, info) = (channel.clone(), info.clone());
+    run(async move {
+        // Joins and leaves may be lost where there is no room; presence tells the truth.
+        let _ = broker.announce(&channel, joined, info).await;
+    });
 }

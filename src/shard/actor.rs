@@ -276,7 +276,7 @@ impl Handler<SendCommand> for ShardActor {
                 key.is_some_and(|key| registry.slot(key, &user_channel(user)).is_some())
             });
             if is_the_user && !selector.except.contains(&id) {
-                entry.send_command(SessionMessage::ServerCommand(command.clone()));
+                entry.send(SessionMessage::Command(command.clone()));
                 told += 1;
             }
         }

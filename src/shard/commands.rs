@@ -11,7 +11,7 @@ use crate::{
     registry::ChannelName,
 };
 
-/// A word to one session.
+/// What a session's actor hears beside its socket.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub enum SessionMessage {
@@ -19,8 +19,10 @@ pub enum SessionMessage {
     Missed(ChannelName),
     /// The connection's other half is gone: the body of its HTTP answer was dropped.
     Gone,
-    /// An order of the server's API.
-    ServerCommand(Arc<ServerCommand>),
+    /// What the server wants of it.
+    Command(Arc<ServerCommand>),
+    /// A frame of commands of its client's, which came by a request of its own.
+    Frame(Bytes),
 }
 
 /// What the server's API wants of sessions.

@@ -44,7 +44,7 @@ impl Delivery<'_> {
             };
             match subscriber.take(shared, excluded) {
                 Verdict::Skip => return,
-                Verdict::Missed => return entry.send_command(missed(shared)),
+                Verdict::Missed => return entry.send(missed(shared)),
                 Verdict::Deliver(delta) => (delta, subscriber.options().policy),
             }
         };
@@ -82,7 +82,7 @@ impl Delivery<'_> {
                 .slot(key, publication.channel())
                 .and_then(|slot| subscribers.get_mut(slot.0 as usize));
             if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
-                self.sessions[key as usize].send_command(missed(publication));
+                self.sessions[key as usize].send(missed(publication));
             }
         }
     }

@@ -6,7 +6,7 @@ use actix::Recipient;
 
 use super::{
     SessionMessage, Shard, SubscribeOptions, delivery::Delivery, subscriber::Subscriber,
-    user_channel,
+    subscriber::SubscriptionId, user_channel,
 };
 use crate::{
     id::{SessionId, StreamPosition},
@@ -48,18 +48,37 @@ impl Membership {
         self.enter(channel, Slot::NONE)
     }
 
-    /// Joins a channel, held back until [`go_live`](Self::go_live). Returns false if it was joined already.
-    pub fn subscribe(&self, channel: &ChannelName, options: SubscribeOptions) -> bool {
-        let slot = self
-            .shard
-            .subscribers
-            .borrow_mut()
-            .insert(Subscriber::held(options));
-        let entered = self.enter(channel, Slot(slot as u32));
-        if !entered {
+    /// Joins a channel, held back until [`go_live`](Self::go_live). Nothing if it was joined already.
+    pub fn subscribe(
+        &self,
+        channel: &ChannelName,
+        options: SubscribeOptions,
+    ) -> Option<SubscriptionId> {
+        let id = SubscriptionId(self.shard.subscriptions.get().wrapping_add(1));
+        let subscriber = Subscriber::held(id, options);
+        let slot = self.shard.subscribers.borrow_mut().insert(subscriber);
+        if !self.enter(channel, Slot(slot as u32)) {
             self.shard.subscribers.borrow_mut().remove(slot);
+            return None;
         }
-        entered
+        self.shard.subscriptions.set(id.0);
+        Some(id)
+    }
+
+    /// Whether the channel is still subscribed to by this subscription, and not by a later one.
+    #[must_use]
+    pub fn is_held(&self, channel: &str, id: SubscriptionId) -> bool {
+        let slot = self.shard.registry.borrow().slot(self.key, channel);
+        let subscribers = self.shard.subscribers.borrow();
+        slot.and_then(|slot| subscribers.get(slot.0 as usize))
+            .is_some_and(|subscriber| subscriber.id() == id)
+    }
+
+    /// Leaves a channel if it is still subscribed to by this subscription.
+    pub fn leave_held(&self, channel: &ChannelName, id: SubscriptionId) {
+        if self.is_held(channel, id) {
+            self.unsubscribe(channel);
+        }
     }
 
     fn enter(&self, channel: &ChannelName, slot: Slot) -> bool {
@@ -75,15 +94,22 @@ impl Membership {
         joined.is_some()
     }
 
-    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it.
-    pub fn go_live(&self, channel: &str, position: StreamPosition, primed: bool) {
+    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it. False if the
+    /// subscription is not there any more.
+    pub fn go_live(
+        &self,
+        channel: &str,
+        id: SubscriptionId,
+        position: StreamPosition,
+        primed: bool,
+    ) -> bool {
         let shard = &self.shard;
         let Some(slot) = shard.registry.borrow().slot(self.key, channel) else {
-            return;
+            return false;
         };
         let waiting = match shard.subscribers.borrow_mut().get_mut(slot.0 as usize) {
-            Some(subscriber) => subscriber.go_live(position, primed),
-            None => return,
+            Some(subscriber) if subscriber.id() == id => subscriber.go_live(position, primed),
+            _ => return false,
         };
         let (sessions, registry) = (shard.sessions.borrow(), shard.registry.borrow());
         let mut delivery = Delivery {
@@ -97,6 +123,7 @@ impl Membership {
         for publication in &waiting {
             delivery.push(self.key, entry, slot, publication);
         }
+        true
     }
 
     /// Leaves a channel; false if it was not there.

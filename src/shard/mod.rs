@@ -31,7 +31,7 @@ pub use self::{
     handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
     membership::Membership,
     queries::{ChannelsOf, CountMembers, MembersOf},
-    subscriber::SubscribeOptions,
+    subscriber::{SubscribeOptions, SubscriptionId},
 };
 use self::{delivery::Delivery, subscriber::Subscriber};
 use crate::{
@@ -53,7 +53,7 @@ struct Entry {
 }
 
 impl Entry {
-    fn send_command(&self, notice: SessionMessage) {
+    fn send(&self, notice: SessionMessage) {
         if let Some(inbox) = &self.inbox {
             inbox.do_send(notice);
         }
@@ -66,6 +66,8 @@ pub struct Shard {
     config: Rc<ConnectionConfig>,
     registry: RefCell<Registry>,
     subscribers: RefCell<Slab<Subscriber>>,
+    /// Number of the last subscription.
+    subscriptions: Cell<u32>,
     sessions: RefCell<Slab<Entry>>,
     by_id: RefCell<HashMap<SessionId, SessionKey>>,
     /// Sessions to write to at the end of the turn.
@@ -87,6 +89,7 @@ impl Shard {
             config: Rc::new(config),
             registry: RefCell::default(),
             subscribers: RefCell::default(),
+            subscriptions: Cell::default(),
             sessions: RefCell::default(),
             by_id: RefCell::default(),
             dirty: RefCell::default(),

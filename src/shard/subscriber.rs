@@ -48,9 +48,14 @@ pub enum Verdict {
     Missed,
 }
 
+/// Tells subscriptions of one session and channel apart that came one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SubscriptionId(pub(super) u32);
+
 /// The subscription.
 #[derive(Debug)]
 pub struct Subscriber {
+    id: SubscriptionId,
     options: SubscribeOptions,
     state: State,
     /// The client has the publication before the next one, so that a patch makes sense to it.
@@ -60,12 +65,19 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscription that is held back.
     #[must_use]
-    pub fn held(options: SubscribeOptions) -> Self {
+    pub fn held(id: SubscriptionId, options: SubscribeOptions) -> Self {
         Self {
+            id,
             options,
             state: State::Held(Vec::new()),
             primed: false,
         }
+    }
+
+    /// Which subscription it is.
+    #[must_use]
+    pub fn id(&self) -> SubscriptionId {
+        self.id
     }
 
     /// What it asks.
@@ -190,12 +202,16 @@ mod tests {
     }
 
     fn positioned() -> Subscriber {
-        Subscriber::held(SubscribeOptions {
-            positioned: true,
-            ..SubscribeOptions::default()
-        })
+        Subscriber::held(
+            ID,
+            SubscribeOptions {
+                positioned: true,
+                ..SubscribeOptions::default()
+            },
+        )
     }
 
+    const ID: SubscriptionId = SubscriptionId(1);
     const DELIVER: Verdict = Verdict::Deliver(Delta::Off);
 
     #[test]
@@ -240,11 +256,14 @@ mod tests {
     #[test]
     fn a_patch_is_only_for_those_who_have_what_it_patches() {
         let epoch = Epoch::random();
-        let mut subscriber = Subscriber::held(SubscribeOptions {
-            positioned: true,
-            delta: true,
-            ..SubscribeOptions::default()
-        });
+        let mut subscriber = Subscriber::held(
+            ID,
+            SubscribeOptions {
+                positioned: true,
+                delta: true,
+                ..SubscribeOptions::default()
+            },
+        );
         subscriber.go_live(StreamPosition { offset: 0, epoch }, false);
         let mut next = |offset, excluded| subscriber.take(&publication(offset, epoch), excluded);
         assert_eq!(next(1, false), Verdict::Deliver(Delta::Full));
@@ -269,7 +288,7 @@ mod tests {
         );
         assert_eq!(positioned.lose(), Verdict::Missed);
         assert_eq!(positioned.lose(), Verdict::Skip);
-        let mut other = Subscriber::held(SubscribeOptions::default());
+        let mut other = Subscriber::held(ID, SubscribeOptions::default());
         other.go_live(
             StreamPosition {
                 offset: 0,

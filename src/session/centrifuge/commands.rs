@@ -6,7 +6,7 @@ use actix::Context;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{ClientSession, grant::Refusal};
+use super::{Centrifuge, Client, grant::Refusal};
 use crate::{
     broker::{HistoryFilter, Version},
     close::Close,
@@ -16,9 +16,10 @@ use crate::{
     protocol::{ClientInfo, Encoding, HistoryRequest, Outcome, Payload as View, Push, ReplyError},
     publication::Payload,
     registry::ChannelName,
+    session::Session,
 };
 
-impl ClientSession {
+impl Session<Centrifuge> {
     /// What may be done in a channel, or the answer why not.
     fn permitted(
         &self,
@@ -30,22 +31,24 @@ impl ClientSession {
             self.end(Close::BAD_REQUEST.because("a channel is needed"));
             return None;
         }
-        let rules = match self.node.rules(channel) {
+        let client: &Client = self.protocol.client()?;
+        let rules = match self.context.node.rules(channel) {
             Ok(rules) => rules.clone(),
             Err(error) => {
                 self.error(id, &error);
                 return None;
             }
         };
-        let subscription = self.subscriptions.get(channel).filter(|known| known.live);
+        let subscription = client.subscriptions.get(channel).filter(|known| known.live);
         let by_backend =
             subscription.is_some_and(|known| known.allow.iter().any(|word| allows(word, action)));
         let permission = if by_backend {
             Permission::Granted
         } else {
             let subscribed = subscription.is_some();
-            self.node
-                .permission(action, channel, &rules, &self.identity, subscribed)
+            self.context
+                .node
+                .permission(action, channel, &rules, &client.identity, subscribed)
         };
         if permission == Permission::Denied {
             self.error(id, &ReplyError::PERMISSION_DENIED);
@@ -56,7 +59,10 @@ impl ClientSession {
 
     /// What a client publishes: JSON as it came; from Protobuf, text where it is text.
     fn payload(&self, data: Bytes) -> Payload {
-        match (self.way.encoding, ByteString::try_from(data.clone())) {
+        match (
+            self.protocol.transport.encoding,
+            ByteString::try_from(data.clone()),
+        ) {
             (Encoding::Json, Ok(text)) => Payload::Text(text),
             _ => Payload::guess(data),
         }
@@ -70,16 +76,23 @@ impl ClientSession {
             return self.error(id, &ReplyError::BAD_REQUEST);
         }
         let name: ChannelName = channel.into();
-        let info = match self.presence.entered(channel) {
-            Some(info) => info.clone(),
-            None => Arc::new(self.presence.info(Bytes::new())),
+        let Some(client) = self.protocol.client() else {
+            return;
         };
-        let mut draft = self
-            .node
-            .publish_request(&name, &rules, self.payload(data.clone()));
+        let info = match client.user.info_in(channel) {
+            Some(info) => info.clone(),
+            None => Arc::new(client.user.client_info(&self.context, Bytes::new())),
+        };
+        let mut draft =
+            self.context
+                .node
+                .publish_request(&name, &rules, self.payload(data.clone()));
         draft.info = Some(info);
-        let (node, hook_context) = (self.node.clone(), self.hook_context.clone());
-        let encoding = self.way.encoding;
+        let (node, hook_context) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+        );
+        let encoding = self.protocol.transport.encoding;
         let publishing = async move {
             if permission == Permission::AskHook {
                 let answer = node.hooks.publish(&hook_context, &name, data).await;
@@ -128,7 +141,7 @@ impl ClientSession {
         if !rules.presence {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (broker, name) = (self.node.broker.clone(), ChannelName::from(channel));
+        let (broker, name) = (self.context.node.broker.clone(), ChannelName::from(channel));
         let asking = async move { broker.presence(&name).await };
         self.later(ctx, asking, move |session, present, _| match present {
             Ok(present) => {
@@ -149,7 +162,7 @@ impl ClientSession {
         if !rules.presence {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (broker, name) = (self.node.broker.clone(), ChannelName::from(channel));
+        let (broker, name) = (self.context.node.broker.clone(), ChannelName::from(channel));
         let asking = async move { broker.presence_stats(&name).await };
         self.later(ctx, asking, move |session, stats, _| match stats {
             Ok(stats) => session.reply(
@@ -178,7 +191,7 @@ impl ClientSession {
             keep: Duration::ZERO,
         };
         let (broker, name) = (
-            self.node.broker.clone(),
+            self.context.node.broker.clone(),
             ChannelName::from(&*request.channel),
         );
         let reading = async move { broker.history(&name, query).await };
@@ -195,7 +208,7 @@ impl ClientSession {
                 return session.error(id, &ReplyError::UNRECOVERABLE_POSITION);
             }
             // One answer must leave room in the outbox; the rest is for the next page.
-            let bytes_max = session.node.settings.limits.recovery_bytes();
+            let bytes_max = session.context.node.settings.limits.recovery_bytes();
             let mut bytes = 0;
             let fit = history.items.iter().take_while(|item| {
                 let is_first = bytes == 0;
@@ -215,10 +228,13 @@ impl ClientSession {
     }
 
     pub(super) fn rpc(&mut self, id: u32, method: String, data: Bytes, ctx: &mut Context<Self>) {
-        if self.node.settings.hooks.rpc.is_none() {
+        if self.context.node.settings.hooks.rpc.is_none() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (node, hook_context) = (self.node.clone(), self.hook_context.clone());
+        let (node, hook_context) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+        );
         let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
         self.later(ctx, calling, move |session, answer, _| match answer {
             Ok(data) => session.reply(id, &Outcome::Rpc { data }),
@@ -228,15 +244,15 @@ impl ClientSession {
 
     /// A message without an answer of its own goes to the backend that answers raw endpoints; what it says is pushed.
     pub(super) fn send(&mut self, data: Bytes, ctx: &mut Context<Self>) {
-        if self.node.settings.hooks.message.is_none() {
+        if self.context.node.settings.hooks.message.is_none() {
             return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));
         }
         let (node, hook_context, payload) = (
-            self.node.clone(),
-            self.hook_context.clone(),
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
             self.payload(data),
         );
-        let path = self.connection.info().endpoint.clone();
+        let path = self.context.connection.info().endpoint.clone();
         let sending = async move { node.hooks.message(&hook_context, &path, payload).await };
         self.later(ctx, sending, move |session, answer, _| match answer {
             Ok(messages) => {

@@ -1,11 +1,16 @@
 //! The connect command: who the client is, and what it has from the start.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use actix::{AsyncContext, Context};
 
-use super::{ClientSession, Stage, recovered::RecoveredSubscription};
+use super::{Centrifuge, Client, Phase, subscription::PendingSubscription};
 use crate::{
+    broker::PublishError,
     close::Close,
     connection::info::cut,
     hooks::HookContext,
@@ -13,9 +18,10 @@ use crate::{
     node::{
         Action, Node, Permission,
         auth::{AuthError, ConnectHookRequest, Identity, seconds_until},
+        rate_limit::RateLimiter,
     },
     protocol::{ConnectRequest, ConnectResult, Outcome, Push, ReplyError},
-    session::presence::now_or_later,
+    session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
     shard::ServerSubscription,
 };
 
@@ -26,115 +32,114 @@ pub(super) const VERSION: &str = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
 const NAME_BYTES_MAX: usize = 16;
 const VERSION_BYTES_MAX: usize = 64;
 
-impl ClientSession {
-    pub(super) fn connect(&mut self, id: u32, request: ConnectRequest, ctx: &mut Context<Self>) {
-        self.stage = Stage::Connecting;
+impl Client {
+    fn new(context: &SessionContext, user: ConnectedUser, identity: Identity) -> Self {
+        let limits = &context.node.settings.limits;
+        let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
+        let mut rate_limiter = RateLimiter::new(rate, burst, Instant::now());
+        rate_limiter.set_user(Some(user.permit.clone()));
+        Self {
+            user,
+            identity,
+            subscriptions: HashMap::new(),
+            generation: 0,
+            rate_limiter,
+            expiry_timer: None,
+            subscriptions_timer: None,
+        }
+    }
+}
+
+impl Session<Centrifuge> {
+    pub(super) fn connect(
+        &mut self,
+        id: u32,
+        request: ConnectRequest,
+        token: Option<String>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.protocol.phase = Phase::Authenticating {
+            backlog: VecDeque::new(),
+        };
+        self.add_headers(&request);
         let token = match request.token.is_empty() {
-            true => self.token.take(),
+            true => token,
             false => Some(request.token.clone()),
         };
-        let mut headers = (*self.hook_context.headers).clone();
+        let node = self.context.node.clone();
+        let hook_context = self.protocol.hook_context.clone();
+        let asking = authenticate(node, hook_context, token, request.clone());
+        self.later(ctx, asking, move |session, answer, ctx| match answer {
+            Ok(identity) => session.on_identity(id, &request, identity, ctx),
+            Err(why) => session.refuse_connect(id, &why, ctx),
+        });
+    }
+
+    /// Headers of the client's connect command, as far as the backend is shown them. What came with the request was set or
+    /// seen by a proxy: a client's word does not replace it.
+    fn add_headers(&mut self, request: &ConnectRequest) {
+        let mut headers = (*self.protocol.hook_context.headers).clone();
         for (name, value) in &request.headers {
-            // What came with the request was set or seen by a proxy: a client's word does not replace it.
             let is_known = headers
                 .iter()
                 .any(|(known, _)| known.eq_ignore_ascii_case(name));
-            if self.node.hooks.passes(name) && !is_known {
+            if self.context.node.hooks.passes(name) && !is_known {
                 headers.push((name.to_ascii_lowercase(), value.clone()));
             }
         }
-        self.hook_context.headers = Arc::new(headers);
-        let asking = identify(
-            self.node.clone(),
-            self.hook_context.clone(),
-            token,
-            request.clone(),
-        );
-        match now_or_later(Box::pin(asking)) {
-            Ok(answer) => self.identified(id, &request, answer, ctx),
-            Err(asking) => {
-                // Nothing else of this client matters until it is known who it is.
-                self.connection.set_busy(true);
-                ctx.wait(asking.into_actor(self).map(move |answer, session, ctx| {
-                    session.connection.set_busy(false);
-                    session.identified(id, &request, answer, ctx);
-                    session.membership.flush();
-                }));
-            }
-        }
+        self.protocol.hook_context.headers = Arc::new(headers);
     }
 
-    fn identified(
+    fn on_identity(
         &mut self,
         id: u32,
         request: &ConnectRequest,
-        answer: Result<Identity, AuthError>,
+        identity: Identity,
         ctx: &mut Context<Self>,
     ) {
-        let identity = match answer {
-            Ok(identity) => identity,
-            Err(why) => return self.refuse_connect(id, &why, ctx),
+        let context = &self.context;
+        let admitted = context
+            .admit(&identity)
+            .and_then(|permit| context.identify(&identity, permit));
+        let user = match admitted {
+            Ok(user) => user,
+            Err(close) => return self.end(close),
         };
-        let Some(permit) = self.node.users.enter(&identity.user, Instant::now()) else {
-            self.node.metrics.limited(Limited::SessionsPerUser);
-            return self.end(Close::CONNECTION_LIMIT.because("too many sessions of this user"));
+        let hook_context = &mut self.protocol.hook_context;
+        hook_context.user.clone_from(&identity.user);
+        hook_context.meta = identity.meta.clone();
+        let given = granted(&self.context.node, &identity, request);
+        let client = Box::new(Client::new(&self.context, user, identity));
+        self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
+            Phase::Authenticating { backlog } => Phase::Welcoming {
+                client,
+                backlog,
+                given: Vec::new(),
+            },
+            other => other,
         };
-        self.rate_limiter.set_user(Some(permit));
-        if !identity.user.is_empty() {
-            let _ = self
-                .connection
-                .info()
-                .user
-                .set(identity.user.as_str().into());
-        }
-        self.hook_context.user.clone_from(&identity.user);
-        self.hook_context.meta = identity.meta.clone();
-        self.membership.enter_user(&identity.user);
-        // Orders reach it from here on; what was ordered while it was being found out who it is has passed it by.
-        if self.node.tokens.revocations().is_blocked(&identity.user) {
-            return self.end(Close::BLOCKED);
-        }
-        self.presence.begin(&identity.user, identity.info.clone());
-        self.identity = identity;
-        let granted = self.granted(request);
-        let count = granted.len();
-        if count > self.node.settings.limits.subscriptions {
-            self.node.metrics.limited(Limited::Subscriptions);
+        if given.len() > self.context.node.settings.limits.subscriptions {
+            self.context.node.metrics.limited(Limited::Subscriptions);
             return self.end(Close::CHANNEL_LIMIT.because("too many subscriptions"));
         }
         // All subscriptions are entered before any history is read, and the welcome tells them all.
-        let mut entered = Vec::new();
-        for subscription in granted {
+        let (mut pending, mut channels) = (Vec::new(), Vec::new());
+        for subscription in given {
             let asked = request.subs.get(&subscription.channel).cloned();
-            if let Some(begin) = self.enter_server_side(&subscription, asked) {
-                entered.push(begin);
+            if let Some((subscription, wanted)) = self.server_side(&subscription, asked) {
+                pending.push(subscription);
+                channels.push(wanted);
             }
         }
-        let (node, mut left) = (self.node.clone(), self.recovery_left());
-        let reading = async move {
-            let mut begun = Vec::new();
-            for begin in entered {
-                let begin = begin.read(&node, left).await;
-                left = left.saturating_sub(begin.weight());
-                begun.push(begin);
-            }
-            begun
-        };
-        match now_or_later(Box::pin(reading)) {
-            Ok(begun) => self.welcome(id, begun, ctx),
-            Err(reading) => {
-                ctx.wait(reading.into_actor(self).map(move |begun, session, ctx| {
-                    session.welcome(id, begun, ctx);
-                    session.membership.flush();
-                }));
-            }
-        }
+        self.subscribe(channels, ctx, move |session, recovered, ctx| {
+            session.welcome(id, &pending, recovered, ctx)
+        });
     }
 
     fn refuse_connect(&mut self, id: u32, why: &AuthError, ctx: &mut Context<Self>) {
         log::info!(
             "session {} may not connect: {why:?}",
-            self.connection.info().id
+            self.context.connection.info().id
         );
         let error = match why {
             AuthError::Expired => ReplyError::TOKEN_EXPIRED,
@@ -154,123 +159,142 @@ impl ClientSession {
             },
             AuthError::Unavailable(_) => ReplyError::INTERNAL,
         };
-        if self.way.one_way {
+        if self.protocol.transport.unidirectional {
             // There is no reply: the same as a disconnect, which says whether to come back.
-            return self.end(match why {
-                AuthError::Expired => Close::TOKEN_EXPIRED,
-                other => other.close(),
-            });
+            return self.end(why.close());
         }
         self.error(id, &error);
-        self.stage = Stage::Refused;
-        let patience = self.node.settings.client.connect_timeout;
-        ctx.run_later(patience, |session, _| {
-            session.end(Close::STALE);
-            session.membership.flush();
-        });
-        self.run_backlog(ctx);
+        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
+        let patience = self.context.node.settings.client.connect_timeout;
+        ctx.run_later(patience, Self::end_if_not_connected);
+        if let Phase::Authenticating { backlog } = before {
+            self.run_backlog(backlog, ctx);
+        }
     }
 
-    /// Subscriptions that the client has from the start: what its identity brings, and, of what it asks for beside, what it may
-    /// have anyway.
-    fn granted(&self, request: &ConnectRequest) -> Vec<ServerSubscription> {
-        let mut granted = self.identity.subscriptions.clone();
-        for channel in request.subs.keys() {
-            let known = granted.iter().any(|given| given.channel == *channel);
-            let permitted = || {
-                self.node.rules(channel).is_ok_and(|rules| {
-                    let identity = &self.identity;
-                    self.node
-                        .permission(Action::Subscribe, channel, rules, identity, false)
-                        == Permission::Granted
-                })
-            };
-            if !known && permitted() {
-                granted.push(ServerSubscription {
-                    channel: channel.clone(),
-                    ..ServerSubscription::default()
-                });
-            }
-        }
-        granted
-    }
-
-    fn welcome(&mut self, id: u32, begun: Vec<RecoveredSubscription>, ctx: &mut Context<Self>) {
-        if begun.iter().any(RecoveredSubscription::is_refused) {
-            return self.end(Close::SERVER_ERROR.because("the history cannot be read"));
-        }
-        self.stage = Stage::Connected;
-        self.connection.set_welcomed();
-        let epochs: Vec<String> = begun.iter().map(RecoveredSubscription::epoch).collect();
-        let datas: Vec<_> = begun
-            .iter()
-            .map(|begun| begun.payloads(self.way.encoding))
-            .collect();
-        let subs = begun
-            .iter()
-            .zip(&epochs)
-            .zip(&datas)
-            .map(|((begun, epoch), datas)| {
-                (begun.channel().to_string(), begun.result(epoch, datas))
-            })
-            .collect();
-        let ping = self
-            .node
-            .settings
-            .heartbeat
-            .ping_interval
-            .as_secs_f64()
-            .ceil() as u32;
-        let expires = self.identity.by_token && self.identity.expire_at.is_some();
-        let result = ConnectResult {
-            client: self.connection.info().id.to_string(),
-            version: VERSION.to_string(),
-            expires: expires && !self.way.one_way,
-            ttl: self
-                .identity
-                .expire_at
-                .filter(|_| expires)
-                .map_or(0, seconds_until),
-            data: self.identity.data.clone(),
-            subs,
-            ping,
-            pong: !self.way.one_way,
-            session: self
-                .place
-                .as_ref()
-                .map_or(String::new(), |place| place.name().to_string()),
-            node: match self.place {
-                Some(_) => self.node.node_id.clone(),
-                None => String::new(),
-            },
-            time: 0,
+    /// Tells the client that it is connected, and all that it has from the start.
+    fn welcome(
+        &mut self,
+        id: u32,
+        pending: &[PendingSubscription],
+        recovered: Result<&[RecoveredSubscription], PublishError>,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        let Ok(recovered) = recovered else {
+            self.end(Close::SERVER_ERROR.because("the history cannot be read"));
+            return false;
         };
-        if self.way.one_way {
+        let Some(client) = self.protocol.client() else {
+            return false;
+        };
+        self.context.connection.set_welcomed();
+        let encoding = self.protocol.transport.encoding;
+        let told: Vec<_> = recovered
+            .iter()
+            .filter_map(|it| Some(PendingSubscription::find(pending, it)?.told(it, encoding)))
+            .collect();
+        let result = ConnectResult {
+            subs: told
+                .iter()
+                .map(|told| (told.channel().to_string(), told.result()))
+                .collect(),
+            ..self.connect_result(client)
+        };
+        if self.protocol.transport.unidirectional {
             self.push("", &Push::Connect(result));
         } else {
             self.reply(id, &Outcome::Connect(result));
         }
-        for begun in begun {
-            self.go_live(begun, ctx);
+        for it in recovered {
+            if let Some(pending) = PendingSubscription::find(pending, it) {
+                self.on_subscribed(pending, ctx);
+            }
         }
         self.watch_expiry(ctx);
-        self.run_backlog(ctx);
+        true
+    }
+
+    /// The client was told that it is connected, and its subscriptions are live: from here on it may do what it may, and
+    /// what waited for that is done.
+    pub(super) fn on_welcomed(&mut self, ctx: &mut Context<Self>) {
+        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
+        let Phase::Welcoming {
+            client,
+            backlog,
+            given,
+        } = before
+        else {
+            self.protocol.phase = before;
+            return;
+        };
+        self.protocol.phase = Phase::Connected(client);
+        for subscription in &given {
+            self.subscribe_by_server(subscription, ctx);
+        }
+        self.run_backlog(backlog, ctx);
+    }
+
+    /// The welcome without its subscriptions.
+    fn connect_result(&self, client: &Client) -> ConnectResult<'static> {
+        let node = &self.context.node;
+        let both_ways = !self.protocol.transport.unidirectional;
+        let expire_at = client.user.expire_at.filter(|_| client.identity.by_token);
+        let ping = node.settings.heartbeat.ping_interval.as_secs_f64().ceil() as u32;
+        let emulation = self.protocol.emulation.as_ref();
+        ConnectResult {
+            client: self.context.connection.info().id.to_string(),
+            version: VERSION.to_string(),
+            expires: expire_at.is_some() && both_ways,
+            ttl: expire_at.map_or(0, seconds_until),
+            data: client.identity.data.clone(),
+            subs: Vec::new(),
+            ping,
+            pong: both_ways,
+            session: emulation.map_or(String::new(), |guard| guard.name().to_string()),
+            node: emulation.map_or(String::new(), |_| node.node_id.clone()),
+            time: 0,
+        }
     }
 
     /// What came behind the connect in the same frame.
-    fn run_backlog(&mut self, ctx: &mut Context<Self>) {
-        while let Some(command) = self.backlog.pop_front() {
-            if self.connection.ending().is_some() {
-                self.backlog.clear();
+    fn run_backlog(
+        &mut self,
+        backlog: VecDeque<crate::protocol::Command>,
+        ctx: &mut Context<Self>,
+    ) {
+        for command in backlog {
+            if self.context.has_ended() {
                 return;
             }
-            self.on_command(command, ctx);
+            self.on_client_command(command, ctx);
         }
     }
 }
 
+/// Subscriptions that the client has from the start: what its identity brings, and, of what it asks for beside, what it may
+/// have anyway.
+fn granted(node: &Node, identity: &Identity, request: &ConnectRequest) -> Vec<ServerSubscription> {
+    let mut granted = identity.subscriptions.clone();
+    for channel in request.subs.keys() {
+        let known = granted.iter().any(|given| given.channel == *channel);
+        let permitted = || {
+            node.rules(channel).is_ok_and(|rules| {
+                node.permission(Action::Subscribe, channel, rules, identity, false)
+                    == Permission::Granted
+            })
+        };
+        if !known && permitted() {
+            granted.push(ServerSubscription {
+                channel: channel.clone(),
+                ..ServerSubscription::default()
+            });
+        }
+    }
+    granted
+}
+
 /// Who a client is: by its token, by the backend, or nobody in particular.
-async fn identify(
+async fn authenticate(
     node: Arc<Node>,
     hook_context: HookContext,
     token: Option<String>,

@@ -4,7 +4,6 @@ use std::{sync::Arc, time::SystemTime};
 
 use bytes::Bytes;
 
-use super::refresh::GRACE;
 use crate::{
     close::Close,
     config::Namespace,
@@ -17,33 +16,6 @@ use crate::{
     shard::Overrides,
     token::TokenError,
 };
-
-/// A channel of this session.
-#[derive(Debug)]
-pub(super) struct Subscription {
-    pub(super) serial: u64,
-    /// The client has been told that it is subscribed.
-    pub(super) live: bool,
-    /// The server made it.
-    pub(super) server_side: bool,
-    /// A token renews it.
-    pub(super) by_token: bool,
-    /// When it ends unless renewed, in Unix seconds.
-    pub(super) expire_at: Option<u64>,
-    /// The backend is being asked whether it goes on.
-    pub(super) asking: bool,
-    /// What the backend allows beside, by the words of `allow.*`.
-    pub(super) allow: Vec<String>,
-}
-
-impl Subscription {
-    /// When something is to be done about its end, in Unix seconds; absent: never, or it is being done.
-    pub(super) fn end(&self) -> Option<u64> {
-        let grace = if self.by_token { GRACE.as_secs() } else { 0 };
-        let at = self.expire_at.filter(|_| self.live && !self.asking)?;
-        Some(at.saturating_add(grace))
-    }
-}
 
 /// What whoever decided about a subscription said of it.
 #[derive(Clone, Debug, Default)]
@@ -162,10 +134,4 @@ pub(super) async fn authenticate_token(
         by_token: true,
         allow: Vec::new(),
     })
-}
-
-impl Grant {
-    pub(super) fn expire_at(&self) -> Option<u64> {
-        self.expire_at
-    }
 }

@@ -1,107 +1,130 @@
-//! Time in the life of a session's credentials: tokens are renewed by the client, what the backend granted is renewed by asking
-//! the backend, and what is not renewed ends. Presence is renewed here too.
+//! Time in the life of a client's credentials: tokens are renewed by the client, what the backend granted is renewed by asking
+//! the backend, and what is not renewed ends. One timer for the session and one for all its subscriptions, however often they
+//! are renewed.
 
 use std::time::Duration;
 
 use actix::{AsyncContext, Context};
 
 use super::{
-    ClientSession,
+    Centrifuge,
     connect::VERSION,
-    grant::{Refusal, Subscription, authenticate_token},
+    grant::authenticate_token,
+    subscription::{GRACE_SECS, Subscription},
 };
 use crate::{
     close::{Close, Unsubscribe},
-    node::auth::{AuthError, seconds_until, unix_now},
+    hooks::{Answer, HookContext, RefreshAnswer},
+    node::auth::{AuthError, Identity, seconds_until, unix_now},
     protocol::{Outcome, Push, ReplyError},
     registry::ChannelName,
+    session::{
+        Session,
+        expiry::{is_past, until},
+    },
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
-pub(super) const GRACE: Duration = Duration::from_secs(25);
+const GRACE: Duration = Duration::from_secs(GRACE_SECS);
 
 /// How soon the backend is asked again when it did not answer.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
 
-/// Timers are set no further ahead, so that no wrong date overflows one.
-const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// A subscription whose end has come: its channel and its number.
+type Ended = (ChannelName, u64);
 
-fn is_past(at: Option<u64>) -> bool {
-    at.is_some_and(|at| at <= unix_now())
-}
-
-fn until(at: u64) -> Duration {
-    Duration::from_secs(seconds_until(at).into()).min(AHEAD_MAX)
-}
-
-impl ClientSession {
+impl Session<Centrifuge> {
     /// Sets the timer of the session's own end, in place of the one before.
     pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.expiry_timer.take() {
-            ctx.cancel_future(timer);
-        }
-        let Some(at) = self.identity.expire_at else {
+        let unidirectional = self.protocol.transport.unidirectional;
+        let Some(client) = self.protocol.client_mut() else {
             return;
         };
-        let grace = match self.identity.by_token && !self.way.one_way {
+        if let Some(timer) = client.expiry_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = client.user.expire_at else {
+            return;
+        };
+        let grace = match client.identity.by_token && !unidirectional {
             true => GRACE,
             false => Duration::ZERO,
         };
-        let timer = ctx.run_later(until(at) + grace, move |session, ctx| {
-            session.expiry_timer = None;
+        client.expiry_timer = Some(ctx.run_later(until(at) + grace, move |session, ctx| {
             if until(at) > Duration::from_secs(1) {
                 // It was further ahead than timers go.
                 return session.watch_expiry(ctx);
             }
-            if session.identity.by_token || session.node.settings.hooks.refresh.is_none() {
+            let by_token = session
+                .protocol
+                .client()
+                .is_some_and(|it| it.identity.by_token);
+            if by_token || session.context.node.settings.hooks.refresh.is_none() {
                 session.expire();
             } else {
                 session.ask_refresh(0, ctx);
             }
-        });
-        self.expiry_timer = Some(timer);
+        }));
     }
 
-    pub(super) fn expire(&mut self) {
+    fn expire(&mut self) {
         self.end(Close::EXPIRED);
-        self.membership.flush();
+        self.context.membership.flush();
     }
 
     /// Asks the backend whether the session goes on; it may be away for as long as a client's renewal may take.
     fn ask_refresh(&mut self, tries: u32, ctx: &mut Context<Self>) {
-        let (node, hook_context) = (self.node.clone(), self.hook_context.clone());
+        let (node, hook_context) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+        );
         let asking = async move { node.hooks.refresh(&hook_context).await };
-        self.later(ctx, asking, move |session, answer, ctx| match answer {
+        self.later(ctx, asking, move |session, answer, ctx| {
+            session.on_refresh_answer(answer, tries, ctx);
+        });
+    }
+
+    fn on_refresh_answer(
+        &mut self,
+        answer: Answer<RefreshAnswer>,
+        tries: u32,
+        ctx: &mut Context<Self>,
+    ) {
+        match answer {
             // An end in the past would only be asked about again at once.
-            Ok(answer) if answer.expired || is_past(answer.expire_at) => session.expire(),
+            Ok(answer) if answer.expired || is_past(answer.expire_at) => self.expire(),
             Ok(answer) => {
-                session.identity.expire_at = answer.expire_at;
-                if !answer.info.is_empty() {
-                    session.presence.set_conn_info(answer.info);
+                if let Some(client) = self.protocol.client_mut() {
+                    client.user.expire_at = answer.expire_at;
+                    if !answer.info.is_empty() {
+                        client.user.set_conn_info(&self.context, answer.info);
+                    }
+                    if !answer.meta.is_empty() {
+                        client.identity.meta.clone_from(&answer.meta);
+                        self.protocol.hook_context.meta = answer.meta;
+                    }
                 }
-                if !answer.meta.is_empty() {
-                    session.hook_context.meta.clone_from(&answer.meta);
-                    session.identity.meta = answer.meta;
-                }
-                session.told_refresh();
-                session.watch_expiry(ctx);
+                self.push_refresh();
+                self.watch_expiry(ctx);
             }
             Err(failure) => match AuthError::from(failure) {
-                AuthError::Disconnected(close) => session.end(close),
+                AuthError::Disconnected(close) => self.end(close),
                 AuthError::Unavailable(_) if ASK_AGAIN * tries < GRACE => {
                     ctx.run_later(ASK_AGAIN, move |session, ctx| {
                         session.ask_refresh(tries + 1, ctx);
                     });
                 }
-                _ => session.expire(),
+                _ => self.expire(),
             },
-        });
+        }
     }
 
     /// One-way clients are told that they go on.
-    pub(super) fn told_refresh(&self) {
-        if self.way.one_way {
-            let at = self.identity.expire_at;
+    pub(super) fn push_refresh(&self) {
+        if let Some(client) = self.protocol.client()
+            && self.protocol.transport.unidirectional
+        {
+            let at = client.user.expire_at;
             let push = Push::Refresh {
                 expires: at.is_some(),
                 ttl: at.map_or(0, seconds_until),
@@ -112,71 +135,87 @@ impl ClientSession {
 
     /// The client brings a new token.
     pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut Context<Self>) {
-        if !self.node.tokens.is_configured() {
+        if !self.context.node.tokens.is_configured() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let node = self.node.clone();
+        let node = self.context.node.clone();
         let reading = async move { node.authenticate_token(&token).await };
         self.later(ctx, reading, move |session, identity, ctx| {
-            let identity = match identity {
-                Ok(identity) if identity.user == session.identity.user => identity,
-                Ok(_) => return session.end(Close::INVALID_TOKEN.because("another user's")),
-                Err(AuthError::Expired) => return session.error(id, &ReplyError::TOKEN_EXPIRED),
-                Err(_) => return session.end(Close::INVALID_TOKEN),
-            };
-            session.identity.expire_at = identity.expire_at;
-            session.identity.issued_at = identity.issued_at;
-            session.identity.by_token = true;
-            if !identity.info.is_empty() {
-                session.presence.set_conn_info(identity.info);
-            }
-            session.watch_expiry(ctx);
-            session.reply(
-                id,
-                &Outcome::Refresh {
-                    client: session.connection.info().id.to_string(),
-                    version: VERSION.to_string(),
-                    expires: identity.expire_at.is_some(),
-                    ttl: identity.expire_at.map_or(0, seconds_until),
-                },
-            );
+            session.on_new_token(id, identity, ctx);
         });
+    }
+
+    fn on_new_token(
+        &mut self,
+        id: u32,
+        identity: Result<Identity, AuthError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(client) = self.protocol.client_mut() else {
+            return;
+        };
+        let identity = match identity {
+            Ok(identity) if identity.user == client.identity.user => identity,
+            Ok(_) => return self.end(Close::INVALID_TOKEN.because("another user's")),
+            Err(AuthError::Expired) => return self.error(id, &ReplyError::TOKEN_EXPIRED),
+            Err(_) => return self.end(Close::INVALID_TOKEN),
+        };
+        client.user.expire_at = identity.expire_at;
+        client.identity.issued_at = identity.issued_at;
+        client.identity.by_token = true;
+        if !identity.info.is_empty() {
+            client.user.set_conn_info(&self.context, identity.info);
+        }
+        self.watch_expiry(ctx);
+        self.reply(
+            id,
+            &Outcome::Refresh {
+                client: self.context.connection.info().id.to_string(),
+                version: VERSION.to_string(),
+                expires: identity.expire_at.is_some(),
+                ttl: identity.expire_at.map_or(0, seconds_until),
+            },
+        );
     }
 
     /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one before, so that however often a
     /// client renews, it has one.
     pub(super) fn watch_subscriptions(&mut self, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.subscriptions_timer.take() {
+        let Some(client) = self.protocol.client_mut() else {
+            return;
+        };
+        if let Some(timer) = client.subscriptions_timer.take() {
             ctx.cancel_future(timer);
         }
-        let ends = self.subscriptions.values().filter_map(Subscription::end);
+        let ends = client.subscriptions.values().filter_map(Subscription::end);
         let Some(first) = ends.min() else { return };
-        let timer = ctx.run_later(until(first), |session, ctx| {
-            session.subscriptions_timer = None;
+        client.subscriptions_timer = Some(ctx.run_later(until(first), |session, ctx| {
             session.end_subscriptions(ctx);
             session.watch_subscriptions(ctx);
-        });
-        self.subscriptions_timer = Some(timer);
+        }));
     }
 
     /// Ends the subscriptions whose time has come, or asks the backend about them.
     fn end_subscriptions(&mut self, ctx: &mut Context<Self>) {
+        let Some(client) = self.protocol.client_mut() else {
+            return;
+        };
         let now = unix_now();
-        let over = self
+        let over = client
             .subscriptions
             .iter_mut()
             .filter_map(|(channel, known)| {
                 let is_over = known.end().is_some_and(|end| end <= now);
                 is_over.then(|| {
                     known.asking = true;
-                    (channel.clone(), known.serial, known.by_token)
+                    ((channel.clone(), known.generation), known.by_token)
                 })
             });
-        for (channel, serial, by_token) in over.collect::<Vec<_>>() {
-            if by_token || self.node.settings.hooks.sub_refresh.is_none() {
-                self.expire_subscription(&channel);
+        for (ended, by_token) in over.collect::<Vec<_>>() {
+            if by_token || self.context.node.settings.hooks.sub_refresh.is_none() {
+                self.expire_subscription(&ended.0);
             } else {
-                self.ask_sub_refresh(channel, serial, 0, ctx);
+                self.ask_sub_refresh(ended, 0, ctx);
             }
         }
     }
@@ -184,46 +223,54 @@ impl ClientSession {
     fn expire_subscription(&mut self, channel: &ChannelName) {
         self.drop_subscription(channel);
         self.push_unsubscribe(channel, Unsubscribe::EXPIRED);
-        self.membership.flush();
+        self.context.membership.flush();
     }
 
-    fn ask_sub_refresh(
+    fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut Context<Self>) {
+        let (node, hook_context) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+        );
+        let channel = ended.0.clone();
+        let asking = async move { node.hooks.sub_refresh(&hook_context, &channel).await };
+        self.later(ctx, asking, move |session, answer, ctx| {
+            if session.is_current(&ended.0, ended.1) {
+                session.on_sub_refresh_answer(ended, answer, tries, ctx);
+            }
+        });
+    }
+
+    fn on_sub_refresh_answer(
         &mut self,
-        channel: ChannelName,
-        serial: u64,
+        ended: Ended,
+        answer: Answer<RefreshAnswer>,
         tries: u32,
         ctx: &mut Context<Self>,
     ) {
-        let (node, hook_context, name) = (
-            self.node.clone(),
-            self.hook_context.clone(),
-            channel.clone(),
-        );
-        let asking = async move { node.hooks.sub_refresh(&hook_context, &name).await };
-        self.later(ctx, asking, move |session, answer, ctx| {
-            if !session.is_current(&channel, serial) {
-                return;
-            }
-            match answer {
-                Ok(answer) if !answer.expired && !is_past(answer.expire_at) => {
-                    if let Some(known) = session.subscriptions.get_mut(&channel) {
-                        known.expire_at = answer.expire_at;
-                        known.asking = false;
-                    }
-                    session.watch_subscriptions(ctx);
+        let channel = &ended.0;
+        match answer {
+            Ok(answer) if !answer.expired && !is_past(answer.expire_at) => {
+                if let Some(known) = self.subscription_mut(channel) {
+                    known.expire_at = answer.expire_at;
+                    known.asking = false;
                 }
-                Err(failure) if ASK_AGAIN * tries < GRACE => match AuthError::from(failure) {
-                    AuthError::Disconnected(close) => session.end(close),
-                    AuthError::Unavailable(_) => {
-                        ctx.run_later(ASK_AGAIN, move |session, ctx| {
-                            session.ask_sub_refresh(channel, serial, tries + 1, ctx);
-                        });
-                    }
-                    _ => session.expire_subscription(&channel),
-                },
-                _ => session.expire_subscription(&channel),
+                self.watch_subscriptions(ctx);
             }
-        });
+            Err(failure) if ASK_AGAIN * tries < GRACE => match AuthError::from(failure) {
+                AuthError::Disconnected(close) => self.end(close),
+                AuthError::Unavailable(_) => {
+                    ctx.run_later(ASK_AGAIN, move |session, ctx| {
+                        session.ask_sub_refresh(ended, tries + 1, ctx);
+                    });
+                }
+                _ => self.expire_subscription(channel),
+            },
+            _ => self.expire_subscription(channel),
+        }
+    }
+
+    fn subscription_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
+        self.protocol.client_mut()?.subscriptions.get_mut(channel)
     }
 
     /// The client brings a new token for a subscription.
@@ -237,31 +284,29 @@ impl ClientSession {
         if channel.is_empty() {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
-        let Some(known) = self.subscriptions.get(channel) else {
+        let Some(generation) = self.subscription_mut(channel).map(|known| known.generation) else {
             return self.error(id, &ReplyError::PERMISSION_DENIED);
         };
-        if !self.node.tokens.is_configured() {
+        if !self.context.node.tokens.is_configured() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (serial, channel) = (known.serial, ChannelName::from(channel));
-        let (node, name) = (self.node.clone(), channel.clone());
-        let (user, client) = (self.identity.user.clone(), self.hook_context.client.clone());
+        let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
+        let HookContext { user, client, .. } = self.protocol.hook_context.clone();
+        let channel = name.clone();
         let reading = async move { authenticate_token(&node, &user, &client, &name, &token).await };
         self.later(ctx, reading, move |session, grant, ctx| {
             let grant = match grant {
                 Ok(grant) => grant,
-                Err(Refusal::Error(error)) => return session.error(id, &error),
-                Err(Refusal::Close(close)) => return session.end(close),
+                Err(refusal) => return session.refuse(id, refusal),
             };
-            if !session.is_current(&channel, serial) {
+            let known = session.subscription_mut(&channel);
+            let Some(known) = known.filter(|known| known.generation == generation) else {
                 return session.error(id, &ReplyError::PERMISSION_DENIED);
-            }
-            let at = grant.expire_at();
-            if let Some(known) = session.subscriptions.get_mut(&channel) {
-                known.expire_at = at;
-                known.by_token = true;
-                known.asking = false;
-            }
+            };
+            let at = grant.expire_at;
+            known.expire_at = at;
+            known.by_token = true;
+            known.asking = false;
             session.watch_subscriptions(ctx);
             session.reply(
                 id,
@@ -271,20 +316,5 @@ impl ClientSession {
                 },
             );
         });
-    }
-
-    /// Renews presence for as long as there is any; one timer, however often channels come and go.
-    pub(super) fn renew_presence(&mut self, ctx: &mut Context<Self>) {
-        if self.renewing {
-            return;
-        }
-        if let Some(after) = self.presence.renewal() {
-            self.renewing = true;
-            ctx.run_later(after, |session, ctx| {
-                session.renewing = false;
-                session.presence.renew();
-                session.renew_presence(ctx);
-            });
-        }
     }
 }

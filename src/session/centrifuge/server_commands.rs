@@ -1,18 +1,20 @@
-//! What others tell a session: that a publication was missed, that its connection is gone, and the orders of the server's API.
+//! What the server wants of a session, and what its client is told of it.
 
-use actix::{ActorContext, Context, Handler};
+use actix::Context;
 
-use super::{ClientSession, Stage};
+use super::{Centrifuge, Phase};
 use crate::{
-    close::{Close, Ending, Unsubscribe},
+    close::{Close, Unsubscribe},
     protocol::Push,
     registry::ChannelName,
-    shard::{ServerCommand, SessionMessage},
+    session::Session,
+    shard::{ServerCommand, ServerSubscription},
 };
 
-impl ClientSession {
-    fn missed(&mut self, channel: &ChannelName) {
-        let Some(known) = self.subscriptions.get(channel) else {
+impl Session<Centrifuge> {
+    pub(super) fn on_missed(&mut self, channel: &ChannelName) {
+        let client = self.protocol.client();
+        let Some(known) = client.and_then(|client| client.subscriptions.get(channel)) else {
             return;
         };
         if known.server_side {
@@ -28,45 +30,45 @@ impl ClientSession {
         self.push(channel, &Push::Unsubscribe { code, reason });
     }
 
-    fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+    pub(super) fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+        if self.protocol.client().is_none() {
+            return;
+        }
         match command {
-            ServerCommand::Disconnect(close) => self.end(close.clone()),
-            _ if self.stage != Stage::Connected || self.connection.ending().is_some() => {}
-            ServerCommand::Subscribe(subscription) => self.subscribe_by_order(subscription, ctx),
+            ServerCommand::Subscribe(subscription) => self.on_given(subscription, ctx),
             ServerCommand::Unsubscribe { channel, why } => {
-                if self.subscriptions.contains_key(channel) {
-                    self.drop_subscription(channel);
+                let is_connected = self.protocol.is_connected();
+                // Before the welcome the client knows of no subscription that could end.
+                if self.drop_subscription(channel) && is_connected {
                     self.push_unsubscribe(channel, *why);
                 }
             }
-            ServerCommand::Refresh { expired: true, .. } => self.expire(),
             ServerCommand::Refresh {
                 expire_at, info, ..
             } => {
-                self.identity.expire_at = *expire_at;
-                if let Some(info) = info {
-                    self.presence.set_conn_info(info.clone());
+                if let Some(client) = self.protocol.client_mut() {
+                    client.user.expire_at = *expire_at;
+                    if let Some(info) = info {
+                        client.user.set_conn_info(&self.context, info.clone());
+                    }
                 }
-                self.told_refresh();
+                self.push_refresh();
                 self.watch_expiry(ctx);
             }
+            // The session has done it before its protocol was asked.
+            ServerCommand::Disconnect(_) => {}
         }
     }
-}
 
-impl Handler<SessionMessage> for ClientSession {
-    type Result = ();
-
-    fn handle(&mut self, notice: SessionMessage, ctx: &mut Self::Context) {
-        match notice {
-            SessionMessage::Missed(channel) => self.missed(&channel),
-            SessionMessage::ServerCommand(command) => self.on_server_command(&command, ctx),
-            SessionMessage::Gone => {
-                self.connection.end(Ending::Lost);
-                self.leave();
-                ctx.stop();
+    fn on_given(&mut self, subscription: &ServerSubscription, ctx: &mut Context<Self>) {
+        let given_max = self.context.node.settings.limits.subscriptions;
+        match &mut self.protocol.phase {
+            Phase::Welcoming { given, .. } => {
+                if given.len() < given_max {
+                    given.push(subscription.clone());
+                }
             }
+            _ => self.subscribe_by_server(subscription, ctx),
         }
-        self.membership.flush();
     }
 }

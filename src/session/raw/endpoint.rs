@@ -133,7 +133,7 @@ impl Query {
             }
             let since = match part {
                 "" => Some(Since::Now),
-                NOWHERE => Some(nowhere()),
+                Since::NOWHERE => Some(Since::nowhere()),
                 part => Since::parse(part),
             };
             self.since.push(since.ok_or_else(|| {
@@ -163,29 +163,13 @@ impl Query {
     }
 }
 
-/// Stands for the position in a channel that keeps no history.
-const NOWHERE: &str = "-";
-
-fn nowhere() -> Since {
-    Since::Offset {
-        offset: 0,
-        epoch: NOWHERE.to_string(),
-    }
-}
-
-/// Whether a client goes on in a channel that kept no history when it was there: what came since is lost, if anything came.
-#[must_use]
-pub fn is_nowhere(since: &Since) -> bool {
-    matches!(since, Since::Offset { epoch, .. } if epoch == NOWHERE)
-}
-
 /// All positions in one text, in the order of the channels; `-` for one that keeps no history.
 #[must_use]
 pub fn combined(positions: &[StreamPosition]) -> String {
     let each = positions
         .iter()
         .map(|position| match position.epoch.is_none() {
-            true => NOWHERE.to_string(),
+            true => Since::NOWHERE.to_string(),
             false => position.to_string(),
         });
     each.collect::<Vec<_>>().join(",")
@@ -222,7 +206,7 @@ mod tests {
         let query = Query::parse("channel=a&channel=b&since=5@ab,-", 8).expect("fine");
         assert_eq!(
             (query.since(0), query.since(1)),
-            (position(5, "ab"), nowhere())
+            (position(5, "ab"), Since::nowhere())
         );
         // More than are named: the rest belongs to channels that the token gives.
         let query = Query::parse("channel=a&since=5@ab,,7@cd", 8).expect("fine");

@@ -1,379 +1,304 @@
-//! The session of a raw endpoint: text and bytes as they are, no protocol above WebSocket.
+//! Raw endpoints: text and bytes as they are, no protocol above WebSocket.
 //!
-//! It never writes to the socket itself: it pushes into its [`Connection`]. It leaves every table exactly once, at the latest when it
-//! is dropped, which is also what happens if one of its handlers panics. While the backend or the broker is asked, nothing
-//! more is read from its client, which keeps the client's messages in order and lets nobody else wait.
-
-use std::{
-    pin::pin,
-    rc::Rc,
-    sync::Arc,
-    task::{Poll, Waker},
-    time::Instant,
-};
-
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, StreamHandler, WrapFuture,
-};
-use actix_web_actors::ws;
-use bytes::BytesMut;
+//! While the backend or the broker is asked, nothing more is read from the client, which keeps its messages in order and
+//! lets nobody else wait. Bound beside the session's: one entry a channel that the client may speak in.
 
 pub mod endpoint;
 pub mod message;
+
+use std::{sync::Arc, time::Instant};
+
+use actix::Context;
 
 use self::{
     endpoint::Endpoint,
     message::{answer_messages, audience_of, fill_message, publish_patiently, relay_requests},
 };
-use super::{channel_request::ChannelRequest, connect_info::ConnectInfo, context::SessionContext};
+use super::{
+    ConnectedUser, Protocol, Session, SessionContext,
+    channel_request::{ChannelRequest, envelope, told},
+    plain::{PlainProtocol, PlainUser},
+    subscribe::RecoveredSubscription,
+};
 use crate::{
     broker::{PublishError, PublishRequest},
     close::Close,
-    codec::{Decoder, Opcode, ProtocolError},
+    codec::Opcode,
     config::{HookFailureAction, OnMessage},
-    connection::{Connection, ConnectionProfile, reader::Reader, socket::Socket},
-    heartbeat::Heartbeat,
     hooks::{Answer, HookContext},
+    metrics::Limited,
     node::{
-        Node,
         auth::Identity,
         rate_limit::{RateDecision, RateLimiter},
     },
     publication::Payload,
     registry::ChannelName,
-    shard::{SessionMessage, Shard},
+    shard::ServerCommand,
 };
 
 /// What the request of a raw session has settled.
 pub struct RawParams {
-    /// What every session has.
-    pub connect_info: ConnectInfo,
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
     /// Who it is, or how the session ends before it has begun: a page cannot see the status of a refused handshake.
     pub identity: Result<Identity, Close>,
+    /// On whose behalf the backend is asked.
+    pub hook_context: HookContext,
     /// Channels that it asked for or was given, with from where each goes on.
     pub channels: Vec<(ChannelName, ChannelRequest)>,
     /// Whether publications come in an envelope.
     pub envelope: bool,
-    /// Whether a text `{}` goes with every ping.
-    pub text_heartbeat: bool,
 }
 
-/// The actor.
-pub struct Session {
-    context: SessionContext,
-    connection: Rc<Connection>,
+/// The protocol of a raw session.
+pub struct Raw {
     endpoint: Arc<Endpoint>,
-    /// To whom its messages are relayed; empty where it may speak to nobody.
-    audience: Arc<[ChannelName]>,
-    /// What is to be replayed once the actor runs.
-    requests: Vec<(ChannelName, ChannelRequest)>,
     envelope: bool,
+    /// Absent where the session was refused: it only waits for the answer to its Close.
+    client: Option<Client>,
+}
+
+/// A raw client that may be here.
+struct Client {
+    plain: PlainUser,
+    /// To whom its messages are relayed: empty where it may speak to nobody. Follows its membership.
+    audience: Arc<[ChannelName]>,
     /// On whose behalf the backend is asked, where the endpoint asks it.
     hook_context: Option<Box<HookContext>>,
     rate_limiter: RateLimiter,
 }
 
-impl Session {
-    /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
-    pub fn start(
-        raw: RawParams,
-        shard: &Rc<Shard>,
-        node: &Arc<Node>,
-        socket: Socket,
-        read_buf: BytesMut,
-    ) {
-        let now = Instant::now();
-        let config = shard.config();
-        let info = raw.connect_info.info(shard.id().0);
-        let mut hook_context = raw.connect_info.hook_context("json", "json");
-        // The first ping is spread over the interval, so that clients that came together do not answer together.
-        let phase = config
-            .heartbeat
-            .ping_interval
-            .mul_f64(raw.connect_info.id.fraction());
-        let window_bits = raw.connect_info.window_bits;
-        let connection = Connection::new(
-            socket,
-            info.clone(),
-            config.clone(),
-            ConnectionProfile::raw(window_bits, raw.envelope, raw.text_heartbeat),
-            Heartbeat::start(info.started, phase),
-        );
-        let (identity, refused) = match raw.identity {
-            Ok(identity) => (identity, None),
-            Err(close) => (Identity::default(), Some(close)),
-        };
-        if !identity.user.is_empty() {
-            let _ = info.user.set(identity.user.as_str().into());
-        }
-        hook_context.user.clone_from(&identity.user);
-        hook_context.meta = identity.meta.clone();
-        let user = node.users.enter(&identity.user, now);
-        let refused = refused.or_else(|| {
-            user.is_none()
-                .then(|| Close::CONNECTION_LIMIT.because("too many sessions of this user"))
-        });
-        let permit = raw.connect_info.permit;
-        let mut context = SessionContext::begin(
-            node,
-            shard,
-            connection.clone(),
-            !raw.envelope,
-            user.clone(),
-            permit,
-        );
-        let mut requests = Vec::new();
-        let mut audience: Arc<[ChannelName]> = Arc::default();
-        if let Some(close) = refused {
-            connection.close(close, now);
-        } else {
-            if let Some(greeting) = &raw.endpoint.settings.greeting {
-                connection.reply(Opcode::Text, greeting.as_bytes());
-            }
-            context.identify(&identity);
-            audience = audience_of(&raw.endpoint, &raw.channels);
-            requests = context.enter(raw.channels);
-            if let Some(group) = raw.endpoint.group() {
-                context.membership().join(group);
-            }
-        }
-        let limits = &node.settings.limits;
-        let decoder = Decoder::new(limits.message_bytes, window_bits.is_some());
-        let reader = Reader::new(connection.clone(), decoder, read_buf);
-        let mut rate_limiter =
-            RateLimiter::new(limits.messages_per_second, limits.messages_burst(), now);
-        rate_limiter.set_user(user);
-        let asks = matches!(raw.endpoint.settings.on_message, OnMessage::Hook { .. });
-        let hook_context = asks.then(|| Box::new(hook_context));
-        let session = Self {
-            context,
-            connection,
-            endpoint: raw.endpoint,
-            audience,
-            requests,
-            envelope: raw.envelope,
-            hook_context,
-            rate_limiter,
-        };
-        Self::create(|ctx| {
-            session
-                .context
-                .membership()
-                .set_inbox(ctx.address().recipient());
-            ctx.add_stream(reader);
-            session
-        });
+impl Protocol for Raw {
+    type Params = RawParams;
+
+    fn is_plain(params: &RawParams) -> bool {
+        !params.envelope
     }
 
-    fn on_data(&mut self, payload: Payload, ctx: &mut Context<Self>) {
-        self.connection.count_message_in();
-        if self.rate_limiter.take(Instant::now()) != RateDecision::Pass {
-            self.context
-                .node()
-                .metrics
-                .limited(crate::metrics::Limited::Messages);
-            let close = Close::TOO_MANY_REQUESTS;
-            return self.connection.close(close, Instant::now());
-        }
-        match &self.endpoint.settings.on_message {
-            OnMessage::Ignore => {}
-            OnMessage::Echo => self.connection.reply(payload.opcode(), payload.as_bytes()),
-            OnMessage::Reply(template) => {
-                let reply = fill_message(template, payload.as_bytes());
-                self.connection.reply(payload.opcode(), &reply);
+    fn begin(
+        context: SessionContext,
+        params: RawParams,
+        ctx: &mut Context<Session<Self>>,
+    ) -> Session<Self> {
+        let protocol = Self {
+            endpoint: params.endpoint,
+            envelope: params.envelope,
+            client: None,
+        };
+        let mut session = Session { context, protocol };
+        let admitted = params.identity.and_then(|identity| {
+            let permit = session.context.admit(&identity)?;
+            let user = session.context.identify(&identity, permit)?;
+            Ok((identity, user))
+        });
+        match admitted {
+            Ok((identity, user)) => {
+                let mut client = Client::new(&session, user);
+                client.audience = audience_of(&session.protocol.endpoint, &params.channels);
+                let asks = matches!(
+                    session.protocol.endpoint.settings.on_message,
+                    OnMessage::Hook { .. }
+                );
+                client.hook_context = asks
+                    .then(|| Box::new(params.hook_context.of_user(&identity.user, &identity.meta)));
+                session.protocol.client = Some(client);
+                session.enter(params.channels, ctx);
             }
-            OnMessage::Relay { .. } if self.audience.is_empty() => {
-                let close = Close::PERMISSION_DENIED.because("publish");
-                self.connection.close(close, Instant::now());
+            Err(close) => session.context.close(close),
+        }
+        session
+    }
+
+    fn user(&mut self) -> Option<&mut ConnectedUser> {
+        self.plain_user().map(|plain| &mut plain.user)
+    }
+
+    fn pending_max(_: &Session<Self>) -> usize {
+        1
+    }
+
+    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
+        session.on_message(message, ctx);
+    }
+
+    fn on_command(
+        session: &mut Session<Self>,
+        command: &ServerCommand,
+        ctx: &mut Context<Session<Self>>,
+    ) {
+        session.on_plain_command(command, ctx);
+    }
+
+    fn on_missed(session: &mut Session<Self>, _: &ChannelName) {
+        session.context.close(Close::INSUFFICIENT_STATE);
+    }
+}
+
+impl PlainProtocol for Raw {
+    fn plain_user(&mut self) -> Option<&mut PlainUser> {
+        self.client.as_mut().map(|client| &mut client.plain)
+    }
+
+    fn on_entered(session: &mut Session<Self>, channel: &ChannelName) {
+        let SessionContext {
+            node, connection, ..
+        } = &session.context;
+        let user = connection.info().user().unwrap_or_default();
+        if let Some(client) = &mut session.protocol.client
+            && !client.audience.contains(channel)
+            && node.may_publish_as_subscriber(user, channel)
+        {
+            let audience = client.audience.iter().chain([channel]);
+            client.audience = audience.cloned().collect();
+        }
+    }
+
+    fn on_left(session: &mut Session<Self>, channel: &ChannelName) {
+        if let Some(client) = &mut session.protocol.client
+            && client.audience.contains(channel)
+        {
+            let audience = client.audience.iter().filter(|name| *name != channel);
+            client.audience = audience.cloned().collect();
+        }
+    }
+}
+
+impl Client {
+    fn new(session: &Session<Raw>, user: ConnectedUser) -> Self {
+        let limits = &session.context.node.settings.limits;
+        let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
+        let mut rate_limiter = RateLimiter::new(rate, burst, Instant::now());
+        rate_limiter.set_user(Some(user.permit.clone()));
+        Self {
+            plain: PlainUser::new(user),
+            audience: Arc::default(),
+            hook_context: None,
+            rate_limiter,
+        }
+    }
+}
+
+impl Session<Raw> {
+    /// Greets the client and puts it into its channels.
+    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut Context<Self>) {
+        if let Some(greeting) = &self.protocol.endpoint.settings.greeting {
+            self.context
+                .connection
+                .reply(Opcode::Text, greeting.as_bytes());
+        }
+        let to_recover = self.enter_plain(channels);
+        if let Some(group) = self.protocol.endpoint.group() {
+            self.context.membership.join(group);
+        }
+        self.watch_expiry(ctx);
+        if !to_recover.is_empty() {
+            self.subscribe(to_recover, ctx, |session, recovered, _| {
+                session.tell(recovered)
+            });
+        }
+    }
+
+    /// Brings what was missed, channel by channel, before anything live.
+    fn tell(&self, recovered: Result<&[RecoveredSubscription], PublishError>) -> bool {
+        let Ok(recovered) = recovered else {
+            self.context.close(Close::TRY_AGAIN);
+            return false;
+        };
+        let connection = &self.context.connection;
+        for RecoveredSubscription {
+            subscription,
+            recovery,
+            ..
+        } in recovered
+        {
+            let channel = &subscription.channel;
+            for item in &recovery.items {
+                if self.protocol.envelope {
+                    connection.reply(Opcode::Text, &envelope(channel, item, recovery.top.epoch));
+                } else {
+                    connection.reply(item.payload.opcode(), item.payload.as_bytes());
+                }
+            }
+            if self.protocol.envelope {
+                connection.reply(Opcode::Text, &told(channel, recovery));
+            }
+        }
+        true
+    }
+
+    fn on_message(&mut self, message: Payload, ctx: &mut Context<Self>) {
+        let connection = &self.context.connection;
+        connection.count_message_in();
+        let Some(client) = &mut self.protocol.client else {
+            return;
+        };
+        if client.rate_limiter.take(Instant::now()) != RateDecision::Pass {
+            self.context.node.metrics.limited(Limited::Messages);
+            return self.context.close(Close::TOO_MANY_REQUESTS);
+        }
+        match &self.protocol.endpoint.settings.on_message {
+            OnMessage::Ignore => {}
+            OnMessage::Echo => connection.reply(message.opcode(), message.as_bytes()),
+            OnMessage::Reply(template) => {
+                let reply = fill_message(template, message.as_bytes());
+                connection.reply(message.opcode(), &reply);
+            }
+            OnMessage::Relay { .. } if client.audience.is_empty() => {
+                self.context
+                    .close(Close::PERMISSION_DENIED.because("publish"));
             }
             OnMessage::Relay { relay_self } => {
-                let requests = relay_requests(
-                    self.context.node(),
-                    &self.audience,
-                    &payload,
-                    (!relay_self).then(|| self.connection.info().id),
-                );
+                let sender = (!relay_self).then(|| connection.info().id);
+                let audience = &client.audience;
+                let requests = relay_requests(&self.context.node, audience, &message, sender);
                 self.relay(requests, ctx);
             }
             OnMessage::Hook { on_failure } => {
                 let on_failure = on_failure.clone();
-                self.ask_backend(payload, on_failure, ctx);
+                self.ask_backend(message, on_failure, ctx);
             }
         }
     }
 
-    /// Publishes; while that takes time, nothing more is read from this client.
     fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut Context<Self>) {
-        let mut publishing = Box::pin(publish_patiently(self.context.node().clone(), requests));
-        let mut now = std::task::Context::from_waker(Waker::noop());
-        match std::future::Future::poll(pin!(&mut publishing), &mut now) {
-            Poll::Ready(result) => self.relayed(result),
-            Poll::Pending => ctx.wait(
-                publishing
-                    .into_actor(self)
-                    .map(|result, session, _| session.relayed(result)),
-            ),
-        }
+        let publishing = publish_patiently(self.context.node.clone(), requests);
+        self.later(ctx, publishing, |session, result, _| {
+            if result.is_err() {
+                session.context.close(Close::TRY_AGAIN);
+            }
+        });
     }
 
-    fn relayed(&mut self, result: Result<(), PublishError>) {
-        if let Err(PublishError::Busy) = result {
-            self.connection.close(Close::TRY_AGAIN, Instant::now());
-        }
-    }
-
-    /// Takes a message to the backend, whose answer goes to its sender. Nothing is read meanwhile, and no life expected.
+    /// Takes a message to the backend, whose answer goes to its sender.
     fn ask_backend(
         &mut self,
-        payload: Payload,
+        message: Payload,
         on_failure: HookFailureAction,
         ctx: &mut Context<Self>,
     ) {
-        let Some(hook_context) = self.hook_context.clone() else {
+        let client = self.protocol.client.as_ref();
+        let Some(hook_context) = client.and_then(|client| client.hook_context.clone()) else {
             return;
         };
-        self.connection.set_busy(true);
-        let node = self.context.node().clone();
-        let path = self.endpoint.path.clone();
-        let asking = async move { node.hooks.message(&hook_context, &path, payload).await };
-        ctx.wait(asking.into_actor(self).map(move |answer, session, _| {
-            session.connection.set_busy(false);
-            session.answered(answer, &on_failure);
-        }));
+        let node = self.context.node.clone();
+        let path = self.protocol.endpoint.path.clone();
+        let asking = async move { node.hooks.message(&hook_context, &path, message).await };
+        self.later(ctx, asking, move |session, answer, _| {
+            session.on_answer(answer, &on_failure);
+        });
     }
 
-    fn answered(&mut self, answer: Answer<Vec<Payload>>, on_failure: &HookFailureAction) {
+    fn on_answer(&self, answer: Answer<Vec<Payload>>, on_failure: &HookFailureAction) {
         match answer_messages(answer, on_failure) {
             Ok(messages) => {
                 for message in messages {
-                    self.connection.reply(message.opcode(), message.as_bytes());
+                    let connection = &self.context.connection;
+                    connection.reply(message.opcode(), message.as_bytes());
                 }
             }
-            Err(close) => self.connection.close(close, Instant::now()),
-        }
-        self.context.membership().flush();
-    }
-
-    /// Brings what was missed, channel by channel, before anything live.
-    fn resume(&mut self, ctx: &mut Context<Self>) {
-        let requests = std::mem::take(&mut self.requests);
-        if requests.is_empty() {
-            return;
-        }
-        let node = self.context.node().clone();
-        let replaying = async move {
-            let mut replays = Vec::new();
-            // For all channels together: what they bring waits in one outbox.
-            let mut left = node.settings.limits.recovery_bytes();
-            for (channel, resume) in requests {
-                let mut recovery = resume.recovery(&node, &channel).await;
-                if let Ok(recovery) = &mut recovery {
-                    recovery.keep_within(&mut left);
-                }
-                replays.push((channel, recovery));
-            }
-            replays
-        };
-        ctx.wait(replaying.into_actor(self).map(|replays, session, _| {
-            for (channel, recovery) in replays {
-                let Ok(recovery) = recovery else {
-                    session.connection.close(Close::TRY_AGAIN, Instant::now());
-                    return;
-                };
-                for item in &recovery.items {
-                    if session.envelope {
-                        let text =
-                            super::channel_request::envelope(&channel, item, recovery.top.epoch);
-                        session.connection.reply(Opcode::Text, &text);
-                    } else {
-                        let payload = &item.payload;
-                        session
-                            .connection
-                            .reply(payload.opcode(), payload.as_bytes());
-                    }
-                }
-                if session.envelope {
-                    let text = super::channel_request::told(&channel, &recovery);
-                    session.connection.reply(Opcode::Text, &text);
-                }
-                session.context.membership().go_live(
-                    &channel,
-                    recovery.top,
-                    !recovery.items.is_empty(),
-                );
-            }
-            session.context.membership().flush();
-        }));
-    }
-
-    fn renew_presence(&mut self, ctx: &mut Context<Self>) {
-        if let Some(after) = self.context.renewal() {
-            ctx.run_later(after, |session, ctx| {
-                session.context.renew();
-                session.renew_presence(ctx);
-            });
+            Err(close) => self.context.close(close),
         }
     }
-}
-
-impl Actor for Session {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        self.resume(ctx);
-        self.renew_presence(ctx);
-        if let Some(left) = self.context.expiry() {
-            ctx.run_later(left, |session, _| session.context.expire());
-        }
-    }
-}
-
-impl Handler<SessionMessage> for Session {
-    type Result = ();
-
-    fn handle(&mut self, notice: SessionMessage, _: &mut Self::Context) {
-        self.context.on_server_command(&notice);
-    }
-}
-
-impl StreamHandler<Result<ws::Message, ProtocolError>> for Session {
-    fn handle(&mut self, item: Result<ws::Message, ProtocolError>, ctx: &mut Self::Context) {
-        match item {
-            Ok(ws::Message::Text(text)) => self.on_data(Payload::Text(text), ctx),
-            Ok(ws::Message::Binary(bytes)) => self.on_data(Payload::Binary(bytes), ctx),
-            Ok(ws::Message::Ping(payload)) => self.connection.pong(&payload),
-            // That it came is all that counts, and the reader has noted it.
-            Ok(ws::Message::Pong(_)) => {}
-            Ok(ws::Message::Close(reason)) => {
-                self.connection
-                    .answer_close(close_of(reason), Instant::now());
-                self.context.leave();
-            }
-            // The server ended it: a limit, a timeout, a kick, a drain.
-            Ok(ws::Message::Nop) => self.context.leave(),
-            // The codec joins fragments, so no continuation reaches the actor.
-            Ok(ws::Message::Continuation(_)) => {}
-            Err(protocol_error) => {
-                let close = Close::new(protocol_error.close_code(), protocol_error.to_string());
-                self.connection.fail(close, Instant::now());
-                self.context.leave();
-            }
-        }
-    }
-
-    fn finished(&mut self, ctx: &mut Self::Context) {
-        ctx.stop();
-    }
-}
-
-/// A client's Close; 1005 stands for one without a code (RFC 6455 §7.1.5).
-#[must_use]
-pub fn close_of(reason: Option<ws::CloseReason>) -> Close {
-    reason.map_or(Close::NO_STATUS, |reason| {
-        Close::new(reason.code.into(), reason.description.unwrap_or_default())
-    })
 }
 
 #[cfg(test)]

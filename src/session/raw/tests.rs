@@ -1,8 +1,9 @@
 //! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
 //! waits.
 
-use std::{future::Future, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{future::Future, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
 
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -13,11 +14,13 @@ use crate::{
     admission::Admission,
     broker::Broker,
     config::RawEndpoint,
-    connection::info::TransportKind,
+    connection::{ConnectionProfile, info::TransportKind, socket::Socket},
     id::SessionId,
     metrics::Metrics,
+    node::Node,
     server::SessionCounts,
-    shard::Shards,
+    session::{NewSession, connect_info::ConnectInfo},
+    shard::{Shard, Shards},
     testing::{self, MockBroker},
 };
 
@@ -80,16 +83,21 @@ impl Harness {
             headers: Arc::default(),
             permit: self.admission.admit(None).expect("room"),
         };
-        let raw = RawParams {
-            connect_info,
+        let params = RawParams {
             channels: vec![("c".into(), ChannelRequest::plain())],
             endpoint,
             identity: Ok(Identity::default()),
+            hook_context: connect_info.hook_context("json", "json"),
             envelope: false,
-            text_heartbeat: false,
         };
-        let socket = Socket::Unix(ours);
-        Session::start(raw, &self.shard, &self.node, socket, BytesMut::new());
+        let new = NewSession {
+            connect_info,
+            profile: ConnectionProfile::raw(None, false, false),
+            params,
+            shard: &self.shard,
+            node: &self.node,
+        };
+        Session::<Raw>::start_on_socket(new, Socket::Unix(ours), BytesMut::new());
         theirs
     }
 

@@ -1,40 +1,45 @@
-//! The session behind a plain event stream or a waiting long poll: an actor that stands in the tables, reads what was missed, and
-//! obeys. What it is sent is taken from its outbox by whoever holds the [`SessionHandle`]; when that is dropped, the client is gone and the
-//! session ends at once. It reads nothing from its client and never writes.
+//! The session behind a plain event stream or a waiting long poll: it stands in the tables, reads what was missed, and does
+//! what the server wants. What it is sent is taken from its connection by whoever holds the [`SessionHandle`]; when that is
+//! dropped, the client is gone and the session ends at once. It reads nothing from its client and never writes.
+
+pub mod cursor;
 
 use std::{rc::Rc, sync::Arc};
 
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture,
-};
+use actix::{Context, Recipient};
 use tokio::sync::oneshot;
-
-pub mod body;
-pub mod cursor;
 
 use self::cursor::RecoveredChannel;
 use super::{
-    channel_request::ChannelRequest, connect_info::ConnectInfo, context::SessionContext,
-    raw::endpoint::is_nowhere,
+    ConnectedUser, NewSession, Protocol, Session, SessionContext,
+    channel_request::ChannelRequest,
+    connect_info::ConnectInfo,
+    plain::{PlainProtocol, PlainUser},
+    subscribe::RecoveredSubscription,
 };
 use crate::{
     broker::PublishError,
-    connection::{Connection, ConnectionProfile, Pings},
-    heartbeat::Heartbeat,
-    node::{Node, auth::Identity, rate_limit::UserPermit},
-    publication::{Framing, PayloadFormat, WireFormat},
+    close::Close,
+    connection::{Connection, ConnectionProfile},
+    node::{
+        Node,
+        auth::Identity,
+        rate_limit::UserPermit,
+        recovery::{self, RecoveryRequest},
+    },
+    publication::Payload,
     registry::ChannelName,
-    shard::{SessionMessage, Shard},
+    shard::{ServerCommand, SessionMessage, Shard},
 };
 
-/// What the request of a plain session has settled.
+/// What the request of a stream or a poll has settled.
 pub struct StreamParams {
     /// What every session has.
     pub connect_info: ConnectInfo,
     /// Who it is.
     pub identity: Identity,
     /// Its place among its user's sessions.
-    pub user: UserPermit,
+    pub permit: UserPermit,
     /// Its channels, with from where each goes on.
     pub channels: Vec<(ChannelName, ChannelRequest)>,
     /// Whether publications come in an envelope.
@@ -43,157 +48,159 @@ pub struct StreamParams {
     pub comments: bool,
 }
 
-/// What is read of all channels before they go live.
-type RecoveredChannels = Result<Vec<RecoveredChannel>, PublishError>;
+/// What was read of all channels before they went live.
+pub type Recovered = Result<Vec<RecoveredChannel>, PublishError>;
 
-/// The actor.
-pub struct StreamSession {
-    context: SessionContext,
-    requests: Vec<(ChannelName, ChannelRequest)>,
-    past: Option<oneshot::Sender<RecoveredChannels>>,
+/// The protocol of a streamed session.
+pub struct Stream {
+    /// Absent where the session was refused after all.
+    plain: Option<PlainUser>,
 }
 
-impl StreamSession {
-    /// Begins a session on this thread, whose shard it joins.
-    #[must_use]
-    pub fn start(plain: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -> SessionHandle {
-        let config = shard.config();
-        let info = plain.connect_info.info(shard.id().0);
-        // Comment lines of clients that came together are spread over the interval.
-        let phase = config
-            .heartbeat
-            .ping_interval
-            .mul_f64(plain.connect_info.id.fraction());
-        let profile = ConnectionProfile {
-            form: WireFormat {
-                body: if plain.envelope {
-                    PayloadFormat::Envelope
-                } else {
-                    PayloadFormat::Raw
-                },
-                framing: Framing::Bare,
-            },
-            pings: if plain.comments {
-                Pings::Comment
-            } else {
-                Pings::None
-            },
-        };
-        if !plain.identity.user.is_empty() {
-            let _ = info.user.set(plain.identity.user.as_str().into());
-        }
-        let heartbeat = Heartbeat::start(info.started, phase);
-        let connection = Connection::for_body(info, config.clone(), profile, heartbeat);
-        // A message that comes by several channels is sorted out where positions are kept, since each of them moves on.
-        let (user, permit) = (Some(plain.user), plain.connect_info.permit);
-        let mut context =
-            SessionContext::begin(node, shard, connection.clone(), false, user, permit);
-        context.identify(&plain.identity);
-        let requests = context.enter(plain.channels);
-        let (past, read) = oneshot::channel();
-        let session = Self {
-            context,
-            requests,
-            past: Some(past),
-        };
-        let address = Self::create(|ctx| {
-            session
-                .context
-                .membership()
-                .set_inbox(ctx.address().recipient());
-            session
-        });
-        SessionHandle {
-            connection,
-            session: address.recipient(),
-            past: Some(read),
-        }
-    }
+/// What [`Stream`] begins with.
+pub struct Begin {
+    identity: Identity,
+    permit: UserPermit,
+    channels: Vec<(ChannelName, ChannelRequest)>,
+    recovered: oneshot::Sender<Recovered>,
+}
 
-    fn read_past(&mut self, ctx: &mut Context<Self>) {
-        let (node, requests) = (
-            self.context.node().clone(),
-            std::mem::take(&mut self.requests),
-        );
-        let reading = async move { read_past(&node, &requests).await };
-        ctx.spawn(reading.into_actor(self).map(|past, session, _| {
-            for RecoveredChannel {
-                channel, recovery, ..
-            } in past.iter().flatten()
-            {
-                let primed = !recovery.items.is_empty();
-                session
-                    .context
-                    .membership()
-                    .go_live(channel, recovery.top, primed);
-            }
-            session.context.membership().flush();
-            if let Some(asker) = session.past.take() {
-                // Whoever is gone by now needs no answer.
-                let _ = asker.send(past);
-            }
-        }));
-    }
-
-    fn renew_presence(&mut self, ctx: &mut Context<Self>) {
-        if let Some(after) = self.context.renewal() {
-            ctx.run_later(after, |session, ctx| {
-                session.context.renew();
-                session.renew_presence(ctx);
-            });
-        }
+/// Begins a session on this thread, whose shard it joins.
+#[must_use]
+pub fn start(params: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -> SessionHandle {
+    let (sender, recovered) = oneshot::channel();
+    let (connection, session) = Session::<Stream>::start_on_body(NewSession {
+        connect_info: params.connect_info,
+        profile: ConnectionProfile::stream(params.envelope, params.comments),
+        params: Begin {
+            identity: params.identity,
+            permit: params.permit,
+            channels: params.channels,
+            recovered: sender,
+        },
+        shard,
+        node,
+    });
+    SessionHandle {
+        connection,
+        session,
+        recovered: Some(recovered),
     }
 }
 
-/// Reads what was missed of each channel, held to the bound of all together.
+/// Reads what was missed in channels, without a session.
 ///
 /// # Errors
 /// The broker's.
-pub async fn read_past(
-    node: &Node,
-    requests: &[(ChannelName, ChannelRequest)],
-) -> RecoveredChannels {
-    let mut replays = Vec::with_capacity(requests.len());
-    for (channel, resume) in requests {
-        replays.push(RecoveredChannel {
+pub async fn recover(node: &Node, channels: &[(ChannelName, ChannelRequest)]) -> Recovered {
+    let wanted: Vec<(&ChannelName, RecoveryRequest)> = channels
+        .iter()
+        .map(|(channel, request)| (channel, request.recovery_request()))
+        .collect();
+    let requests = wanted
+        .iter()
+        .map(|(channel, request)| (*channel, Some(request)));
+    let bytes_max = node.settings.limits.recovery_bytes();
+    let recoveries = recovery::recover_all(node, requests, bytes_max).await?;
+    let recovered = wanted
+        .into_iter()
+        .zip(recoveries)
+        .map(|((channel, request), recovery)| RecoveredChannel {
             channel: channel.clone(),
-            recovery: resume.recovery(node, channel).await?,
-            unknown: resume.keep.is_none() && is_nowhere(&resume.since),
+            recovery,
+            unknown: request.is_unknown(),
         });
-    }
-    cursor::keep_within(&mut replays, node.settings.limits.recovery_bytes());
-    Ok(replays)
+    Ok(recovered.collect())
 }
 
-impl Actor for StreamSession {
-    type Context = Context<Self>;
+impl Protocol for Stream {
+    type Params = Begin;
 
-    fn started(&mut self, ctx: &mut Self::Context) {
-        self.read_past(ctx);
-        self.renew_presence(ctx);
-        if let Some(left) = self.context.expiry() {
-            ctx.run_later(left, |session, _| session.context.expire());
+    /// A message that comes by several channels is sorted out where positions are kept, since each of them moves on.
+    fn is_plain(_: &Begin) -> bool {
+        false
+    }
+
+    fn begin(
+        context: SessionContext,
+        params: Begin,
+        ctx: &mut Context<Session<Self>>,
+    ) -> Session<Self> {
+        let mut session = Session {
+            context,
+            protocol: Self { plain: None },
+        };
+        match session.context.identify(&params.identity, params.permit) {
+            Ok(user) => {
+                session.protocol.plain = Some(PlainUser::new(user));
+                let to_recover = session.enter_plain(params.channels);
+                session.watch_expiry(ctx);
+                session.subscribe(to_recover, ctx, move |_, recovered, _| {
+                    tell(recovered, params.recovered)
+                });
+            }
+            Err(close) => session.context.close(close),
         }
+        session
+    }
+
+    fn user(&mut self) -> Option<&mut ConnectedUser> {
+        self.plain.as_mut().map(|plain| &mut plain.user)
+    }
+
+    fn pending_max(_: &Session<Self>) -> usize {
+        usize::MAX
+    }
+
+    /// Nothing is read from a streamed client.
+    fn on_message(_: &mut Session<Self>, _: Payload, _: &mut Context<Session<Self>>) {}
+
+    fn on_command(
+        session: &mut Session<Self>,
+        command: &ServerCommand,
+        ctx: &mut Context<Session<Self>>,
+    ) {
+        session.on_plain_command(command, ctx);
+    }
+
+    fn on_missed(session: &mut Session<Self>, _: &ChannelName) {
+        session.context.close(Close::INSUFFICIENT_STATE);
     }
 }
 
-impl Handler<SessionMessage> for StreamSession {
-    type Result = ();
-
-    fn handle(&mut self, notice: SessionMessage, ctx: &mut Self::Context) {
-        self.context.on_server_command(&notice);
-        if matches!(notice, SessionMessage::Gone) {
-            self.context.leave();
-            ctx.stop();
-        }
+impl PlainProtocol for Stream {
+    fn plain_user(&mut self) -> Option<&mut PlainUser> {
+        self.plain.as_mut()
     }
+}
+
+/// Gives what was read to the holder of the session's handle, which tells its client.
+fn tell(
+    recovered: Result<&[RecoveredSubscription], PublishError>,
+    holder: oneshot::Sender<Recovered>,
+) -> bool {
+    let recovered = recovered.map(|recovered| {
+        let channels = recovered.iter().map(|it| RecoveredChannel {
+            channel: it.subscription.channel.clone(),
+            recovery: it.recovery.clone(),
+            unknown: it
+                .subscription
+                .recover
+                .as_ref()
+                .is_some_and(RecoveryRequest::is_unknown),
+        });
+        channels.collect()
+    });
+    let is_read = recovered.is_ok();
+    // Whoever is gone by now needs no answer.
+    holder.send(recovered).is_ok() && is_read
 }
 
 /// The client's end of a session.
 pub struct SessionHandle {
     connection: Rc<Connection>,
     session: Recipient<SessionMessage>,
-    past: Option<oneshot::Receiver<RecoveredChannels>>,
+    recovered: Option<oneshot::Receiver<Recovered>>,
 }
 
 impl SessionHandle {
@@ -203,14 +210,14 @@ impl SessionHandle {
         &self.connection
     }
 
-    /// What was missed; to be asked for once, before anything is taken from the outbox.
+    /// What was missed; to be asked for once, before anything is taken from the connection.
     ///
     /// # Errors
     /// The broker could not say.
-    pub async fn past(&mut self) -> RecoveredChannels {
-        match self.past.take() {
+    pub async fn recovered(&mut self) -> Recovered {
+        match self.recovered.take() {
             // The session ended first.
-            Some(past) => past.await.unwrap_or(Err(PublishError::Busy)),
+            Some(recovered) => recovered.await.unwrap_or(Err(PublishError::Busy)),
             None => Ok(Vec::new()),
         }
     }

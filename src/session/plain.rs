@@ -1,0 +1,157 @@
+//! What the sessions of plain clients have in common: [`Raw`](super::raw::Raw) and [`Stream`](super::stream::Stream). Their
+//! channels are settled by the request, they can renew nothing, and the server can put them into channels, take them out,
+//! and say how long they go on. Bound: their channels, `limits.subscriptions`.
+
+use actix::{AsyncContext, Context, SpawnHandle};
+
+use super::{
+    ConnectedUser, Protocol, Session,
+    channel_request::ChannelRequest,
+    expiry::{is_past, until},
+    subscribe::ChannelSubscription,
+    user::PresenceOptions,
+};
+use crate::{
+    close::Close,
+    registry::ChannelName,
+    shard::{ServerCommand, ServerSubscription},
+};
+
+/// The user of a plain session, and when the session ends.
+pub struct PlainUser {
+    pub(super) user: ConnectedUser,
+    /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its session ends with it.
+    channels_expire_at: Option<u64>,
+    expiry_timer: Option<SpawnHandle>,
+}
+
+impl PlainUser {
+    pub(super) fn new(user: ConnectedUser) -> Self {
+        Self {
+            user,
+            channels_expire_at: None,
+            expiry_timer: None,
+        }
+    }
+
+    /// When the session ends, in Unix seconds; absent: never.
+    fn expire_at(&self) -> Option<u64> {
+        let ends = [self.user.expire_at, self.channels_expire_at];
+        ends.into_iter().flatten().min()
+    }
+}
+
+/// A protocol for clients without one.
+pub trait PlainProtocol: Protocol {
+    /// The user, unless the session was refused.
+    fn plain_user(&mut self) -> Option<&mut PlainUser>;
+
+    /// The server has put the session into a channel.
+    fn on_entered(_session: &mut Session<Self>, _channel: &ChannelName) {}
+
+    /// The server has taken the session out of a channel.
+    fn on_left(_session: &mut Session<Self>, _channel: &ChannelName) {}
+}
+
+impl<P: PlainProtocol> Session<P> {
+    /// Enters channels of which everything is delivered as it comes. Answers those whose history is to be read first.
+    pub(super) fn enter_plain(
+        &mut self,
+        channels: Vec<(ChannelName, ChannelRequest)>,
+    ) -> Vec<ChannelSubscription> {
+        let mut to_recover = Vec::new();
+        for (channel, request) in channels {
+            if let Some(plain) = self.protocol.plain_user() {
+                let ends = [plain.channels_expire_at, request.expire_at];
+                plain.channels_expire_at = ends.into_iter().flatten().min();
+            }
+            if request.is_plain() {
+                self.join(&channel, request.presence_options());
+            } else {
+                to_recover.push(request.subscription(channel));
+            }
+        }
+        to_recover
+    }
+
+    /// Joins a channel that needs no history; false if the session was in it already.
+    fn join(&mut self, channel: &ChannelName, presence: PresenceOptions) -> bool {
+        let joined = self.context.membership.join(channel);
+        if joined && let Some(plain) = self.protocol.plain_user() {
+            plain.user.enter(&self.context, channel, presence);
+        }
+        joined
+    }
+
+    /// Sets the timer of the session's end, in place of the one before.
+    pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
+        let Some(plain) = self.protocol.plain_user() else {
+            return;
+        };
+        if let Some(timer) = plain.expiry_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = plain.expire_at() else { return };
+        plain.expiry_timer = Some(ctx.run_later(until(at), |session, ctx| {
+            let at = session
+                .protocol
+                .plain_user()
+                .and_then(|plain| plain.expire_at());
+            if is_past(at) {
+                session.context.close(Close::EXPIRED);
+                session.context.membership.flush();
+            } else {
+                session.watch_expiry(ctx);
+            }
+        }));
+    }
+
+    /// Does what the server wants of a plain session.
+    pub(super) fn on_plain_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+        match command {
+            ServerCommand::Subscribe(subscription) => self.on_subscribe(subscription, ctx),
+            ServerCommand::Unsubscribe { channel, .. } => {
+                if self.context.membership.unsubscribe(channel) {
+                    if let Some(plain) = self.protocol.plain_user() {
+                        plain.user.leave_channel(&self.context, channel);
+                    }
+                    P::on_left(self, channel);
+                }
+            }
+            ServerCommand::Refresh {
+                expire_at, info, ..
+            } => {
+                if let Some(plain) = self.protocol.plain_user() {
+                    plain.user.expire_at = *expire_at;
+                    if let Some(info) = info {
+                        plain.user.set_conn_info(&self.context, info.clone());
+                    }
+                }
+                self.watch_expiry(ctx);
+            }
+            // The session has ended it all before.
+            ServerCommand::Disconnect(_) => {}
+        }
+    }
+
+    fn on_subscribe(&mut self, given: &ServerSubscription, ctx: &mut Context<Self>) {
+        let channel: ChannelName = given.channel.as_str().into();
+        let rules = self.context.node.rules(&channel).ok();
+        let presence = rules.is_some_and(|rules| rules.presence);
+        let announce = rules.is_some_and(|rules| rules.join_leave);
+        let presence = PresenceOptions {
+            chan_info: given.info.clone(),
+            presence: given.overrides.presence.unwrap_or(presence),
+            announce: given.overrides.join_leave.unwrap_or(announce),
+        };
+        if !self.join(&channel, presence) {
+            return;
+        }
+        if let Some(plain) = self.protocol.plain_user() {
+            let ends = [plain.channels_expire_at, given.expire_at];
+            plain.channels_expire_at = ends.into_iter().flatten().min();
+        }
+        self.watch_expiry(ctx);
+        P::on_entered(self, &channel);
+    }
+}
