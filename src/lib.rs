@@ -2,7 +2,7 @@
 //! what a timer says, what another client says.
 //!
 //! `docs/architecture.md` tells how the modules fit together. Imports point down only:
-//! [`app`], [`cli`] and the binary; [`http`] and [`drain`]; [`session`]; [`node`]; [`server`], [`shard`],
+//! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
 //! [`broker::memory`]; [`connection`], [`transport`], [`registry`], [`publication`], [`heartbeat`],
 //! [`admission`], [`metrics`], [`token`], [`hooks`], [`logger`], [`signals`], the [`broker::Broker`] trait;
 //! [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`config`].
@@ -15,7 +15,6 @@ pub mod close;
 pub mod codec;
 pub mod config;
 pub mod connection;
-pub mod drain;
 pub mod fossil;
 pub mod heartbeat;
 pub mod hooks;

@@ -27,7 +27,7 @@ use crate::{
     hooks::HookClient,
     id::{Epoch, SessionId, ShardId, StreamPosition},
     metrics::Metrics,
-    node::{Node, emulation::EmulationRegistry, rate_limit::Users},
+    node::{Node, NodeParts},
     protocol::ClientInfo,
     publication::{Compression, Framing, Payload, PayloadFormat, Target, WireFormat},
     registry::ChannelName,
@@ -83,20 +83,18 @@ pub fn node(
         broker.clone(),
     )
     .start();
-    let node = Node {
+    let node = Node::new(NodeParts {
         metrics: metrics.clone(),
+        counts: counts.clone(),
         shards: shards.clone(),
         broker: broker.clone(),
         server,
-        tokens: Arc::new(Tokens::new(&settings.token).expect("no keys")),
+        tokens: Tokens::new(&settings.token).expect("no keys"),
         hooks: HookClient::new(&settings.hooks).expect("no hooks"),
         events: None,
-        users: Users::new(0, 0),
-        emulation: EmulationRegistry::default(),
-        node_id: "node".to_string(),
         settings,
-    };
-    (Arc::new(node), counts)
+    });
+    (node, counts)
 }
 
 /// Panics where it is told to, is always busy where it is told to, and knows who listens.

@@ -1,5 +1,7 @@
 //! The ways in for clients of the Centrifuge protocol: WebSocket, streamed answers with `/emulation`, and the one-way forms.
 
+use std::sync::Arc;
+
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
@@ -8,9 +10,10 @@ use actix_web::{
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{AppState, State, cors, plain, request};
+use super::{cors, plain, request};
 use crate::{
     connection::info::TransportKind,
+    node::Node,
     protocol::{self, Encoding},
     publication::Framing,
     session::{
@@ -65,24 +68,24 @@ pub fn configure(app: &mut web::ServiceConfig) {
         .route("/emulation", web::to(emulation));
 }
 
-async fn websocket(request: HttpRequest, state: State) -> HttpResponse {
-    let answer = open(&request, &state, false);
-    answer.unwrap_or_else(|refusal| request::refuse(&request, &state, &refusal))
+async fn websocket(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+    let answer = open(&request, &node, false);
+    answer.unwrap_or_else(|refusal| request::refuse(&request, &node, &refusal))
 }
 
-async fn uni_websocket(request: HttpRequest, state: State) -> HttpResponse {
-    let answer = open(&request, &state, true);
-    answer.unwrap_or_else(|refusal| request::refuse(&request, &state, &refusal))
+async fn uni_websocket(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+    let answer = open(&request, &node, true);
+    answer.unwrap_or_else(|refusal| request::refuse(&request, &node, &refusal))
 }
 
 fn open(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
     unidirectional: bool,
 ) -> Result<HttpResponse, Refusal> {
-    request::check_handshake(request, state)?;
+    request::check_handshake(request, node)?;
     let shard = request::shard_of(request)?.clone();
-    request::check_client_origin(request, state)?;
+    request::check_client_origin(request, node)?;
     let query = Query::of(request);
     let offered: Vec<&str> =
         handshake::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).collect();
@@ -93,8 +96,8 @@ fn open(
         true => TransportKind::UniWebSocket,
         false => request::transport_of(request),
     };
-    let mut connect_info = request::connect_info(request, state, request.path().into(), transport)?;
-    let mut response = request::upgrade_response(request, state, &mut connect_info, named)?;
+    let mut connect_info = request::connect_info(request, node, request.path().into(), transport)?;
+    let mut response = request::upgrade_response(request, node, &mut connect_info, named)?;
     let window_bits = connect_info.window_bits.unwrap_or(0);
     let way = ClientTransport {
         encoding: encoding(binary),
@@ -102,7 +105,7 @@ fn open(
         framing: Framing::WebSocket { window_bits },
     };
     let params = CentrifugeParams::new(&connect_info, way, query.token(request));
-    let node = state.node.clone();
+    let node = node.clone();
     response
         .extensions_mut()
         .insert(HandOver::new(move |socket, read_buf| {
@@ -125,24 +128,32 @@ fn encoding(binary: bool) -> Encoding {
     }
 }
 
-async fn http_stream(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
-    posted(&request, &state, body, TransportKind::HttpStream).await
+async fn http_stream(
+    request: HttpRequest,
+    node: web::Data<Node>,
+    body: web::Payload,
+) -> HttpResponse {
+    posted(&request, &node, body, TransportKind::HttpStream).await
 }
 
-async fn uni_http_stream(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
-    posted(&request, &state, body, TransportKind::UniHttpStream).await
+async fn uni_http_stream(
+    request: HttpRequest,
+    node: web::Data<Node>,
+    body: web::Payload,
+) -> HttpResponse {
+    posted(&request, &node, body, TransportKind::UniHttpStream).await
 }
 
 async fn posted(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
     body: web::Payload,
     transport: TransportKind,
 ) -> HttpResponse {
-    if let Some(answer) = cors::preflight(request, state, &Method::POST) {
+    if let Some(answer) = cors::preflight(request, node, &Method::POST) {
         return answer;
     }
-    let commands = match read_body(request, state, body).await {
+    let commands = match read_body(request, node, body).await {
         Ok(commands) => commands,
         Err(answer) => return *answer,
     };
@@ -151,30 +162,30 @@ async fn posted(
         unidirectional: transport == TransportKind::UniHttpStream,
         framing: Framing::Line,
     };
-    stream(request, state, way, transport, commands, None)
+    stream(request, node, way, transport, commands, None)
 }
 
-async fn sse(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
-    events(&request, &state, body, TransportKind::Sse).await
+async fn sse(request: HttpRequest, node: web::Data<Node>, body: web::Payload) -> HttpResponse {
+    events(&request, &node, body, TransportKind::Sse).await
 }
 
-async fn uni_sse(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
-    events(&request, &state, body, TransportKind::UniSse).await
+async fn uni_sse(request: HttpRequest, node: web::Data<Node>, body: web::Payload) -> HttpResponse {
+    events(&request, &node, body, TransportKind::UniSse).await
 }
 
 async fn events(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
     body: web::Payload,
     transport: TransportKind,
 ) -> HttpResponse {
     let post = request.method() == Method::POST;
     let method = if post { Method::POST } else { Method::GET };
-    if let Some(answer) = cors::preflight(request, state, &method) {
+    if let Some(answer) = cors::preflight(request, node, &method) {
         return answer;
     }
     let commands = match post {
-        true => match read_body(request, state, body).await {
+        true => match read_body(request, node, body).await {
             Ok(commands) => commands,
             Err(answer) => return *answer,
         },
@@ -188,7 +199,7 @@ async fn events(
     // So that a browser says "open" before anything else comes.
     stream(
         request,
-        state,
+        node,
         way,
         transport,
         commands,
@@ -199,18 +210,18 @@ async fn events(
 /// Begins a streamed session.
 fn stream(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
     way: ClientTransport,
     transport: TransportKind,
     commands: Bytes,
     head: Option<Bytes>,
 ) -> HttpResponse {
     let begun = (|| {
-        if state.drain.refuses_sessions() {
+        if node.refuses_sessions() {
             return Err(Refusal::Draining);
         }
         let shard = request::shard_of(request)?;
-        let connect_info = request::connect_info(request, state, request.path().into(), transport)?;
+        let connect_info = request::connect_info(request, node, request.path().into(), transport)?;
         let token = Query::of(request).token(request);
         let params = CentrifugeParams::new(&connect_info, way, token).with_commands(commands);
         Ok(Session::<Centrifuge>::start_on_body(NewSession {
@@ -218,12 +229,12 @@ fn stream(
             profile: way.profile(),
             params,
             shard,
-            node: &state.node,
+            node,
         }))
     })();
     let (connection, session) = match begun {
         Ok(begun) => begun,
-        Err(refusal) => return request::refuse(request, state, &refusal),
+        Err(refusal) => return request::refuse(request, node, &refusal),
     };
     let content_type = match (way.framing, way.encoding) {
         (Framing::Event, _) => "text/event-stream",
@@ -236,39 +247,43 @@ fn stream(
         .insert_header(("X-Accel-Buffering", "no"))
         .streaming(OutboxBody::new(head, connection, session));
     plain::without_chunking(request, &mut answer);
-    cors::add_headers(request, state, answer.headers_mut());
+    cors::add_headers(request, node, answer.headers_mut());
     answer
 }
 
 /// Commands of a streamed session.
-async fn emulation(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
-    if let Some(answer) = cors::preflight(&request, &state, &Method::POST) {
+async fn emulation(
+    request: HttpRequest,
+    node: web::Data<Node>,
+    body: web::Payload,
+) -> HttpResponse {
+    if let Some(answer) = cors::preflight(&request, &node, &Method::POST) {
         return answer;
     }
-    let body = match read_body(&request, &state, body).await {
+    let body = match read_body(&request, &node, body).await {
         Ok(body) => body,
         Err(answer) => return *answer,
     };
     let text = |status: u16, text: &str| {
         let mut answer = plain::plain_text(status, text);
-        cors::add_headers(&request, &state, answer.headers_mut());
+        cors::add_headers(&request, &node, answer.headers_mut());
         answer
     };
     let emulation = match protocol::emulation(encoding(is_binary(&request)), &body) {
         Ok(emulation) => emulation,
         Err(malformed) => return text(400, &malformed.to_string()),
     };
-    if emulation.node != state.node.node_id {
+    if emulation.node != node.node_id {
         return text(
             404,
             "no such node: the stream was opened elsewhere, or this node restarted",
         );
     }
-    match state.node.emulation.find(&emulation.session) {
+    match node.emulation.find(&emulation.session) {
         Some(session) => match session.try_send(SessionMessage::Frame(emulation.data)) {
             Ok(()) => {
                 let mut answer = HttpResponse::NoContent().finish();
-                cors::add_headers(&request, &state, answer.headers_mut());
+                cors::add_headers(&request, &node, answer.headers_mut());
                 answer
             }
             Err(actix::dev::SendError::Full(_)) => text(503, "too many commands wait, try again"),
@@ -285,10 +300,10 @@ fn is_binary(request: &HttpRequest) -> bool {
 
 async fn read_body(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     body: web::Payload,
 ) -> Result<Bytes, Box<HttpResponse>> {
-    let limit = BODY_BYTES_MAX.min(state.settings.limits.message_bytes);
+    let limit = BODY_BYTES_MAX.min(node.settings.limits.message_bytes);
     let read = plain::body(
         request,
         body,
@@ -297,7 +312,7 @@ async fn read_body(
     )
     .await;
     read.map_err(|mut answer| {
-        cors::add_headers(request, state, answer.headers_mut());
+        cors::add_headers(request, node, answer.headers_mut());
         answer
     })
 }

@@ -11,14 +11,14 @@ use actix_web::{
     web,
 };
 
-use super::{AppState, request};
+use super::request;
 use bytes::Bytes;
 
 use crate::{
     close::Close,
     connection::info::TransportKind,
     metrics::{Limited, Refused},
-    node::{auth::AuthError, rate_limit::UserPermit},
+    node::{Node, auth::AuthError, rate_limit::UserPermit},
     protocol::ReplyError,
     session::{
         connect_info::ConnectInfo, handshake::Refusal, raw::endpoint::Query, stream::StreamParams,
@@ -89,9 +89,9 @@ pub fn auth_error(error: &AuthError) -> HttpResponse {
 ///
 /// # Errors
 /// 400.
-pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
-    let channels_max = state.settings.limits.subscriptions;
-    let refuse = |refusal: Refusal| Box::new(request::refuse(request, state, &refusal));
+pub fn query(request: &HttpRequest, node: &Node) -> Result<Query, Answer> {
+    let channels_max = node.settings.limits.subscriptions;
+    let refuse = |refusal: Refusal| Box::new(request::refuse(request, node, &refusal));
     let mut query = Query::parse(request.query_string(), channels_max).map_err(refuse)?;
     if let Some(id) = request
         .headers()
@@ -112,23 +112,23 @@ pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
 /// 429 or 503.
 pub fn connect_info(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     endpoint: &str,
     transport: TransportKind,
 ) -> Result<ConnectInfo, Answer> {
-    let opened = if state.drain.refuses_sessions() {
+    let opened = if node.refuses_sessions() {
         Err(Refusal::Draining)
     } else {
-        request::connect_info(request, state, Arc::from(endpoint), transport)
+        request::connect_info(request, node, Arc::from(endpoint), transport)
     };
-    opened.map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))
+    opened.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))
 }
 
 /// Takes a place among a user's sessions.
-fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
-    let entered = state.node.users.enter(user, std::time::Instant::now());
+fn user_of(node: &Node, user: &str) -> Result<UserPermit, Answer> {
+    let entered = node.users.enter(user, std::time::Instant::now());
     entered.ok_or_else(|| {
-        state.metrics.limited(Limited::SessionsPerUser);
+        node.metrics.limited(Limited::SessionsPerUser);
         Box::new(plain_text(429, "too many sessions of this user"))
     })
 }
@@ -140,13 +140,12 @@ fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
 /// where there is no room.
 pub async fn prepare(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     query: &Query,
     endpoint: &str,
     transport: TransportKind,
 ) -> Result<StreamParams, Answer> {
-    let connect_info = connect_info(request, state, endpoint, transport)?;
-    let node = &state.node;
+    let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let identity = node
         .identify(token.as_deref(), None, &[])
@@ -158,10 +157,10 @@ pub async fn prepare(
     for channel in query
         .channels
         .iter()
-        .filter(|_| state.settings.channels.configured)
+        .filter(|_| node.settings.channels.configured)
     {
         if node.rules(channel) == Err(ReplyError::UNKNOWN_CHANNEL) {
-            state.metrics.refuse(Refused::Channel);
+            node.metrics.refuse(Refused::Channel);
             return Err(Box::new(plain_text(
                 404,
                 &format!("unknown channel: {channel}"),
@@ -169,7 +168,7 @@ pub async fn prepare(
         }
     }
     let hook_context = connect_info.hook_context("json", "json");
-    let channels = request::channels(state, &identity, &hook_context, query, true)
+    let channels = request::channels(node, &identity, &hook_context, query, true)
         .await
         .map_err(|close| Box::new(close_response(&close)))?;
     if channels.is_empty() {
@@ -177,7 +176,7 @@ pub async fn prepare(
         return Err(Box::new(plain_text(400, text)));
     }
     Ok(StreamParams {
-        permit: user_of(state, &identity.user)?,
+        permit: user_of(node, &identity.user)?,
         connect_info,
         identity,
         channels,

@@ -8,7 +8,6 @@ use actix_web::{
 };
 use actix_web_actors::ws;
 
-use super::{AppState, peer_ip};
 use crate::{
     close::Close,
     codec::deflate,
@@ -16,7 +15,7 @@ use crate::{
     connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
     hooks::HookContext,
     id::SessionId,
-    node::{Action, Permission, auth::Identity, recovery::Since},
+    node::{Action, Node, Permission, auth::Identity, recovery::Since},
     protocol::ReplyError,
     registry::ChannelName,
     session::{
@@ -29,20 +28,25 @@ use crate::{
     transport::{address, handover::Upgradable},
 };
 
+/// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped into IPv6 is shown as
+/// IPv4.
+pub fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
 /// The client's address, as trusted proxies tell it.
-pub fn address_of(request: &HttpRequest, state: &AppState) -> Option<IpAddr> {
-    let proxies = &state.settings.trusted_proxies;
+pub fn address_of(request: &HttpRequest, node: &Node) -> Option<IpAddr> {
+    let proxies = &node.settings.trusted_proxies;
     address::resolve(peer_ip(request), request.headers(), proxies)
 }
 
 /// Answers a request that may not come in, counts it and says why in the log.
-pub fn refuse(request: &HttpRequest, state: &AppState, refusal: &Refusal) -> HttpResponse {
-    state.metrics.refuse(refusal.counted_as());
+pub fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResponse {
+    node.metrics.refuse(refusal.counted_as());
     // The path, not the query: a token may stand there.
     log::info!(
         "request refused address={} path={} status={} reason={refusal}",
-        address_of(request, state)
-            .map_or_else(|| "unix".to_string(), |address| address.to_string()),
+        address_of(request, node).map_or_else(|| "unix".to_string(), |address| address.to_string()),
         request.path(),
         refusal.status().as_u16(),
     );
@@ -50,13 +54,13 @@ pub fn refuse(request: &HttpRequest, state: &AppState, refusal: &Refusal) -> Htt
 }
 
 /// Checks that a request is a WebSocket handshake whose socket can be handed over.
-pub fn check_handshake(request: &HttpRequest, state: &AppState) -> Result<(), Refusal> {
+pub fn check_handshake(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
     handshake::check(request.method(), request.version(), request.headers())?;
     // Without the mark, nobody would take the socket over.
     if request.extensions().get::<Upgradable>().is_none() {
         return Err(Refusal::NotWebSocket("Upgrade"));
     }
-    if state.drain.refuses_sessions() {
+    if node.refuses_sessions() {
         return Err(Refusal::Draining);
     }
     Ok(())
@@ -69,12 +73,12 @@ pub fn shard_of(request: &HttpRequest) -> Result<&Rc<Shard>, Refusal> {
 }
 
 /// `client.origins`: whether a page may use what is not a raw endpoint.
-pub fn check_client_origin(request: &HttpRequest, state: &AppState) -> Result<(), Refusal> {
+pub fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
     let headers = request.headers();
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
     };
-    if let Some(allowed) = &state.settings.client.origins {
+    if let Some(allowed) = &node.settings.client.origins {
         return handshake::check_origin(headers, Some(allowed));
     }
     let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
@@ -102,13 +106,13 @@ pub fn check_client_origin(request: &HttpRequest, state: &AppState) -> Result<()
 /// What is settled about a session before it begins. Takes its place under the limits.
 pub fn connect_info(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     endpoint: Arc<str>,
     transport: TransportKind,
 ) -> Result<ConnectInfo, Refusal> {
     let headers = request.headers();
-    let address = address_of(request, state);
-    let permit = state.admission.admit(address)?;
+    let address = address_of(request, node);
+    let permit = node.admission.admit(address)?;
     Ok(ConnectInfo {
         id: SessionId::random(),
         address,
@@ -119,7 +123,7 @@ pub fn connect_info(
             .map(|value| cut(&String::from_utf8_lossy(value.as_bytes()), TEXT_BYTES_MAX).into()),
         transport,
         window_bits: None,
-        headers: state.node.passed_headers(headers),
+        headers: node.passed_headers(headers),
         permit,
     })
 }
@@ -135,7 +139,7 @@ pub fn transport_of(request: &HttpRequest) -> TransportKind {
 /// The 101, with what was agreed; notes it in the opening. `named` is the subprotocol.
 pub fn upgrade_response(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     connect_info: &mut ConnectInfo,
     named: Option<&str>,
 ) -> Result<HttpResponse, Refusal> {
@@ -143,7 +147,7 @@ pub fn upgrade_response(
         .headers()
         .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
         .filter_map(|value| value.to_str().ok());
-    let agreed = state
+    let agreed = node
         .settings
         .deflate
         .enabled
@@ -204,17 +208,16 @@ pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
 /// # Errors
 /// The first channel that it may not have, as the close that says so.
 pub async fn channels(
-    state: &AppState,
+    node: &Node,
     identity: &Identity,
     hook_context: &HookContext,
     query: &Query,
     positions: bool,
 ) -> Result<Vec<(ChannelName, ChannelRequest)>, Close> {
-    let node = &state.node;
     let mut granted: Vec<(ChannelName, ChannelRequest)> = Vec::new();
     for (index, channel) in query.channels.iter().enumerate() {
         let since = query.since(index);
-        if !state.settings.channels.configured {
+        if !node.settings.channels.configured {
             granted.push((
                 channel.clone(),
                 ChannelRequest {
@@ -230,7 +233,7 @@ pub async fn channels(
             Close::PERMISSION_DENIED.with_reason(cut(&reason, 120).to_string())
         };
         let rules = node.rules(channel).map_err(|error| denied(&error))?;
-        let grant = may_subscribe(state, identity, hook_context, channel, rules).await?;
+        let grant = may_subscribe(node, identity, hook_context, channel, rules).await?;
         if let Some(expire_at) = grant {
             let mut resume = ChannelRequest::under(rules, since, positions);
             // As a subscriber, which it is about to be. Where the backend decides about each publication, only the client protocol
@@ -240,7 +243,7 @@ pub async fn channels(
             resume.expire_at = expire_at;
             granted.push((channel.clone(), resume));
         } else {
-            state.metrics.refuse(crate::metrics::Refused::Channel);
+            node.metrics.refuse(crate::metrics::Refused::Channel);
             return Err(denied(&ReplyError::PERMISSION_DENIED));
         }
     }
@@ -261,14 +264,14 @@ pub async fn channels(
                 since => since,
             };
             let resume = match node.rules(&channel) {
-                Ok(rules) if state.settings.channels.configured => {
+                Ok(rules) if node.settings.channels.configured => {
                     let mut resume = ChannelRequest::under(rules, since, positions);
                     resume.publishes = Permission::Granted
                         == node.permission(Action::Publish, &channel, rules, identity, true);
                     resume.expire_at = given.expire_at;
                     resume
                 }
-                Err(error) if state.settings.channels.configured => {
+                Err(error) if node.settings.channels.configured => {
                     log::warn!("a token or the backend names {channel}: {error}; it is left out");
                     continue;
                 }
@@ -286,24 +289,20 @@ pub async fn channels(
 
 /// Whether a client may subscribe, and until when.
 async fn may_subscribe(
-    state: &AppState,
+    node: &Node,
     identity: &Identity,
     hook_context: &HookContext,
     channel: &str,
     rules: &Namespace,
 ) -> Result<Option<Option<u64>>, Close> {
-    match state
-        .node
-        .permission(Action::Subscribe, channel, rules, identity, false)
-    {
+    match node.permission(Action::Subscribe, channel, rules, identity, false) {
         Permission::Granted => Ok(Some(None)),
         Permission::Denied => Ok(None),
         Permission::AskHook => {
             let mut hook_context = hook_context.clone();
             hook_context.user.clone_from(&identity.user);
             hook_context.meta = identity.meta.clone();
-            let answer = state
-                .node
+            let answer = node
                 .hooks
                 .subscribe(&hook_context, channel, "", bytes::Bytes::new())
                 .await;

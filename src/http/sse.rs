@@ -6,17 +6,19 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
+    web,
 };
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use super::{AppState, State, cors, plain, request};
+use super::{cors, plain, request};
 use crate::{
     close::Ending,
     codec::Opcode,
@@ -25,6 +27,7 @@ use crate::{
         outbox::{Frame, FrameKind},
     },
     id::StreamPosition,
+    node::Node,
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
     session::stream::{
@@ -41,9 +44,9 @@ const RETRY_MS: f64 = 2000.0;
 const RETRY_SPREAD_MS: f64 = 2000.0;
 
 /// Answers a request for a stream.
-pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
+pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let work = async {
-        match begin(&request, &state).await {
+        match begin(&request, &node).await {
             Ok(events) => {
                 let mut answer = HttpResponse::Ok()
                     .content_type("text/event-stream")
@@ -56,22 +59,22 @@ pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
             Err(answer) => *answer,
         }
     };
-    cors::with_cors(&request, &state, &Method::GET, work).await
+    cors::with_cors(&request, &node, &Method::GET, work).await
 }
 
-async fn begin(request: &HttpRequest, state: &AppState) -> Result<Events, plain::Answer> {
-    let query = plain::query(request, state)?;
+async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain::Answer> {
+    let query = plain::query(request, node)?;
     let kind = TransportKind::PlainSse;
-    let connect_info = plain::prepare(request, state, &query, "/sse", kind).await?;
+    let connect_info = plain::prepare(request, node, &query, "/sse", kind).await?;
     let shard = request::shard_of(request)
-        .map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))?;
+        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
     let channels: Vec<ChannelName> = connect_info
         .channels
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
     let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
-    let mut attached = stream::start(connect_info, shard, &state.node);
+    let mut attached = stream::start(connect_info, shard, node);
     let past = attached.recovered().await;
     let past = past.map_err(|_| {
         Box::new(plain::plain_text(

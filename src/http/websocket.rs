@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{HttpRequest, HttpResponse, web};
 
-use super::{State, request};
+use super::request;
 use crate::{
     close::Close,
     connection::ConnectionProfile,
-    node::auth::Identity,
+    node::{Node, auth::Identity},
     registry::ChannelName,
     session::{
         NewSession, Session,
@@ -24,15 +24,15 @@ use crate::{
 };
 
 /// Answers a request for a raw endpoint.
-pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
-    match accept(&request, &state).await {
+pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+    match accept(&request, &node).await {
         Ok(response) => response,
-        Err(refusal) => request::refuse(&request, &state, &refusal),
+        Err(refusal) => request::refuse(&request, &node, &refusal),
     }
 }
 
-async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Refusal> {
-    request::check_handshake(request, state)?;
+async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpResponse, Refusal> {
+    request::check_handshake(request, node)?;
     // Registered with the resource by `configure`.
     let endpoint = request
         .app_data::<Arc<Endpoint>>()
@@ -40,17 +40,17 @@ async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Re
     let shard = request::shard_of(request)?.clone();
     let headers = request.headers();
     handshake::check_origin(headers, endpoint.settings.origins.as_deref())?;
-    let query = Query::parse(request.query_string(), state.settings.limits.subscriptions)?;
+    let query = Query::parse(request.query_string(), node.settings.limits.subscriptions)?;
     let transport = request::transport_of(request);
-    let mut connect_info = request::connect_info(request, state, endpoint.path.clone(), transport)?;
+    let mut connect_info = request::connect_info(request, node, endpoint.path.clone(), transport)?;
     let (token, by_subprotocol) = request::token_of(headers, &query);
     let named = if by_subprotocol {
         Some("fanfare")
     } else {
         handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
     };
-    let mut response = request::upgrade_response(request, state, &mut connect_info, named)?;
-    let authorize = authorize(state, &connect_info, endpoint, token.as_deref(), &query).await;
+    let mut response = request::upgrade_response(request, node, &mut connect_info, named)?;
+    let authorize = authorize(node, &connect_info, endpoint, token.as_deref(), &query).await;
     let (identity, channels) = match authorize {
         Ok((identity, channels)) => (Ok(identity), channels),
         Err(close) => (Err(close), Vec::new()),
@@ -64,7 +64,7 @@ async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Re
     };
     let window_bits = connect_info.window_bits;
     let profile = ConnectionProfile::raw(window_bits, query.envelope, query.heartbeat);
-    let node = state.node.clone();
+    let node = node.clone().into_inner();
     response
         .extensions_mut()
         .insert(HandOver::new(move |socket, read_buf| {
@@ -82,7 +82,7 @@ async fn accept(request: &HttpRequest, state: &State) -> Result<HttpResponse, Re
 
 /// Who it is and what it gets.
 pub(super) async fn authorize(
-    state: &State,
+    node: &Node,
     connect_info: &ConnectInfo,
     endpoint: &Endpoint,
     token: Option<&str>,
@@ -91,20 +91,16 @@ pub(super) async fn authorize(
     let hook_context = connect_info.hook_context("json", "json");
     let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
     let hook = endpoint.settings.connect_hook.then_some(&hook_context);
-    let identity = state
-        .node
-        .identify(token, hook, &asked)
-        .await
-        .map_err(|error| {
-            log::info!("session {} is turned away: {error:?}", connect_info.id);
-            error.close()
-        })?;
+    let identity = node.identify(token, hook, &asked).await.map_err(|error| {
+        log::info!("session {} is turned away: {error:?}", connect_info.id);
+        error.close()
+    })?;
     let mut channels =
-        request::channels(state, &identity, &hook_context, query, query.envelope).await?;
+        request::channels(node, &identity, &hook_context, query, query.envelope).await?;
     for name in endpoint.channels() {
         if channels.iter().all(|(channel, _)| channel != name) {
-            let resume = match state.node.rules(name) {
-                Ok(rules) if state.settings.channels.configured => {
+            let resume = match node.rules(name) {
+                Ok(rules) if node.settings.channels.configured => {
                     ChannelRequest::under(rules, crate::node::recovery::Since::Now, query.envelope)
                 }
                 _ => ChannelRequest {

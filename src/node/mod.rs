@@ -1,20 +1,28 @@
-//! The hub: what sessions and routes share, and the rules that hold for everyone who publishes, subscribes or asks.
+//! The node: what sessions and routes share, and the rules that hold for everyone who publishes, subscribes or asks.
 //!
 //! Made once a process, owned by an `Arc`. It holds no session: who is connected stands with the shards and the `Server`
-//! actor. Its own bounds: one entry a user with a session and a few thousand of users who only
-//! send (`users`), one an emulated session (`emulation`).
+//! actor. Its own bounds: one entry a user with a session and a few thousand of users who only send (`users`), one an
+//! emulated session (`emulation`).
 
 pub mod auth;
 pub mod emulation;
+pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
+mod sessions;
 
 use std::sync::Arc;
 
 use actix::Addr;
 
-use self::{auth::Identity, emulation::EmulationRegistry, rate_limit::Users};
+use self::{
+    auth::Identity,
+    emulation::EmulationRegistry,
+    phase::{Phase, PhaseCell},
+    rate_limit::Users,
+};
 use crate::{
+    admission::Admission,
     broker::{BoxFuture, Broker, HistoryOptions, PublishError, PublishRequest, PublishResult},
     config::{Namespace, Settings, check_channel_name},
     hooks::{EventSink, HookClient},
@@ -22,35 +30,53 @@ use crate::{
     protocol::ReplyError,
     publication::{Payload, Target},
     registry::ChannelName,
-    server::Server,
-    shard::{Selector, SendCommand, ServerCommand, Shards},
+    server::{Server, SessionCounts},
+    shard::Shards,
     token::Tokens,
 };
 
 /// What everyone shares.
 pub struct Node {
     /// The settings, as they were read at the start.
-    pub settings: Arc<Settings>,
-    /// Counts.
-    pub metrics: Arc<Metrics>,
+    pub(crate) settings: Arc<Settings>,
+    /// The limits on sessions.
+    pub(crate) admission: Arc<Admission>,
+    /// Counts of sessions.
+    pub(crate) counts: Arc<SessionCounts>,
+    /// Counts of everything else.
+    pub(crate) metrics: Arc<Metrics>,
     /// The shards.
-    pub shards: Arc<Shards>,
+    pub(crate) shards: Arc<Shards>,
     /// The broker.
-    pub broker: Arc<dyn Broker>,
+    pub(crate) broker: Arc<dyn Broker>,
     /// The `Server` actor.
-    pub server: Addr<Server>,
+    pub(crate) server: Addr<Server>,
     /// Keys and what they revoked.
-    pub tokens: Arc<Tokens>,
+    pub(crate) tokens: Tokens,
     /// The backend.
-    pub hooks: Arc<HookClient>,
+    pub(crate) hooks: Arc<HookClient>,
     /// What the backend is told of sessions and channels.
-    pub events: Option<EventSink>,
+    pub(crate) events: Option<EventSink>,
     /// Sessions and rates of users.
-    pub users: Arc<Users>,
+    pub(crate) users: Arc<Users>,
     /// Sessions whose commands come by requests of their own.
-    pub emulation: EmulationRegistry,
+    pub(crate) emulation: EmulationRegistry,
     /// Names this node to clients; random, so that it tells nothing.
-    pub node_id: String,
+    pub(crate) node_id: String,
+    phase: PhaseCell,
+}
+
+/// What a node is made of: everything that is started before it.
+pub(crate) struct NodeParts {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counts: Arc<SessionCounts>,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) server: Addr<Server>,
+    pub(crate) tokens: Tokens,
+    pub(crate) hooks: Arc<HookClient>,
+    pub(crate) events: Option<EventSink>,
 }
 
 /// What someone wants to do in a channel.
@@ -78,6 +104,45 @@ pub enum Permission {
 }
 
 impl Node {
+    /// A running node that nobody is connected to.
+    pub(crate) fn new(parts: NodeParts) -> Arc<Self> {
+        let limits = &parts.settings.limits;
+        Arc::new(Self {
+            admission: Admission::new(limits.sessions, limits.sessions_per_address),
+            users: Users::new(
+                limits.sessions_per_user,
+                limits.messages_per_second_per_user,
+            ),
+            emulation: EmulationRegistry::default(),
+            node_id: uuid::Uuid::new_v4().to_string(),
+            phase: PhaseCell::default(),
+            settings: parts.settings,
+            counts: parts.counts,
+            metrics: parts.metrics,
+            shards: parts.shards,
+            broker: parts.broker,
+            server: parts.server,
+            tokens: parts.tokens,
+            hooks: parts.hooks,
+            events: parts.events,
+        })
+    }
+
+    /// Where the node is between running and gone.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Goes on to a later phase.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.advance(phase);
+    }
+
+    /// Whether new sessions are refused, since the node goes away.
+    pub(crate) fn refuses_sessions(&self) -> bool {
+        self.phase() >= Phase::Closed
+    }
+
     /// The rules of a channel.
     ///
     /// # Errors
@@ -174,26 +239,6 @@ impl Node {
     /// Publishes.
     pub fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult> {
         self.broker.publish(draft)
-    }
-
-    /// Gives an order to sessions; answers how many there were.
-    pub async fn send_command(&self, selector: Selector, command: ServerCommand) -> usize {
-        let command = Arc::new(command);
-        // All hear it before any answers: who comes back at once, on another shard, is not told again.
-        let shards = self.shards.all();
-        let tells = shards.iter().map(|shard| {
-            let send_command = SendCommand {
-                selector: selector.clone(),
-                command: command.clone(),
-            };
-            shard.addr().send(send_command)
-        });
-        let tells: Vec<_> = tells.collect();
-        let mut told = 0;
-        for send_command in tells {
-            told += send_command.await.unwrap_or(0);
-        }
-        told
     }
 }
 

@@ -159,7 +159,7 @@ fn given(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// From this machine, by no proxy. A unix socket is of this machine.
 fn is_local(request: &HttpRequest) -> bool {
-    let from_here = super::super::peer_ip(request).is_some_and(|peer| peer.is_loopback());
+    let from_here = crate::http::request::peer_ip(request).is_some_and(|peer| peer.is_loopback());
     from_here
         && !request
             .headers()

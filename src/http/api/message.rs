@@ -75,7 +75,6 @@ impl Message {
         rules: &Namespace,
     ) -> PublishRequest {
         let mut draft = call
-            .state
             .node
             .publish_request(channel, rules, self.payload.clone());
         if !self.keep {
@@ -100,11 +99,11 @@ async fn publish_draft(
     call: &ApiCall<'_>,
     draft: PublishRequest,
 ) -> Result<PublishResult, ReplyError> {
-    if !call.state.api.may_publish(call.key) {
-        call.state.metrics.limited(Limited::ApiPublishes);
+    if !call.http.api.may_publish(call.key) {
+        call.node.metrics.limited(Limited::ApiPublishes);
         return Err(ReplyError::TOO_MANY_REQUESTS);
     }
-    Ok(call.state.node.publish(draft).await?)
+    Ok(call.node.publish(draft).await?)
 }
 
 /// Where a publication stands; nothing without history.
@@ -208,7 +207,7 @@ pub(super) async fn publish_raw(
         ));
     }
     let (channel, rules) = call.channel(channel)?;
-    let mut draft = call.state.node.publish_request(&channel, rules, payload);
+    let mut draft = call.node.publish_request(&channel, rules, payload);
     draft.idempotency_key = key.map(Into::into);
     let published = publish_draft(call, draft).await?;
     let receipt = PublishResponse {

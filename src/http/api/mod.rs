@@ -7,9 +7,9 @@
 mod answer;
 mod channels;
 mod form;
+mod info;
 mod keys;
 mod message;
-mod node;
 mod openapi;
 mod raw_publish;
 mod request;
@@ -28,9 +28,12 @@ use self::{
     keys::KeyId,
     table::{Batch, Call, METHODS},
 };
-use super::{AppState, State};
+use super::HttpState;
 use crate::{
-    config::Namespace, config::check_channel_name, protocol::ReplyError, registry::ChannelName,
+    config::{Namespace, check_channel_name},
+    node::Node,
+    protocol::ReplyError,
+    registry::ChannelName,
 };
 
 /// How long a body may take to come.
@@ -60,16 +63,17 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
 
 /// Whose call it is.
 struct ApiCall<'a> {
-    state: &'a AppState,
+    node: &'a Node,
+    http: &'a HttpState,
     key: KeyId,
 }
 
 impl ApiCall<'_> {
     /// A channel and its rules. Before channels are configured there are no namespaces to be unknown.
     fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
-        let channels = &self.state.settings.channels;
+        let channels = &self.node.settings.channels;
         let rules = if channels.configured || name.starts_with('$') {
-            self.state.node.rules(name)?
+            self.node.rules(name)?
         } else {
             check_channel_name(name).map_err(|why| bad_request(format!("bad request: {why}")))?;
             &channels.default
@@ -92,15 +96,16 @@ async fn only_post() -> HttpResponse {
 /// Answers `POST /api/<method>`.
 async fn call(
     request: HttpRequest,
-    state: State,
+    node: web::Data<Node>,
+    http: web::Data<HttpState>,
     method: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let key = match state.api.admit(&request) {
+    let key = match http.api.admit(&request) {
         Ok(key) => key,
         Err(denied) => return answer::denied(denied),
     };
-    let body = match read_body(&request, &state, payload).await {
+    let body = match read_body(&request, &node, payload).await {
         Ok(body) => body,
         Err(response) => return *response,
     };
@@ -112,7 +117,11 @@ async fn call(
     if !body.starts_with(b"{") {
         return no_object(body);
     }
-    let call = ApiCall { state: &state, key };
+    let call = ApiCall {
+        node: &node,
+        http: &http,
+        key,
+    };
     if *method == "batch" {
         return match serde_json::from_slice(body) {
             // Centrifugo's batch has no `result` around its replies.
@@ -153,10 +162,10 @@ async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
 /// The body of a request that may come in; or the answer to give instead: 413, 408 or 400.
 async fn read_body(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     payload: web::Payload,
 ) -> Result<Bytes, Box<HttpResponse>> {
-    let bytes_max = state.settings.api.body_bytes;
+    let bytes_max = node.settings.api.body_bytes;
     let refuse = |status, why: String| Err(Box::new(answer::with_status(status, bad_request(why))));
     let too_large = || {
         let why = format!("the body has more than {bytes_max} bytes (api.body_bytes)");

@@ -66,7 +66,7 @@ async fn send_command(
     command: ServerCommand,
 ) -> Answer {
     if let Some(selector) = selector {
-        call.state.node.send_command(selector, command).await;
+        call.node.send_command(selector, command).await;
     }
     Ok(DONE.to_string())
 }
@@ -74,7 +74,7 @@ async fn send_command(
 /// `subscribe`.
 pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answer {
     let selector = selector(
-        &call.state.node.emulation,
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
@@ -105,7 +105,7 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
 /// `unsubscribe`.
 pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> Answer {
     let selector = selector(
-        &call.state.node.emulation,
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
@@ -125,7 +125,7 @@ pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> 
 /// `disconnect`.
 pub(super) async fn disconnect(call: &ApiCall<'_>, request: r::Disconnect) -> Answer {
     let mut selector = selector(
-        &call.state.node.emulation,
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
@@ -168,7 +168,7 @@ pub(super) fn force_disconnect() -> Close {
 /// `refresh`.
 pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
     let selector = selector(
-        &call.state.node.emulation,
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,

@@ -87,8 +87,8 @@ methods! {
     history History(r::History) => channels::history;
     history_remove HistoryRemove(r::InChannel) => channels::history_remove;
     channels Channels(r::Channels) => channels::channels;
-    info Info(r::Info) => super::node::info;
-    connections Connections(r::Connections) => super::node::connections;
+    info Info(r::Info) => super::info::info;
+    connections Connections(r::Connections) => super::info::connections;
     block_user BlockUser(r::BlockUser) => users::block_user;
     unblock_user UnblockUser(r::UnblockUser) => users::unblock_user;
     revoke_token RevokeToken(r::RevokeToken) => users::revoke_token;

@@ -44,7 +44,7 @@ fn of_user(user: &str) -> Selector {
 /// `block_user`: no session of the user's from now on, and those that are there end with 3503.
 pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Answer {
     named(&request.user, "user")?;
-    let node = &call.state.node;
+    let node = &call.node;
     let until = form::moment(request.expire_at);
     let blocked = node.tokens.revocations().block_user(&request.user, until);
     blocked.map_err(refused)?;
@@ -59,11 +59,7 @@ pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Ans
 /// `unblock_user`.
 pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) -> Answer {
     named(&request.user, "user")?;
-    call.state
-        .node
-        .tokens
-        .revocations()
-        .unblock_user(&request.user);
+    call.node.tokens.revocations().unblock_user(&request.user);
     Ok(DONE.to_string())
 }
 
@@ -72,7 +68,6 @@ pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) ->
     named(&request.uid, "uid")?;
     let until = form::moment(request.expire_at);
     let revoked = call
-        .state
         .node
         .tokens
         .revocations()
@@ -97,7 +92,7 @@ pub(super) async fn invalidate_user_tokens(
         .unwrap_or_default()
         .as_secs();
     let issued_before = form::moment(request.issued_before).unwrap_or(now);
-    let node = &call.state.node;
+    let node = &call.node;
     let invalidated = node.tokens.revocations().invalidate_user_tokens(
         &request.user,
         issued_before,

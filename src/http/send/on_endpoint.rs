@@ -10,15 +10,15 @@ use crate::{
     broker::PublishError,
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
-    http::{State, plain, request, websocket},
-    node::auth::Identity,
+    http::{plain, request, websocket},
+    node::{Node, auth::Identity},
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
         connect_info::ConnectInfo,
         handshake,
         raw::{
-            endpoint::Query,
+            endpoint::{Endpoint, Query},
             message::{
                 answer_messages, audience_of, fill_message, publish_patiently, relay_requests,
             },
@@ -26,33 +26,28 @@ use crate::{
     },
 };
 
-/// Does what a message on the endpoint at `path` would do.
+/// Does what a message on an endpoint would do.
 ///
 /// # Errors
 /// The refusal.
 pub async fn message(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
+    endpoint: &Endpoint,
     query: &Query,
-    path: &str,
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let endpoint = state
-        .endpoints
-        .iter()
-        .find(|endpoint| *endpoint.path == *path);
-    let endpoint = endpoint
-        .ok_or_else(|| Box::new(plain::plain_text(404, "no raw endpoint has this path")))?;
+    let path = &*endpoint.path;
     let allowed = endpoint.settings.origins.as_deref();
     handshake::check_origin(request.headers(), allowed)
-        .map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))?;
-    let connect_info = plain::connect_info(request, state, path, TransportKind::Send)?;
+        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let connect_info = plain::connect_info(request, node, path, TransportKind::Send)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let authorized =
-        websocket::authorize(state, &connect_info, endpoint, token.as_deref(), query).await;
+        websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
     let (identity, channels) =
         authorized.map_err(|close| Box::new(plain::close_response(&close)))?;
-    charge(state, &identity)?;
+    charge(node, &identity)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
         OnMessage::Echo => Ok(reply(&payload)),
@@ -63,16 +58,16 @@ pub async fn message(
                 Payload::Binary(_) => Payload::Binary(filled.into()),
             }))
         }
-        OnMessage::Relay { .. } => relay(state, &audience_of(endpoint, &channels), &payload).await,
+        OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
         OnMessage::Hook { on_failure } => {
-            ask_backend(state, &connect_info, &identity, path, payload, on_failure).await
+            ask_backend(node, &connect_info, &identity, path, payload, on_failure).await
         }
     }
 }
 
 /// Everyone hears it: there is no session of the sender's to leave out.
 async fn relay(
-    state: &State,
+    node: &Arc<Node>,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
 ) -> Result<HttpResponse, plain::Answer> {
@@ -82,8 +77,8 @@ async fn relay(
             "permission denied: publish",
         )));
     }
-    let requests = relay_requests(&state.node, audience, payload, None);
-    match publish_patiently(state.node.clone(), requests).await {
+    let requests = relay_requests(node, audience, payload, None);
+    match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
         Err(PublishError::Busy) => Err(Box::new(plain::plain_text(
             503,
@@ -93,7 +88,7 @@ async fn relay(
 }
 
 async fn ask_backend(
-    state: &State,
+    node: &Node,
     connect_info: &ConnectInfo,
     identity: &Identity,
     path: &str,
@@ -103,7 +98,7 @@ async fn ask_backend(
     let mut hook_context = connect_info.hook_context("json", "json");
     hook_context.user.clone_from(&identity.user);
     hook_context.meta = identity.meta.clone();
-    let answer = state.node.hooks.message(&hook_context, path, payload).await;
+    let answer = node.hooks.message(&hook_context, path, payload).await;
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
         Err(close) if close.code == 1011 => Err(Box::new(plain::plain_text(502, &close.reason))),

@@ -10,9 +10,9 @@ use crate::{
     broker::{PublishRequest, PublishResult, Version},
     connection::info::TransportKind,
     hooks::PublishAnswer,
-    http::{State, plain},
+    http::plain,
     node::{
-        Action, Permission,
+        Action, Node, Permission,
         auth::{AuthError, Identity},
     },
     protocol::{ClientInfo, ReplyError},
@@ -30,24 +30,24 @@ const KEY_BYTES_MAX: usize = 256;
 /// The refusal.
 pub async fn publish(
     request: &HttpRequest,
-    state: &State,
+    node: &Node,
     query: &Query,
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let connect_info = plain::connect_info(request, state, "/send", TransportKind::Send)?;
+    let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
     let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
-    let identity = state.node.identify(token.as_deref(), None, &[]).await;
+    let identity = node.identify(token.as_deref(), None, &[]).await;
     let identity = identity.map_err(|error| Box::new(plain::auth_error(&error)))?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
     }
-    charge(state, &identity)?;
+    charge(node, &identity)?;
     let key = key(request, &identity)?;
     let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {
         let mut publish_request =
-            publish_request(state, &connect_info, &identity, channel, &payload).await?;
+            publish_request(node, &connect_info, &identity, channel, &payload).await?;
         if publish_request.idempotency_key.is_none() {
             publish_request.idempotency_key.clone_from(&key);
         }
@@ -55,7 +55,7 @@ pub async fn publish(
     }
     let mut published = Vec::with_capacity(requests.len());
     for publish_request in requests {
-        let done = state.node.publish(publish_request).await;
+        let done = node.publish(publish_request).await;
         published.push(
             done.map_err(|_| Box::new(plain::plain_text(503, "there is no room, try again")))?,
         );
@@ -81,13 +81,12 @@ fn key(request: &HttpRequest, identity: &Identity) -> Result<Option<Box<str>>, p
 
 /// The publication for one channel, if the sender may.
 async fn publish_request(
-    state: &State,
+    node: &Node,
     connect_info: &ConnectInfo,
     identity: &Identity,
     channel: &ChannelName,
     payload: &Payload,
 ) -> Result<PublishRequest, plain::Answer> {
-    let node = &state.node;
     let refused = |error: &ReplyError| {
         let status = if *error == ReplyError::UNKNOWN_CHANNEL {
             404

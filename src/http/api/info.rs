@@ -2,7 +2,7 @@
 //!
 //! Bound: a page lists [`PAGE_MAX`] connections at most; a filter by channel looks at every session of the node, a page at a time.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
@@ -12,12 +12,8 @@ use super::{
     request as r,
 };
 use crate::{
-    connection::info::SessionInfo,
-    id::SessionId,
-    protocol::ReplyError,
-    registry::ChannelName,
-    server::{Filter, ListSessions},
-    shard::{ChannelsOf, CountMembers, MembersOf},
+    connection::info::SessionInfo, id::SessionId, protocol::ReplyError, registry::ChannelName,
+    server::Filter,
 };
 
 /// Connections of a page, unless asked otherwise.
@@ -26,7 +22,7 @@ const PAGE_DEFAULT: u64 = 100;
 const PAGE_MAX: u64 = 1000;
 
 #[derive(Serialize)]
-struct Node<'a> {
+struct NodeInfo<'a> {
     uid: &'a str,
     name: &'a str,
     version: &'static str,
@@ -50,21 +46,18 @@ struct Process {
 
 /// `info`.
 pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
-    let state = call.state;
-    let mut num_subs = 0;
-    for shard in state.shards.all() {
-        num_subs += shard.addr().send(CountMembers).await.unwrap_or(0);
-    }
-    let node = Node {
-        uid: &state.node.node_id,
-        name: &state.settings.node,
+    let node = call.node;
+    let uptime = call.http.uptime();
+    let node = NodeInfo {
+        uid: &node.node_id,
+        name: &node.settings.node,
         version: env!("CARGO_PKG_VERSION"),
-        num_clients: state.counts.read().0,
-        num_users: state.node.users.count(),
-        num_channels: state.broker.channels(),
-        num_subs,
-        uptime: state.started.elapsed().as_secs(),
-        process: process(state.started.elapsed().as_secs_f64()),
+        num_clients: node.counts.read().0,
+        num_users: node.users.count(),
+        num_channels: node.broker.channels(),
+        num_subs: node.count_memberships().await,
+        uptime: uptime.as_secs(),
+        process: process(uptime.as_secs_f64()),
     };
     answer::result(&BTreeMap::from([("nodes", [node])]))
 }
@@ -135,7 +128,7 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
     };
     let members = match request.channel.as_str() {
         "" => None,
-        channel => Some(members(call, &call.channel(channel)?.0).await),
+        channel => Some(call.node.members(&call.channel(channel)?.0).await),
     };
     let limit = match request.limit {
         0 => PAGE_DEFAULT,
@@ -150,8 +143,8 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
     };
     let mut found = Vec::new();
     let next = loop {
-        let page = call.state.server.send(ListSessions(filter.clone())).await;
-        let page = page.map_err(|_| ReplyError::INTERNAL)?;
+        let page = call.node.list_sessions(filter.clone()).await;
+        let page = page.ok_or(ReplyError::INTERNAL)?;
         let wanted = |info: &SessionInfo| members.as_ref().is_none_or(|ids| ids.contains(&info.id));
         found.extend(page.sessions.into_iter().filter(|info| wanted(info)));
         // What is still missing is all that the next page may hold, so that none is looked at and not shown.
@@ -162,7 +155,7 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
         }
     };
     let ids: Vec<SessionId> = found.iter().map(|info| info.id).collect();
-    let mut channels = channels_of(call, &ids).await;
+    let mut channels = call.node.channels_of(&ids).await;
     let connections = found.iter().map(|info| {
         let channels = channels.remove(&info.id).unwrap_or_default();
         (info.id.to_string(), connection(info, &channels))
@@ -187,28 +180,4 @@ fn connection(info: &SessionInfo, channels: &[ChannelName]) -> Connection {
                 .collect(),
         },
     }
-}
-
-async fn members(call: &ApiCall<'_>, channel: &ChannelName) -> HashSet<SessionId> {
-    let mut members = HashSet::new();
-    for shard in call.state.shards.all() {
-        let here = shard.addr().send(MembersOf(channel.clone())).await;
-        members.extend(here.unwrap_or_default());
-    }
-    members
-}
-
-async fn channels_of(
-    call: &ApiCall<'_>,
-    ids: &[SessionId],
-) -> HashMap<SessionId, Vec<ChannelName>> {
-    let mut channels = HashMap::new();
-    if ids.is_empty() {
-        return channels;
-    }
-    for shard in call.state.shards.all() {
-        let here = shard.addr().send(ChannelsOf(ids.into())).await;
-        channels.extend(here.unwrap_or_default());
-    }
-    channels
 }

@@ -3,20 +3,21 @@
 //! A poll that waits is a session like any other, held to the limits, and ends with its request. Bounds: `limits.poll_wait` in time, a
 //! recovery and an outbox in bytes. It must not answer with a position that is beyond the messages of the answer.
 
-use std::{future::poll_fn, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
+    web,
 };
 use tokio::time::{Instant, timeout_at};
 
-use super::{AppState, State, cors, plain, request};
+use super::{cors, plain, request};
 use crate::{
     close::{Close, Ending},
     connection::{info::TransportKind, outbox::Frame},
     id::StreamPosition,
-    node::recovery::Since,
+    node::{Node, recovery::Since},
     registry::ChannelName,
     session::stream::{
         self, SessionHandle,
@@ -28,25 +29,25 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Answers a poll.
-pub async fn poll(request: HttpRequest, state: State) -> HttpResponse {
+pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let work = async {
-        let answer = ask(&request, &state).await;
+        let answer = ask(&request, &node).await;
         answer.unwrap_or_else(|answer| *answer)
     };
-    cors::with_cors(&request, &state, &Method::GET, work).await
+    cors::with_cors(&request, &node, &Method::GET, work).await
 }
 
-async fn ask(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, plain::Answer> {
-    let query = plain::query(request, state)?;
+async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, plain::Answer> {
+    let query = plain::query(request, node)?;
     let mut connect_info =
-        plain::prepare(request, state, &query, "/poll", TransportKind::Poll).await?;
+        plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
     let busy = |_| {
         Box::new(plain::plain_text(
             503,
             "the history cannot be read, try again",
         ))
     };
-    let past = stream::recover(&state.node, &connect_info.channels)
+    let past = stream::recover(node, &connect_info.channels)
         .await
         .map_err(busy)?;
     let channels: Vec<ChannelName> = connect_info
@@ -69,9 +70,9 @@ async fn ask(request: &HttpRequest, state: &AppState) -> Result<HttpResponse, pl
         resume.announce = false;
     }
     let shard = request::shard_of(request)
-        .map_err(|refusal| Box::new(request::refuse(request, state, &refusal)))?;
-    let attached = stream::start(connect_info, shard, &state.node);
-    wait(attached, &channels, complete, state).await
+        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let attached = stream::start(connect_info, shard, node);
+    wait(attached, &channels, complete, node).await
 }
 
 /// Waits for the first message, and gathers what comes with it.
@@ -79,9 +80,9 @@ async fn wait(
     mut attached: SessionHandle,
     channels: &[ChannelName],
     complete: bool,
-    state: &AppState,
+    node: &Node,
 ) -> Result<HttpResponse, plain::Answer> {
-    let limits = &state.settings.limits;
+    let limits = &node.settings.limits;
     let mut deadline = Instant::now() + limits.poll_wait;
     let busy = |_| {
         Box::new(plain::plain_text(

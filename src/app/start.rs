@@ -1,0 +1,170 @@
+//! The start of a node: its actors, its broker and what all of it shares, put together from the settings. Runs once, on the
+//! thread of the process; what it starts ends with the process.
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    pin::Pin,
+    sync::{Arc, mpsc},
+    time::Instant,
+};
+
+use actix::{Actor, Addr, Arbiter};
+use bytes::Bytes;
+
+use super::AppError;
+use crate::{
+    broker::{
+        Broker,
+        memory::{MemoryBounds, MemoryBroker, Occupancy},
+    },
+    config::Settings,
+    connection::{
+        ConnectionConfig,
+        outbox::{FRAME_OVERHEAD, OutboxConfig},
+    },
+    heartbeat::{HeartbeatConfig, Wheel},
+    hooks::{Event, EventSink, HookClient, now_ms},
+    metrics::Metrics,
+    node::{Node, NodeParts},
+    publication::{Compression, Payload, Target},
+    registry::ChannelName,
+    server::{
+        Server, SessionCounts,
+        poll::{PollWatch, Poller},
+    },
+    shard::{QueueBounds, ShardSettings, Shards},
+    token::Tokens,
+};
+
+/// Starts what a node is made of, and the node of it.
+pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
+    let metrics = Arc::new(Metrics::default());
+    let counts = Arc::new(SessionCounts::default());
+    let tokens = Tokens::new(&settings.token)?;
+    let hooks = HookClient::new(&settings.hooks)?;
+    let events = EventSink::start(&settings.hooks, hooks.clone());
+    let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
+    let bounds = MemoryBounds {
+        history_bytes_max: settings.limits.history_bytes,
+        idempotency_ttl: settings.limits.idempotency_ttl,
+    };
+    let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(
+        shards.clone(),
+        metrics.clone(),
+        bounds,
+        occupancy_events(events.clone()),
+    ));
+    let server = start_server(settings, &counts, &broker)?;
+    Ok(Node::new(NodeParts {
+        settings: settings.clone(),
+        metrics,
+        counts,
+        shards,
+        broker,
+        server,
+        tokens,
+        hooks,
+        events,
+    }))
+}
+
+/// The `[[poll]]`s, each a task of the calling thread, which delivers nothing.
+pub(super) fn polls(node: &Arc<Node>) -> Result<Vec<PollWatch>, AppError> {
+    let mut watches = Vec::new();
+    for poll in &node.settings.poll {
+        let channel: ChannelName = poll.channel.as_str().into();
+        let target = Target::Channel(channel.clone());
+        let broker = node.broker.clone();
+        let heard = Box::new(move || broker.is_heard(&target));
+        let publisher = node.clone();
+        let publish = Box::new(move |body: Bytes, is_text: bool| {
+            let (node, channel) = (publisher.clone(), channel.clone());
+            let future: Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> =
+                Box::pin(async move {
+                    let payload = if is_text {
+                        Payload::guess(body)
+                    } else {
+                        Payload::Binary(body)
+                    };
+                    let draft = node.unchecked_publish_request(&channel, payload);
+                    node.publish(draft).await.map(|_| ()).map_err(|_| ())
+                });
+            future
+        });
+        let poller = Poller::new(poll, node.hooks.http(), heard, publish)?;
+        watches.push(poller.watch());
+        actix_rt::spawn(poller.run());
+    }
+    Ok(watches)
+}
+
+/// The `Server` actor on a thread of its own.
+fn start_server(
+    settings: &Arc<Settings>,
+    counts: &Arc<SessionCounts>,
+    broker: &Arc<dyn Broker>,
+) -> Result<Addr<Server>, AppError> {
+    let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
+    let (sender, receiver) = mpsc::channel();
+    Arbiter::new().spawn_fn(move || {
+        let server = Server::new(
+            counts,
+            &settings.push,
+            &settings.channels,
+            settings.limits.outbox_bytes,
+            broker,
+        )
+        .start();
+        // The other end waits for exactly this.
+        let _ = sender.send(server);
+    });
+    receiver
+        .recv()
+        .map_err(|_| AppError::Io("the server's thread", io::ErrorKind::BrokenPipe.into()))
+}
+
+/// Tells the backend which channels are listened to.
+fn occupancy_events(events: Option<EventSink>) -> Box<Occupancy> {
+    Box::new(move |channel, occupied| {
+        if let Some(events) = &events {
+            let (time_ms, channel) = (now_ms(), channel.to_string());
+            events.send(if occupied {
+                Event::ChannelOccupied { time_ms, channel }
+            } else {
+                Event::ChannelVacated { time_ms, channel }
+            });
+        }
+    })
+}
+
+fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
+    let queue = QueueBounds {
+        publications_max: settings.limits.shard_queue,
+        bytes_max: settings.limits.shard_queue_bytes,
+    };
+    let settings = settings.clone();
+    ShardSettings {
+        queue,
+        config: Box::new(move |stats| ConnectionConfig {
+            outbox: OutboxConfig {
+                bytes_max: settings.limits.outbox_bytes,
+                frame_overhead: FRAME_OVERHEAD,
+                policy: settings.slow.policy,
+                compression: Compression {
+                    min_bytes: settings.deflate.min_bytes,
+                    level: settings.deflate.level,
+                },
+            },
+            heartbeat: HeartbeatConfig {
+                ping_interval: settings.heartbeat.ping_interval,
+                pong_timeout: settings.heartbeat.pong_timeout,
+            },
+            write_timeout: settings.slow.write_timeout,
+            close_timeout: settings.close.timeout,
+            wheel: RefCell::new(Wheel::new(Instant::now())),
+            timers: Cell::new(0),
+            stats,
+        }),
+    }
+}
