@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    broker::{Broker, HistoryFilter, PublishError},
+    broker::{Broker, BrokerError, HistoryFilter},
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
@@ -98,7 +98,7 @@ pub async fn recovery(
     since: &Since,
     keep: Duration,
     bytes_max: usize,
-) -> Result<Recovery, PublishError> {
+) -> Result<Recovery, BrokerError> {
     let query = |since: Option<u64>, limit: Option<usize>, reverse: bool| HistoryFilter {
         since,
         limit,

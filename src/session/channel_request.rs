@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     config::{Namespace, SlowPolicy},
     id::Epoch,
     node::{
@@ -87,7 +87,7 @@ impl ChannelRequest {
         &self,
         node: &Node,
         channel: &ChannelName,
-    ) -> Result<Recovery, PublishError> {
+    ) -> Result<Recovery, BrokerError> {
         match self.keep {
             Some(keep) => {
                 let bytes_max = node.settings.limits.recovery_bytes();

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use super::grant::Grant;
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     config::Namespace,
     fossil,
     id::StreamPosition,
@@ -34,7 +34,7 @@ pub(super) struct PendingSubscription {
 /// The same, with its history.
 pub(super) struct RecoveredSubscription {
     pub(super) entered: PendingSubscription,
-    pub(super) recovery: Result<Recovery, PublishError>,
+    pub(super) recovery: Result<Recovery, BrokerError>,
 }
 
 impl PendingSubscription {

@@ -27,7 +27,7 @@ use self::{
 };
 use super::{channel_request::ChannelRequest, connect_info::ConnectInfo, context::SessionContext};
 use crate::{
-    broker::{PublishError, PublishRequest},
+    broker::{BrokerError, PublishRequest},
     close::Close,
     codec::{Decoder, Opcode, ProtocolError},
     config::{HookFailureAction, OnMessage},
@@ -218,10 +218,16 @@ impl Session {
         }
     }
 
-    fn relayed(&mut self, result: Result<(), PublishError>) {
-        if let Err(PublishError::Busy) = result {
-            self.connection.close(Close::TRY_AGAIN, Instant::now());
-        }
+    fn relayed(&mut self, result: Result<(), BrokerError>) {
+        let close = match result {
+            Ok(()) => return,
+            Err(BrokerError::Busy) => Close::TRY_AGAIN,
+            Err(error) => Close {
+                reason: error.to_string().into(),
+                ..Close::TRY_AGAIN
+            },
+        };
+        self.connection.close(close, Instant::now());
     }
 
     /// Takes a message to the backend, whose answer goes to its sender. Nothing is read meanwhile, and no life expected.

@@ -18,7 +18,7 @@ use super::{
     raw::endpoint::is_nowhere,
 };
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     connection::{Connection, ConnectionProfile, Pings},
     heartbeat::Heartbeat,
     node::{Node, auth::Identity, rate_limit::UserPermit},
@@ -44,7 +44,7 @@ pub struct StreamParams {
 }
 
 /// What is read of all channels before they go live.
-type RecoveredChannels = Result<Vec<RecoveredChannel>, PublishError>;
+type RecoveredChannels = Result<Vec<RecoveredChannel>, BrokerError>;
 
 /// The actor.
 pub struct StreamSession {
@@ -210,7 +210,7 @@ impl SessionHandle {
     pub async fn past(&mut self) -> RecoveredChannels {
         match self.past.take() {
             // The session ended first.
-            Some(past) => past.await.unwrap_or(Err(PublishError::Busy)),
+            Some(past) => past.await.unwrap_or(Err(BrokerError::Unavailable)),
             None => Ok(Vec::new()),
         }
     }
