@@ -14,7 +14,7 @@ use actix::Actor;
 
 use crate::{
     broker::{
-        BoxFuture, Broker, History, HistoryFilter, PresenceStats, PublishError, PublishRequest,
+        Broker, BrokerError, BrokerFuture, History, HistoryFilter, PresenceStats, PublishRequest,
         PublishResult,
     },
     config::{Settings, SlowPolicy},
@@ -110,18 +110,18 @@ pub struct MockBroker {
     pub published: Mutex<Vec<(tokio::time::Instant, String)>>,
 }
 
-fn now<'a, T: Send + 'a>(value: T) -> BoxFuture<'a, T> {
-    Box::pin(std::future::ready(Ok(value)))
+fn now<T>(value: T) -> BrokerFuture<T> {
+    BrokerFuture::ready(Ok(value))
 }
 
 impl Broker for MockBroker {
-    fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult> {
+    fn publish(&self, draft: PublishRequest) -> BrokerFuture<PublishResult> {
         assert!(!self.panics.load(Relaxed), "as told");
         let refuses = self
             .refuses
             .fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1));
         if self.busy.load(Relaxed) || refuses.is_ok() {
-            return Box::pin(std::future::ready(Err(PublishError::Busy)));
+            return BrokerFuture::ready(Err(BrokerError::Busy));
         }
         let text = String::from_utf8_lossy(draft.payload.as_bytes()).into_owned();
         let published = (tokio::time::Instant::now(), text);
@@ -132,10 +132,10 @@ impl Broker for MockBroker {
             suppressed: false,
         })
     }
-    fn announce(&self, _: &ChannelName, _: bool, _: Arc<ClientInfo>) -> BoxFuture<'_, ()> {
+    fn announce(&self, _: &ChannelName, _: bool, _: Arc<ClientInfo>) -> BrokerFuture<()> {
         now(())
     }
-    fn history(&self, _: &ChannelName, _: HistoryFilter) -> BoxFuture<'_, History> {
+    fn history(&self, _: &ChannelName, _: HistoryFilter) -> BrokerFuture<History> {
         let top = StreamPosition {
             offset: 0,
             epoch: Epoch::NONE,
@@ -145,7 +145,7 @@ impl Broker for MockBroker {
             top,
         })
     }
-    fn remove_history(&self, _: &ChannelName) -> BoxFuture<'_, ()> {
+    fn remove_history(&self, _: &ChannelName) -> BrokerFuture<()> {
         now(())
     }
     fn present(
@@ -154,16 +154,16 @@ impl Broker for MockBroker {
         _: SessionId,
         _: Arc<ClientInfo>,
         _: Duration,
-    ) -> BoxFuture<'_, ()> {
+    ) -> BrokerFuture<()> {
         now(())
     }
-    fn absent(&self, _: &ChannelName, _: SessionId) -> BoxFuture<'_, ()> {
+    fn absent(&self, _: &ChannelName, _: SessionId) -> BrokerFuture<()> {
         now(())
     }
-    fn presence(&self, _: &ChannelName) -> BoxFuture<'_, Vec<(SessionId, Arc<ClientInfo>)>> {
+    fn presence(&self, _: &ChannelName) -> BrokerFuture<Vec<(SessionId, Arc<ClientInfo>)>> {
         now(Vec::new())
     }
-    fn presence_stats(&self, _: &ChannelName) -> BoxFuture<'_, PresenceStats> {
+    fn presence_stats(&self, _: &ChannelName) -> BrokerFuture<PresenceStats> {
         now(PresenceStats::default())
     }
     fn listen(&self, channel: &ChannelName, _: ShardId) -> bool {

@@ -3,12 +3,15 @@
 //! [`Broker`] states the guarantee that everything above relies on; [`memory`] is the broker of a single node.
 //! [`suite`] is the set of tests that every implementation must pass.
 
+mod error;
+mod future;
 pub mod memory;
 #[cfg(test)]
 pub mod suite;
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+pub use self::{error::BrokerError, future::BrokerFuture};
 pub use crate::id::StreamPosition;
 use crate::{
     id::{SessionId, ShardId},
@@ -16,14 +19,6 @@ use crate::{
     publication::{Item, Payload, Target},
     registry::ChannelName,
 };
-
-/// A publication that was not accepted. Nobody received any of it, and it has no place in any history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PublishError {
-    /// A shard that listens has no room (`limits.shard_queue`, `limits.shard_queue_bytes`); come again.
-    #[error("a shard has no room for another publication, try again")]
-    Busy,
-}
 
 /// What is to be done about a channel's history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,9 +124,6 @@ pub struct PresenceStats {
     pub users: usize,
 }
 
-/// An answer that may come from another machine.
-pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PublishError>> + Send + 'a>>;
-
 /// What carries publications to the shards that listen, and keeps what is kept of channels.
 ///
 /// Guarantee of every implementation:
@@ -141,14 +133,15 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, PublishError>>
 ///   order of their offsets. Whoever listens first and then reads the history misses nothing: every publication is in the
 ///   history read, or reaches the shard after it.
 /// * History holds the newest publications up to its size, age and the bound on all histories; what it holds has no gap.
-/// * A publication that is refused reached no shard and has no offset.
+/// * A publication that is refused ([`Busy`](BrokerError::Busy), [`Unavailable`](BrokerError::Unavailable)) reached no shard
+///   and has no offset. One that is [`Doubtful`](BrokerError::Doubtful) may have both.
 /// * No call waits for a client. A publish that finds no room is refused rather than queued without bound.
 /// * Presence of a session that is not renewed ends by itself.
 ///
 /// No caller may assume that an answer is there when the call returns, or that receivers are on this node.
 pub trait Broker: Send + Sync {
     /// Publishes.
-    fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult>;
+    fn publish(&self, draft: PublishRequest) -> BrokerFuture<PublishResult>;
 
     /// Tells a channel's members that someone came or went; never kept.
     fn announce(
@@ -156,13 +149,13 @@ pub trait Broker: Send + Sync {
         channel: &ChannelName,
         joined: bool,
         info: Arc<ClientInfo>,
-    ) -> BoxFuture<'_, ()>;
+    ) -> BrokerFuture<()>;
 
     /// Reads a channel's history. A channel without a stream gets one, so that its position can be told.
-    fn history(&self, channel: &ChannelName, query: HistoryFilter) -> BoxFuture<'_, History>;
+    fn history(&self, channel: &ChannelName, query: HistoryFilter) -> BrokerFuture<History>;
 
     /// Forgets a channel's history; its position goes on, so that whoever follows it is not confused.
-    fn remove_history(&self, channel: &ChannelName) -> BoxFuture<'_, ()>;
+    fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()>;
 
     /// Notes that a session is in a channel, for so long; again to renew it.
     fn present(
@@ -171,16 +164,16 @@ pub trait Broker: Send + Sync {
         session: SessionId,
         info: Arc<ClientInfo>,
         ttl: Duration,
-    ) -> BoxFuture<'_, ()>;
+    ) -> BrokerFuture<()>;
 
     /// Takes a session out of a channel's presence.
-    fn absent(&self, channel: &ChannelName, session: SessionId) -> BoxFuture<'_, ()>;
+    fn absent(&self, channel: &ChannelName, session: SessionId) -> BrokerFuture<()>;
 
     /// Who is in a channel.
-    fn presence(&self, channel: &ChannelName) -> BoxFuture<'_, Vec<(SessionId, Arc<ClientInfo>)>>;
+    fn presence(&self, channel: &ChannelName) -> BrokerFuture<Vec<(SessionId, Arc<ClientInfo>)>>;
 
     /// How many are in a channel.
-    fn presence_stats(&self, channel: &ChannelName) -> BoxFuture<'_, PresenceStats>;
+    fn presence_stats(&self, channel: &ChannelName) -> BrokerFuture<PresenceStats>;
 
     /// A shard got a member of a channel. Returns whether it is the first on this node.
     fn listen(&self, channel: &ChannelName, shard: ShardId) -> bool;

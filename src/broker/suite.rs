@@ -4,7 +4,7 @@
 use std::{future::Future, rc::Rc, sync::Arc, time::Duration};
 
 use super::{
-    Broker, HistoryFilter, HistoryOptions, PublishError, PublishRequest, StreamPosition, Version,
+    Broker, BrokerError, HistoryFilter, HistoryOptions, PublishRequest, StreamPosition, Version,
 };
 use crate::{
     id::SessionId,
@@ -305,7 +305,7 @@ async fn what_is_refused_has_no_offset_and_reached_nobody(fixture: Fixture) {
             Err(refused) => break refused,
         }
     };
-    assert_eq!(refused, PublishError::Busy);
+    assert_eq!(refused, BrokerError::Busy);
     assert_eq!(offsets(&fixture, "news", ALL).await.1, accepted);
     assert_eq!(
         taken(&listener, accepted as usize).await.len(),

@@ -23,7 +23,7 @@ use self::{
 };
 use crate::{
     admission::Admission,
-    broker::{BoxFuture, Broker, HistoryOptions, PublishError, PublishRequest, PublishResult},
+    broker::{Broker, BrokerError, BrokerFuture, HistoryOptions, PublishRequest, PublishResult},
     config::{Namespace, Settings, check_channel_name},
     hooks::{EventSink, HookClient},
     metrics::Metrics,
@@ -237,7 +237,7 @@ impl Node {
     }
 
     /// Publishes.
-    pub fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult> {
+    pub fn publish(&self, draft: PublishRequest) -> BrokerFuture<PublishResult> {
         self.broker.publish(draft)
     }
 }
@@ -257,9 +257,13 @@ pub fn users_of(channel: &str) -> Option<impl Iterator<Item = &str>> {
     Some(users.split(','))
 }
 
-/// What a refused publication is to a client: come again.
-impl From<PublishError> for ReplyError {
-    fn from(_: PublishError) -> Self {
-        Self::INTERNAL
+/// What a broker's failure is to a client: 100, temporary, with the reason, which says whether coming again may double a
+/// publication.
+impl From<BrokerError> for ReplyError {
+    fn from(error: BrokerError) -> Self {
+        Self {
+            message: error.to_string().into(),
+            ..Self::INTERNAL
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Node;
 use crate::{
-    broker::{Broker, HistoryFilter, PublishError},
+    broker::{Broker, BrokerError, HistoryFilter},
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
@@ -127,7 +127,7 @@ pub async fn recover_all<'a>(
     node: &Node,
     channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)>,
     bytes_max: usize,
-) -> Result<Vec<Recovery>, PublishError> {
+) -> Result<Vec<Recovery>, BrokerError> {
     let mut left = bytes_max;
     let mut recoveries = Vec::new();
     for (channel, request) in channels {
@@ -157,7 +157,7 @@ async fn recover(
     since: &Since,
     keep: Duration,
     bytes_max: usize,
-) -> Result<Recovery, PublishError> {
+) -> Result<Recovery, BrokerError> {
     let query = |since: Option<u64>, limit: Option<usize>, reverse: bool| HistoryFilter {
         since,
         limit,

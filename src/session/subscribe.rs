@@ -9,7 +9,7 @@ use actix::Context;
 
 use super::{Protocol, Session, user::PresenceOptions};
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     node::recovery::{self, Recovery, RecoveryRequest},
     registry::ChannelName,
     shard::{SubscribeOptions, SubscriptionId},
@@ -43,7 +43,7 @@ impl<P: Protocol> Session<P> {
         ctx: &mut Context<Self>,
         tell: impl FnOnce(
             &mut Self,
-            Result<&[RecoveredSubscription], PublishError>,
+            Result<&[RecoveredSubscription], BrokerError>,
             &mut Context<Self>,
         ) -> bool
         + 'static,
@@ -72,11 +72,11 @@ impl<P: Protocol> Session<P> {
     fn on_recovered(
         &mut self,
         held: Vec<(SubscriptionId, ChannelSubscription)>,
-        recoveries: Result<Vec<Recovery>, PublishError>,
+        recoveries: Result<Vec<Recovery>, BrokerError>,
         ctx: &mut Context<Self>,
         tell: impl FnOnce(
             &mut Self,
-            Result<&[RecoveredSubscription], PublishError>,
+            Result<&[RecoveredSubscription], BrokerError>,
             &mut Context<Self>,
         ) -> bool,
     ) {

@@ -3,29 +3,26 @@
 use std::sync::Arc;
 
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     publication::Publication,
     shard::{Deliver, ShardHandle},
 };
 
 /// Takes room in every shard, or in none.
-pub(super) fn reserve(shards: &[ShardHandle], weight: usize) -> Result<(), PublishError> {
+pub(super) fn reserve(shards: &[ShardHandle], weight: usize) -> Result<(), BrokerError> {
     for (index, shard) in shards.iter().enumerate() {
         if !shard.reserve(weight) {
             for reserved in &shards[..index] {
                 reserved.release(weight);
             }
-            return Err(PublishError::Busy);
+            return Err(BrokerError::Busy);
         }
     }
     Ok(())
 }
 
 /// Reserves room in every shard, then sends; without room in one of them, nothing is sent to any.
-pub(super) fn enqueue(
-    shards: &[ShardHandle],
-    publication: Publication,
-) -> Result<(), PublishError> {
+pub(super) fn enqueue(shards: &[ShardHandle], publication: Publication) -> Result<(), BrokerError> {
     reserve(shards, publication.weight())?;
     let publication = Arc::new(publication);
     for shard in shards {

@@ -11,7 +11,6 @@ mod stream;
 mod stripe;
 
 use std::{
-    future::ready,
     hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -25,7 +24,7 @@ use self::{
     stripe::Stripe,
 };
 use super::{
-    BoxFuture, Broker, History, HistoryFilter, PresenceStats, PublishError, PublishRequest,
+    Broker, BrokerError, BrokerFuture, History, HistoryFilter, PresenceStats, PublishRequest,
     PublishResult,
 };
 use crate::{
@@ -99,7 +98,7 @@ impl MemoryBroker {
         locked(&self.stripes[index as usize])
     }
 
-    fn publish_now(&self, draft: PublishRequest) -> Result<PublishResult, PublishError> {
+    fn publish_now(&self, draft: PublishRequest) -> Result<PublishResult, BrokerError> {
         let result = match &draft.target {
             Target::Channel(channel) => {
                 let channel = channel.clone();
@@ -116,7 +115,7 @@ impl MemoryBroker {
     }
 
     /// To everyone, a user or a session: no channel, so no order between publishers to keep.
-    fn publish_to_sessions(&self, draft: PublishRequest) -> Result<PublishResult, PublishError> {
+    fn publish_to_sessions(&self, draft: PublishRequest) -> Result<PublishResult, BrokerError> {
         let shards = self.shards.all();
         let delivered = match draft.target {
             Target::Everyone => shards.iter().map(ShardHandle::sessions).sum(),
@@ -136,7 +135,7 @@ impl MemoryBroker {
         &self,
         name: &ChannelName,
         draft: PublishRequest,
-    ) -> Result<PublishResult, PublishError> {
+    ) -> Result<PublishResult, BrokerError> {
         let now = Instant::now();
         let mut item = Item::new(draft.payload, 0);
         item.info = draft.info;
@@ -238,7 +237,7 @@ impl MemoryBroker {
         name: &ChannelName,
         joined: bool,
         info: Arc<ClientInfo>,
-    ) -> Result<(), PublishError> {
+    ) -> Result<(), BrokerError> {
         let stripe = self.lock(name);
         let Some(channel) = stripe.channels.get(name) else {
             return Ok(());
@@ -263,13 +262,9 @@ fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn now<'a, T: Send + 'a>(result: Result<T, PublishError>) -> BoxFuture<'a, T> {
-    Box::pin(ready(result))
-}
-
 impl Broker for MemoryBroker {
-    fn publish(&self, draft: PublishRequest) -> BoxFuture<'_, PublishResult> {
-        now(self.publish_now(draft))
+    fn publish(&self, draft: PublishRequest) -> BrokerFuture<PublishResult> {
+        BrokerFuture::ready(self.publish_now(draft))
     }
 
     fn announce(
@@ -277,20 +272,20 @@ impl Broker for MemoryBroker {
         channel: &ChannelName,
         joined: bool,
         info: Arc<ClientInfo>,
-    ) -> BoxFuture<'_, ()> {
-        now(self.announce_now(channel, joined, info))
+    ) -> BrokerFuture<()> {
+        BrokerFuture::ready(self.announce_now(channel, joined, info))
     }
 
-    fn history(&self, channel: &ChannelName, query: HistoryFilter) -> BoxFuture<'_, History> {
+    fn history(&self, channel: &ChannelName, query: HistoryFilter) -> BrokerFuture<History> {
         let history = self.lock(channel).read(channel, query, Instant::now());
         // A stream that was begun to be read is charged too.
         self.make_room();
-        now(Ok(history))
+        BrokerFuture::ready(Ok(history))
     }
 
-    fn remove_history(&self, channel: &ChannelName) -> BoxFuture<'_, ()> {
+    fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()> {
         self.lock(channel).forget_items(channel);
-        now(Ok(()))
+        BrokerFuture::ready(Ok(()))
     }
 
     fn present(
@@ -299,26 +294,26 @@ impl Broker for MemoryBroker {
         session: SessionId,
         info: Arc<ClientInfo>,
         ttl: Duration,
-    ) -> BoxFuture<'_, ()> {
+    ) -> BrokerFuture<()> {
         let mut stripe = self.lock(channel);
         stripe.present(channel, session, info, Instant::now() + ttl);
-        now(Ok(()))
+        BrokerFuture::ready(Ok(()))
     }
 
-    fn absent(&self, channel: &ChannelName, session: SessionId) -> BoxFuture<'_, ()> {
+    fn absent(&self, channel: &ChannelName, session: SessionId) -> BrokerFuture<()> {
         self.lock(channel).absent(channel, session);
-        now(Ok(()))
+        BrokerFuture::ready(Ok(()))
     }
 
-    fn presence(&self, channel: &ChannelName) -> BoxFuture<'_, Vec<(SessionId, Arc<ClientInfo>)>> {
+    fn presence(&self, channel: &ChannelName) -> BrokerFuture<Vec<(SessionId, Arc<ClientInfo>)>> {
         let stripe = self.lock(channel);
         let present = stripe.presence(channel, Instant::now());
-        now(Ok(present.map(|(id, info)| (id, info.clone())).collect()))
+        BrokerFuture::ready(Ok(present.map(|(id, info)| (id, info.clone())).collect()))
     }
 
-    fn presence_stats(&self, channel: &ChannelName) -> BoxFuture<'_, PresenceStats> {
+    fn presence_stats(&self, channel: &ChannelName) -> BrokerFuture<PresenceStats> {
         let stripe = self.lock(channel);
-        now(Ok(stripe.presence_stats(channel, Instant::now())))
+        BrokerFuture::ready(Ok(stripe.presence_stats(channel, Instant::now())))
     }
 
     fn listen(&self, name: &ChannelName, shard: ShardId) -> bool {

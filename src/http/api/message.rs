@@ -1,6 +1,7 @@
 //! `publish`, `broadcast` and `send`: messages to channels, users, sessions and everyone, and the raw publish of shells.
 //!
-//! Each publication takes one from its key's rate. What is refused for want of room is error 100, temporary, and had no effect.
+//! Each publication takes one from its key's rate. What the broker refuses is error 100, temporary; only where its message says so
+//! may it have been published all the same.
 
 use std::sync::Arc;
 

@@ -7,7 +7,6 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::charge;
 use crate::{
-    broker::PublishError,
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
     http::{plain, request, websocket},
@@ -80,10 +79,7 @@ async fn relay(
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
-        Err(PublishError::Busy) => Err(Box::new(plain::plain_text(
-            503,
-            "there is no room, try again",
-        ))),
+        Err(error) => Err(Box::new(plain::plain_text(503, &error.to_string()))),
     }
 }
 

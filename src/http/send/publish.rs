@@ -1,5 +1,5 @@
 //! A client's publish by a request of its own: under `allow.publish`, or as `hooks.publish` decides. Whoever may not publish to one of
-//! the channels publishes to none; where there is no room for one, those before it are published, and the sender is told to come again.
+//! the channels publishes to none; where the broker refuses one, those before it are published, and the sender is told why.
 
 use std::sync::Arc;
 
@@ -56,9 +56,7 @@ pub async fn publish(
     let mut published = Vec::with_capacity(requests.len());
     for publish_request in requests {
         let done = node.publish(publish_request).await;
-        published.push(
-            done.map_err(|_| Box::new(plain::plain_text(503, "there is no room, try again")))?,
-        );
+        published.push(done.map_err(|error| Box::new(plain::plain_text(503, &error.to_string())))?);
     }
     Ok(answer(&query.channels, &published))
 }

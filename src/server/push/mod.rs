@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::Server;
 use crate::{
-    broker::{HistoryOptions, PublishError, PublishRequest, PublishResult},
+    broker::{BrokerError, HistoryOptions, PublishRequest, PublishResult},
     config,
     publication::{Payload, Target},
 };
@@ -222,7 +222,7 @@ impl Server {
         );
     }
 
-    fn push_published(&mut self, index: usize, result: Result<PublishResult, PublishError>) {
+    fn push_published(&mut self, index: usize, result: Result<PublishResult, BrokerError>) {
         let push = &mut self.pushes[index];
         if let Err(refused) = result {
             // Not counted as a run, and not taken for the last text: the next tick says it again.

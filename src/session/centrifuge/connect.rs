@@ -10,7 +10,7 @@ use actix::{AsyncContext, Context};
 
 use super::{Centrifuge, Client, Phase, subscription::PendingSubscription};
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     close::Close,
     connection::info::cut,
     hooks::HookContext,
@@ -177,7 +177,7 @@ impl Session<Centrifuge> {
         &mut self,
         id: u32,
         pending: &[PendingSubscription],
-        recovered: Result<&[RecoveredSubscription], PublishError>,
+        recovered: Result<&[RecoveredSubscription], BrokerError>,
         ctx: &mut Context<Self>,
     ) -> bool {
         let Ok(recovered) = recovered else {

@@ -9,7 +9,7 @@ use super::{
     subscription::{PendingSubscription, Subscription},
 };
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     close::Close,
     metrics::Limited,
     protocol::{Outcome, Push, ReplyError, SubscribeRequest},
@@ -117,7 +117,7 @@ impl Session<Centrifuge> {
         &mut self,
         id: u32,
         pending: &PendingSubscription,
-        recovered: Result<&[RecoveredSubscription], PublishError>,
+        recovered: Result<&[RecoveredSubscription], BrokerError>,
         ctx: &mut Context<Self>,
     ) -> bool {
         let error = match recovered {

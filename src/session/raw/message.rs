@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    broker::{PublishError, PublishRequest},
+    broker::{BrokerError, PublishRequest},
     close::Close,
     config::HookFailureAction,
     hooks::{Answer, HookFailure},
@@ -52,19 +52,20 @@ pub fn relay_requests(
     requests.collect()
 }
 
-/// Publishes, asking again while there is no room, until patience ends.
+/// Publishes, asking again while there is no room or no broker, until patience ends. What may have been published is not
+/// published again.
 ///
 /// # Errors
-/// There was no room for the whole of it.
+/// The first that was not published for certain; those before it are published, those behind it are not.
 pub async fn publish_patiently(
     node: Arc<Node>,
     requests: Vec<PublishRequest>,
-) -> Result<(), PublishError> {
+) -> Result<(), BrokerError> {
     let mut waited = Duration::ZERO;
     for draft in requests {
         loop {
             match node.publish(draft.clone()).await {
-                Err(PublishError::Busy) if waited < RELAY_PATIENCE => {
+                Err(error) if error.is_harmless() && waited < RELAY_PATIENCE => {
                     tokio::time::sleep(RELAY_RETRY).await;
                     waited += RELAY_RETRY;
                 }

@@ -21,7 +21,7 @@ use super::{
     subscribe::RecoveredSubscription,
 };
 use crate::{
-    broker::{PublishError, PublishRequest},
+    broker::{BrokerError, PublishRequest},
     close::Close,
     codec::Opcode,
     config::{HookFailureAction, OnMessage},
@@ -199,10 +199,13 @@ impl Session<Raw> {
     }
 
     /// Brings what was missed, channel by channel, before anything live.
-    fn tell(&self, recovered: Result<&[RecoveredSubscription], PublishError>) -> bool {
-        let Ok(recovered) = recovered else {
-            self.context.close(Close::TRY_AGAIN);
-            return false;
+    fn tell(&self, recovered: Result<&[RecoveredSubscription], BrokerError>) -> bool {
+        let recovered = match recovered {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                self.context.close(error.close());
+                return false;
+            }
         };
         let connection = &self.context.connection;
         for RecoveredSubscription {
@@ -263,8 +266,8 @@ impl Session<Raw> {
     fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut Context<Self>) {
         let publishing = publish_patiently(self.context.node.clone(), requests);
         self.later(ctx, publishing, |session, result, _| {
-            if result.is_err() {
-                session.context.close(Close::TRY_AGAIN);
+            if let Err(error) = result {
+                session.context.close(error.close());
             }
         });
     }

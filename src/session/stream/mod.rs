@@ -18,7 +18,7 @@ use super::{
     subscribe::RecoveredSubscription,
 };
 use crate::{
-    broker::PublishError,
+    broker::BrokerError,
     close::Close,
     connection::{Connection, ConnectionProfile},
     node::{
@@ -49,7 +49,7 @@ pub struct StreamParams {
 }
 
 /// What was read of all channels before they went live.
-pub type Recovered = Result<Vec<RecoveredChannel>, PublishError>;
+pub type Recovered = Result<Vec<RecoveredChannel>, BrokerError>;
 
 /// The protocol of a streamed session.
 pub struct Stream {
@@ -176,7 +176,7 @@ impl PlainProtocol for Stream {
 
 /// Gives what was read to the holder of the session's handle, which tells its client.
 fn tell(
-    recovered: Result<&[RecoveredSubscription], PublishError>,
+    recovered: Result<&[RecoveredSubscription], BrokerError>,
     holder: oneshot::Sender<Recovered>,
 ) -> bool {
     let recovered = recovered.map(|recovered| {
@@ -217,7 +217,7 @@ impl SessionHandle {
     pub async fn recovered(&mut self) -> Recovered {
         match self.recovered.take() {
             // The session ended first.
-            Some(recovered) => recovered.await.unwrap_or(Err(PublishError::Busy)),
+            Some(recovered) => recovered.await.unwrap_or(Err(BrokerError::Unavailable)),
             None => Ok(Vec::new()),
         }
     }
