@@ -14,7 +14,9 @@ use crate::{
     admission::Admission,
     broker::Broker,
     config::RawEndpoint,
-    connection::{ConnectionProfile, info::TransportKind, socket::Socket},
+    connection::{
+        Connection, ConnectionProfile, info::TransportKind, outbox::Outbox, socket::Socket,
+    },
     id::SessionId,
     metrics::Metrics,
     node::Node,
@@ -198,4 +200,12 @@ fn a_sender_goes_on_once_there_is_room() {
         sender.read_exact(&mut answer).await.expect("the pong");
         assert_eq!(answer, [0x8a, 0]);
     });
+}
+/// What an idle raw client costs beside its socket and its actor's mailbox. Who makes one of them larger says why, and
+/// looks at `benches/compare/run idle`.
+#[test]
+fn an_idle_session_is_no_larger_than_it_was() {
+    assert!(size_of::<Session<Raw>>() <= 280);
+    assert!(size_of::<Connection>() <= 336, "with its outbox");
+    assert!(size_of::<Outbox>() <= 80);
 }
