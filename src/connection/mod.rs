@@ -233,11 +233,6 @@ impl Connection {
         );
     }
 
-    /// Queues bytes that are framed already.
-    pub fn framed(&self, bytes: Bytes) {
-        self.own(bytes, FrameKind::Reply);
-    }
-
     /// The answer to a ping of the protocol came; false if none was asked for.
     #[must_use]
     pub fn take_pong(&self) -> bool {
@@ -388,3 +383,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

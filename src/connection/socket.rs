@@ -29,7 +29,7 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Writes as much as the system takes at once; on `BoxFuture` the waker is called when it takes more.
+    /// Writes as much as the system takes at once; on `Pending` the waker is called when it takes more.
     ///
     /// Plain sockets are tried outside the runtime's cooperative budget: a shard writes to thousands of sockets
     /// in one turn, and a spent budget would look like a full socket.
