@@ -33,6 +33,18 @@ pub(super) struct RecoveredSubscription {
     id: SubscriptionId,
 }
 
+#[cfg(test)]
+impl RecoveredSubscription {
+    /// For tests of what a client is told; no shard knows of it.
+    pub(super) fn for_test(subscription: ChannelSubscription, recovery: Recovery) -> Self {
+        Self {
+            subscription,
+            recovery,
+            id: SubscriptionId::default(),
+        }
+    }
+}
+
 impl<P: Protocol> Session<P> {
     /// Subscribes to channels, all of them or none. `tell` tells the client what was recovered, or why nothing could be,
     /// and answers whether it was told; then the subscriptions go live, else they are left. What was unsubscribed before

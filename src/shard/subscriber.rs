@@ -49,7 +49,7 @@ pub enum Verdict {
 }
 
 /// Tells subscriptions of one session and channel apart that came one after the other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionId(pub(super) u32);
 
 /// The subscription.

@@ -226,3 +226,127 @@ fn delta_payloads(it: &RecoveredSubscription, encoding: Encoding) -> Vec<(Vec<u8
     }
     payloads
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        id::{Epoch, StreamPosition},
+        node::recovery::Recovery,
+        publication::{Item, Payload as Message},
+    };
+
+    fn kept() -> Namespace {
+        Namespace {
+            history_size: 10,
+            ..Namespace::default()
+        }
+    }
+
+    fn pending(rules: Namespace, request: &SubscribeRequest) -> PendingSubscription {
+        PendingSubscription::new("c".into(), rules.into(), Grant::default(), request)
+    }
+
+    fn since(pending: &PendingSubscription) -> Option<Since> {
+        pending.wanted("ab").recover.map(|request| request.since)
+    }
+
+    fn recovering() -> SubscribeRequest {
+        SubscribeRequest {
+            recover: true,
+            offset: 5,
+            ..SubscribeRequest::default()
+        }
+    }
+
+    fn recovered(pending: &PendingSubscription, items: &[u64]) -> RecoveredSubscription {
+        let item = |offset: &u64| Arc::new(Item::new(Message::Text("x".into()), *offset));
+        RecoveredSubscription::for_test(
+            pending.wanted("ab"),
+            Recovery {
+                items: items.iter().map(item).collect(),
+                top: StreamPosition {
+                    offset: 7,
+                    epoch: Epoch::random(),
+                },
+                recovered: !items.is_empty(),
+            },
+        )
+    }
+
+    #[test]
+    fn what_is_read_depends_on_what_the_channel_keeps_and_the_client_asks() {
+        let asks_nothing = SubscribeRequest::default();
+        assert_eq!(
+            since(&pending(Namespace::default(), &recovering())),
+            None,
+            "nothing is kept"
+        );
+        assert_eq!(
+            since(&pending(kept(), &asks_nothing)),
+            None,
+            "and nobody asks"
+        );
+        let positioned = SubscribeRequest {
+            positioned: true,
+            ..SubscribeRequest::default()
+        };
+        assert_eq!(since(&pending(kept(), &positioned)), Some(Since::Now));
+        let from = Since::Offset {
+            offset: 5,
+            epoch: "ab".to_string(),
+        };
+        assert_eq!(since(&pending(kept(), &recovering())), Some(from));
+        let cache = Namespace {
+            cache_recovery: true,
+            ..kept()
+        };
+        assert_eq!(
+            since(&pending(cache, &asks_nothing)),
+            Some(Since::Newest(1))
+        );
+        let forced = Namespace {
+            recovery: true,
+            ..kept()
+        };
+        assert_eq!(since(&pending(forced, &asks_nothing)), Some(Since::Now));
+    }
+
+    #[test]
+    fn who_recovers_counts_on_from_where_it_was() {
+        let pending = pending(kept(), &recovering());
+        let it = recovered(&pending, &[6, 7]);
+        let told = pending.told(&it, Encoding::Json);
+        let result = told.result();
+        assert!(result.recovered && result.was_recovering && result.positioned);
+        assert_eq!((result.offset, result.publications.len()), (5, 2));
+    }
+
+    #[test]
+    fn who_missed_something_begins_where_the_channel_is_unless_it_wants_all_or_nothing() {
+        let request = SubscribeRequest {
+            flag: FLAG_REQUIRE_RECOVERY,
+            ..recovering()
+        };
+        let (any, all) = (pending(kept(), &recovering()), pending(kept(), &request));
+        let it = recovered(&any, &[]);
+        assert!(!any.is_unrecoverable(&it) && all.is_unrecoverable(&it));
+        let told = any.told(&it, Encoding::Json);
+        assert_eq!((told.result().recovered, told.result().offset), (false, 7));
+    }
+
+    #[test]
+    fn a_subscription_ends_after_the_grace_of_its_token_and_not_while_the_backend_is_asked() {
+        let mut known = Subscription {
+            expire_at: Some(100),
+            ..Subscription::default()
+        };
+        assert_eq!(known.end(), None, "its client does not know of it yet");
+        known.live = true;
+        assert_eq!(known.end(), Some(100));
+        known.by_token = true;
+        assert_eq!(known.end(), Some(100 + GRACE_SECS));
+        known.asking = true;
+        assert_eq!(known.end(), None);
+    }
+}
