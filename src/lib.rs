@@ -3,8 +3,8 @@
 //!
 //! `docs/architecture.md` tells how the modules fit together. Imports point down only:
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
-//! [`broker::memory`]; [`connection`], [`transport`], [`registry`], [`publication`], [`heartbeat`],
-//! [`admission`], [`metrics`], [`token`], [`hooks`], [`logger`], [`signals`], the [`broker::Broker`] trait;
+//! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`], [`publication`], [`heartbeat`],
+//! [`admission`], [`metrics`], [`token`], [`hooks`], [`logger`], [`signals`], the traits of [`broker`];
 //! [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`config`].
 
 pub mod admission;

@@ -4,19 +4,18 @@
 use std::{
     cell::{Cell, RefCell},
     io,
-    pin::Pin,
     sync::{Arc, mpsc},
     time::Instant,
 };
 
 use actix::{Actor, Addr, Arbiter};
-use bytes::Bytes;
 
 use super::AppError;
 use crate::{
     broker::{
-        Broker,
-        memory::{MemoryBounds, MemoryBroker, Occupancy},
+        Broker, Front,
+        fanout::{Fanout, Occupancy},
+        memory::{MemoryBounds, MemoryBroker, MemoryPresence},
     },
     config::Settings,
     connection::{
@@ -27,8 +26,8 @@ use crate::{
     hooks::{Event, EventSink, HookClient, now_ms},
     metrics::Metrics,
     node::{Node, NodeParts},
-    publication::{Compression, Payload, Target},
-    registry::ChannelName,
+    publication::Compression,
+    registry::is_internal,
     server::{
         Server, SessionCounts,
         poll::{PollWatch, Poller},
@@ -45,16 +44,9 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
     let hooks = HookClient::new(&settings.hooks)?;
     let events = EventSink::start(&settings.hooks, hooks.clone());
     let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
-    let bounds = MemoryBounds {
-        history_bytes_max: settings.limits.history_bytes,
-        idempotency_ttl: settings.limits.idempotency_ttl,
-    };
-    let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(
-        shards.clone(),
-        metrics.clone(),
-        bounds,
-        occupancy_events(events.clone()),
-    ));
+    let occupancy = occupancy_events(events.clone());
+    let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
+    let broker = broker(settings, &fanout, &metrics);
     let server = start_server(settings, &counts, &broker)?;
     Ok(Node::new(NodeParts {
         settings: settings.clone(),
@@ -62,6 +54,8 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
         counts,
         shards,
         broker,
+        presence: Arc::new(MemoryPresence::default()),
+        fanout,
         server,
         tokens,
         hooks,
@@ -69,30 +63,23 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
     }))
 }
 
+/// The broker of the settings, as everyone holds it.
+fn broker(settings: &Settings, fanout: &Arc<Fanout>, metrics: &Arc<Metrics>) -> Arc<dyn Broker> {
+    let bounds = MemoryBounds {
+        history_bytes_max: settings.limits.history_bytes,
+        idempotency_ttl: settings.limits.idempotency_ttl,
+    };
+    let memory = Arc::new(MemoryBroker::new(fanout.clone(), bounds));
+    let timeout = settings.limits.broker_timeout;
+    Arc::new(Front::new(memory, metrics.clone(), timeout))
+}
+
 /// The `[[poll]]`s, each a task of the calling thread, which delivers nothing.
 pub(super) fn polls(node: &Arc<Node>) -> Result<Vec<PollWatch>, AppError> {
     let mut watches = Vec::new();
     for poll in &node.settings.poll {
-        let channel: ChannelName = poll.channel.as_str().into();
-        let target = Target::Channel(channel.clone());
-        let broker = node.broker.clone();
-        let heard = Box::new(move || broker.is_heard(&target));
-        let publisher = node.clone();
-        let publish = Box::new(move |body: Bytes, is_text: bool| {
-            let (node, channel) = (publisher.clone(), channel.clone());
-            let future: Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> =
-                Box::pin(async move {
-                    let payload = if is_text {
-                        Payload::guess(body)
-                    } else {
-                        Payload::Binary(body)
-                    };
-                    let draft = node.unchecked_publish_request(&channel, payload);
-                    node.publish(draft).await.map(|_| ()).map_err(|_| ())
-                });
-            future
-        });
-        let poller = Poller::new(poll, node.hooks.http(), heard, publish)?;
+        let (http, broker) = (node.hooks.http(), node.broker.clone());
+        let poller = Poller::new(poll, http, &node.settings.channels, broker)?;
         watches.push(poller.watch());
         actix_rt::spawn(poller.run());
     }
@@ -127,7 +114,7 @@ fn start_server(
 /// Tells the backend which channels are listened to.
 fn occupancy_events(events: Option<EventSink>) -> Box<Occupancy> {
     Box::new(move |channel, occupied| {
-        if let Some(events) = &events {
+        if let Some(events) = events.as_ref().filter(|_| !is_internal(channel)) {
             let (time_ms, channel) = (now_ms(), channel.to_string());
             events.send(if occupied {
                 Event::ChannelOccupied { time_ms, channel }
@@ -146,6 +133,7 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
     let settings = settings.clone();
     ShardSettings {
         queue,
+        held_bytes_max: settings.limits.recovery_bytes(),
         config: Box::new(move |stats| ConnectionConfig {
             outbox: OutboxConfig {
                 bytes_max: settings.limits.outbox_bytes,

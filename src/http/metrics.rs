@@ -143,7 +143,7 @@ const PER_NODE: [PerNode; 9] = [
         "fanfare_channels",
         "Channels with a member on this node",
         Kind::Gauge,
-        |node| node.broker.channels() as u64,
+        |node| node.fanout.channels() as u64,
     ),
     (
         "fanfare_draining",
@@ -167,7 +167,7 @@ const PER_NODE: [PerNode; 9] = [
         "fanfare_history_bytes",
         "Bytes that histories hold",
         Kind::Gauge,
-        |node| node.broker.history_bytes() as u64,
+        |node| node.broker.history_bytes().unwrap_or(0) as u64,
     ),
     (
         "fanfare_users",

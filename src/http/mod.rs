@@ -29,11 +29,12 @@ use actix_web::{
 };
 
 pub(crate) use self::state::HttpState;
-use crate::{config::Settings, node::Node, shard::Shard};
+use crate::{broker::LocalFanout, config::Settings, node::Node, shard::Shard};
 
 /// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it starts.
 pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut ServiceConfig) {
-    let shard: Rc<Shard> = node.shards.current(&node.broker);
+    let fanout: Arc<dyn LocalFanout> = node.fanout.clone();
+    let shard: Rc<Shard> = node.shards.current(&fanout);
     app.app_data(Data::from(node.clone()))
         .app_data(Data::from(http.clone()))
         .app_data(shard);

@@ -66,7 +66,7 @@ fn numbers(node: &Node) -> Value {
         "sessions_peak": peak,
         "sessions_total": total,
         "sessions_max": node.settings.limits.sessions,
-        "channels": node.broker.channels(),
+        "channels": node.fanout.channels(),
         "messages_in": metrics.sum(|stats| &stats.messages_in),
         "messages_out": metrics.sum(|stats| &stats.messages_out),
         "bytes_in": metrics.sum(|stats| &stats.bytes_in),

@@ -23,13 +23,16 @@ use self::{
 };
 use crate::{
     admission::Admission,
-    broker::{Broker, BrokerError, BrokerFuture, HistoryOptions, PublishRequest, PublishResult},
+    broker::{
+        Broker, BrokerError, BrokerFuture, Presence, PublishRequest, PublishResult, PublishResults,
+        fanout::Fanout,
+    },
     config::{Namespace, Settings, check_channel_name},
     hooks::{EventSink, HookClient},
     metrics::Metrics,
     protocol::ReplyError,
-    publication::{Payload, Target},
-    registry::ChannelName,
+    publication::Payload,
+    registry::{ChannelName, is_internal},
     server::{Server, SessionCounts},
     shard::Shards,
     token::Tokens,
@@ -49,6 +52,10 @@ pub struct Node {
     pub(crate) shards: Arc<Shards>,
     /// The broker.
     pub(crate) broker: Arc<dyn Broker>,
+    /// Who is in which channel.
+    pub(crate) presence: Arc<dyn Presence>,
+    /// Which shards of this node listen to which channel.
+    pub(crate) fanout: Arc<Fanout>,
     /// The `Server` actor.
     pub(crate) server: Addr<Server>,
     /// Keys and what they revoked.
@@ -73,6 +80,8 @@ pub(crate) struct NodeParts {
     pub(crate) counts: Arc<SessionCounts>,
     pub(crate) shards: Arc<Shards>,
     pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) presence: Arc<dyn Presence>,
+    pub(crate) fanout: Arc<Fanout>,
     pub(crate) server: Addr<Server>,
     pub(crate) tokens: Tokens,
     pub(crate) hooks: Arc<HookClient>,
@@ -121,6 +130,8 @@ impl Node {
             metrics: parts.metrics,
             shards: parts.shards,
             broker: parts.broker,
+            presence: parts.presence,
+            fanout: parts.fanout,
             server: parts.server,
             tokens: parts.tokens,
             hooks: parts.hooks,
@@ -148,7 +159,7 @@ impl Node {
     /// # Errors
     /// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
     pub fn rules(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
-        if channel.starts_with('$') {
+        if is_internal(channel) {
             return Err(ReplyError::UNKNOWN_CHANNEL);
         }
         check_channel_name(channel).map_err(|_| ReplyError::BAD_REQUEST)?;
@@ -214,10 +225,7 @@ impl Node {
         rules: &Namespace,
         payload: Payload,
     ) -> PublishRequest {
-        let mut draft = PublishRequest::new(Target::Channel(channel.clone()), payload);
-        draft.history = history(rules);
-        draft.delta = rules.delta;
-        draft
+        PublishRequest::under(rules, channel.clone(), payload)
     }
 
     /// The same for whoever has no rules to ask for: relays, pushes and polls of the settings. An unknown namespace keeps no
@@ -228,27 +236,28 @@ impl Node {
         channel: &ChannelName,
         payload: Payload,
     ) -> PublishRequest {
-        match self.settings.channels.rules(channel) {
-            Some(rules) if !channel.starts_with('$') => {
-                self.publish_request(channel, rules, payload)
-            }
-            _ => PublishRequest::new(Target::Channel(channel.clone()), payload),
+        PublishRequest::unchecked(&self.settings.channels, channel.clone(), payload)
+    }
+
+    /// Publishes. The publication has its place when this returns; the answer says which.
+    pub fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
+        self.broker.publish(request)
+    }
+
+    /// Publishes several, in their order, and answers for each.
+    pub(crate) fn publish_all(
+        &self,
+        requests: Vec<PublishRequest>,
+    ) -> impl Future<Output = PublishResults> + Send + 'static {
+        let number = requests.len();
+        let answers = self.broker.publish_all(requests);
+        // What holds for all of them holds for each.
+        async move {
+            answers
+                .await
+                .unwrap_or_else(|error| vec![Err(error); number])
         }
     }
-
-    /// Publishes.
-    pub fn publish(&self, draft: PublishRequest) -> BrokerFuture<PublishResult> {
-        self.broker.publish(draft)
-    }
-}
-
-/// What is kept of a channel under these rules.
-#[must_use]
-pub fn history(rules: &Namespace) -> Option<HistoryOptions> {
-    (rules.history_size > 0).then_some(HistoryOptions {
-        size: rules.history_size,
-        ttl: rules.history_ttl,
-    })
 }
 
 /// The users that a channel is for: what stands behind its `#`, by commas. Absent: anyone.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Node;
 use crate::{
-    broker::{Broker, BrokerError, HistoryFilter},
+    broker::{BrokerError, Fit, History, HistoryFilter},
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
@@ -81,11 +81,6 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Bytes that it brings.
-    fn weight(&self) -> usize {
-        self.items.iter().map(|item| item.weight()).sum()
-    }
-
     /// Of a channel that keeps nothing.
     #[must_use]
     pub fn nothing(recovered: bool) -> Self {
@@ -118,97 +113,205 @@ impl RecoveryRequest {
     }
 }
 
-/// Reads what was missed of each channel, in their order, together within `bytes_max`: a channel beyond it begins where
-/// it is now, and is not recovered. Nothing is read for a channel without a request.
-///
-/// # Errors
-/// The broker's.
-pub async fn recover_all<'a>(
-    node: &Node,
-    channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)>,
-    bytes_max: usize,
-) -> Result<Vec<Recovery>, BrokerError> {
-    let mut left = bytes_max;
-    let mut recoveries = Vec::new();
-    for (channel, request) in channels {
-        let recovery = match request {
-            None => Recovery::nothing(false),
-            Some(RecoveryRequest { since, keep: None }) => {
-                Recovery::nothing(!matches!(since, Since::Offset { .. }))
-            }
-            Some(RecoveryRequest {
-                since,
-                keep: Some(keep),
-            }) => recover(&*node.broker, channel, since, *keep, left).await?,
+impl Since {
+    /// What is to be read of a channel for it; `keep`: a position that is told is kept so long.
+    #[must_use]
+    pub fn filter(&self, keep: Duration) -> HistoryFilter {
+        let all = HistoryFilter {
+            keep,
+            ..HistoryFilter::default()
         };
-        left = left.saturating_sub(recovery.weight());
-        recoveries.push(recovery);
+        match self {
+            Self::Now => HistoryFilter {
+                limit: Some(0),
+                ..all
+            },
+            Self::Newest(count) => HistoryFilter {
+                limit: Some(*count),
+                reverse: true,
+                fit: Fit::Part,
+                ..all
+            },
+            Self::Offset { offset, .. } => HistoryFilter {
+                since: Some(*offset),
+                fit: Fit::Whole,
+                ..all
+            },
+        }
     }
-    Ok(recoveries)
+
+    /// What [`filter`](Self::filter) has brought.
+    #[must_use]
+    pub fn recovery(&self, mut history: History) -> Recovery {
+        let top = history.top;
+        let recovered = match self {
+            Self::Now => true,
+            Self::Newest(_) => {
+                history.items.reverse();
+                true
+            }
+            Self::Offset { offset, epoch } => {
+                let same_stream = epoch.is_empty() || Epoch::parse(epoch) == Some(top.epoch);
+                let follows = match history.items.first() {
+                    Some(first) => first.follows <= *offset,
+                    None => *offset == top.offset,
+                };
+                same_stream && follows && !history.truncated
+            }
+        };
+        if !recovered {
+            history.items.clear();
+        }
+        Recovery {
+            items: history.items,
+            top,
+            recovered,
+        }
+    }
 }
 
-/// Reads what was missed. More than `bytes_max` is not recovered: it would only run into the bound of the outbox.
+/// Waits until what is published to the channels from now on reaches this node, then reads what was missed of each. What they
+/// bring together keeps within `bytes_max`, in their order: a channel that would bring more begins where it is now, and is not
+/// recovered. Nothing is read for a channel without a request.
 ///
 /// # Errors
-/// The broker's.
-async fn recover(
-    broker: &dyn Broker,
-    channel: &ChannelName,
-    since: &Since,
-    keep: Duration,
+/// The broker's, for all of them.
+pub async fn recover_all<'a>(
+    node: &Node,
+    channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)> + Clone,
     bytes_max: usize,
-) -> Result<Recovery, BrokerError> {
-    let query = |since: Option<u64>, limit: Option<usize>, reverse: bool| HistoryFilter {
-        since,
-        limit,
-        reverse,
-        keep,
-    };
-    match since {
-        Since::Now => {
-            let history = broker.history(channel, query(None, Some(0), false)).await?;
-            Ok(Recovery {
-                items: Vec::new(),
-                top: history.top,
-                recovered: true,
-            })
+) -> Result<Vec<Recovery>, BrokerError> {
+    listening(node, channels.clone().map(|(channel, _)| channel)).await?;
+    let reads = channels.clone().filter_map(|(channel, request)| {
+        let RecoveryRequest { since, keep } = request?;
+        Some((channel.clone(), since.filter((*keep)?)))
+    });
+    let reads: Vec<_> = reads.collect();
+    let mut histories = match reads.is_empty() {
+        true => Vec::new(),
+        false => node.broker.histories(reads, bytes_max).await?,
+    }
+    .into_iter();
+    let recoveries = channels.map(|(_, request)| match request {
+        None => Ok(Recovery::nothing(false)),
+        Some(RecoveryRequest { since, keep: None }) => {
+            Ok(Recovery::nothing(!matches!(since, Since::Offset { .. })))
         }
-        Since::Newest(count) => {
-            let history = broker
-                .history(channel, query(None, Some(*count), true))
-                .await?;
-            let mut items = history.items;
-            let mut bytes = 0;
-            let fit = items.iter().take_while(|item| {
-                bytes += item.weight();
-                bytes <= bytes_max
-            });
-            let fit = fit.count();
-            items.truncate(fit);
-            items.reverse();
-            Ok(Recovery {
-                items,
-                top: history.top,
-                recovered: true,
-            })
+        // A broker that answers for fewer than it was asked has not answered.
+        Some(RecoveryRequest { since, .. }) => {
+            let history = histories.next().ok_or(BrokerError::Unavailable)?;
+            Ok(since.recovery(history))
         }
-        Since::Offset { offset, epoch } => {
-            let history = broker
-                .history(channel, query(Some(*offset), None, false))
-                .await?;
-            let top = history.top;
-            let same_stream = epoch.is_empty() || Epoch::parse(epoch) == Some(top.epoch);
-            let follows = match history.items.first() {
-                Some(first) => first.offset == offset.saturating_add(1),
-                None => *offset == top.offset,
-            };
-            let bytes: usize = history.items.iter().map(|item| item.weight()).sum();
-            let recovered = same_stream && follows && bytes <= bytes_max;
-            Ok(Recovery {
-                items: if recovered { history.items } else { Vec::new() },
-                top,
-                recovered,
-            })
+    });
+    recoveries.collect()
+}
+
+/// Waits until all of these are listened to; they are asked for together.
+async fn listening<'a>(
+    node: &Node,
+    channels: impl Iterator<Item = &'a ChannelName>,
+) -> Result<(), BrokerError> {
+    let mut waiting = Vec::new();
+    for channel in channels {
+        match node.broker.listening(channel).now() {
+            Ok(answer) => answer?,
+            Err(later) => waiting.push(later),
         }
+    }
+    for later in waiting {
+        later.await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::publication::Payload;
+
+    const TOP: u64 = 9;
+
+    fn history(offsets: std::ops::RangeInclusive<u64>, epoch: Epoch, truncated: bool) -> History {
+        let item = |offset| Arc::new(Item::new(Payload::Text("x".into()), offset));
+        History {
+            items: offsets.map(item).collect(),
+            top: StreamPosition { offset: TOP, epoch },
+            truncated,
+        }
+    }
+
+    fn recovered(offset: u64, of: &str, history: History) -> (bool, usize) {
+        let since = Since::Offset {
+            offset,
+            epoch: of.to_string(),
+        };
+        let recovery = since.recovery(history);
+        assert_eq!(recovery.top.offset, TOP);
+        (recovery.recovered, recovery.items.len())
+    }
+
+    #[test]
+    #[allow(clippy::reversed_empty_ranges)]
+    fn only_what_follows_and_is_whole_is_recovered() {
+        let epoch = Epoch::random();
+        let of = epoch.to_string();
+        let nothing = 1..=0;
+        assert_eq!(recovered(6, &of, history(7..=9, epoch, false)), (true, 3));
+        assert_eq!(
+            recovered(6, "", history(7..=9, epoch, false)),
+            (true, 3),
+            "any stream"
+        );
+        assert_eq!(
+            recovered(5, &of, history(7..=9, epoch, false)),
+            (false, 0),
+            "6 is gone"
+        );
+        assert_eq!(
+            recovered(6, "b", history(7..=9, epoch, false)),
+            (false, 0),
+            "another"
+        );
+        assert_eq!(
+            recovered(6, &of, history(nothing.clone(), epoch, true)),
+            (false, 0)
+        );
+        assert_eq!(
+            recovered(9, &of, history(nothing.clone(), epoch, false)),
+            (true, 0)
+        );
+        assert_eq!(
+            recovered(8, &of, history(nothing.clone(), epoch, false)),
+            (false, 0)
+        );
+        assert_eq!(
+            recovered(10, &of, history(nothing, epoch, false)),
+            (false, 0),
+            "ahead"
+        );
+    }
+
+    #[test]
+    fn in_a_stream_with_other_offsets_between_the_predecessor_counts() {
+        let epoch = Epoch::random();
+        let read = |follows| {
+            let item = Item::new(Payload::Text("x".into()), TOP).following(follows);
+            History {
+                items: vec![Arc::new(item)],
+                ..history(1..=1, epoch, false)
+            }
+        };
+        assert_eq!(recovered(4, "", read(4)), (true, 1));
+        assert_eq!(recovered(4, "", read(5)), (false, 0));
+    }
+
+    #[test]
+    fn the_newest_come_in_order_and_as_many_as_fit() {
+        let epoch = Epoch::random();
+        let mut newest = history(7..=9, epoch, true);
+        newest.items.reverse();
+        let recovery = Since::Newest(5).recovery(newest);
+        let offsets: Vec<u64> = recovery.items.iter().map(|item| item.offset).collect();
+        assert_eq!((offsets, recovery.recovered), (vec![7, 8, 9], true));
     }
 }

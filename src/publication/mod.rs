@@ -94,6 +94,8 @@ pub struct Item {
     pub payload: Payload,
     /// Place in the stream, from 1; 0 where the channel keeps no history.
     pub offset: u64,
+    /// The offset of the one before it in the stream, whether that is still kept or not; 0 for the first.
+    pub follows: u64,
     /// Who published it, where that was a client.
     pub info: Option<Arc<ClientInfo>>,
     /// The publisher's own words beside the message.
@@ -104,16 +106,24 @@ pub struct Item {
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
 impl Item {
-    /// An item at a place.
+    /// An item at a place, in a stream whose offsets grow by one.
     #[must_use]
     pub fn new(payload: Payload, offset: u64) -> Self {
         Self {
             payload,
             offset,
+            follows: offset.saturating_sub(1),
             info: None,
             tags: None,
             json: OnceLock::new(),
         }
+    }
+
+    /// The same in a stream with other offsets between.
+    #[must_use]
+    pub fn following(mut self, follows: u64) -> Self {
+        self.follows = follows;
+        self
     }
 
     /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the heap.
@@ -210,6 +220,11 @@ pub enum Content {
     Leave(Arc<ClientInfo>),
 }
 
+/// Names the life of the store that gave a publication its offset, where a store can lose what it acknowledged and go on from
+/// before it: the same offset of another lineage is another publication. Zero where that cannot happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lineage(pub u64);
+
 /// A message that was accepted for delivery.
 #[derive(Debug)]
 pub struct Publication {
@@ -217,6 +232,7 @@ pub struct Publication {
     content: Content,
     /// Names the stream that the item's offset counts in.
     epoch: Epoch,
+    lineage: Lineage,
     /// The item before this one, where the channel compresses by delta.
     previous: Option<Arc<Item>>,
     exclude: Box<[SessionId]>,
@@ -235,6 +251,7 @@ impl Publication {
             target,
             content,
             epoch: Epoch::NONE,
+            lineage: Lineage::default(),
             previous: None,
             exclude: Box::default(),
             group: None,
@@ -254,6 +271,13 @@ impl Publication {
     pub fn in_stream(mut self, epoch: Epoch, previous: Option<Arc<Item>>) -> Self {
         self.epoch = epoch;
         self.previous = previous;
+        self
+    }
+
+    /// Says which life of its store gave it its offset.
+    #[must_use]
+    pub fn of_lineage(mut self, lineage: Lineage) -> Self {
+        self.lineage = lineage;
         self
     }
 
@@ -300,6 +324,12 @@ impl Publication {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The life of the store that gave it its offset.
+    #[must_use]
+    pub fn lineage(&self) -> Lineage {
+        self.lineage
     }
 
     /// The channel, where it has one.

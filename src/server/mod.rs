@@ -123,7 +123,7 @@ impl Actor for Server {
         // Sessions that come together report together; the default of 16 would only make them wait.
         ctx.set_mailbox_capacity(1024);
         ctx.run_interval(BROKER_TICK, |server, _| {
-            server.broker.tick(std::time::Instant::now())
+            server.broker.expire(std::time::Instant::now())
         });
         for index in 0..self.pushes.len() {
             self.schedule_push(index, ctx);

@@ -1,16 +1,13 @@
 //! Where a session is present, and as whom: one entry for each of its channels that lists it, announces it or is told to
 //! the backend. Owned by the session's [`ConnectedUser`](super::ConnectedUser); a session that nobody wants to know of has
-//! no table. The broker keeps what is entered until it is left.
+//! no table. Nobody renews: what was told of presence holds until it is left.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{SessionContext, ready::run, user::PresenceOptions};
+use super::{SessionContext, user::PresenceOptions};
 use crate::{protocol::ClientInfo, registry::ChannelName};
-
-/// A session leaves its channels on every path, so what this node keeps needs no renewal.
-const UNTIL_LEFT: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 struct PresenceEntry {
     info: Arc<ClientInfo>,
@@ -38,7 +35,7 @@ impl ChannelPresence {
             add(context, channel, &info);
         }
         if options.announce {
-            announce(context, channel, true, &info);
+            context.node.broker.publish_join(channel, info.clone());
         }
         let entry = PresenceEntry {
             info,
@@ -89,32 +86,17 @@ impl ChannelPresence {
 impl PresenceEntry {
     fn left(&self, context: &SessionContext, channel: &ChannelName) {
         if self.presence {
-            let (broker, id) = (context.node.broker.clone(), context.connection.info().id);
-            let channel = channel.clone();
-            run(async move {
-                // Without an answer it expires by itself.
-                let _ = broker.absent(&channel, id).await;
-            });
+            let id = context.connection.info().id;
+            context.node.presence.remove(channel, id);
         }
         if self.announce {
-            announce(context, channel, false, &self.info);
+            let info = self.info.clone();
+            context.node.broker.publish_leave(channel, info);
         }
     }
 }
 
 fn add(context: &SessionContext, channel: &ChannelName, info: &Arc<ClientInfo>) {
-    let (broker, id) = (context.node.broker.clone(), context.connection.info().id);
-    let (channel, info) = (channel.clone(), info.clone());
-    run(async move {
-        let _ = broker.present(&channel, id, info, UNTIL_LEFT).await;
-    });
-}
-
-fn announce(context: &SessionContext, channel: &ChannelName, joined: bool, info: &Arc<ClientInfo>) {
-    let broker = context.node.broker.clone();
-    let (channel, info) = (channel.clone(), info.clone());
-    run(async move {
-        // Joins and leaves may be lost where there is no room; presence tells the truth.
-        let _ = broker.announce(&channel, joined, info).await;
-    });
+    let id = context.connection.info().id;
+    context.node.presence.add(channel, id, info.clone());
 }

@@ -13,10 +13,3 @@ pub(super) fn now_or_later<F: Future + Unpin>(mut future: F) -> Result<F::Output
         Poll::Pending => Err(future),
     }
 }
-
-/// Runs a future to its end: now, if nothing in it waits, else beside everything else on this thread.
-pub(super) fn run(future: impl Future<Output = ()> + 'static) {
-    if let Err(future) = now_or_later(Box::pin(future)) {
-        actix_rt::spawn(future);
-    }
-}

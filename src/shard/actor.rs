@@ -8,14 +8,14 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Selector, ServerCommand, SessionMessage, Shard, handle::QueueCredit, user_channel};
+use super::{Reservation, Selector, ServerCommand, SessionMessage, Shard, user_channel};
 use crate::{
     close::{Close, Ending},
     connection::TimerId,
     heartbeat::TICK,
     id::SessionId,
     publication::Publication,
-    registry::SessionKey,
+    registry::{ChannelName, SessionKey},
 };
 
 /// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
@@ -28,10 +28,20 @@ const DELIVERIES_A_TURN: usize = 16 * 1024;
 /// How often a draining shard closes its next share of sessions.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
-/// A publication to deliver; sent only with room reserved.
+/// A publication to deliver.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Arc<Publication>);
+pub(super) struct Deliver {
+    pub(super) publication: Arc<Publication>,
+    /// Given back when the publication leaves the mailbox.
+    pub(super) room: Reservation,
+}
+
+/// The members of a channel that count its offsets have missed something that cannot be brought. Bound: sent only in place of a
+/// publication that was on its way before this shard listened, and found no room when it came.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Missed(pub(super) ChannelName);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -75,7 +85,6 @@ pub struct SendCommand {
 /// The actor through which other threads reach a shard.
 pub struct ShardActor {
     pub(super) shard: Rc<Shard>,
-    credit: Arc<QueueCredit>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Arc<Publication>>,
     /// Deliveries that they make.
@@ -87,10 +96,9 @@ pub struct ShardActor {
 
 impl ShardActor {
     /// Starts the actor of a shard on this thread.
-    pub(super) fn start_for(shard: Rc<Shard>, credit: Arc<QueueCredit>) -> Addr<Self> {
+    pub(super) fn start_for(shard: Rc<Shard>) -> Addr<Self> {
         Self {
             shard,
-            credit,
             turn: Vec::new(),
             deliveries: 0,
             ticked: Instant::now(),
@@ -99,9 +107,9 @@ impl ShardActor {
         .start()
     }
 
-    fn deliver_turn(&mut self) {
+    fn end_turn(&mut self) {
         self.deliveries = 0;
-        self.shard.deliver_turn(&mut self.turn);
+        self.shard.deliver_all(&mut self.turn);
     }
 
     fn on_tick(&mut self) {
@@ -159,8 +167,8 @@ impl Actor for ShardActor {
 impl Handler<Deliver> for ShardActor {
     type Result = ();
 
-    fn handle(&mut self, Deliver(publication): Deliver, ctx: &mut Self::Context) {
-        self.credit.release(publication.weight());
+    fn handle(&mut self, Deliver { publication, room }: Deliver, ctx: &mut Self::Context) {
+        drop(room);
         if self.turn.is_empty() {
             // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
             ctx.notify(Flush);
@@ -168,7 +176,7 @@ impl Handler<Deliver> for ShardActor {
         self.deliveries += self.shard.receivers(&publication);
         self.turn.push(publication);
         if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
-            self.deliver_turn();
+            self.end_turn();
             // A mailbox that others fill as fast as it is emptied would keep this thread to itself: the actor's context goes
             // on with it until it is empty. So the sessions get their turn here, and the wheel its tick, which the context
             // would only look at afterwards.
@@ -180,11 +188,21 @@ impl Handler<Deliver> for ShardActor {
     }
 }
 
+impl Handler<Missed> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, Missed(channel): Missed, _: &mut Self::Context) {
+        // What came before it in the mailbox goes out before it.
+        self.end_turn();
+        self.shard.tell_missed(&channel);
+    }
+}
+
 impl Handler<Flush> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.deliver_turn();
+        self.end_turn();
     }
 }
 
@@ -201,7 +219,7 @@ impl Handler<Drain> for ShardActor {
             return;
         }
         // What was accepted before goes out before any Close.
-        self.deliver_turn();
+        self.end_turn();
         let sessions = self.shard.sessions.borrow();
         let keys = sessions
             .iter()

@@ -42,7 +42,7 @@ impl Delivery<'_> {
             let Some(subscriber) = subscribers.get_mut(slot.0 as usize) else {
                 return;
             };
-            match subscriber.take(shared, excluded) {
+            match subscriber.take(shared, excluded, self.shard.held_bytes_max) {
                 Verdict::Skip => return,
                 Verdict::Missed => return entry.send(missed(shared)),
                 Verdict::Deliver(delta) => (delta, subscriber.options().policy),

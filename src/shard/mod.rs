@@ -3,7 +3,8 @@
 //! Owns the registry (channel ⇄ sessions), the sessions' outboxes and the timing wheel, so that nothing on the
 //! delivery path is locked. Sessions live on the same thread and call [`Shard`] directly; other threads send
 //! messages to [`ShardActor`]. Its mailbox is bounded in effect: publications reserve room first
-//! ([`ShardHandle::reserve`]), and other messages are as rare as signals and administrators.
+//! ([`ShardHandle::reserve`]), and other messages are as rare as signals and administrators. It tells the
+//! [`LocalFanout`] of its members and knows no broker.
 //! A panic in a shard ends the process: half a server that looks whole is worse than a restart.
 
 mod actor;
@@ -26,16 +27,19 @@ use actix::Recipient;
 use slab::Slab;
 
 pub use self::{
-    actor::{Deliver, Disconnect, Drain, SendCommand, ShardActor, Terminate},
+    actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
     commands::{Overrides, Selector, ServerCommand, ServerSubscription, SessionMessage},
-    handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
+    handle::{QueueBounds, Reservation, ShardHandle, ShardSettings, Shards},
     membership::Membership,
     queries::{ChannelsOf, CountMembers, MembersOf},
     subscriber::{SubscribeOptions, SubscriptionId},
 };
-use self::{delivery::Delivery, subscriber::Subscriber};
+use self::{
+    delivery::Delivery,
+    subscriber::{Subscriber, Verdict},
+};
 use crate::{
-    broker::Broker,
+    broker::LocalFanout,
     close::Close,
     connection::{Connection, ConnectionConfig},
     id::{SessionId, ShardId},
@@ -72,7 +76,9 @@ pub struct Shard {
     by_id: RefCell<HashMap<SessionId, SessionKey>>,
     /// Sessions to write to at the end of the turn.
     dirty: RefCell<Vec<SessionKey>>,
-    broker: Arc<dyn Broker>,
+    fanout: Arc<dyn LocalFanout>,
+    /// See [`ShardSettings`].
+    held_bytes_max: usize,
     /// Set once the drain has begun: whose handshake was under way then is closed as soon as it joins.
     draining: RefCell<Option<Close>>,
 }
@@ -83,7 +89,12 @@ fn user_channel(user: &str) -> ChannelName {
 }
 
 impl Shard {
-    fn new(id: ShardId, config: ConnectionConfig, broker: Arc<dyn Broker>) -> Rc<Self> {
+    fn new(
+        id: ShardId,
+        config: ConnectionConfig,
+        held_bytes_max: usize,
+        fanout: Arc<dyn LocalFanout>,
+    ) -> Rc<Self> {
         Rc::new(Self {
             id,
             config: Rc::new(config),
@@ -93,7 +104,8 @@ impl Shard {
             sessions: RefCell::default(),
             by_id: RefCell::default(),
             dirty: RefCell::default(),
-            broker,
+            fanout,
+            held_bytes_max,
             draining: RefCell::default(),
         })
     }
@@ -108,12 +120,6 @@ impl Shard {
     #[must_use]
     pub fn config(&self) -> &Rc<ConnectionConfig> {
         &self.config
-    }
-
-    /// The broker that this shard listens to.
-    #[must_use]
-    pub fn broker(&self) -> &Arc<dyn Broker> {
-        &self.broker
     }
 
     /// Gives a session its place. It leaves when the membership is dropped.
@@ -142,7 +148,7 @@ impl Shard {
     }
 
     fn listen(&self, channel: &ChannelName) {
-        self.broker.listen(channel, self.id);
+        self.fanout.subscribe(channel, self.id);
         self.count_channels();
     }
 
@@ -150,7 +156,7 @@ impl Shard {
         if channel.starts_with("$user:") {
             return;
         }
-        self.broker.unlisten(channel, self.id);
+        self.fanout.unsubscribe(channel, self.id);
     }
 
     fn leave_all(&self, key: SessionKey) {
@@ -175,7 +181,7 @@ impl Shard {
 
     /// Delivers what one turn of the mailbox brought. A single publication is queued and written receiver by receiver, so
     /// that each outbox is touched once; several are all queued first and then leave together.
-    fn deliver_turn(&self, publications: &mut Vec<Arc<Publication>>) {
+    fn deliver_all(&self, publications: &mut Vec<Arc<Publication>>) {
         let now = Instant::now();
         let at_once = publications.len() == 1;
         for publication in publications.drain(..) {
@@ -225,6 +231,18 @@ impl Shard {
                 if let Some(&key) = self.by_id.borrow().get(id) {
                     to.push(key, &sessions[key as usize], Slot::NONE, &shared);
                 }
+            }
+        }
+    }
+
+    /// Breaks the subscriptions of a channel whose offsets are counted, and has their sessions told, each once.
+    fn tell_missed(&self, channel: &ChannelName) {
+        let (registry, sessions) = (self.registry.borrow(), self.sessions.borrow());
+        let mut subscribers = self.subscribers.borrow_mut();
+        for (key, slot) in registry.members(channel) {
+            let subscriber = subscribers.get_mut(slot.0 as usize);
+            if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
+                sessions[key as usize].send(SessionMessage::Missed(channel.clone()));
             }
         }
     }

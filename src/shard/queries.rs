@@ -6,7 +6,10 @@ use std::sync::Arc;
 use actix::{Handler, Message, MessageResult};
 
 use super::ShardActor;
-use crate::{id::SessionId, registry::ChannelName};
+use crate::{
+    id::SessionId,
+    registry::{ChannelName, is_internal},
+};
 
 /// Asks which sessions of a shard are in a channel.
 #[derive(Message)]
@@ -43,9 +46,7 @@ impl Handler<ChannelsOf> for ShardActor {
             .iter()
             .filter_map(|id| Some((*id, *by_id.get(id)?)));
         let listed = here.map(|(id, key)| {
-            let channels = registry
-                .channels_of(key)
-                .filter(|name| !name.starts_with('$'));
+            let channels = registry.channels_of(key).filter(|name| !is_internal(name));
             (id, channels.cloned().collect())
         });
         MessageResult(listed.collect())
@@ -57,9 +58,7 @@ impl Handler<CountMembers> for ShardActor {
 
     fn handle(&mut self, _: CountMembers, _: &mut Self::Context) -> usize {
         let registry = self.shard.registry.borrow();
-        let channels = registry
-            .channels()
-            .filter(|(name, _)| !name.starts_with('$'));
+        let channels = registry.channels().filter(|(name, _)| !is_internal(name));
         channels.map(|(_, members)| members).sum()
     }
 }

@@ -1,17 +1,18 @@
 //! The broker of a single node: everything in this process's memory.
 //!
-//! Channels are spread over [`STRIPES`] locks. Under a channel's lock room is reserved in every shard that listens, the offset is
-//! given, the item enters the history and the publication is enqueued, which is what makes order hold. Nothing is encoded or
-//! awaited under it. Memory: one entry a channel that has a member, a history or presence; bounds are `limits.history_bytes`
-//! over all histories and [`KEYS_MAX`] idempotency keys. What has expired goes by [`tick`](Broker::tick).
+//! Channels are spread over as many locks as the [`Fanout`] has, and the same channels share one in both. Under a channel's lock a
+//! publication is placed and committed (`place`), which is what makes order hold; what has no place to keep (no history, no key, no
+//! version) needs the fan-out's lock alone. Nothing is encoded or awaited under either, and this broker's is always taken
+//! first. Memory: one entry a channel with a stream; bounds are `limits.history_bytes` over all histories and [`KEYS_MAX`]
+//! idempotency keys. What has expired goes by [`expire`](Broker::expire).
 
-mod enqueue;
 mod keys;
+mod place;
+mod presence;
 mod stream;
 mod stripe;
 
 use std::{
-    hash::{BuildHasher, RandomState},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -19,25 +20,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::{
-    enqueue::{enqueue, reserve},
-    stripe::Stripe,
-};
+pub use self::presence::MemoryPresence;
+use self::stripe::Stripe;
 use super::{
-    Broker, BrokerError, BrokerFuture, History, HistoryFilter, PresenceStats, PublishRequest,
-    PublishResult,
+    Broker, BrokerError, BrokerFuture, Fit, History, HistoryFilter, PublishRequest, PublishResult,
+    PublishResults,
+    fanout::{Fanout, STRIPES},
 };
 use crate::{
-    id::{SessionId, ShardId},
-    metrics::Metrics,
     protocol::ClientInfo,
     publication::{Content, Item, Publication, Target},
     registry::ChannelName,
-    shard::{Deliver, ShardHandle, Shards},
 };
-
-/// Locks that channels are spread over.
-const STRIPES: usize = 64;
 
 /// Idempotency keys that are remembered; beyond them the oldest are forgotten before their time.
 const KEYS_MAX: usize = 1 << 20;
@@ -54,163 +48,64 @@ pub struct MemoryBounds {
     pub idempotency_ttl: Duration,
 }
 
-/// Told when a channel gets its first member on this node (true) or loses its last; called under the channel's lock, so that what is
-/// told last is what is so, and must not wait.
-pub type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
-
 /// The memory broker.
 pub struct MemoryBroker {
-    shards: Arc<Shards>,
-    metrics: Arc<Metrics>,
+    fanout: Arc<Fanout>,
     bounds: MemoryBounds,
-    occupancy: Box<Occupancy>,
-    hasher: RandomState,
     stripes: [Mutex<Stripe>; STRIPES],
-    /// Channels in all stripes that have a member and whose names do not begin with `$`.
-    channels: AtomicUsize,
     history_bytes: Arc<AtomicUsize>,
 }
 
 impl MemoryBroker {
     /// A broker for the shards of this process.
     #[must_use]
-    pub fn new(
-        shards: Arc<Shards>,
-        metrics: Arc<Metrics>,
-        bounds: MemoryBounds,
-        occupancy: Box<Occupancy>,
-    ) -> Self {
+    pub fn new(fanout: Arc<Fanout>, bounds: MemoryBounds) -> Self {
         let history_bytes = Arc::new(AtomicUsize::new(0));
         Self {
-            shards,
-            metrics,
+            fanout,
             bounds,
-            occupancy,
-            hasher: RandomState::new(),
             stripes: std::array::from_fn(|_| Mutex::new(Stripe::new(history_bytes.clone()))),
-            channels: AtomicUsize::new(0),
             history_bytes,
         }
     }
 
     fn lock(&self, channel: &str) -> MutexGuard<'_, Stripe> {
-        let index = self.hasher.hash_one(channel) % STRIPES as u64;
-        locked(&self.stripes[index as usize])
+        locked(&self.stripes[self.fanout.stripe_of(channel)])
     }
 
-    fn publish_now(&self, draft: PublishRequest) -> Result<PublishResult, BrokerError> {
-        let result = match &draft.target {
-            Target::Channel(channel) => {
+    fn publish_now(&self, mut request: PublishRequest) -> Result<PublishResult, BrokerError> {
+        request.history = request.history.filter(|history| history.size > 0);
+        let has_place = request.history.is_some()
+            || request.idempotency_key.is_some()
+            || request.version.is_some();
+        match &request.target {
+            Target::Channel(channel) if has_place => {
+                // The name is the request's own, which moves on.
                 let channel = channel.clone();
-                self.publish_to_channel(&channel, draft)
+                self.publish_in_place(&channel, request)
             }
-            _ => self.publish_to_sessions(draft),
-        };
-        if result.is_err() {
-            self.metrics.publish_refused.fetch_add(1, Relaxed);
-        } else {
-            self.metrics.published.fetch_add(1, Relaxed);
+            _ => self
+                .fanout
+                .send(publication(request))
+                .map(PublishResult::sent),
         }
-        result
     }
 
-    /// To everyone, a user or a session: no channel, so no order between publishers to keep.
-    fn publish_to_sessions(&self, draft: PublishRequest) -> Result<PublishResult, BrokerError> {
-        let shards = self.shards.all();
-        let delivered = match draft.target {
-            Target::Everyone => shards.iter().map(ShardHandle::sessions).sum(),
-            _ => 0,
-        };
-        let publication =
-            Publication::message(draft.target, draft.payload).excluding(draft.exclude, draft.group);
-        enqueue(&shards, publication)?;
-        Ok(PublishResult {
-            position: None,
-            delivered,
-            suppressed: false,
-        })
-    }
-
-    fn publish_to_channel(
+    fn publish_in_place(
         &self,
-        name: &ChannelName,
-        draft: PublishRequest,
+        channel: &ChannelName,
+        request: PublishRequest,
     ) -> Result<PublishResult, BrokerError> {
         let now = Instant::now();
-        let mut item = Item::new(draft.payload, 0);
-        item.info = draft.info;
-        item.tags = draft.tags;
-        let mut stripe = self.lock(name);
-        if let Some(key) = &draft.idempotency_key
-            && let Some(known) = stripe.keys.get(name, key, now)
-        {
-            return Ok(PublishResult {
-                position: known,
-                delivered: 0,
-                suppressed: true,
-            });
-        }
-        if draft.history.is_none() && !stripe.channels.contains_key(name) {
-            if let Some(key) = draft.idempotency_key {
-                stripe
-                    .keys
-                    .insert(name, key, None, now + self.bounds.idempotency_ttl);
-            }
-            return Ok(PublishResult {
-                position: None,
-                delivered: 0,
-                suppressed: false,
-            });
-        }
-        let channel = stripe.channels.entry(name.clone()).or_default();
-        if let Some(version) = &draft.version
-            && let Some(top) = channel.is_not_newer(version)
-        {
-            return Ok(PublishResult {
-                position: Some(top),
-                delivered: 0,
-                suppressed: true,
-            });
-        }
-        let listening = self
-            .shards
-            .some(channel.listening().map(|(shard, _)| shard));
-        let delivered = channel.listening().map(|(_, members)| members).sum();
-        reserve(
-            &listening,
-            item.weight() + std::mem::size_of::<Publication>(),
-        )?;
-
-        let target = Target::Channel(name.clone());
-        let (publication, position) = match draft.history.filter(|keep| keep.size > 0) {
-            None => (
-                Publication::new(target, Content::Item(Arc::new(item))),
-                None,
-            ),
-            Some(history) => {
-                let added = stripe.add(name, item, history, draft.version, now);
-                let previous = added.previous.filter(|_| draft.delta);
-                let publication = Publication::new(target, Content::Item(added.item))
-                    .in_stream(added.position.epoch, previous);
-                (publication, Some(added.position))
-            }
-        };
-        let publication = Arc::new(publication.excluding(draft.exclude, draft.group));
-        for shard in &listening {
-            shard.addr().do_send(Deliver(publication.clone()));
-        }
-        if let Some(key) = draft.idempotency_key {
-            stripe
-                .keys
-                .insert(name, key, position, now + self.bounds.idempotency_ttl);
-        }
+        let key_until = now + self.bounds.idempotency_ttl;
+        let number = self.fanout.stripe_of(channel);
+        let mut stripe = locked(&self.stripes[number]);
+        let result = self.fanout.listening_in(number, channel, |listening| {
+            stripe.publish(channel, request, listening, now, key_until)
+        });
         drop(stripe);
         self.make_room();
-        Ok(PublishResult {
-            position,
-            delivered,
-            suppressed: false,
-        })
+        result
     }
 
     /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes first.
@@ -228,33 +123,33 @@ impl MemoryBroker {
             let Some((_, stripe)) = oldest.min_by_key(|(end, _)| *end) else {
                 return;
             };
-            locked(stripe).evict();
+            locked(stripe).evict(&|channel| self.fanout.is_listened(channel));
         }
     }
 
-    fn announce_now(
-        &self,
-        name: &ChannelName,
-        joined: bool,
-        info: Arc<ClientInfo>,
-    ) -> Result<(), BrokerError> {
-        let stripe = self.lock(name);
-        let Some(channel) = stripe.channels.get(name) else {
-            return Ok(());
-        };
-        let listening = self
-            .shards
-            .some(channel.listening().map(|(shard, _)| shard));
-        let content = if joined {
-            Content::Join(info)
-        } else {
-            Content::Leave(info)
-        };
-        enqueue(
-            &listening,
-            Publication::new(Target::Channel(name.clone()), content),
-        )
+    /// Joins and leaves may be lost where there is no room.
+    fn announce(&self, channel: &ChannelName, content: Content) {
+        let target = Target::Channel(channel.clone());
+        if self.fanout.send(Publication::new(target, content)).is_err() {
+            log::trace!("no room to tell {channel} who came or went");
+        }
     }
+
+    /// The streams that are read are begun where there are none, and charged.
+    fn read(&self, channel: &ChannelName, filter: &HistoryFilter) -> History {
+        let history = self.lock(channel).read(channel, filter, Instant::now());
+        self.make_room();
+        history
+    }
+}
+
+/// What has no place to keep, on its way.
+fn publication(request: PublishRequest) -> Publication {
+    let mut item = Item::new(request.payload, 0);
+    item.info = request.info;
+    item.tags = request.tags;
+    Publication::new(request.target, Content::Item(Arc::new(item)))
+        .excluding(request.exclude, request.group)
 }
 
 fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
@@ -263,24 +158,48 @@ fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
 }
 
 impl Broker for MemoryBroker {
-    fn publish(&self, draft: PublishRequest) -> BrokerFuture<PublishResult> {
-        BrokerFuture::ready(self.publish_now(draft))
+    fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
+        BrokerFuture::ready(self.publish_now(request))
     }
 
-    fn announce(
+    fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults> {
+        let results = requests.into_iter().map(|one| self.publish_now(one));
+        BrokerFuture::ready(Ok(results.collect()))
+    }
+
+    fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
+        self.announce(channel, Content::Join(info));
+    }
+
+    fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
+        self.announce(channel, Content::Leave(info));
+    }
+
+    fn listening(&self, _: &ChannelName) -> BrokerFuture<()> {
+        // The shard told the fan-out, which is all there is.
+        BrokerFuture::ready(Ok(()))
+    }
+
+    fn history(&self, channel: &ChannelName, filter: HistoryFilter) -> BrokerFuture<History> {
+        BrokerFuture::ready(Ok(self.read(channel, &filter)))
+    }
+
+    fn histories(
         &self,
-        channel: &ChannelName,
-        joined: bool,
-        info: Arc<ClientInfo>,
-    ) -> BrokerFuture<()> {
-        BrokerFuture::ready(self.announce_now(channel, joined, info))
-    }
-
-    fn history(&self, channel: &ChannelName, query: HistoryFilter) -> BrokerFuture<History> {
-        let history = self.lock(channel).read(channel, query, Instant::now());
-        // A stream that was begun to be read is charged too.
-        self.make_room();
-        BrokerFuture::ready(Ok(history))
+        reads: Vec<(ChannelName, HistoryFilter)>,
+        bytes_max: usize,
+    ) -> BrokerFuture<Vec<History>> {
+        let mut left = bytes_max;
+        let histories = reads.into_iter().map(|(channel, mut filter)| {
+            filter.bytes_max = filter.bytes_max.min(left);
+            if filter.fit == Fit::Page {
+                filter.fit = Fit::Part;
+            }
+            let history = self.read(&channel, &filter);
+            left = left.saturating_sub(history.weight());
+            history
+        });
+        BrokerFuture::ready(Ok(histories.collect()))
     }
 
     fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()> {
@@ -288,106 +207,17 @@ impl Broker for MemoryBroker {
         BrokerFuture::ready(Ok(()))
     }
 
-    fn present(
-        &self,
-        channel: &ChannelName,
-        session: SessionId,
-        info: Arc<ClientInfo>,
-        ttl: Duration,
-    ) -> BrokerFuture<()> {
-        let mut stripe = self.lock(channel);
-        stripe.present(channel, session, info, Instant::now() + ttl);
-        BrokerFuture::ready(Ok(()))
+    fn has_subscribers(&self, target: &Target) -> BrokerFuture<bool> {
+        BrokerFuture::ready(Ok(self.fanout.has_subscribers(target)))
     }
 
-    fn absent(&self, channel: &ChannelName, session: SessionId) -> BrokerFuture<()> {
-        self.lock(channel).absent(channel, session);
-        BrokerFuture::ready(Ok(()))
+    fn history_bytes(&self) -> Option<usize> {
+        Some(self.history_bytes.load(Relaxed))
     }
 
-    fn presence(&self, channel: &ChannelName) -> BrokerFuture<Vec<(SessionId, Arc<ClientInfo>)>> {
-        let stripe = self.lock(channel);
-        let present = stripe.presence(channel, Instant::now());
-        BrokerFuture::ready(Ok(present.map(|(id, info)| (id, info.clone())).collect()))
-    }
-
-    fn presence_stats(&self, channel: &ChannelName) -> BrokerFuture<PresenceStats> {
-        let stripe = self.lock(channel);
-        BrokerFuture::ready(Ok(stripe.presence_stats(channel, Instant::now())))
-    }
-
-    fn listen(&self, name: &ChannelName, shard: ShardId) -> bool {
-        let mut stripe = self.lock(name);
-        let first = stripe
-            .channels
-            .entry(name.clone())
-            .or_default()
-            .add_member(shard);
-        if first && !name.starts_with('$') {
-            self.channels.fetch_add(1, Relaxed);
-            (self.occupancy)(name, true);
-        }
-        first
-    }
-
-    fn unlisten(&self, name: &ChannelName, shard: ShardId) -> bool {
-        let mut stripe = self.lock(name);
-        let Some(channel) = stripe.channels.get_mut(name) else {
-            return false;
-        };
-        let last = channel.remove_member(shard);
-        if last {
-            stripe.drop_if_empty(name);
-            if !name.starts_with('$') {
-                self.channels.fetch_sub(1, Relaxed);
-                (self.occupancy)(name, false);
-            }
-        }
-        last
-    }
-
-    fn channels(&self) -> usize {
-        self.channels.load(Relaxed)
-    }
-
-    fn history_bytes(&self) -> usize {
-        self.history_bytes.load(Relaxed)
-    }
-
-    fn list_channels(
-        &self,
-        admits: &dyn Fn(&str) -> bool,
-        limit: usize,
-    ) -> Vec<(ChannelName, usize)> {
-        let mut found = Vec::new();
+    fn expire(&self, now: Instant) {
         for stripe in &self.stripes {
-            let stripe = locked(stripe);
-            let here = stripe.channels.iter().filter_map(|(name, channel)| {
-                let members: usize = channel.listening().map(|(_, members)| members).sum();
-                (members > 0 && !name.starts_with('$') && admits(name))
-                    .then(|| (name.clone(), members))
-            });
-            found.extend(here.take(limit - found.len()));
-        }
-        found
-    }
-
-    fn is_heard(&self, target: &Target) -> bool {
-        match target {
-            Target::Channel(name) => {
-                let stripe = self.lock(name);
-                stripe
-                    .channels
-                    .get(name)
-                    .is_some_and(|channel| channel.listening().len() > 0)
-            }
-            _ => self.shards.has_sessions(),
-        }
-    }
-
-    fn tick(&self, now: Instant) {
-        for stripe in &self.stripes {
-            locked(stripe).expire(now);
+            locked(stripe).expire(now, &|channel| self.fanout.is_listened(channel));
         }
     }
 }
@@ -395,11 +225,10 @@ impl Broker for MemoryBroker {
 /// What tests look at.
 #[cfg(test)]
 impl MemoryBroker {
-    pub(crate) fn entries(&self) -> usize {
-        self.stripes
-            .iter()
-            .map(|stripe| locked(stripe).channels.len())
-            .sum()
+    /// Channels with a stream.
+    pub(crate) fn streams(&self) -> usize {
+        let stripes = self.stripes.iter();
+        stripes.map(|stripe| locked(stripe).streams.len()).sum()
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
         version: env!("CARGO_PKG_VERSION"),
         num_clients: node.counts.read().0,
         num_users: node.users.count(),
-        num_channels: node.broker.channels(),
+        num_channels: node.fanout.channels(),
         num_subs: node.count_memberships().await,
         uptime: uptime.as_secs(),
         process: process(uptime.as_secs_f64()),

@@ -13,7 +13,7 @@ use super::{
     form, request as r,
 };
 use crate::{
-    broker::{PublishRequest, PublishResult, Version},
+    broker::{BrokerError, PublishRequest, PublishResult, Version},
     config::Namespace,
     id::SessionId,
     metrics::Limited,
@@ -89,10 +89,21 @@ impl Message {
         draft
     }
 
-    async fn publish(&self, call: &ApiCall<'_>, channel: &str) -> Answer {
+    /// The publication for a channel, if the channel and the key's rate let it.
+    fn admitted(&self, call: &ApiCall<'_>, channel: &str) -> Result<PublishRequest, ReplyError> {
         let (channel, rules) = call.channel(channel)?;
-        let published = publish_draft(call, self.publish_request(call, &channel, rules)).await?;
-        answer::result(&Place::of(&published))
+        take_from_rate(call)?;
+        Ok(self.publish_request(call, &channel, rules))
+    }
+}
+
+/// Takes one publication from the rate of the call's key.
+fn take_from_rate(call: &ApiCall<'_>) -> Result<(), ReplyError> {
+    if call.http.api.may_publish(call.key) {
+        Ok(())
+    } else {
+        call.node.metrics.limited(Limited::ApiPublishes);
+        Err(ReplyError::TOO_MANY_REQUESTS)
     }
 }
 
@@ -100,10 +111,7 @@ async fn publish_draft(
     call: &ApiCall<'_>,
     draft: PublishRequest,
 ) -> Result<PublishResult, ReplyError> {
-    if !call.http.api.may_publish(call.key) {
-        call.node.metrics.limited(Limited::ApiPublishes);
-        return Err(ReplyError::TOO_MANY_REQUESTS);
-    }
+    take_from_rate(call)?;
     Ok(call.node.publish(draft).await?)
 }
 
@@ -130,7 +138,8 @@ impl Place {
 /// `publish`.
 pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
     let (channel, message) = Message::read(request)?;
-    message.publish(call, &channel).await
+    let request = message.admitted(call, &channel)?;
+    answer::result(&Place::of(&call.node.publish(request).await?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
@@ -156,12 +165,31 @@ pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answ
         version_epoch: request.version_epoch,
         exclude: request.exclude,
     })?;
+    // All are on their way before any answer is awaited: ten thousand channels are not ten thousand round trips.
+    let mut turns = Vec::with_capacity(channels.len().div_ceil(A_TURN));
+    for turn in channels.chunks(A_TURN) {
+        let mut requests = Vec::with_capacity(turn.len());
+        let admitted: Vec<Result<(), ReplyError>> = turn
+            .iter()
+            .map(|channel| {
+                message
+                    .admitted(call, channel)
+                    .map(|one| requests.push(one))
+            })
+            .collect();
+        turns.push((admitted, call.node.publish_all(requests)));
+        tokio::task::yield_now().await;
+    }
     let mut answers = Vec::with_capacity(channels.len());
-    for (index, channel) in channels.iter().enumerate() {
-        if index % A_TURN == A_TURN - 1 {
-            tokio::task::yield_now().await;
-        }
-        answers.push(("result", message.publish(call, channel).await));
+    for (admitted, publishing) in turns {
+        let mut published = publishing.await.into_iter();
+        let turn = admitted.into_iter().map(|admitted| {
+            admitted?;
+            // One for each that was admitted, in their order.
+            let published = published.next().unwrap_or(Err(BrokerError::Doubtful))?;
+            answer::result(&Place::of(&published))
+        });
+        answers.extend(turn.map(|answer| ("result", answer)));
     }
     Ok(format!(
         "{{\"responses\":{}}}",

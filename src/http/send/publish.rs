@@ -1,5 +1,5 @@
 //! A client's publish by a request of its own: under `allow.publish`, or as `hooks.publish` decides. Whoever may not publish to one of
-//! the channels publishes to none; where the broker refuses one, those before it are published, and the sender is told why.
+//! the channels publishes to none; where the broker refuses one, the others are published, and the sender is told why.
 
 use std::sync::Arc;
 
@@ -53,11 +53,9 @@ pub async fn publish(
         }
         requests.push(publish_request);
     }
-    let mut published = Vec::with_capacity(requests.len());
-    for publish_request in requests {
-        let done = node.publish(publish_request).await;
-        published.push(done.map_err(|error| Box::new(plain::plain_text(503, &error.to_string())))?);
-    }
+    let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
+    let published =
+        published.map_err(|error| Box::new(plain::plain_text(503, &error.to_string())))?;
     Ok(answer(&query.channels, &published))
 }
 

@@ -3,11 +3,9 @@
 //! One tokio task for each entry, owned by the node, ended by aborting it. It asks only while somebody listens; the
 //! first answer counts as a change, and so publishes. Who comes later is served by the channel's history: an unchanged
 //! answer is not published again for them. Bounds: one request at a time, answers up to 1 MiB, pauses of at most 5 min
-//! (or `every`) during an outage. It must not know sessions or brokers: whether anyone listens, and how to publish, it
-//! is told as functions.
+//! (or `every`) during an outage. It must not know sessions.
 
 use std::{
-    pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -21,11 +19,13 @@ use ring::digest::{Digest, SHA256, digest};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
-    config::hub,
+    broker::{Broker, BrokerError, PublishRequest, PublishResult},
+    config::{Channels, hub},
     hooks::{
         HookSetupError, backoff_delay,
         http::{Fault, HttpClient, Reply, endpoint, shown},
     },
+    publication::Payload,
 };
 
 /// Longest pause during an outage, unless `every` is longer.
@@ -36,13 +36,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Stands in for periods that no clock can hold.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
-
-/// Whether anyone would receive a publication.
-pub type Heard = Box<dyn Fn() -> bool + Send + Sync>;
-
-/// Publishes a body, as text if the flag says so; `Err`: refused, try again.
-pub type Publish =
-    Box<dyn Fn(Bytes, bool) -> Pin<Box<dyn Future<Output = Result<(), ()>> + Send>> + Send + Sync>;
 
 /// How a poll is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,8 +115,9 @@ pub struct Poller {
     timeout: Duration,
     publish_failures: bool,
     http: HttpClient,
-    heard: Heard,
-    publish: Publish,
+    broker: Arc<dyn Broker>,
+    /// What is published, but for the body.
+    request: PublishRequest,
     watch: PollWatch,
     last: Last,
 }
@@ -147,8 +141,8 @@ impl Poller {
     pub fn new(
         settings: &hub::Poll,
         http: HttpClient,
-        heard: Heard,
-        publish: Publish,
+        channels: &Channels,
+        broker: Arc<dyn Broker>,
     ) -> Result<Self, HookSetupError> {
         let what = format!("poll of {}", settings.channel);
         let mut headers = HeaderMap::new();
@@ -183,8 +177,12 @@ impl Poller {
             timeout: settings.timeout,
             publish_failures: settings.publish_failures,
             http,
-            heard,
-            publish,
+            broker,
+            request: PublishRequest::unchecked(
+                channels,
+                settings.channel.as_str().into(),
+                Payload::Binary(Bytes::new()),
+            ),
             watch: PollWatch(Arc::new(watched)),
             last: Last::default(),
         })
@@ -201,7 +199,7 @@ impl Poller {
         loop {
             let due = self.watch.counts().due;
             sleep_until(due).await;
-            while !(self.heard)() {
+            while !self.is_heard().await {
                 sleep_until(Instant::now() + self.every.min(LOOK)).await;
             }
             let asked = Instant::now();
@@ -219,6 +217,25 @@ impl Poller {
             let due = asked.checked_add(pause).unwrap_or(asked + NEVER);
             self.watch.counts().due = due;
         }
+    }
+
+    /// Whether anyone would receive a publication. Not known, they might.
+    async fn is_heard(&self) -> bool {
+        let asking = self.broker.has_subscribers(&self.request.target);
+        asking.await.unwrap_or(true)
+    }
+
+    async fn publish(&self, body: Bytes, is_text: bool) -> Result<PublishResult, BrokerError> {
+        let payload = if is_text {
+            Payload::guess(body)
+        } else {
+            Payload::Binary(body)
+        };
+        let request = PublishRequest {
+            payload,
+            ..self.request.clone()
+        };
+        self.broker.publish(request).await
     }
 
     async fn ask(&self) -> Result<Reply, String> {
@@ -252,14 +269,17 @@ impl Poller {
             return Ok(());
         }
         let is_text = reply.is_text();
-        if (self.publish)(reply.body, is_text).await.is_ok() {
-            self.watch.counts().changes += 1;
-            self.last.etag = reply.etag;
-            self.last.hash = Some(hash);
-        } else {
-            // The backend is well; its answer still counts as unseen, so the next one is published.
-            self.watch.counts().refused += 1;
-            log::warn!("poll of {}: publication refused", self.channel());
+        match self.publish(reply.body, is_text).await {
+            Ok(_) => {
+                self.watch.counts().changes += 1;
+                self.last.etag = reply.etag;
+                self.last.hash = Some(hash);
+            }
+            Err(error) => {
+                // The backend is well; its answer still counts as unseen, so the next one is published.
+                self.watch.counts().refused += 1;
+                log::warn!("poll of {} left out: {error}", self.channel());
+            }
         }
         Ok(())
     }
@@ -282,7 +302,7 @@ impl Poller {
         self.last.failures = self.last.failures.saturating_add(1);
         if self.publish_failures && !self.last.told {
             let error = serde_json::json!({ "error": why }).to_string();
-            self.last.told = (self.publish)(error.into(), true).await.is_ok();
+            self.last.told = self.publish(error.into(), true).await.is_ok();
             if self.last.told {
                 // The channel saw the error last, so the next answer is a change even if it is the old one.
                 self.last.etag = None;

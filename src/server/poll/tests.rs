@@ -2,45 +2,33 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
 use super::*;
-use crate::hooks::tests::backend::{Asked, Backend, Does, nowhere};
+use crate::{
+    hooks::tests::backend::{Asked, Backend, Does, nowhere},
+    testing::{Op, ScriptedBroker, scripted},
+};
 
 const AMPLE: Duration = Duration::from_secs(20);
 
 /// A poll with a listener that tests switch, and what it published.
 #[derive(Clone)]
 struct Room {
-    heard: Arc<AtomicBool>,
-    /// How many publications are refused from now on.
-    refuses: Arc<AtomicU64>,
-    published: Arc<Mutex<Vec<(Bytes, bool)>>>,
+    broker: Arc<ScriptedBroker>,
 }
 
 impl Room {
     fn new(heard: bool) -> Self {
-        Self {
-            heard: Arc::new(AtomicBool::new(heard)),
-            refuses: Arc::default(),
-            published: Arc::default(),
-        }
+        let broker = scripted();
+        broker.say_has_subscribers(heard);
+        Self { broker }
     }
 
     fn poller(&self, settings: &hub::Poll) -> Poller {
-        let (heard, room) = (Arc::clone(&self.heard), self.clone());
-        let publish: Publish = Box::new(move |body, is_text| {
-            let refused = room.refuses.load(Relaxed) > 0;
-            if refused {
-                room.refuses.fetch_sub(1, Relaxed);
-            } else {
-                room.published.lock().unwrap().push((body, is_text));
-            }
-            Box::pin(std::future::ready(if refused { Err(()) } else { Ok(()) }))
-        });
-        let heard: Heard = Box::new(move || heard.load(Relaxed));
-        Poller::new(settings, HttpClient::new().unwrap(), heard, publish).unwrap()
+        let http = HttpClient::new().unwrap();
+        Poller::new(settings, http, &Channels::default(), self.broker.clone()).unwrap()
     }
 
     fn run(&self, settings: &hub::Poll) -> PollWatch {
@@ -51,9 +39,11 @@ impl Room {
     }
 
     fn texts(&self) -> Vec<String> {
-        let published = self.published.lock().unwrap();
-        let text = |(body, _): &(Bytes, bool)| String::from_utf8_lossy(body).into_owned();
-        published.iter().map(text).collect()
+        self.broker.texts()
+    }
+
+    fn looks(&self) -> usize {
+        self.broker.calls(Op::HasSubscribers)
     }
 }
 
@@ -172,9 +162,10 @@ async fn text_and_json_are_text_and_everything_else_is_binary() {
     let room = Room::new(true);
     let watch = room.run(&settings(backend.url("/")));
     until("all answers", || watch.status().changes >= 6).await;
-    let published = room.published.lock().unwrap();
-    for ((_, body, is_text), have) in answers.iter().zip(&*published) {
-        assert_eq!((&have.0[..], have.1), (&body[..], *is_text));
+    let published = room.broker.published();
+    for ((_, body, is_text), (_, have)) in answers.iter().zip(&published) {
+        let have_text = matches!(have.payload, Payload::Text(_));
+        assert_eq!((have.payload.as_bytes(), have_text), (&body[..], *is_text));
     }
 }
 
@@ -182,28 +173,17 @@ async fn text_and_json_are_text_and_everything_else_is_binary() {
 async fn nobody_is_asked_until_somebody_listens_and_then_at_once() {
     let backend = backend([text("a")]).await;
     let room = Room::new(false);
-    let looks = Arc::new(AtomicU64::new(0));
-    let mut poller = room.poller(&settings(backend.url("/")));
-    let heard = std::mem::replace(&mut poller.heard, Box::new(|| false));
-    poller.heard = Box::new({
-        let looks = Arc::clone(&looks);
-        move || {
-            looks.fetch_add(1, Relaxed);
-            heard()
-        }
-    });
-    let watch = poller.watch();
-    tokio::spawn(poller.run());
-    until("it looked and looked", || looks.load(Relaxed) > 5).await;
+    let watch = room.run(&settings(backend.url("/")));
+    until("it looked and looked", || room.looks() > 5).await;
     assert_eq!((watch.status().runs, backend.asked().len()), (0, 0));
-    room.heard.store(true, Relaxed);
+    room.broker.say_has_subscribers(true);
     until("an answer", || room.texts() == ["a"]).await;
     // Silence again: what is under way ends, then nothing is asked.
-    room.heard.store(false, Relaxed);
-    let seen = looks.load(Relaxed);
-    until("it looks in vain", || looks.load(Relaxed) > seen + 3).await;
-    let (runs, seen) = (backend.asked().len(), looks.load(Relaxed));
-    until("it looks in vain", || looks.load(Relaxed) > seen + 5).await;
+    room.broker.say_has_subscribers(false);
+    let seen = room.looks();
+    until("it looks in vain", || room.looks() > seen + 3).await;
+    let (runs, seen) = (backend.asked().len(), room.looks());
+    until("it looks in vain", || room.looks() > seen + 5).await;
     assert_eq!(backend.asked().len(), runs);
 }
 
@@ -215,7 +195,7 @@ async fn a_refused_publication_is_tried_again_with_the_next_answer() {
     })
     .await;
     let room = Room::new(true);
-    room.refuses.store(2, Relaxed);
+    room.broker.fail(Op::Publish, BrokerError::Busy, 2);
     let watch = room.run(&settings(backend.url("/")));
     until("published", || watch.status().changes == 1).await;
     assert_eq!(room.texts(), ["a"]);
@@ -330,8 +310,7 @@ async fn the_status_hides_what_may_be_secret_and_bad_settings_are_refused() {
     assert_eq!((status.channel.as_str(), status.runs), ("news", 0));
     let refused = |settings: &hub::Poll| {
         let http = HttpClient::new().unwrap();
-        let publish: Publish = Box::new(|_, _| Box::pin(std::future::ready(Ok(()))));
-        Poller::new(settings, http, Box::new(|| false), publish).err()
+        Poller::new(settings, http, &Channels::default(), scripted()).err()
     };
     settings.headers = vec![("bad name".into(), "x".into())];
     assert!(matches!(

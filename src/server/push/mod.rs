@@ -5,16 +5,16 @@
 
 use std::{
     borrow::Cow,
-    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use bytestring::ByteString;
 use tokio::time::Instant;
 
 use super::Server;
 use crate::{
-    broker::{BrokerError, HistoryOptions, PublishRequest, PublishResult},
+    broker::{BrokerError, PublishRequest, PublishResult},
     config,
     publication::{Payload, Target},
 };
@@ -28,9 +28,9 @@ pub struct PushStatus {
     pub channel: Option<String>,
     /// Ticks that published.
     pub runs: u64,
-    /// Ticks left out, since nobody listened or the text was the last one's.
+    /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was not through.
     pub skipped: u64,
-    /// Ticks refused, since a shard had no room.
+    /// Ticks that the broker did not accept.
     pub refused: u64,
     /// Ticks without a text, since the file could not be read.
     pub unreadable: u64,
@@ -40,10 +40,8 @@ pub struct PushStatus {
 
 pub(super) struct IntervalPush {
     settings: config::Push,
-    target: Target,
-    /// What the rules of its channel keep.
-    history: Option<HistoryOptions>,
-    delta: bool,
+    /// What is published, but for the text.
+    request: PublishRequest,
     start: Instant,
     /// Ticks since the start, those left out included.
     tick: u64,
@@ -54,28 +52,20 @@ pub(super) struct IntervalPush {
     /// The file could not be read at the last tick, which was said.
     lost_file: bool,
     last: Option<String>,
+    /// The tick before is not through with the broker yet.
+    is_running: bool,
 }
 
 impl IntervalPush {
     pub(super) fn new(settings: &config::Push, channels: &config::Channels) -> Self {
-        let rules = settings
-            .channel
-            .as_deref()
-            .and_then(|channel| channels.rules(channel));
-        let target = match &settings.channel {
-            Some(channel) => Target::Channel(channel.as_str().into()),
-            None => Target::Everyone,
+        let empty = Payload::Text(ByteString::new());
+        let request = match settings.channel.as_deref() {
+            Some(channel) => PublishRequest::unchecked(channels, channel.into(), empty),
+            None => PublishRequest::new(Target::Everyone, empty),
         };
         Self {
             settings: settings.clone(),
-            target,
-            history: rules.and_then(|rules| {
-                (rules.history_size > 0).then_some(HistoryOptions {
-                    size: rules.history_size,
-                    ttl: rules.history_ttl,
-                })
-            }),
-            delta: rules.is_some_and(|rules| rules.delta),
+            request,
             start: Instant::now(),
             tick: 0,
             seq: 0,
@@ -84,6 +74,7 @@ impl IntervalPush {
             unreadable: 0,
             lost_file: false,
             last: None,
+            is_running: false,
         }
     }
 
@@ -193,37 +184,53 @@ impl Server {
     }
 
     fn run_push(&mut self, index: usize, ctx: &mut Context<Self>) {
-        let sessions = self.directory.len() as u64;
         let push = &mut self.pushes[index];
         push.catch_up(Instant::now());
-        if !self.broker.is_heard(&push.target) {
+        if std::mem::replace(&mut push.is_running, true) {
+            // A broker that takes longer than the interval is not asked twice at a time.
             push.skipped += 1;
             return;
         }
-        let Some(text) = push.text(sessions, self.data_bytes_max) else {
-            return;
-        };
+        let asking = self.broker.has_subscribers(&push.request.target);
+        ctx.spawn(asking.into_actor(self).map(move |has, server, ctx| {
+            // Without an answer it is published, which says what is the matter.
+            let publishing = server.push_request(index, has.unwrap_or(true));
+            let Some(request) = publishing else {
+                server.pushes[index].is_running = false;
+                return;
+            };
+            let publishing = server.broker.publish(request).into_actor(server);
+            ctx.spawn(publishing.map(move |result, server, _| {
+                server.push_published(index, result);
+            }));
+        }));
+    }
+
+    /// What a tick publishes; absent: nothing, which is counted.
+    fn push_request(&mut self, index: usize, has_subscribers: bool) -> Option<PublishRequest> {
+        let sessions = self.directory.len() as u64;
+        let push = &mut self.pushes[index];
+        if !has_subscribers {
+            push.skipped += 1;
+            return None;
+        }
+        let text = push.text(sessions, self.data_bytes_max)?;
         if push.settings.only_changed && push.last.as_ref() == Some(&text) {
             push.skipped += 1;
-            return;
+            return None;
         }
         let payload = Payload::Text(text.as_str().into());
-        let mut draft = PublishRequest::new(push.target.clone(), payload);
-        draft.history = push.history;
-        draft.delta = push.delta;
         push.seq += 1;
         push.last = push.settings.only_changed.then_some(text);
-        let broker = Arc::clone(&self.broker);
-        let publishing = async move { broker.publish(draft).await };
-        ctx.spawn(
-            publishing
-                .into_actor(self)
-                .map(move |result, server, _| server.push_published(index, result)),
-        );
+        Some(PublishRequest {
+            payload,
+            ..push.request.clone()
+        })
     }
 
     fn push_published(&mut self, index: usize, result: Result<PublishResult, BrokerError>) {
         let push = &mut self.pushes[index];
+        push.is_running = false;
         if let Err(refused) = result {
             // Not counted as a run, and not taken for the last text: the next tick says it again.
             push.refused += 1;

@@ -1,15 +1,17 @@
 //! Actor ring: interval pushes under a paused clock.
 
+use std::sync::Arc;
+
 use actix::{Actor, Addr};
 
 use super::*;
 use crate::{
     server::{GetOverview, SessionCounts},
-    testing::MockBroker,
+    testing::{Op, ScriptedBroker, scripted},
 };
 
-fn start(every: u64, data: &str, only_changed: bool) -> (Arc<MockBroker>, Addr<Server>) {
-    let recorder = Arc::new(MockBroker::default());
+fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Addr<Server>) {
+    let recorder = scripted();
     let push = config::Push {
         every: Duration::from_secs(every),
         channel: Some("news".into()),
@@ -51,12 +53,12 @@ fn an_hour_of_pushes_does_not_drift_and_begins_one_interval_after_the_start() {
         let start_time = Instant::now();
         let (recorder, _server) = start(10, "{seq}", false);
         pass(9).await;
-        assert!(recorder.published.lock().unwrap().is_empty());
+        assert!(recorder.published().is_empty());
         pass(3600).await;
-        let published = recorder.published.lock().unwrap();
+        let (published, texts) = (recorder.published(), recorder.texts());
         assert_eq!(published.len(), 360);
-        for (tick, (at, text)) in published.iter().enumerate() {
-            assert_eq!(text, &(tick + 1).to_string());
+        for (tick, ((at, _), text)) in published.iter().zip(texts).enumerate() {
+            assert_eq!(text, (tick + 1).to_string());
             let due = start_time + Duration::from_secs(10 * (tick as u64 + 1));
             assert!(
                 *at >= due && *at - due <= Duration::from_millis(2),
@@ -73,7 +75,7 @@ fn after_a_sleep_of_the_machine_one_push_comes_not_a_burst() {
         tokio::task::yield_now().await;
         tokio::time::advance(Duration::from_secs(1_005)).await;
         pass(1).await;
-        assert_eq!(recorder.published.lock().unwrap().len(), 1);
+        assert_eq!(recorder.published().len(), 1);
         let overview = server.send(GetOverview).await.expect("the server runs");
         assert_eq!(overview.pushes[0].runs, 1);
         assert!(overview.pushes[0].next_in <= Duration::from_secs(4));
@@ -84,11 +86,9 @@ fn after_a_sleep_of_the_machine_one_push_comes_not_a_burst() {
 fn nobody_listens_nothing_is_done() {
     paused(async {
         let (recorder, server) = start(1, "x", false);
-        recorder
-            .reads_paused
-            .store(true, std::sync::atomic::Ordering::Relaxed);
+        recorder.say_has_subscribers(false);
         pass(10).await;
-        assert!(recorder.published.lock().unwrap().is_empty());
+        assert!(recorder.published().is_empty());
         let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
         assert_eq!((status.runs, status.skipped), (0, 10));
     });
@@ -98,13 +98,29 @@ fn nobody_listens_nothing_is_done() {
 fn only_changed_skips_a_text_that_equals_the_last_but_not_one_that_was_refused() {
     paused(async {
         let (recorder, server) = start(1, "same", true);
-        recorder
-            .refuses
-            .store(1, std::sync::atomic::Ordering::Relaxed);
+        recorder.fail(Op::Publish, BrokerError::Busy, 1);
         pass(10).await;
-        assert_eq!(recorder.published.lock().unwrap().len(), 1);
+        assert_eq!(recorder.published().len(), 1);
         let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
         assert_eq!((status.runs, status.refused, status.skipped), (1, 1, 8));
+    });
+}
+
+#[test]
+fn a_broker_that_is_slower_than_the_clock_is_not_asked_twice_at_a_time() {
+    paused(async {
+        let (recorder, server) = start(1, "{seq}", false);
+        recorder.hold(Op::Publish);
+        pass(10).await;
+        assert_eq!(
+            (recorder.calls(Op::Publish), recorder.waiting(Op::Publish)),
+            (1, 1)
+        );
+        recorder.release(Op::Publish);
+        pass(2).await;
+        assert_eq!(recorder.texts(), ["1", "2", "3"]);
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.skipped), (3, 9));
     });
 }
 
@@ -123,7 +139,7 @@ fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
         let folder = std::env::temp_dir().join(format!("fanfare-push-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("data.json");
-        let recorder = Arc::new(MockBroker::default());
+        let recorder = scripted();
         let push = config::Push {
             every: Duration::from_secs(1),
             channel: None,
@@ -141,11 +157,7 @@ fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
         pass(1).await;
         std::fs::write(&file, "x".repeat(101)).expect("written");
         pass(1).await;
-        let texts: Vec<String> = {
-            let published = recorder.published.lock().unwrap();
-            published.iter().map(|(_, text)| text.clone()).collect()
-        };
-        assert_eq!(texts, ["first", "second 2"]);
+        assert_eq!(recorder.texts(), ["first", "second 2"]);
         let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
         assert_eq!((status.runs, status.unreadable), (2, 2));
         let _ = std::fs::remove_dir_all(&folder);

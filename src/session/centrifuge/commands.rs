@@ -8,7 +8,7 @@ use bytestring::ByteString;
 
 use super::{Centrifuge, Client, grant::Refusal};
 use crate::{
-    broker::{HistoryFilter, Version},
+    broker::{Fit, HistoryFilter, Version},
     close::Close,
     config::Namespace,
     id::Epoch,
@@ -141,8 +141,8 @@ impl Session<Centrifuge> {
         if !rules.presence {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (broker, name) = (self.context.node.broker.clone(), ChannelName::from(channel));
-        let asking = async move { broker.presence(&name).await };
+        let name = ChannelName::from(channel);
+        let asking = self.context.node.presence.presence(&name);
         self.later(ctx, asking, move |session, present, _| match present {
             Ok(present) => {
                 let shown: Vec<(String, ClientInfo)> = present
@@ -162,8 +162,8 @@ impl Session<Centrifuge> {
         if !rules.presence {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (broker, name) = (self.context.node.broker.clone(), ChannelName::from(channel));
-        let asking = async move { broker.presence_stats(&name).await };
+        let name = ChannelName::from(channel);
+        let asking = self.context.node.presence.presence_stats(&name);
         self.later(ctx, asking, move |session, stats, _| match stats {
             Ok(stats) => session.reply(
                 id,
@@ -187,14 +187,14 @@ impl Session<Centrifuge> {
             since: request.since.as_ref().map(|since| since.offset),
             limit: usize::try_from(request.limit).ok(),
             reverse: request.reverse,
+            // One answer must leave room in the outbox; the rest is for the next page.
+            bytes_max: self.context.node.settings.limits.recovery_bytes(),
+            fit: Fit::Page,
             // Whoever only reads is told a position, but nothing hangs on it.
             keep: Duration::ZERO,
         };
-        let (broker, name) = (
-            self.context.node.broker.clone(),
-            ChannelName::from(&*request.channel),
-        );
-        let reading = async move { broker.history(&name, query).await };
+        let name = ChannelName::from(&*request.channel);
+        let reading = self.context.node.broker.history(&name, query);
         self.later(ctx, reading, move |session, history, _| {
             let history = match history {
                 Ok(history) => history,
@@ -207,15 +207,7 @@ impl Session<Centrifuge> {
             if !asked.is_empty() && Epoch::parse(asked) != Some(history.top.epoch) {
                 return session.error(id, &ReplyError::UNRECOVERABLE_POSITION);
             }
-            // One answer must leave room in the outbox; the rest is for the next page.
-            let bytes_max = session.context.node.settings.limits.recovery_bytes();
-            let mut bytes = 0;
-            let fit = history.items.iter().take_while(|item| {
-                let is_first = bytes == 0;
-                bytes += item.weight();
-                is_first || bytes <= bytes_max
-            });
-            let publications = fit.map(|item| item.as_pub()).collect();
+            let publications = history.items.iter().map(|item| item.as_pub()).collect();
             session.reply(
                 id,
                 &Outcome::History {

@@ -52,31 +52,38 @@ pub fn relay_requests(
     requests.collect()
 }
 
-/// Publishes, asking again while there is no room or no broker, until patience ends. What may have been published is not
-/// published again.
+/// Publishes all at once, asking again for those for which there was no room or no broker, until patience ends. What may have
+/// been published is not published again.
 ///
 /// # Errors
-/// The first that was not published for certain; those before it are published, those behind it are not.
+/// Not all of it was published; whether some may have been that is not known to be.
 pub async fn publish_patiently(
     node: Arc<Node>,
-    requests: Vec<PublishRequest>,
+    mut requests: Vec<PublishRequest>,
 ) -> Result<(), BrokerError> {
     let mut waited = Duration::ZERO;
-    for draft in requests {
-        loop {
-            match node.publish(draft.clone()).await {
-                Err(error) if error.is_harmless() && waited < RELAY_PATIENCE => {
-                    tokio::time::sleep(RELAY_RETRY).await;
-                    waited += RELAY_RETRY;
+    let mut doubtful = None;
+    loop {
+        let results = node.publish_all(requests.clone()).await;
+        let mut refused = None;
+        let mut again = Vec::new();
+        for (request, result) in requests.into_iter().zip(results) {
+            match result {
+                Ok(_) => {}
+                Err(error) if error.is_harmless() => {
+                    refused = Some(error);
+                    again.push(request);
                 }
-                result => {
-                    result?;
-                    break;
-                }
+                Err(error) => doubtful = Some(error),
             }
         }
+        if again.is_empty() || waited >= RELAY_PATIENCE {
+            return doubtful.or(refused).map_or(Ok(()), Err);
+        }
+        tokio::time::sleep(RELAY_RETRY).await;
+        waited += RELAY_RETRY;
+        requests = again;
     }
-    Ok(())
 }
 
 /// What the sender of a message gets for the backend's answer.

@@ -1,7 +1,7 @@
 //! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
 //! waits.
 
-use std::{future::Future, rc::Rc, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{future::Future, time::Duration};
 
 use bytes::BytesMut;
 use tokio::{
@@ -12,18 +12,14 @@ use tokio::{
 use super::{message::RELAY_PATIENCE, *};
 use crate::{
     admission::Admission,
-    broker::Broker,
+    broker::BrokerError,
     config::RawEndpoint,
     connection::{
         Connection, ConnectionProfile, info::TransportKind, outbox::Outbox, socket::Socket,
     },
     id::SessionId,
-    metrics::Metrics,
-    node::Node,
-    server::SessionCounts,
     session::{NewSession, connect_info::ConnectInfo},
-    shard::{Shard, Shards},
-    testing::{self, MockBroker},
+    testing::{Op, TestNode},
 };
 
 #[test]
@@ -37,28 +33,15 @@ fn a_reply_takes_text_and_bytes_as_they_are() {
 }
 
 struct Harness {
-    puppet: Arc<MockBroker>,
-    shard: Rc<Shard>,
-    node: Arc<Node>,
-    counts: Arc<SessionCounts>,
+    test: TestNode,
     admission: Arc<Admission>,
-    metrics: Arc<Metrics>,
 }
 
 impl Harness {
     fn new() -> Self {
-        let metrics = Arc::new(Metrics::default());
-        let puppet = Arc::new(MockBroker::default());
-        let broker: Arc<dyn Broker> = puppet.clone();
-        let shards = Arc::new(Shards::new(metrics.clone(), testing::shard_settings(10)));
-        let (node, counts) = testing::node(&broker, &shards, &metrics);
         Self {
-            shard: shards.current(&broker),
-            node,
-            puppet,
-            counts,
+            test: TestNode::new(10),
             admission: Admission::new(10, 0),
-            metrics,
         }
     }
 
@@ -96,8 +79,8 @@ impl Harness {
             connect_info,
             profile: ConnectionProfile::raw(None, false, false),
             params,
-            shard: &self.shard,
-            node: &self.node,
+            shard: &self.test.shard,
+            node: &self.test.node,
         };
         Session::<Raw>::start_on_socket(new, Socket::Unix(ours), BytesMut::new());
         theirs
@@ -106,10 +89,10 @@ impl Harness {
     /// Sessions as every table has them: directory, shard, limits, broker.
     fn tables(&self) -> (u64, u64, usize, usize) {
         (
-            self.counts.read().0,
-            self.metrics.sum(|stats| &stats.sessions),
+            self.test.counts.read().0,
+            self.test.metrics.sum(|stats| &stats.sessions),
             self.admission.sessions(),
-            self.puppet.listening.lock().expect("no panic").len(),
+            self.test.node.fanout.entries().1,
         )
     }
 
@@ -144,11 +127,11 @@ fn a_panic_in_a_handler_ends_one_session_which_leaves_every_table_once() {
         let (mut bad, mut good) = (harness.session(), harness.session());
         // Both are in channel c and in the path's own, and each is told of.
         harness.wait_for((2, 2, 2, 4)).await;
-        harness.puppet.panics.store(true, Relaxed);
+        harness.test.broker.panic_at(Some(Op::Publish));
         bad.write_all(&MESSAGE).await.expect("sent");
         let mut rest = Vec::new();
         let _ = bad.read_to_end(&mut rest).await;
-        harness.puppet.panics.store(false, Relaxed);
+        harness.test.broker.panic_at(None);
         harness.wait_for((1, 1, 1, 2)).await;
         good.write_all(&[0x89, 0x80, 0, 0, 0, 0])
             .await
@@ -166,7 +149,10 @@ fn a_sender_for_whom_there_is_no_room_waits_and_is_then_told_to_come_again() {
     paused(async {
         let harness = Harness::new();
         let mut sender = harness.session();
-        harness.puppet.busy.store(true, Relaxed);
+        harness
+            .test
+            .broker
+            .fail(Op::Publish, BrokerError::Busy, u32::MAX);
         let started = tokio::time::Instant::now();
         sender.write_all(&MESSAGE).await.expect("sent");
         let mut close = [0; 4];
@@ -184,7 +170,10 @@ fn a_sender_goes_on_once_there_is_room() {
     paused(async {
         let harness = Harness::new();
         let mut sender = harness.session();
-        harness.puppet.busy.store(true, Relaxed);
+        harness
+            .test
+            .broker
+            .fail(Op::Publish, BrokerError::Busy, u32::MAX);
         sender.write_all(&MESSAGE).await.expect("sent");
         sender
             .write_all(&[0x89, 0x80, 0, 0, 0, 0])
@@ -196,7 +185,7 @@ fn a_sender_goes_on_once_there_is_room() {
             early.is_err(),
             "what comes behind the message waits with it"
         );
-        harness.puppet.busy.store(false, Relaxed);
+        harness.test.broker.fail(Op::Publish, BrokerError::Busy, 0);
         sender.read_exact(&mut answer).await.expect("the pong");
         assert_eq!(answer, [0x8a, 0]);
     });
@@ -208,4 +197,46 @@ fn an_idle_session_is_no_larger_than_it_was() {
     assert!(size_of::<Session<Raw>>() <= 280);
     assert!(size_of::<Connection>() <= 336, "with its outbox");
     assert!(size_of::<Outbox>() <= 80);
+}
+
+/// The code of the Close that comes, and its reason.
+async fn close_of_next(client: &mut UnixStream) -> (u16, String) {
+    let mut head = [0; 4];
+    client.read_exact(&mut head).await.expect("a Close");
+    assert_eq!(head[0], 0x88);
+    let mut reason = vec![0; usize::from(head[1]) - 2];
+    client.read_exact(&mut reason).await.expect("its reason");
+    let reason = String::from_utf8(reason).expect("text");
+    (u16::from_be_bytes([head[2], head[3]]), reason)
+}
+
+#[test]
+fn what_may_have_been_published_is_not_published_again() {
+    paused(async {
+        let harness = Harness::new();
+        let mut sender = harness.session();
+        harness
+            .test
+            .broker
+            .fail(Op::Publish, BrokerError::Doubtful, 1);
+        sender.write_all(&MESSAGE).await.expect("sent");
+        let (code, reason) = close_of_next(&mut sender).await;
+        assert_eq!(code, 1013);
+        assert!(reason.contains("may have been published"), "{reason}");
+        assert_eq!(harness.test.broker.texts(), ["x"]);
+    });
+}
+
+#[test]
+fn a_broker_that_never_answers_ends_in_time() {
+    paused(async {
+        let harness = Harness::new();
+        let mut sender = harness.session();
+        harness.test.broker.hold(Op::Publish);
+        let started = tokio::time::Instant::now();
+        sender.write_all(&MESSAGE).await.expect("sent");
+        let (code, reason) = close_of_next(&mut sender).await;
+        assert_eq!((code, started.elapsed().as_secs()), (1013, 5));
+        assert!(reason.contains("may have been published"), "{reason}");
+    });
 }

@@ -41,7 +41,7 @@ impl RecoveredChannel {
         let top = self.recovery.top;
         match self.recovery.items.first() {
             Some(first) => StreamPosition {
-                offset: first.offset.saturating_sub(1),
+                offset: first.follows,
                 ..top
             },
             None => top,
