@@ -73,7 +73,17 @@ pub fn node(
     shards: &Arc<Shards>,
     metrics: &Arc<Metrics>,
 ) -> (Arc<Node>, Arc<SessionCounts>) {
-    let settings = Arc::new(Settings::demonstration());
+    node_with(Settings::demonstration(), broker, shards, metrics)
+}
+
+/// The same with settings of the test's own.
+pub fn node_with(
+    settings: Settings,
+    broker: &Arc<dyn Broker>,
+    shards: &Arc<Shards>,
+    metrics: &Arc<Metrics>,
+) -> (Arc<Node>, Arc<SessionCounts>) {
+    let settings = Arc::new(settings);
     let counts = Arc::new(SessionCounts::default());
     let server = Server::new(
         counts.clone(),
@@ -89,8 +99,8 @@ pub fn node(
         shards: shards.clone(),
         broker: broker.clone(),
         server,
-        tokens: Tokens::new(&settings.token).expect("no keys"),
-        hooks: HookClient::new(&settings.hooks).expect("no hooks"),
+        tokens: Tokens::new(&settings.token).expect("keys"),
+        hooks: HookClient::new(&settings.hooks).expect("hooks"),
         events: None,
         settings,
     });
@@ -102,6 +112,8 @@ pub fn node(
 pub struct MockBroker {
     pub panics: AtomicBool,
     pub busy: AtomicBool,
+    /// Publishes and reads are taken and never answered.
+    pub silent: AtomicBool,
     pub listening: Mutex<Vec<String>>,
     /// How many publications are to be refused next.
     pub refuses: AtomicU32,
@@ -126,6 +138,9 @@ impl Broker for MockBroker {
         let text = String::from_utf8_lossy(draft.payload.as_bytes()).into_owned();
         let published = (tokio::time::Instant::now(), text);
         self.published.lock().expect("no panic").push(published);
+        if self.silent.load(Relaxed) {
+            return BrokerFuture::later(std::future::pending());
+        }
         now(PublishResult {
             position: None,
             delivered: 0,
@@ -136,6 +151,9 @@ impl Broker for MockBroker {
         now(())
     }
     fn history(&self, _: &ChannelName, _: HistoryFilter) -> BrokerFuture<History> {
+        if self.silent.load(Relaxed) {
+            return BrokerFuture::later(std::future::pending());
+        }
         let top = StreamPosition {
             offset: 0,
             epoch: Epoch::NONE,

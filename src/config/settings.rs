@@ -78,6 +78,8 @@ groups! {
         idempotency_ttl: Duration as Time = seconds(300);
         /// How long a client that is not heard of counts as present.
         presence_ttl: Duration as Time = seconds(60);
+        /// How long an answer of the broker is waited for; beyond it, who asked is told to come again (100, 1013, 503).
+        broker_timeout: Duration as Time = seconds(5);
         /// How long a long poll is held at most.
         poll_wait: Duration as Time = seconds(25);
         /// Commands of one session that may wait for the backend; nothing more is read from it until there is room.

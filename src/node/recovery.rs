@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Node;
 use crate::{
-    broker::{Broker, BrokerError, HistoryFilter},
+    broker::{BrokerError, HistoryFilter},
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
@@ -139,7 +139,7 @@ pub async fn recover_all<'a>(
             Some(RecoveryRequest {
                 since,
                 keep: Some(keep),
-            }) => recover(&*node.broker, channel, since, *keep, left).await?,
+            }) => recover(node, channel, since, *keep, left).await?,
         };
         left = left.saturating_sub(recovery.weight());
         recoveries.push(recovery);
@@ -152,7 +152,7 @@ pub async fn recover_all<'a>(
 /// # Errors
 /// The broker's.
 async fn recover(
-    broker: &dyn Broker,
+    node: &Node,
     channel: &ChannelName,
     since: &Since,
     keep: Duration,
@@ -166,7 +166,7 @@ async fn recover(
     };
     match since {
         Since::Now => {
-            let history = broker.history(channel, query(None, Some(0), false)).await?;
+            let history = node.history(channel, query(None, Some(0), false)).await?;
             Ok(Recovery {
                 items: Vec::new(),
                 top: history.top,
@@ -174,7 +174,7 @@ async fn recover(
             })
         }
         Since::Newest(count) => {
-            let history = broker
+            let history = node
                 .history(channel, query(None, Some(*count), true))
                 .await?;
             let mut items = history.items;
@@ -193,7 +193,7 @@ async fn recover(
             })
         }
         Since::Offset { offset, epoch } => {
-            let history = broker
+            let history = node
                 .history(channel, query(Some(*offset), None, false))
                 .await?;
             let top = history.top;

@@ -89,11 +89,11 @@ impl ChannelPresence {
 impl PresenceEntry {
     fn left(&self, context: &SessionContext, channel: &ChannelName) {
         if self.presence {
-            let (broker, id) = (context.node.broker.clone(), context.connection.info().id);
-            let channel = channel.clone();
+            let id = context.connection.info().id;
+            let leaving = context.node.remove_presence(channel, id);
             run(async move {
                 // Without an answer it expires by itself.
-                let _ = broker.absent(&channel, id).await;
+                let _ = leaving.await;
             });
         }
         if self.announce {
@@ -103,18 +103,19 @@ impl PresenceEntry {
 }
 
 fn add(context: &SessionContext, channel: &ChannelName, info: &Arc<ClientInfo>) {
-    let (broker, id) = (context.node.broker.clone(), context.connection.info().id);
-    let (channel, info) = (channel.clone(), info.clone());
+    let id = context.connection.info().id;
+    let entering = context
+        .node
+        .add_presence(channel, id, info.clone(), UNTIL_LEFT);
     run(async move {
-        let _ = broker.present(&channel, id, info, UNTIL_LEFT).await;
+        let _ = entering.await;
     });
 }
 
 fn announce(context: &SessionContext, channel: &ChannelName, joined: bool, info: &Arc<ClientInfo>) {
-    let broker = context.node.broker.clone();
-    let (channel, info) = (channel.clone(), info.clone());
+    let announcing = context.node.announce(channel, joined, info.clone());
     run(async move {
         // Joins and leaves may be lost where there is no room; presence tells the truth.
-        let _ = broker.announce(&channel, joined, info).await;
+        let _ = announcing.await;
     });
 }
