@@ -110,8 +110,8 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
         ("heartbeat.pong_timeout", sheet.heartbeat.pong_timeout),
         ("slow.write_timeout", sheet.slow.write_timeout),
         ("close.timeout", sheet.close.timeout),
-        ("limits.broker_timeout", sheet.limits.broker_timeout),
         ("limits.presence_ttl", sheet.limits.presence_ttl),
+        ("limits.broker_timeout", sheet.limits.broker_timeout),
         ("limits.poll_wait", sheet.limits.poll_wait),
         ("http.request_timeout", sheet.http.request_timeout),
     ];

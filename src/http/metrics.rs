@@ -143,7 +143,7 @@ const PER_NODE: [PerNode; 9] = [
         "fanfare_channels",
         "Channels with a member on this node",
         Kind::Gauge,
-        |node| node.fanout.channels() as u64,
+        |node| node.count_channels() as u64,
     ),
     (
         "fanfare_draining",
@@ -167,13 +167,13 @@ const PER_NODE: [PerNode; 9] = [
         "fanfare_history_bytes",
         "Bytes that histories hold",
         Kind::Gauge,
-        |node| node.broker.history_bytes().unwrap_or(0) as u64,
+        |node| node.history_bytes() as u64,
     ),
     (
         "fanfare_users",
         "Different users with a session",
         Kind::Gauge,
-        |node| node.users.count() as u64,
+        |node| node.users() as u64,
     ),
 ];
 

@@ -17,9 +17,11 @@ use bytes::Bytes;
 use crate::{
     close::Close,
     connection::info::TransportKind,
-    metrics::{Limited, Refused},
-    node::{Node, auth::AuthError, rate_limit::UserPermit},
-    protocol::ReplyError,
+    node::{
+        Node,
+        auth::{self, AuthError},
+        authorize::plain::PlainRequest,
+    },
     session::{
         connect_info::ConnectInfo, handshake::Refusal, raw::endpoint::Query, stream::StreamParams,
     },
@@ -62,27 +64,16 @@ pub fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
     }
 }
 
-/// What a close of a WebSocket is as a status: the codes that tell a client to stay away tell it so here too.
-#[must_use]
-pub fn status_of(close: &Close) -> u16 {
-    match close.code {
-        3005 | 3500 => 401,
-        3013 | 3504 => 429,
-        1000..=3499 | 4000..=4499 => 503,
-        _ => 403,
-    }
-}
-
 /// The answer in place of a close.
 #[must_use]
 pub fn close_response(close: &Close) -> HttpResponse {
-    plain_text(status_of(close), &close.reason)
+    plain_text(auth::status_of(close), &close.reason)
 }
 
 /// The answer to who is nobody that may come in.
 #[must_use]
 pub fn auth_error(error: &AuthError) -> HttpResponse {
-    plain_text(error.status(), &error.close().reason)
+    plain_text(error.status(), &error.text())
 }
 
 /// What the address says. A header's position is newer than the address, which a browser asks for again as it was.
@@ -124,15 +115,6 @@ pub fn connect_info(
     opened.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))
 }
 
-/// Takes a place among a user's sessions.
-fn user_of(node: &Node, user: &str) -> Result<UserPermit, Answer> {
-    let entered = node.users.enter(user, std::time::Instant::now());
-    entered.ok_or_else(|| {
-        node.metrics.limited(Limited::SessionsPerUser);
-        Box::new(plain_text(429, "too many sessions of this user"))
-    })
-}
-
 /// Settles everything about a session that listens.
 ///
 /// # Errors
@@ -147,36 +129,27 @@ pub async fn prepare(
 ) -> Result<StreamParams, Answer> {
     let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
-    let identity = node
-        .identify(token.as_deref(), None, &[])
-        .await
-        .map_err(|error| {
-            log::info!("session {} is turned away: {error:?}", connect_info.id);
-            Box::new(auth_error(&error))
-        })?;
-    for channel in query
-        .channels
-        .iter()
-        .filter(|_| node.settings.channels.configured)
-    {
-        if node.rules(channel) == Err(ReplyError::UNKNOWN_CHANNEL) {
-            node.metrics.refuse(Refused::Channel);
-            return Err(Box::new(plain_text(
-                404,
-                &format!("unknown channel: {channel}"),
-            )));
-        }
-    }
+    let refuse = |error: AuthError| Box::new(auth_error(&error));
+    let identity = node.authenticate(token.as_deref(), None).await;
+    let identity = identity
+        .inspect_err(|error| log::info!("session {} is turned away: {error:?}", connect_info.id))
+        .map_err(refuse)?;
     let hook_context = connect_info.hook_context("json", "json");
-    let channels = request::channels(node, &identity, &hook_context, query, true)
-        .await
-        .map_err(|close| Box::new(close_response(&close)))?;
+    let asked = PlainRequest {
+        identity: &identity,
+        asked: &query.channels,
+        endpoint: &[],
+    };
+    let granted = node.authorize_channels(&hook_context, asked).await;
+    let channels = request::channel_requests(granted.map_err(refuse)?, query, true);
+    // It may have been taken back while the backend was asked, and a poll is answered without a session.
+    node.check_revoked(&identity).map_err(refuse)?;
     if channels.is_empty() {
         let text = "name at least one channel: ?channel=…";
         return Err(Box::new(plain_text(400, text)));
     }
     Ok(StreamParams {
-        permit: user_of(node, &identity.user)?,
+        permit: node.admit_user(&identity.user).map_err(refuse)?,
         connect_info,
         identity,
         channels,

@@ -17,7 +17,7 @@ use crate::{
     close::{Close, Ending},
     connection::{info::TransportKind, outbox::Frame},
     id::StreamPosition,
-    node::{Node, recovery::Since},
+    node::{Node, auth::status_of, recovery::Since},
     registry::ChannelName,
     session::stream::{
         self, SessionHandle,
@@ -121,7 +121,7 @@ async fn wait(
 fn refused(ending: Option<Ending>, messages: &Messages) -> Option<Close> {
     match ending {
         Some(Ending::ByServer(close))
-            if messages.is_empty() && matches!(plain::status_of(&close), 401 | 403) =>
+            if messages.is_empty() && matches!(status_of(&close), 401 | 403) =>
         {
             Some(close)
         }

@@ -9,14 +9,14 @@ use actix_web::{
 use actix_web_actors::ws;
 
 use crate::{
-    close::Close,
     codec::deflate,
-    config::Namespace,
     connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
-    hooks::HookContext,
     id::SessionId,
-    node::{Action, Node, Permission, auth::Identity, recovery::Since},
-    protocol::ReplyError,
+    node::{
+        Node,
+        authorize::plain::{Origin, PlainChannel},
+        recovery::Since,
+    },
     registry::ChannelName,
     session::{
         channel_request::ChannelRequest,
@@ -203,113 +203,21 @@ pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
     (token, by_subprotocol && offered.contains(&"fanfare"))
 }
 
-/// The channels of a plain client: those it asks for, where it may, and those it was given. `positions`: it is told positions.
-///
-/// # Errors
-/// The first channel that it may not have, as the close that says so.
-pub async fn channels(
-    node: &Node,
-    identity: &Identity,
-    hook_context: &HookContext,
+/// The channels of a plain client, with from where it goes on in each. `positions`: it is told positions.
+pub fn channel_requests(
+    granted: Vec<PlainChannel>,
     query: &Query,
     positions: bool,
-) -> Result<Vec<(ChannelName, ChannelRequest)>, Close> {
-    let mut granted: Vec<(ChannelName, ChannelRequest)> = Vec::new();
-    for (index, channel) in query.channels.iter().enumerate() {
-        let since = query.since(index);
-        if !node.settings.channels.configured {
-            granted.push((
-                channel.clone(),
-                ChannelRequest {
-                    since,
-                    positions,
-                    ..ChannelRequest::plain()
-                },
-            ));
-            continue;
-        }
-        let denied = |error: &ReplyError| {
-            let reason = format!("{}: {channel}", error.message);
-            Close::PERMISSION_DENIED.with_reason(cut(&reason, 120).to_string())
-        };
-        let rules = node.rules(channel).map_err(|error| denied(&error))?;
-        let grant = may_subscribe(node, identity, hook_context, channel, rules).await?;
-        if let Some(expire_at) = grant {
-            let mut resume = ChannelRequest::under(rules, since, positions);
-            // As a subscriber, which it is about to be. Where the backend decides about each publication, only the client protocol
-            // can ask it.
-            resume.publishes = Permission::Granted
-                == node.permission(Action::Publish, channel, rules, identity, true);
-            resume.expire_at = expire_at;
-            granted.push((channel.clone(), resume));
-        } else {
-            node.metrics.refuse(crate::metrics::Refused::Channel);
-            return Err(denied(&ReplyError::PERMISSION_DENIED));
-        }
-    }
-    for given in &identity.subscriptions {
-        if crate::config::check_channel_name(&given.channel).is_err() {
-            log::warn!("a token or the backend names a channel that is none; it is left out");
-            continue;
-        }
-        if granted
-            .iter()
-            .all(|(channel, _)| **channel != *given.channel)
-        {
-            let channel: ChannelName = given.channel.as_str().into();
+) -> Vec<(ChannelName, ChannelRequest)> {
+    let each = granted.into_iter().enumerate().map(|(index, plain)| {
+        let since = match (plain.origin, query.since(index)) {
+            (Origin::Asked, since) => since,
             // Where an answer told this client all its positions, the given channels stand behind those it named.
-            let since = query.since(granted.len());
-            let since = match since {
-                Since::Newest(_) => Since::Now,
-                since => since,
-            };
-            let resume = match node.rules(&channel) {
-                Ok(rules) if node.settings.channels.configured => {
-                    let mut resume = ChannelRequest::under(rules, since, positions);
-                    resume.publishes = Permission::Granted
-                        == node.permission(Action::Publish, &channel, rules, identity, true);
-                    resume.expire_at = given.expire_at;
-                    resume
-                }
-                Err(error) if node.settings.channels.configured => {
-                    log::warn!("a token or the backend names {channel}: {error}; it is left out");
-                    continue;
-                }
-                _ => ChannelRequest {
-                    since,
-                    positions,
-                    ..ChannelRequest::plain()
-                },
-            };
-            granted.push((channel, resume));
-        }
-    }
-    Ok(granted)
-}
-
-/// Whether a client may subscribe, and until when.
-async fn may_subscribe(
-    node: &Node,
-    identity: &Identity,
-    hook_context: &HookContext,
-    channel: &str,
-    rules: &Namespace,
-) -> Result<Option<Option<u64>>, Close> {
-    match node.permission(Action::Subscribe, channel, rules, identity, false) {
-        Permission::Granted => Ok(Some(None)),
-        Permission::Denied => Ok(None),
-        Permission::AskHook => {
-            let mut hook_context = hook_context.clone();
-            hook_context.user.clone_from(&identity.user);
-            hook_context.meta = identity.meta.clone();
-            let answer = node
-                .hooks
-                .subscribe(&hook_context, channel, "", bytes::Bytes::new())
-                .await;
-            match answer {
-                Ok(answer) => Ok(Some(answer.expire_at)),
-                Err(failure) => Err(crate::node::auth::AuthError::from(failure).close()),
-            }
-        }
-    }
+            (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
+            (Origin::Given, Since::Newest(_)) | (Origin::Endpoint, _) => Since::Now,
+        };
+        let channel = plain.channel.clone();
+        (channel, ChannelRequest::granted(plain, since, positions))
+    });
+    each.collect()
 }

@@ -66,7 +66,7 @@ fn numbers(node: &Node) -> Value {
         "sessions_peak": peak,
         "sessions_total": total,
         "sessions_max": node.settings.limits.sessions,
-        "channels": node.fanout.channels(),
+        "channels": node.count_channels(),
         "messages_in": metrics.sum(|stats| &stats.messages_in),
         "messages_out": metrics.sum(|stats| &stats.messages_out),
         "bytes_in": metrics.sum(|stats| &stats.bytes_in),
@@ -76,7 +76,7 @@ fn numbers(node: &Node) -> Value {
         "workers": workers,
         "published": metrics.published.load(Relaxed),
         "publish_refused": metrics.publish_refused.load(Relaxed),
-        "history_bytes": node.broker.history_bytes(),
+        "history_bytes": node.history_bytes(),
         "history_bytes_max": node.settings.limits.history_bytes,
         "limited": limited,
     })

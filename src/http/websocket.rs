@@ -4,11 +4,16 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
+use bytes::Bytes;
+
 use super::request;
 use crate::{
-    close::Close,
     connection::ConnectionProfile,
-    node::{Node, auth::Identity},
+    node::{
+        Node,
+        auth::{AuthError, ConnectHookRequest, Identity},
+        authorize::plain::PlainRequest,
+    },
     registry::ChannelName,
     session::{
         NewSession, Session,
@@ -53,7 +58,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     let authorize = authorize(node, &connect_info, endpoint, token.as_deref(), &query).await;
     let (identity, channels) = match authorize {
         Ok((identity, channels)) => (Ok(identity), channels),
-        Err(close) => (Err(close), Vec::new()),
+        Err(error) => (Err(error.close()), Vec::new()),
     };
     let params = RawParams {
         endpoint: endpoint.clone(),
@@ -80,36 +85,32 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     Ok(response)
 }
 
-/// Who it is and what it gets.
+/// Who a client of a raw endpoint is and what it gets, by WebSocket and by `/send` alike.
 pub(super) async fn authorize(
     node: &Node,
     connect_info: &ConnectInfo,
     endpoint: &Endpoint,
     token: Option<&str>,
     query: &Query,
-) -> Result<(Identity, Vec<(ChannelName, ChannelRequest)>), Close> {
-    let hook_context = connect_info.hook_context("json", "json");
+) -> Result<(Identity, Vec<(ChannelName, ChannelRequest)>), AuthError> {
+    let context = connect_info.hook_context("json", "json");
     let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
-    let hook = endpoint.settings.connect_hook.then_some(&hook_context);
-    let identity = node.identify(token, hook, &asked).await.map_err(|error| {
+    let hook = endpoint.settings.connect_hook.then(|| ConnectHookRequest {
+        context: &context,
+        data: Bytes::new(),
+        name: "",
+        version: "",
+        channels: &asked,
+    });
+    let identity = node.authenticate(token, hook).await.inspect_err(|error| {
         log::info!("session {} is turned away: {error:?}", connect_info.id);
-        error.close()
     })?;
-    let mut channels =
-        request::channels(node, &identity, &hook_context, query, query.envelope).await?;
-    for name in endpoint.channels() {
-        if channels.iter().all(|(channel, _)| channel != name) {
-            let resume = match node.rules(name) {
-                Ok(rules) if node.settings.channels.configured => {
-                    ChannelRequest::under(rules, crate::node::recovery::Since::Now, query.envelope)
-                }
-                _ => ChannelRequest {
-                    positions: query.envelope,
-                    ..ChannelRequest::plain()
-                },
-            };
-            channels.push((name.clone(), resume));
-        }
-    }
+    let request = PlainRequest {
+        identity: &identity,
+        asked: &query.channels,
+        endpoint: endpoint.channels(),
+    };
+    let granted = node.authorize_channels(&context, request).await?;
+    let channels = request::channel_requests(granted, query, query.envelope);
     Ok((identity, channels))
 }

@@ -5,10 +5,13 @@
 //! emulated session (`emulation`).
 
 pub mod auth;
+pub(crate) mod authorize;
+mod broker;
 pub mod emulation;
 pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
+pub(crate) mod revoke;
 mod sessions;
 
 use std::sync::Arc;
@@ -16,23 +19,19 @@ use std::sync::Arc;
 use actix::Addr;
 
 use self::{
-    auth::Identity,
     emulation::EmulationRegistry,
     phase::{Phase, PhaseCell},
     rate_limit::Users,
 };
 use crate::{
     admission::Admission,
-    broker::{
-        Broker, BrokerError, BrokerFuture, Presence, PublishRequest, PublishResult, PublishResults,
-        fanout::Fanout,
-    },
-    config::{Namespace, Settings, check_channel_name},
+    broker::{Broker, BrokerError, Presence, PublishRequest, fanout::Fanout},
+    config::{Namespace, Settings},
     hooks::{EventSink, HookClient},
     metrics::Metrics,
     protocol::ReplyError,
     publication::Payload,
-    registry::{ChannelName, is_internal},
+    registry::ChannelName,
     server::{Server, SessionCounts},
     shard::Shards,
     token::Tokens,
@@ -59,13 +58,13 @@ pub struct Node {
     /// The `Server` actor.
     pub(crate) server: Addr<Server>,
     /// Keys and what they revoked.
-    pub(crate) tokens: Tokens,
+    tokens: Tokens,
     /// The backend.
     pub(crate) hooks: Arc<HookClient>,
     /// What the backend is told of sessions and channels.
     pub(crate) events: Option<EventSink>,
     /// Sessions and rates of users.
-    pub(crate) users: Arc<Users>,
+    users: Arc<Users>,
     /// Sessions whose commands come by requests of their own.
     pub(crate) emulation: EmulationRegistry,
     /// Names this node to clients; random, so that it tells nothing.
@@ -86,30 +85,6 @@ pub(crate) struct NodeParts {
     pub(crate) tokens: Tokens,
     pub(crate) hooks: Arc<HookClient>,
     pub(crate) events: Option<EventSink>,
-}
-
-/// What someone wants to do in a channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Get its publications.
-    Subscribe,
-    /// Publish.
-    Publish,
-    /// Read what was published.
-    History,
-    /// See who is there.
-    Presence,
-}
-
-/// Whether they may.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
-    /// They may.
-    Granted,
-    /// The backend decides.
-    AskHook,
-    /// They may not.
-    Denied,
 }
 
 impl Node {
@@ -139,6 +114,11 @@ impl Node {
         })
     }
 
+    /// Different users with a session.
+    pub(crate) fn users(&self) -> usize {
+        self.users.count()
+    }
+
     /// Where the node is between running and gone.
     pub(crate) fn phase(&self) -> Phase {
         self.phase.get()
@@ -152,69 +132,6 @@ impl Node {
     /// Whether new sessions are refused, since the node goes away.
     pub(crate) fn refuses_sessions(&self) -> bool {
         self.phase() >= Phase::Closed
-    }
-
-    /// The rules of a channel.
-    ///
-    /// # Errors
-    /// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
-    pub fn rules(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
-        if is_internal(channel) {
-            return Err(ReplyError::UNKNOWN_CHANNEL);
-        }
-        check_channel_name(channel).map_err(|_| ReplyError::BAD_REQUEST)?;
-        self.settings
-            .channels
-            .rules(channel)
-            .ok_or(ReplyError::UNKNOWN_CHANNEL)
-    }
-
-    /// Whether an identity may do something in a channel; `subscribed` says that it is in it.
-    #[must_use]
-    pub fn permission(
-        &self,
-        action: Action,
-        channel: &str,
-        rules: &Namespace,
-        identity: &Identity,
-        subscribed: bool,
-    ) -> Permission {
-        let (allow, hook) = match action {
-            Action::Subscribe => (rules.allow_subscribe, &self.settings.hooks.subscribe),
-            Action::Publish => (rules.allow_publish, &self.settings.hooks.publish),
-            Action::History => (rules.allow_history, &None),
-            Action::Presence => (rules.allow_presence, &None),
-        };
-        let named = users_of(channel)
-            .map(|mut users| !identity.user.is_empty() && users.any(|user| user == identity.user));
-        match named {
-            Some(false) => return Permission::Denied,
-            Some(true) if action == Action::Subscribe => return Permission::Granted,
-            _ => {}
-        }
-        let granted = (allow.client && !identity.user.is_empty())
-            || (allow.anonymous && identity.user.is_empty())
-            || (allow.subscriber && subscribed && action != Action::Subscribe)
-            || identity.allows(action, channel);
-        if granted {
-            Permission::Granted
-        } else if allow.hook && hook.is_some() {
-            Permission::AskHook
-        } else {
-            Permission::Denied
-        }
-    }
-
-    /// Whether a user may publish in a channel that it is in, without the backend being asked.
-    #[must_use]
-    pub fn may_publish_as_subscriber(&self, user: &str, channel: &str) -> bool {
-        let identity = Identity {
-            user: user.to_string(),
-            ..Identity::default()
-        };
-        self.rules(channel).is_ok_and(|rules| {
-            self.permission(Action::Publish, channel, rules, &identity, true) == Permission::Granted
-        })
     }
 
     /// A message for a channel under its rules.
@@ -238,32 +155,6 @@ impl Node {
     ) -> PublishRequest {
         PublishRequest::unchecked(&self.settings.channels, channel.clone(), payload)
     }
-
-    /// Publishes. The publication has its place when this returns; the answer says which.
-    pub fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
-        self.broker.publish(request)
-    }
-
-    /// Publishes several, in their order, and answers for each.
-    pub(crate) fn publish_all(
-        &self,
-        requests: Vec<PublishRequest>,
-    ) -> impl Future<Output = PublishResults> + Send + 'static {
-        let number = requests.len();
-        let answers = self.broker.publish_all(requests);
-        // What holds for all of them holds for each.
-        async move {
-            answers
-                .await
-                .unwrap_or_else(|error| vec![Err(error); number])
-        }
-    }
-}
-
-/// The users that a channel is for: what stands behind its `#`, by commas. Absent: anyone.
-pub fn users_of(channel: &str) -> Option<impl Iterator<Item = &str>> {
-    let (_, users) = channel.split_once('#')?;
-    Some(users.split(','))
 }
 
 /// What a broker's failure is to a client: 100, temporary, with the reason, which says whether coming again may double a
@@ -276,3 +167,6 @@ impl From<BrokerError> for ReplyError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,12 @@ use bytes::Bytes;
 
 use super::{subscribe::ChannelSubscription, user::PresenceOptions};
 use crate::{
-    config::{Namespace, SlowPolicy},
+    config::SlowPolicy,
     id::Epoch,
-    node::recovery::{Recovery, RecoveryRequest, Since},
+    node::{
+        authorize::plain::PlainChannel,
+        recovery::{Recovery, RecoveryRequest, Since},
+    },
     publication::{Item, data_field, json_string},
     registry::ChannelName,
     shard::SubscribeOptions,
@@ -34,6 +37,8 @@ pub struct ChannelRequest {
     pub publishes: bool,
     /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain client can renew nothing.
     pub expire_at: Option<u64>,
+    /// Public information of the client in this channel, as JSON; empty for none.
+    pub info: Bytes,
 }
 
 impl ChannelRequest {
@@ -49,21 +54,33 @@ impl ChannelRequest {
             positions: false,
             publishes: true,
             expire_at: None,
+            info: Bytes::new(),
         }
     }
 
-    /// Under the rules of its channel.
+    /// As the channel was granted, under its rules where there are any.
     #[must_use]
-    pub fn under(rules: &Namespace, since: Since, positions: bool) -> Self {
+    pub(crate) fn granted(plain: PlainChannel, since: Since, positions: bool) -> Self {
+        let (grant, rules) = (plain.grant, plain.rules.as_deref());
+        let (presence, announce) = match rules {
+            None => (false, false),
+            Some(rules) => (
+                grant.overrides.presence.unwrap_or(rules.presence),
+                grant.overrides.join_leave.unwrap_or(rules.join_leave),
+            ),
+        };
         Self {
             since,
-            keep: (rules.history_size > 0).then_some(rules.history_ttl),
-            policy: rules.slow_policy,
-            presence: rules.presence,
-            announce: rules.join_leave,
+            keep: rules
+                .filter(|rules| rules.history_size > 0)
+                .map(|rules| rules.history_ttl),
+            policy: rules.and_then(|rules| rules.slow_policy),
+            presence,
+            announce,
             positions,
-            publishes: true,
-            expire_at: None,
+            publishes: plain.publishes,
+            expire_at: grant.expire_at,
+            info: grant.info,
         }
     }
 
@@ -82,7 +99,7 @@ impl ChannelRequest {
     /// How its session is seen in the channel.
     pub(super) fn presence_options(&self) -> PresenceOptions {
         PresenceOptions {
-            chan_info: Bytes::new(),
+            chan_info: self.info.clone(),
             presence: self.presence,
             announce: self.announce,
         }

@@ -8,7 +8,6 @@ use crate::{
     admission::Permit,
     close::{Close, Ending},
     connection::Connection,
-    metrics::Limited,
     node::{Node, auth::Identity, rate_limit::UserPermit},
     server::{Closed, Opened},
     shard::Membership,
@@ -42,22 +41,10 @@ impl SessionContext {
         }
     }
 
-    /// Takes a place among the user's sessions.
-    ///
-    /// # Errors
-    /// How the session is to be closed: the user has as many sessions as it may.
-    pub(super) fn admit(&self, identity: &Identity) -> Result<UserPermit, Close> {
-        let permit = self.node.users.enter(&identity.user, Instant::now());
-        permit.ok_or_else(|| {
-            self.node.metrics.limited(Limited::SessionsPerUser);
-            Close::CONNECTION_LIMIT.because("too many sessions of this user")
-        })
-    }
-
     /// Says whose session it is, to the tables and to the backend.
     ///
     /// # Errors
-    /// How the session is to be closed: its user has been blocked since it was asked who it is.
+    /// How the session is to be closed: its user was blocked, or its token taken back, since it was asked who it is.
     pub(super) fn identify(
         &self,
         identity: &Identity,
@@ -72,9 +59,9 @@ impl SessionContext {
         }
         self.membership.enter_user(&identity.user);
         // Commands of the server for this user reach the session from here on; those that came before have passed it by.
-        if self.node.tokens.revocations().is_blocked(&identity.user) {
-            return Err(Close::BLOCKED);
-        }
+        self.node
+            .check_revoked(identity)
+            .map_err(|error| error.close())?;
         Ok(ConnectedUser::new(self, identity, permit))
     }
 

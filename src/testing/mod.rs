@@ -1,7 +1,7 @@
 //! What tests of several modules are set up with: shards, a node, a member that keeps what it gets, and a broker that does as it is
 //! told. Only built for tests.
 
-mod scripted;
+pub mod scripted;
 
 use std::{
     cell::{Cell, RefCell},

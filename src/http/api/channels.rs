@@ -67,7 +67,7 @@ pub(super) async fn presence(call: &ApiCall<'_>, request: r::InChannel) -> Answe
     if !rules.presence {
         return Err(ReplyError::NOT_AVAILABLE);
     }
-    let present = call.node.presence.presence(&channel).await?;
+    let present = call.node.presence(&channel).await?;
     let by_client: BTreeMap<String, Info<'_>> = present
         .iter()
         .map(|(session, info)| (session.to_string(), Info::of(info)))
@@ -81,7 +81,7 @@ pub(super) async fn presence_stats(call: &ApiCall<'_>, request: r::InChannel) ->
     if !rules.presence {
         return Err(ReplyError::NOT_AVAILABLE);
     }
-    let stats = call.node.presence.presence_stats(&channel).await?;
+    let stats = call.node.presence_stats(&channel).await?;
     answer::result(&BTreeMap::from([
         ("num_clients", stats.clients),
         ("num_users", stats.users),
@@ -145,7 +145,7 @@ pub(super) async fn history(call: &ApiCall<'_>, request: r::History) -> Answer {
         keep: rules.history_ttl,
         ..HistoryFilter::default()
     };
-    let history = call.node.broker.history(&channel, query).await?;
+    let history = call.node.history(&channel, query).await?;
     let another = |epoch: &str| !epoch.is_empty() && Epoch::parse(epoch) != Some(history.top.epoch);
     if since.is_some_and(|since| another(&since.epoch)) {
         return Err(ReplyError::UNRECOVERABLE_POSITION);
@@ -163,7 +163,7 @@ pub(super) async fn history_remove(call: &ApiCall<'_>, request: r::InChannel) ->
     if rules.history_size == 0 {
         return Err(ReplyError::NOT_AVAILABLE);
     }
-    call.node.broker.remove_history(&channel).await?;
+    call.node.remove_history(&channel).await?;
     Ok(DONE.to_string())
 }
 
@@ -182,7 +182,7 @@ pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> Answer
         ),
     };
     let admits = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
-    let listed = call.node.fanout.list_channels(&admits, CHANNELS_MAX);
+    let listed = call.node.list_channels(&admits, CHANNELS_MAX);
     let channels: BTreeMap<&str, BTreeMap<&str, usize>> = listed
         .iter()
         .map(|(name, members)| (&**name, BTreeMap::from([("num_clients", *members)])))

@@ -29,12 +29,7 @@ use self::{
     table::{Batch, Call, METHODS},
 };
 use super::HttpState;
-use crate::{
-    config::{Namespace, check_channel_name},
-    node::Node,
-    protocol::ReplyError,
-    registry::ChannelName,
-};
+use crate::{config::Namespace, node::Node, protocol::ReplyError, registry::ChannelName};
 
 /// How long a body may take to come.
 const BODY_SECONDS_MAX: u64 = 60;
@@ -69,16 +64,9 @@ struct ApiCall<'a> {
 }
 
 impl ApiCall<'_> {
-    /// A channel and its rules. Before channels are configured there are no namespaces to be unknown.
+    /// A channel and its rules.
     fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
-        let channels = &self.node.settings.channels;
-        let rules = if channels.configured || name.starts_with('$') {
-            self.node.rules(name)?
-        } else {
-            check_channel_name(name).map_err(|why| bad_request(format!("bad request: {why}")))?;
-            &channels.default
-        };
-        Ok((name.into(), rules))
+        Ok((name.into(), self.node.rules_for_server(name)?))
     }
 }
 

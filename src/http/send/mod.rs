@@ -7,7 +7,7 @@
 mod on_endpoint;
 mod publish;
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -18,8 +18,7 @@ use bytes::Bytes;
 
 use super::{HttpState, cors, plain};
 use crate::{
-    metrics::Limited,
-    node::{Node, auth::Identity, rate_limit::RateDecision},
+    node::{Node, auth::Identity},
     publication::Payload,
 };
 
@@ -61,10 +60,9 @@ async fn receive(
 
 /// Takes a message from its user's rate.
 fn charge(node: &Node, identity: &Identity) -> Result<(), plain::Answer> {
-    if node.users.charge(&identity.user, Instant::now()) == RateDecision::Pass {
+    if node.charge_user(&identity.user) {
         return Ok(());
     }
-    node.metrics.limited(Limited::Messages);
     Err(Box::new(plain::plain_text(429, "too many requests")))
 }
 

@@ -44,8 +44,10 @@ pub async fn message(
     let token = request::token_in(request.headers(), query.token.as_deref());
     let authorized =
         websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
-    let (identity, channels) =
-        authorized.map_err(|close| Box::new(plain::close_response(&close)))?;
+    let (identity, channels) = authorized.map_err(|error| Box::new(plain::auth_error(&error)))?;
+    // It may have been taken back while the backend was asked.
+    node.check_revoked(&identity)
+        .map_err(|error| Box::new(plain::auth_error(&error)))?;
     charge(node, &identity)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
@@ -91,9 +93,7 @@ async fn ask_backend(
     payload: Payload,
     on_failure: &HookFailureAction,
 ) -> Result<HttpResponse, plain::Answer> {
-    let mut hook_context = connect_info.hook_context("json", "json");
-    hook_context.user.clone_from(&identity.user);
-    hook_context.meta = identity.meta.clone();
+    let hook_context = identity.named_in(connect_info.hook_context("json", "json"));
     let answer = node.hooks.message(&hook_context, path, payload).await;
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),

@@ -7,15 +7,15 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::charge;
 use crate::{
-    broker::{PublishRequest, PublishResult, Version},
+    broker::{PublishRequest, PublishResult},
     connection::info::TransportKind,
-    hooks::PublishAnswer,
     http::plain,
     node::{
-        Action, Node, Permission,
+        Node,
         auth::{AuthError, Identity},
+        authorize::{Action, Permission},
     },
-    protocol::{ClientInfo, ReplyError},
+    protocol::ClientInfo,
     publication::{Payload, json_string},
     registry::ChannelName,
     session::{connect_info::ConnectInfo, raw::endpoint::Query},
@@ -36,7 +36,7 @@ pub async fn publish(
 ) -> Result<HttpResponse, plain::Answer> {
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
     let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
-    let identity = node.identify(token.as_deref(), None, &[]).await;
+    let identity = node.authenticate(token.as_deref(), None).await;
     let identity = identity.map_err(|error| Box::new(plain::auth_error(&error)))?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
@@ -53,6 +53,9 @@ pub async fn publish(
         }
         requests.push(publish_request);
     }
+    // It may have been taken back while the backend was asked.
+    node.check_revoked(&identity)
+        .map_err(|error| Box::new(plain::auth_error(&error)))?;
     let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
     let published =
         published.map_err(|error| Box::new(plain::plain_text(503, &error.to_string())))?;
@@ -83,18 +86,12 @@ async fn publish_request(
     channel: &ChannelName,
     payload: &Payload,
 ) -> Result<PublishRequest, plain::Answer> {
-    let refused = |error: &ReplyError| {
-        let status = if *error == ReplyError::UNKNOWN_CHANNEL {
-            404
-        } else {
-            403
-        };
-        Box::new(plain::plain_text(
-            status,
-            &format!("{}: {channel}", error.message),
-        ))
-    };
-    let rules = node.rules(channel).map_err(|error| refused(&error))?;
+    let (rules, permission) = node
+        .authorize(Action::Publish, channel, identity, None)
+        .map_err(|error| {
+            let channel = channel.clone();
+            Box::new(plain::auth_error(&AuthError::Channel { error, channel }))
+        })?;
     let mut publish_request = node.publish_request(channel, rules, payload.clone());
     publish_request.info = Some(Arc::new(ClientInfo {
         user: identity.user.clone(),
@@ -102,54 +99,15 @@ async fn publish_request(
         conn_info: identity.info.clone(),
         chan_info: bytes::Bytes::new(),
     }));
-    match node.permission(Action::Publish, channel, rules, identity, false) {
-        Permission::Granted => {}
-        Permission::Denied => return Err(refused(&ReplyError::PERMISSION_DENIED)),
-        Permission::AskHook => {
-            let encoding = match payload {
-                Payload::Text(_) => "json",
-                Payload::Binary(_) => "binary",
-            };
-            let mut hook_context = connect_info.hook_context("json", encoding);
-            hook_context.user.clone_from(&identity.user);
-            hook_context.meta = identity.meta.clone();
-            let answer = node
-                .hooks
-                .publish(&hook_context, channel, payload.bytes())
-                .await;
-            let answer = answer.map_err(|failure| {
-                // Its own words, and 403 unless trying again may help.
-                let error = AuthError::from(failure);
-                Box::new(plain::plain_text(error.status(), &error.close().reason))
-            })?;
-            apply(answer, &mut publish_request);
-        }
+    if permission == Permission::AskHook {
+        let as_bytes = matches!(payload, Payload::Binary(_));
+        let encoding = if as_bytes { "binary" } else { "json" };
+        let hook_context = identity.named_in(connect_info.hook_context("json", encoding));
+        node.ask_publish_hook(&hook_context, channel, &mut publish_request, as_bytes)
+            .await
+            .map_err(|error| Box::new(plain::auth_error(&error)))?;
     }
     Ok(publish_request)
-}
-
-/// What the backend wants of a publication.
-fn apply(answer: PublishAnswer, publish_request: &mut PublishRequest) {
-    if let Some(data) = answer.data {
-        publish_request.payload = match publish_request.payload {
-            Payload::Text(_) => Payload::guess(data),
-            Payload::Binary(_) => Payload::Binary(data),
-        };
-    }
-    if answer.skip_history {
-        publish_request.history = None;
-    }
-    publish_request.delta |= answer.delta;
-    publish_request.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
-    if !answer.idempotency_key.is_empty() {
-        publish_request.idempotency_key = Some(answer.idempotency_key.into());
-    }
-    if answer.version > 0 {
-        publish_request.version = Some(Box::new(Version {
-            number: answer.version,
-            epoch: answer.version_epoch,
-        }));
-    }
 }
 
 /// `{"offset","epoch"}` where there is history; for several channels a list of it with their names.

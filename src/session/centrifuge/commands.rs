@@ -6,13 +6,16 @@ use actix::Context;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Centrifuge, Client, grant::Refusal};
+use super::{Centrifuge, Client};
 use crate::{
-    broker::{Fit, HistoryFilter, Version},
+    broker::{Fit, HistoryFilter},
     close::Close,
     config::Namespace,
     id::Epoch,
-    node::{Action, Permission, auth::AuthError},
+    node::{
+        auth::AuthError,
+        authorize::{Action, Permission},
+    },
     protocol::{ClientInfo, Encoding, HistoryRequest, Outcome, Payload as View, Push, ReplyError},
     publication::Payload,
     registry::ChannelName,
@@ -32,29 +35,16 @@ impl Session<Centrifuge> {
             return None;
         }
         let client: &Client = self.protocol.client()?;
-        let rules = match self.context.node.rules(channel) {
-            Ok(rules) => rules.clone(),
+        let subscription = client.subscriptions.get(channel).filter(|known| known.live);
+        let allow = subscription.map(|known| known.allow.as_slice());
+        let node = &self.context.node;
+        match node.authorize(action, channel, &client.identity, allow) {
+            Ok((rules, permission)) => Some((rules.clone(), permission)),
             Err(error) => {
                 self.error(id, &error);
-                return None;
+                None
             }
-        };
-        let subscription = client.subscriptions.get(channel).filter(|known| known.live);
-        let by_backend =
-            subscription.is_some_and(|known| known.allow.iter().any(|word| allows(word, action)));
-        let permission = if by_backend {
-            Permission::Granted
-        } else {
-            let subscribed = subscription.is_some();
-            self.context
-                .node
-                .permission(action, channel, &rules, &client.identity, subscribed)
-        };
-        if permission == Permission::Denied {
-            self.error(id, &ReplyError::PERMISSION_DENIED);
-            return None;
         }
-        Some((rules, permission))
     }
 
     /// What a client publishes: JSON as it came; from Protobuf, text where it is text.
@@ -83,54 +73,33 @@ impl Session<Centrifuge> {
             Some(info) => info.clone(),
             None => Arc::new(client.user.client_info(&self.context, Bytes::new())),
         };
-        let mut draft =
-            self.context
-                .node
-                .publish_request(&name, &rules, self.payload(data.clone()));
+        let mut draft = self
+            .context
+            .node
+            .publish_request(&name, &rules, self.payload(data));
         draft.info = Some(info);
         let (node, hook_context) = (
             self.context.node.clone(),
             self.protocol.hook_context.clone(),
         );
-        let encoding = self.protocol.transport.encoding;
         let publishing = async move {
             if permission == Permission::AskHook {
-                let answer = node.hooks.publish(&hook_context, &name, data).await;
-                let answer = answer.map_err(|failure| Refusal::from(AuthError::from(failure)))?;
-                if let Some(data) = answer.data {
-                    draft.payload = match (encoding, ByteString::try_from(data.clone())) {
-                        (Encoding::Json, Ok(text)) => Payload::Text(text),
-                        _ => Payload::guess(data),
-                    };
-                }
-                draft.delta |= answer.delta;
-                if answer.skip_history {
-                    draft.history = None;
-                }
-                draft.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
-                if !answer.idempotency_key.is_empty() {
-                    draft.idempotency_key = Some(answer.idempotency_key.into());
-                }
-                if answer.version > 0 {
-                    draft.version = Some(Box::new(Version {
-                        number: answer.version,
-                        epoch: answer.version_epoch,
-                    }));
-                }
+                node.ask_publish_hook(&hook_context, &name, &mut draft, false)
+                    .await?;
             }
             let published = node.publish(draft).await;
-            published.map_err(|refused| Refusal::Error(refused.into()))
+            published.map_err(|error| AuthError::Refused(error.into()))
         };
         self.later(ctx, publishing, move |session, result, _| match result {
             Ok(_) => session.reply(id, &Outcome::Publish),
-            Err(refusal) => session.refuse(id, refusal),
+            Err(error) => session.refuse(id, &error),
         });
     }
 
-    pub(super) fn refuse(&self, id: u32, refusal: Refusal) {
-        match refusal {
-            Refusal::Error(error) => self.error(id, &error),
-            Refusal::Close(close) => self.end(close),
+    pub(super) fn refuse(&self, id: u32, error: &AuthError) {
+        match error.reply_error() {
+            Ok(error) => self.error(id, &error),
+            Err(close) => self.end(close),
         }
     }
 
@@ -141,8 +110,7 @@ impl Session<Centrifuge> {
         if !rules.presence {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let name = ChannelName::from(channel);
-        let asking = self.context.node.presence.presence(&name);
+        let asking = self.context.node.presence(&channel.into());
         self.later(ctx, asking, move |session, present, _| match present {
             Ok(present) => {
                 let shown: Vec<(String, ClientInfo)> = present
@@ -162,8 +130,7 @@ impl Session<Centrifuge> {
         if !rules.presence {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let name = ChannelName::from(channel);
-        let asking = self.context.node.presence.presence_stats(&name);
+        let asking = self.context.node.presence_stats(&channel.into());
         self.later(ctx, asking, move |session, stats, _| match stats {
             Ok(stats) => session.reply(
                 id,
@@ -193,8 +160,8 @@ impl Session<Centrifuge> {
             // Whoever only reads is told a position, but nothing hangs on it.
             keep: Duration::ZERO,
         };
-        let name = ChannelName::from(&*request.channel);
-        let reading = self.context.node.broker.history(&name, query);
+        let channel = ChannelName::from(&*request.channel);
+        let reading = self.context.node.history(&channel, query);
         self.later(ctx, reading, move |session, history, _| {
             let history = match history {
                 Ok(history) => history,
@@ -230,7 +197,7 @@ impl Session<Centrifuge> {
         let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
         self.later(ctx, calling, move |session, answer, _| match answer {
             Ok(data) => session.reply(id, &Outcome::Rpc { data }),
-            Err(failure) => session.refuse(id, AuthError::from(failure).into()),
+            Err(failure) => session.refuse(id, &AuthError::from(failure)),
         });
     }
 
@@ -258,9 +225,9 @@ impl Session<Centrifuge> {
                     );
                 }
             }
-            Err(failure) => match Refusal::from(AuthError::from(failure)) {
-                Refusal::Close(close) => session.end(close),
-                Refusal::Error(error) => {
+            Err(failure) => match AuthError::from(failure).reply_error() {
+                Err(close) => session.end(close),
+                Ok(error) => {
                     let text = format!(
                         "{{\"error\":{{\"code\":{},\"message\":{}}}}}",
                         error.code,
@@ -271,15 +238,5 @@ impl Session<Centrifuge> {
                 }
             },
         });
-    }
-}
-
-/// Whether a word of the backend's `allow` (Centrifugo's short ones too) covers an action.
-fn allows(word: &str, action: Action) -> bool {
-    match action {
-        Action::Subscribe => false,
-        Action::Publish => matches!(word, "publish" | "pub"),
-        Action::History => matches!(word, "history" | "hst"),
-        Action::Presence => matches!(word, "presence" | "prs"),
     }
 }

@@ -14,15 +14,13 @@ use crate::{
     close::Close,
     connection::info::cut,
     hooks::HookContext,
-    metrics::Limited,
     node::{
-        Action, Node, Permission,
+        Node,
         auth::{AuthError, ConnectHookRequest, Identity, seconds_until},
         rate_limit::RateLimiter,
     },
-    protocol::{ConnectRequest, ConnectResult, Outcome, Push, ReplyError},
+    protocol::{ConnectRequest, ConnectResult, Outcome, Push},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
-    shard::ServerSubscription,
 };
 
 /// The server's version, as clients are told.
@@ -98,17 +96,17 @@ impl Session<Centrifuge> {
         ctx: &mut Context<Self>,
     ) {
         let context = &self.context;
-        let admitted = context
-            .admit(&identity)
+        let permit = context.node.admit_user(&identity.user);
+        let admitted = permit
+            .map_err(|error| error.close())
             .and_then(|permit| context.identify(&identity, permit));
         let user = match admitted {
             Ok(user) => user,
             Err(close) => return self.end(close),
         };
-        let hook_context = &mut self.protocol.hook_context;
-        hook_context.user.clone_from(&identity.user);
-        hook_context.meta = identity.meta.clone();
-        let given = granted(&self.context.node, &identity, request);
+        self.protocol.hook_context = identity.named_in(self.protocol.hook_context.clone());
+        let asked = request.subs.keys();
+        let given = self.context.node.initial_subscriptions(&identity, asked);
         let client = Box::new(Client::new(&self.context, user, identity));
         self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
             Phase::Authenticating { backlog } => Phase::Welcoming {
@@ -118,10 +116,10 @@ impl Session<Centrifuge> {
             },
             other => other,
         };
-        if given.len() > self.context.node.settings.limits.subscriptions {
-            self.context.node.metrics.limited(Limited::Subscriptions);
-            return self.end(Close::CHANNEL_LIMIT.because("too many subscriptions"));
-        }
+        let given = match given {
+            Ok(given) => given,
+            Err(error) => return self.end(error.close()),
+        };
         // All subscriptions are entered before any history is read, and the welcome tells them all.
         let (mut pending, mut channels) = (Vec::new(), Vec::new());
         for subscription in given {
@@ -141,23 +139,9 @@ impl Session<Centrifuge> {
             "session {} may not connect: {why:?}",
             self.context.connection.info().id
         );
-        let error = match why {
-            AuthError::Expired => ReplyError::TOKEN_EXPIRED,
-            AuthError::Invalid(_) => return self.end(Close::INVALID_TOKEN),
-            AuthError::Missing => {
-                return self.end(Close::BAD_REQUEST.because("a token is needed, none came"));
-            }
-            AuthError::Disconnected(close) => return self.end(close.clone()),
-            AuthError::Refused {
-                code,
-                message,
-                temporary,
-            } => ReplyError {
-                code: *code,
-                message: message.clone().into(),
-                temporary: *temporary,
-            },
-            AuthError::Unavailable(_) => ReplyError::INTERNAL,
+        let error = match why.reply_error() {
+            Ok(error) => error,
+            Err(close) => return self.end(close),
         };
         if self.protocol.transport.unidirectional {
             // There is no reply: the same as a disconnect, which says whether to come back.
@@ -271,28 +255,6 @@ impl Session<Centrifuge> {
     }
 }
 
-/// Subscriptions that the client has from the start: what its identity brings, and, of what it asks for beside, what it may
-/// have anyway.
-fn granted(node: &Node, identity: &Identity, request: &ConnectRequest) -> Vec<ServerSubscription> {
-    let mut granted = identity.subscriptions.clone();
-    for channel in request.subs.keys() {
-        let known = granted.iter().any(|given| given.channel == *channel);
-        let permitted = || {
-            node.rules(channel).is_ok_and(|rules| {
-                node.permission(Action::Subscribe, channel, rules, identity, false)
-                    == Permission::Granted
-            })
-        };
-        if !known && permitted() {
-            granted.push(ServerSubscription {
-                channel: channel.clone(),
-                ..ServerSubscription::default()
-            });
-        }
-    }
-    granted
-}
-
 /// Who a client is: by its token, by the backend, or nobody in particular.
 async fn authenticate(
     node: Arc<Node>,
@@ -301,21 +263,13 @@ async fn authenticate(
     request: ConnectRequest,
 ) -> Result<Identity, AuthError> {
     let asked: Vec<String> = request.subs.keys().cloned().collect();
-    if let Some(token) = token.filter(|_| node.tokens.is_configured()) {
-        return node.authenticate_token(&token).await;
-    }
-    if node.settings.hooks.connect.is_some() {
-        let connect_request = ConnectHookRequest {
-            data: request.data,
-            name: cut(&request.name, NAME_BYTES_MAX),
-            version: cut(&request.version, VERSION_BYTES_MAX),
-            channels: &asked,
-        };
-        return node.authenticate_hook(&hook_context, connect_request).await;
-    }
-    if node.settings.client.anonymous {
-        Ok(Identity::default())
-    } else {
-        Err(AuthError::Missing)
-    }
+    let hook = node.settings.hooks.connect.is_some();
+    let hook = hook.then(|| ConnectHookRequest {
+        context: &hook_context,
+        data: request.data,
+        name: cut(&request.name, NAME_BYTES_MAX),
+        version: cut(&request.version, VERSION_BYTES_MAX),
+        channels: &asked,
+    });
+    node.authenticate(token.as_deref(), hook).await
 }

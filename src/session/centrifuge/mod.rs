@@ -6,7 +6,6 @@
 
 mod commands;
 mod connect;
-mod grant;
 mod refresh;
 mod server_commands;
 mod subscribe;

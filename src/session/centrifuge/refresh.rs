@@ -9,7 +9,6 @@ use actix::{AsyncContext, Context};
 use super::{
     Centrifuge,
     connect::VERSION,
-    grant::authenticate_token,
     subscription::{GRACE_SECS, Subscription},
 };
 use crate::{
@@ -107,15 +106,18 @@ impl Session<Centrifuge> {
                 self.push_refresh();
                 self.watch_expiry(ctx);
             }
-            Err(failure) => match AuthError::from(failure) {
-                AuthError::Disconnected(close) => self.end(close),
-                AuthError::Unavailable(_) if ASK_AGAIN * tries < GRACE => {
+            Err(failure) => {
+                let error = AuthError::from(failure);
+                if let Some(close) = error.disconnect() {
+                    self.end(close);
+                } else if error.is_unavailable() && ASK_AGAIN * tries < GRACE {
                     ctx.run_later(ASK_AGAIN, move |session, ctx| {
                         session.ask_refresh(tries + 1, ctx);
                     });
+                } else {
+                    self.expire();
                 }
-                _ => self.expire(),
-            },
+            }
         }
     }
 
@@ -135,11 +137,12 @@ impl Session<Centrifuge> {
 
     /// The client brings a new token.
     pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut Context<Self>) {
-        if !self.context.node.tokens.is_configured() {
+        if !self.context.node.takes_tokens() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let node = self.context.node.clone();
-        let reading = async move { node.authenticate_token(&token).await };
+        let user = self.protocol.hook_context.user.clone();
+        let reading = async move { node.authenticate_refresh(&user, &token).await };
         self.later(ctx, reading, move |session, identity, ctx| {
             session.on_new_token(id, identity, ctx);
         });
@@ -151,17 +154,16 @@ impl Session<Centrifuge> {
         identity: Result<Identity, AuthError>,
         ctx: &mut Context<Self>,
     ) {
+        let identity = match identity {
+            Ok(identity) => identity,
+            Err(error) => return self.refuse(id, &error),
+        };
         let Some(client) = self.protocol.client_mut() else {
             return;
         };
-        let identity = match identity {
-            Ok(identity) if identity.user == client.identity.user => identity,
-            Ok(_) => return self.end(Close::INVALID_TOKEN.because("another user's")),
-            Err(AuthError::Expired) => return self.error(id, &ReplyError::TOKEN_EXPIRED),
-            Err(_) => return self.end(Close::INVALID_TOKEN),
-        };
         client.user.expire_at = identity.expire_at;
         client.identity.issued_at = identity.issued_at;
+        client.identity.token_id = identity.token_id;
         client.identity.by_token = true;
         if !identity.info.is_empty() {
             client.user.set_conn_info(&self.context, identity.info);
@@ -256,15 +258,18 @@ impl Session<Centrifuge> {
                 }
                 self.watch_subscriptions(ctx);
             }
-            Err(failure) if ASK_AGAIN * tries < GRACE => match AuthError::from(failure) {
-                AuthError::Disconnected(close) => self.end(close),
-                AuthError::Unavailable(_) => {
+            Err(failure) if ASK_AGAIN * tries < GRACE => {
+                let error = AuthError::from(failure);
+                if let Some(close) = error.disconnect() {
+                    self.end(close);
+                } else if error.is_unavailable() {
                     ctx.run_later(ASK_AGAIN, move |session, ctx| {
                         session.ask_sub_refresh(ended, tries + 1, ctx);
                     });
+                } else {
+                    self.expire_subscription(channel);
                 }
-                _ => self.expire_subscription(channel),
-            },
+            }
             _ => self.expire_subscription(channel),
         }
     }
@@ -287,17 +292,17 @@ impl Session<Centrifuge> {
         let Some(generation) = self.subscription_mut(channel).map(|known| known.generation) else {
             return self.error(id, &ReplyError::PERMISSION_DENIED);
         };
-        if !self.context.node.tokens.is_configured() {
+        if !self.context.node.takes_tokens() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
         let HookContext { user, client, .. } = self.protocol.hook_context.clone();
         let channel = name.clone();
-        let reading = async move { authenticate_token(&node, &user, &client, &name, &token).await };
+        let reading = async move { node.authorize_token(&user, &client, &name, &token).await };
         self.later(ctx, reading, move |session, grant, ctx| {
             let grant = match grant {
                 Ok(grant) => grant,
-                Err(refusal) => return session.refuse(id, refusal),
+                Err(error) => return session.refuse(id, &error),
             };
             let known = session.subscription_mut(&channel);
             let Some(known) = known.filter(|known| known.generation == generation) else {

@@ -5,13 +5,13 @@ use actix::Context;
 
 use super::{
     Centrifuge,
-    grant::{Grant, decide},
     subscription::{PendingSubscription, Subscription},
 };
 use crate::{
     broker::BrokerError,
     close::Close,
     metrics::Limited,
+    node::authorize::Grant,
     protocol::{Outcome, Push, ReplyError, SubscribeRequest},
     registry::ChannelName,
     session::{
@@ -46,13 +46,12 @@ impl Session<Centrifuge> {
             Ok(rules) => rules.clone(),
             Err(error) => return self.error(id, &error),
         };
-        let deciding = decide(
-            self.context.node.clone(),
-            rules.clone(),
-            client.identity.clone(),
-            self.protocol.hook_context.clone(),
-            request.clone(),
-        );
+        let (node, identity) = (self.context.node.clone(), client.identity.clone());
+        let (hook_context, asked) = (self.protocol.hook_context.clone(), request.clone());
+        let deciding = async move {
+            node.authorize_subscribe(&identity, &hook_context, &asked)
+                .await
+        };
         let generation = self.reserve(&channel, false);
         self.later(ctx, deciding, move |session, decision, ctx| {
             if !session.is_current(&channel, generation) {
@@ -64,9 +63,9 @@ impl Session<Centrifuge> {
                     let pending = PendingSubscription::new(channel, rules, grant, &request);
                     session.on_granted(id, pending, &request.epoch, ctx);
                 }
-                Err(refusal) => {
+                Err(error) => {
                     session.forget(&channel);
-                    session.refuse(id, refusal);
+                    session.refuse(id, &error);
                 }
             }
         });
@@ -180,14 +179,7 @@ impl Session<Centrifuge> {
             request.offset = position.offset;
             request.epoch = position.epoch.to_string();
         }
-        let grant = Grant {
-            info: given.info.clone(),
-            data: given.data.clone(),
-            expire_at: given.expire_at,
-            overrides: given.overrides,
-            by_token: false,
-            allow: Vec::new(),
-        };
+        let grant = Grant::from(given);
         let pending = PendingSubscription::new(channel, rules, grant, &request);
         let wanted = pending.wanted(&request.epoch);
         Some((pending, wanted))

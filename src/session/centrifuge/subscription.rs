@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-use super::grant::Grant;
 use crate::{
     config::Namespace,
     fossil,
     node::{
         auth::seconds_until,
+        authorize::Grant,
         recovery::{RecoveryRequest, Since},
     },
     protocol::{Encoding, Payload, SubscribeRequest, SubscribeResult},

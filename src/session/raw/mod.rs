@@ -87,7 +87,8 @@ impl Protocol for Raw {
         };
         let mut session = Session { context, protocol };
         let admitted = params.identity.and_then(|identity| {
-            let permit = session.context.admit(&identity)?;
+            let permit = session.context.node.admit_user(&identity.user);
+            let permit = permit.map_err(|error| error.close())?;
             let user = session.context.identify(&identity, permit)?;
             Ok((identity, user))
         });
@@ -99,8 +100,8 @@ impl Protocol for Raw {
                     session.protocol.endpoint.settings.on_message,
                     OnMessage::Hook { .. }
                 );
-                client.hook_context = asks
-                    .then(|| Box::new(params.hook_context.of_user(&identity.user, &identity.meta)));
+                client.hook_context =
+                    asks.then(|| Box::new(identity.named_in(params.hook_context)));
                 session.protocol.client = Some(client);
                 session.enter(params.channels, ctx);
             }

@@ -71,7 +71,7 @@ impl Harness {
         let params = RawParams {
             channels: vec![("c".into(), ChannelRequest::plain())],
             endpoint,
-            identity: Ok(Identity::default()),
+            identity: Ok(Identity::anonymous()),
             hook_context: connect_info.hook_context("json", "json"),
             envelope: false,
         };
