@@ -8,14 +8,14 @@ use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 use divan::{Bencher, counter::ItemsCount};
 use fanfare::{
     config::SlowPolicy,
-    publication::{Compression, Form, Payload, Publication, Target},
+    connection::outbox::{FRAME_OVERHEAD, Outbox, OutboxConfig},
+    publication::{Compression, Payload, Publication, Target, WireFormat},
     registry::{ChannelName, Registry, Slot},
-    transport::queue::{Bounds, FRAME_OVERHEAD, Queue},
 };
 
 const RECEIVERS: u32 = 1_000;
 
-const BOUNDS: Bounds = Bounds {
+const BOUNDS: OutboxConfig = OutboxConfig {
     bytes_max: 1 << 20,
     frame_overhead: FRAME_OVERHEAD,
     policy: SlowPolicy::Disconnect,
@@ -30,14 +30,14 @@ fn main() {
 }
 
 /// A registry with all receivers in one channel, and their queues.
-fn receivers() -> (Registry, ChannelName, Vec<Queue>) {
+fn receivers() -> (Registry, ChannelName, Vec<Outbox>) {
     let channel: ChannelName = "news".into();
     let mut registry = Registry::new();
     for session in 0..RECEIVERS {
         registry.add_session(session);
         registry.join(session, &channel, Slot::NONE);
     }
-    let queues = (0..RECEIVERS).map(|_| Queue::default()).collect();
+    let queues = (0..RECEIVERS).map(|_| Outbox::default()).collect();
     (registry, channel, queues)
 }
 
@@ -53,7 +53,7 @@ fn text(bytes: usize) -> String {
     text
 }
 
-fn fan_out(bencher: Bencher<'_, '_>, bytes: usize, form: Form) {
+fn fan_out(bencher: Bencher<'_, '_>, bytes: usize, form: WireFormat) {
     let (registry, channel, mut queues) = receivers();
     let text = text(bytes);
     bencher.counter(ItemsCount::new(RECEIVERS)).bench_local(|| {
@@ -73,12 +73,12 @@ fn fan_out(bencher: Bencher<'_, '_>, bytes: usize, form: Form) {
 
 #[divan::bench(args = [128, 4096])]
 fn raw(bencher: Bencher<'_, '_>, bytes: usize) {
-    fan_out(bencher, bytes, Form::RAW);
+    fan_out(bencher, bytes, WireFormat::RAW);
 }
 
 #[divan::bench(args = [4096])]
 fn deflated(bencher: Bencher<'_, '_>, bytes: usize) {
-    fan_out(bencher, bytes, Form::raw(15));
+    fan_out(bencher, bytes, WireFormat::raw(15));
 }
 
 /// What the same would cost if every receiver had its own compression: the reason for one encoding a publication.
@@ -89,7 +89,7 @@ fn deflated_for_each(bencher: Bencher<'_, '_>, bytes: usize) {
         for _ in 0..RECEIVERS {
             let payload = Payload::Text(text.as_str().into());
             let own = Publication::message(Target::Everyone, payload);
-            black_box(own.frame(Form::raw(15), &BOUNDS.compression));
+            black_box(own.frame(WireFormat::raw(15), &BOUNDS.compression));
         }
     });
 }

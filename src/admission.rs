@@ -15,7 +15,7 @@ use std::{
 
 /// Why a session may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NoAdmission {
+pub enum LimitReached {
     /// `limits.sessions` is reached.
     #[error("the server is full")]
     Full,
@@ -62,13 +62,13 @@ impl Admission {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, NoAdmission> {
+    pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, LimitReached> {
         let address = address.filter(|_| self.per_address_max > 0).map(counted_as);
         if let Some(address) = address {
             let mut addresses = self.lock();
             let count = addresses.entry(address).or_default();
             if *count >= self.per_address_max {
-                return Err(NoAdmission::Address);
+                return Err(LimitReached::Address);
             }
             *count += 1;
         }
@@ -78,7 +78,7 @@ impl Admission {
             address,
         };
         if self.sessions.fetch_add(1, Relaxed) >= self.sessions_max {
-            return Err(NoAdmission::Full);
+            return Err(LimitReached::Full);
         }
         Ok(permit)
     }
@@ -137,7 +137,7 @@ mod tests {
         let first = admission.admit(None).expect("room");
         let _second = admission.admit(None).expect("room");
         assert!(admission.is_full());
-        assert_eq!(admission.admit(None).unwrap_err(), NoAdmission::Full);
+        assert_eq!(admission.admit(None).unwrap_err(), LimitReached::Full);
         assert_eq!(admission.sessions(), 2, "a refusal takes no place");
         drop(first);
         assert!(admission.admit(None).is_ok());
@@ -148,7 +148,7 @@ mod tests {
         let admission = Admission::new(100, 1);
         let first = admission.admit(ip("2001:db8::1")).expect("room");
         let refused = admission.admit(ip("2001:db8::2")).unwrap_err();
-        assert_eq!(refused, NoAdmission::Address);
+        assert_eq!(refused, LimitReached::Address);
         assert!(admission.admit(ip("2001:db8:0:1::1")).is_ok());
         let _v4 = admission.admit(ip("10.0.0.1")).expect("room");
         assert!(admission.admit(ip("::ffff:10.0.0.1")).is_err());
@@ -163,7 +163,7 @@ mod tests {
         let _first = admission.admit(ip("10.0.0.1")).expect("room");
         assert_eq!(
             admission.admit(ip("10.0.0.2")).unwrap_err(),
-            NoAdmission::Full
+            LimitReached::Full
         );
         assert_eq!(admission.lock().len(), 1);
     }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// When to ping, and how long to wait for life.
 #[derive(Clone, Copy, Debug)]
-pub struct Rhythm {
+pub struct HeartbeatConfig {
     /// From one ping to the next.
     pub ping_interval: Duration,
     /// From a ping's leaving to the latest sign of life; shorter than the interval.
@@ -35,7 +35,7 @@ pub enum Heartbeat {
 
 /// What a look at the heartbeat says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Beat {
+pub enum HeartbeatAction {
     /// Send a ping now.
     Ping,
     /// Nothing came in time: end the session (3012).
@@ -55,10 +55,10 @@ impl Heartbeat {
     }
 
     /// Bytes came from the client. Any of them count: a pong, a message, a part of one.
-    pub fn life(&mut self, rhythm: &Rhythm) {
+    pub fn on_activity(&mut self, config: &HeartbeatConfig) {
         if let Self::Pinged { asked, .. } = *self {
             *self = Self::Quiet {
-                ping_at: asked + rhythm.ping_interval,
+                ping_at: asked + config.ping_interval,
             };
         }
     }
@@ -70,24 +70,48 @@ impl Heartbeat {
         }
     }
 
-    /// Says what is due at `now`. `deaf` says that reading is paused, so that life could not be seen.
-    pub fn look(&mut self, now: Instant, rhythm: &Rhythm, deaf: bool) -> Beat {
+    /// Says what is due at `now`. `reads_paused`: nothing is read, so life cannot be seen. The pings go on, since proxies
+    /// count idle time by them; the wait for life begins anew with each look, so that it is whole when reading goes on.
+    pub fn poll(
+        &mut self,
+        now: Instant,
+        config: &HeartbeatConfig,
+        reads_paused: bool,
+    ) -> HeartbeatAction {
         match *self {
-            Self::Quiet { ping_at } if ping_at > now => Beat::Wait(ping_at),
+            Self::Quiet { ping_at } if ping_at > now => HeartbeatAction::Wait(ping_at),
             Self::Quiet { .. } => {
                 *self = Self::Pinged {
                     asked: now,
                     left: None,
                 };
-                Beat::Ping
+                HeartbeatAction::Ping
             }
-            Self::Pinged { left: None, .. } => Beat::Wait(now + rhythm.pong_timeout),
-            Self::Pinged { .. } if deaf => Beat::Wait(now + rhythm.pong_timeout),
+            Self::Pinged { left: None, .. } => HeartbeatAction::Wait(now + config.pong_timeout),
+            Self::Pinged { asked, .. } if reads_paused => {
+                let next_ping = asked + config.ping_interval;
+                if next_ping <= now {
+                    *self = Self::Pinged {
+                        asked: now,
+                        left: None,
+                    };
+                    return HeartbeatAction::Ping;
+                }
+                *self = Self::Pinged {
+                    asked,
+                    left: Some(now),
+                };
+                HeartbeatAction::Wait(next_ping.min(now + config.pong_timeout / 2))
+            }
             Self::Pinged {
                 left: Some(left), ..
             } => {
-                let by = left + rhythm.pong_timeout;
-                if by > now { Beat::Wait(by) } else { Beat::Dead }
+                let by = left + config.pong_timeout;
+                if by > now {
+                    HeartbeatAction::Wait(by)
+                } else {
+                    HeartbeatAction::Dead
+                }
             }
         }
     }
@@ -174,7 +198,7 @@ impl<K: Copy> Wheel<K> {
 mod tests {
     use super::*;
 
-    const RHYTHM: Rhythm = Rhythm {
+    const RHYTHM: HeartbeatConfig = HeartbeatConfig {
         ping_interval: Duration::from_secs(25),
         pong_timeout: Duration::from_secs(8),
     };
@@ -188,15 +212,18 @@ mod tests {
         let start = Instant::now();
         let mut beat = Heartbeat::start(start, Duration::from_secs(3));
         assert_eq!(
-            beat.look(start, &RHYTHM, false),
-            Beat::Wait(after(start, 3))
+            beat.poll(start, &RHYTHM, false),
+            HeartbeatAction::Wait(after(start, 3))
         );
-        assert_eq!(beat.look(after(start, 3), &RHYTHM, false), Beat::Ping);
-        beat.ping_left(after(start, 3));
-        beat.life(&RHYTHM);
         assert_eq!(
-            beat.look(after(start, 4), &RHYTHM, false),
-            Beat::Wait(after(start, 28))
+            beat.poll(after(start, 3), &RHYTHM, false),
+            HeartbeatAction::Ping
+        );
+        beat.ping_left(after(start, 3));
+        beat.on_activity(&RHYTHM);
+        assert_eq!(
+            beat.poll(after(start, 4), &RHYTHM, false),
+            HeartbeatAction::Wait(after(start, 28))
         );
     }
 
@@ -204,23 +231,26 @@ mod tests {
     fn a_client_that_is_silent_after_a_ping_is_dead_after_the_timeout() {
         let start = Instant::now();
         let mut beat = Heartbeat::start(start, Duration::ZERO);
-        assert_eq!(beat.look(start, &RHYTHM, false), Beat::Ping);
+        assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
         beat.ping_left(after(start, 1));
         assert_eq!(
-            beat.look(after(start, 8), &RHYTHM, false),
-            Beat::Wait(after(start, 9))
+            beat.poll(after(start, 8), &RHYTHM, false),
+            HeartbeatAction::Wait(after(start, 9))
         );
-        assert_eq!(beat.look(after(start, 9), &RHYTHM, false), Beat::Dead);
+        assert_eq!(
+            beat.poll(after(start, 9), &RHYTHM, false),
+            HeartbeatAction::Dead
+        );
     }
 
     #[test]
     fn a_ping_that_could_not_leave_kills_nobody() {
         let start = Instant::now();
         let mut beat = Heartbeat::start(start, Duration::ZERO);
-        assert_eq!(beat.look(start, &RHYTHM, false), Beat::Ping);
+        assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
         assert!(matches!(
-            beat.look(after(start, 60), &RHYTHM, false),
-            Beat::Wait(_)
+            beat.poll(after(start, 60), &RHYTHM, false),
+            HeartbeatAction::Wait(_)
         ));
     }
 
@@ -228,13 +258,33 @@ mod tests {
     fn nobody_is_dead_while_we_do_not_read() {
         let start = Instant::now();
         let mut beat = Heartbeat::start(start, Duration::ZERO);
-        assert_eq!(beat.look(start, &RHYTHM, false), Beat::Ping);
+        assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
         beat.ping_left(start);
-        assert!(matches!(
-            beat.look(after(start, 60), &RHYTHM, true),
-            Beat::Wait(_)
-        ));
-        assert_eq!(beat.look(after(start, 60), &RHYTHM, false), Beat::Dead);
+        for seconds in 1..24 {
+            let action = beat.poll(after(start, seconds), &RHYTHM, true);
+            assert!(matches!(action, HeartbeatAction::Wait(_)), "{action:?}");
+        }
+        // Reading goes on: from the last look on, the client has the whole of the timeout.
+        let life = HeartbeatAction::Wait(after(start, 31));
+        assert_eq!(beat.poll(after(start, 24), &RHYTHM, false), life);
+        let late = beat.poll(after(start, 31), &RHYTHM, false);
+        assert_eq!(late, HeartbeatAction::Dead);
+    }
+
+    /// A session that waited for its backend got no ping in all that time, so a proxy with a shorter timeout than the
+    /// backend's cut it, and the answer never arrived. Pings go on at their interval while nothing is read.
+    #[test]
+    fn pings_go_on_while_we_do_not_read() {
+        let start = Instant::now();
+        let mut beat = Heartbeat::start(start, Duration::ZERO);
+        let mut pings = 0;
+        for seconds in 0..=100 {
+            if beat.poll(after(start, seconds), &RHYTHM, true) == HeartbeatAction::Ping {
+                beat.ping_left(after(start, seconds));
+                pings += 1;
+            }
+        }
+        assert_eq!(pings, 5, "at 0, 25, 50, 75 and 100 s");
     }
 
     #[test]

@@ -106,14 +106,14 @@ impl fmt::Display for Epoch {
 
 /// A place in a channel's stream: the newest publication seen, 0 for none.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Position {
+pub struct StreamPosition {
     /// Offset of the newest publication.
     pub offset: u64,
     /// The stream.
     pub epoch: Epoch,
 }
 
-impl Position {
+impl StreamPosition {
     /// Reads `offset@epoch`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -125,7 +125,7 @@ impl Position {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for StreamPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}@{}", self.offset, self.epoch)
     }
@@ -138,11 +138,11 @@ mod tests {
     #[test]
     fn positions_survive_being_written_and_read() {
         for _ in 0..100 {
-            let position = Position {
+            let position = StreamPosition {
                 offset: u64::MAX,
                 epoch: Epoch::random(),
             };
-            assert_eq!(Position::parse(&position.to_string()), Some(position));
+            assert_eq!(StreamPosition::parse(&position.to_string()), Some(position));
         }
         for bad in [
             "",
@@ -154,7 +154,7 @@ mod tests {
             "1@aaaaaaaaaaaaa",
             "18446744073709551616@a",
         ] {
-            assert_eq!(Position::parse(bad), None, "{bad}");
+            assert_eq!(StreamPosition::parse(bad), None, "{bad}");
         }
     }
 }

@@ -2,22 +2,23 @@
 //! what a timer says, what another client says.
 //!
 //! `docs/architecture.md` tells how the modules fit together. Imports point down only:
-//! [`node`] and the binary; [`http`] and [`drain`]; [`session`]; [`server`], [`shard`], [`broker::memory`];
-//! [`transport`], [`registry`], [`publication`], [`heartbeat`], [`admission`], [`metrics`], the [`broker::Broker`] trait;
-//! [`codec`], [`close`], [`id`], [`config`].
+//! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
+//! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`], [`publication`], [`heartbeat`],
+//! [`admission`], [`metrics`], [`token`], [`hooks`], [`logger`], [`signals`], the traits of [`broker`];
+//! [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`config`].
 
 pub mod admission;
+pub mod app;
 pub mod broker;
 pub mod cli;
 pub mod close;
 pub mod codec;
 pub mod config;
-pub mod drain;
+pub mod connection;
 pub mod fossil;
 pub mod heartbeat;
 pub mod hooks;
 pub mod http;
-pub mod hub;
 pub mod id;
 pub mod logger;
 pub mod metrics;

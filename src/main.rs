@@ -8,10 +8,10 @@ use std::{
 };
 
 use fanfare::{
+    app::{App, AppError, Outcome},
     cli::{self, Command},
     config::{self, Overrides, Settings},
     logger::Filter,
-    node::{Node, NodeError, Outcome},
     signals::Signals,
     token::{
         TOKEN_BYTES_MAX,
@@ -145,7 +145,7 @@ fn serve(overrides: &Overrides) -> ExitCode {
     }
 }
 
-fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Outcome, NodeError> {
+fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Outcome, AppError> {
     let demonstration = settings.demonstration;
     match &settings.file {
         Some(file) => log::info!(
@@ -161,18 +161,18 @@ fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Out
     }
     let system = actix_rt::System::new();
     system.block_on(async {
-        let signals = Signals::listen().map_err(|error| NodeError::Io("signals", error))?;
-        let node = Node::bind(settings)?;
-        if demonstration && !node.is_local() {
+        let signals = Signals::listen().map_err(|error| AppError::Io("signals", error))?;
+        let app = App::bind(settings)?;
+        if demonstration && !app.is_local() {
             log::warn!(
                 "THE DEMONSTRATION IS REACHABLE FROM beyond this machine: anyone can connect and speak to everyone. Give \
                  settings with --config F, or listen on 127.0.0.1"
             );
         }
-        for url in node.urls() {
+        for url in app.urls() {
             log::info!("listening on {url}");
         }
-        node.run(signals, || reload_filter(overrides, filter)).await
+        app.run(signals, || reload_filter(overrides, filter)).await
     })
 }
 

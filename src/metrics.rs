@@ -104,7 +104,7 @@ pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerStats>>>,
     refused: [AtomicU64; REFUSALS.len()],
     limited: [AtomicU64; LIMITS.len()],
-    /// Publications refused because a shard had no room.
+    /// Publications that the broker did not accept, or gave no answer to.
     pub publish_refused: AtomicU64,
     /// Publications accepted.
     pub published: AtomicU64,

@@ -11,6 +11,12 @@ use slab::Slab;
 /// Name of a channel, shared by all who hold it: 1–255 bytes of visible ASCII.
 pub type ChannelName = Arc<str>;
 
+/// Whether a channel is one of the server's own: a raw endpoint's, or a user's sessions. Clients and the API cannot name it.
+#[must_use]
+pub fn is_internal(channel: &str) -> bool {
+    channel.starts_with('$')
+}
+
 /// A session's place in its shard; reused after the session has left.
 pub type SessionKey = u32;
 

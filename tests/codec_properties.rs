@@ -3,7 +3,7 @@
 //! Bounds: messages up to 70 KB, a few frames each; every case is plain data. Examples and edges stand in the codec's own tests.
 
 use fanfare::codec::{
-    CloseFrame, Decoder, Message, Opcode, Violation,
+    CloseFrame, Decoder, Message, Opcode, ProtocolError,
     deflate::{Deflater, inflate, negotiate},
     encode, encode_close,
 };
@@ -11,7 +11,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 
 const LIMIT: usize = 70_000;
 
-type Outcome = (Vec<Message>, Option<Violation>);
+type Outcome = (Vec<Message>, Option<ProtocolError>);
 
 /// A frame as a client sends it.
 #[derive(Clone, Debug)]
@@ -175,7 +175,7 @@ fn decode(bytes: &[u8], limit: usize, deflate: bool, mut cuts: Vec<usize>) -> Ou
             match decoder.decode(&mut input) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(violation) => return (messages, Some(violation)),
+                Err(protocol_error) => return (messages, Some(protocol_error)),
             }
         }
         assert!(input.is_empty(), "`None` means that all input was taken");
@@ -259,7 +259,7 @@ proptest! {
                 }
                 other => prop_assert!(false, "{:?}", other),
             },
-            (_, violation) => prop_assert!(false, "{:?}", violation),
+            (_, protocol_error) => prop_assert!(false, "{:?}", protocol_error),
         }
     }
 

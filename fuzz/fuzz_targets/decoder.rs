@@ -7,10 +7,10 @@
 
 mod peer;
 
-use fanfare::codec::{Decoder, Message, Violation};
+use fanfare::codec::{Decoder, Message, ProtocolError};
 use libfuzzer_sys::fuzz_target;
 
-type Outcome = (Vec<Message>, Option<Violation>);
+type Outcome = (Vec<Message>, Option<ProtocolError>);
 
 fuzz_target!(|data: &[u8]| {
     let [choice, seed, rest @ ..] = data else {
@@ -64,11 +64,11 @@ fn decode(bytes: &[u8], limit: usize, deflate: bool, longest: usize, seed: u32) 
             match decoder.decode(&mut input) {
                 Ok(Some(message)) => messages.push(message),
                 Ok(None) => break,
-                Err(violation) => {
+                Err(protocol_error) => {
                     let again = decoder.decode(&mut &mut [0x81, 0x80, 0, 0, 0, 0][..]);
-                    assert_eq!(again, Err(violation), "a violation stays");
+                    assert_eq!(again, Err(protocol_error), "a violation stays");
                     assert_eq!(decoder.heap_bytes(), 0);
-                    return (messages, Some(violation));
+                    return (messages, Some(protocol_error));
                 }
             }
         }

@@ -5,7 +5,7 @@
 #![no_main]
 
 use fanfare::codec::{
-    Violation,
+    ProtocolError,
     deflate::{Deflater, inflate, negotiate},
 };
 use libfuzzer_sys::fuzz_target;
@@ -43,9 +43,9 @@ fn stream(deflated: &[u8], limit: usize) {
             assert!(small.len() <= limit);
             assert_eq!(large.as_ref(), Ok(small));
         }
-        (Err(Violation::MessageTooBig { .. }), Ok(large)) => assert!(large.len() > limit),
+        (Err(ProtocolError::MessageTooBig { .. }), Ok(large)) => assert!(large.len() > limit),
         // Broken or too big further on than the small limit reaches.
-        (Err(Violation::MessageTooBig { .. }), Err(_)) => {}
+        (Err(ProtocolError::MessageTooBig { .. }), Err(_)) => {}
         (Err(small), large) => assert_eq!(large.as_ref(), Err(small)),
     }
     let again = inflate(deflated, limit, |plain| Ok(plain.to_vec()));

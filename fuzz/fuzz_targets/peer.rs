@@ -10,7 +10,7 @@
 
 use std::io::{self, Read, Write};
 
-use fanfare::codec::{Message, Violation};
+use fanfare::codec::{Message, ProtocolError};
 use tungstenite::{
     Error,
     protocol::{Role, WebSocket, WebSocketConfig},
@@ -36,20 +36,20 @@ impl Write for Wire<'_> {
 }
 
 /// Panics where the two differ and must not.
-pub fn compare(bytes: &[u8], limit: usize, ours: &(Vec<Message>, Option<Violation>)) {
+pub fn compare(bytes: &[u8], limit: usize, ours: &(Vec<Message>, Option<ProtocolError>)) {
     if limit > 1 << 20 {
         // It reserves what a head announces.
         return;
     }
-    let (messages, violation) = ours;
+    let (messages, protocol_error) = ours;
     let (theirs, refused) = read(bytes, limit);
     let closed = matches!(theirs.last(), Some(tungstenite::Message::Close(_)));
     let lenient = matches!(
-        violation,
+        protocol_error,
         Some(
-            Violation::LengthNotMinimal
-                | Violation::ControlTooLong
-                | Violation::CloseCodeIllegal(_)
+            ProtocolError::LengthNotMinimal
+                | ProtocolError::ControlTooLong
+                | ProtocolError::CloseCodeIllegal(_)
         )
     );
 
@@ -60,7 +60,7 @@ pub fn compare(bytes: &[u8], limit: usize, ours: &(Vec<Message>, Option<Violatio
     for (our, their) in messages.iter().zip(&theirs) {
         assert!(same(our, their), "{our:?} against {their:?}");
     }
-    if violation.is_none() && !closed {
+    if protocol_error.is_none() && !closed {
         assert_eq!(refused, None, "we accept what it refuses: {messages:?}");
     }
 }

@@ -1,209 +1,109 @@
-//! The broker: between whoever publishes and the shards that hold the receivers; keeper of history and presence.
+//! What is between whoever publishes and the shards that hold the receivers: three traits that know no shard and no node.
 //!
-//! [`Broker`] states the guarantee that everything above relies on; [`memory`] is the broker of a single node.
-//! [`suite`] is the set of tests that every implementation must pass.
+//! [`Broker`] orders publications, carries them to the nodes that listen, and keeps history; its documentation states the guarantee
+//! that everything above relies on. [`Presence`] knows who is in a channel. [`LocalFanout`] knows which shards of this node
+//! listen. [`memory`] is broker and presence of a single node, [`fanout`] the one fan-out that every broker uses, and
+//! [`Front`] is what callers hold of any broker: it counts, and waits for no answer without end. [`suite`] is the set of tests
+//! that every implementation must pass.
 
+mod error;
+pub mod fanout;
+mod front;
+mod future;
+mod history;
 pub mod memory;
+mod presence;
+mod publish;
 #[cfg(test)]
-pub mod suite;
+pub(crate) mod suite;
 
-use std::{collections::BTreeMap, future::Future, pin::Pin, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Instant};
 
-pub use crate::id::Position;
-use crate::{
-    id::{SessionId, ShardId},
-    protocol::ClientInfo,
-    publication::{Item, Payload, Target},
-    registry::ChannelName,
+pub use self::{
+    error::BrokerError,
+    front::Front,
+    future::BrokerFuture,
+    history::{Fit, History, HistoryFilter},
+    presence::{Presence, PresenceStats},
+    publish::{HistoryOptions, PublishRequest, PublishResult, Version},
 };
+use crate::{id::ShardId, protocol::ClientInfo, publication::Target, registry::ChannelName};
 
-/// A publication that was not accepted. Nobody received any of it, and it has no place in any history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// A shard that listens has no room (`limits.shard_queue`, `limits.shard_queue_bytes`); come again.
-    #[error("a shard has no room for another publication, try again")]
-    Busy,
-}
-
-/// What is to be done about a channel's history.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Retention {
-    /// Publications kept at most.
-    pub size: usize,
-    /// How long each is kept; the stream's position outlives its last publication by as much.
-    pub ttl: Duration,
-}
-
-/// A publisher's own count, so that what comes late does not replace what is newer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Version {
-    /// The count; only a greater one is published.
-    pub number: u64,
-    /// Names the count; another name begins anew.
-    pub epoch: String,
-}
-
-/// What is to be published.
-#[derive(Clone, Debug)]
-pub struct Draft {
-    /// To whom.
-    pub target: Target,
-    /// The message.
-    pub payload: Payload,
-    /// Sessions that do not receive it.
-    pub exclude: Box<[SessionId]>,
-    /// The client that published it.
-    pub info: Option<Arc<ClientInfo>>,
-    /// Words beside the message.
-    pub tags: Option<Arc<BTreeMap<String, String>>>,
-    /// History of the channel; absent: none is kept and the publication gets no offset.
-    pub retention: Option<Retention>,
-    /// Whether the publication before it goes along, for deltas.
-    pub delta: bool,
-    /// A publication of the same channel and key within `limits.idempotency_ttl` is published once.
-    pub idempotency_key: Option<Box<str>>,
-    /// The publisher's count.
-    pub version: Option<Box<Version>>,
-    /// All channels of a message that goes to several.
-    pub group: Option<Arc<[ChannelName]>>,
-}
-
-impl Draft {
-    /// A message with nothing else to it.
-    #[must_use]
-    pub fn new(target: Target, payload: Payload) -> Self {
-        Self {
-            target,
-            payload,
-            exclude: Box::default(),
-            info: None,
-            tags: None,
-            retention: None,
-            delta: false,
-            idempotency_key: None,
-            version: None,
-            group: None,
-        }
-    }
-}
-
-/// What became of a publication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Published {
-    /// Its place, where the channel keeps history; of what was suppressed, the place that the channel was at.
-    pub position: Option<Position>,
-    /// Receivers on this node at that moment.
-    pub delivered: usize,
-    /// It was not sent to anyone: its key was known, or its version was not newer.
-    pub suppressed: bool,
-}
-
-/// Which part of a history to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Query {
-    /// Only what is newer than this offset (older, with `reverse`); absent: from the oldest kept (the newest, with `reverse`).
-    pub since: Option<u64>,
-    /// At most so many; absent: all that are kept; 0: only the position.
-    pub limit: Option<usize>,
-    /// Newest first.
-    pub reverse: bool,
-    /// A stream that is read is kept so long after, even if it is empty: its position was told to someone.
-    pub keep: Duration,
-}
-
-/// A part of a history.
-#[derive(Clone, Debug)]
-pub struct History {
-    /// The publications, in order.
-    pub items: Vec<Arc<Item>>,
-    /// The newest place of the stream.
-    pub top: Position,
-}
-
-/// Counts of a channel's presence.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PresenceStats {
-    /// Sessions.
-    pub clients: usize,
-    /// Different users among them.
-    pub users: usize,
-}
-
-/// An answer that may come from another machine.
-pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, Refused>> + Send + 'a>>;
+/// One answer for each of several publications, in their order.
+pub type PublishResults = Vec<Result<PublishResult, BrokerError>>;
 
 /// What carries publications to the shards that listen, and keeps what is kept of channels.
 ///
 /// Guarantee of every implementation:
-/// * A publication that was accepted reaches every shard that was listening to its channel when it was accepted, once,
-///   unless this process ends.
-/// * Offsets of a channel with history grow by one from 1 within an epoch. Publications of one channel reach each shard in the
-///   order of their offsets. Whoever listens first and then reads the history misses nothing: every publication is in the
-///   history read, or reaches the shard after it.
+/// * A publication takes its place when it is called, not when its answer is first polled: publications of one channel made one
+///   after the other on this node are published in that order. To drop an answer does not take a publication back.
+/// * A publication that was accepted reaches every shard that was [`listening`](Self::listening) to its channel when it was
+///   accepted, once and in the order of the channel's publications, or the channel's positioned subscribers there are told
+///   that they have missed something; unless this process ends.
+/// * Offsets of a channel with history grow within an epoch. Each publication names the offset that it follows
+///   ([`Item::follows`](crate::publication::Item::follows)); who has everything up to there and takes it has missed nothing.
+///   No offset is given twice in an epoch; where the store behind a broker can lose what it acknowledged and give an
+///   offset anew, that publication is of another lineage ([`Publication::lineage`](crate::publication::Publication::lineage))
+///   or the epoch changes, and is not taken for a duplicate in silence.
+/// * Whoever is listening first and then reads the history misses nothing: every publication is in the history read, or reaches
+///   the shard after it.
 /// * History holds the newest publications up to its size, age and the bound on all histories; what it holds has no gap.
-/// * A publication that is refused reached no shard and has no offset.
-/// * No call waits for a client. A publish that finds no room is refused rather than queued without bound.
-/// * Presence of a session that is not renewed ends by itself.
+/// * A publication that is [`Busy`](BrokerError::Busy) or [`Unavailable`](BrokerError::Unavailable) reached no shard and has no
+///   offset. One that is [`Doubtful`](BrokerError::Doubtful) may have reached all, and may do so yet; made again with the same
+///   idempotency key it is published once.
+/// * No call waits for a client. A publication that finds no room is refused rather than queued without bound.
 ///
-/// No caller may assume that an answer is there when the call returns, or that receivers are on this node.
+/// No caller may assume that an answer is there when the call returns, that it comes at all (callers hold a [`Front`]), or that
+/// receivers are on this node. An implementation that answers at once answers with [`BrokerFuture::ready`], which allocates
+/// nothing.
 pub trait Broker: Send + Sync {
     /// Publishes.
-    fn publish(&self, draft: Draft) -> Pending<'_, Published>;
+    fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult>;
 
-    /// Tells a channel's members that someone came or went; never kept.
-    fn announce(
-        &self,
-        channel: &ChannelName,
-        joined: bool,
-        info: Arc<ClientInfo>,
-    ) -> Pending<'_, ()>;
+    /// Publishes several, in their order, with one answer for each. It is not all or nothing. An error of the whole holds for
+    /// each of them.
+    fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults>;
+
+    /// Tells a channel's members that someone came. Never kept; where there is no room it is left out, and presence tells the
+    /// truth.
+    fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>);
+
+    /// The same for someone who left.
+    fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>);
+
+    /// Resolves once what is published to the channel from then on reaches this node. To be awaited after a shard has subscribed
+    /// by [`LocalFanout`], and before history is read or a client is told that it is subscribed.
+    fn listening(&self, channel: &ChannelName) -> BrokerFuture<()>;
 
     /// Reads a channel's history. A channel without a stream gets one, so that its position can be told.
-    fn history(&self, channel: &ChannelName, query: Query) -> Pending<'_, History>;
+    fn history(&self, channel: &ChannelName, filter: HistoryFilter) -> BrokerFuture<History>;
+
+    /// Reads several at once, in their order under one bound in bytes beside each filter's own: a read that comes to the end of
+    /// it is truncated as its filter says (a [`Fit::Page`] as a [`Fit::Part`]), and those behind it have what is left.
+    fn histories(
+        &self,
+        reads: Vec<(ChannelName, HistoryFilter)>,
+        bytes_max: usize,
+    ) -> BrokerFuture<Vec<History>>;
 
     /// Forgets a channel's history; its position goes on, so that whoever follows it is not confused.
-    fn remove_history(&self, channel: &ChannelName) -> Pending<'_, ()>;
+    fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()>;
 
-    /// Notes that a session is in a channel, for so long; again to renew it.
-    fn present(
-        &self,
-        channel: &ChannelName,
-        session: SessionId,
-        info: Arc<ClientInfo>,
-        ttl: Duration,
-    ) -> Pending<'_, ()>;
+    /// Whether anyone would receive a publication for `target` now; to save work, not to decide.
+    fn has_subscribers(&self, target: &Target) -> BrokerFuture<bool>;
 
-    /// Takes a session out of a channel's presence.
-    fn absent(&self, channel: &ChannelName, session: SessionId) -> Pending<'_, ()>;
+    /// Bytes that histories hold in this process; absent where they are kept elsewhere.
+    fn history_bytes(&self) -> Option<usize>;
 
-    /// Who is in a channel.
-    fn presence(&self, channel: &ChannelName) -> Pending<'_, Vec<(SessionId, Arc<ClientInfo>)>>;
+    /// Lets go of what has expired in this process; called about once a second, does a bounded amount each time.
+    fn expire(&self, now: Instant);
+}
 
-    /// How many are in a channel.
-    fn presence_stats(&self, channel: &ChannelName) -> Pending<'_, PresenceStats>;
+/// Which shards of this node listen to a channel; what a shard tells of its members. Neither call waits or fails.
+pub trait LocalFanout: Send + Sync {
+    /// A shard has one more member of a channel. [`Broker::listening`] says when that is in force.
+    fn subscribe(&self, channel: &ChannelName, shard: ShardId);
 
-    /// A shard got a member of a channel. Returns whether it is the first on this node.
-    fn listen(&self, channel: &ChannelName, shard: ShardId) -> bool;
-
-    /// A shard lost a member of a channel. Returns whether it was the last on this node.
-    fn unlisten(&self, channel: &ChannelName, shard: ShardId) -> bool;
-
-    /// Channels that have a member on this node, the server's own left out.
-    fn channels(&self) -> usize;
-
-    /// Bytes that the histories hold, where that is known here.
-    fn history_bytes(&self) -> usize;
-
-    /// These channels with their members on this node, for those whose name `admits`; at most `limit`.
-    fn list_channels(
-        &self,
-        admits: &dyn Fn(&str) -> bool,
-        limit: usize,
-    ) -> Vec<(ChannelName, usize)>;
-
-    /// Whether anyone on this node would receive a publication for `target` now; to save work, not to decide.
-    fn is_heard(&self, target: &Target) -> bool;
-
-    /// Lets go of what has expired; called about once a second, does a bounded amount each time.
-    fn tick(&self, now: std::time::Instant);
+    /// A shard has one member fewer.
+    fn unsubscribe(&self, channel: &ChannelName, shard: ShardId);
 }

@@ -5,7 +5,7 @@
 
 use bytestring::ByteString;
 
-use super::{CloseFrame, Violation};
+use super::{CloseFrame, ProtocolError};
 
 /// A control frame holds 125 bytes, the code takes two of them.
 pub(super) const REASON_BYTES_MAX: usize = 123;
@@ -17,19 +17,19 @@ pub(super) const fn is_legal(code: u16) -> bool {
 }
 
 /// Reads a Close frame's unmasked payload.
-pub(super) fn parse(body: &[u8]) -> Result<Option<CloseFrame>, Violation> {
+pub(super) fn parse(body: &[u8]) -> Result<Option<CloseFrame>, ProtocolError> {
     let Some((code, reason)) = body.split_first_chunk::<2>() else {
         return if body.is_empty() {
             Ok(None)
         } else {
-            Err(Violation::CloseCodeCut)
+            Err(ProtocolError::CloseCodeCut)
         };
     };
     let code = u16::from_be_bytes(*code);
     if !is_legal(code) {
-        return Err(Violation::CloseCodeIllegal(code));
+        return Err(ProtocolError::CloseCodeIllegal(code));
     }
-    let reason = std::str::from_utf8(reason).map_err(|_| Violation::CloseReasonNotUtf8)?;
+    let reason = std::str::from_utf8(reason).map_err(|_| ProtocolError::CloseReasonNotUtf8)?;
     Ok(Some(CloseFrame {
         code,
         reason: ByteString::from(reason),
@@ -61,11 +61,14 @@ mod tests {
     #[test]
     fn bodies_are_read_or_refused() {
         assert_eq!(parse(b""), Ok(None));
-        assert_eq!(parse(b"\x03"), Err(Violation::CloseCodeCut));
-        assert_eq!(parse(b"\x03\xed"), Err(Violation::CloseCodeIllegal(1005)));
+        assert_eq!(parse(b"\x03"), Err(ProtocolError::CloseCodeCut));
+        assert_eq!(
+            parse(b"\x03\xed"),
+            Err(ProtocolError::CloseCodeIllegal(1005))
+        );
         assert_eq!(
             parse(b"\x03\xe8\xce\xba\xe1"),
-            Err(Violation::CloseReasonNotUtf8)
+            Err(ProtocolError::CloseReasonNotUtf8)
         );
         let frame = CloseFrame {
             code: 1000,

@@ -9,10 +9,10 @@ use std::mem;
 use bytes::Bytes;
 
 use super::{
-    Message, Opcode, Violation, close_body,
+    Message, Opcode, ProtocolError, close_body,
     header::{HEAD_BYTES_MAX, Header, Rules},
-    joined::{Joined, Kind},
     mask,
+    message_buffer::{Kind, MessageBuffer},
 };
 
 /// Decodes one connection's input.
@@ -32,7 +32,7 @@ pub struct Decoder {
 #[derive(Debug, Default)]
 struct Work {
     /// The data message, from its first byte to its last.
-    message: Option<Joined>,
+    message: Option<MessageBuffer>,
     /// The frame whose payload is arriving.
     frame: Option<Frame>,
     /// The payload of a control frame that arrives in pieces; at most 125 bytes.
@@ -55,7 +55,7 @@ enum State {
     Open,
     /// The peer closed: whatever follows is not looked at (RFC 6455 §1.4, §5.5.1).
     Closed,
-    Failed(Violation),
+    Failed(ProtocolError),
 }
 
 impl Decoder {
@@ -80,14 +80,14 @@ impl Decoder {
     ///
     /// # Errors
     /// What the peer did wrong, at the earliest byte that proves it.
-    pub fn decode(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, Violation> {
+    pub fn decode(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
         match self.state {
             State::Open => {}
             State::Closed => {
                 *input = &mut [];
                 return Ok(None);
             }
-            State::Failed(violation) => return Err(violation),
+            State::Failed(protocol_error) => return Err(protocol_error),
         }
         let result = self.next(input);
         match &result {
@@ -96,8 +96,8 @@ impl Decoder {
                 self.work = None;
             }
             Ok(_) => {}
-            Err(violation) => {
-                self.state = State::Failed(*violation);
+            Err(protocol_error) => {
+                self.state = State::Failed(*protocol_error);
                 self.work = None;
             }
         }
@@ -108,12 +108,12 @@ impl Decoder {
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
         self.work.as_ref().map_or(0, |work| {
-            let message = work.message.as_ref().map_or(0, Joined::heap_bytes);
+            let message = work.message.as_ref().map_or(0, MessageBuffer::heap_bytes);
             size_of::<Work>() + message + work.control.capacity()
         })
     }
 
-    fn next(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, Violation> {
+    fn next(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
         loop {
             if self.work.as_ref().is_none_or(|work| work.frame.is_none()) {
                 let Some(header) = self.take_header(input)? else {
@@ -134,12 +134,12 @@ impl Decoder {
     }
 
     /// The next frame's head, from `input` and from what is kept of it.
-    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
+    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
         let message = self.work.as_ref().and_then(|work| work.message.as_ref());
         let rules = Rules {
             deflate: self.deflate,
             message_bytes_max: self.message_bytes_max,
-            joined_bytes: message.map(Joined::len),
+            joined_bytes: message.map(MessageBuffer::len),
         };
         if self.head_len == 0
             && let Some((header, used)) = Header::parse(input, rules)?
@@ -166,7 +166,7 @@ impl Decoder {
         &self,
         header: &Header,
         input: &mut &mut [u8],
-    ) -> Result<Option<Message>, Violation> {
+    ) -> Result<Option<Message>, ProtocolError> {
         if !header.fin || header.opcode == Opcode::Continuation || header.len > input.len() {
             return Ok(None);
         }
@@ -179,7 +179,7 @@ impl Decoder {
     fn begin(&mut self, header: &Header) {
         let work = self.work.get_or_insert_default();
         if let Some(kind) = kind_of(header) {
-            work.message = Some(Joined::new(kind));
+            work.message = Some(MessageBuffer::new(kind));
         }
         work.frame = Some(Frame {
             opcode: header.opcode,
@@ -190,7 +190,7 @@ impl Decoder {
     }
 
     /// As much as has come of the payload under way; a message if that ended one.
-    fn take_payload(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, Violation> {
+    fn take_payload(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
         let Some(work) = self.work.as_deref_mut() else {
             return Ok(None);
         };
@@ -271,7 +271,7 @@ fn kind_of(header: &Header) -> Option<Kind> {
 }
 
 /// A frame that is a message by itself, with its unmasked payload.
-fn whole(header: &Header, payload: &[u8], limit: usize) -> Result<Message, Violation> {
+fn whole(header: &Header, payload: &[u8], limit: usize) -> Result<Message, ProtocolError> {
     match kind_of(header) {
         Some(kind) => kind.message(payload, limit),
         None => control(header.opcode, payload),
@@ -279,7 +279,7 @@ fn whole(header: &Header, payload: &[u8], limit: usize) -> Result<Message, Viola
 }
 
 /// A whole control frame.
-fn control(opcode: Opcode, payload: &[u8]) -> Result<Message, Violation> {
+fn control(opcode: Opcode, payload: &[u8]) -> Result<Message, ProtocolError> {
     match opcode {
         Opcode::Close => close_body::parse(payload).map(Message::Close),
         Opcode::Ping => Ok(Message::Ping(Bytes::copy_from_slice(payload))),

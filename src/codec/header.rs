@@ -3,7 +3,7 @@
 //! Called by the decoder with whatever has arrived of a head, at most 14 bytes. The checks follow the order of the bytes,
 //! so the verdict does not depend on how they were split. Nothing here allocates, and nothing looks at the payload.
 
-use super::{Opcode, Violation};
+use super::{Opcode, ProtocolError};
 
 /// Two bytes, eight of length, four of mask.
 pub(super) const HEAD_BYTES_MAX: usize = 14;
@@ -42,7 +42,10 @@ pub(super) struct Header {
 impl Header {
     /// Reads a head from the front of `bytes`: the head and its own length, or `None` while it is not all there.
     #[inline]
-    pub(super) fn parse(bytes: &[u8], rules: Rules) -> Result<Option<(Self, usize)>, Violation> {
+    pub(super) fn parse(
+        bytes: &[u8],
+        rules: Rules,
+    ) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&first, rest)) = bytes.split_first() else {
             return Ok(None);
         };
@@ -51,18 +54,20 @@ impl Header {
             return Ok(None);
         };
         if second & MASKED == 0 {
-            return Err(Violation::Unmasked);
+            return Err(ProtocolError::Unmasked);
         }
         let short = usize::from(second & LENGTH);
         if opcode.is_control() && short > CONTROL_BYTES_MAX {
-            return Err(Violation::ControlTooLong);
+            return Err(ProtocolError::ControlTooLong);
         }
         let Some((len, rest)) = parse_length(short, rest)? else {
             return Ok(None);
         };
-        let joined = rules.joined_bytes.unwrap_or(0) as u64;
-        if !opcode.is_control() && joined.saturating_add(len) > rules.message_bytes_max as u64 {
-            return Err(Violation::MessageTooBig {
+        let message_buffer = rules.joined_bytes.unwrap_or(0) as u64;
+        if !opcode.is_control()
+            && message_buffer.saturating_add(len) > rules.message_bytes_max as u64
+        {
+            return Err(ProtocolError::MessageTooBig {
                 limit: rules.message_bytes_max,
             });
         }
@@ -82,28 +87,30 @@ impl Header {
 }
 
 /// FIN, the reserved bits and the opcode.
-fn parse_first(first: u8, rules: Rules) -> Result<Opcode, Violation> {
+fn parse_first(first: u8, rules: Rules) -> Result<Opcode, ProtocolError> {
     let bits = first & OPCODE;
-    let opcode = Opcode::from_bits(bits).ok_or(Violation::UnknownOpcode(bits))?;
+    let opcode = Opcode::from_bits(bits).ok_or(ProtocolError::UnknownOpcode(bits))?;
     // RFC 7692 §6: RSV1 stands on the first frame of a data message alone.
     let rsv1_legal = rules.deflate && matches!(opcode, Opcode::Text | Opcode::Binary);
     if first & RSV2_RSV3 != 0 || (first & RSV1 != 0 && !rsv1_legal) {
-        return Err(Violation::ReservedBit);
+        return Err(ProtocolError::ReservedBit);
     }
     match opcode {
         Opcode::Close | Opcode::Ping | Opcode::Pong if first & FIN == 0 => {
-            Err(Violation::ControlFragmented)
+            Err(ProtocolError::ControlFragmented)
         }
-        Opcode::Continuation if rules.joined_bytes.is_none() => Err(Violation::NothingToContinue),
+        Opcode::Continuation if rules.joined_bytes.is_none() => {
+            Err(ProtocolError::NothingToContinue)
+        }
         Opcode::Text | Opcode::Binary if rules.joined_bytes.is_some() => {
-            Err(Violation::MessageInsideMessage)
+            Err(ProtocolError::MessageInsideMessage)
         }
         _ => Ok(opcode),
     }
 }
 
 /// The payload's length and what follows it; `short` is the 7-bit form.
-fn parse_length(short: usize, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Violation> {
+fn parse_length(short: usize, rest: &[u8]) -> Result<Option<(u64, &[u8])>, ProtocolError> {
     match short {
         126 => {
             let Some((bytes, rest)) = rest.split_first_chunk() else {
@@ -111,20 +118,20 @@ fn parse_length(short: usize, rest: &[u8]) -> Result<Option<(u64, &[u8])>, Viola
             };
             let len = u16::from_be_bytes(*bytes);
             if len < 126 {
-                return Err(Violation::LengthNotMinimal);
+                return Err(ProtocolError::LengthNotMinimal);
             }
             Ok(Some((u64::from(len), rest)))
         }
         127 => {
             if rest.first().is_some_and(|high| high & 0x80 != 0) {
-                return Err(Violation::LengthHighBit);
+                return Err(ProtocolError::LengthHighBit);
             }
             let Some((bytes, rest)) = rest.split_first_chunk() else {
                 return Ok(None);
             };
             let len = u64::from_be_bytes(*bytes);
             if len <= u64::from(u16::MAX) {
-                return Err(Violation::LengthNotMinimal);
+                return Err(ProtocolError::LengthNotMinimal);
             }
             Ok(Some((len, rest)))
         }
@@ -151,7 +158,7 @@ mod tests {
     };
 
     /// The verdict, after checking that no shorter front had another one and the front before it had none.
-    fn verdict(bytes: &[u8], rules: Rules) -> Violation {
+    fn verdict(bytes: &[u8], rules: Rules) -> ProtocolError {
         let at = (0..=bytes.len()).find_map(|n| Header::parse(&bytes[..n], rules).err());
         let whole = Header::parse(bytes, rules).expect_err("must be refused");
         assert_eq!(at, Some(whole));
@@ -164,27 +171,33 @@ mod tests {
 
     #[test]
     fn the_first_wrong_byte_decides() {
-        assert_eq!(verdict(&[0x90 | 1], IDLE), Violation::ReservedBit);
-        assert_eq!(verdict(&[0xa0 | 1], IDLE), Violation::ReservedBit);
-        assert_eq!(verdict(&[0xc0 | 1], IDLE), Violation::ReservedBit);
-        assert_eq!(verdict(&[0x83], IDLE), Violation::UnknownOpcode(3));
-        assert_eq!(verdict(&[0x8f], IDLE), Violation::UnknownOpcode(15));
-        assert_eq!(verdict(&[0x09], IDLE), Violation::ControlFragmented);
-        assert_eq!(verdict(&[0x80], IDLE), Violation::NothingToContinue);
-        assert_eq!(verdict(&[0x00], IDLE), Violation::NothingToContinue);
-        assert_eq!(verdict(&[0x81], JOINING), Violation::MessageInsideMessage);
-        assert_eq!(verdict(&[0x81, 0x05], IDLE), Violation::Unmasked);
-        assert_eq!(verdict(&[0x89, 0xfe], IDLE), Violation::ControlTooLong);
-        assert_eq!(verdict(&[0x88, 0xff], IDLE), Violation::ControlTooLong);
+        assert_eq!(verdict(&[0x90 | 1], IDLE), ProtocolError::ReservedBit);
+        assert_eq!(verdict(&[0xa0 | 1], IDLE), ProtocolError::ReservedBit);
+        assert_eq!(verdict(&[0xc0 | 1], IDLE), ProtocolError::ReservedBit);
+        assert_eq!(verdict(&[0x83], IDLE), ProtocolError::UnknownOpcode(3));
+        assert_eq!(verdict(&[0x8f], IDLE), ProtocolError::UnknownOpcode(15));
+        assert_eq!(verdict(&[0x09], IDLE), ProtocolError::ControlFragmented);
+        assert_eq!(verdict(&[0x80], IDLE), ProtocolError::NothingToContinue);
+        assert_eq!(verdict(&[0x00], IDLE), ProtocolError::NothingToContinue);
+        assert_eq!(
+            verdict(&[0x81], JOINING),
+            ProtocolError::MessageInsideMessage
+        );
+        assert_eq!(verdict(&[0x81, 0x05], IDLE), ProtocolError::Unmasked);
+        assert_eq!(verdict(&[0x89, 0xfe], IDLE), ProtocolError::ControlTooLong);
+        assert_eq!(verdict(&[0x88, 0xff], IDLE), ProtocolError::ControlTooLong);
         assert_eq!(
             verdict(&[0x82, 0xfe, 0, 125], IDLE),
-            Violation::LengthNotMinimal
+            ProtocolError::LengthNotMinimal
         );
         assert_eq!(
             verdict(&[0x82, 0xff, 0, 0, 0, 0, 0, 0, 255, 255], IDLE),
-            Violation::LengthNotMinimal
+            ProtocolError::LengthNotMinimal
         );
-        assert_eq!(verdict(&[0x82, 0xff, 0x80], IDLE), Violation::LengthHighBit);
+        assert_eq!(
+            verdict(&[0x82, 0xff, 0x80], IDLE),
+            ProtocolError::LengthHighBit
+        );
     }
 
     #[test]
@@ -193,13 +206,13 @@ mod tests {
             .expect("legal")
             .expect("whole");
         assert!(header.compressed);
-        assert_eq!(verdict(&[0xc9], DEFLATE), Violation::ReservedBit);
-        assert_eq!(verdict(&[0xc0], JOINING), Violation::ReservedBit);
+        assert_eq!(verdict(&[0xc9], DEFLATE), ProtocolError::ReservedBit);
+        assert_eq!(verdict(&[0xc0], JOINING), ProtocolError::ReservedBit);
     }
 
     #[test]
     fn the_limit_is_checked_before_the_mask_arrives() {
-        let limit = Violation::MessageTooBig { limit: 65536 };
+        let limit = ProtocolError::MessageTooBig { limit: 65536 };
         assert_eq!(
             verdict(&[0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0], IDLE),
             limit,
@@ -213,7 +226,7 @@ mod tests {
         };
         assert_eq!(
             verdict(&[0x82, 0x84], tiny),
-            Violation::MessageTooBig { limit: 3 }
+            ProtocolError::MessageTooBig { limit: 3 }
         );
         assert!(
             Header::parse(&[0x89, 0x84], tiny).is_ok(),

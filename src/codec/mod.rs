@@ -10,14 +10,14 @@ mod decoder;
 pub mod deflate;
 mod encode;
 mod header;
-mod joined;
 mod mask;
 mod message;
+mod message_buffer;
+mod protocol_error;
 #[cfg(test)]
 mod tests;
-mod violation;
 
 pub use decoder::Decoder;
 pub use encode::{encode, encode_close, encode_compressed};
 pub use message::{CloseFrame, Message, Opcode};
-pub use violation::Violation;
+pub use protocol_error::ProtocolError;

@@ -111,6 +111,7 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
         ("slow.write_timeout", sheet.slow.write_timeout),
         ("close.timeout", sheet.close.timeout),
         ("limits.presence_ttl", sheet.limits.presence_ttl),
+        ("limits.broker_timeout", sheet.limits.broker_timeout),
         ("limits.poll_wait", sheet.limits.poll_wait),
         ("http.request_timeout", sheet.http.request_timeout),
     ];

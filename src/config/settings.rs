@@ -76,7 +76,9 @@ groups! {
         messages_per_second_per_user: u32 as Small = 0;
         /// How long an idempotency key is remembered; a publish that brings it again is answered as the first one was.
         idempotency_ttl: Duration as Time = seconds(300);
-        /// How long a client that is not heard of counts as present.
+        /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what may have happened.
+        broker_timeout: Duration as Time = seconds(5);
+        /// How long a client of a node that vanished counts as present on others; without an engine nothing does.
         presence_ttl: Duration as Time = seconds(60);
         /// How long a long poll is held at most.
         poll_wait: Duration as Time = seconds(25);

@@ -14,12 +14,12 @@ use reqwest::{
 use tokio::time::{sleep, timeout};
 
 use super::{
-    Answer, Caller, HookClient, HookFailure, Kind, Outcome, SIGNATURE_HEADER,
+    Answer, HookClient, HookContext, HookFailure, Kind, Outcome, SIGNATURE_HEADER,
     envelope::{FromResult, read},
     event::now_ms,
     http::{Fault, Reply},
+    log_throttle::LogThrottle,
     request::Request,
-    seldom::Seldom,
 };
 
 /// Before the second try: time for a backend that restarts to listen again.
@@ -32,7 +32,7 @@ pub(super) struct Target {
     /// The address as it may be logged.
     pub(super) shown: String,
     pub(super) timeout: Duration,
-    pub(super) log: Seldom,
+    pub(super) log: LogThrottle,
 }
 
 /// One question on its way.
@@ -71,13 +71,13 @@ impl HookClient {
     pub(super) async fn ask<T: FromResult>(
         &self,
         kind: Kind,
-        caller: &Caller,
+        hook_context: &HookContext,
         request: &Request<'_>,
     ) -> Answer<T> {
         let outgoing = Outgoing {
             body: request.body(),
             content_type: "application/json",
-            headers: self.headers.pick(caller).collect(),
+            headers: self.headers.pick(hook_context).collect(),
         };
         let is_answer = |reply: &Reply| reply.status == 200;
         self.call(kind, outgoing, is_answer, |reply| read(&reply.body))

@@ -9,15 +9,15 @@ use bytes::Bytes;
 use reqwest::header::HeaderName;
 
 use super::{
-    Answer, Caller, ConnectAnswer, HeaderList, HookSnapshot, Kind, PublishAnswer, RefreshAnswer,
-    Signer, SubscribeAnswer,
+    Answer, ConnectAnswer, HeaderList, HookContext, HookSnapshot, Kind, PublishAnswer,
+    RefreshAnswer, Signer, SubscribeAnswer,
     call::{Outgoing, Target},
-    caller::header_text,
+    context::header_text,
     gate::Gate,
     http::{HookSetupError, HttpClient, Reply, endpoint, shown},
+    log_throttle::LogThrottle,
     message::{self, MessagePayload},
     request::Request,
-    seldom::Seldom,
     stats::HookStats,
 };
 use crate::config::hub::{Hook, Hooks};
@@ -48,7 +48,7 @@ impl HookClient {
                     url: endpoint(&format!("hooks.{}", kind.word()), &hook.url)?,
                     shown: shown(&hook.url),
                     timeout: hook.timeout,
-                    log: Seldom::default(),
+                    log: LogThrottle::default(),
                 });
             }
         }
@@ -93,7 +93,7 @@ impl HookClient {
     /// [`HookFailure`], as for all hooks.
     pub async fn connect(
         &self,
-        caller: &Caller,
+        hook_context: &HookContext,
         data: Bytes,
         name: &str,
         version: &str,
@@ -103,9 +103,9 @@ impl HookClient {
             name,
             version,
             channels,
-            ..Request::newcomer(caller)
+            ..Request::newcomer(hook_context)
         };
-        self.ask(Kind::Connect, caller, &request.with_data(&data))
+        self.ask(Kind::Connect, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -113,8 +113,9 @@ impl HookClient {
     ///
     /// # Errors
     /// [`HookFailure`].
-    pub async fn refresh(&self, caller: &Caller) -> Answer<RefreshAnswer> {
-        self.ask(Kind::Refresh, caller, &Request::of(caller)).await
+    pub async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
+        self.ask(Kind::Refresh, hook_context, &Request::of(hook_context))
+            .await
     }
 
     /// May this client subscribe?
@@ -123,7 +124,7 @@ impl HookClient {
     /// [`HookFailure`].
     pub async fn subscribe(
         &self,
-        caller: &Caller,
+        hook_context: &HookContext,
         channel: &str,
         token: &str,
         data: Bytes,
@@ -131,9 +132,9 @@ impl HookClient {
         let request = Request {
             channel: Some(channel),
             token,
-            ..Request::of(caller)
+            ..Request::of(hook_context)
         };
-        self.ask(Kind::Subscribe, caller, &request.with_data(&data))
+        self.ask(Kind::Subscribe, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -141,12 +142,16 @@ impl HookClient {
     ///
     /// # Errors
     /// [`HookFailure`].
-    pub async fn sub_refresh(&self, caller: &Caller, channel: &str) -> Answer<RefreshAnswer> {
+    pub async fn sub_refresh(
+        &self,
+        hook_context: &HookContext,
+        channel: &str,
+    ) -> Answer<RefreshAnswer> {
         let request = Request {
             channel: Some(channel),
-            ..Request::of(caller)
+            ..Request::of(hook_context)
         };
-        self.ask(Kind::SubRefresh, caller, &request).await
+        self.ask(Kind::SubRefresh, hook_context, &request).await
     }
 
     /// May this client publish, and what?
@@ -155,15 +160,15 @@ impl HookClient {
     /// [`HookFailure`].
     pub async fn publish(
         &self,
-        caller: &Caller,
+        hook_context: &HookContext,
         channel: &str,
         data: Bytes,
     ) -> Answer<PublishAnswer> {
         let request = Request {
             channel: Some(channel),
-            ..Request::of(caller)
+            ..Request::of(hook_context)
         };
-        self.ask(Kind::Publish, caller, &request.with_data(&data))
+        self.ask(Kind::Publish, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -171,12 +176,18 @@ impl HookClient {
     ///
     /// # Errors
     /// [`HookFailure`].
-    pub async fn rpc(&self, caller: &Caller, method: &str, data: Bytes) -> Answer<Bytes> {
+    pub async fn rpc(
+        &self,
+        hook_context: &HookContext,
+        method: &str,
+        data: Bytes,
+    ) -> Answer<Bytes> {
         let request = Request {
             method: Some(method),
-            ..Request::of(caller)
+            ..Request::of(hook_context)
         };
-        self.ask(Kind::Rpc, caller, &request.with_data(&data)).await
+        self.ask(Kind::Rpc, hook_context, &request.with_data(&data))
+            .await
     }
 
     /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in order.
@@ -185,17 +196,17 @@ impl HookClient {
     /// [`HookFailure::Unavailable`].
     pub async fn message(
         &self,
-        caller: &Caller,
+        hook_context: &HookContext,
         path: &str,
         payload: MessagePayload,
     ) -> Answer<Vec<MessagePayload>> {
         let about = [
-            ("x-fanfare-client", caller.client.as_str()),
-            ("x-fanfare-user", &caller.user),
+            ("x-fanfare-client", hook_context.client.as_str()),
+            ("x-fanfare-user", &hook_context.user),
             ("x-fanfare-path", path),
-            ("x-fanfare-transport", caller.transport),
+            ("x-fanfare-transport", hook_context.transport),
         ];
-        let mut headers: Vec<_> = self.headers.pick(caller).collect();
+        let mut headers: Vec<_> = self.headers.pick(hook_context).collect();
         headers.extend(
             about.into_iter().filter_map(|(name, text)| {
                 Some((HeaderName::from_static(name), header_text(text)?))

@@ -23,7 +23,7 @@ pub enum Event {
         client: String,
         /// Its user; empty if anonymous.
         user: String,
-        /// As in [`super::Caller`].
+        /// As in [`super::HookContext`].
         transport: &'static str,
         /// Path of the endpoint.
         endpoint: String,

@@ -9,15 +9,15 @@
 pub mod answer;
 mod backoff;
 mod call;
-mod caller;
 mod client;
+mod context;
 mod envelope;
 mod event;
 mod gate;
 pub mod http;
+mod log_throttle;
 mod message;
 mod request;
-mod seldom;
 mod shape;
 mod sign;
 mod sink;
@@ -26,8 +26,8 @@ mod stats;
 pub use self::{
     answer::{ConnectAnswer, Overrides, PublishAnswer, RefreshAnswer, SubAnswer, SubscribeAnswer},
     backoff::delay as backoff_delay,
-    caller::{Caller, HeaderList},
     client::HookClient,
+    context::{HeaderList, HookContext},
     event::{Event, now_ms},
     http::HookSetupError,
     message::{MESSAGES_MAX, MessagePayload},

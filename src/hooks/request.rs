@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::Caller;
+use super::HookContext;
 
 /// One request; hooks fill in what their shape has.
 #[derive(Serialize)]
@@ -43,12 +43,12 @@ pub(super) struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// What `connect` says of a caller that has neither a user nor metadata yet.
-    pub(super) fn newcomer(caller: &'a Caller) -> Self {
+    pub(super) fn newcomer(hook_context: &'a HookContext) -> Self {
         Self {
-            client: &caller.client,
-            transport: caller.transport,
-            protocol: caller.protocol,
-            encoding: caller.encoding,
+            client: &hook_context.client,
+            transport: hook_context.transport,
+            protocol: hook_context.protocol,
+            encoding: hook_context.encoding,
             user: None,
             name: "",
             version: "",
@@ -63,11 +63,11 @@ impl<'a> Request<'a> {
     }
 
     /// What all other hooks say of a caller.
-    pub(super) fn of(caller: &'a Caller) -> Self {
+    pub(super) fn of(hook_context: &'a HookContext) -> Self {
         Self {
-            user: Some(&caller.user),
-            meta: serde_json::from_slice(&caller.meta).ok(),
-            ..Self::newcomer(caller)
+            user: Some(&hook_context.user),
+            meta: serde_json::from_slice(&hook_context.meta).ok(),
+            ..Self::newcomer(hook_context)
         }
     }
 
@@ -95,8 +95,8 @@ mod tests {
 
     use super::*;
 
-    fn caller(encoding: &'static str, meta: &'static str) -> Caller {
-        Caller {
+    fn hook_context(encoding: &'static str, meta: &'static str) -> HookContext {
+        HookContext {
             client: "c1".into(),
             user: "alice".into(),
             transport: "websocket",
@@ -116,15 +116,15 @@ mod tests {
 
     #[test]
     fn connect_has_no_user_and_leaves_out_what_is_empty() {
-        let caller = caller("json", r#"{"kept":1}"#);
-        assert_eq!(text(&Request::newcomer(&caller)), format!("{HEAD}}}"));
+        let hook_context = hook_context("json", r#"{"kept":1}"#);
+        assert_eq!(text(&Request::newcomer(&hook_context)), format!("{HEAD}}}"));
         let channels = ["a".to_string(), "b".to_string()];
         let data = Bytes::from_static(br#"{ "x": 1 }"#);
         let request = Request {
             name: "js",
             version: "2",
             channels: &channels,
-            ..Request::newcomer(&caller)
+            ..Request::newcomer(&hook_context)
         };
         assert_eq!(
             text(&request.with_data(&data)),
@@ -136,11 +136,11 @@ mod tests {
 
     #[test]
     fn the_others_always_have_a_user_and_meta_if_there_is_any() {
-        let mut caller = caller("json", r#"{"kept":1}"#);
-        caller.user.clear();
+        let mut hook_context = hook_context("json", r#"{"kept":1}"#);
+        hook_context.user.clear();
         let request = Request {
             channel: Some("news"),
-            ..Request::of(&caller)
+            ..Request::of(&hook_context)
         };
         assert_eq!(
             text(&request),
@@ -151,12 +151,12 @@ mod tests {
     #[test]
     fn data_of_binary_sessions_and_what_is_no_json_goes_as_base64() {
         let json = Bytes::from_static(b"{}");
-        let caller = caller("binary", "");
-        let binary = text(&Request::of(&caller).with_data(&json));
+        let hook_context = hook_context("binary", "");
+        let binary = text(&Request::of(&hook_context).with_data(&json));
         assert!(binary.contains(r#""b64data":"e30=""#), "{binary}");
-        let caller = super::tests::caller("json", "no json");
+        let hook_context = super::tests::hook_context("json", "no json");
         let odd = Bytes::from_static(b"\xff{");
-        let request = text(&Request::of(&caller).with_data(&odd));
+        let request = text(&Request::of(&hook_context).with_data(&odd));
         assert!(
             request.ends_with(r#""user":"alice","b64data":"/3s="}"#),
             "{request}"

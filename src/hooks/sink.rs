@@ -20,7 +20,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Event, HookClient, HookFailure, Kind, backoff, event, seldom::Seldom};
+use super::{Event, HookClient, HookFailure, Kind, backoff, event, log_throttle::LogThrottle};
 use crate::config::hub::Hooks;
 
 /// First pause after a failure; each further one is twice as long.
@@ -44,7 +44,7 @@ struct Shared {
     delivered: AtomicU64,
     dropped: AtomicU64,
     retries: AtomicU64,
-    log: Seldom,
+    log: LogThrottle,
     /// Something was delivered or dropped.
     settled: Notify,
     /// Somebody waits for the end of the queue.

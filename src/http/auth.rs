@@ -5,15 +5,14 @@ use actix_web::{
     http::header::{self, HeaderMap},
 };
 
-use super::AppState;
-use crate::config::Secret;
+use crate::{config::Secret, node::Node};
 
 /// Lets the administrator in. While no key is set, what needs it does not exist (404).
 ///
 /// # Errors
 /// The answer to give instead.
-pub fn admin(request: &HttpRequest, state: &AppState) -> Result<(), Box<HttpResponse>> {
-    let Some(key) = &state.settings.admin.key else {
+pub fn admin(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>> {
+    let Some(key) = &node.settings.admin.key else {
         return Err(Box::new(
             HttpResponse::NotFound()
                 .content_type("text/plain; charset=utf-8")
@@ -33,8 +32,8 @@ pub fn admin(request: &HttpRequest, state: &AppState) -> Result<(), Box<HttpResp
 
 /// Whether a request brings the administrator's key; never while none is set.
 #[must_use]
-pub fn is_admin(request: &HttpRequest, state: &AppState) -> bool {
-    let key = state.settings.admin.key.as_ref();
+pub fn is_admin(request: &HttpRequest, node: &Node) -> bool {
+    let key = node.settings.admin.key.as_ref();
     key.is_some_and(|key| brings(request, key))
 }
 

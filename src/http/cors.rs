@@ -12,7 +12,8 @@ use actix_web::{
     },
 };
 
-use super::{AppState, entrance};
+use super::request;
+use crate::node::Node;
 
 /// How long a browser may remember what it was told; they cap it at two hours or less.
 const MAX_AGE_SECS: &str = "3600";
@@ -23,9 +24,9 @@ const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-
 /// Answers what needs no more than the request's head: a page that may not, a page's question whether it may, and methods other than
 /// the one given.
 #[must_use]
-pub fn settled(request: &HttpRequest, state: &AppState, method: &Method) -> Option<HttpResponse> {
-    if let Err(refusal) = entrance::check_client_origin(request, state) {
-        return Some(entrance::refuse(request, state, &refusal));
+pub fn preflight(request: &HttpRequest, node: &Node, method: &Method) -> Option<HttpResponse> {
+    if let Err(refusal) = request::check_client_origin(request, node) {
+        return Some(request::refuse(request, node, &refusal));
     }
     let mut answer = if request.method() == Method::OPTIONS {
         HttpResponse::NoContent()
@@ -42,12 +43,12 @@ pub fn settled(request: &HttpRequest, state: &AppState, method: &Method) -> Opti
     } else {
         return None;
     };
-    share(request, state, answer.headers_mut());
+    add_headers(request, node, answer.headers_mut());
     Some(answer)
 }
 
 /// Lets the page that asked see the answer; its origin was checked.
-pub fn share(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
+pub fn add_headers(request: &HttpRequest, node: &Node, headers: &mut HeaderMap) {
     // Of a page of the same host too: what is stored on the way must not be given to another.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = request.headers().get(header::ORIGIN) else {
@@ -58,17 +59,12 @@ pub fn share(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
         header::ACCESS_CONTROL_EXPOSE_HEADERS,
         HeaderValue::from_static("retry-after"),
     );
-    let named = state
-        .settings
-        .client
-        .origins
-        .as_ref()
-        .is_none_or(|origins| {
-            let origin = origin.as_bytes();
-            origins
-                .iter()
-                .any(|entry| entry.as_bytes().eq_ignore_ascii_case(origin))
-        });
+    let named = node.settings.client.origins.as_ref().is_none_or(|origins| {
+        let origin = origin.as_bytes();
+        origins
+            .iter()
+            .any(|entry| entry.as_bytes().eq_ignore_ascii_case(origin))
+    });
     if named {
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -78,16 +74,16 @@ pub fn share(request: &HttpRequest, state: &AppState, headers: &mut HeaderMap) {
 }
 
 /// Answers a request of one method for a page that may.
-pub async fn answered(
+pub async fn with_cors(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     method: &Method,
     answer: impl Future<Output = HttpResponse>,
 ) -> HttpResponse {
-    if let Some(answer) = settled(request, state, method) {
+    if let Some(answer) = preflight(request, node, method) {
         return answer;
     }
     let mut answer = answer.await;
-    share(request, state, answer.headers_mut());
+    add_headers(request, node, answer.headers_mut());
     answer
 }

@@ -1,10 +1,14 @@
 //! `/diag`: tells the caller what arrived here, so that a page can say what a proxy in between did to it.
 
-use actix_web::{HttpRequest, HttpResponse, http::Version, http::header};
+use actix_web::{HttpRequest, HttpResponse, http::Version, http::header, web};
 use serde_json::{Map, Value, json};
 
-use super::{State, peer_ip};
-use crate::{transport::address, transport::info::TransportKind};
+use super::request::peer_ip;
+use crate::{
+    connection::info::TransportKind,
+    node::{Node, phase::Phase},
+    transport::address,
+};
 
 /// Headers whose values are secrets.
 const SECRET: [&str; 6] = [
@@ -17,10 +21,10 @@ const SECRET: [&str; 6] = [
 ];
 
 /// Answers `/diag`.
-pub async fn diag(request: HttpRequest, state: State) -> HttpResponse {
+pub async fn diag(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let headers = request.headers();
     let peer = peer_ip(&request);
-    let resolved = address::resolve(peer, headers, &state.settings.trusted_proxies);
+    let resolved = address::resolve(peer, headers, &node.settings.trusted_proxies);
     let mut shown: Map<String, Value> = Map::new();
     for (name, value) in headers {
         let value = if SECRET.contains(&name.as_str()) {
@@ -44,10 +48,10 @@ pub async fn diag(request: HttpRequest, state: State) -> HttpResponse {
         "query": mask_query(request.query_string()),
         "tls": transport == Some(TransportKind::WebSocketTls),
         "address": { "peer": peer, "resolved": resolved },
-        "trusted_proxy": peer.is_some_and(|peer| state.settings.trusted_proxies.contains(peer)),
+        "trusted_proxy": peer.is_some_and(|peer| node.settings.trusted_proxies.contains(peer)),
         "headers": shown,
-        "problems": problems(&request, &state, peer),
-        "node": state.settings.node,
+        "problems": problems(&request, &node, peer),
+        "node": node.settings.node,
         "version": env!("CARGO_PKG_VERSION"),
     });
     HttpResponse::Ok()
@@ -57,7 +61,7 @@ pub async fn diag(request: HttpRequest, state: State) -> HttpResponse {
 }
 
 /// What a look at the request finds wrong; for people.
-fn problems(request: &HttpRequest, state: &State, peer: Option<std::net::IpAddr>) -> Vec<String> {
+fn problems(request: &HttpRequest, node: &Node, peer: Option<std::net::IpAddr>) -> Vec<String> {
     let headers = request.headers();
     let mut problems = Vec::new();
     if request.version() < Version::HTTP_11 {
@@ -69,8 +73,8 @@ fn problems(request: &HttpRequest, state: &State, peer: Option<std::net::IpAddr>
         || headers.contains_key("x-real-ip")
         || headers.contains_key("forwarded");
     let trusted = match peer {
-        Some(peer) => state.settings.trusted_proxies.contains(peer),
-        None => state.settings.trusted_proxies.trusts_unix(),
+        Some(peer) => node.settings.trusted_proxies.contains(peer),
+        None => node.settings.trusted_proxies.trusts_unix(),
     };
     if proxied && !trusted {
         problems.push(
@@ -79,9 +83,9 @@ fn problems(request: &HttpRequest, state: &State, peer: Option<std::net::IpAddr>
                 .to_string(),
         );
     }
-    if state.drain.has_begun() {
+    if node.phase() > Phase::Running {
         problems.push("The server is shutting down.".to_string());
-    } else if state.admission.is_full() {
+    } else if node.admission.is_full() {
         problems.push("The server is full (limits.sessions).".to_string());
     }
     problems

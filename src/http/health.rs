@@ -3,9 +3,10 @@
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
+    web,
 };
 
-use super::State;
+use crate::node::{Node, phase::Phase};
 
 fn answer(status: StatusCode, text: &'static str) -> HttpResponse {
     HttpResponse::build(status)
@@ -20,10 +21,10 @@ pub async fn health() -> HttpResponse {
 }
 
 /// 503 from the moment a drain begins, and while the session limit is reached.
-pub async fn ready(state: State) -> HttpResponse {
-    if state.drain.has_begun() {
+pub async fn ready(node: web::Data<Node>) -> HttpResponse {
+    if node.phase() > Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if state.admission.is_full() {
+    } else if node.admission.is_full() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
     } else {
         answer(StatusCode::OK, "ready\n")

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use actix_web::{HttpRequest, HttpResponse, http::header};
+use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
@@ -11,27 +11,28 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::{AppState, State, api::Denied, auth};
+use super::{HttpState, api::Denied, auth};
 use crate::{
     metrics::{Count, WorkerStats},
-    server::GetOverview,
+    node::{Node, phase::Phase},
 };
 
 /// Answers `/metrics`: to the administrator, to whoever has a key of the API, and while none is set to this machine.
-pub async fn metrics(request: HttpRequest, state: State) -> HttpResponse {
-    if !auth::is_admin(&request, &state)
-        && let Err(denied) = state.api.admit_reader(&request)
+pub async fn metrics(
+    request: HttpRequest,
+    node: Data<Node>,
+    http: Data<HttpState>,
+) -> HttpResponse {
+    if !auth::is_admin(&request, &node)
+        && let Err(denied) = http.api.admit_reader(&request)
     {
         return refuse(denied);
     }
-    let by_endpoint = match state.server.send(GetOverview).await {
-        Ok(overview) => overview.by_endpoint,
-        Err(_) => Vec::new(),
-    };
+    let overview = node.overview().await;
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Snapshot {
-        state: state.0.clone(),
-        by_endpoint,
+        node: node.into_inner(),
+        by_endpoint: overview.map_or(Vec::new(), |overview| overview.by_endpoint),
     }));
     let mut text = String::new();
     match encode(&mut text, &registry) {
@@ -63,7 +64,7 @@ fn refuse(denied: Denied) -> HttpResponse {
 }
 
 struct Snapshot {
-    state: Arc<AppState>,
+    node: Arc<Node>,
     by_endpoint: Vec<(Arc<str>, usize)>,
 }
 
@@ -112,69 +113,79 @@ const PER_WORKER: [PerWorker; 7] = [
     ),
 ];
 
+/// What a number of the node is: one that goes up and down, or one that only grows.
+#[derive(Clone, Copy)]
+enum Kind {
+    Gauge,
+    Counter,
+}
+
+/// Numbers of the node: name, help, kind, number.
+type PerNode = (&'static str, &'static str, Kind, fn(&Node) -> u64);
+
+const PER_NODE: [PerNode; 9] = [
+    ("fanfare_sessions", "Sessions now", Kind::Gauge, |node| {
+        node.counts.read().0
+    }),
+    (
+        "fanfare_sessions_peak",
+        "Most sessions at a time",
+        Kind::Gauge,
+        |node| node.counts.read().1,
+    ),
+    (
+        "fanfare_sessions_opened",
+        "Sessions since the start",
+        Kind::Counter,
+        |node| node.counts.read().2,
+    ),
+    (
+        "fanfare_channels",
+        "Channels with a member on this node",
+        Kind::Gauge,
+        |node| node.count_channels() as u64,
+    ),
+    (
+        "fanfare_draining",
+        "1 while the node drains",
+        Kind::Gauge,
+        |node| u64::from(node.phase() > Phase::Running),
+    ),
+    (
+        "fanfare_refused_publications",
+        "Publications refused for lack of room",
+        Kind::Counter,
+        |node| node.metrics.publish_refused.load(Relaxed),
+    ),
+    (
+        "fanfare_publications",
+        "Publications accepted",
+        Kind::Counter,
+        |node| node.metrics.published.load(Relaxed),
+    ),
+    (
+        "fanfare_history_bytes",
+        "Bytes that histories hold",
+        Kind::Gauge,
+        |node| node.history_bytes() as u64,
+    ),
+    (
+        "fanfare_users",
+        "Different users with a session",
+        Kind::Gauge,
+        |node| node.users() as u64,
+    ),
+];
+
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
-        let state = &self.state;
-        let (now, peak, total) = state.counts.read();
-        gauge(&mut encoder, "fanfare_sessions", "Sessions now", now)?;
-        gauge(
-            &mut encoder,
-            "fanfare_sessions_peak",
-            "Most sessions at a time",
-            peak,
-        )?;
-        counter(
-            &mut encoder,
-            "fanfare_sessions_opened",
-            "Sessions since the start",
-            total,
-        )?;
-        gauge(
-            &mut encoder,
-            "fanfare_channels",
-            "Channels with a member on this node",
-            state.broker.channels() as u64,
-        )?;
-        gauge(
-            &mut encoder,
-            "fanfare_draining",
-            "1 while the node drains",
-            u64::from(state.drain.has_begun()),
-        )?;
-        counter(
-            &mut encoder,
-            "fanfare_refused_publications",
-            "Publications refused for lack of room",
-            state.metrics.publish_refused.load(Relaxed),
-        )?;
-        counter(
-            &mut encoder,
-            "fanfare_publications",
-            "Publications accepted",
-            state.metrics.published.load(Relaxed),
-        )?;
-        gauge(
-            &mut encoder,
-            "fanfare_history_bytes",
-            "Bytes that histories hold",
-            state.broker.history_bytes() as u64,
-        )?;
-        gauge(
-            &mut encoder,
-            "fanfare_users",
-            "Different users with a session",
-            state.hub.users.count() as u64,
-        )?;
-        let mut family = encoder.encode_descriptor(
-            "fanfare_limited",
-            "Messages, sessions and subscriptions refused by a limit",
-            None,
-            MetricType::Counter,
-        )?;
-        for (limit, count) in state.metrics.limits() {
-            let labels = [("limit", limit)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        for (name, help, kind, of) in PER_NODE {
+            match kind {
+                Kind::Gauge => gauge(&mut encoder, name, help, of(&self.node))?,
+                Kind::Counter => counter(&mut encoder, name, help, of(&self.node))?,
+            }
         }
+        self.encode_refusals(&mut encoder)?;
         self.encode_backend(&mut encoder)?;
         let mut family = encoder.encode_descriptor(
             "fanfare_endpoint_sessions",
@@ -186,25 +197,40 @@ impl Collector for Snapshot {
             let labels = [("endpoint", path.to_string())];
             ConstGauge::new(*count as u64).encode(family.encode_family(&labels)?)?;
         }
+        self.encode_workers(&mut encoder)
+    }
+}
+
+impl Snapshot {
+    /// What limits refused, and handshakes that were, by reason. All words are from fixed lists.
+    fn encode_refusals(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+        let mut family = encoder.encode_descriptor(
+            "fanfare_limited",
+            "Messages, sessions and subscriptions refused by a limit",
+            None,
+            MetricType::Counter,
+        )?;
+        for (limit, count) in self.node.metrics.limits() {
+            let labels = [("limit", limit)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
         let mut family = encoder.encode_descriptor(
             "fanfare_refused_handshakes",
             "Handshakes refused, by reason",
             None,
             MetricType::Counter,
         )?;
-        for (reason, count) in state.metrics.refused() {
+        for (reason, count) in self.node.metrics.refused() {
             let labels = [("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
-        self.encode_workers(&mut encoder)
+        Ok(())
     }
-}
 
-impl Snapshot {
     /// Calls of the backend by hook and outcome, and events. Both words are from fixed lists.
     fn encode_backend(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let hub = &self.state.hub;
-        let snapshot = hub.hooks.stats();
+        let node = &self.node;
+        let snapshot = node.hooks.stats();
         gauge(
             encoder,
             "fanfare_hook_calls_waiting",
@@ -223,7 +249,7 @@ impl Snapshot {
                 ConstCounter::new(*count).encode(family.encode_family(&labels)?)?;
             }
         }
-        let Some(events) = hub.events.as_ref().map(crate::hooks::EventSink::stats) else {
+        let Some(events) = node.events.as_ref().map(crate::hooks::EventSink::stats) else {
             return Ok(());
         };
         gauge(
@@ -247,7 +273,7 @@ impl Snapshot {
     }
 
     fn encode_workers(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let workers = self.state.metrics.workers();
+        let workers = self.node.metrics.workers();
         let label = |worker: usize| [("worker", worker.to_string())];
         let mut family = encoder.encode_descriptor(
             "fanfare_worker_sessions",

@@ -1,136 +1,91 @@
-//! The routes: the API, raw WebSocket endpoints, the test page, status, health, metrics and diagnosis.
+//! The routes: the API, the ways in for clients, the test page, status, health, metrics and diagnosis.
 //!
-//! One ordinary actix-web `App` a worker and listener; handlers read [`AppState`] and ask the `Server` actor. Each route
-//! is a file of its own and knows nothing of the others.
+//! One ordinary actix-web `App` a worker and listener. Handlers read requests and write answers: what is decided is asked
+//! of the [`Node`]. Each route is a file of its own and knows nothing of the others.
 
 mod api;
 mod auth;
-mod connection;
+mod centrifuge;
 mod cors;
 mod diag;
-mod entrance;
 mod health;
-mod longpoll;
 mod metrics;
 mod page;
 mod plain;
-mod raw;
+mod poll;
+mod request;
 mod send;
 mod sse;
+mod state;
 mod status;
+mod websocket;
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc};
 
-use actix::Addr;
-use actix_web::{HttpResponse, http::header, web};
-
-use crate::{
-    admission::Admission,
-    broker::Broker,
-    config::Settings,
-    drain::Drain,
-    hub::Hub,
-    metrics::Metrics,
-    server::{Server, SessionCounts, poll::PollWatch},
-    session::endpoint::Endpoint,
-    shard::{Shard, Shards},
+use actix_web::{
+    HttpResponse, Route, guard,
+    http::header,
+    web::{self, Data, ServiceConfig},
 };
 
-pub use self::api::ApiKeys;
-
-/// What all routes share; made once a process.
-pub struct AppState {
-    /// The settings, as they were read at the start.
-    pub settings: Arc<Settings>,
-    /// The limits on sessions.
-    pub admission: Arc<Admission>,
-    /// Counts of sessions.
-    pub counts: Arc<SessionCounts>,
-    /// Counts of everything else.
-    pub metrics: Arc<Metrics>,
-    /// The `Server` actor.
-    pub server: Addr<Server>,
-    /// The shards.
-    pub shards: Arc<Shards>,
-    /// The broker.
-    pub broker: Arc<dyn Broker>,
-    /// What sessions share.
-    pub hub: Arc<Hub>,
-    /// The keys of the API.
-    pub api: ApiKeys,
-    /// Whether the node drains.
-    pub drain: Arc<Drain>,
-    /// The `[[poll]]`s.
-    pub polls: Vec<PollWatch>,
-    /// The raw endpoints.
-    pub endpoints: Vec<Arc<Endpoint>>,
-    /// When the process began to serve.
-    pub started: Instant,
-}
+pub(crate) use self::state::HttpState;
+use crate::{broker::LocalFanout, config::Settings, node::Node, shard::Shard};
 
 /// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it starts.
-pub fn configure(state: &Arc<AppState>, app: &mut web::ServiceConfig) {
-    let shard: Rc<Shard> = state.shards.current(&state.broker);
-    app.app_data(state.clone()).app_data(shard);
-    for endpoint in &state.endpoints {
+pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut ServiceConfig) {
+    let fanout: Arc<dyn LocalFanout> = node.fanout.clone();
+    let shard: Rc<Shard> = node.shards.current(&fanout);
+    app.app_data(Data::from(node.clone()))
+        .app_data(Data::from(http.clone()))
+        .app_data(shard);
+    for endpoint in &http.endpoints {
         let resource = web::resource(endpoint.path.to_string()).app_data(endpoint.clone());
-        app.service(resource.to(raw::open));
+        app.service(resource.to(websocket::open));
     }
-    let settings = &state.settings;
+    for_clients(&node.settings, app);
+    for_people(&node.settings, app);
+    if node.settings.api.enabled {
+        api::configure(app);
+    }
+    app.default_service(web::to(not_found));
+}
+
+/// The ways in that are not raw endpoints.
+fn for_clients(settings: &Settings, app: &mut ServiceConfig) {
     if settings.connection.enabled {
-        connection::configure(app);
+        centrifuge::configure(app);
     }
     if settings.sse.enabled {
         app.route("/sse", web::to(sse::open));
     }
     if settings.longpoll.enabled {
-        app.route("/poll", web::to(longpoll::poll));
+        app.route("/poll", web::to(poll::open));
     }
     if settings.send.enabled {
         app.route("/send", web::to(send::send));
     }
-    let get = |enabled: bool, path: &str, app: &mut web::ServiceConfig, route: actix_web::Route| {
-        if enabled {
-            app.service(
-                web::resource(path)
-                    .route(route.guard(read_guard()))
-                    .default_service(web::to(only_get)),
-            );
-        }
-    };
-    get(settings.page.enabled, "/", app, web::to(page::index));
-    get(
-        settings.page.enabled,
-        "/static/{name}",
-        app,
-        web::to(page::file),
-    );
-    get(
-        settings.status.enabled,
-        "/status",
-        app,
-        web::to(status::status),
-    );
-    get(
-        settings.health.enabled,
-        "/health",
-        app,
-        web::to(health::health),
-    );
-    get(
-        settings.ready.enabled,
-        "/ready",
-        app,
-        web::to(health::ready),
-    );
-    get(
-        settings.metrics.enabled,
-        "/metrics",
-        app,
-        web::to(metrics::metrics),
-    );
-    get(settings.diag.enabled, "/diag", app, web::to(diag::diag));
+}
+
+/// What administrators, probes and browsers look at.
+fn for_people(settings: &Settings, app: &mut ServiceConfig) {
+    if settings.page.enabled {
+        get("/", web::to(page::index), app);
+        get("/static/{name}", web::to(page::file), app);
+    }
+    if settings.health.enabled {
+        get("/health", web::to(health::health), app);
+    }
+    if settings.ready.enabled {
+        get("/ready", web::to(health::ready), app);
+    }
+    if settings.metrics.enabled {
+        get("/metrics", web::to(metrics::metrics), app);
+    }
+    if settings.diag.enabled {
+        get("/diag", web::to(diag::diag), app);
+    }
     if settings.status.enabled {
+        get("/status", web::to(status::status), app);
         app.service(
             web::resource("/status/sessions")
                 .route(web::get().to(status::sessions))
@@ -138,14 +93,15 @@ pub fn configure(state: &Arc<AppState>, app: &mut web::ServiceConfig) {
         );
         app.service(web::resource("/status/sessions/{id}").route(web::delete().to(status::kick)));
     }
-    if settings.api.enabled {
-        api::configure(app);
-    }
-    app.default_service(web::to(not_found));
 }
 
-fn read_guard() -> impl actix_web::guard::Guard {
-    actix_web::guard::Any(actix_web::guard::Get()).or(actix_web::guard::Head())
+/// A route that is only read.
+fn get(path: &str, route: Route, app: &mut ServiceConfig) {
+    app.service(
+        web::resource(path)
+            .route(route.guard(guard::Any(guard::Get()).or(guard::Head())))
+            .default_service(web::to(only_get)),
+    );
 }
 
 async fn only_get() -> HttpResponse {
@@ -155,8 +111,8 @@ async fn only_get() -> HttpResponse {
         .body("only GET is answered here\n")
 }
 
-async fn not_found(state: State) -> HttpResponse {
-    let mut paths: Vec<&str> = state.endpoints.iter().map(|e| &*e.path).collect();
+async fn not_found(http: Data<HttpState>) -> HttpResponse {
+    let mut paths: Vec<&str> = http.endpoints.iter().map(|e| &*e.path).collect();
     paths.sort_unstable();
     HttpResponse::NotFound()
         .content_type("text/plain; charset=utf-8")
@@ -168,35 +124,4 @@ async fn not_found(state: State) -> HttpResponse {
                 paths.join(", ")
             }
         ))
-}
-
-/// Gives handlers the [`AppState`].
-pub struct State(Arc<AppState>);
-
-impl std::ops::Deref for State {
-    type Target = AppState;
-    fn deref(&self) -> &AppState {
-        &self.0
-    }
-}
-
-impl actix_web::FromRequest for State {
-    type Error = actix_web::Error;
-    type Future = std::future::Ready<Result<Self, Self::Error>>;
-
-    fn from_request(
-        request: &actix_web::HttpRequest,
-        _: &mut actix_web::dev::Payload,
-    ) -> Self::Future {
-        // `configure` registers it with every App.
-        std::future::ready(match request.app_data::<Arc<AppState>>() {
-            Some(state) => Ok(Self(state.clone())),
-            None => Err(actix_web::error::ErrorInternalServerError("no state")),
-        })
-    }
-}
-
-/// The other end of the request's socket; absent on a unix socket. IPv4 in IPv6 clothes is shown as IPv4.
-fn peer_ip(request: &actix_web::HttpRequest) -> Option<std::net::IpAddr> {
-    request.peer_addr().map(|peer| peer.ip().to_canonical())
 }

@@ -11,16 +11,20 @@ use actix_web::{
     web,
 };
 
-use super::{AppState, entrance};
+use super::request;
 use bytes::Bytes;
 
 use crate::{
     close::Close,
-    hub::{identity::NoIdentity, meter::UserPermit},
-    metrics::{Limited, Refused},
-    protocol::ReplyError,
-    session::{endpoint::Query, handshake::Refusal, opening::Opening, plain::PlainOpening},
-    transport::info::TransportKind,
+    connection::info::TransportKind,
+    node::{
+        Node,
+        auth::{self, AuthError},
+        authorize::plain::PlainRequest,
+    },
+    session::{
+        connect_info::ConnectInfo, handshake::Refusal, raw::endpoint::Query, stream::StreamParams,
+    },
 };
 
 /// Seconds after which who found no room is to come again.
@@ -31,7 +35,7 @@ pub type Answer = Box<HttpResponse>;
 
 /// A short answer in words.
 #[must_use]
-pub fn words(status: u16, text: &str) -> HttpResponse {
+pub fn plain_text(status: u16, text: &str) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::build(status);
     match status {
@@ -52,7 +56,7 @@ pub fn words(status: u16, text: &str) -> HttpResponse {
 
 /// A body without an end in HTTP/1.0, as nginx asks for it unless told otherwise: there are no chunks (RFC 9112 §6.1), and the end
 /// of the connection is the end of the body.
-pub fn unframed(request: &HttpRequest, answer: &mut HttpResponse) {
+pub fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
     if request.version() < Version::HTTP_11 {
         let head = answer.head_mut();
         head.no_chunking(true);
@@ -60,36 +64,25 @@ pub fn unframed(request: &HttpRequest, answer: &mut HttpResponse) {
     }
 }
 
-/// What a close of a WebSocket is as a status: the codes that tell a client to stay away tell it so here too.
-#[must_use]
-pub fn status_of(close: &Close) -> u16 {
-    match close.code {
-        3005 | 3500 => 401,
-        3013 | 3504 => 429,
-        1000..=3499 | 4000..=4499 => 503,
-        _ => 403,
-    }
-}
-
 /// The answer in place of a close.
 #[must_use]
-pub fn closed(close: &Close) -> HttpResponse {
-    words(status_of(close), &close.reason)
+pub fn close_response(close: &Close) -> HttpResponse {
+    plain_text(auth::status_of(close), &close.reason)
 }
 
 /// The answer to who is nobody that may come in.
 #[must_use]
-pub fn unidentified(error: &NoIdentity) -> HttpResponse {
-    words(error.status(), &error.close().reason)
+pub fn auth_error(error: &AuthError) -> HttpResponse {
+    plain_text(error.status(), &error.text())
 }
 
 /// What the address says. A header's position is newer than the address, which a browser asks for again as it was.
 ///
 /// # Errors
 /// 400.
-pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
-    let channels_max = state.settings.limits.subscriptions;
-    let refuse = |refusal: Refusal| Box::new(entrance::refuse(request, state, &refusal));
+pub fn query(request: &HttpRequest, node: &Node) -> Result<Query, Answer> {
+    let channels_max = node.settings.limits.subscriptions;
+    let refuse = |refusal: Refusal| Box::new(request::refuse(request, node, &refusal));
     let mut query = Query::parse(request.query_string(), channels_max).map_err(refuse)?;
     if let Some(id) = request
         .headers()
@@ -108,27 +101,18 @@ pub fn query(request: &HttpRequest, state: &AppState) -> Result<Query, Answer> {
 ///
 /// # Errors
 /// 429 or 503.
-pub fn opening(
+pub fn connect_info(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<Opening, Answer> {
-    let opened = if state.drain.refuses_sessions() {
+) -> Result<ConnectInfo, Answer> {
+    let opened = if node.refuses_sessions() {
         Err(Refusal::Draining)
     } else {
-        entrance::opening(request, state, Arc::from(endpoint), transport)
+        request::connect_info(request, node, Arc::from(endpoint), transport)
     };
-    opened.map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))
-}
-
-/// Takes a place among a user's sessions.
-fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
-    let entered = state.hub.users.enter(user, std::time::Instant::now());
-    entered.ok_or_else(|| {
-        state.metrics.limited(Limited::SessionsPerUser);
-        Box::new(words(429, "too many sessions of this user"))
-    })
+    opened.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))
 }
 
 /// Settles everything about a session that listens.
@@ -136,44 +120,37 @@ fn user_of(state: &AppState, user: &str) -> Result<UserPermit, Answer> {
 /// # Errors
 /// 400 without a channel, 401 without an identity, 403 for a channel that it may not have, 404 for one that is unknown, 429 and 503
 /// where there is no room.
-pub async fn listener(
+pub async fn prepare(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     query: &Query,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<PlainOpening, Answer> {
-    let opening = opening(request, state, endpoint, transport)?;
-    let hub = &state.hub;
-    let token = entrance::token_in(request.headers(), query.token.as_deref());
-    let identity = hub
-        .identify(token.as_deref(), None, &[])
-        .await
-        .map_err(|error| {
-            log::info!("session {} is turned away: {error:?}", opening.id);
-            Box::new(unidentified(&error))
-        })?;
-    for channel in query
-        .channels
-        .iter()
-        .filter(|_| state.settings.channels.configured)
-    {
-        if hub.rules(channel) == Err(ReplyError::UNKNOWN_CHANNEL) {
-            state.metrics.refuse(Refused::Channel);
-            return Err(Box::new(words(404, &format!("unknown channel: {channel}"))));
-        }
-    }
-    let caller = opening.caller("json", "json");
-    let channels = entrance::channels(state, &identity, &caller, query, true)
-        .await
-        .map_err(|close| Box::new(closed(&close)))?;
+) -> Result<StreamParams, Answer> {
+    let connect_info = connect_info(request, node, endpoint, transport)?;
+    let token = request::token_in(request.headers(), query.token.as_deref());
+    let refuse = |error: AuthError| Box::new(auth_error(&error));
+    let identity = node.authenticate(token.as_deref(), None).await;
+    let identity = identity
+        .inspect_err(|error| log::info!("session {} is turned away: {error:?}", connect_info.id))
+        .map_err(refuse)?;
+    let hook_context = connect_info.hook_context("json", "json");
+    let asked = PlainRequest {
+        identity: &identity,
+        asked: &query.channels,
+        endpoint: &[],
+    };
+    let granted = node.authorize_channels(&hook_context, asked).await;
+    let channels = request::channel_requests(granted.map_err(refuse)?, query, true);
+    // It may have been taken back while the backend was asked, and a poll is answered without a session.
+    node.check_revoked(&identity).map_err(refuse)?;
     if channels.is_empty() {
         let text = "name at least one channel: ?channel=…";
-        return Err(Box::new(words(400, text)));
+        return Err(Box::new(plain_text(400, text)));
     }
-    Ok(PlainOpening {
-        user: user_of(state, &identity.user)?,
-        opening,
+    Ok(StreamParams {
+        permit: node.admit_user(&identity.user).map_err(refuse)?,
+        connect_info,
         identity,
         channels,
         envelope: query.envelope,
@@ -196,7 +173,7 @@ pub async fn body(
 ) -> Result<Bytes, Answer> {
     let too_large = || {
         let text = format!("the body may have {limit} bytes ({setting})");
-        Box::new(words(413, &text))
+        Box::new(plain_text(413, &text))
     };
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
@@ -205,8 +182,8 @@ pub async fn body(
     }
     match tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(limit)).await {
         Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(_))) => Err(Box::new(words(400, "the body cannot be read"))),
+        Ok(Ok(Err(_))) => Err(Box::new(plain_text(400, "the body cannot be read"))),
         Ok(Err(_)) => Err(too_large()),
-        Err(_) => Err(Box::new(words(408, "the body did not come in time"))),
+        Err(_) => Err(Box::new(plain_text(408, "the body did not come in time"))),
     }
 }

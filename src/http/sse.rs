@@ -6,30 +6,33 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{Method, header},
+    web,
 };
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use super::{AppState, State, cors, entrance, plain};
+use super::{cors, plain, request};
 use crate::{
     close::Ending,
     codec::Opcode,
-    id::Position,
+    connection::{
+        info::TransportKind,
+        outbox::{Frame, FrameKind},
+    },
+    id::StreamPosition,
+    node::Node,
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
-    session::{
-        feed::{self, Feed, Replayed},
-        plain::{Attached, PlainSession},
-    },
-    transport::{
-        info::TransportKind,
-        queue::{Frame, Kind},
+    session::stream::{
+        self, SessionHandle,
+        cursor::{self, RecoveredChannel, StreamCursor},
     },
 };
 
@@ -41,40 +44,44 @@ const RETRY_MS: f64 = 2000.0;
 const RETRY_SPREAD_MS: f64 = 2000.0;
 
 /// Answers a request for a stream.
-pub async fn open(request: HttpRequest, state: State) -> HttpResponse {
+pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let work = async {
-        match begin(&request, &state).await {
+        match begin(&request, &node).await {
             Ok(events) => {
                 let mut answer = HttpResponse::Ok()
                     .content_type("text/event-stream")
                     .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
                     .insert_header(("X-Accel-Buffering", "no"))
                     .streaming(events);
-                plain::unframed(&request, &mut answer);
+                plain::without_chunking(&request, &mut answer);
                 answer
             }
             Err(answer) => *answer,
         }
     };
-    cors::answered(&request, &state, &Method::GET, work).await
+    cors::with_cors(&request, &node, &Method::GET, work).await
 }
 
-async fn begin(request: &HttpRequest, state: &AppState) -> Result<Events, plain::Answer> {
-    let query = plain::query(request, state)?;
+async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain::Answer> {
+    let query = plain::query(request, node)?;
     let kind = TransportKind::PlainSse;
-    let opening = plain::listener(request, state, &query, "/sse", kind).await?;
-    let shard = entrance::shard_of(request)
-        .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
-    let channels: Vec<ChannelName> = opening
+    let connect_info = plain::prepare(request, node, &query, "/sse", kind).await?;
+    let shard = request::shard_of(request)
+        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let channels: Vec<ChannelName> = connect_info
         .channels
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let retry = RETRY_MS + RETRY_SPREAD_MS * opening.opening.id.fraction();
-    let mut attached = PlainSession::start(opening, shard, &state.hub);
-    let past = attached.past().await;
-    let past =
-        past.map_err(|_| Box::new(plain::words(503, "the history cannot be read, try again")))?;
+    let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
+    let mut attached = stream::start(connect_info, shard, node);
+    let past = attached.recovered().await;
+    let past = past.map_err(|_| {
+        Box::new(plain::plain_text(
+            503,
+            "the history cannot be read, try again",
+        ))
+    })?;
     Ok(Events::new(
         attached,
         &channels,
@@ -86,30 +93,30 @@ async fn begin(request: &HttpRequest, state: &AppState) -> Result<Events, plain:
 
 /// The body.
 struct Events {
-    attached: Attached,
-    feed: Feed,
+    attached: SessionHandle,
+    cursor: StreamCursor,
     envelope: bool,
     head: Option<Bytes>,
-    missed: Box<dyn Iterator<Item = feed::Missed>>,
+    missed: Box<dyn Iterator<Item = cursor::Missed>>,
 }
 
 impl Events {
     fn new(
-        attached: Attached,
+        attached: SessionHandle,
         channels: &[ChannelName],
-        past: Vec<Replayed>,
+        past: Vec<RecoveredChannel>,
         retry_ms: u64,
         envelope: bool,
     ) -> Self {
-        let feed = Feed::before(channels, &past);
+        let cursor = StreamCursor::before(channels, &past);
         let mut head = BytesMut::from(format!("retry: {retry_ms}\nevent: fanfare\n").as_bytes());
-        event(&mut head, Some(&feed.since()), &feed.greeting(&past));
+        event(&mut head, Some(&cursor.since()), &cursor.greeting(&past));
         Self {
             attached,
-            feed,
+            cursor,
             envelope,
             head: Some(head.freeze()),
-            missed: Box::new(feed::missed(past)),
+            missed: Box::new(cursor::missed(past)),
         }
     }
 
@@ -118,9 +125,9 @@ impl Events {
             let Some((channel, position, item)) = self.missed.next() else {
                 return;
             };
-            self.feed.advance(&channel, position);
-            let data = feed::event_data(&channel, position, &item, self.envelope);
-            event(chunk, Some(&self.feed.since()), &data);
+            self.cursor.advance(&channel, position);
+            let data = cursor::event_data(&channel, position, &item, self.envelope);
+            event(chunk, Some(&self.cursor.since()), &data);
         }
     }
 
@@ -128,9 +135,10 @@ impl Events {
         match frame {
             Frame::Shared { publication, .. } => self.put_publication(publication, frame, chunk),
             Frame::Own {
-                kind: Kind::Close, ..
+                kind: FrameKind::Close,
+                ..
             } => {
-                if let Some(Ending::ByServer(close)) = self.attached.outbox().ending() {
+                if let Some(Ending::ByServer(close)) = self.attached.connection().ending() {
                     let said = serde_json::json!({ "code": close.code, "reason": close.reason });
                     chunk.extend_from_slice(b"event: close\n");
                     event(chunk, None, said.to_string().as_bytes());
@@ -147,20 +155,25 @@ impl Events {
         };
         let channel = publication.channel();
         let (offset, epoch) = (publication.offset(), publication.epoch());
-        self.feed.advance(channel, Position { offset, epoch });
+        self.cursor
+            .advance(channel, StreamPosition { offset, epoch });
         // A message that was relayed into several channels is one event; the others move the position on, for an id without data
         // is noted by the client and not shown (HTML, 9.2.6).
         let mut group = publication.group().into_iter().flatten();
-        let first = group.find(|name| self.feed.has(name));
+        let first = group.find(|name| self.cursor.has(name));
         if !self.envelope && first.is_some_and(|first| **first != *channel) {
-            chunk.extend_from_slice(format!("id: {}\n\n", self.feed.since()).as_bytes());
+            chunk.extend_from_slice(format!("id: {}\n\n", self.cursor.since()).as_bytes());
             return;
         }
-        let id = self.feed.has(channel).then(|| self.feed.since());
+        let id = self.cursor.has(channel).then(|| self.cursor.since());
         if self.envelope {
-            event(chunk, id.as_deref(), self.attached.outbox().bytes_of(frame));
+            event(
+                chunk,
+                id.as_deref(),
+                self.attached.connection().bytes_of(frame),
+            );
         } else {
-            event(chunk, id.as_deref(), &feed::plain_data(item));
+            event(chunk, id.as_deref(), &cursor::plain_data(item));
         }
     }
 }
@@ -188,7 +201,7 @@ impl Stream for Events {
         let mut chunk = BytesMut::new();
         this.put_missed(&mut chunk);
         while chunk.len() < CHUNK_BYTES {
-            match this.attached.outbox().poll_take(cx) {
+            match this.attached.connection().poll_take(cx) {
                 Poll::Ready(Some(frame)) => this.put(&frame, &mut chunk),
                 Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
                 Poll::Pending if chunk.is_empty() => return Poll::Pending,

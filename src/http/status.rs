@@ -6,93 +6,102 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header,
-    web::{Path, Query},
+    web::{Data, Path, Query},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{State, auth};
+use super::{HttpState, auth};
 use crate::{
     close::Close,
+    connection::info::SessionInfo,
+    hooks::EventSink,
     id::SessionId,
-    server::{Filter, GetOverview, ListSessions, PushStatus, poll::PollStatus},
-    shard::Kick,
-    transport::info::SessionInfo,
+    node::{Node, phase::Phase},
+    server::{Filter, Overview, PushStatus, poll::PollStatus},
 };
 
 const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1000;
 
 /// Answers `/status`.
-pub async fn status(request: HttpRequest, state: State) -> HttpResponse {
+pub async fn status(request: HttpRequest, node: Data<Node>, http: Data<HttpState>) -> HttpResponse {
     // Where things are inside is for those who may see the metrics; `/status` itself is for anyone.
-    let inside = auth::is_admin(&request, &state) || state.api.admit_reader(&request).is_ok();
-    let Ok(overview) = state.server.send(GetOverview).await else {
+    let inside = auth::is_admin(&request, &node) || http.api.admit_reader(&request).is_ok();
+    let Some(overview) = node.overview().await else {
         return unavailable();
     };
-    let (sessions, peak, total) = state.counts.read();
-    let metrics = &state.metrics;
-    let workers: Vec<Value> = metrics
-        .workers()
+    let mut answer = numbers(&node);
+    answer["uptime_seconds"] = json!(seconds(http.uptime()));
+    answer["endpoints"] = endpoints_json(&http, &overview);
+    answer["pushes"] = overview.pushes.iter().map(push_json).collect();
+    let polls = http.polls.iter();
+    answer["polls"] = polls
+        .map(|poll| poll_json(&poll.status(), inside))
+        .collect();
+    answer["hooks"] = json!(inside.then(|| node.hooks.stats()));
+    answer["events"] = json!(node.events.as_ref().map(events_json));
+    json(&answer)
+}
+
+/// The node's own numbers.
+fn numbers(node: &Node) -> Value {
+    let (sessions, peak, total) = node.counts.read();
+    let metrics = &node.metrics;
+    let workers = metrics.workers();
+    let workers: Vec<Value> = workers
         .iter()
         .enumerate()
         .map(|(worker, stats)| json!({ "worker": worker, "sessions": stats.sessions.get() }))
         .collect();
-    let endpoints: serde_json::Map<String, Value> = state
-        .endpoints
-        .iter()
-        .map(|endpoint| {
-            let here = overview
-                .by_endpoint
-                .iter()
-                .find(|(path, _)| *path == endpoint.path);
-            (
-                endpoint.path.to_string(),
-                json!(here.map_or(0, |(_, count)| *count)),
-            )
-        })
+    let limited: serde_json::Map<String, Value> = metrics
+        .limits()
+        .map(|(limit, count)| (limit.to_string(), json!(count)))
         .collect();
-    json(&json!({
+    json!({
         "version": env!("CARGO_PKG_VERSION"),
-        "node": state.settings.node,
-        "uptime_seconds": seconds(state.started.elapsed()),
-        "draining": state.drain.has_begun(),
+        "node": node.settings.node,
+        "draining": node.phase() > Phase::Running,
         "sessions": sessions,
         "sessions_peak": peak,
         "sessions_total": total,
-        "sessions_max": state.settings.limits.sessions,
-        "channels": state.broker.channels(),
+        "sessions_max": node.settings.limits.sessions,
+        "channels": node.count_channels(),
         "messages_in": metrics.sum(|stats| &stats.messages_in),
         "messages_out": metrics.sum(|stats| &stats.messages_out),
         "bytes_in": metrics.sum(|stats| &stats.bytes_in),
         "bytes_out": metrics.sum(|stats| &stats.bytes_out),
         "slow_disconnects": metrics.sum(|stats| &stats.slow_disconnects),
         "slow_dropped": metrics.sum(|stats| &stats.dropped),
-        "endpoints": endpoints,
         "workers": workers,
         "published": metrics.published.load(Relaxed),
         "publish_refused": metrics.publish_refused.load(Relaxed),
-        "history_bytes": state.broker.history_bytes(),
-        "history_bytes_max": state.settings.limits.history_bytes,
-        "limited": metrics.limits().map(|(limit, count)| (limit.to_string(), json!(count)))
-            .collect::<serde_json::Map<_, _>>(),
-        "pushes": overview.pushes.iter().map(push_json).collect::<Vec<_>>(),
-        "polls": state
-            .polls
-            .iter()
-            .map(|poll| poll_json(&poll.status(), inside)).collect::<Vec<_>>(),
-        "hooks": inside.then(|| state.hub.hooks.stats()),
-        "events": state.hub.events.as_ref().map(|events| {
-            let stats = events.stats();
-            json!({
-                "sent": stats.sent,
-                "delivered": stats.delivered,
-                "dropped": stats.dropped,
-                "pending": stats.pending,
-                "retries": stats.retries,
-            })
-        }),
-    }))
+        "history_bytes": node.history_bytes(),
+        "history_bytes_max": node.settings.limits.history_bytes,
+        "limited": limited,
+    })
+}
+
+/// Sessions of each raw endpoint of the settings.
+fn endpoints_json(http: &HttpState, overview: &Overview) -> Value {
+    let endpoints = http.endpoints.iter().map(|endpoint| {
+        let mut by_endpoint = overview.by_endpoint.iter();
+        let here = by_endpoint.find(|(path, _)| *path == endpoint.path);
+        let sessions = here.map_or(0, |(_, count)| *count);
+        (endpoint.path.to_string(), json!(sessions))
+    });
+    Value::Object(endpoints.collect())
+}
+
+fn events_json(events: &EventSink) -> Value {
+    let stats = events.stats();
+    json!({
+        "sent": stats.sent,
+        "delivered": stats.delivered,
+        "dropped": stats.dropped,
+        "pending": stats.pending,
+        "retries": stats.retries,
+    })
 }
 
 fn push_json(push: &PushStatus) -> Value {
@@ -134,8 +143,8 @@ pub struct SessionsQuery {
 }
 
 /// Answers `/status/sessions`.
-pub async fn sessions(request: HttpRequest, state: State) -> HttpResponse {
-    if let Err(refused) = auth::admin(&request, &state) {
+pub async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResponse {
+    if let Err(refused) = auth::admin(&request, &node) {
         return *refused;
     }
     let query = match Query::<SessionsQuery>::from_query(request.query_string()) {
@@ -155,13 +164,13 @@ pub async fn sessions(request: HttpRequest, state: State) -> HttpResponse {
         after: query.after,
         limit: query.limit.unwrap_or(PAGE_DEFAULT).clamp(1, PAGE_MAX),
     };
-    let Ok(page) = state.server.send(ListSessions(filter)).await else {
+    let Some(page) = node.list_sessions(filter).await else {
         return unavailable();
     };
     json(&json!({
         "sessions": page.sessions.iter().map(|info| session_json(info)).collect::<Vec<_>>(),
         "next": page.next,
-        "total": state.counts.read().0,
+        "total": node.counts.read().0,
     }))
 }
 
@@ -186,21 +195,14 @@ fn session_json(info: &SessionInfo) -> Value {
 }
 
 /// Answers `DELETE /status/sessions/{id}`: ends a session with 3503, which tells clients not to come back.
-pub async fn kick(request: HttpRequest, state: State, id: Path<String>) -> HttpResponse {
-    if let Err(refused) = auth::admin(&request, &state) {
+pub async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String>) -> HttpResponse {
+    if let Err(refused) = auth::admin(&request, &node) {
         return *refused;
     }
-    let mut found = false;
-    if let Some(session) = SessionId::parse(&id) {
-        for shard in state.shards.all() {
-            let close = Close::KICKED;
-            found |= shard
-                .addr()
-                .send(Kick { session, close })
-                .await
-                .unwrap_or(false);
-        }
-    }
+    let found = match SessionId::parse(&id) {
+        Some(session) => node.disconnect(session, Close::KICKED).await,
+        None => false,
+    };
     if found {
         HttpResponse::NoContent().finish()
     } else {

@@ -5,7 +5,7 @@
 //! needs them first and are handed to every receiver. That is why compression keeps no context between messages, and
 //! why history keeps items: a kept item holds no encodings.
 
-mod form;
+mod wire_format;
 
 use std::{
     borrow::Cow,
@@ -18,10 +18,10 @@ use base64::Engine as _;
 use bytes::Bytes;
 use bytestring::ByteString;
 
-pub use self::form::{
-    Body, Compression, Delta, Form, Framing, data_field, frame_message, json_string,
+pub use self::wire_format::{
+    Compression, Delta, Framing, PayloadFormat, WireFormat, data_field, frame_message, json_string,
 };
-use self::form::{Encoded, Encodings};
+use self::wire_format::{Encoded, Encodings};
 use crate::{
     codec::Opcode,
     id::{Epoch, SessionId},
@@ -94,6 +94,8 @@ pub struct Item {
     pub payload: Payload,
     /// Place in the stream, from 1; 0 where the channel keeps no history.
     pub offset: u64,
+    /// The offset of the one before it in the stream, whether that is still kept or not; 0 for the first.
+    pub follows: u64,
     /// Who published it, where that was a client.
     pub info: Option<Arc<ClientInfo>>,
     /// The publisher's own words beside the message.
@@ -104,16 +106,24 @@ pub struct Item {
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
 impl Item {
-    /// An item at a place.
+    /// An item at a place, in a stream whose offsets grow by one.
     #[must_use]
     pub fn new(payload: Payload, offset: u64) -> Self {
         Self {
             payload,
             offset,
+            follows: offset.saturating_sub(1),
             info: None,
             tags: None,
             json: OnceLock::new(),
         }
+    }
+
+    /// The same in a stream with other offsets between.
+    #[must_use]
+    pub fn following(mut self, follows: u64) -> Self {
+        self.follows = follows;
+        self
     }
 
     /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the heap.
@@ -133,7 +143,7 @@ impl Item {
 
     /// The payload as the protocol takes it.
     #[must_use]
-    pub fn view(&self) -> protocol::Payload<'_> {
+    pub fn as_json(&self) -> protocol::Payload<'_> {
         let text = match &self.payload {
             Payload::Binary(bytes) => return protocol::Payload::Binary(bytes),
             Payload::Text(text) => text,
@@ -161,7 +171,7 @@ impl Item {
             json_string(text, &mut json);
             Cow::Owned(json)
         };
-        match (encoding, self.view()) {
+        match (encoding, self.as_json()) {
             (Encoding::Protobuf, _) => Cow::Borrowed(self.payload.as_bytes()),
             (_, protocol::Payload::Json(json)) => Cow::Borrowed(json),
             (_, protocol::Payload::Text(text)) => as_string(text),
@@ -175,7 +185,7 @@ impl Item {
     #[must_use]
     pub fn as_pub(&self) -> protocol::Pub<'_> {
         protocol::Pub {
-            data: self.view(),
+            data: self.as_json(),
             offset: self.offset,
             info: self.info.as_deref(),
             tags: self.tags.as_deref().unwrap_or(&NO_TAGS),
@@ -210,6 +220,11 @@ pub enum Content {
     Leave(Arc<ClientInfo>),
 }
 
+/// Names the life of the store that gave a publication its offset, where a store can lose what it acknowledged and go on from
+/// before it: the same offset of another lineage is another publication. Zero where that cannot happen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lineage(pub u64);
+
 /// A message that was accepted for delivery.
 #[derive(Debug)]
 pub struct Publication {
@@ -217,6 +232,7 @@ pub struct Publication {
     content: Content,
     /// Names the stream that the item's offset counts in.
     epoch: Epoch,
+    lineage: Lineage,
     /// The item before this one, where the channel compresses by delta.
     previous: Option<Arc<Item>>,
     exclude: Box<[SessionId]>,
@@ -235,6 +251,7 @@ impl Publication {
             target,
             content,
             epoch: Epoch::NONE,
+            lineage: Lineage::default(),
             previous: None,
             exclude: Box::default(),
             group: None,
@@ -257,9 +274,20 @@ impl Publication {
         self
     }
 
+    /// Says which life of its store gave it its offset.
+    #[must_use]
+    pub fn of_lineage(mut self, lineage: Lineage) -> Self {
+        self.lineage = lineage;
+        self
+    }
+
     /// Leaves sessions out.
     #[must_use]
-    pub fn without(mut self, exclude: Box<[SessionId]>, group: Option<Arc<[ChannelName]>>) -> Self {
+    pub fn excluding(
+        mut self,
+        exclude: Box<[SessionId]>,
+        group: Option<Arc<[ChannelName]>>,
+    ) -> Self {
         self.exclude = exclude;
         self.group = group;
         self
@@ -296,6 +324,12 @@ impl Publication {
     #[must_use]
     pub fn epoch(&self) -> Epoch {
         self.epoch
+    }
+
+    /// The life of the store that gave it its offset.
+    #[must_use]
+    pub fn lineage(&self) -> Lineage {
+        self.lineage
     }
 
     /// The channel, where it has one.
@@ -342,15 +376,14 @@ impl Publication {
     }
 
     /// The complete frame in the given form; encoded by the first call.
-    pub fn frame(&self, form: Form, compression: &Compression) -> &[u8] {
-        self.encodings.get(self, form, compression)
+    pub fn frame(&self, wire_format: WireFormat, compression: &Compression) -> &[u8] {
+        self.encodings.get(self, wire_format, compression)
     }
 
-    fn encode(&self, form: Form, compression: &Compression) -> Encoded {
-        form::encode(self, form, compression)
+    fn encode(&self, wire_format: WireFormat, compression: &Compression) -> Encoded {
+        wire_format::encode(self, wire_format, compression)
     }
 }
 
 #[cfg(test)]
-#[path = "tests.rs"]
 mod tests;

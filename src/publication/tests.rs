@@ -19,9 +19,9 @@ fn publication(item: Arc<Item>) -> Publication {
     Publication::new(Target::Channel("news".into()), Content::Item(item))
 }
 
-fn client(encoding: Encoding, delta: Delta, framing: Framing) -> Form {
-    Form {
-        body: Body::Client {
+fn client(encoding: Encoding, delta: Delta, framing: Framing) -> WireFormat {
+    WireFormat {
+        body: PayloadFormat::Client {
             encoding,
             bare: false,
             delta,
@@ -31,30 +31,30 @@ fn client(encoding: Encoding, delta: Delta, framing: Framing) -> Form {
 }
 
 fn line(publication: &Publication, delta: Delta) -> String {
-    let form = client(Encoding::Json, delta, Framing::Line);
-    String::from_utf8(publication.frame(form, &COMPRESSION).to_vec()).expect("text")
+    let wire_format = client(Encoding::Json, delta, Framing::Line);
+    String::from_utf8(publication.frame(wire_format, &COMPRESSION).to_vec()).expect("text")
 }
 
 #[test]
 fn each_form_is_encoded_once() {
     let publication = text(&"fanfare ".repeat(100));
     let forms = [
-        Form::RAW,
-        Form::raw(9),
-        Form::raw(15),
+        WireFormat::RAW,
+        WireFormat::raw(9),
+        WireFormat::raw(15),
         client(Encoding::Json, Delta::Off, Framing::Event),
         client(Encoding::Protobuf, Delta::Off, Framing::Line),
     ];
     let first: Vec<*const u8> = forms
         .iter()
-        .map(|&form| publication.frame(form, &COMPRESSION).as_ptr())
+        .map(|&wire_format| publication.frame(wire_format, &COMPRESSION).as_ptr())
         .collect();
-    for (form, first) in forms.into_iter().zip(first) {
-        assert_eq!(publication.frame(form, &COMPRESSION).as_ptr(), first);
+    for (wire_format, first) in forms.into_iter().zip(first) {
+        assert_eq!(publication.frame(wire_format, &COMPRESSION).as_ptr(), first);
     }
     assert_ne!(
-        publication.frame(Form::RAW, &COMPRESSION),
-        publication.frame(Form::raw(15), &COMPRESSION)
+        publication.frame(WireFormat::RAW, &COMPRESSION),
+        publication.frame(WireFormat::raw(15), &COMPRESSION)
     );
 }
 
@@ -62,8 +62,8 @@ fn each_form_is_encoded_once() {
 fn what_is_short_or_does_not_shrink_goes_out_plain() {
     let short = text(&"x".repeat(255));
     assert_eq!(
-        short.frame(Form::raw(15), &COMPRESSION),
-        short.frame(Form::RAW, &COMPRESSION)
+        short.frame(WireFormat::raw(15), &COMPRESSION),
+        short.frame(WireFormat::RAW, &COMPRESSION)
     );
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let noise: Vec<u8> = (0..512)
@@ -77,8 +77,8 @@ fn what_is_short_or_does_not_shrink_goes_out_plain() {
         .collect();
     let noise = Publication::message(Target::Everyone, Payload::Binary(noise.into()));
     assert_eq!(
-        noise.frame(Form::raw(15), &COMPRESSION).len(),
-        noise.frame(Form::RAW, &COMPRESSION).len()
+        noise.frame(WireFormat::raw(15), &COMPRESSION).len(),
+        noise.frame(WireFormat::RAW, &COMPRESSION).len()
     );
 }
 
@@ -107,7 +107,7 @@ fn a_raw_client_gets_what_was_published_whatever_it_looks_like_in_json() {
     let publication = publication(in_channel(Payload::Text("{\"a\":\n1}".into()), 1));
     let _ = line(&publication, Delta::Off);
     assert_eq!(
-        &publication.frame(Form::RAW, &COMPRESSION)[2..],
+        &publication.frame(WireFormat::RAW, &COMPRESSION)[2..],
         b"{\"a\":\n1}"
     );
 }
@@ -115,18 +115,18 @@ fn a_raw_client_gets_what_was_published_whatever_it_looks_like_in_json() {
 #[test]
 fn an_envelope_tells_channel_and_position() {
     let epoch = Epoch::random();
-    let form = Form {
-        body: Body::Envelope,
+    let wire_format = WireFormat {
+        body: PayloadFormat::Envelope,
         framing: Framing::Bare,
     };
     let kept = publication(in_channel(Payload::Text("hi".into()), 3)).in_stream(epoch, None);
     assert_eq!(
-        String::from_utf8_lossy(kept.frame(form, &COMPRESSION)),
+        String::from_utf8_lossy(kept.frame(wire_format, &COMPRESSION)),
         format!("{{\"channel\":\"news\",\"offset\":3,\"since\":\"3@{epoch}\",\"data\":\"hi\"}}")
     );
     let bytes = publication(in_channel(Payload::Binary(Bytes::from_static(b"\xff")), 0));
     assert_eq!(
-        String::from_utf8_lossy(bytes.frame(form, &COMPRESSION)),
+        String::from_utf8_lossy(bytes.frame(wire_format, &COMPRESSION)),
         "{\"channel\":\"news\",\"b64data\":\"/w==\"}"
     );
 }
@@ -167,6 +167,6 @@ fn a_delta_is_a_patch_of_the_text_that_clients_have() {
     assert_eq!(String::from_utf8(applied).expect("text"), whole);
     assert!(patch.len() < 100, "{}", patch.len());
     // In Protobuf it is made of the payload itself.
-    let form = client(Encoding::Protobuf, Delta::Patch, Framing::Bare);
-    assert!(next.frame(form, &COMPRESSION).len() < 150);
+    let wire_format = client(Encoding::Protobuf, Delta::Patch, Framing::Bare);
+    assert!(next.frame(wire_format, &COMPRESSION).len() < 150);
 }

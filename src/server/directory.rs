@@ -7,7 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{id::SessionId, transport::info::SessionInfo};
+use crate::{connection::info::SessionInfo, id::SessionId};
 
 /// Which sessions to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -118,7 +118,7 @@ mod tests {
     use std::time::{Instant, SystemTime};
 
     use super::*;
-    use crate::transport::info::{Traffic, TransportKind};
+    use crate::connection::info::{Traffic, TransportKind};
 
     fn session(endpoint: &str, address: &str) -> Arc<SessionInfo> {
         Arc::new(SessionInfo {

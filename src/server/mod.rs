@@ -19,7 +19,7 @@ use self::directory::Directory;
 pub use self::directory::{Filter, Page};
 use self::push::IntervalPush;
 pub use self::push::PushStatus;
-use crate::{broker::Broker, close::Ending, config, id::SessionId, transport::info::SessionInfo};
+use crate::{broker::Broker, close::Ending, config, connection::info::SessionInfo, id::SessionId};
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl Actor for Server {
         // Sessions that come together report together; the default of 16 would only make them wait.
         ctx.set_mailbox_capacity(1024);
         ctx.run_interval(BROKER_TICK, |server, _| {
-            server.broker.tick(std::time::Instant::now())
+            server.broker.expire(std::time::Instant::now())
         });
         for index in 0..self.pushes.len() {
             self.schedule_push(index, ctx);

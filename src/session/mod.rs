@@ -1,18 +1,241 @@
-//! Sessions: the actors at the ends of connections.
+//! Sessions: one actor for each client, whatever its protocol and whatever carries it.
 //!
-//! Each owns the state of one client. None writes to a socket itself: it pushes into its outbox. [`raw`] speaks plain
-//! WebSocket, [`plain`] the same by streamed answers and long polls, [`client`] the Centrifuge protocol over any transport;
-//! [`attendance`], [`standing`] and [`resume`] are what they share.
+//! [`Session`] owns the life of a client: it begins on a socket or on a streamed body, hears what comes, waits for others
+//! without holding anyone up, and leaves every table exactly once, at the latest when it is dropped. What its messages mean
+//! is its [`Protocol`]'s: [`raw`] speaks plain WebSocket, [`centrifuge`] the Centrifuge protocol over any transport,
+//! [`stream`] is the listening end of `/sse` and `/poll`. A session never writes to a socket: it pushes into its
+//! connection's outbox. Bounds: what a client sends waits in its socket while the session waits for others, and what
+//! is sent to it is bounded by the outbox.
 
-pub mod attendance;
-pub mod client;
-pub mod endpoint;
-pub mod feed;
+pub mod body;
+pub mod centrifuge;
+pub mod channel_request;
+pub mod connect_info;
+mod context;
+mod expiry;
 pub mod handshake;
-pub mod message;
-pub mod opening;
-pub mod plain;
-pub mod pull;
+mod plain;
+mod presence;
+mod protocol;
 pub mod raw;
-pub mod resume;
-pub mod standing;
+mod ready;
+pub mod stream;
+mod subscribe;
+mod user;
+
+use std::{future::Future, rc::Rc, sync::Arc, time::Instant};
+
+use actix::{
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient,
+    StreamHandler, WrapFuture,
+};
+use actix_web_actors::ws;
+use bytes::BytesMut;
+
+use self::{connect_info::ConnectInfo, ready::now_or_later};
+pub use self::{context::SessionContext, protocol::Protocol, user::ConnectedUser};
+use crate::{
+    close::{Close, Ending},
+    codec::{Decoder, ProtocolError},
+    connection::{
+        Connection, ConnectionProfile,
+        reader::{Inbound, Reader},
+        socket::Socket,
+    },
+    node::Node,
+    publication::Payload,
+    shard::{ServerCommand, SessionMessage, Shard},
+};
+
+/// One client.
+///
+/// Its inputs, all heard on its worker's thread:
+/// * messages of its socket ([`Inbound`]): text, binary, ping, pong, close, a fault of the client's, its end;
+/// * [`SessionMessage`]s: commands of the server, gaps that the shard has found, frames that came by `/emulation`, and the
+///   word that a streamed body was dropped;
+/// * answers of the backend and the broker, by [`later`](Self::later);
+/// * its timers: the end of its credentials and of its subscriptions. Pings and deadlines are its connection's.
+pub struct Session<P: Protocol> {
+    pub(crate) context: SessionContext,
+    pub(crate) protocol: P,
+}
+
+/// What a session is made of, whatever carries it.
+pub struct NewSession<'a, P: Protocol> {
+    /// What the request has settled.
+    pub connect_info: ConnectInfo,
+    /// How it speaks.
+    pub profile: ConnectionProfile,
+    /// What its protocol begins with.
+    pub params: P::Params,
+    /// The shard of this thread.
+    pub shard: &'a Rc<Shard>,
+    /// What all share.
+    pub node: &'a Arc<Node>,
+}
+
+impl<P: Protocol> Session<P> {
+    /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
+    pub fn start_on_socket(new: NewSession<'_, P>, socket: Socket, read_buf: BytesMut) {
+        let deflate = new.connect_info.window_bits.is_some();
+        let decoder = Decoder::new(new.node.settings.limits.message_bytes, deflate);
+        let info = new.connect_info.info(new.shard.id().0);
+        let connection = Connection::new(socket, info, new.shard.config().clone(), new.profile);
+        let reader = Reader::new(connection.clone(), decoder, read_buf);
+        Self::start(new, connection, |ctx| {
+            ctx.add_stream(reader);
+        });
+    }
+
+    /// Begins a session whose frames are taken from its connection by the body of an HTTP answer.
+    pub fn start_on_body(new: NewSession<'_, P>) -> (Rc<Connection>, Recipient<SessionMessage>) {
+        let info = new.connect_info.info(new.shard.id().0);
+        let connection = Connection::for_body(info, new.shard.config().clone(), new.profile);
+        let session = Self::start(new, connection.clone(), |_| {});
+        (connection, session.recipient())
+    }
+
+    /// Enters the tables and begins the protocol before anything else can happen on this thread.
+    fn start(
+        new: NewSession<'_, P>,
+        connection: Rc<Connection>,
+        attach: impl FnOnce(&mut Context<Self>),
+    ) -> Addr<Self> {
+        Self::create(|ctx| {
+            let membership = new.shard.join(connection.clone(), P::is_plain(&new.params));
+            membership.set_inbox(ctx.address().recipient());
+            attach(ctx);
+            let permit = new.connect_info.permit;
+            let context = SessionContext::new(new.node.clone(), connection, membership, permit);
+            P::begin(context, new.params, ctx)
+        })
+    }
+
+    /// Does `then` with what a future gives: at once if nothing in it waits, else when it is there. As many answers as
+    /// [`Protocol::pending_max`] says may be waited for before nothing more is read from the client; who has ended
+    /// meanwhile hears none.
+    pub(crate) fn later<T: 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        future: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        match now_or_later(Box::pin(future)) {
+            Ok(value) => then(self, value, ctx),
+            Err(future) => {
+                self.context.pending += 1;
+                self.pause_reads();
+                ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
+                    session.context.pending -= 1;
+                    if !session.context.has_ended() {
+                        then(session, value, ctx);
+                        session.context.membership.flush();
+                    }
+                    session.pause_reads();
+                }));
+            }
+        }
+    }
+
+    /// Pauses reading while as many answers are waited for as may be, and goes on with it otherwise. The connection reads
+    /// nothing meanwhile, but pings; commands of the server are heard as ever.
+    pub(crate) fn pause_reads(&self) {
+        let is_full = self.context.pending >= P::pending_max(self);
+        self.context.connection.set_waiting(is_full);
+    }
+
+    fn on_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+        match command {
+            ServerCommand::Disconnect(close) => self.context.close(close.clone()),
+            _ if self.context.has_ended() => {}
+            ServerCommand::Refresh { expired: true, .. } => self.context.close(Close::EXPIRED),
+            command => P::on_command(self, command, ctx),
+        }
+    }
+
+    /// The client's Close is answered with its own code; one without a code is told by 1005 (RFC 6455 §7.1.5).
+    fn on_close(&mut self, reason: Option<ws::CloseReason>) {
+        let close = reason.map_or(Close::NO_STATUS, |reason| {
+            Close::new(reason.code.into(), reason.description.unwrap_or_default())
+        });
+        self.context.connection.answer_close(close, Instant::now());
+        self.leave();
+    }
+
+    fn on_fault(&mut self, fault: &ProtocolError) {
+        let close = Close::new(fault.close_code(), fault.to_string());
+        self.context.connection.fail(close, Instant::now());
+        self.leave();
+    }
+
+    /// Leaves every table; later calls do nothing.
+    fn leave(&mut self) {
+        if self.context.leave() {
+            let ending = if std::thread::panicking() {
+                Ending::ByServer(Close::INTERNAL)
+            } else {
+                self.context.connection.ending().unwrap_or(Ending::Lost)
+            };
+            P::leave(self, &ending);
+            self.context.tell_closed(ending);
+        }
+    }
+}
+
+impl<P: Protocol> Actor for Session<P> {
+    type Context = Context<Self>;
+}
+
+impl<P: Protocol> StreamHandler<Inbound> for Session<P> {
+    fn handle(&mut self, inbound: Inbound, ctx: &mut Self::Context) {
+        match inbound {
+            Inbound::Message(ws::Message::Text(text)) => {
+                P::on_message(self, Payload::Text(text), ctx);
+            }
+            Inbound::Message(ws::Message::Binary(bytes)) => {
+                P::on_message(self, Payload::Binary(bytes), ctx);
+            }
+            Inbound::Message(ws::Message::Ping(payload)) => self.context.connection.pong(&payload),
+            Inbound::Message(ws::Message::Close(reason)) => self.on_close(reason),
+            // A pong is a sign of life, which the reader has noted; the codec joins fragments.
+            Inbound::Message(
+                ws::Message::Pong(_) | ws::Message::Continuation(_) | ws::Message::Nop,
+            ) => {}
+            Inbound::Fault(fault) => self.on_fault(&fault),
+            Inbound::Ended => self.leave(),
+        }
+    }
+
+    fn finished(&mut self, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}
+
+impl<P: Protocol> Handler<SessionMessage> for Session<P> {
+    type Result = ();
+
+    fn handle(&mut self, message: SessionMessage, ctx: &mut Self::Context) {
+        match message {
+            SessionMessage::Missed(channel) => P::on_missed(self, &channel),
+            SessionMessage::Command(command) => self.on_command(&command, ctx),
+            SessionMessage::Frame(frame) => {
+                if !self.context.has_ended() {
+                    self.context.connection.on_activity(frame.len());
+                    P::on_frame(self, &frame, ctx);
+                }
+            }
+            SessionMessage::Gone => {
+                self.context.connection.end(Ending::Lost);
+                self.leave();
+                ctx.stop();
+            }
+        }
+        self.context.membership.flush();
+    }
+}
+
+impl<P: Protocol> Drop for Session<P> {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}

@@ -1,214 +1,157 @@
-//! The session behind a plain event stream or a waiting long poll: an actor that stands in the tables, reads what was missed, and
-//! obeys. What it is sent is taken from its outbox by whoever holds the [`Attached`]; when that is dropped, the client is gone and the
-//! session ends at once. It reads nothing from its client and never writes.
+//! What the sessions of plain clients have in common: [`Raw`](super::raw::Raw) and [`Stream`](super::stream::Stream). Their
+//! channels are settled by the request, they can renew nothing, and the server can put them into channels, take them out,
+//! and say how long they go on. Bound: their channels, `limits.subscriptions`.
 
-use std::{rc::Rc, sync::Arc};
-
-use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Recipient, WrapFuture,
-};
-use tokio::sync::oneshot;
+use actix::{AsyncContext, Context, SpawnHandle};
 
 use super::{
-    endpoint::is_nowhere, feed::Replayed, opening::Opening, resume::Resume, standing::Standing,
+    ConnectedUser, Protocol, Session,
+    channel_request::ChannelRequest,
+    expiry::{is_past, until},
+    subscribe::ChannelSubscription,
+    user::PresenceOptions,
 };
 use crate::{
-    broker::Refused,
-    heartbeat::Heartbeat,
-    hub::{Hub, identity::Identity, meter::UserPermit},
-    publication::{Body, Form, Framing},
+    close::Close,
     registry::ChannelName,
-    shard::{Notice, Shard},
-    transport::outbox::{Outbox, Pings, Style},
+    shard::{ServerCommand, ServerSubscription},
 };
 
-/// What the request of a plain session has settled.
-pub struct PlainOpening {
-    /// What every session has.
-    pub opening: Opening,
-    /// Who it is.
-    pub identity: Identity,
-    /// Its place among its user's sessions.
-    pub user: UserPermit,
-    /// Its channels, with from where each goes on.
-    pub channels: Vec<(ChannelName, Resume)>,
-    /// Whether publications come in an envelope.
-    pub envelope: bool,
-    /// Whether comment lines keep the connection alive; a poll is too short for that.
-    pub comments: bool,
+/// The user of a plain session, and when the session ends.
+pub struct PlainUser {
+    pub(super) user: ConnectedUser,
+    /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its session ends with it.
+    channels_expire_at: Option<u64>,
+    expiry_timer: Option<SpawnHandle>,
 }
 
-/// What is read of all channels before they go live.
-type Past = Result<Vec<Replayed>, Refused>;
-
-/// The actor.
-pub struct PlainSession {
-    standing: Standing,
-    resumes: Vec<(ChannelName, Resume)>,
-    past: Option<oneshot::Sender<Past>>,
-}
-
-impl PlainSession {
-    /// Begins a session on this thread, whose shard it joins.
-    #[must_use]
-    pub fn start(plain: PlainOpening, shard: &Rc<Shard>, hub: &Arc<Hub>) -> Attached {
-        let common = shard.common();
-        let info = plain.opening.info(shard.id().0);
-        // Comment lines of clients that came together are spread over the interval.
-        let phase = common
-            .rhythm
-            .ping_interval
-            .mul_f64(plain.opening.id.fraction());
-        let style = Style {
-            form: Form {
-                body: if plain.envelope {
-                    Body::Envelope
-                } else {
-                    Body::Raw
-                },
-                framing: Framing::Bare,
-            },
-            pings: if plain.comments {
-                Pings::Comment
-            } else {
-                Pings::None
-            },
-        };
-        if !plain.identity.user.is_empty() {
-            let _ = info.user.set(plain.identity.user.as_str().into());
-        }
-        let heartbeat = Heartbeat::start(info.started, phase);
-        let outbox = Outbox::for_body(info, common.clone(), style, heartbeat);
-        // A message that comes by several channels is sorted out where positions are kept, since each of them moves on.
-        let (user, permit) = (Some(plain.user), plain.opening.permit);
-        let mut standing = Standing::begin(hub, shard, outbox.clone(), false, user, permit);
-        standing.identify(&plain.identity);
-        let resumes = standing.enter(plain.channels);
-        let (past, read) = oneshot::channel();
-        let session = Self {
-            standing,
-            resumes,
-            past: Some(past),
-        };
-        let address = Self::create(|ctx| {
-            session
-                .standing
-                .membership()
-                .set_inbox(ctx.address().recipient());
-            session
-        });
-        Attached {
-            outbox,
-            session: address.recipient(),
-            past: Some(read),
+impl PlainUser {
+    pub(super) fn new(user: ConnectedUser) -> Self {
+        Self {
+            user,
+            channels_expire_at: None,
+            expiry_timer: None,
         }
     }
 
-    fn read_past(&mut self, ctx: &mut Context<Self>) {
-        let (hub, resumes) = (
-            self.standing.hub().clone(),
-            std::mem::take(&mut self.resumes),
-        );
-        let reading = async move { read_past(&hub, &resumes).await };
-        ctx.spawn(reading.into_actor(self).map(|past, session, _| {
-            for Replayed {
-                channel, replay, ..
-            } in past.iter().flatten()
-            {
-                let primed = !replay.items.is_empty();
-                session
-                    .standing
-                    .membership()
-                    .go_live(channel, replay.top, primed);
+    /// When the session ends, in Unix seconds; absent: never.
+    fn expire_at(&self) -> Option<u64> {
+        let ends = [self.user.expire_at, self.channels_expire_at];
+        ends.into_iter().flatten().min()
+    }
+}
+
+/// A protocol for clients without one.
+pub trait PlainProtocol: Protocol {
+    /// The user, unless the session was refused.
+    fn plain_user(&mut self) -> Option<&mut PlainUser>;
+
+    /// The server has put the session into a channel.
+    fn on_entered(_session: &mut Session<Self>, _channel: &ChannelName) {}
+
+    /// The server has taken the session out of a channel.
+    fn on_left(_session: &mut Session<Self>, _channel: &ChannelName) {}
+}
+
+impl<P: PlainProtocol> Session<P> {
+    /// Enters channels of which everything is delivered as it comes. Answers those whose history is to be read first.
+    pub(super) fn enter_plain(
+        &mut self,
+        channels: Vec<(ChannelName, ChannelRequest)>,
+    ) -> Vec<ChannelSubscription> {
+        let mut to_recover = Vec::new();
+        for (channel, request) in channels {
+            if let Some(plain) = self.protocol.plain_user() {
+                let ends = [plain.channels_expire_at, request.expire_at];
+                plain.channels_expire_at = ends.into_iter().flatten().min();
             }
-            session.standing.membership().flush();
-            if let Some(asker) = session.past.take() {
-                // Whoever is gone by now needs no answer.
-                let _ = asker.send(past);
+            if request.is_plain() {
+                self.join(&channel, request.presence_options());
+            } else {
+                to_recover.push(request.subscription(channel));
+            }
+        }
+        to_recover
+    }
+
+    /// Joins a channel that needs no history; false if the session was in it already.
+    fn join(&mut self, channel: &ChannelName, presence: PresenceOptions) -> bool {
+        let joined = self.context.membership.join(channel);
+        if joined && let Some(plain) = self.protocol.plain_user() {
+            plain.user.enter(&self.context, channel, presence);
+        }
+        joined
+    }
+
+    /// Sets the timer of the session's end, in place of the one before.
+    pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
+        let Some(plain) = self.protocol.plain_user() else {
+            return;
+        };
+        if let Some(timer) = plain.expiry_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(at) = plain.expire_at() else { return };
+        plain.expiry_timer = Some(ctx.run_later(until(at), |session, ctx| {
+            let at = session
+                .protocol
+                .plain_user()
+                .and_then(|plain| plain.expire_at());
+            if is_past(at) {
+                session.context.close(Close::EXPIRED);
+                session.context.membership.flush();
+            } else {
+                session.watch_expiry(ctx);
             }
         }));
     }
 
-    fn renew_presence(&mut self, ctx: &mut Context<Self>) {
-        if let Some(after) = self.standing.renewal() {
-            ctx.run_later(after, |session, ctx| {
-                session.standing.renew();
-                session.renew_presence(ctx);
-            });
+    /// Does what the server wants of a plain session.
+    pub(super) fn on_plain_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+        match command {
+            ServerCommand::Subscribe(subscription) => self.on_subscribe(subscription, ctx),
+            ServerCommand::Unsubscribe { channel, .. } => {
+                if self.context.membership.unsubscribe(channel) {
+                    if let Some(plain) = self.protocol.plain_user() {
+                        plain.user.leave_channel(&self.context, channel);
+                    }
+                    P::on_left(self, channel);
+                }
+            }
+            ServerCommand::Refresh {
+                expire_at, info, ..
+            } => {
+                if let Some(plain) = self.protocol.plain_user() {
+                    plain.user.expire_at = *expire_at;
+                    if let Some(info) = info {
+                        plain.user.set_conn_info(&self.context, info.clone());
+                    }
+                }
+                self.watch_expiry(ctx);
+            }
+            // The session has ended it all before.
+            ServerCommand::Disconnect(_) => {}
         }
     }
-}
 
-/// Reads what was missed of each channel, held to the bound of all together.
-///
-/// # Errors
-/// The broker's.
-pub async fn read_past(hub: &Hub, resumes: &[(ChannelName, Resume)]) -> Past {
-    let mut replays = Vec::with_capacity(resumes.len());
-    for (channel, resume) in resumes {
-        replays.push(Replayed {
-            channel: channel.clone(),
-            replay: resume.replay(hub, channel).await?,
-            unknown: resume.keep.is_none() && is_nowhere(&resume.since),
-        });
-    }
-    super::feed::keep_within(&mut replays, hub.settings.limits.recovery_bytes());
-    Ok(replays)
-}
-
-impl Actor for PlainSession {
-    type Context = Context<Self>;
-
-    fn started(&mut self, ctx: &mut Self::Context) {
-        self.read_past(ctx);
-        self.renew_presence(ctx);
-        if let Some(left) = self.standing.expiry() {
-            ctx.run_later(left, |session, _| session.standing.expire());
+    fn on_subscribe(&mut self, given: &ServerSubscription, ctx: &mut Context<Self>) {
+        let channel: ChannelName = given.channel.as_str().into();
+        let rules = self.context.node.rules(&channel).ok();
+        let presence = rules.is_some_and(|rules| rules.presence);
+        let announce = rules.is_some_and(|rules| rules.join_leave);
+        let presence = PresenceOptions {
+            chan_info: given.info.clone(),
+            presence: given.overrides.presence.unwrap_or(presence),
+            announce: given.overrides.join_leave.unwrap_or(announce),
+        };
+        if !self.join(&channel, presence) {
+            return;
         }
-    }
-}
-
-impl Handler<Notice> for PlainSession {
-    type Result = ();
-
-    fn handle(&mut self, notice: Notice, ctx: &mut Self::Context) {
-        self.standing.obey(&notice);
-        if matches!(notice, Notice::Gone) {
-            self.standing.leave();
-            ctx.stop();
+        if let Some(plain) = self.protocol.plain_user() {
+            let ends = [plain.channels_expire_at, given.expire_at];
+            plain.channels_expire_at = ends.into_iter().flatten().min();
         }
-    }
-}
-
-/// The client's end of a session.
-pub struct Attached {
-    outbox: Rc<Outbox>,
-    session: Recipient<Notice>,
-    past: Option<oneshot::Receiver<Past>>,
-}
-
-impl Attached {
-    /// What the session is sent.
-    #[must_use]
-    pub fn outbox(&self) -> &Rc<Outbox> {
-        &self.outbox
-    }
-
-    /// What was missed; to be asked for once, before anything is taken from the outbox.
-    ///
-    /// # Errors
-    /// The broker could not say.
-    pub async fn past(&mut self) -> Past {
-        match self.past.take() {
-            // The session ended first.
-            Some(past) => past.await.unwrap_or(Err(Refused::Busy)),
-            None => Ok(Vec::new()),
-        }
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        self.session.do_send(Notice::Gone);
+        self.watch_expiry(ctx);
+        P::on_entered(self, &channel);
     }
 }

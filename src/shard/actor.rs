@@ -8,14 +8,14 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Notice, Order, Shard, Who, handle::Load, user_channel};
+use super::{Reservation, Selector, ServerCommand, SessionMessage, Shard, user_channel};
 use crate::{
     close::{Close, Ending},
+    connection::TimerId,
     heartbeat::TICK,
     id::SessionId,
     publication::Publication,
-    registry::SessionKey,
-    transport::outbox::Alarm,
+    registry::{ChannelName, SessionKey},
 };
 
 /// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
@@ -28,10 +28,20 @@ const DELIVERIES_A_TURN: usize = 16 * 1024;
 /// How often a draining shard closes its next share of sessions.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
-/// A publication to deliver; sent only with room reserved.
+/// A publication to deliver.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Deliver(pub Arc<Publication>);
+pub(super) struct Deliver {
+    pub(super) publication: Arc<Publication>,
+    /// Given back when the publication leaves the mailbox.
+    pub(super) room: Reservation,
+}
+
+/// The members of a channel that count its offsets have missed something that cannot be brought. Bound: sent only in place of a
+/// publication that was on its way before this shard listened, and found no room when it came.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(super) struct Missed(pub(super) ChannelName);
 
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -50,12 +60,12 @@ pub struct Drain {
 /// Cut whatever is left, without a word.
 #[derive(Message, Clone, Copy)]
 #[rtype(result = "()")]
-pub struct Cut;
+pub struct Terminate;
 
 /// Close one session, wherever it is; shards that do not hold it do nothing.
 #[derive(Message, Clone)]
 #[rtype(result = "bool")]
-pub struct Kick {
+pub struct Disconnect {
     /// Which session.
     pub session: SessionId,
     /// With which code and reason.
@@ -65,32 +75,30 @@ pub struct Kick {
 /// An order to sessions, wherever they are; answers how many of this shard heard it.
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
-pub struct Tell {
+pub struct SendCommand {
     /// Which.
-    pub who: Who,
+    pub selector: Selector,
     /// What.
-    pub order: Arc<Order>,
+    pub command: Arc<ServerCommand>,
 }
 
 /// The actor through which other threads reach a shard.
 pub struct ShardActor {
     pub(super) shard: Rc<Shard>,
-    load: Arc<Load>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Arc<Publication>>,
     /// Deliveries that they make.
     deliveries: usize,
     /// When the wheel was last looked at.
     ticked: Instant,
-    due: Vec<Alarm>,
+    due: Vec<TimerId>,
 }
 
 impl ShardActor {
     /// Starts the actor of a shard on this thread.
-    pub(super) fn start_for(shard: Rc<Shard>, load: Arc<Load>) -> Addr<Self> {
+    pub(super) fn start_for(shard: Rc<Shard>) -> Addr<Self> {
         Self {
             shard,
-            load,
             turn: Vec::new(),
             deliveries: 0,
             ticked: Instant::now(),
@@ -99,20 +107,20 @@ impl ShardActor {
         .start()
     }
 
-    fn deliver_turn(&mut self) {
+    fn end_turn(&mut self) {
         self.deliveries = 0;
-        self.shard.deliver_turn(&mut self.turn);
+        self.shard.deliver_all(&mut self.turn);
     }
 
     fn on_tick(&mut self) {
         let now = Instant::now();
         self.ticked = now;
         let mut due = std::mem::take(&mut self.due);
-        self.shard.common.wheel.borrow_mut().expire(now, &mut due);
-        let seats = self.shard.seats.borrow();
+        self.shard.config.wheel.borrow_mut().expire(now, &mut due);
+        let sessions = self.shard.sessions.borrow();
         for (key, number) in due.drain(..) {
-            if let Some(seat) = seats.get(key as usize) {
-                seat.outbox.on_alarm(number, now);
+            if let Some(entry) = sessions.get(key as usize) {
+                entry.connection.on_timer(number, now);
             }
         }
         self.due = due;
@@ -125,15 +133,15 @@ impl ShardActor {
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let now = Instant::now();
-        let seats = self.shard.seats.borrow();
+        let sessions = self.shard.sessions.borrow();
         for &(key, id) in &plan.keys[plan.closed..due] {
-            let outbox = seats.get(key as usize).map(|seat| &seat.outbox);
-            if let Some(outbox) = outbox.filter(|outbox| outbox.info().id == id) {
-                outbox.close(plan.drain.close.clone(), now);
-                outbox.flush(now);
+            let connection = sessions.get(key as usize).map(|entry| &entry.connection);
+            if let Some(connection) = connection.filter(|connection| connection.info().id == id) {
+                connection.close(plan.drain.close.clone(), now);
+                connection.flush(now);
             }
         }
-        drop(seats);
+        drop(sessions);
         plan.closed = due;
         if plan.closed < plan.keys.len() {
             ctx.run_later(DRAIN_STEP, move |shard, ctx| shard.drain_step(ctx, plan));
@@ -159,8 +167,8 @@ impl Actor for ShardActor {
 impl Handler<Deliver> for ShardActor {
     type Result = ();
 
-    fn handle(&mut self, Deliver(publication): Deliver, ctx: &mut Self::Context) {
-        self.load.release(publication.weight());
+    fn handle(&mut self, Deliver { publication, room }: Deliver, ctx: &mut Self::Context) {
+        drop(room);
         if self.turn.is_empty() {
             // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
             ctx.notify(Flush);
@@ -168,7 +176,7 @@ impl Handler<Deliver> for ShardActor {
         self.deliveries += self.shard.receivers(&publication);
         self.turn.push(publication);
         if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
-            self.deliver_turn();
+            self.end_turn();
             // A mailbox that others fill as fast as it is emptied would keep this thread to itself: the actor's context goes
             // on with it until it is empty. So the sessions get their turn here, and the wheel its tick, which the context
             // would only look at afterwards.
@@ -180,11 +188,21 @@ impl Handler<Deliver> for ShardActor {
     }
 }
 
+impl Handler<Missed> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, Missed(channel): Missed, _: &mut Self::Context) {
+        // What came before it in the mailbox goes out before it.
+        self.end_turn();
+        self.shard.tell_missed(&channel);
+    }
+}
+
 impl Handler<Flush> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
-        self.deliver_turn();
+        self.end_turn();
     }
 }
 
@@ -194,20 +212,20 @@ impl Handler<Drain> for ShardActor {
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
         if self
             .shard
-            .leaving
+            .draining
             .replace(Some(drain.close.clone()))
             .is_some()
         {
             return;
         }
         // What was accepted before goes out before any Close.
-        self.deliver_turn();
-        let seats = self.shard.seats.borrow();
-        let keys = seats
+        self.end_turn();
+        let sessions = self.shard.sessions.borrow();
+        let keys = sessions
             .iter()
-            .map(|(key, seat)| (key as SessionKey, seat.outbox.info().id))
+            .map(|(key, entry)| (key as SessionKey, entry.connection.info().id))
             .collect();
-        drop(seats);
+        drop(sessions);
         let plan = DrainPlan {
             started: Instant::now(),
             drain,
@@ -218,38 +236,42 @@ impl Handler<Drain> for ShardActor {
     }
 }
 
-impl Handler<Cut> for ShardActor {
+impl Handler<Terminate> for ShardActor {
     type Result = ();
 
-    fn handle(&mut self, _: Cut, _: &mut Self::Context) {
-        for (_, seat) in self.shard.seats.borrow().iter() {
-            seat.outbox.end(Ending::ByServer(Close::RESTART));
+    fn handle(&mut self, _: Terminate, _: &mut Self::Context) {
+        for (_, entry) in self.shard.sessions.borrow().iter() {
+            entry.connection.end(Ending::ByServer(Close::RESTART));
         }
     }
 }
 
-impl Handler<Kick> for ShardActor {
+impl Handler<Disconnect> for ShardActor {
     type Result = bool;
 
-    fn handle(&mut self, kick: Kick, _: &mut Self::Context) -> bool {
+    fn handle(&mut self, kick: Disconnect, _: &mut Self::Context) -> bool {
         let key = self.shard.by_id.borrow().get(&kick.session).copied();
-        let seats = self.shard.seats.borrow();
-        let found = key.and_then(|key| seats.get(key as usize));
-        if let Some(seat) = found {
+        let sessions = self.shard.sessions.borrow();
+        let found = key.and_then(|key| sessions.get(key as usize));
+        if let Some(entry) = found {
             let now = Instant::now();
-            seat.outbox.close(kick.close, now);
-            seat.outbox.flush(now);
+            entry.connection.close(kick.close, now);
+            entry.connection.flush(now);
         }
         found.is_some()
     }
 }
 
-impl Handler<Tell> for ShardActor {
+impl Handler<SendCommand> for ShardActor {
     type Result = usize;
 
-    fn handle(&mut self, Tell { who, order }: Tell, _: &mut Self::Context) -> usize {
-        let seats = self.shard.seats.borrow();
-        let keys: Vec<SessionKey> = match (&who.client, &who.user) {
+    fn handle(
+        &mut self,
+        SendCommand { selector, command }: SendCommand,
+        _: &mut Self::Context,
+    ) -> usize {
+        let sessions = self.shard.sessions.borrow();
+        let keys: Vec<SessionKey> = match (&selector.client, &selector.user) {
             (Some(client), _) => {
                 let key = self.shard.by_id.borrow().get(client).copied();
                 key.into_iter().collect()
@@ -264,15 +286,15 @@ impl Handler<Tell> for ShardActor {
             (None, None) => Vec::new(),
         };
         let mut told = 0;
-        for seat in keys.iter().filter_map(|&key| seats.get(key as usize)) {
-            let id = seat.outbox.info().id;
-            let is_the_user = who.user.as_deref().is_none_or(|user| {
+        for entry in keys.iter().filter_map(|&key| sessions.get(key as usize)) {
+            let id = entry.connection.info().id;
+            let is_the_user = selector.user.as_deref().is_none_or(|user| {
                 let registry = self.shard.registry.borrow();
                 let key = self.shard.by_id.borrow().get(&id).copied();
                 key.is_some_and(|key| registry.slot(key, &user_channel(user)).is_some())
             });
-            if is_the_user && !who.spared.contains(&id) {
-                seat.tell(Notice::Order(order.clone()));
+            if is_the_user && !selector.except.contains(&id) {
+                entry.send(SessionMessage::Command(command.clone()));
                 told += 1;
             }
         }

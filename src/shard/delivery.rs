@@ -5,18 +5,18 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use super::{Notice, Seat, Shard, subscriber::Verdict};
+use super::{Entry, SessionMessage, Shard, subscriber::Verdict};
 use crate::{
+    connection::outbox::SharedPublication,
     publication::{Delta, Publication},
     registry::{Registry, SessionKey, Slot},
-    transport::queue::SharedPublication,
 };
 
 /// One publication's way to its receivers.
 pub(super) struct Delivery<'a> {
     pub(super) shard: &'a Shard,
     pub(super) registry: &'a Registry,
-    pub(super) seats: &'a Slab<Seat>,
+    pub(super) sessions: &'a Slab<Entry>,
     pub(super) now: Instant,
     pub(super) at_once: bool,
 }
@@ -26,12 +26,12 @@ impl Delivery<'_> {
     pub(super) fn push(
         &mut self,
         key: SessionKey,
-        seat: &Seat,
+        entry: &Entry,
         slot: Slot,
         shared: &SharedPublication,
     ) {
-        let outbox = &seat.outbox;
-        let excluded = shared.excludes(outbox.info().id);
+        let connection = &entry.connection;
+        let excluded = shared.excludes(connection.info().id);
         let (delta, policy) = if slot == Slot::NONE {
             if excluded || shared.item().is_none() {
                 return;
@@ -42,25 +42,25 @@ impl Delivery<'_> {
             let Some(subscriber) = subscribers.get_mut(slot.0 as usize) else {
                 return;
             };
-            match subscriber.take(shared, excluded) {
+            match subscriber.take(shared, excluded, self.shard.held_bytes_max) {
                 Verdict::Skip => return,
-                Verdict::Missed => return seat.tell(missed(shared)),
-                Verdict::Deliver(delta) => (delta, subscriber.wishes().policy),
+                Verdict::Missed => return entry.send(missed(shared)),
+                Verdict::Deliver(delta) => (delta, subscriber.options().policy),
             }
         };
-        if seat.plain && self.had_by_another_channel(key, shared) {
+        if entry.plain && self.had_by_another_channel(key, shared) {
             return;
         }
         let form = match delta {
-            Delta::Off => outbox.style().form,
-            _ => outbox.style().form.with_delta(delta),
+            Delta::Off => connection.profile().form,
+            _ => connection.profile().form.with_delta(delta),
         };
         let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, &lost);
-        if !outbox.push(shared, form, policy, self.now, lost) {
+        if !connection.push(shared, form, policy, self.now, lost) {
             return;
         }
         if self.at_once {
-            outbox.flush(self.now);
+            connection.flush(self.now);
         } else {
             self.shard.dirty.borrow_mut().push(key);
         }
@@ -82,12 +82,12 @@ impl Delivery<'_> {
                 .slot(key, publication.channel())
                 .and_then(|slot| subscribers.get_mut(slot.0 as usize));
             if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
-                self.seats[key as usize].tell(missed(publication));
+                self.sessions[key as usize].send(missed(publication));
             }
         }
     }
 }
 
-fn missed(publication: &Publication) -> Notice {
-    Notice::Missed(publication.channel().into())
+fn missed(publication: &Publication) -> SessionMessage {
+    SessionMessage::Missed(publication.channel().into())
 }

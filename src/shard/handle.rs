@@ -1,24 +1,29 @@
-//! How other threads reach a shard: handles with reserved room, and the list of all shards of this process.
+//! How other threads reach a shard: handles, room reserved in its mailbox, and the list of all shards of this process.
 //!
-//! A handle's room is the bound of its shard's mailbox: `do_send` knows none. The list grows by one a worker thread.
+//! A [`Reservation`] is the bound of its shard's mailbox: `do_send` knows none. The list grows by one a worker thread.
 
 use std::{
     cell::OnceCell,
     rc::Rc,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use actix::{Addr, Handler, Message};
 
-use super::{Shard, actor::ShardActor};
+use super::{
+    Shard,
+    actor::{Deliver, Missed, ShardActor},
+};
 use crate::{
-    broker::Broker,
+    broker::LocalFanout,
+    connection::ConnectionConfig,
     id::ShardId,
     metrics::{Metrics, WorkerStats},
-    transport::outbox::Common,
+    publication::Publication,
+    registry::ChannelName,
 };
 
 /// How a shard's queue is bounded (`limits.shard_queue`, `limits.shard_queue_bytes`).
@@ -32,16 +37,23 @@ pub struct QueueBounds {
 
 /// What waits in a shard's mailbox.
 #[derive(Debug, Default)]
-pub(super) struct Load {
+struct QueueCredit {
     publications: AtomicUsize,
     bytes: AtomicUsize,
 }
 
-impl Load {
-    /// Gives room back.
-    pub(super) fn release(&self, bytes: usize) {
-        self.publications.fetch_sub(1, Relaxed);
-        self.bytes.fetch_sub(bytes, Relaxed);
+/// Room for one publication in one shard's mailbox. It travels with the publication and is given back when it is dropped: when
+/// the shard takes the publication, or on any other path.
+#[derive(Debug)]
+pub struct Reservation {
+    credit: Arc<QueueCredit>,
+    bytes: usize,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.credit.publications.fetch_sub(1, Relaxed);
+        self.credit.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }
 
@@ -49,7 +61,7 @@ impl Load {
 #[derive(Clone)]
 pub struct ShardHandle {
     addr: Addr<ShardActor>,
-    load: Arc<Load>,
+    credit: Arc<QueueCredit>,
     bounds: QueueBounds,
     stats: Arc<WorkerStats>,
 }
@@ -67,23 +79,30 @@ impl ShardHandle {
         self.stats.sessions.get() as usize
     }
 
-    /// Takes room for one publication of `bytes`; false if there is none. A single publication may exceed the
+    /// Takes room for one publication of `bytes`; absent if there is none. A single publication may exceed the
     /// byte bound in an empty queue.
     #[must_use]
-    pub fn reserve(&self, bytes: usize) -> bool {
-        let waiting = self.load.publications.fetch_add(1, Relaxed);
-        let waiting_bytes = self.load.bytes.fetch_add(bytes, Relaxed);
+    pub fn reserve(&self, bytes: usize) -> Option<Reservation> {
+        let waiting = self.credit.publications.fetch_add(1, Relaxed);
+        let waiting_bytes = self.credit.bytes.fetch_add(bytes, Relaxed);
+        // From here on it is given back by its drop, also if it does not fit.
+        let reservation = Reservation {
+            credit: self.credit.clone(),
+            bytes,
+        };
         let fits = waiting < self.bounds.publications_max
             && (waiting == 0 || waiting_bytes.saturating_add(bytes) <= self.bounds.bytes_max);
-        if !fits {
-            self.release(bytes);
-        }
-        fits
+        fits.then_some(reservation)
     }
 
-    /// Gives room back.
-    pub fn release(&self, bytes: usize) {
-        self.load.release(bytes);
+    /// Sends a publication, for which room was reserved in this shard.
+    pub(crate) fn deliver(&self, publication: Arc<Publication>, room: Reservation) {
+        self.addr.do_send(Deliver { publication, room });
+    }
+
+    /// Has the members of a channel that count its offsets told that they have missed something.
+    pub(crate) fn tell_missed(&self, channel: ChannelName) {
+        self.addr.do_send(Missed(channel));
     }
 }
 
@@ -91,8 +110,10 @@ impl ShardHandle {
 pub struct ShardSettings {
     /// Bounds of its mailbox.
     pub queue: QueueBounds,
+    /// Bytes of publications that one subscriber holds back while its history is read (`limits.recovery_bytes`).
+    pub held_bytes_max: usize,
     /// Makes what its outboxes share.
-    pub common: Box<dyn Fn(Arc<WorkerStats>) -> Common + Send + Sync>,
+    pub config: Box<dyn Fn(Arc<WorkerStats>) -> ConnectionConfig + Send + Sync>,
 }
 
 /// The shards of this process. Grows by one a worker thread; a worker is replaced only if its thread died, in
@@ -119,27 +140,25 @@ impl Shards {
     }
 
     /// This thread's shard, started on first use. Call on a worker thread only.
-    pub fn current(&self, broker: &Arc<dyn Broker>) -> Rc<Shard> {
-        CURRENT.with(|current| current.get_or_init(|| self.start(broker.clone())).clone())
+    pub fn current(&self, fanout: &Arc<dyn LocalFanout>) -> Rc<Shard> {
+        CURRENT.with(|current| current.get_or_init(|| self.start(fanout.clone())).clone())
     }
 
     /// A shard beside this thread's own.
     #[cfg(test)]
-    pub(crate) fn new_here(&self, broker: &Arc<dyn Broker>) -> Rc<Shard> {
-        self.start(broker.clone())
+    pub(crate) fn new_here(&self, fanout: &Arc<dyn LocalFanout>) -> Rc<Shard> {
+        self.start(fanout.clone())
     }
 
-    fn start(&self, broker: Arc<dyn Broker>) -> Rc<Shard> {
+    fn start(&self, fanout: Arc<dyn LocalFanout>) -> Rc<Shard> {
         let stats = self.metrics.add_worker();
         let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
         let id = ShardId(handles.len() as u32);
-        let load = Arc::new(Load::default());
-        let common = (self.settings.common)(stats.clone());
-        let shard = Shard::new(id, common, broker);
-        let addr = ShardActor::start_for(shard.clone(), load.clone());
+        let config = (self.settings.config)(stats.clone());
+        let shard = Shard::new(id, config, self.settings.held_bytes_max, fanout);
         handles.push(ShardHandle {
-            addr,
-            load,
+            addr: ShardActor::start_for(shard.clone()),
+            credit: Arc::default(),
             bounds: self.settings.queue,
             stats,
         });
@@ -149,26 +168,18 @@ impl Shards {
     /// All shards.
     #[must_use]
     pub fn all(&self) -> Vec<ShardHandle> {
-        self.handles
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.read().clone()
     }
 
-    /// The shards with these ids.
-    #[must_use]
-    pub fn some(&self, ids: impl Iterator<Item = ShardId>) -> Vec<ShardHandle> {
-        let handles = self.handles.read().unwrap_or_else(PoisonError::into_inner);
-        // Ids are places in the list.
-        ids.filter_map(|id| handles.get(id.0 as usize).cloned())
-            .collect()
+    /// The same, by their ids, without a copy; while it is held no shard can be added.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Vec<ShardHandle>> {
+        self.handles.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether any session is connected to this process.
     #[must_use]
     pub fn has_sessions(&self) -> bool {
-        let handles = self.handles.read().unwrap_or_else(PoisonError::into_inner);
-        handles.iter().any(|handle| handle.stats.sessions.get() > 0)
+        self.read().iter().any(|shard| shard.sessions() > 0)
     }
 
     /// Sends a message to every shard.
@@ -177,8 +188,8 @@ impl Shards {
         M: Message<Result = ()> + Clone + Send + 'static,
         ShardActor: Handler<M>,
     {
-        for handle in self.all() {
-            handle.addr.do_send(message.clone());
+        for shard in self.read().iter() {
+            shard.addr.do_send(message.clone());
         }
     }
 }

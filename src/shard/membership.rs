@@ -4,9 +4,12 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 
 use actix::Recipient;
 
-use super::{Notice, Shard, Wishes, delivery::Delivery, subscriber::Subscriber, user_channel};
+use super::{
+    SessionMessage, Shard, SubscribeOptions, delivery::Delivery, subscriber::Subscriber,
+    subscriber::SubscriptionId, user_channel,
+};
 use crate::{
-    id::{Position, SessionId},
+    id::{SessionId, StreamPosition},
     registry::{ChannelName, SessionKey, Slot},
 };
 
@@ -25,10 +28,10 @@ impl Membership {
         &self.shard
     }
 
-    /// Names the actor that hears [`Notice`]s.
-    pub fn set_inbox(&self, inbox: Recipient<Notice>) {
-        if let Some(seat) = self.shard.seats.borrow_mut().get_mut(self.key as usize) {
-            seat.inbox = Some(inbox);
+    /// Names the actor that hears [`SessionMessage`]s.
+    pub fn set_inbox(&self, inbox: Recipient<SessionMessage>) {
+        if let Some(entry) = self.shard.sessions.borrow_mut().get_mut(self.key as usize) {
+            entry.inbox = Some(inbox);
         }
     }
 
@@ -45,18 +48,37 @@ impl Membership {
         self.enter(channel, Slot::NONE)
     }
 
-    /// Joins a channel, held back until [`go_live`](Self::go_live). Returns false if it was joined already.
-    pub fn subscribe(&self, channel: &ChannelName, wishes: Wishes) -> bool {
-        let slot = self
-            .shard
-            .subscribers
-            .borrow_mut()
-            .insert(Subscriber::held(wishes));
-        let entered = self.enter(channel, Slot(slot as u32));
-        if !entered {
+    /// Joins a channel, held back until [`go_live`](Self::go_live). Nothing if it was joined already.
+    pub fn subscribe(
+        &self,
+        channel: &ChannelName,
+        options: SubscribeOptions,
+    ) -> Option<SubscriptionId> {
+        let id = SubscriptionId(self.shard.subscriptions.get().wrapping_add(1));
+        let subscriber = Subscriber::held(id, options);
+        let slot = self.shard.subscribers.borrow_mut().insert(subscriber);
+        if !self.enter(channel, Slot(slot as u32)) {
             self.shard.subscribers.borrow_mut().remove(slot);
+            return None;
         }
-        entered
+        self.shard.subscriptions.set(id.0);
+        Some(id)
+    }
+
+    /// Whether the channel is still subscribed to by this subscription, and not by a later one.
+    #[must_use]
+    pub fn is_held(&self, channel: &str, id: SubscriptionId) -> bool {
+        let slot = self.shard.registry.borrow().slot(self.key, channel);
+        let subscribers = self.shard.subscribers.borrow();
+        slot.and_then(|slot| subscribers.get(slot.0 as usize))
+            .is_some_and(|subscriber| subscriber.id() == id)
+    }
+
+    /// Leaves a channel if it is still subscribed to by this subscription.
+    pub fn leave_held(&self, channel: &ChannelName, id: SubscriptionId) {
+        if self.is_held(channel, id) {
+            self.unsubscribe(channel);
+        }
     }
 
     fn enter(&self, channel: &ChannelName, slot: Slot) -> bool {
@@ -72,28 +94,36 @@ impl Membership {
         joined.is_some()
     }
 
-    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it.
-    pub fn go_live(&self, channel: &str, position: Position, primed: bool) {
+    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it. False if the
+    /// subscription is not there any more.
+    pub fn go_live(
+        &self,
+        channel: &str,
+        id: SubscriptionId,
+        position: StreamPosition,
+        primed: bool,
+    ) -> bool {
         let shard = &self.shard;
         let Some(slot) = shard.registry.borrow().slot(self.key, channel) else {
-            return;
+            return false;
         };
         let waiting = match shard.subscribers.borrow_mut().get_mut(slot.0 as usize) {
-            Some(subscriber) => subscriber.go_live(position, primed),
-            None => return,
+            Some(subscriber) if subscriber.id() == id => subscriber.go_live(position, primed),
+            _ => return false,
         };
-        let (seats, registry) = (shard.seats.borrow(), shard.registry.borrow());
+        let (sessions, registry) = (shard.sessions.borrow(), shard.registry.borrow());
         let mut delivery = Delivery {
             shard,
             registry: &registry,
-            seats: &seats,
+            sessions: &sessions,
             now: Instant::now(),
             at_once: false,
         };
-        let seat = &seats[self.key as usize];
+        let entry = &sessions[self.key as usize];
         for publication in &waiting {
-            delivery.push(self.key, seat, slot, publication);
+            delivery.push(self.key, entry, slot, publication);
         }
+        true
     }
 
     /// Leaves a channel; false if it was not there.
@@ -115,8 +145,8 @@ impl Membership {
 
     /// Has the outbox written at the end of this turn, for replies that no read has led to.
     pub fn flush(&self) {
-        if let Some(seat) = self.shard.seats.borrow().get(self.key as usize) {
-            seat.outbox.flush(Instant::now());
+        if let Some(entry) = self.shard.sessions.borrow().get(self.key as usize) {
+            entry.connection.flush(Instant::now());
         }
     }
 
@@ -135,8 +165,8 @@ impl Membership {
 impl Drop for Membership {
     fn drop(&mut self) {
         self.leave();
-        let mut seats = self.shard.seats.borrow_mut();
+        let mut sessions = self.shard.sessions.borrow_mut();
         // Its bytes stay for the next session: giving them back would mean rebuilding the list of free places.
-        seats.try_remove(self.key as usize);
+        sessions.try_remove(self.key as usize);
     }
 }

@@ -1,14 +1,15 @@
 //! One session's subscription of a channel, as delivery sees it: what it has had, and what comes next. Pure data.
 //!
 //! A subscriber enters held back: publications wait here while its history is read. Then it goes live from a position, what waited is
-//! merged by offset, and from there on every offset must follow its predecessor. Bound: [`HELD_MAX`] publications while held; beyond
-//! it the subscription is broken, as it is by any gap, and its session is told to have it begun anew.
+//! merged by offset, and from there on each publication must follow what was had before. Bounds while held: [`HELD_MAX`] publications,
+//! and `limits.recovery_bytes` of them; beyond either the subscription is broken, as it is by any gap, and its session is told to
+//! have it begun anew.
 
 use crate::{
     config::SlowPolicy,
-    id::Position,
-    publication::{Content, Delta, Publication},
-    transport::queue::SharedPublication,
+    connection::outbox::SharedPublication,
+    id::StreamPosition,
+    publication::{Content, Delta, Item, Lineage, Publication},
 };
 
 /// Publications that wait while a history is read.
@@ -16,7 +17,7 @@ const HELD_MAX: usize = 4096;
 
 /// What a subscription asks of delivery.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Wishes {
+pub struct SubscribeOptions {
     /// Offsets must follow each other.
     pub positioned: bool,
     /// Joins and leaves are told.
@@ -30,9 +31,16 @@ pub struct Wishes {
 #[derive(Debug)]
 enum State {
     /// The history is being read.
-    Held(Vec<SharedPublication>),
+    Held {
+        waiting: Vec<SharedPublication>,
+        bytes: usize,
+    },
     /// Had everything up to here.
-    Live(Position),
+    Live {
+        position: StreamPosition,
+        /// Of the newest that came by delivery; absent: that was not delivered, or only what has none.
+        lineage: Option<Lineage>,
+    },
     /// Something was missed; nothing more is delivered.
     Broken,
 }
@@ -48,10 +56,15 @@ pub enum Verdict {
     Missed,
 }
 
+/// Tells subscriptions of one session and channel apart that came one after the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SubscriptionId(pub(super) u32);
+
 /// The subscription.
 #[derive(Debug)]
 pub struct Subscriber {
-    wishes: Wishes,
+    id: SubscriptionId,
+    options: SubscribeOptions,
     state: State,
     /// The client has the publication before the next one, so that a patch makes sense to it.
     primed: bool,
@@ -60,25 +73,39 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscription that is held back.
     #[must_use]
-    pub fn held(wishes: Wishes) -> Self {
+    pub fn held(id: SubscriptionId, options: SubscribeOptions) -> Self {
         Self {
-            wishes,
-            state: State::Held(Vec::new()),
+            id,
+            options,
+            state: State::Held {
+                waiting: Vec::new(),
+                bytes: 0,
+            },
             primed: false,
         }
     }
 
+    /// Which subscription it is.
+    #[must_use]
+    pub fn id(&self) -> SubscriptionId {
+        self.id
+    }
+
     /// What it asks.
     #[must_use]
-    pub fn wishes(&self) -> Wishes {
-        self.wishes
+    pub fn options(&self) -> SubscribeOptions {
+        self.options
     }
 
     /// Goes live: the client has had everything up to `position`. Returns what waited, to be offered anew. `primed`: the
     /// publication at `position` itself was given to the client.
-    pub fn go_live(&mut self, position: Position, primed: bool) -> Vec<SharedPublication> {
-        match std::mem::replace(&mut self.state, State::Live(position)) {
-            State::Held(waiting) => {
+    pub fn go_live(&mut self, position: StreamPosition, primed: bool) -> Vec<SharedPublication> {
+        let live = State::Live {
+            position,
+            lineage: None,
+        };
+        match std::mem::replace(&mut self.state, live) {
+            State::Held { waiting, .. } => {
                 self.primed = primed;
                 waiting
             }
@@ -92,7 +119,7 @@ impl Subscriber {
     /// A publication that was queued for the client was dropped again.
     pub fn lose(&mut self) -> Verdict {
         self.primed = false;
-        if self.wishes.positioned {
+        if self.options.positioned {
             self.miss()
         } else {
             Verdict::Skip
@@ -102,35 +129,46 @@ impl Subscriber {
     fn miss(&mut self) -> Verdict {
         match std::mem::replace(&mut self.state, State::Broken) {
             State::Broken => Verdict::Skip,
-            State::Held(_) | State::Live(_) => Verdict::Missed,
+            State::Held { .. } | State::Live { .. } => Verdict::Missed,
         }
     }
 
     /// Says what to do with a publication. `excluded`: the session is left out of it, but its place in the stream moves on.
-    pub fn take(&mut self, publication: &SharedPublication, excluded: bool) -> Verdict {
+    /// `held_bytes_max`: what may wait here.
+    pub fn take(
+        &mut self,
+        publication: &SharedPublication,
+        excluded: bool,
+        held_bytes_max: usize,
+    ) -> Verdict {
         match (&mut self.state, publication.content()) {
             (State::Broken, _) => Verdict::Skip,
-            (State::Live(_), Content::Join(_) | Content::Leave(_)) if self.wishes.join_leave => {
+            (State::Live { .. }, Content::Join(_) | Content::Leave(_))
+                if self.options.join_leave =>
+            {
                 Verdict::Deliver(Delta::Off)
             }
             // Who is there when a subscription begins is told by presence.
             (_, Content::Join(_) | Content::Leave(_)) => Verdict::Skip,
-            (State::Held(waiting), Content::Item(_)) => {
-                if waiting.len() == HELD_MAX {
+            (State::Held { waiting, bytes }, Content::Item(_)) => {
+                *bytes = bytes.saturating_add(publication.weight());
+                // A single one may exceed the bound in bytes, as it may in an empty mailbox.
+                let fits = waiting.is_empty() || *bytes <= held_bytes_max;
+                if waiting.len() == HELD_MAX || !fits {
                     return self.miss();
                 }
                 waiting.push(publication.clone());
                 Verdict::Skip
             }
-            (State::Live(position), Content::Item(_)) => {
-                if self.wishes.positioned {
-                    match follow(position, publication) {
+            (State::Live { position, lineage }, Content::Item(item)) => {
+                if self.options.positioned {
+                    match follow(position, lineage, publication, item) {
                         Next::Old => return Verdict::Skip,
                         Next::Gap => return self.miss(),
                         Next::Follows => {}
                     }
                 }
-                let delta = match (self.wishes.delta, self.primed) {
+                let delta = match (self.options.delta, self.primed) {
                     (false, _) => Delta::Off,
                     (true, true) if publication.offset() > 0 => Delta::Patch,
                     (true, _) => Delta::Full,
@@ -153,22 +191,29 @@ enum Next {
     Gap,
 }
 
-/// Moves a position on if the publication is the next one.
-fn follow(position: &mut Position, publication: &Publication) -> Next {
-    let offset = publication.offset();
-    if offset == 0 {
+/// Moves a position on if nothing is missing between it and the publication.
+fn follow(
+    position: &mut StreamPosition,
+    lineage: &mut Option<Lineage>,
+    publication: &Publication,
+    item: &Item,
+) -> Next {
+    if item.offset == 0 {
         return Next::Follows;
     }
     if publication.epoch() != position.epoch {
         return Next::Gap;
     }
-    if offset <= position.offset {
-        return Next::Old;
+    if item.offset <= position.offset {
+        // Of another lineage it is no duplicate: an offset was given anew, and what had it before is lost.
+        let is_known = lineage.is_none_or(|lineage| lineage == publication.lineage());
+        return if is_known { Next::Old } else { Next::Gap };
     }
-    if offset > position.offset + 1 {
+    if item.follows > position.offset {
         return Next::Gap;
     }
-    position.offset = offset;
+    position.offset = item.offset;
+    *lineage = Some(publication.lineage());
     Next::Follows
 }
 
@@ -182,6 +227,8 @@ mod tests {
         publication::{Item, Payload, Target},
     };
 
+    const BYTES: usize = 1 << 20;
+
     fn publication(offset: u64, epoch: Epoch) -> SharedPublication {
         let item = Arc::new(Item::new(Payload::Text("x".into()), offset));
         let target = Target::Channel("c".into());
@@ -190,12 +237,16 @@ mod tests {
     }
 
     fn positioned() -> Subscriber {
-        Subscriber::held(Wishes {
-            positioned: true,
-            ..Wishes::default()
-        })
+        Subscriber::held(
+            ID,
+            SubscribeOptions {
+                positioned: true,
+                ..SubscribeOptions::default()
+            },
+        )
     }
 
+    const ID: SubscriptionId = SubscriptionId(1);
     const DELIVER: Verdict = Verdict::Deliver(Delta::Off);
 
     #[test]
@@ -204,14 +255,20 @@ mod tests {
         let mut subscriber = positioned();
         for offset in 3..=6 {
             assert_eq!(
-                subscriber.take(&publication(offset, epoch), false),
+                subscriber.take(&publication(offset, epoch), false, BYTES),
                 Verdict::Skip
             );
         }
-        let waiting = subscriber.go_live(Position { offset: 4, epoch }, true);
-        let verdicts: Vec<_> = waiting.iter().map(|p| subscriber.take(p, false)).collect();
+        let waiting = subscriber.go_live(StreamPosition { offset: 4, epoch }, true);
+        let verdicts: Vec<_> = waiting
+            .iter()
+            .map(|p| subscriber.take(p, false, BYTES))
+            .collect();
         assert_eq!(verdicts, [Verdict::Skip, Verdict::Skip, DELIVER, DELIVER]);
-        assert_eq!(subscriber.take(&publication(7, epoch), false), DELIVER);
+        assert_eq!(
+            subscriber.take(&publication(7, epoch), false, BYTES),
+            DELIVER
+        );
     }
 
     #[test]
@@ -219,10 +276,10 @@ mod tests {
         let epoch = Epoch::random();
         for wrong in [publication(3, epoch), publication(2, Epoch::NONE)] {
             let mut subscriber = positioned();
-            subscriber.go_live(Position { offset: 1, epoch }, false);
-            assert_eq!(subscriber.take(&wrong, false), Verdict::Missed);
+            subscriber.go_live(StreamPosition { offset: 1, epoch }, false);
+            assert_eq!(subscriber.take(&wrong, false, BYTES), Verdict::Missed);
             assert_eq!(
-                subscriber.take(&publication(2, epoch), false),
+                subscriber.take(&publication(2, epoch), false, BYTES),
                 Verdict::Skip
             );
         }
@@ -232,21 +289,31 @@ mod tests {
     fn who_is_left_out_of_a_publication_has_no_gap_after_it() {
         let epoch = Epoch::random();
         let mut subscriber = positioned();
-        subscriber.go_live(Position { offset: 0, epoch }, false);
-        assert_eq!(subscriber.take(&publication(1, epoch), true), Verdict::Skip);
-        assert_eq!(subscriber.take(&publication(2, epoch), false), DELIVER);
+        subscriber.go_live(StreamPosition { offset: 0, epoch }, false);
+        assert_eq!(
+            subscriber.take(&publication(1, epoch), true, BYTES),
+            Verdict::Skip
+        );
+        assert_eq!(
+            subscriber.take(&publication(2, epoch), false, BYTES),
+            DELIVER
+        );
     }
 
     #[test]
     fn a_patch_is_only_for_those_who_have_what_it_patches() {
         let epoch = Epoch::random();
-        let mut subscriber = Subscriber::held(Wishes {
-            positioned: true,
-            delta: true,
-            ..Wishes::default()
-        });
-        subscriber.go_live(Position { offset: 0, epoch }, false);
-        let mut next = |offset, excluded| subscriber.take(&publication(offset, epoch), excluded);
+        let mut subscriber = Subscriber::held(
+            ID,
+            SubscribeOptions {
+                positioned: true,
+                delta: true,
+                ..SubscribeOptions::default()
+            },
+        );
+        subscriber.go_live(StreamPosition { offset: 0, epoch }, false);
+        let mut next =
+            |offset, excluded| subscriber.take(&publication(offset, epoch), excluded, BYTES);
         assert_eq!(next(1, false), Verdict::Deliver(Delta::Full));
         assert_eq!(next(2, false), Verdict::Deliver(Delta::Patch));
         assert_eq!(next(3, true), Verdict::Skip);
@@ -261,7 +328,7 @@ mod tests {
     fn what_was_dropped_for_a_slow_client_breaks_only_those_who_count() {
         let mut positioned = positioned();
         positioned.go_live(
-            Position {
+            StreamPosition {
                 offset: 0,
                 epoch: Epoch::random(),
             },
@@ -269,15 +336,84 @@ mod tests {
         );
         assert_eq!(positioned.lose(), Verdict::Missed);
         assert_eq!(positioned.lose(), Verdict::Skip);
-        let mut other = Subscriber::held(Wishes::default());
+        let mut other = Subscriber::held(ID, SubscribeOptions::default());
         other.go_live(
-            Position {
+            StreamPosition {
                 offset: 0,
                 epoch: Epoch::NONE,
             },
             false,
         );
         assert_eq!(other.lose(), Verdict::Skip);
-        assert_eq!(other.take(&publication(9, Epoch::random()), false), DELIVER);
+        assert_eq!(
+            other.take(&publication(9, Epoch::random()), false, BYTES),
+            DELIVER
+        );
+    }
+
+    #[test]
+    fn what_is_held_back_is_bounded_in_bytes_but_for_a_single_one() {
+        let epoch = Epoch::random();
+        let bytes = publication(1, epoch).weight();
+        let mut subscriber = positioned();
+        for offset in 1..=3 {
+            let verdict = subscriber.take(&publication(offset, epoch), false, 3 * bytes);
+            assert_eq!(verdict, Verdict::Skip);
+        }
+        let verdict = subscriber.take(&publication(4, epoch), false, 3 * bytes);
+        assert_eq!(verdict, Verdict::Missed);
+        assert!(
+            subscriber
+                .go_live(StreamPosition { offset: 0, epoch }, false)
+                .is_empty()
+        );
+        let mut small = positioned();
+        assert_eq!(small.take(&publication(1, epoch), false, 1), Verdict::Skip);
+        assert_eq!(
+            small.take(&publication(2, epoch), false, 1),
+            Verdict::Missed
+        );
+    }
+
+    /// As a broker has it whose offsets are those of many channels together.
+    fn following(follows: u64, offset: u64, epoch: Epoch, lineage: u64) -> SharedPublication {
+        let item = Item::new(Payload::Text("x".into()), offset).following(follows);
+        let target = Target::Channel("c".into());
+        let publication = Publication::new(target, Content::Item(Arc::new(item)));
+        Rc::new(Arc::new(
+            publication
+                .in_stream(epoch, None)
+                .of_lineage(Lineage(lineage)),
+        ))
+    }
+
+    #[test]
+    fn what_follows_what_was_had_is_next_whatever_its_offset() {
+        let epoch = Epoch::random();
+        let mut subscriber = positioned();
+        subscriber.go_live(StreamPosition { offset: 10, epoch }, false);
+        let mut take = |follows, offset| {
+            let publication = following(follows, offset, epoch, 0);
+            subscriber.take(&publication, false, BYTES)
+        };
+        assert_eq!(take(10, 17), DELIVER);
+        assert_eq!(take(10, 17), Verdict::Skip, "twice");
+        assert_eq!(take(17, 40), DELIVER);
+        assert_eq!(take(41, 42), Verdict::Missed, "41 never came");
+    }
+
+    #[test]
+    fn an_offset_that_is_given_anew_is_no_duplicate() {
+        let epoch = Epoch::random();
+        let mut subscriber = positioned();
+        subscriber.go_live(StreamPosition { offset: 0, epoch }, false);
+        for offset in 1..=3 {
+            let publication = following(offset - 1, offset, epoch, 7);
+            assert_eq!(subscriber.take(&publication, false, BYTES), DELIVER);
+        }
+        let again = following(2, 3, epoch, 7);
+        assert_eq!(subscriber.take(&again, false, BYTES), Verdict::Skip);
+        let anew = following(1, 2, epoch, 8);
+        assert_eq!(subscriber.take(&anew, false, BYTES), Verdict::Missed);
     }
 }

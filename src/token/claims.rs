@@ -25,7 +25,7 @@ const TIME_MAX: f64 = 253_402_300_799.0;
 
 /// What the settings ask of every token.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Demands {
+pub(super) struct Requirements {
     pub(super) audience: Option<String>,
     pub(super) issuer: Option<String>,
     pub(super) leeway: Duration,
@@ -73,7 +73,7 @@ type Raw<'a> = Option<&'a RawValue>;
 /// Reads the claims of a connection token.
 pub(super) fn connection(
     payload: &str,
-    demands: &Demands,
+    requirements: &Requirements,
     now: SystemTime,
 ) -> Result<Connection, TokenError> {
     let claims = Claims::read(payload)?;
@@ -83,7 +83,7 @@ pub(super) fn connection(
             "it has the claim channel, so it is a subscription token",
         ));
     }
-    let times = claims.times(demands, now)?;
+    let times = claims.times(requirements, now)?;
     let subs: BTreeMap<String, Option<SubClaims>> = value("subs", claims.subs)?.unwrap_or_default();
     let connection = Connection {
         user: value("sub", claims.sub)?.unwrap_or_default(),
@@ -106,11 +106,11 @@ pub(super) fn connection(
 /// Reads the claims of a subscription token.
 pub(super) fn subscription(
     payload: &str,
-    demands: &Demands,
+    requirements: &Requirements,
     now: SystemTime,
 ) -> Result<Subscription, TokenError> {
     let claims = Claims::read(payload)?;
-    let times = claims.times(demands, now)?;
+    let times = claims.times(requirements, now)?;
     let channel: String = value("channel", claims.channel)?
         .filter(|channel: &String| !channel.is_empty())
         .ok_or_else(|| invalid("the claim channel is missing, so it is no subscription token"))?;
@@ -160,20 +160,20 @@ impl<'a> Claims<'a> {
 
     /// Checks whom the token is for and since when; leaves to [`Times::check`] whether it still counts, so that a token
     /// which is wrong as well as expired counts as wrong.
-    fn times(&self, demands: &Demands, now: SystemTime) -> Result<Times, TokenError> {
-        if let Some(audience) = &demands.audience {
+    fn times(&self, requirements: &Requirements, now: SystemTime) -> Result<Times, TokenError> {
+        if let Some(audience) = &requirements.audience {
             let claimed: Option<Audience> = value("aud", self.aud)?;
             if !claimed.is_some_and(|claimed| claimed.contains(audience)) {
                 return Err(invalid("the claim aud does not contain token.audience"));
             }
         }
-        if let Some(issuer) = &demands.issuer {
+        if let Some(issuer) = &requirements.issuer {
             let claimed: Option<String> = value("iss", self.iss)?;
             if claimed.as_ref() != Some(issuer) {
                 return Err(invalid("the claim iss is not token.issuer"));
             }
         }
-        let leeway = demands.leeway;
+        let leeway = requirements.leeway;
         if let Some(start) = time("nbf", self.nbf)?
             && unix(now).saturating_add(leeway) < start
         {

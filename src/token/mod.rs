@@ -17,7 +17,7 @@ mod revocations;
 use std::{fmt, fs::File, io::Read as _, sync::Arc, time::SystemTime};
 
 use self::{
-    claims::{Demands, unix},
+    claims::{Requirements, unix},
     envelope::{Envelope, Header},
     jwks::Jwks,
     key::Key,
@@ -77,7 +77,7 @@ struct Verified {
 pub struct Tokens {
     keys: Vec<Key>,
     jwks: Option<Jwks>,
-    demands: Demands,
+    requirements: Requirements,
     revocations: Arc<Revocations>,
 }
 
@@ -120,7 +120,7 @@ impl Tokens {
         Ok(Self {
             keys,
             jwks: jwks.map_err(|why| error("token.jwks_url", why))?,
-            demands: Demands {
+            requirements: Requirements {
                 audience: settings.audience.clone(),
                 issuer: settings.issuer.clone(),
                 leeway: settings.leeway,
@@ -147,7 +147,7 @@ impl Tokens {
     /// Why it does not count.
     pub async fn connection(&self, token: &str, now: SystemTime) -> Result<Connection, TokenError> {
         let verified = self.verify(token, now).await?;
-        let connection = claims::connection(&verified.claims, &self.demands, now)?;
+        let connection = claims::connection(&verified.claims, &self.requirements, now)?;
         self.revocations.check(
             &connection.user,
             None,
@@ -168,7 +168,7 @@ impl Tokens {
         now: SystemTime,
     ) -> Result<Subscription, TokenError> {
         let verified = self.verify(token, now).await?;
-        let subscription = claims::subscription(&verified.claims, &self.demands, now)?;
+        let subscription = claims::subscription(&verified.claims, &self.requirements, now)?;
         self.revocations.check(
             &subscription.user,
             Some(&subscription.channel),

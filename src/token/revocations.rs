@@ -136,6 +136,19 @@ impl Revocations {
         !state.entries.is_empty() && state.find(&Subject::User(user.to_string()), now).is_some()
     }
 
+    /// Whether a connection token that counted once still does, by what it claimed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_connection(
+        &self,
+        user: &str,
+        id: Option<&str>,
+        issued_at: Option<u64>,
+    ) -> Result<(), TokenError> {
+        self.check(user, None, id, issued_at, this_second())
+    }
+
     /// Takes back the token with this id (`jti`) until then, which should be when it expires. Said again, the later end
     /// counts.
     ///

@@ -24,7 +24,8 @@ use actix_service::{Service, ServiceFactory};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{http_stream::HttpStream, socket::Socket};
+use super::http_stream::HttpStream;
+use crate::connection::socket::Socket;
 
 /// What to do with the socket once 101 is out; left in the response's extensions by the handler. The second
 /// argument holds bytes that came behind the request.

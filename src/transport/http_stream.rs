@@ -17,7 +17,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{info::TransportKind, socket::Socket};
+use crate::connection::{info::TransportKind, socket::Socket};
 
 /// A socket that ends with [`io::ErrorKind::TimedOut`] when its peer takes nothing for too long.
 pub struct HttpStream {

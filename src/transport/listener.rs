@@ -25,11 +25,11 @@ use actix_web::dev::AppConfig;
 use rustls::ServerConfig;
 use socket2::{Domain, SockRef, Socket as RawSocket, TcpKeepalive, Type};
 
-use super::{
-    counted::Counted, handover::UpgradeFactory, http_stream::HttpStream, info::TransportKind,
-    socket::Socket,
+use super::{handover::UpgradeFactory, http_stream::HttpStream};
+use crate::{
+    config::{Listen, Settings},
+    connection::{CountingStream, info::TransportKind, socket::Socket},
 };
-use crate::config::{Listen, Settings};
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -208,7 +208,7 @@ fn bind_unix(path: &std::path::Path) -> io::Result<std::os::unix::net::UnixListe
 
 /// Options and deadlines of accepted connections.
 #[derive(Clone, Copy, Debug)]
-pub struct Tuning {
+pub struct SocketOptions {
     keepalive: Duration,
     user_timeout: Duration,
     write_timeout: Duration,
@@ -217,7 +217,7 @@ pub struct Tuning {
     keep_alive: Duration,
 }
 
-impl Tuning {
+impl SocketOptions {
     /// As the settings say.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
@@ -255,7 +255,7 @@ pub fn serve<A, I, S>(
     builder: ServerBuilder,
     listener: Listener,
     tls_config: Option<Arc<ServerConfig>>,
-    tuning: Tuning,
+    tuning: SocketOptions,
     make_app: A,
 ) -> io::Result<ServerBuilder>
 where
@@ -294,7 +294,7 @@ where
                 acceptor.set_handshake_timeout(tuning.request_timeout);
                 fn_service(move |stream: TcpStream| async move {
                     tuning.apply(&stream);
-                    let stream = Counted::new(stream);
+                    let stream = CountingStream::new(stream);
                     Ok::<_, actix_tls::accept::TlsError<io::Error, std::convert::Infallible>>(
                         stream,
                     )
@@ -305,7 +305,7 @@ where
                     actix_http::error::DispatchError::Io(io::Error::other("TLS handshake failed"))
                 })
                 .and_then(fn_service(
-                    move |stream: tls::TlsStream<Counted>| async move {
+                    move |stream: tls::TlsStream<CountingStream>| async move {
                         let peer = stream.get_ref().0.stream().peer_addr().ok();
                         let socket = Socket::Tls(Box::new(stream));
                         let stream = HttpStream::new(socket, tuning.write_timeout);
@@ -321,7 +321,7 @@ where
 type Accepted = (HttpStream, Protocol, Option<SocketAddr>);
 
 fn http_service<A, I, S>(
-    tuning: Tuning,
+    tuning: SocketOptions,
     make_app: A,
 ) -> impl ServiceFactory<
     Accepted,

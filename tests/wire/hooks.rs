@@ -202,6 +202,77 @@ fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
     slow.expect_text("slow");
 }
 
+/// While the backend was asked, nothing was read and no ping went out, so a proxy whose timeout is shorter than the backend's
+/// time cut the connection, and the answer never arrived. Pings go on; only the verdict about the client waits.
+#[test]
+fn pings_go_on_while_the_backend_is_asked() {
+    let backend = Backend::start(|asked| {
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        (200, "text/plain", asked.body.clone())
+    });
+    let settings = format!(
+        "[heartbeat]\nping_interval = \"200ms\"\npong_timeout = \"150ms\"\n{}{}",
+        backend.hook("message"),
+        raw("/ws", "on_message = \"hook\"")
+    );
+    let server = Server::start(&settings);
+    let mut client = server.ws("/ws");
+    client.text("slow");
+    let mut pings = 0;
+    let answer = loop {
+        let frame = client.next().expect("the connection lives");
+        match frame.is(9) {
+            true => pings += 1,
+            false => break frame,
+        }
+    };
+    assert_eq!(answer, Frame::text("slow"));
+    assert!(pings >= 4, "{pings} pings in 1.5 s");
+}
+
+/// A session that waited for its backend heard nothing else, so an administrator's disconnect came through only after the
+/// backend had answered. Commands of the server are heard meanwhile.
+#[test]
+fn commands_of_the_server_are_heard_while_the_backend_is_asked() {
+    let (asked, is_asked) = std::sync::mpsc::channel();
+    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let (asked, answers) = (std::sync::Mutex::new(asked), std::sync::Mutex::new(answers));
+    let backend = Backend::start(move |request| {
+        asked.lock().unwrap().send(()).expect("the test listens");
+        // Until the test has seen the end of the session.
+        let _ = answers.lock().unwrap().recv();
+        (200, "text/plain", request.body.clone())
+    });
+    let settings = format!(
+        "api.key = \"k\"\n{}{}",
+        backend.hook("message"),
+        raw("/ws", "on_message = \"hook\"")
+    );
+    let server = Server::start(&settings);
+    let mut client = server.ws("/ws");
+    client.text("slow");
+    is_asked.recv().expect("the backend is asked");
+    let key = "X-API-Key: k\r\n";
+    let listed = post(&server, "/api/connections", key, "{}");
+    let id = listed["result"]["connections"]
+        .as_object()
+        .and_then(|connections| connections.keys().next().cloned())
+        .expect("a session");
+    let wish = json!({ "client": id, "disconnect": { "code": 4001, "reason": "now" } });
+    post(&server, "/api/disconnect", key, &wish.to_string());
+    assert_eq!(client.expect_close(), (4001, "now".to_string()));
+    drop(answer);
+}
+
+fn post(server: &Server, path: &str, headers: &str, body: &str) -> Value {
+    let length = body.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    );
+    let answer = server.request(&request).expect("an answer");
+    serde_json::from_str(&answer.body).expect("JSON")
+}
+
 #[test]
 fn raw_endpoints_ask_who_it_is_where_they_are_told_to() {
     let backend = Backend::start(|asked| match asked.header("x-key") {

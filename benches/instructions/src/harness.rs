@@ -18,27 +18,30 @@ use std::{
 };
 
 pub use fanfare::{
-    broker::Draft, hub::replay::Since, publication::Publication, registry::ChannelName,
+    broker::PublishRequest, node::recovery::Since, publication::Publication, registry::ChannelName,
 };
 use fanfare::{
     broker::{
-        Broker, Retention,
-        memory::{self, MemoryBroker},
+        Broker, Front, HistoryOptions, LocalFanout,
+        fanout::Fanout,
+        memory::{MemoryBounds, MemoryBroker},
     },
     config::SlowPolicy,
-    heartbeat::{Heartbeat, Rhythm, Wheel},
-    hub::replay::{Replay, replay},
-    id::{Epoch, SessionId},
-    metrics::{Metrics, WorkerStats},
-    protocol::Encoding,
-    publication::{Body, Compression, Content, Delta, Form, Framing, Item, Payload, Target},
-    shard::{Membership, QueueBounds, Shard, ShardSettings, Shards, Wishes},
-    transport::{
+    connection::{
+        Connection, ConnectionConfig, ConnectionProfile, Pings,
         info::{SessionInfo, Traffic, TransportKind},
-        outbox::{Common, Outbox, Pings, Style},
-        queue::{Bounds, FRAME_OVERHEAD},
+        outbox::{FRAME_OVERHEAD, OutboxConfig},
         socket::Socket,
     },
+    heartbeat::{HeartbeatConfig, Wheel},
+    id::{Epoch, SessionId},
+    metrics::{Metrics, WorkerStats},
+    node::recovery::Recovery,
+    protocol::Encoding,
+    publication::{
+        Compression, Content, Delta, Framing, Item, Payload, PayloadFormat, Target, WireFormat,
+    },
+    shard::{Membership, QueueBounds, Shard, ShardSettings, Shards, SubscribeOptions},
 };
 use tokio::{runtime::Runtime, task::LocalSet};
 
@@ -81,32 +84,32 @@ pub enum Wire {
 }
 
 impl Wire {
-    fn form(self) -> Form {
-        let client = |encoding| Body::Client {
+    fn form(self) -> WireFormat {
+        let client = |encoding| PayloadFormat::Client {
             encoding,
             bare: false,
             delta: Delta::Off,
         };
         let (body, window_bits) = match self {
-            Self::Raw => (Body::Raw, 0),
-            Self::RawDeflated => (Body::Raw, 15),
-            Self::Envelope => (Body::Envelope, 0),
+            Self::Raw => (PayloadFormat::Raw, 0),
+            Self::RawDeflated => (PayloadFormat::Raw, 15),
+            Self::Envelope => (PayloadFormat::Envelope, 0),
             Self::Json => (client(Encoding::Json), 0),
             Self::JsonDeflated => (client(Encoding::Json), 15),
             Self::Protobuf => (client(Encoding::Protobuf), 0),
         };
-        Form {
+        WireFormat {
             body,
             framing: Framing::WebSocket { window_bits },
         }
     }
 
-    fn style(self) -> Style {
+    fn profile(self) -> ConnectionProfile {
         let pings = match self {
             Self::Raw | Self::RawDeflated | Self::Envelope => Pings::Control { text: false },
             Self::Json | Self::JsonDeflated | Self::Protobuf => Pings::Protocol { answered: true },
         };
-        Style {
+        ConnectionProfile {
             form: self.form(),
             pings,
         }
@@ -145,13 +148,13 @@ pub fn encode(publication: &Publication, wire: Wire) -> &[u8] {
 }
 
 /// What is to be published; `kept`: in a channel with history.
-pub fn draft(channel: &ChannelName, number: usize, kept: bool) -> Draft {
-    let mut draft = Draft::new(Target::Channel(channel.clone()), payload(number));
-    draft.retention = kept.then_some(Retention {
+pub fn request(channel: &ChannelName, number: usize, kept: bool) -> PublishRequest {
+    let mut request = PublishRequest::new(Target::Channel(channel.clone()), payload(number));
+    request.history = kept.then_some(HistoryOptions {
         size: HISTORY,
         ttl: LONG,
     });
-    draft
+    request
 }
 
 /// A node with one shard, that of this thread.
@@ -161,6 +164,7 @@ pub struct Node {
     broker: Arc<dyn Broker>,
     shard: Rc<Shard>,
     started: Instant,
+    clients: Cell<u32>,
 }
 
 impl Node {
@@ -178,27 +182,26 @@ impl Node {
                 publications_max: PLENTY,
                 bytes_max: PLENTY,
             },
-            common: Box::new(common),
+            held_bytes_max: PLENTY,
+            config: Box::new(config),
         };
         let shards = Arc::new(Shards::new(metrics.clone(), settings));
-        let bounds = memory::Bounds {
+        let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| ())));
+        let bounds = MemoryBounds {
             history_bytes_max: PLENTY,
             idempotency_ttl: LONG,
         };
-        let occupancy = Box::new(|_: &ChannelName, _: bool| ());
-        let broker: Arc<dyn Broker> = Arc::new(MemoryBroker::new(
-            shards.clone(),
-            metrics,
-            bounds,
-            occupancy,
-        ));
-        let shard = local.block_on(&runtime, async { shards.current(&broker) });
+        let memory = Arc::new(MemoryBroker::new(fanout.clone(), bounds));
+        let broker = Arc::new(Front::new(memory, metrics, LONG));
+        let listeners: Arc<dyn LocalFanout> = fanout;
+        let shard = local.block_on(&runtime, async { shards.current(&listeners) });
         Self {
             runtime,
             local,
             broker,
             shard,
             started: Instant::now(),
+            clients: Cell::new(0),
         }
     }
 
@@ -208,11 +211,14 @@ impl Node {
         let (server, peer) = UnixStream::pair().expect("a socket pair");
         server.set_nonblocking(true).expect("a socket of ours");
         let server = tokio::net::UnixStream::from_std(server).expect("a runtime");
-        // All came at once: their alarms lie in one slot of the wheel, and so the heap is the same
-        // in each run.
+        // All came at once and with the same share of the ping interval before them, which their
+        // ids say: their timers lie in one slot of the wheel, and so the heap is the same in each
+        // run.
         let now = self.started;
+        let number = self.clients.replace(self.clients.get() + 1);
+        let id = SessionId::parse(&format!("{number:08x}-0000-4000-8000-000080000000"));
         let info = Arc::new(SessionInfo {
-            id: SessionId::random(),
+            id: id.expect("the form of an id"),
             user: OnceLock::new(),
             protocol: OnceLock::new(),
             address: None,
@@ -225,18 +231,17 @@ impl Node {
             started: now,
             traffic: Traffic::default(),
         });
-        let outbox = Outbox::new(
+        let connection = Connection::new(
             Socket::Unix(server),
             info.clone(),
-            self.shard.common().clone(),
-            wire.style(),
-            Heartbeat::start(now, LONG),
+            self.shard.config().clone(),
+            wire.profile(),
         );
         // A raw client's shard looks whether a message reached it by another channel before.
         let plain = matches!(wire, Wire::Raw | Wire::RawDeflated);
-        let membership = self.shard.join(outbox.clone(), plain);
+        let membership = self.shard.join(connection.clone(), plain);
         // As its session's task does at first; the shard writes only to who was polled.
-        outbox.poll_write(&mut Context::from_waker(Waker::noop()), now);
+        connection.poll_write(&mut Context::from_waker(Waker::noop()), now);
         Client {
             info,
             membership,
@@ -245,8 +250,8 @@ impl Node {
     }
 
     /// Publishes, which is accepted.
-    pub fn publish(&self, draft: Draft) {
-        at_once(self.broker.publish(draft)).expect("room");
+    pub fn publish(&self, request: PublishRequest) {
+        at_once(self.broker.publish(request)).expect("room");
     }
 
     /// Lets the runtime find out that the clients' sockets take bytes: before, a shard that writes
@@ -274,30 +279,37 @@ impl Node {
 
     /// The place of who has missed the newest `missed` publications of a channel.
     pub fn since(&self, channel: &ChannelName, missed: u64) -> Since {
-        let now = replay(&*self.broker, channel, &Since::Now, LONG, PLENTY);
-        let mut position = at_once(now).expect("an answer").top;
+        let mut position = self.recover(channel, &Since::Now).top;
         position.offset -= missed;
         Since::position(position)
     }
+
+    /// Listens to a channel and reads what was missed, as a session has it done (`node::recovery`).
+    fn recover(&self, channel: &ChannelName, since: &Since) -> Recovery {
+        at_once(self.broker.listening(channel)).expect("listening");
+        let reads = vec![(channel.clone(), since.filter(LONG))];
+        let histories = at_once(self.broker.histories(reads, PLENTY)).expect("an answer");
+        since.recovery(histories.into_iter().next().expect("one channel's history"))
+    }
 }
 
-/// What the outboxes of the shard share.
-fn common(stats: Arc<WorkerStats>) -> Common {
-    Common {
-        bounds: Bounds {
+/// What the connections of the shard share.
+fn config(stats: Arc<WorkerStats>) -> ConnectionConfig {
+    ConnectionConfig {
+        outbox: OutboxConfig {
             bytes_max: PLENTY,
             frame_overhead: FRAME_OVERHEAD,
             policy: SlowPolicy::Disconnect,
             compression: COMPRESSION,
         },
-        rhythm: Rhythm {
+        heartbeat: HeartbeatConfig {
             ping_interval: LONG,
             pong_timeout: LONG / 2,
         },
         write_timeout: LONG,
         close_timeout: LONG,
         wheel: RefCell::new(Wheel::new(Instant::now())),
-        alarms: Cell::new(0),
+        timers: Cell::new(0),
         stats,
     }
 }
@@ -318,20 +330,24 @@ impl Client {
     /// Subscribes to a channel: enters held back, reads what was missed where the channel keeps it,
     /// goes live. Returns how many publications were missed.
     pub fn subscribe(&self, node: &Node, channel: &ChannelName, since: Option<&Since>) -> usize {
-        let wishes = Wishes {
+        let options = SubscribeOptions {
             positioned: since.is_some(),
-            ..Wishes::default()
+            ..SubscribeOptions::default()
         };
-        assert!(self.membership.subscribe(channel, wishes));
+        let subscription = self.membership.subscribe(channel, options);
+        let subscription = subscription.expect("not subscribed before");
         let missed = match since {
-            None => Replay::nothing(false),
-            Some(since) => {
-                let reading = replay(&*node.broker, channel, since, LONG, PLENTY);
-                at_once(reading).expect("an answer")
+            None => {
+                at_once(node.broker.listening(channel)).expect("listening");
+                Recovery::nothing(false)
             }
+            Some(since) => node.recover(channel, since),
         };
         let primed = !missed.items.is_empty();
-        self.membership.go_live(channel, missed.top, primed);
+        let live = self
+            .membership
+            .go_live(channel, subscription, missed.top, primed);
+        assert!(live);
         missed.items.len()
     }
 

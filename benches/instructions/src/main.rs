@@ -13,7 +13,9 @@ use gungraun::{
     Callgrind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
 
-use harness::{ChannelName, Client, Draft, HISTORY, Node, PAYLOAD_BYTES, Publication, Since, Wire};
+use harness::{
+    ChannelName, Client, HISTORY, Node, PAYLOAD_BYTES, Publication, PublishRequest, Since, Wire,
+};
 
 /// Operations in each count; `../run` divides by it.
 const OPERATIONS: usize = 100;
@@ -62,7 +64,7 @@ impl Encode {
 struct Deliver {
     node: Node,
     clients: Vec<Client>,
-    drafts: Vec<Draft>,
+    requests: Vec<PublishRequest>,
     /// Publications that the shard finds in its mailbox at once.
     a_turn: usize,
     published: u64,
@@ -87,22 +89,22 @@ impl Deliver {
         let mut scenario = Self {
             node,
             clients,
-            drafts: drafts(&channel, kept),
+            requests: requests(&channel, kept),
             a_turn,
             published: 0,
         };
         // What the first deliveries leave behind, in the heap and elsewhere, is there for all
         // others.
-        scenario.deliver(drafts(&channel, kept).drain(..WARM_UP));
+        scenario.deliver(requests(&channel, kept).drain(..WARM_UP));
         scenario
     }
 
     /// Publishes as many at once as are for a turn, and has them delivered, until there are none.
-    fn deliver(&mut self, mut drafts: impl ExactSizeIterator<Item = Draft>) {
+    fn deliver(&mut self, mut requests: impl ExactSizeIterator<Item = PublishRequest>) {
         let last = &self.clients[RECEIVERS - 1];
-        while drafts.len() > 0 {
-            for draft in drafts.by_ref().take(self.a_turn) {
-                self.node.publish(draft);
+        while requests.len() > 0 {
+            for request in requests.by_ref().take(self.a_turn) {
+                self.node.publish(request);
                 self.published += 1;
             }
             self.node.until(|| last.received() == self.published);
@@ -110,8 +112,8 @@ impl Deliver {
     }
 
     fn run(mut self) -> Self {
-        let drafts = std::mem::take(&mut self.drafts);
-        self.deliver(drafts.into_iter());
+        let requests = std::mem::take(&mut self.requests);
+        self.deliver(requests.into_iter());
         self
     }
 
@@ -138,8 +140,8 @@ impl Subscribe {
         let channel = ChannelName::from("news");
         let clients: Vec<_> = (0..=OPERATIONS).map(|_| node.client(Wire::Json)).collect();
         if kept {
-            for draft in drafts(&channel, kept) {
-                node.publish(draft);
+            for request in requests(&channel, kept) {
+                node.publish(request);
             }
         }
         let since = kept.then(|| node.since(&channel, MISSED as u64));
@@ -168,11 +170,12 @@ impl Subscribe {
     }
 }
 
-/// Publishing: from a draft to the mailbox of the one shard that listens; nothing is delivered yet.
+/// Publishing: from a request to the mailbox of the one shard that listens; nothing is delivered
+/// yet.
 struct Publish {
     node: Node,
     client: Client,
-    drafts: Vec<Draft>,
+    requests: Vec<PublishRequest>,
 }
 
 impl Publish {
@@ -183,20 +186,20 @@ impl Publish {
         let channel = ChannelName::from("news");
         let client = node.client(Wire::Raw);
         client.join(&channel);
-        for draft in drafts(&channel, kept) {
-            node.publish(draft);
+        for request in requests(&channel, kept) {
+            node.publish(request);
         }
         node.until(|| client.received() == HISTORY as u64);
         Self {
             node,
             client,
-            drafts: drafts(&channel, kept),
+            requests: requests(&channel, kept),
         }
     }
 
     fn run(mut self) -> Self {
-        for draft in self.drafts.drain(..) {
-            self.node.publish(draft);
+        for request in self.requests.drain(..) {
+            self.node.publish(request);
         }
         self
     }
@@ -208,9 +211,9 @@ impl Publish {
     }
 }
 
-fn drafts(channel: &ChannelName, kept: bool) -> Vec<Draft> {
+fn requests(channel: &ChannelName, kept: bool) -> Vec<PublishRequest> {
     (0..OPERATIONS)
-        .map(|number| harness::draft(channel, number, kept))
+        .map(|number| harness::request(channel, number, kept))
         .collect()
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::id::Position;
+use crate::id::StreamPosition;
 
 /// Keys that are let go of in one call of [`Keys::expire`].
 const KEYS_A_TURN: usize = 1024;
@@ -14,7 +14,7 @@ const KEYS_A_TURN: usize = 1024;
 /// Keys of publications that were published, with the place they got.
 #[derive(Default)]
 pub(super) struct Keys {
-    known: HashMap<Box<str>, Option<Position>>,
+    known: HashMap<Box<str>, Option<StreamPosition>>,
     /// In the order of their end, since all are kept equally long.
     ends: VecDeque<(Instant, Box<str>)>,
 }
@@ -29,7 +29,12 @@ impl Keys {
     }
 
     /// The place that a key's publication got; absent: the key is new.
-    pub(super) fn get(&self, channel: &str, key: &str, now: Instant) -> Option<Option<Position>> {
+    pub(super) fn get(
+        &self,
+        channel: &str,
+        key: &str,
+        now: Instant,
+    ) -> Option<Option<StreamPosition>> {
         if self.ends.back().is_none_or(|(end, _)| *end <= now) {
             return None;
         }
@@ -40,7 +45,7 @@ impl Keys {
         &mut self,
         channel: &str,
         key: Box<str>,
-        place: Option<Position>,
+        place: Option<StreamPosition>,
         end: Instant,
     ) {
         let joined = Self::joined(channel, &key);

@@ -1,4 +1,4 @@
-//! What one lock of the memory broker guards: channels with their listeners, streams and presence, and idempotency keys.
+//! What one lock of the memory broker guards: streams and idempotency keys.
 //! Pure data, `now` is always a parameter.
 //!
 //! Every stream has exactly one alarm, at the time its oldest item expires or, without items, its position does. So expiry
@@ -6,7 +6,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap, HashSet, VecDeque},
+    collections::{BinaryHeap, HashMap},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -16,12 +16,13 @@ use std::{
 
 use super::{
     keys::Keys,
-    stream::{Channel, Kept, Stream},
+    place::{self, Placed},
+    stream::Stream,
 };
 use crate::{
-    broker::{History, PresenceStats, Query, Retention, Version},
-    id::{Epoch, Position, SessionId},
-    protocol::ClientInfo,
+    broker::{
+        BrokerError, History, HistoryFilter, PublishRequest, PublishResult, fanout::Listening,
+    },
     publication::Item,
     registry::ChannelName,
 };
@@ -35,133 +36,106 @@ const ALARM_MIN: Duration = Duration::from_secs(1);
 /// How often a stream without items, but with listeners, is looked at.
 const LISTENED_ALARM: Duration = Duration::from_secs(60);
 
-/// How often presences are looked through.
-const PRESENCE_LOOK: Duration = Duration::from_secs(60);
-
-struct Present {
-    info: Arc<ClientInfo>,
-    until: Instant,
-}
-
-/// An item that entered a history.
-pub(super) struct Added {
-    pub(super) item: Arc<Item>,
-    pub(super) position: Position,
-    /// The item before it, if it is still kept.
-    pub(super) previous: Option<Arc<Item>>,
-}
+/// Whether anyone on this node listens to a channel.
+pub(super) type IsListened<'a> = &'a dyn Fn(&str) -> bool;
 
 /// Everything under one lock.
 pub(super) struct Stripe {
-    pub(super) channels: HashMap<ChannelName, Channel>,
+    pub(super) streams: HashMap<ChannelName, Box<Stream>>,
     pub(super) keys: Keys,
-    alarms: BinaryHeap<Reverse<(Instant, ChannelName)>>,
-    presence: HashMap<ChannelName, HashMap<SessionId, Present>>,
-    /// When the presences are next looked through for those who vanished without leaving.
-    presence_look: Option<Instant>,
+    timers: BinaryHeap<Reverse<(Instant, ChannelName)>>,
     history_bytes: Arc<AtomicUsize>,
 }
 
 impl Stripe {
     pub(super) fn new(history_bytes: Arc<AtomicUsize>) -> Self {
         Self {
-            channels: HashMap::new(),
+            streams: HashMap::new(),
             keys: Keys::default(),
-            alarms: BinaryHeap::new(),
-            presence: HashMap::new(),
-            presence_look: None,
+            timers: BinaryHeap::new(),
             history_bytes,
         }
     }
 
     /// The stream of a channel, begun where there is none.
     fn stream(&mut self, name: &ChannelName, keep_until: Instant) -> &mut Stream {
-        let channel = self.channels.entry(name.clone()).or_default();
-        let stream = channel.stream.get_or_insert_with(|| {
+        if !self.streams.contains_key(name) {
             self.history_bytes.fetch_add(STREAM_BYTES, Relaxed);
-            self.alarms.push(Reverse((keep_until, name.clone())));
-            Box::new(Stream {
-                epoch: Epoch::random(),
-                top: 0,
-                items: VecDeque::new(),
-                keep_until,
-                version: None,
-            })
-        });
+            self.timers.push(Reverse((keep_until, name.clone())));
+        }
+        let stream = self.streams.entry(name.clone());
+        let stream = stream.or_insert_with(|| Box::new(Stream::new(keep_until)));
         stream.keep_until = stream.keep_until.max(keep_until);
         stream
     }
 
-    /// Gives an item its offset and keeps it.
-    pub(super) fn add(
+    /// Publishes to a channel: both steps at once, since nothing has to be written between them.
+    pub(super) fn publish(
         &mut self,
         name: &ChannelName,
-        mut item: Item,
-        retention: Retention,
-        version: Option<Box<Version>>,
+        mut request: PublishRequest,
+        listening: &Listening<'_>,
         now: Instant,
-    ) -> Added {
-        let until = now + retention.ttl;
-        let stream = self.stream(name, until);
-        let mut freed = stream.trim(now);
-        let previous = stream.items.back().map(|kept| kept.item.clone());
-        stream.top += 1;
-        item.offset = stream.top;
-        let item = Arc::new(item);
-        let kept = Kept {
-            until,
-            item: item.clone(),
-        };
-        let added = kept.weight();
-        if stream.items.is_empty() && retention.size == 1 {
-            stream.items.reserve_exact(1);
+        key_until: Instant,
+    ) -> Result<PublishResult, BrokerError> {
+        let key = request.idempotency_key.take();
+        let by_key = key.as_ref().and_then(|key| self.keys.get(name, key, now));
+        let keep_until = request.history.map(|history| now + history.ttl);
+        // Found once for all that is done with it.
+        let mut stream = self.streams.get_mut(name);
+        if let Some(known) = place::known(&request, stream.as_deref().map(|s| &**s), by_key) {
+            return Ok(known);
         }
-        while stream.items.len() >= retention.size {
-            freed += stream.pop();
+        if let (Some(keep_until), None) = (keep_until, &stream) {
+            self.history_bytes.fetch_add(STREAM_BYTES, Relaxed);
+            self.timers.push(Reverse((keep_until, name.clone())));
+            let begun = self.streams.entry(name.clone());
+            stream = Some(begun.or_insert_with(|| Box::new(Stream::new(keep_until))));
         }
-        stream.items.push_back(kept);
-        stream.version = version.or(stream.version.take());
-        let position = stream.position();
-        self.history_bytes.fetch_add(added, Relaxed);
-        self.history_bytes.fetch_sub(freed, Relaxed);
-        Added {
-            item,
-            position,
-            previous,
+        let mut stream = stream.map(|stream| &mut **stream);
+        let placed = Placed::place(request, stream.as_deref(), listening)?;
+        if let (Some(keep_until), Some(stream)) = (keep_until, &mut stream) {
+            stream.keep_until = stream.keep_until.max(keep_until);
         }
+        let committed = placed.commit(stream, listening, now);
+        self.history_bytes.fetch_add(committed.added, Relaxed);
+        self.history_bytes.fetch_sub(committed.freed, Relaxed);
+        if let Some(key) = key {
+            self.keys
+                .insert(name, key, committed.result.position, key_until);
+        }
+        Ok(committed.result)
     }
 
     /// Reads a history.
-    pub(super) fn read(&mut self, name: &ChannelName, query: Query, now: Instant) -> History {
-        let stream = self.stream(name, now + query.keep);
+    pub(super) fn read(
+        &mut self,
+        name: &ChannelName,
+        filter: &HistoryFilter,
+        now: Instant,
+    ) -> History {
+        let stream = self.stream(name, now + filter.keep);
         let freed = stream.trim(now);
         let top = stream.position();
-        let limit = query.limit.unwrap_or(usize::MAX);
         let items = stream.items.iter().map(|kept| &kept.item);
-        let items = if query.reverse {
-            let older = items
-                .rev()
-                .filter(|item| query.since.is_none_or(|since| item.offset < since));
-            older.take(limit).cloned().collect()
+        let history = if filter.reverse {
+            let is_older = |item: &&Arc<Item>| filter.since.is_none_or(|since| item.offset < since);
+            filter.take(items.rev().filter(is_older), top)
         } else {
-            // Offsets are without gaps, so the place of the first that is wanted can be counted.
+            // Offsets here are without gaps, so the place of the first that is wanted can be counted.
             let first = stream.items.front().map_or(0, |kept| kept.item.offset);
-            let skip = query
+            let skip = filter
                 .since
                 .map_or(0, |since| since.saturating_add(1).saturating_sub(first));
             let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-            items.skip(skip).take(limit).cloned().collect()
+            filter.take(items.skip(skip), top)
         };
         self.history_bytes.fetch_sub(freed, Relaxed);
-        History { items, top }
+        history
     }
 
     pub(super) fn forget_items(&mut self, name: &ChannelName) {
-        if let Some(stream) = self
-            .channels
-            .get_mut(name)
-            .and_then(|channel| channel.stream.as_mut())
-        {
+        if let Some(stream) = self.streams.get_mut(name) {
             let mut freed = 0;
             while !stream.items.is_empty() {
                 freed += stream.pop();
@@ -170,115 +144,55 @@ impl Stripe {
         }
     }
 
-    pub(super) fn present(
-        &mut self,
-        name: &ChannelName,
-        session: SessionId,
-        info: Arc<ClientInfo>,
-        until: Instant,
-    ) {
-        let presence = self.presence.entry(name.clone()).or_default();
-        presence.insert(session, Present { info, until });
-    }
-
-    pub(super) fn absent(&mut self, name: &ChannelName, session: SessionId) {
-        if let Some(presence) = self.presence.get_mut(name) {
-            presence.remove(&session);
-            if presence.is_empty() {
-                self.presence.remove(name);
-            }
-        }
-    }
-
-    /// Who is present in a channel.
-    pub(super) fn presence(
-        &self,
-        name: &ChannelName,
-        now: Instant,
-    ) -> impl Iterator<Item = (SessionId, &Arc<ClientInfo>)> {
-        let all = self.presence.get(name).into_iter().flatten();
-        all.filter(move |(_, present)| present.until > now)
-            .map(|(&id, present)| (id, &present.info))
-    }
-
-    pub(super) fn presence_stats(&self, name: &ChannelName, now: Instant) -> PresenceStats {
-        let mut users = HashSet::new();
-        let mut clients = 0;
-        for (_, info) in self.presence(name, now) {
-            clients += 1;
-            users.insert(info.user.as_str());
-        }
-        PresenceStats {
-            clients,
-            users: users.len(),
-        }
-    }
-
-    pub(super) fn drop_if_empty(&mut self, name: &ChannelName) {
-        if self.channels.get(name).is_some_and(Channel::is_empty) {
-            self.channels.remove(name);
-            if self.channels.capacity() > 1024 && self.channels.len() * 8 < self.channels.capacity()
-            {
-                self.channels.shrink_to_fit();
-            }
-        }
-    }
-
     /// Lets go of what has expired.
-    pub(super) fn expire(&mut self, now: Instant) {
+    pub(super) fn expire(&mut self, now: Instant, is_listened: IsListened<'_>) {
         self.keys.expire(now);
-        self.expire_presence(now);
         for _ in 0..ALARMS_A_TURN {
-            if self.alarms.peek().is_none_or(|Reverse((at, _))| *at > now) {
+            if self.timers.peek().is_none_or(|Reverse((at, _))| *at > now) {
                 return;
             }
-            let Some(Reverse((_, name))) = self.alarms.pop() else {
+            let Some(Reverse((_, name))) = self.timers.pop() else {
                 return;
             };
-            let Some(channel) = self.channels.get_mut(&name) else {
-                continue;
-            };
-            let Some(stream) = &mut channel.stream else {
+            let Some(stream) = self.streams.get_mut(&name) else {
                 continue;
             };
             self.history_bytes.fetch_sub(stream.trim(now), Relaxed);
             let mut next = stream.alarm_at().max(now + ALARM_MIN);
             if stream.items.is_empty() && stream.keep_until <= now {
-                if channel.listeners.is_empty() {
+                if !is_listened(&name) {
                     self.drop_stream(&name);
                     continue;
                 }
                 next = now + LISTENED_ALARM;
             }
-            self.alarms.push(Reverse((next, name)));
+            self.timers.push(Reverse((next, name)));
         }
     }
 
     /// Takes out the stream that has no items; its alarm is gone already.
     fn drop_stream(&mut self, name: &ChannelName) {
-        if let Some(channel) = self.channels.get_mut(name)
-            && channel.stream.take().is_some()
-        {
+        if self.streams.remove(name).is_some() {
             self.history_bytes.fetch_sub(STREAM_BYTES, Relaxed);
-            self.drop_if_empty(name);
+            let (len, capacity) = (self.streams.len(), self.streams.capacity());
+            if capacity > 1024 && len * 8 < capacity {
+                self.streams.shrink_to_fit();
+            }
         }
     }
 
     /// When the next item or position here expires.
     pub(super) fn next_end(&self) -> Option<Instant> {
-        self.alarms.peek().map(|Reverse((at, _))| *at)
+        self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
     /// Takes one step to make room: the item that is next to expire goes, or the position of a channel without items that nobody
     /// listens to.
-    pub(super) fn evict(&mut self) {
-        let Some(Reverse((at, name))) = self.alarms.pop() else {
+    pub(super) fn evict(&mut self, is_listened: IsListened<'_>) {
+        let Some(Reverse((at, name))) = self.timers.pop() else {
             return;
         };
-        let Some(channel) = self.channels.get_mut(&name) else {
-            return;
-        };
-        let Some(stream) = &mut channel.stream else {
+        let Some(stream) = self.streams.get_mut(&name) else {
             return;
         };
         let mut next = stream.alarm_at();
@@ -286,25 +200,13 @@ impl Stripe {
             if !stream.items.is_empty() {
                 self.history_bytes.fetch_sub(stream.pop(), Relaxed);
                 next = stream.alarm_at();
-            } else if channel.listeners.is_empty() {
+            } else if !is_listened(&name) {
                 return self.drop_stream(&name);
             } else {
                 // Its members' number is bounded, and with it what this costs.
                 next = at + LISTENED_ALARM;
             }
         }
-        self.alarms.push(Reverse((next, name)));
-    }
-
-    /// Drops everyone who vanished without leaving, once a minute; readers leave them out anyway.
-    fn expire_presence(&mut self, now: Instant) {
-        if self.presence_look.is_some_and(|at| at > now) {
-            return;
-        }
-        self.presence_look = Some(now + PRESENCE_LOOK);
-        self.presence.retain(|_, presence| {
-            presence.retain(|_, present| present.until > now);
-            !presence.is_empty()
-        });
+        self.timers.push(Reverse((next, name)));
     }
 }

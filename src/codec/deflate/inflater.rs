@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{super::Violation, TAIL};
+use super::{super::ProtocolError, TAIL};
 
 /// An output buffer up to this size stays with its thread.
 const KEEP_BYTES_MAX: usize = 128 * 1024;
@@ -23,12 +23,12 @@ thread_local! {
 /// Inflates one message and hands the result to `then`, on this thread's inflater.
 ///
 /// # Errors
-/// [`Violation::MessageTooBig`] beyond `limit`, [`Violation::DeflateBroken`], or what `then` returns.
+/// [`ProtocolError::MessageTooBig`] beyond `limit`, [`ProtocolError::DeflateBroken`], or what `then` returns.
 pub fn inflate<T>(
     deflated: &[u8],
     limit: usize,
-    then: impl FnOnce(&[u8]) -> Result<T, Violation>,
-) -> Result<T, Violation> {
+    then: impl FnOnce(&[u8]) -> Result<T, ProtocolError>,
+) -> Result<T, ProtocolError> {
     // `then` runs inside; it must not inflate. The codec's own only copies.
     INFLATER.with_borrow_mut(|inflater| {
         let result = inflater.inflate(deflated, limit);
@@ -61,7 +61,7 @@ impl Inflater {
         }
     }
 
-    fn inflate(&mut self, deflated: &[u8], limit: usize) -> Result<(), Violation> {
+    fn inflate(&mut self, deflated: &[u8], limit: usize) -> Result<(), ProtocolError> {
         if deflated.is_empty() {
             // Strictly one byte is due (RFC 7692 §7.2.3.6), but senders that cut the tail off a flush of nothing send none.
             return Ok(());
@@ -86,12 +86,12 @@ impl Inflater {
         if stand == Stand::Ended(0) && self.plain.len() == plain_bytes {
             Ok(())
         } else {
-            Err(Violation::DeflateBroken)
+            Err(ProtocolError::DeflateBroken)
         }
     }
 
     /// Inflates `input` until it is used up or the stream ends.
-    fn feed(&mut self, input: &[u8], limit: usize) -> Result<Stand, Violation> {
+    fn feed(&mut self, input: &[u8], limit: usize) -> Result<Stand, ProtocolError> {
         let mut rest = input;
         loop {
             self.make_room(rest.len(), limit);
@@ -101,9 +101,9 @@ impl Inflater {
                 .decompress_vec(rest, &mut self.plain, FlushDecompress::Sync);
             // Too big comes first: so the verdict does not depend on how much room there happened to be.
             if self.plain.len() > limit {
-                return Err(Violation::MessageTooBig { limit });
+                return Err(ProtocolError::MessageTooBig { limit });
             }
-            let status = result.map_err(|_| Violation::DeflateBroken)?;
+            let status = result.map_err(|_| ProtocolError::DeflateBroken)?;
             // Within `rest`: no more than its bytes were taken.
             rest = &rest[(self.zlib.total_in() - before) as usize..];
             if status == Status::StreamEnd {
@@ -114,7 +114,7 @@ impl Inflater {
                 return if rest.is_empty() {
                     Ok(Stand::Hungry)
                 } else {
-                    Err(Violation::DeflateBroken)
+                    Err(ProtocolError::DeflateBroken)
                 };
             }
         }
@@ -151,7 +151,7 @@ mod tests {
             let mut inflater = Inflater::new();
             assert_eq!(
                 inflater.inflate(&bomb, limit),
-                Err(Violation::MessageTooBig { limit })
+                Err(ProtocolError::MessageTooBig { limit })
             );
             assert!(inflater.plain.capacity() <= limit + 1);
             inflater.tidy();

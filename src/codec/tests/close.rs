@@ -20,15 +20,15 @@ fn a_close_comes_with_its_code_and_reason() {
 
 #[test]
 fn bad_bodies_are_refused() {
-    let refused = |body: &[u8]| violation(&frame(0x88, body), false).0;
-    assert_eq!(refused(&[3]), Violation::CloseCodeCut);
+    let refused = |body: &[u8]| protocol_error(&frame(0x88, body), false).0;
+    assert_eq!(refused(&[3]), ProtocolError::CloseCodeCut);
     for code in [0_u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
         assert_eq!(
             refused(&code.to_be_bytes()),
-            Violation::CloseCodeIllegal(code)
+            ProtocolError::CloseCodeIllegal(code)
         );
     }
-    assert_eq!(refused(b"\x03\xe8\xff"), Violation::CloseReasonNotUtf8);
+    assert_eq!(refused(b"\x03\xe8\xff"), ProtocolError::CloseReasonNotUtf8);
 }
 
 #[test]

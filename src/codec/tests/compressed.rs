@@ -10,8 +10,8 @@ fn compressed(payload: &[u8]) -> Vec<u8> {
     frame(0xc1, payload)
 }
 
-fn refused(payload: &[u8]) -> Violation {
-    violation(&compressed(payload), true).0
+fn refused(payload: &[u8]) -> ProtocolError {
+    protocol_error(&compressed(payload), true).0
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn examples_of_rfc_7692_7_2_3() {
     // §7.2.3.2 shares the window with the message before: without context takeover it must not inflate.
     assert_eq!(
         refused(&[0xf2, 0x00, 0x11, 0x00, 0x00]),
-        Violation::DeflateBroken
+        ProtocolError::DeflateBroken
     );
     // §7.2.3.6: an empty message.
     assert_eq!(messages(&compressed(&[0x00])), [text("")]);
@@ -76,25 +76,25 @@ fn a_plain_message_may_follow_a_compressed_one() {
 
 #[test]
 fn broken_and_cut_streams_are_refused() {
-    assert_eq!(refused(&[0xff; 20]), Violation::DeflateBroken);
+    assert_eq!(refused(&[0xff; 20]), ProtocolError::DeflateBroken);
     // A stored block with a wrong complement of its length.
     assert_eq!(
         refused(&[0x00, 5, 0, 0, 0, 1, 2, 3, 4, 5]),
-        Violation::DeflateBroken
+        ProtocolError::DeflateBroken
     );
     // A stored block that lacks four bytes must not be filled up with the tail.
     let cut = [0x00, 5, 0, 0xfa, 0xff, b'H'];
-    assert_eq!(refused(&cut), Violation::DeflateBroken);
+    assert_eq!(refused(&cut), ProtocolError::DeflateBroken);
     assert_eq!(
-        violation(&frame(0xc2, &cut), true).0,
-        Violation::DeflateBroken
+        protocol_error(&frame(0xc2, &cut), true).0,
+        ProtocolError::DeflateBroken
     );
     let mut whole = Deflater::new(6).compress(&b"0123456789abcdef".repeat(40), 15);
     assert_eq!(messages(&compressed(&whole)).len(), 1);
     while whole.pop().is_some() && !whole.is_empty() {
         assert_eq!(
             refused(&whole),
-            Violation::DeflateBroken,
+            ProtocolError::DeflateBroken,
             "{} bytes",
             whole.len()
         );
@@ -106,7 +106,7 @@ fn broken_and_cut_streams_are_refused() {
 #[test]
 fn inflated_text_is_checked() {
     let bad = Deflater::new(6).compress(b"\xed\xa0\x80", 15);
-    assert_eq!(refused(&bad), Violation::TextNotUtf8);
+    assert_eq!(refused(&bad), ProtocolError::TextNotUtf8);
     assert_eq!(messages(&frame(0xc2, &bad)), [binary(b"\xed\xa0\x80")]);
 }
 
@@ -116,11 +116,17 @@ fn a_bomb_stops_at_the_limit() {
     let fits = deflater.compress(&vec![b'a'; LIMIT], 15);
     assert_eq!(messages(&compressed(&fits)), [text(&"a".repeat(LIMIT))]);
     let bomb = deflater.compress(&vec![b'a'; LIMIT + 1], 15);
-    assert_eq!(refused(&bomb), Violation::MessageTooBig { limit: LIMIT });
+    assert_eq!(
+        refused(&bomb),
+        ProtocolError::MessageTooBig { limit: LIMIT }
+    );
 
     let bomb = deflater.compress(&vec![0; 8 << 20], 15);
     assert!(bomb.len() < LIMIT);
-    assert_eq!(refused(&bomb), Violation::MessageTooBig { limit: LIMIT });
+    assert_eq!(
+        refused(&bomb),
+        ProtocolError::MessageTooBig { limit: LIMIT }
+    );
 }
 
 #[test]
@@ -129,8 +135,8 @@ fn compressed_bytes_count_against_the_limit_too() {
     let at = bytes.len() + 2;
     bytes.extend(frame(0x80, &[0]));
     assert_eq!(
-        violation(&bytes, true),
-        (Violation::MessageTooBig { limit: LIMIT }, at)
+        protocol_error(&bytes, true),
+        (ProtocolError::MessageTooBig { limit: LIMIT }, at)
     );
 }
 
@@ -144,7 +150,7 @@ fn a_message_of_exactly_the_limit_inflates_whatever_the_limit() {
         assert_eq!(len, Ok(limit));
         if limit > 0 {
             let over = inflate(&deflated, limit - 1, |_| Ok(()));
-            assert_eq!(over, Err(Violation::MessageTooBig { limit: limit - 1 }));
+            assert_eq!(over, Err(ProtocolError::MessageTooBig { limit: limit - 1 }));
         }
     }
 }

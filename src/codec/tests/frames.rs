@@ -12,7 +12,10 @@ fn masked_examples_of_rfc_6455_5_7() {
 
 #[test]
 fn an_unmasked_frame_is_refused_at_its_second_byte() {
-    assert_eq!(violation(b"\x81\x05Hello", false), (Violation::Unmasked, 2));
+    assert_eq!(
+        protocol_error(b"\x81\x05Hello", false),
+        (ProtocolError::Unmasked, 2)
+    );
 }
 
 #[test]
@@ -64,21 +67,24 @@ fn fragments_are_joined_and_control_frames_between_them_come_at_once() {
 #[test]
 fn fragments_in_disorder_are_refused() {
     assert_eq!(
-        violation(&frame(0x80, b"x"), false),
-        (Violation::NothingToContinue, 1)
+        protocol_error(&frame(0x80, b"x"), false),
+        (ProtocolError::NothingToContinue, 1)
     );
     let mut bytes = frame(0x01, b"x");
     let at = bytes.len() + 1;
     bytes.extend(frame(0x81, b"y"));
     assert_eq!(
-        violation(&bytes, false),
-        (Violation::MessageInsideMessage, at)
+        protocol_error(&bytes, false),
+        (ProtocolError::MessageInsideMessage, at)
     );
     let mut bytes = frame(0x01, b"x");
     bytes.extend(frame(0x80, b"y"));
     let at = bytes.len() + 1;
     bytes.extend(frame(0x80, b"z"));
-    assert_eq!(violation(&bytes, false), (Violation::NothingToContinue, at));
+    assert_eq!(
+        protocol_error(&bytes, false),
+        (ProtocolError::NothingToContinue, at)
+    );
 }
 
 #[test]
@@ -91,8 +97,8 @@ fn fragments_share_one_limit() {
     let at = bytes.len() + 2;
     bytes.extend(frame(0x80, b"x"));
     assert_eq!(
-        violation(&bytes, false),
-        (Violation::MessageTooBig { limit: LIMIT }, at)
+        protocol_error(&bytes, false),
+        (ProtocolError::MessageTooBig { limit: LIMIT }, at)
     );
 }
 
@@ -102,7 +108,7 @@ fn messages_before_a_violation_are_delivered() {
     bytes.extend(frame(0x83, b"bad"));
     assert_eq!(
         run(&bytes, false),
-        (vec![text("good")], Some(Violation::UnknownOpcode(3)))
+        (vec![text("good")], Some(ProtocolError::UnknownOpcode(3)))
     );
 }
 
@@ -111,7 +117,7 @@ fn a_violation_stays() {
     let mut decoder = Decoder::new(LIMIT, false);
     let bad = frame(0x83, b"");
     let good = frame(0x81, b"good");
-    let expected = (vec![], Some(Violation::UnknownOpcode(3)));
+    let expected = (vec![], Some(ProtocolError::UnknownOpcode(3)));
     assert_eq!(feed(&mut decoder, [&bad[..]]), expected);
     assert_eq!(feed(&mut decoder, [&good[..]]), expected);
     assert_eq!(decoder.heap_bytes(), 0);
@@ -119,8 +125,8 @@ fn a_violation_stays() {
 
 #[test]
 fn every_violation_has_a_code_and_a_reason_that_fits_a_close_frame() {
-    use Violation::*;
-    for (violation, code) in [
+    use ProtocolError::*;
+    for (protocol_error, code) in [
         (MessageTooBig { limit: usize::MAX }, 1009),
         (ReservedBit, 1002),
         (UnknownOpcode(15), 1002),
@@ -137,8 +143,8 @@ fn every_violation_has_a_code_and_a_reason_that_fits_a_close_frame() {
         (TextNotUtf8, 1007),
         (DeflateBroken, 1007),
     ] {
-        assert_eq!(violation.close_code(), code);
-        assert!(violation.to_string().len() <= 123, "{violation}");
+        assert_eq!(protocol_error.close_code(), code);
+        assert!(protocol_error.to_string().len() <= 123, "{protocol_error}");
     }
     assert_eq!(
         MessageTooBig { limit: 65536 }.to_string(),

@@ -10,8 +10,8 @@ fn a_decoder_is_small_and_owns_no_heap_between_messages() {
     bytes.extend(frame(0x89, b"ping"));
     bytes.extend(frame(0x80, &[b'y'; 5000]));
     assert_eq!(decoder.heap_bytes(), 0);
-    let (messages, violation) = feed(&mut decoder, bytes.chunks(7));
-    assert_eq!((messages.len(), violation), (2, None));
+    let (messages, protocol_error) = feed(&mut decoder, bytes.chunks(7));
+    assert_eq!((messages.len(), protocol_error), (2, None));
     assert_eq!(decoder.heap_bytes(), 0);
 }
 
@@ -35,7 +35,7 @@ fn an_announcement_alone_costs_nothing() {
     let head = [0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0];
     assert_eq!(
         feed(&mut decoder, [&head[..]]).1,
-        Some(Violation::MessageTooBig { limit: LIMIT })
+        Some(ProtocolError::MessageTooBig { limit: LIMIT })
     );
     assert_eq!(decoder.heap_bytes(), 0);
 

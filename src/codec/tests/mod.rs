@@ -8,7 +8,7 @@ mod frames;
 mod memory;
 mod text;
 
-use super::{Decoder, Message, Violation, mask};
+use super::{Decoder, Message, ProtocolError, mask};
 
 const LIMIT: usize = 65536;
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -38,7 +38,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 fn feed<'a>(
     decoder: &mut Decoder,
     pieces: impl IntoIterator<Item = &'a [u8]>,
-) -> (Vec<Message>, Option<Violation>) {
+) -> (Vec<Message>, Option<ProtocolError>) {
     let mut messages = Vec::new();
     for piece in pieces {
         let mut piece = piece.to_vec();
@@ -50,7 +50,7 @@ fn feed<'a>(
                     assert!(input.is_empty(), "`None` means that all input was taken");
                     break;
                 }
-                Err(violation) => return (messages, Some(violation)),
+                Err(protocol_error) => return (messages, Some(protocol_error)),
             }
         }
     }
@@ -58,7 +58,7 @@ fn feed<'a>(
 }
 
 /// Feeds `bytes` to a new decoder in one piece and byte by byte; both must agree.
-fn run(bytes: &[u8], deflate: bool) -> (Vec<Message>, Option<Violation>) {
+fn run(bytes: &[u8], deflate: bool) -> (Vec<Message>, Option<ProtocolError>) {
     let whole = feed(&mut Decoder::new(LIMIT, deflate), [bytes]);
     let single = feed(&mut Decoder::new(LIMIT, deflate), bytes.chunks(1));
     assert_eq!(whole, single, "one piece and single bytes must agree");
@@ -67,20 +67,20 @@ fn run(bytes: &[u8], deflate: bool) -> (Vec<Message>, Option<Violation>) {
 
 /// The messages of a legal stream.
 fn messages(bytes: &[u8]) -> Vec<Message> {
-    let (messages, violation) = run(bytes, true);
-    assert_eq!(violation, None);
+    let (messages, protocol_error) = run(bytes, true);
+    assert_eq!(protocol_error, None);
     messages
 }
 
 /// The violation that ends a stream, and how many bytes it took to see it.
-fn violation(bytes: &[u8], deflate: bool) -> (Violation, usize) {
-    let (_, violation) = run(bytes, deflate);
+fn protocol_error(bytes: &[u8], deflate: bool) -> (ProtocolError, usize) {
+    let (_, protocol_error) = run(bytes, deflate);
     let mut decoder = Decoder::new(LIMIT, deflate);
     let at = bytes
         .chunks(1)
         .take_while(|byte| feed(&mut decoder, [*byte]).1.is_none())
         .count();
-    (violation.expect("must be refused"), at + 1)
+    (protocol_error.expect("must be refused"), at + 1)
 }
 
 fn text(text: &str) -> Message {

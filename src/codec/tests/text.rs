@@ -13,8 +13,8 @@ fn fails_at_the_last_byte_of(bad: &[u8]) {
         let in_a_frame = frame(0x81, &payload);
         let head = in_a_frame.len() - payload.len();
         assert_eq!(
-            violation(&in_a_frame, false),
-            (Violation::TextNotUtf8, head + wrong),
+            protocol_error(&in_a_frame, false),
+            (ProtocolError::TextNotUtf8, head + wrong),
             "{payload:x?}"
         );
 
@@ -23,8 +23,8 @@ fn fails_at_the_last_byte_of(bad: &[u8]) {
             fragments.extend(frame(u8::from(i == 0), &[*byte]));
         }
         assert_eq!(
-            violation(&fragments, false),
-            (Violation::TextNotUtf8, wrong * 7),
+            protocol_error(&fragments, false),
+            (ProtocolError::TextNotUtf8, wrong * 7),
             "{payload:x?}"
         );
     }
@@ -72,13 +72,16 @@ fn edges_of_what_is_legal_pass_in_any_cut() {
 fn a_message_must_not_end_inside_a_character() {
     for cut in [&b"\xc3"[..], b"\xe4\xbd", b"\xf0\x9f\xa6"] {
         assert_eq!(
-            violation(&frame(0x81, cut), false),
-            (Violation::TextNotUtf8, 6 + cut.len())
+            protocol_error(&frame(0x81, cut), false),
+            (ProtocolError::TextNotUtf8, 6 + cut.len())
         );
         let mut fragments = frame(0x01, cut);
         let at = fragments.len() + 6;
         fragments.extend(frame(0x80, b""));
-        assert_eq!(violation(&fragments, false), (Violation::TextNotUtf8, at));
+        assert_eq!(
+            protocol_error(&fragments, false),
+            (ProtocolError::TextNotUtf8, at)
+        );
     }
 }
 

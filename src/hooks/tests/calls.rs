@@ -8,35 +8,38 @@ use serde_json::json;
 use super::{
     AMPLE,
     backend::{Backend, Does, json as answer},
-    caller, hooks_at,
+    hook_context, hooks_at,
 };
 use crate::{
     config::Secret,
-    hooks::{Caller, HookClient, HookFailure, MessagePayload, Outcome, Refusal, Signer},
+    hooks::{HookClient, HookContext, HookFailure, MessagePayload, Outcome, Refusal, Signer},
 };
 
 #[tokio::test]
 async fn each_hook_asks_in_its_own_shape() {
     let backend = Backend::start(|_| answer(r#"{"result":{}}"#)).await;
     let client = HookClient::new(&hooks_at(&backend.url("/h?k=1"), AMPLE)).unwrap();
-    let caller = Caller {
+    let hook_context = HookContext {
         meta: Bytes::from_static(b"{\"m\":1}"),
-        ..caller()
+        ..hook_context()
     };
     let data = Bytes::from_static(b"[1]");
     let channels = ["a".to_string()];
     client
-        .connect(&caller, data.clone(), "js", "2", &channels)
+        .connect(&hook_context, data.clone(), "js", "2", &channels)
         .await
         .unwrap();
-    client.refresh(&caller).await.unwrap();
+    client.refresh(&hook_context).await.unwrap();
     client
-        .subscribe(&caller, "ch", "tok", data.clone())
+        .subscribe(&hook_context, "ch", "tok", data.clone())
         .await
         .unwrap();
-    client.sub_refresh(&caller, "ch").await.unwrap();
-    client.publish(&caller, "ch", data.clone()).await.unwrap();
-    client.rpc(&caller, "add", data).await.unwrap();
+    client.sub_refresh(&hook_context, "ch").await.unwrap();
+    client
+        .publish(&hook_context, "ch", data.clone())
+        .await
+        .unwrap();
+    client.rpc(&hook_context, "add", data).await.unwrap();
 
     let with = |fields: serde_json::Value| {
         let mut all = json!({"client": "c1", "transport": "websocket", "protocol": "json", "encoding": "json"});
@@ -78,14 +81,14 @@ async fn errors_and_disconnects_of_the_backend_reach_the_caller() {
     })
     .await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), AMPLE)).unwrap();
-    let denied = client.rpc(&caller(), "deny", Bytes::new()).await;
+    let denied = client.rpc(&hook_context(), "deny", Bytes::new()).await;
     let refusal = Refusal {
         code: 1000,
         message: "denied".into(),
         temporary: false,
     };
     assert_eq!(denied, Err(HookFailure::Error(refusal)));
-    let out = client.rpc(&caller(), "", Bytes::new()).await;
+    let out = client.rpc(&hook_context(), "", Bytes::new()).await;
     let expected = HookFailure::Disconnect {
         code: 4001,
         reason: "out".into(),
@@ -105,7 +108,7 @@ async fn a_call_is_signed_over_its_time_and_the_bytes_that_arrive() {
     let mut settings = hooks_at(&backend.url("/"), AMPLE);
     settings.secret = Some(secret.clone());
     let client = HookClient::new(&settings).unwrap();
-    client.refresh(&caller()).await.unwrap();
+    client.refresh(&hook_context()).await.unwrap();
     let asked = &backend.asked()[0];
     let signature = asked.header("x-fanfare-signature").unwrap();
     let (time, _) = signature
@@ -130,12 +133,12 @@ async fn only_listed_headers_of_the_handshake_go_along() {
         ("cookie", "session=1"),
     ];
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
-    let caller = Caller {
+    let hook_context = HookContext {
         headers: Arc::new(headers.to_vec()),
-        ..caller()
+        ..hook_context()
     };
     assert!(client.passes("X-Tenant") && !client.passes("Cookie") && !client.passes("Host"));
-    client.refresh(&caller).await.unwrap();
+    client.refresh(&hook_context).await.unwrap();
     let asked = &backend.asked()[0];
     assert_eq!(asked.header("x-tenant"), Some("blue"));
     assert_eq!(
@@ -163,18 +166,18 @@ async fn a_message_goes_up_as_it_is_and_what_comes_back_is_for_its_sender() {
     })
     .await;
     let client = HookClient::new(&hooks_at(&backend.url("/m"), AMPLE)).unwrap();
-    let caller = Caller {
+    let hook_context = HookContext {
         user: "zoë".into(),
         transport: "raw",
-        ..caller()
+        ..hook_context()
     };
     let text = |text: &str| MessagePayload::Text(text.into());
-    let nothing = client.message(&caller, "/ws", text("nothing")).await;
+    let nothing = client.message(&hook_context, "/ws", text("nothing")).await;
     assert_eq!(nothing, Ok(vec![]));
-    let two = client.message(&caller, "/ws", text("two")).await;
+    let two = client.message(&hook_context, "/ws", text("two")).await;
     assert_eq!(two, Ok(vec![text("a"), text(r#"{"b":1}"#)]));
     let bytes = MessagePayload::Binary(Bytes::from_static(b"\0\xff"));
-    let back = client.message(&caller, "/ws", bytes.clone()).await;
+    let back = client.message(&hook_context, "/ws", bytes.clone()).await;
     assert_eq!(back, Ok(vec![bytes]));
 
     let asked = backend.asked();

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::{
     AMPLE,
     backend::{Backend, Does, json as answer, nowhere},
-    caller, hooks_at, until,
+    hook_context, hooks_at, until,
 };
 use crate::hooks::{
     HookClient, HookFailure, HookSetupError, Kind, MessagePayload, Outcome, http::ANSWER_BYTES_MAX,
@@ -24,7 +24,10 @@ fn unavailable<T>(word: &'static str) -> Result<T, HookFailure> {
 async fn rpc(timeout: Duration, does: Does) -> (Result<Bytes, HookFailure>, Backend) {
     let backend = Backend::start(move |_| does.clone()).await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), timeout)).unwrap();
-    (client.rpc(&caller(), "m", Bytes::new()).await, backend)
+    (
+        client.rpc(&hook_context(), "m", Bytes::new()).await,
+        backend,
+    )
 }
 
 #[tokio::test]
@@ -94,14 +97,14 @@ async fn what_is_no_json_or_no_http_is_told_apart() {
 async fn what_the_backend_may_have_acted_on_is_not_sent_twice() {
     let backend = Backend::start(|_| Does::Writes(Vec::new())).await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), AMPLE)).unwrap();
-    let caller = caller();
-    let publish = client.publish(&caller, "a", Bytes::new()).await;
+    let hook_context = hook_context();
+    let publish = client.publish(&hook_context, "a", Bytes::new()).await;
     assert_eq!(publish.err(), Some(HookFailure::Unavailable("broken")));
-    let refresh = client.refresh(&caller).await;
+    let refresh = client.refresh(&hook_context).await;
     assert_eq!(refresh.err(), Some(HookFailure::Unavailable("broken")));
     let text = MessagePayload::Text("hi".into());
     assert_eq!(
-        client.message(&caller, "/", text).await,
+        client.message(&hook_context, "/", text).await,
         unavailable("broken")
     );
     assert_eq!(backend.asked().len(), 3);
@@ -111,11 +114,16 @@ async fn what_the_backend_may_have_acted_on_is_not_sent_twice() {
 async fn only_refreshes_are_repeated_where_no_connection_came_about() {
     let (_refusing, url) = nowhere();
     let client = HookClient::new(&hooks_at(&url, AMPLE)).unwrap();
-    let caller = caller();
-    assert!(client.refresh(&caller).await.is_err());
-    assert!(client.sub_refresh(&caller, "a").await.is_err());
-    assert!(client.publish(&caller, "a", Bytes::new()).await.is_err());
-    let rpc = client.rpc(&caller, "m", Bytes::new()).await;
+    let hook_context = hook_context();
+    assert!(client.refresh(&hook_context).await.is_err());
+    assert!(client.sub_refresh(&hook_context, "a").await.is_err());
+    assert!(
+        client
+            .publish(&hook_context, "a", Bytes::new())
+            .await
+            .is_err()
+    );
+    let rpc = client.rpc(&hook_context, "m", Bytes::new()).await;
     assert_eq!(rpc, unavailable("connect"));
     let stats = client.stats();
     let retries = |kind: Kind| stats.hooks[kind as usize].retries;
@@ -134,15 +142,15 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
     let client = HookClient::new(&settings).unwrap();
     let rpc = tokio::spawn({
         let client = Arc::clone(&client);
-        async move { client.rpc(&caller(), "m", Bytes::new()).await }
+        async move { client.rpc(&hook_context(), "m", Bytes::new()).await }
     });
     until("the first call has left", || backend.asked().len() == 1).await;
     let waiting = tokio::spawn({
         let client = Arc::clone(&client);
-        async move { client.publish(&caller(), "a", Bytes::new()).await }
+        async move { client.publish(&hook_context(), "a", Bytes::new()).await }
     });
     until("the second call waits", || client.stats().waiting == 1).await;
-    let third = client.rpc(&caller(), "m", Bytes::new()).await;
+    let third = client.rpc(&hook_context(), "m", Bytes::new()).await;
     assert_eq!(third, unavailable("busy"));
     let second = waiting.await.unwrap();
     assert_eq!(second.err(), Some(HookFailure::Unavailable("timeout")));
@@ -158,7 +166,7 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
         (rpc.ended(Outcome::Abandoned), rpc.ended(Outcome::Busy)),
         (1, 1)
     );
-    let next = tokio::spawn(async move { client.rpc(&caller(), "m", Bytes::new()).await });
+    let next = tokio::spawn(async move { client.rpc(&hook_context(), "m", Bytes::new()).await });
     until("the next call has left", || backend.asked().len() == 2).await;
     next.abort();
 }
@@ -166,7 +174,7 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
 fn many(client: &Arc<HookClient>, count: usize) -> Vec<JoinHandle<Result<Bytes, HookFailure>>> {
     let call = |_| {
         let client = Arc::clone(client);
-        tokio::spawn(async move { client.rpc(&caller(), "m", Bytes::new()).await })
+        tokio::spawn(async move { client.rpc(&hook_context(), "m", Bytes::new()).await })
     };
     (0..count).map(call).collect()
 }
@@ -216,7 +224,7 @@ async fn a_hook_that_is_not_set_allows_nothing() {
     settings.publish = None;
     let client = HookClient::new(&settings).unwrap();
     assert!(!client.has(Kind::Publish) && client.has(Kind::Rpc));
-    let answer = client.publish(&caller(), "a", Bytes::new()).await;
+    let answer = client.publish(&hook_context(), "a", Bytes::new()).await;
     assert_eq!(
         answer.err(),
         Some(HookFailure::Unavailable("not_configured"))

@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::Caller;
+use super::HookContext;
 use crate::config::hub::{Hook, Hooks};
 
 /// Longer than anything takes that works.
@@ -44,8 +44,8 @@ pub(super) fn hooks_at(url: &str, timeout: Duration) -> Hooks {
     }
 }
 
-pub(super) fn caller() -> Caller {
-    Caller {
+pub(super) fn hook_context() -> HookContext {
+    HookContext {
         client: "c1".into(),
         user: "alice".into(),
         transport: "websocket",

@@ -11,12 +11,12 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    Caller,
+    ApiCall,
     answer::{self, Answer, DONE, bad_request},
     request as r,
 };
 use crate::{
-    broker::Query,
+    broker::HistoryFilter,
     id::Epoch,
     protocol::{self, ClientInfo, ReplyError},
     publication::Item,
@@ -62,12 +62,12 @@ impl<'a> Info<'a> {
 }
 
 /// `presence`.
-pub(super) async fn presence(caller: &Caller<'_>, request: r::InChannel) -> Answer {
-    let (channel, rules) = caller.channel(&request.channel)?;
+pub(super) async fn presence(call: &ApiCall<'_>, request: r::InChannel) -> Answer {
+    let (channel, rules) = call.channel(&request.channel)?;
     if !rules.presence {
         return Err(ReplyError::NOT_AVAILABLE);
     }
-    let present = caller.state.broker.presence(&channel).await?;
+    let present = call.node.presence(&channel).await?;
     let by_client: BTreeMap<String, Info<'_>> = present
         .iter()
         .map(|(session, info)| (session.to_string(), Info::of(info)))
@@ -76,12 +76,12 @@ pub(super) async fn presence(caller: &Caller<'_>, request: r::InChannel) -> Answ
 }
 
 /// `presence_stats`.
-pub(super) async fn presence_stats(caller: &Caller<'_>, request: r::InChannel) -> Answer {
-    let (channel, rules) = caller.channel(&request.channel)?;
+pub(super) async fn presence_stats(call: &ApiCall<'_>, request: r::InChannel) -> Answer {
+    let (channel, rules) = call.channel(&request.channel)?;
     if !rules.presence {
         return Err(ReplyError::NOT_AVAILABLE);
     }
-    let stats = caller.state.broker.presence_stats(&channel).await?;
+    let stats = call.node.presence_stats(&channel).await?;
     answer::result(&BTreeMap::from([
         ("num_clients", stats.clients),
         ("num_users", stats.users),
@@ -116,7 +116,7 @@ impl Serialize for Data<'_> {
 impl<'a> Kept<'a> {
     fn of(item: &'a Item) -> Self {
         Self {
-            data: Data(item.view()),
+            data: Data(item.as_json()),
             offset: item.offset,
             info: item.info.as_deref().map(Info::of),
             tags: item.tags.as_deref(),
@@ -132,19 +132,20 @@ struct HistoryResult<'a> {
 }
 
 /// `history`: `limit` 0 or absent is only the position, a negative one is all that is kept.
-pub(super) async fn history(caller: &Caller<'_>, request: r::History) -> Answer {
-    let (channel, rules) = caller.channel(&request.channel)?;
+pub(super) async fn history(call: &ApiCall<'_>, request: r::History) -> Answer {
+    let (channel, rules) = call.channel(&request.channel)?;
     if rules.history_size == 0 {
         return Err(ReplyError::NOT_AVAILABLE);
     }
     let since = request.since.as_ref();
-    let query = Query {
+    let query = HistoryFilter {
         since: since.map(|since| since.offset),
         limit: usize::try_from(request.limit).ok(),
         reverse: request.reverse,
         keep: rules.history_ttl,
+        ..HistoryFilter::default()
     };
-    let history = caller.state.broker.history(&channel, query).await?;
+    let history = call.node.history(&channel, query).await?;
     let another = |epoch: &str| !epoch.is_empty() && Epoch::parse(epoch) != Some(history.top.epoch);
     if since.is_some_and(|since| another(&since.epoch)) {
         return Err(ReplyError::UNRECOVERABLE_POSITION);
@@ -157,17 +158,17 @@ pub(super) async fn history(caller: &Caller<'_>, request: r::History) -> Answer 
 }
 
 /// `history_remove`.
-pub(super) async fn history_remove(caller: &Caller<'_>, request: r::InChannel) -> Answer {
-    let (channel, rules) = caller.channel(&request.channel)?;
+pub(super) async fn history_remove(call: &ApiCall<'_>, request: r::InChannel) -> Answer {
+    let (channel, rules) = call.channel(&request.channel)?;
     if rules.history_size == 0 {
         return Err(ReplyError::NOT_AVAILABLE);
     }
-    caller.state.broker.remove_history(&channel).await?;
+    call.node.remove_history(&channel).await?;
     Ok(DONE.to_string())
 }
 
 /// `channels`: those with a member on this node, by a glob.
-pub(super) async fn channels(caller: &Caller<'_>, request: r::Channels) -> Answer {
+pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> Answer {
     if request.pattern.len() > PATTERN_BYTES_MAX {
         return Err(bad_request(
             "bad request: pattern has more than 255 bytes".to_string(),
@@ -181,7 +182,7 @@ pub(super) async fn channels(caller: &Caller<'_>, request: r::Channels) -> Answe
         ),
     };
     let admits = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
-    let listed = caller.state.broker.list_channels(&admits, CHANNELS_MAX);
+    let listed = call.node.list_channels(&admits, CHANNELS_MAX);
     let channels: BTreeMap<&str, BTreeMap<&str, usize>> = listed
         .iter()
         .map(|(name, members)| (&**name, BTreeMap::from([("num_clients", *members)])))

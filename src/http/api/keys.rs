@@ -16,7 +16,7 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::{Choice, ConstantTimeEq as _};
 use uuid::Uuid;
 
-use crate::{config::Settings, hub::meter::Bucket};
+use crate::{config::Settings, node::rate_limit::TokenBucket};
 
 /// Headers that a proxy adds: behind one on the same host, everybody comes from loopback.
 const FORWARDING: [&str; 4] = ["forwarded", "via", "x-real-ip", "x-forwarded"];
@@ -26,7 +26,7 @@ type Digest = [u8; SHA256_OUTPUT_LEN];
 
 struct Key {
     digest: Digest,
-    publishes: Mutex<Bucket>,
+    publishes: Mutex<TokenBucket>,
 }
 
 impl Key {
@@ -34,7 +34,11 @@ impl Key {
         let burst = publishes_per_second.saturating_mul(2);
         Self {
             digest: digest_of(key),
-            publishes: Mutex::new(Bucket::new(publishes_per_second, burst, Instant::now())),
+            publishes: Mutex::new(TokenBucket::new(
+                publishes_per_second,
+                burst,
+                Instant::now(),
+            )),
         }
     }
 }
@@ -155,7 +159,7 @@ fn given(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// From this machine, by no proxy. A unix socket is of this machine.
 fn is_local(request: &HttpRequest) -> bool {
-    let from_here = super::super::peer_ip(request).is_some_and(|peer| peer.is_loopback());
+    let from_here = crate::http::request::peer_ip(request).is_some_and(|peer| peer.is_loopback());
     from_here
         && !request
             .headers()

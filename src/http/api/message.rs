@@ -1,18 +1,19 @@
 //! `publish`, `broadcast` and `send`: messages to channels, users, sessions and everyone, and the raw publish of shells.
 //!
-//! Each publication takes one from its key's rate. What is refused for want of room is error 100, temporary, and had no effect.
+//! Each publication takes one from its key's rate. What the broker refuses is error 100, temporary; only where its message says so
+//! may it have been published all the same.
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::{
-    Caller,
+    ApiCall,
     answer::{self, Answer, DONE},
     form, request as r,
 };
 use crate::{
-    broker::{Draft, Published, Version},
+    broker::{BrokerError, PublishRequest, PublishResult, Version},
     config::Namespace,
     id::SessionId,
     metrics::Limited,
@@ -68,10 +69,17 @@ impl Message {
         Ok((request.channel, message))
     }
 
-    fn draft(&self, caller: &Caller<'_>, channel: &ChannelName, rules: &Namespace) -> Draft {
-        let mut draft = caller.state.hub.draft(channel, rules, self.payload.clone());
+    fn publish_request(
+        &self,
+        call: &ApiCall<'_>,
+        channel: &ChannelName,
+        rules: &Namespace,
+    ) -> PublishRequest {
+        let mut draft = call
+            .node
+            .publish_request(channel, rules, self.payload.clone());
         if !self.keep {
-            draft.retention = None;
+            draft.history = None;
         }
         draft.delta |= self.delta;
         draft.tags.clone_from(&self.tags);
@@ -81,19 +89,30 @@ impl Message {
         draft
     }
 
-    async fn publish(&self, caller: &Caller<'_>, channel: &str) -> Answer {
-        let (channel, rules) = caller.channel(channel)?;
-        let published = publish_draft(caller, self.draft(caller, &channel, rules)).await?;
-        answer::result(&Place::of(&published))
+    /// The publication for a channel, if the channel and the key's rate let it.
+    fn admitted(&self, call: &ApiCall<'_>, channel: &str) -> Result<PublishRequest, ReplyError> {
+        let (channel, rules) = call.channel(channel)?;
+        take_from_rate(call)?;
+        Ok(self.publish_request(call, &channel, rules))
     }
 }
 
-async fn publish_draft(caller: &Caller<'_>, draft: Draft) -> Result<Published, ReplyError> {
-    if !caller.state.api.may_publish(caller.key) {
-        caller.state.metrics.limited(Limited::ApiPublishes);
-        return Err(ReplyError::TOO_MANY_REQUESTS);
+/// Takes one publication from the rate of the call's key.
+fn take_from_rate(call: &ApiCall<'_>) -> Result<(), ReplyError> {
+    if call.http.api.may_publish(call.key) {
+        Ok(())
+    } else {
+        call.node.metrics.limited(Limited::ApiPublishes);
+        Err(ReplyError::TOO_MANY_REQUESTS)
     }
-    Ok(caller.state.hub.publish(draft).await?)
+}
+
+async fn publish_draft(
+    call: &ApiCall<'_>,
+    draft: PublishRequest,
+) -> Result<PublishResult, ReplyError> {
+    take_from_rate(call)?;
+    Ok(call.node.publish(draft).await?)
 }
 
 /// Where a publication stands; nothing without history.
@@ -106,7 +125,7 @@ struct Place {
 }
 
 impl Place {
-    fn of(published: &Published) -> Self {
+    fn of(published: &PublishResult) -> Self {
         Self {
             offset: published.position.map(|position| position.offset),
             epoch: published
@@ -117,13 +136,14 @@ impl Place {
 }
 
 /// `publish`.
-pub(super) async fn publish(caller: &Caller<'_>, request: r::Publish) -> Answer {
+pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
     let (channel, message) = Message::read(request)?;
-    message.publish(caller, &channel).await
+    let request = message.admitted(call, &channel)?;
+    answer::result(&Place::of(&call.node.publish(request).await?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
-pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Answer {
+pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answer {
     let channels = request.channels;
     if channels.is_empty() {
         return Err(answer::bad_request(
@@ -145,12 +165,31 @@ pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Ans
         version_epoch: request.version_epoch,
         exclude: request.exclude,
     })?;
+    // All are on their way before any answer is awaited: ten thousand channels are not ten thousand round trips.
+    let mut turns = Vec::with_capacity(channels.len().div_ceil(A_TURN));
+    for turn in channels.chunks(A_TURN) {
+        let mut requests = Vec::with_capacity(turn.len());
+        let admitted: Vec<Result<(), ReplyError>> = turn
+            .iter()
+            .map(|channel| {
+                message
+                    .admitted(call, channel)
+                    .map(|one| requests.push(one))
+            })
+            .collect();
+        turns.push((admitted, call.node.publish_all(requests)));
+        tokio::task::yield_now().await;
+    }
     let mut answers = Vec::with_capacity(channels.len());
-    for (index, channel) in channels.iter().enumerate() {
-        if index % A_TURN == A_TURN - 1 {
-            tokio::task::yield_now().await;
-        }
-        answers.push(("result", message.publish(caller, channel).await));
+    for (admitted, publishing) in turns {
+        let mut published = publishing.await.into_iter();
+        let turn = admitted.into_iter().map(|admitted| {
+            admitted?;
+            // One for each that was admitted, in their order.
+            let published = published.next().unwrap_or(Err(BrokerError::Doubtful))?;
+            answer::result(&Place::of(&published))
+        });
+        answers.extend(turn.map(|answer| ("result", answer)));
     }
     Ok(format!(
         "{{\"responses\":{}}}",
@@ -159,7 +198,7 @@ pub(super) async fn broadcast(caller: &Caller<'_>, request: r::Broadcast) -> Ans
 }
 
 /// `send`: to a user, a session or everyone, without a channel.
-pub(super) async fn send(caller: &Caller<'_>, request: r::Send) -> Answer {
+pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> Answer {
     let one = |word: &str| answer::bad_request(format!("bad request: {word}"));
     let target = match (request.user.as_str(), request.client.as_str(), request.all) {
         ("", "", true) => Target::Everyone,
@@ -171,13 +210,13 @@ pub(super) async fn send(caller: &Caller<'_>, request: r::Send) -> Answer {
         _ => return Err(one("exactly one of user, client and all is expected")),
     };
     let payload = form::payload(request.data, &request.b64data)?;
-    publish_draft(caller, Draft::new(target, payload)).await?;
+    publish_draft(call, PublishRequest::new(target, payload)).await?;
     Ok(DONE.to_string())
 }
 
 /// What a raw publish answers.
 #[derive(Serialize)]
-pub(super) struct Receipt {
+pub(super) struct PublishResponse {
     #[serde(flatten)]
     place: Place,
     delivered: usize,
@@ -185,22 +224,22 @@ pub(super) struct Receipt {
 
 /// The raw publish: a message and its key, nothing else. Answers how many received it on this node.
 pub(super) async fn publish_raw(
-    caller: &Caller<'_>,
+    call: &ApiCall<'_>,
     channel: &str,
     payload: Payload,
     idempotency_key: Option<&str>,
-) -> Result<(Receipt, usize), ReplyError> {
+) -> Result<(PublishResponse, usize), ReplyError> {
     let key = idempotency_key.filter(|key| !key.is_empty());
     if key.is_some_and(|key| key.len() > KEY_BYTES_MAX) {
         return Err(answer::bad_request(
             "bad request: Idempotency-Key of at most 256 bytes is expected".to_string(),
         ));
     }
-    let (channel, rules) = caller.channel(channel)?;
-    let mut draft = caller.state.hub.draft(&channel, rules, payload);
+    let (channel, rules) = call.channel(channel)?;
+    let mut draft = call.node.publish_request(&channel, rules, payload);
     draft.idempotency_key = key.map(Into::into);
-    let published = publish_draft(caller, draft).await?;
-    let receipt = Receipt {
+    let published = publish_draft(call, draft).await?;
+    let receipt = PublishResponse {
         place: Place::of(&published),
         delivered: published.delivered,
     };

@@ -7,9 +7,9 @@
 mod answer;
 mod channels;
 mod form;
+mod info;
 mod keys;
 mod message;
-mod node;
 mod openapi;
 mod raw_publish;
 mod request;
@@ -28,10 +28,8 @@ use self::{
     keys::KeyId,
     table::{Batch, Call, METHODS},
 };
-use super::{AppState, State};
-use crate::{
-    config::Namespace, config::check_channel_name, protocol::ReplyError, registry::ChannelName,
-};
+use super::HttpState;
+use crate::{config::Namespace, node::Node, protocol::ReplyError, registry::ChannelName};
 
 /// How long a body may take to come.
 const BODY_SECONDS_MAX: u64 = 60;
@@ -59,22 +57,16 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
 }
 
 /// Whose call it is.
-struct Caller<'a> {
-    state: &'a AppState,
+struct ApiCall<'a> {
+    node: &'a Node,
+    http: &'a HttpState,
     key: KeyId,
 }
 
-impl Caller<'_> {
-    /// A channel and its rules. Before channels are configured there are no namespaces to be unknown.
+impl ApiCall<'_> {
+    /// A channel and its rules.
     fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
-        let channels = &self.state.settings.channels;
-        let rules = if channels.configured || name.starts_with('$') {
-            self.state.hub.rules(name)?
-        } else {
-            check_channel_name(name).map_err(|why| bad_request(format!("bad request: {why}")))?;
-            &channels.default
-        };
-        Ok((name.into(), rules))
+        Ok((name.into(), self.node.rules_for_server(name)?))
     }
 }
 
@@ -92,15 +84,16 @@ async fn only_post() -> HttpResponse {
 /// Answers `POST /api/<method>`.
 async fn call(
     request: HttpRequest,
-    state: State,
+    node: web::Data<Node>,
+    http: web::Data<HttpState>,
     method: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let key = match state.api.admit(&request) {
+    let key = match http.api.admit(&request) {
         Ok(key) => key,
         Err(denied) => return answer::denied(denied),
     };
-    let body = match read_body(&request, &state, payload).await {
+    let body = match read_body(&request, &node, payload).await {
         Ok(body) => body,
         Err(response) => return *response,
     };
@@ -112,23 +105,27 @@ async fn call(
     if !body.starts_with(b"{") {
         return no_object(body);
     }
-    let caller = Caller { state: &state, key };
+    let call = ApiCall {
+        node: &node,
+        http: &http,
+        key,
+    };
     if *method == "batch" {
         return match serde_json::from_slice(body) {
             // Centrifugo's batch has no `result` around its replies.
-            Ok(commands) => answer::of_method(&request, "replies", &batch(&caller, commands).await),
+            Ok(commands) => answer::of_method(&request, "replies", &batch(&call, commands).await),
             Err(error) => unreadable(&error),
         };
     }
     match Call::read(&method, body) {
         None => unknown_method(),
         Some(Err(error)) => unreadable(&error),
-        Some(Ok(call)) => answer::of_method(&request, "result", &call.run(&caller).await),
+        Some(Ok(method)) => answer::of_method(&request, "result", &method.run(&call).await),
     }
 }
 
 /// Commands one by one, in order; each has its own answer.
-async fn batch(caller: &Caller<'_>, Batch { commands, .. }: Batch) -> Answer {
+async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
     if commands.len() > COMMANDS_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
@@ -144,7 +141,7 @@ async fn batch(caller: &Caller<'_>, Batch { commands, .. }: Batch) -> Answer {
                     "bad request: a command is one method, and no batch".to_string(),
                 )),
             ),
-            Some(call) => (call.name(), call.run(caller).await),
+            Some(method) => (method.name(), method.run(call).await),
         });
     }
     Ok(answer::list(replies.into_iter()))
@@ -153,10 +150,10 @@ async fn batch(caller: &Caller<'_>, Batch { commands, .. }: Batch) -> Answer {
 /// The body of a request that may come in; or the answer to give instead: 413, 408 or 400.
 async fn read_body(
     request: &HttpRequest,
-    state: &AppState,
+    node: &Node,
     payload: web::Payload,
 ) -> Result<Bytes, Box<HttpResponse>> {
-    let bytes_max = state.settings.api.body_bytes;
+    let bytes_max = node.settings.api.body_bytes;
     let refuse = |status, why: String| Err(Box::new(answer::with_status(status, bad_request(why))));
     let too_large = || {
         let why = format!("the body has more than {bytes_max} bytes (api.body_bytes)");

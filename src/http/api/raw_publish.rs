@@ -10,25 +10,30 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{Caller, answer, message, read_body};
-use crate::{http::State, publication::Payload};
+use super::{ApiCall, answer, message, read_body};
+use crate::{http::HttpState, node::Node, publication::Payload};
 
 /// Answers it: 200, or 202 when nobody on this node listened.
 pub(super) async fn publish(
     request: HttpRequest,
-    state: State,
+    node: web::Data<Node>,
+    http: web::Data<HttpState>,
     channel: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let key = match state.api.admit(&request) {
+    let key = match http.api.admit(&request) {
         Ok(key) => key,
         Err(denied) => return answer::denied(denied),
     };
-    let body = match read_body(&request, &state, payload).await {
+    let body = match read_body(&request, &node, payload).await {
         Ok(body) => body,
         Err(response) => return *response,
     };
-    let caller = Caller { state: &state, key };
+    let call = ApiCall {
+        node: &node,
+        http: &http,
+        key,
+    };
     let idempotency_key = match request
         .headers()
         .get("idempotency-key")
@@ -42,7 +47,7 @@ pub(super) async fn publish(
         }
     };
     let payload = payload_of(content_type(&request), body);
-    match message::publish_raw(&caller, &channel, payload, idempotency_key).await {
+    match message::publish_raw(&call, &channel, payload, idempotency_key).await {
         Ok((receipt, delivered)) => {
             let status = if delivered > 0 {
                 StatusCode::OK

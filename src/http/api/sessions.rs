@@ -6,34 +6,32 @@
 use std::sync::Arc;
 
 use super::{
-    Caller,
+    ApiCall,
     answer::{Answer, DONE, bad_request},
     form, request as r,
 };
 use crate::{
-    close::Close,
-    hub::emulation::Emulated,
-    id::{Epoch, Position, SessionId},
+    close::{Close, Unsubscribe},
+    id::{Epoch, SessionId, StreamPosition},
+    node::emulation::EmulationRegistry,
     protocol::ReplyError,
-    shard::{Order, Overrides, ServerSubscription, Who},
+    shard::{Overrides, Selector, ServerCommand, ServerSubscription},
 };
 
 /// Longest reason of a Close (RFC 6455 §5.5.1).
 const REASON_BYTES_MAX: usize = 123;
 /// Sessions that a disconnect can spare.
 const SPARED_MAX: usize = 1000;
-/// What a client is told that the server took out of a channel.
-const SERVER_UNSUBSCRIBE: (u32, &str) = (2000, "server unsubscribe");
 
 /// Whom an order is for: a user's sessions, one session, or one session if it is that user's. `None` where the session's name is
 /// none that could be, so that there is nobody.
-fn who(
-    emulated: &Emulated,
+fn selector(
+    emulation: &EmulationRegistry,
     user: &str,
     client: &str,
     session: &str,
-) -> Result<Option<Who>, ReplyError> {
-    let named = emulated.client_of(session);
+) -> Result<Option<Selector>, ReplyError> {
+    let named = emulation.client_of(session);
     if !session.is_empty() && named.is_none() {
         return Ok(None);
     }
@@ -49,42 +47,46 @@ fn who(
             "bad request: user or client is expected".to_string(),
         ));
     }
-    let mut who = Who {
+    let mut selector = Selector {
         user: (!user.is_empty()).then(|| user.into()),
-        ..Who::default()
+        ..Selector::default()
     };
     if !client.is_empty() {
         let Some(client) = SessionId::parse(client) else {
             return Ok(None);
         };
-        who.client = Some(client);
+        selector.client = Some(client);
     }
-    Ok(Some(who))
+    Ok(Some(selector))
 }
 
-async fn tell(caller: &Caller<'_>, who: Option<Who>, order: Order) -> Answer {
-    if let Some(who) = who {
-        caller.state.hub.tell(who, order).await;
+async fn send_command(
+    call: &ApiCall<'_>,
+    selector: Option<Selector>,
+    command: ServerCommand,
+) -> Answer {
+    if let Some(selector) = selector {
+        call.node.send_command(selector, command).await;
     }
     Ok(DONE.to_string())
 }
 
 /// `subscribe`.
-pub(super) async fn subscribe(caller: &Caller<'_>, request: r::Subscribe) -> Answer {
-    let who = who(
-        &caller.state.hub.emulated,
+pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answer {
+    let selector = selector(
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
     )?;
-    let (channel, _) = caller.channel(&request.channel)?;
+    let (channel, _) = call.channel(&request.channel)?;
     let set = &request.r#override;
     let subscription = ServerSubscription {
         channel: channel.to_string(),
         info: form::optional(request.info, &request.b64info)?,
         data: form::optional(request.data, &request.b64data)?,
         expire_at: form::moment(request.expire_at),
-        recover_since: request.recover_since.map(|since| Position {
+        recover_since: request.recover_since.map(|since| StreamPosition {
             offset: since.offset,
             // A stream that was never ours has no position to recover from.
             epoch: Epoch::parse(&since.epoch).unwrap_or(Epoch::NONE),
@@ -97,35 +99,33 @@ pub(super) async fn subscribe(caller: &Caller<'_>, request: r::Subscribe) -> Ans
             force_push_join_leave: set.force_push_join_leave.value,
         },
     };
-    tell(caller, who, Order::Subscribe(subscription)).await
+    send_command(call, selector, ServerCommand::Subscribe(subscription)).await
 }
 
 /// `unsubscribe`.
-pub(super) async fn unsubscribe(caller: &Caller<'_>, request: r::Unsubscribe) -> Answer {
-    let who = who(
-        &caller.state.hub.emulated,
+pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> Answer {
+    let selector = selector(
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
     )?;
-    let (channel, _) = caller.channel(&request.channel)?;
-    let (code, reason) = SERVER_UNSUBSCRIBE;
-    tell(
-        caller,
-        who,
-        Order::Unsubscribe {
+    let (channel, _) = call.channel(&request.channel)?;
+    send_command(
+        call,
+        selector,
+        ServerCommand::Unsubscribe {
             channel,
-            code,
-            reason,
+            why: Unsubscribe::SERVER,
         },
     )
     .await
 }
 
 /// `disconnect`.
-pub(super) async fn disconnect(caller: &Caller<'_>, request: r::Disconnect) -> Answer {
-    let mut who = who(
-        &caller.state.hub.emulated,
+pub(super) async fn disconnect(call: &ApiCall<'_>, request: r::Disconnect) -> Answer {
+    let mut selector = selector(
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
@@ -133,16 +133,16 @@ pub(super) async fn disconnect(caller: &Caller<'_>, request: r::Disconnect) -> A
     if request.whitelist.len() > SPARED_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
-    let spared: Arc<[SessionId]> = request
+    let except: Arc<[SessionId]> = request
         .whitelist
         .iter()
         .filter_map(|id| SessionId::parse(id))
         .collect();
-    if let Some(who) = &mut who {
-        who.spared = spared;
+    if let Some(selector) = &mut selector {
+        selector.except = except;
     }
     let close = close_of(request.disconnect)?;
-    tell(caller, who, Order::Disconnect(close)).await
+    send_command(call, selector, ServerCommand::Disconnect(close)).await
 }
 
 fn close_of(wish: r::CloseWith) -> Result<Close, ReplyError> {
@@ -162,13 +162,13 @@ fn close_of(wish: r::CloseWith) -> Result<Close, ReplyError> {
 
 /// The close of who is sent away; the client does not come back by itself.
 pub(super) fn force_disconnect() -> Close {
-    Close::new(3503, "force disconnect")
+    Close::FORCE_DISCONNECT
 }
 
 /// `refresh`.
-pub(super) async fn refresh(caller: &Caller<'_>, request: r::Refresh) -> Answer {
-    let who = who(
-        &caller.state.hub.emulated,
+pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
+    let selector = selector(
+        &call.node.emulation,
         &request.user,
         &request.client,
         &request.session,
@@ -177,12 +177,12 @@ pub(super) async fn refresh(caller: &Caller<'_>, request: r::Refresh) -> Answer 
         Some(_) => Some(form::optional(request.info, "")?).filter(|info| !info.is_empty()),
         None => None,
     };
-    let order = Order::Refresh {
+    let command = ServerCommand::Refresh {
         expired: request.expired,
         expire_at: form::moment(request.expire_at),
         info,
     };
-    tell(caller, who, order).await
+    send_command(call, selector, command).await
 }
 
 #[cfg(test)]
@@ -191,17 +191,23 @@ mod tests {
 
     #[test]
     fn an_order_is_for_a_user_or_a_client_and_never_for_more_than_was_named() {
-        assert!(who(&Emulated::default(), "", "", "").is_err());
+        assert!(selector(&EmulationRegistry::default(), "", "", "").is_err());
         assert!(
-            matches!(who(&Emulated::default(), "42", "", "s"), Ok(None)),
+            matches!(
+                selector(&EmulationRegistry::default(), "42", "", "s"),
+                Ok(None)
+            ),
             "not all sessions of 42"
         );
         assert!(
-            matches!(who(&Emulated::default(), "42", "no id", ""), Ok(None)),
+            matches!(
+                selector(&EmulationRegistry::default(), "42", "no id", ""),
+                Ok(None)
+            ),
             "nor here"
         );
         let id = SessionId::random();
-        let both = who(&Emulated::default(), "42", &id.to_string(), "")
+        let both = selector(&EmulationRegistry::default(), "42", &id.to_string(), "")
             .ok()
             .flatten()
             .expect("someone");

@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use super::{
-    Caller, answer::Answer, channels, form::nullable, message, request as r, sessions, users,
+    ApiCall, answer::Answer, channels, form::nullable, message, request as r, sessions, users,
 };
 
 /// Makes the table's types of its lines.
@@ -36,9 +36,9 @@ macro_rules! methods {
             }
 
             /// Does it.
-            pub(super) async fn run(self, caller: &Caller<'_>) -> Answer {
+            pub(super) async fn run(self, call: &ApiCall<'_>) -> Answer {
                 match self {
-                    $(Self::$variant(request) => $run(caller, *request).await,)*
+                    $(Self::$variant(request) => $run(call, *request).await,)*
                 }
             }
         }
@@ -87,8 +87,8 @@ methods! {
     history History(r::History) => channels::history;
     history_remove HistoryRemove(r::InChannel) => channels::history_remove;
     channels Channels(r::Channels) => channels::channels;
-    info Info(r::Info) => super::node::info;
-    connections Connections(r::Connections) => super::node::connections;
+    info Info(r::Info) => super::info::info;
+    connections Connections(r::Connections) => super::info::connections;
     block_user BlockUser(r::BlockUser) => users::block_user;
     unblock_user UnblockUser(r::UnblockUser) => users::unblock_user;
     revoke_token RevokeToken(r::RevokeToken) => users::revoke_token;

@@ -3,23 +3,12 @@
 //! The lists stand with the tokens ([`crate::token`]), which bound them: a full list is error 106. This node forgets them when it
 //! ends.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::{
-    Caller,
+    ApiCall,
     answer::{Answer, DONE, bad_request},
     form, request as r,
-    sessions::force_disconnect,
 };
-use crate::{
-    close::Close,
-    protocol::ReplyError,
-    shard::{Order, Who},
-    token::RevocationError,
-};
-
-/// What a client is told whose right to a channel has ended; it may subscribe anew with a new token.
-const EXPIRED: (u32, &str) = (2501, "expired");
+use crate::{node::revoke::Invalidation, protocol::ReplyError, token::RevocationError};
 
 fn named(value: &str, field: &str) -> Result<(), ReplyError> {
     if value.is_empty() {
@@ -37,89 +26,48 @@ fn refused(error: RevocationError) -> ReplyError {
     }
 }
 
-fn of_user(user: &str) -> Who {
-    Who {
-        user: Some(user.into()),
-        ..Who::default()
-    }
-}
-
 /// `block_user`: no session of the user's from now on, and those that are there end with 3503.
-pub(super) async fn block_user(caller: &Caller<'_>, request: r::BlockUser) -> Answer {
+pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Answer {
     named(&request.user, "user")?;
-    let hub = &caller.state.hub;
     let until = form::moment(request.expire_at);
-    let blocked = hub.tokens.revocations().block_user(&request.user, until);
+    let blocked = call.node.block_user(&request.user, until).await;
     blocked.map_err(refused)?;
-    hub.tell(
-        of_user(&request.user),
-        Order::Disconnect(force_disconnect()),
-    )
-    .await;
     Ok(DONE.to_string())
 }
 
 /// `unblock_user`.
-pub(super) async fn unblock_user(caller: &Caller<'_>, request: r::UnblockUser) -> Answer {
+pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) -> Answer {
     named(&request.user, "user")?;
-    caller
-        .state
-        .hub
-        .tokens
-        .revocations()
-        .unblock_user(&request.user);
+    call.node.unblock_user(&request.user);
     Ok(DONE.to_string())
 }
 
 /// `revoke_token`: the token opens nothing any more. Sessions that it has opened already are the caller's to disconnect.
-pub(super) async fn revoke_token(caller: &Caller<'_>, request: r::RevokeToken) -> Answer {
+pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> Answer {
     named(&request.uid, "uid")?;
     let until = form::moment(request.expire_at);
-    let revoked = caller
-        .state
-        .hub
-        .tokens
-        .revocations()
-        .revoke_token(&request.uid, until);
+    let revoked = call.node.revoke_token(&request.uid, until);
     revoked.map_err(refused)?;
     Ok(DONE.to_string())
 }
 
-/// `invalidate_user_tokens`: tokens issued before a moment (now, unless said) count no more. The user's sessions end with 3005, or,
-/// for one channel, leave it with 2501, and come back with a newer token.
+/// `invalidate_user_tokens`: tokens issued before a moment (now, unless said) count no more. The user's sessions end with
+/// 3005, or, for one channel, leave it with 2501, and come back with a newer token.
 pub(super) async fn invalidate_user_tokens(
-    caller: &Caller<'_>,
+    call: &ApiCall<'_>,
     request: r::InvalidateUserTokens,
 ) -> Answer {
     named(&request.user, "user")?;
     let channel = match request.channel.as_str() {
         "" => None,
-        name => Some(caller.channel(name)?.0),
+        name => Some(call.channel(name)?.0),
     };
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_secs();
-    let issued_before = form::moment(request.issued_before).unwrap_or(now);
-    let hub = &caller.state.hub;
-    let invalidated = hub.tokens.revocations().invalidate_user_tokens(
-        &request.user,
-        issued_before,
-        channel.as_deref().map(ToString::to_string),
-        form::moment(request.expire_at),
-    );
-    invalidated.map_err(refused)?;
-    let order = match channel {
-        None => Order::Disconnect(Close::new(3005, "expired")),
-        Some(channel) => {
-            let (code, reason) = EXPIRED;
-            Order::Unsubscribe {
-                channel,
-                code,
-                reason,
-            }
-        }
-    };
-    hub.tell(of_user(&request.user), order).await;
+    let invalidated = call.node.invalidate_tokens(Invalidation {
+        user: &request.user,
+        issued_before: form::moment(request.issued_before),
+        channel,
+        until: form::moment(request.expire_at),
+    });
+    invalidated.await.map_err(refused)?;
     Ok(DONE.to_string())
 }

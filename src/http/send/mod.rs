@@ -7,7 +7,7 @@
 mod on_endpoint;
 mod publish;
 
-use std::time::Instant;
+use std::sync::Arc;
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -16,42 +16,54 @@ use actix_web::{
 };
 use bytes::Bytes;
 
-use super::{State, cors, plain};
+use super::{HttpState, cors, plain};
 use crate::{
-    hub::{identity::Identity, meter::Toll},
-    metrics::Limited,
+    node::{Node, auth::Identity},
     publication::Payload,
 };
 
 /// Answers a message.
-pub async fn send(request: HttpRequest, state: State, body: web::Payload) -> HttpResponse {
+pub async fn send(
+    request: HttpRequest,
+    node: web::Data<Node>,
+    http: web::Data<HttpState>,
+    body: web::Payload,
+) -> HttpResponse {
     let work = async {
-        let answer = receive(&request, &state, body).await;
+        let answer = receive(&request, &node, &http, body).await;
         answer.unwrap_or_else(|answer| *answer)
     };
-    cors::answered(&request, &state, &Method::POST, work).await
+    cors::with_cors(&request, &node, &Method::POST, work).await
 }
 
 async fn receive(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
+    http: &HttpState,
     body: web::Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let query = plain::query(request, state)?;
-    let payload = payload(request, read(request, state, body).await?);
+    let query = plain::query(request, node)?;
+    let payload = payload(request, read(request, node, body).await?);
     match &query.path {
-        Some(path) => on_endpoint::message(request, state, &query, path, payload).await,
-        None => publish::publish(request, state, &query, payload).await,
+        Some(path) => {
+            let Some(endpoint) = http.endpoint(path) else {
+                return Err(Box::new(plain::plain_text(
+                    404,
+                    "no raw endpoint has this path",
+                )));
+            };
+            on_endpoint::message(request, node, endpoint, &query, payload).await
+        }
+        None => publish::publish(request, node, &query, payload).await,
     }
 }
 
 /// Takes a message from its user's rate.
-fn charge(state: &State, identity: &Identity) -> Result<(), plain::Answer> {
-    if state.hub.users.charge(&identity.user, Instant::now()) == Toll::Pass {
+fn charge(node: &Node, identity: &Identity) -> Result<(), plain::Answer> {
+    if node.charge_user(&identity.user) {
         return Ok(());
     }
-    state.metrics.limited(Limited::Messages);
-    Err(Box::new(plain::words(429, "too many requests")))
+    Err(Box::new(plain::plain_text(429, "too many requests")))
 }
 
 /// Bytes where the sender says so or where it is no text, else text.
@@ -77,9 +89,9 @@ fn payload(request: &HttpRequest, body: Bytes) -> Payload {
 /// Reads a body up to the bound of a message.
 async fn read(
     request: &HttpRequest,
-    state: &State,
+    node: &Node,
     body: web::Payload,
 ) -> Result<Bytes, plain::Answer> {
-    let limit = state.settings.limits.message_bytes;
+    let limit = node.settings.limits.message_bytes;
     plain::body(request, body, limit, "limits.message_bytes").await
 }

@@ -7,46 +7,48 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::charge;
 use crate::{
-    broker::Refused,
     config::{HookFailureAction, OnMessage},
-    http::{State, entrance, plain, raw},
-    hub::identity::Identity,
+    connection::info::TransportKind,
+    http::{plain, request, websocket},
+    node::{Node, auth::Identity},
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
-        endpoint::Query,
+        connect_info::ConnectInfo,
         handshake,
-        message::{answer_messages, audience_of, fill_message, publish_patiently, relay_drafts},
-        opening::Opening,
+        raw::{
+            endpoint::{Endpoint, Query},
+            message::{
+                answer_messages, audience_of, fill_message, publish_patiently, relay_requests,
+            },
+        },
     },
-    transport::info::TransportKind,
 };
 
-/// Does what a message on the endpoint at `path` would do.
+/// Does what a message on an endpoint would do.
 ///
 /// # Errors
 /// The refusal.
 pub async fn message(
     request: &HttpRequest,
-    state: &State,
+    node: &Arc<Node>,
+    endpoint: &Endpoint,
     query: &Query,
-    path: &str,
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let endpoint = state
-        .endpoints
-        .iter()
-        .find(|endpoint| *endpoint.path == *path);
-    let endpoint =
-        endpoint.ok_or_else(|| Box::new(plain::words(404, "no raw endpoint has this path")))?;
+    let path = &*endpoint.path;
     let allowed = endpoint.settings.origins.as_deref();
     handshake::check_origin(request.headers(), allowed)
-        .map_err(|refusal| Box::new(entrance::refuse(request, state, &refusal)))?;
-    let opening = plain::opening(request, state, path, TransportKind::Send)?;
-    let token = entrance::token_in(request.headers(), query.token.as_deref());
-    let plan = raw::plan(state, &opening, endpoint, token.as_deref(), query).await;
-    let (identity, channels) = plan.map_err(|close| Box::new(plain::closed(&close)))?;
-    charge(state, &identity)?;
+        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let connect_info = plain::connect_info(request, node, path, TransportKind::Send)?;
+    let token = request::token_in(request.headers(), query.token.as_deref());
+    let authorized =
+        websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
+    let (identity, channels) = authorized.map_err(|error| Box::new(plain::auth_error(&error)))?;
+    // It may have been taken back while the backend was asked.
+    node.check_revoked(&identity)
+        .map_err(|error| Box::new(plain::auth_error(&error)))?;
+    charge(node, &identity)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
         OnMessage::Echo => Ok(reply(&payload)),
@@ -57,45 +59,46 @@ pub async fn message(
                 Payload::Binary(_) => Payload::Binary(filled.into()),
             }))
         }
-        OnMessage::Relay { .. } => relay(state, &audience_of(endpoint, &channels), &payload).await,
+        OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
         OnMessage::Hook { on_failure } => {
-            ask_backend(state, &opening, &identity, path, payload, on_failure).await
+            ask_backend(node, &connect_info, &identity, path, payload, on_failure).await
         }
     }
 }
 
 /// Everyone hears it: there is no session of the sender's to leave out.
 async fn relay(
-    state: &State,
+    node: &Arc<Node>,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     if audience.is_empty() {
-        return Err(Box::new(plain::words(403, "permission denied: publish")));
+        return Err(Box::new(plain::plain_text(
+            403,
+            "permission denied: publish",
+        )));
     }
-    let drafts = relay_drafts(&state.hub, audience, payload, None);
-    match publish_patiently(state.hub.clone(), drafts).await {
+    let requests = relay_requests(node, audience, payload, None);
+    match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
-        Err(Refused::Busy) => Err(Box::new(plain::words(503, "there is no room, try again"))),
+        Err(error) => Err(Box::new(plain::plain_text(503, &error.to_string()))),
     }
 }
 
 async fn ask_backend(
-    state: &State,
-    opening: &Opening,
+    node: &Node,
+    connect_info: &ConnectInfo,
     identity: &Identity,
     path: &str,
     payload: Payload,
     on_failure: &HookFailureAction,
 ) -> Result<HttpResponse, plain::Answer> {
-    let mut caller = opening.caller("json", "json");
-    caller.user.clone_from(&identity.user);
-    caller.meta = identity.meta.clone();
-    let answer = state.hub.hooks.message(&caller, path, payload).await;
+    let hook_context = identity.named_in(connect_info.hook_context("json", "json"));
+    let answer = node.hooks.message(&hook_context, path, payload).await;
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
-        Err(close) if close.code == 1011 => Err(Box::new(plain::words(502, &close.reason))),
-        Err(close) => Err(Box::new(plain::closed(&close))),
+        Err(close) if close.code == 1011 => Err(Box::new(plain::plain_text(502, &close.reason))),
+        Err(close) => Err(Box::new(plain::close_response(&close))),
     }
 }
 

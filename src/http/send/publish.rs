@@ -1,5 +1,5 @@
 //! A client's publish by a request of its own: under `allow.publish`, or as `hooks.publish` decides. Whoever may not publish to one of
-//! the channels publishes to none; where there is no room for one, those before it are published, and the sender is told to come again.
+//! the channels publishes to none; where the broker refuses one, the others are published, and the sender is told why.
 
 use std::sync::Arc;
 
@@ -7,18 +7,18 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use super::charge;
 use crate::{
-    broker::{Draft, Published, Version},
-    hooks::PublishAnswer,
-    http::{State, plain},
-    hub::{
-        Action, Permission,
-        identity::{Identity, NoIdentity},
+    broker::{PublishRequest, PublishResult},
+    connection::info::TransportKind,
+    http::plain,
+    node::{
+        Node,
+        auth::{AuthError, Identity},
+        authorize::{Action, Permission},
     },
-    protocol::{ClientInfo, ReplyError},
+    protocol::ClientInfo,
     publication::{Payload, json_string},
     registry::ChannelName,
-    session::{endpoint::Query, opening::Opening},
-    transport::info::TransportKind,
+    session::{connect_info::ConnectInfo, raw::endpoint::Query},
 };
 
 /// Longest `Idempotency-Key`, in bytes.
@@ -30,34 +30,35 @@ const KEY_BYTES_MAX: usize = 256;
 /// The refusal.
 pub async fn publish(
     request: &HttpRequest,
-    state: &State,
+    node: &Node,
     query: &Query,
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let opening = plain::opening(request, state, "/send", TransportKind::Send)?;
-    let token = crate::http::entrance::token_in(request.headers(), query.token.as_deref());
-    let identity = state.hub.identify(token.as_deref(), None, &[]).await;
-    let identity = identity.map_err(|error| Box::new(plain::unidentified(&error)))?;
+    let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
+    let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
+    let identity = node.authenticate(token.as_deref(), None).await;
+    let identity = identity.map_err(|error| Box::new(plain::auth_error(&error)))?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
-        return Err(Box::new(plain::words(400, text)));
+        return Err(Box::new(plain::plain_text(400, text)));
     }
-    charge(state, &identity)?;
+    charge(node, &identity)?;
     let key = key(request, &identity)?;
-    let mut drafts = Vec::with_capacity(query.channels.len());
+    let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {
-        let mut draft = draft(state, &opening, &identity, channel, &payload).await?;
-        if draft.idempotency_key.is_none() {
-            draft.idempotency_key.clone_from(&key);
+        let mut publish_request =
+            publish_request(node, &connect_info, &identity, channel, &payload).await?;
+        if publish_request.idempotency_key.is_none() {
+            publish_request.idempotency_key.clone_from(&key);
         }
-        drafts.push(draft);
+        requests.push(publish_request);
     }
-    let mut published = Vec::with_capacity(drafts.len());
-    for draft in drafts {
-        let done = state.hub.publish(draft).await;
-        published
-            .push(done.map_err(|_| Box::new(plain::words(503, "there is no room, try again")))?);
-    }
+    // It may have been taken back while the backend was asked.
+    node.check_revoked(&identity)
+        .map_err(|error| Box::new(plain::auth_error(&error)))?;
+    let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
+    let published =
+        published.map_err(|error| Box::new(plain::plain_text(503, &error.to_string())))?;
     Ok(answer(&query.channels, &published))
 }
 
@@ -72,89 +73,46 @@ fn key(request: &HttpRequest, identity: &Identity) -> Result<Option<Box<str>>, p
         }
         _ => {
             let text = format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");
-            Err(Box::new(plain::words(400, &text)))
+            Err(Box::new(plain::plain_text(400, &text)))
         }
     }
 }
 
 /// The publication for one channel, if the sender may.
-async fn draft(
-    state: &State,
-    opening: &Opening,
+async fn publish_request(
+    node: &Node,
+    connect_info: &ConnectInfo,
     identity: &Identity,
     channel: &ChannelName,
     payload: &Payload,
-) -> Result<Draft, plain::Answer> {
-    let hub = &state.hub;
-    let refused = |error: &ReplyError| {
-        let status = if *error == ReplyError::UNKNOWN_CHANNEL {
-            404
-        } else {
-            403
-        };
-        Box::new(plain::words(
-            status,
-            &format!("{}: {channel}", error.message),
-        ))
-    };
-    let rules = hub.rules(channel).map_err(|error| refused(&error))?;
-    let mut draft = hub.draft(channel, rules, payload.clone());
-    draft.info = Some(Arc::new(ClientInfo {
+) -> Result<PublishRequest, plain::Answer> {
+    let (rules, permission) = node
+        .authorize(Action::Publish, channel, identity, None)
+        .map_err(|error| {
+            let channel = channel.clone();
+            Box::new(plain::auth_error(&AuthError::Channel { error, channel }))
+        })?;
+    let mut publish_request = node.publish_request(channel, rules, payload.clone());
+    publish_request.info = Some(Arc::new(ClientInfo {
         user: identity.user.clone(),
-        client: opening.id.to_string(),
+        client: connect_info.id.to_string(),
         conn_info: identity.info.clone(),
         chan_info: bytes::Bytes::new(),
     }));
-    match hub.permission(Action::Publish, channel, rules, identity, false) {
-        Permission::Granted => {}
-        Permission::Denied => return Err(refused(&ReplyError::PERMISSION_DENIED)),
-        Permission::AskHook => {
-            let encoding = match payload {
-                Payload::Text(_) => "json",
-                Payload::Binary(_) => "binary",
-            };
-            let mut caller = opening.caller("json", encoding);
-            caller.user.clone_from(&identity.user);
-            caller.meta = identity.meta.clone();
-            let answer = hub.hooks.publish(&caller, channel, payload.bytes()).await;
-            let answer = answer.map_err(|failure| {
-                // Its own words, and 403 unless trying again may help.
-                let error = NoIdentity::from(failure);
-                Box::new(plain::words(error.status(), &error.close().reason))
-            })?;
-            apply(answer, &mut draft);
-        }
+    if permission == Permission::AskHook {
+        let as_bytes = matches!(payload, Payload::Binary(_));
+        let encoding = if as_bytes { "binary" } else { "json" };
+        let hook_context = identity.named_in(connect_info.hook_context("json", encoding));
+        node.ask_publish_hook(&hook_context, channel, &mut publish_request, as_bytes)
+            .await
+            .map_err(|error| Box::new(plain::auth_error(&error)))?;
     }
-    Ok(draft)
-}
-
-/// What the backend wants of a publication.
-fn apply(answer: PublishAnswer, draft: &mut Draft) {
-    if let Some(data) = answer.data {
-        draft.payload = match draft.payload {
-            Payload::Text(_) => Payload::guess(data),
-            Payload::Binary(_) => Payload::Binary(data),
-        };
-    }
-    if answer.skip_history {
-        draft.retention = None;
-    }
-    draft.delta |= answer.delta;
-    draft.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
-    if !answer.idempotency_key.is_empty() {
-        draft.idempotency_key = Some(answer.idempotency_key.into());
-    }
-    if answer.version > 0 {
-        draft.version = Some(Box::new(Version {
-            number: answer.version,
-            epoch: answer.version_epoch,
-        }));
-    }
+    Ok(publish_request)
 }
 
 /// `{"offset","epoch"}` where there is history; for several channels a list of it with their names.
-fn answer(channels: &[ChannelName], published: &[Published]) -> HttpResponse {
-    let place = |published: &Published| match published.position {
+fn answer(channels: &[ChannelName], published: &[PublishResult]) -> HttpResponse {
+    let place = |published: &PublishResult| match published.position {
         Some(position) => format!(
             "\"offset\":{},\"epoch\":\"{}\"",
             position.offset, position.epoch

@@ -71,10 +71,10 @@ async fn describe(
         }
     }
     if claims::is_subscription(&payload) {
-        let grant = claims::subscription(&payload, &tokens.demands, now).map_err(reason)?;
+        let grant = claims::subscription(&payload, &tokens.requirements, now).map_err(reason)?;
         describe_subscription(&grant, text);
     } else {
-        let grant = claims::connection(&payload, &tokens.demands, now).map_err(reason)?;
+        let grant = claims::connection(&payload, &tokens.requirements, now).map_err(reason)?;
         describe_connection(&grant, text);
     }
     Ok(())

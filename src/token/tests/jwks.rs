@@ -104,8 +104,8 @@ async fn concurrent_callers_share_one_fetch() {
         .collect();
     endpoint.has_seen(1).await;
     endpoint.gate.add_permits(100);
-    for caller in callers {
-        assert_eq!(caller.await.unwrap().as_deref(), Ok("42"));
+    for hook_context in callers {
+        assert_eq!(hook_context.await.unwrap().as_deref(), Ok("42"));
     }
     assert_eq!(endpoint.requests(), 1);
 }

@@ -23,6 +23,10 @@ admin.key = "s3cret"
 [channels]
 allow.subscribe = ["client", "anonymous"]
 [[namespace]]
+name = "open"
+allow.subscribe = ["client", "anonymous"]
+allow.publish = ["client", "anonymous"]
+[[namespace]]
 name = "kept"
 history_size = 10
 presence = true
@@ -31,6 +35,11 @@ allow.subscribe = ["client", "anonymous"]
 
 fn start(before: &str) -> Server {
     Server::start(&format!("{before}{SETTINGS}{}", raw("/ws", "")))
+}
+
+/// With another endpoint beside `/ws`.
+fn start_with(endpoint: &str) -> Server {
+    Server::start(&format!("{SETTINGS}{}{endpoint}", raw("/ws", "")))
 }
 
 fn post(server: &Server, path: &str, headers: &str, body: &[u8]) -> Response {

@@ -1,9 +1,11 @@
 //! Sessions: listed, told, subscribed and ended, one by one and by user.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use serde_json::json;
 
-use super::{client, connections, done, members, start, token};
-use crate::support::eventually;
+use super::{client, connections, done, members, start, start_with, token};
+use crate::support::{eventually, raw};
 
 #[test]
 fn sessions_are_listed_by_pages_and_reached_one_by_one() {
@@ -80,6 +82,68 @@ fn sessions_are_listed_by_pages_and_reached_one_by_one() {
     );
     assert_eq!(node["version"], env!("CARGO_PKG_VERSION"));
     assert!(!node["uid"].as_str().expect("a name").is_empty());
+}
+
+/// A raw client that the API had taken out of a channel still published there, for its audience was settled by its handshake.
+/// Its audience follows its membership: out of its only channel, it speaks to nobody.
+#[test]
+fn a_raw_client_that_was_taken_out_of_a_channel_speaks_there_no_more() {
+    let server = start_with(&raw("/chat", "on_message = \"relay\""));
+    let mut listener = client(&server, "channel=open:a&channel=open:b", "open:a");
+    let mut speaker = server.ws("/chat?channel=open:a&channel=open:b");
+    eventually("it is there", || {
+        (members(&server, "open:a") == 2).then_some(())
+    });
+    let listed = done(&server, "connections", &json!({ "channel": "open:b" }));
+    let listed = listed["connections"].as_object().expect("an object");
+    let id = listed.iter().find(|(_, it)| it["endpoint"] == "/chat");
+    let id = id.expect("the speaker is listed").0;
+    done(
+        &server,
+        "unsubscribe",
+        &json!({ "client": id, "channel": "open:a" }),
+    );
+    eventually("it is out", || {
+        (members(&server, "open:a") == 1).then_some(())
+    });
+    speaker.text("to b alone");
+    listener.expect_text("to b alone");
+    done(
+        &server,
+        "unsubscribe",
+        &json!({ "client": id, "channel": "open:b" }),
+    );
+    eventually("it is out", || {
+        (members(&server, "open:b") == 1).then_some(())
+    });
+    speaker.text("to nobody");
+    assert_eq!(speaker.expect_close().0, 3507);
+    listener.expect_nothing();
+}
+
+/// A raw session that the API refreshed, or subscribed with an end, went on for ever: only clients of the protocol had
+/// timers. A plain client can be told of neither, so its session ends when the first of them does.
+#[test]
+fn what_the_api_gives_a_raw_client_for_a_time_ends() {
+    let server = start("");
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("after 1970")
+        .as_secs();
+    let query = format!("channel=kept:1&token={}", token("42"));
+    let mut refreshed = client(&server, &query, "kept:1");
+    let id = connections(&server, &json!({ "user": "42" })).remove(0);
+    done(
+        &server,
+        "refresh",
+        &json!({ "user": "42", "client": id, "expire_at": now + 1 }),
+    );
+    assert_eq!(refreshed.expect_close(), (3005, "expired".to_string()));
+    let mut subscribed = client(&server, "channel=kept:1", "kept:1");
+    let id = connections(&server, &json!({ "channel": "kept:1" })).remove(0);
+    let wish = json!({ "client": id, "channel": "kept:2", "expire_at": now + 2 });
+    done(&server, "subscribe", &wish);
+    assert_eq!(subscribed.expect_close(), (3005, "expired".to_string()));
 }
 
 #[test]

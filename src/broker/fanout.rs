@@ -1,0 +1,305 @@
+//! The way from a broker to the shards of this node: who listens to a channel here, room in every shard, and the sending.
+//!
+//! One for the process, whatever the broker is. Channels are spread over [`STRIPES`] locks, each held for as long as a publication
+//! is handed to the shards that listen, which is what makes all of them hear a channel's publications in one order. Bounds: an
+//! entry a channel that has a member, and the shards' mailboxes: nothing is sent to one without a [`Reservation`]. It must
+//! not wait for anyone, nor know histories or sessions.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::{BrokerError, LocalFanout};
+use crate::{
+    id::ShardId,
+    publication::{Publication, Target},
+    registry::{ChannelName, is_internal},
+    shard::{Reservation, ShardHandle, Shards},
+};
+
+/// Locks that channels are spread over.
+pub(super) const STRIPES: usize = 64;
+
+/// Told when a channel gets its first member on this node (true) or loses its last, the server's own channels included. Called
+/// under the channel's lock, so that what is told last is what is so; it must not wait.
+pub type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
+
+/// A channel's members on this node.
+#[derive(Default)]
+struct Listeners {
+    /// Shards with a member, and how many members each has.
+    shards: Vec<(ShardId, u32)>,
+}
+
+impl Listeners {
+    /// Returns whether it is the first.
+    fn add(&mut self, shard: ShardId) -> bool {
+        let is_first = self.shards.is_empty();
+        match self.shards.iter_mut().find(|(id, _)| *id == shard) {
+            Some((_, members)) => *members += 1,
+            None => {
+                self.shards.reserve_exact(1);
+                self.shards.push((shard, 1));
+            }
+        }
+        is_first
+    }
+
+    /// Returns whether it was the last.
+    fn remove(&mut self, shard: ShardId) -> bool {
+        let Some(index) = self.shards.iter().position(|(id, _)| *id == shard) else {
+            return false;
+        };
+        self.shards[index].1 -= 1;
+        if self.shards[index].1 == 0 {
+            self.shards.swap_remove(index);
+        }
+        self.shards.is_empty()
+    }
+}
+
+type Stripe = HashMap<ChannelName, Listeners>;
+
+/// The fan-out of this process.
+pub struct Fanout {
+    shards: Arc<Shards>,
+    occupancy: Box<Occupancy>,
+    hasher: RandomState,
+    stripes: [Mutex<Stripe>; STRIPES],
+    /// Channels in all stripes, the server's own left out.
+    channels: AtomicUsize,
+}
+
+impl Fanout {
+    /// Of these shards.
+    #[must_use]
+    pub fn new(shards: Arc<Shards>, occupancy: Box<Occupancy>) -> Self {
+        Self {
+            shards,
+            occupancy,
+            hasher: RandomState::new(),
+            stripes: std::array::from_fn(|_| Mutex::default()),
+            channels: AtomicUsize::new(0),
+        }
+    }
+
+    /// The lock that a channel is under. A broker that has locks of its own for channels takes the one of this number, and
+    /// before this one.
+    pub(super) fn stripe_of(&self, channel: &str) -> usize {
+        (self.hasher.hash_one(channel) % STRIPES as u64) as usize
+    }
+
+    fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
+        // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
+        self.stripes[stripe]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `act` with the shards that listen to a channel, under its lock: none comes or goes meanwhile.
+    pub(crate) fn listening<R>(&self, channel: &str, act: impl FnOnce(&Listening<'_>) -> R) -> R {
+        self.listening_in(self.stripe_of(channel), channel, act)
+    }
+
+    /// The same for whoever knows the channel's stripe.
+    pub(super) fn listening_in<R>(
+        &self,
+        stripe: usize,
+        channel: &str,
+        act: impl FnOnce(&Listening<'_>) -> R,
+    ) -> R {
+        let stripe = self.lock(stripe);
+        match stripe.get(channel) {
+            None => act(&Listening {
+                shards: &[],
+                handles: &[],
+            }),
+            Some(listeners) => act(&Listening {
+                shards: &listeners.shards,
+                handles: &self.shards.read(),
+            }),
+        }
+    }
+
+    /// Sends a publication to whoever it is for on this node, to all shards concerned or to none. Returns the receivers.
+    pub(crate) fn send(&self, publication: Publication) -> Result<usize, BrokerError> {
+        let bytes = publication.weight();
+        if let Target::Channel(channel) = publication.target() {
+            // The name is the publication's own, which moves on.
+            let channel = channel.clone();
+            return self.listening(&channel, |listening| {
+                let room = listening.reserve(bytes)?;
+                listening.send(publication, room);
+                Ok(listening.members())
+            });
+        }
+        // No channel, so no order between publishers to keep: the target may be in any shard.
+        let handles = self.shards.read();
+        let room: Option<Vec<Reservation>> =
+            handles.iter().map(|shard| shard.reserve(bytes)).collect();
+        let room = room.ok_or(BrokerError::Busy)?;
+        let delivered = match publication.target() {
+            Target::Everyone => handles.iter().map(ShardHandle::sessions).sum(),
+            _ => 0,
+        };
+        let publication = Arc::new(publication);
+        for (shard, room) in handles.iter().zip(room) {
+            shard.deliver(publication.clone(), room);
+        }
+        Ok(delivered)
+    }
+
+    /// Has the members of a channel that count its offsets told that they have missed something that no broker can bring.
+    pub fn tell_missed(&self, channel: &ChannelName) {
+        self.listening(channel, |listening| {
+            for &(shard, _) in listening.shards {
+                listening.handle(shard).tell_missed(channel.clone());
+            }
+        });
+    }
+
+    /// Whether anyone on this node would receive a publication for `target` now.
+    pub(crate) fn has_subscribers(&self, target: &Target) -> bool {
+        match target {
+            Target::Channel(channel) => self.is_listened(channel),
+            _ => self.shards.has_sessions(),
+        }
+    }
+
+    /// Whether a channel has a member on this node.
+    pub(super) fn is_listened(&self, channel: &str) -> bool {
+        self.lock(self.stripe_of(channel)).contains_key(channel)
+    }
+
+    /// Channels that have a member on this node, the server's own left out.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels.load(Relaxed)
+    }
+
+    /// These channels with their members on this node, for those whose name `admits`; at most `limit`.
+    pub(crate) fn list_channels(
+        &self,
+        admits: &dyn Fn(&str) -> bool,
+        limit: usize,
+    ) -> Vec<(ChannelName, usize)> {
+        let mut found = Vec::new();
+        for stripe in 0..STRIPES {
+            let stripe = self.lock(stripe);
+            let here = stripe.iter().filter_map(|(name, listeners)| {
+                let members = listeners
+                    .shards
+                    .iter()
+                    .map(|(_, members)| *members as usize);
+                (!is_internal(name) && admits(name)).then(|| (name.clone(), members.sum()))
+            });
+            found.extend(here.take(limit - found.len()));
+        }
+        found
+    }
+
+    /// Entries, and memberships of all shards, the server's own channels included.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> (usize, usize) {
+        let stripes = (0..STRIPES).map(|stripe| {
+            let stripe = self.lock(stripe);
+            let members = stripe.values().flat_map(|listeners| &listeners.shards);
+            (
+                stripe.len(),
+                members.map(|(_, members)| *members as usize).sum(),
+            )
+        });
+        stripes.fold((0, 0), |sum, here: (usize, usize)| {
+            (sum.0 + here.0, sum.1 + here.1)
+        })
+    }
+}
+
+impl LocalFanout for Fanout {
+    fn subscribe(&self, channel: &ChannelName, shard: ShardId) {
+        let mut stripe = self.lock(self.stripe_of(channel));
+        if stripe.entry(channel.clone()).or_default().add(shard) {
+            if !is_internal(channel) {
+                self.channels.fetch_add(1, Relaxed);
+            }
+            (self.occupancy)(channel, true);
+        }
+    }
+
+    fn unsubscribe(&self, channel: &ChannelName, shard: ShardId) {
+        let mut stripe = self.lock(self.stripe_of(channel));
+        let is_vacant = stripe
+            .get_mut(channel)
+            .is_some_and(|listeners| listeners.remove(shard));
+        if is_vacant {
+            stripe.remove(channel);
+            if stripe.capacity() > 1024 && stripe.len() * 8 < stripe.capacity() {
+                stripe.shrink_to_fit();
+            }
+            if !is_internal(channel) {
+                self.channels.fetch_sub(1, Relaxed);
+            }
+            (self.occupancy)(channel, false);
+        }
+    }
+}
+
+/// Room for one publication in the shards that listened when it was taken; given back shard by shard if it is not used.
+pub(crate) struct Room(Vec<(ShardId, Reservation)>);
+
+/// The shards that listen to a channel, while nobody else can change them.
+pub(crate) struct Listening<'a> {
+    shards: &'a [(ShardId, u32)],
+    /// Of all shards; an id is a place in it.
+    handles: &'a [ShardHandle],
+}
+
+impl Listening<'_> {
+    /// Members on this node.
+    pub(crate) fn members(&self) -> usize {
+        let members = self.shards.iter().map(|(_, members)| *members as usize);
+        members.sum()
+    }
+
+    fn handle(&self, shard: ShardId) -> &ShardHandle {
+        // A shard that listens is in the list: it is added before the shard has a session, and never taken out.
+        &self.handles[shard.0 as usize]
+    }
+
+    /// Takes room in every shard that listens, or in none.
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Room, BrokerError> {
+        let mut room = Vec::with_capacity(self.shards.len());
+        for &(shard, _) in self.shards {
+            let reservation = self.handle(shard).reserve(bytes);
+            room.push((shard, reservation.ok_or(BrokerError::Busy)?));
+        }
+        Ok(Room(room))
+    }
+
+    /// Sends a publication to every shard that listens now. One that did not when the room was taken gets it if it has room; if not,
+    /// its members are told that they have missed something. Whatever room is left is given back.
+    pub(crate) fn send(&self, publication: Publication, Room(mut room): Room) {
+        let publication = Arc::new(publication);
+        for &(shard, _) in self.shards {
+            let handle = self.handle(shard);
+            let taken = room.iter().position(|(id, _)| *id == shard);
+            let reservation = match taken {
+                Some(index) => Some(room.swap_remove(index).1),
+                None => handle.reserve(publication.weight()),
+            };
+            match (reservation, publication.target()) {
+                (Some(reservation), _) => handle.deliver(publication.clone(), reservation),
+                (None, Target::Channel(channel)) => handle.tell_missed(channel.clone()),
+                (None, _) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

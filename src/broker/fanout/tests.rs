@@ -1,0 +1,177 @@
+//! The fan-out by itself: who is told of the first and last member, and room that is always given back.
+
+use std::rc::Rc;
+
+use super::*;
+use crate::{
+    broker::suite::taken,
+    publication::Payload,
+    shard::Shard,
+    testing::{Listener, on_a_worker, shard_settings},
+};
+
+const ROOM: usize = 4;
+
+struct Rig {
+    fanout: Arc<Fanout>,
+    shards: Arc<Shards>,
+    /// What was told of occupancy.
+    told: Arc<Mutex<Vec<(String, bool)>>>,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let shards = Arc::new(Shards::new(Arc::default(), shard_settings(ROOM)));
+        let told = Arc::<Mutex<Vec<(String, bool)>>>::default();
+        let occupancy = {
+            let told = told.clone();
+            move |channel: &ChannelName, occupied: bool| {
+                told.lock()
+                    .expect("no panic")
+                    .push((channel.to_string(), occupied));
+            }
+        };
+        Self {
+            fanout: Arc::new(Fanout::new(shards.clone(), Box::new(occupancy))),
+            shards,
+            told,
+        }
+    }
+
+    fn shard(&self) -> Rc<Shard> {
+        let fanout: Arc<dyn LocalFanout> = self.fanout.clone();
+        self.shards.new_here(&fanout)
+    }
+
+    fn message(channel: &str) -> Publication {
+        Publication::message(Target::Channel(channel.into()), Payload::Text("x".into()))
+    }
+}
+
+#[test]
+fn first_and_last_members_are_told_and_counted() {
+    let rig = Rig::new();
+    let (room, fanout) = (ChannelName::from("room"), &rig.fanout);
+    let (one, two) = (ShardId(0), ShardId(1));
+    for shard in [one, one, two] {
+        fanout.subscribe(&room, shard);
+    }
+    assert_eq!(fanout.channels(), 1);
+    let listed = fanout.list_channels(&|name| name.starts_with('r'), 10);
+    assert_eq!(listed, [(room.clone(), 3)]);
+    assert!(fanout.list_channels(&|_| false, 10).is_empty());
+    assert!(fanout.list_channels(&|_| true, 0).is_empty());
+    assert!(fanout.has_subscribers(&Target::Channel(room.clone())));
+    for shard in [one, two, one] {
+        assert_eq!(
+            *rig.told.lock().expect("no panic"),
+            [("room".to_string(), true)]
+        );
+        fanout.unsubscribe(&room, shard);
+    }
+    // Leaving twice.
+    fanout.unsubscribe(&room, one);
+    let told = [("room".to_string(), true), ("room".to_string(), false)];
+    assert_eq!(*rig.told.lock().expect("no panic"), told);
+    assert_eq!((fanout.channels(), fanout.entries()), (0, (0, 0)));
+    assert!(!fanout.has_subscribers(&Target::Channel(room)));
+}
+
+#[test]
+fn the_servers_own_channels_are_told_but_not_shown() {
+    let rig = Rig::new();
+    let own = ChannelName::from("$raw:/ws");
+    rig.fanout.subscribe(&own, ShardId(0));
+    assert_eq!(rig.fanout.channels(), 0);
+    assert!(rig.fanout.list_channels(&|_| true, 10).is_empty());
+    assert_eq!(rig.told.lock().expect("no panic").len(), 1);
+}
+
+#[test]
+fn what_does_not_fit_one_shard_goes_to_none_and_all_room_comes_back() {
+    on_a_worker(async {
+        let rig = Rig::new();
+        let (full, free) = (rig.shard(), rig.shard());
+        let (here, there) = (Listener::new(&full), Listener::new(&free));
+        here.membership.join(&"both".into());
+        here.membership.join(&"one".into());
+        there.membership.join(&"both".into());
+        for _ in 0..ROOM {
+            assert_eq!(rig.fanout.send(Rig::message("one")), Ok(1));
+        }
+        for _ in 0..3 {
+            assert_eq!(
+                rig.fanout.send(Rig::message("both")),
+                Err(BrokerError::Busy)
+            );
+            let everyone = Publication::message(Target::Everyone, Payload::Text("x".into()));
+            assert_eq!(rig.fanout.send(everyone), Err(BrokerError::Busy));
+        }
+        assert_eq!(taken(&here, ROOM).await.len(), ROOM);
+        assert!(there.taken().is_empty());
+        // The refused have left nothing taken in the shard that had room.
+        for _ in 0..ROOM {
+            assert_eq!(rig.fanout.send(Rig::message("both")), Ok(2));
+        }
+        assert_eq!(
+            rig.fanout.send(Rig::message("both")),
+            Err(BrokerError::Busy)
+        );
+        assert_eq!(taken(&there, ROOM).await.len(), ROOM);
+    });
+}
+
+#[test]
+fn room_that_is_not_used_is_given_back() {
+    on_a_worker(async {
+        let rig = Rig::new();
+        let shard = rig.shard();
+        let listener = Listener::new(&shard);
+        listener.membership.join(&"news".into());
+        for _ in 0..10 * ROOM {
+            let room = rig
+                .fanout
+                .listening("news", |listening| listening.reserve(100));
+            assert!(room.is_ok());
+        }
+    });
+}
+
+#[test]
+fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
+    on_a_worker(async {
+        let rig = Rig::new();
+        let (early, late, full) = (rig.shard(), rig.shard(), rig.shard());
+        let (first, second, third) = (
+            Listener::new(&early),
+            Listener::new(&late),
+            Listener::new(&full),
+        );
+        first.membership.join(&"news".into());
+        let publication = Rig::message("news");
+        let bytes = publication.weight();
+        let room = rig
+            .fanout
+            .listening("news", |listening| listening.reserve(bytes));
+        let room = room.expect("room");
+        third.membership.join(&"other".into());
+        for _ in 0..ROOM {
+            rig.fanout.send(Rig::message("other")).expect("room");
+        }
+        let positioned = crate::shard::SubscribeOptions {
+            positioned: true,
+            ..Default::default()
+        };
+        second.membership.join(&"news".into());
+        third.membership.subscribe(&"news".into(), positioned);
+        rig.fanout
+            .listening("news", |listening| listening.send(publication, room));
+        assert_eq!(taken(&first, 1).await.len(), 1);
+        assert_eq!(taken(&second, 1).await.len(), 1);
+        assert_eq!(
+            taken(&third, ROOM).await.len(),
+            ROOM,
+            "only what it had room for"
+        );
+    });
+}

@@ -1,0 +1,86 @@
+//! Who is in the channels of this node. An entry stays until it is taken out: sessions leave on every path, and all of them end with
+//! the process. Bound: one entry a session and channel that has presence (`limits.subscriptions`).
+
+use std::{
+    collections::{HashMap, HashSet},
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    broker::{BrokerFuture, Presence, PresenceStats},
+    id::SessionId,
+    protocol::ClientInfo,
+    registry::ChannelName,
+};
+
+/// Locks that channels are spread over.
+const STRIPES: usize = 64;
+
+type Channels = HashMap<ChannelName, HashMap<SessionId, Arc<ClientInfo>>>;
+
+/// The presence of a single node.
+pub struct MemoryPresence {
+    hasher: RandomState,
+    stripes: [Mutex<Channels>; STRIPES],
+}
+
+impl Default for MemoryPresence {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            stripes: std::array::from_fn(|_| Mutex::default()),
+        }
+    }
+}
+
+impl MemoryPresence {
+    fn lock(&self, channel: &str) -> MutexGuard<'_, Channels> {
+        let index = self.hasher.hash_one(channel) % STRIPES as u64;
+        // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
+        self.stripes[index as usize]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Presence for MemoryPresence {
+    fn add(&self, channel: &ChannelName, session: SessionId, info: Arc<ClientInfo>) {
+        let mut channels = self.lock(channel);
+        let present = channels.entry(channel.clone()).or_default();
+        present.insert(session, info);
+    }
+
+    fn remove(&self, channel: &ChannelName, session: SessionId) {
+        let mut channels = self.lock(channel);
+        let is_empty = channels.get_mut(channel).is_some_and(|present| {
+            present.remove(&session);
+            present.is_empty()
+        });
+        if is_empty {
+            channels.remove(channel);
+            if channels.capacity() > 1024 && channels.len() * 8 < channels.capacity() {
+                channels.shrink_to_fit();
+            }
+        }
+    }
+
+    fn presence(&self, channel: &ChannelName) -> BrokerFuture<Vec<(SessionId, Arc<ClientInfo>)>> {
+        let channels = self.lock(channel);
+        let present = channels.get(channel).into_iter().flatten();
+        let present = present.map(|(&session, info)| (session, info.clone()));
+        BrokerFuture::ready(Ok(present.collect()))
+    }
+
+    fn presence_stats(&self, channel: &ChannelName) -> BrokerFuture<PresenceStats> {
+        let channels = self.lock(channel);
+        let stats = channels.get(channel).map(|present| {
+            let users: HashSet<&str> = present.values().map(|info| info.user.as_str()).collect();
+            PresenceStats {
+                clients: present.len(),
+                users: users.len(),
+            }
+        });
+        BrokerFuture::ready(Ok(stats.unwrap_or_default()))
+    }
+}

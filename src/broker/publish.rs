@@ -1,0 +1,137 @@
+//! What a publisher asks of a broker, and what it is told.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    config::{Channels, Namespace},
+    id::{SessionId, StreamPosition},
+    protocol::ClientInfo,
+    publication::{Payload, Target},
+    registry::{ChannelName, is_internal},
+};
+
+/// What is to be done about a channel's history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HistoryOptions {
+    /// Publications kept at most.
+    pub size: usize,
+    /// How long each is kept; the stream's position outlives its last publication by as much.
+    pub ttl: Duration,
+}
+
+impl HistoryOptions {
+    /// What a channel of these rules keeps; absent: nothing.
+    #[must_use]
+    pub fn under(rules: &Namespace) -> Option<Self> {
+        (rules.history_size > 0).then_some(Self {
+            size: rules.history_size,
+            ttl: rules.history_ttl,
+        })
+    }
+}
+
+/// A publisher's own count, so that what comes late does not replace what is newer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The count; only a greater one is published.
+    pub number: u64,
+    /// Names the count; another name begins anew.
+    pub epoch: String,
+}
+
+/// What is to be published.
+#[derive(Clone, Debug)]
+pub struct PublishRequest {
+    /// To whom.
+    pub target: Target,
+    /// The message.
+    pub payload: Payload,
+    /// Sessions that do not receive it.
+    pub exclude: Box<[SessionId]>,
+    /// The client that published it.
+    pub info: Option<Arc<ClientInfo>>,
+    /// The publisher's labels, carried beside the message.
+    pub tags: Option<Arc<BTreeMap<String, String>>>,
+    /// History of the channel; absent: none is kept and the publication gets no offset.
+    pub history: Option<HistoryOptions>,
+    /// Whether the publication before it goes along, for deltas.
+    pub delta: bool,
+    /// A publication of the same channel and key within `limits.idempotency_ttl` is published once.
+    pub idempotency_key: Option<Box<str>>,
+    /// The publisher's count.
+    pub version: Option<Box<Version>>,
+    /// All channels of a message that goes to several.
+    pub group: Option<Arc<[ChannelName]>>,
+}
+
+impl PublishRequest {
+    /// A message with nothing else to it.
+    #[must_use]
+    pub fn new(target: Target, payload: Payload) -> Self {
+        Self {
+            target,
+            payload,
+            exclude: Box::default(),
+            info: None,
+            tags: None,
+            history: None,
+            delta: false,
+            idempotency_key: None,
+            version: None,
+            group: None,
+        }
+    }
+
+    /// A message for a channel under the channel's rules.
+    #[must_use]
+    pub fn under(rules: &Namespace, channel: ChannelName, payload: Payload) -> Self {
+        Self {
+            history: HistoryOptions::under(rules),
+            delta: rules.delta,
+            ..Self::new(Target::Channel(channel), payload)
+        }
+    }
+
+    /// The same for publishers of the settings (relays, pushes, polls), whom nobody asks for a right: a channel of the
+    /// server's own, or of a namespace that is not there, keeps no history.
+    #[must_use]
+    pub fn unchecked(channels: &Channels, channel: ChannelName, payload: Payload) -> Self {
+        match channels.rules(&channel) {
+            Some(rules) if !is_internal(&channel) => Self::under(rules, channel, payload),
+            _ => Self::new(Target::Channel(channel), payload),
+        }
+    }
+}
+
+/// What became of a publication.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishResult {
+    /// Its place, where the channel keeps history; of what was suppressed, the place that the channel was at.
+    pub position: Option<StreamPosition>,
+    /// Receivers on this node at that moment, as far as it was known here when it was accepted.
+    pub delivered: usize,
+    /// It was not sent to anyone: its key was known, or its version was not newer.
+    pub suppressed: bool,
+}
+
+impl PublishResult {
+    /// Sent to so many, without a place.
+    #[must_use]
+    pub fn sent(delivered: usize) -> Self {
+        Self {
+            position: None,
+            delivered,
+            suppressed: false,
+        }
+    }
+
+    /// Not sent, since it was published before.
+    #[must_use]
+    pub fn suppressed(position: Option<StreamPosition>) -> Self {
+        Self {
+            position,
+            delivered: 0,
+            suppressed: true,
+        }
+    }
+}

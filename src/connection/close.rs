@@ -1,0 +1,94 @@
+//! How a session's connection ends: in an orderly way, for a fault, by its client, or at once; each leaves the phase that says what
+//! may still happen.
+
+use std::time::Instant;
+
+use super::{Connection, Inner, Phase, Wire};
+use crate::{
+    close::{Close, Ending},
+    connection::outbox::FrameKind,
+};
+
+impl Connection {
+    /// Ends the session in an orderly way: what is queued goes out, then the Close, then the client's Close is
+    /// awaited until `close.timeout`.
+    pub fn close(&self, close: Close, now: Instant) {
+        let close = self.profile.translate_close(close);
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open {
+            self.queue_close(&mut inner, &close);
+            inner.phase = match inner.wire {
+                Wire::Socket(_) => Phase::Closing,
+                // HTTP has no Close that could be answered.
+                Wire::Body => Phase::Lingering,
+            };
+            self.end_with(&mut inner, Ending::ByServer(close), now);
+        }
+    }
+
+    /// Ends the session for a fault of the client's: what is queued goes out, for it answers what came before the
+    /// fault, then the Close, and nothing after it; the client's own Close is not awaited.
+    pub fn fail(&self, close: Close, now: Instant) {
+        self.fail_inner(&mut self.inner.borrow_mut(), close, now);
+    }
+
+    pub(super) fn fail_inner(&self, inner: &mut Inner, close: Close, now: Instant) {
+        if inner.phase == Phase::Open {
+            self.queue_close(inner, &close);
+            inner.phase = Phase::Lingering;
+            self.end_with(inner, Ending::ByServer(close), now);
+        }
+    }
+
+    /// The client's Close came: it is answered with its own code, or its answer to ours ends the wait.
+    pub fn answer_close(&self, close: Close, now: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open {
+            self.queue_close(&mut inner, &Close::new(close.code, ""));
+            self.end_with(&mut inner, Ending::ByPeer(close), now);
+        }
+        if inner.phase != Phase::Ended {
+            inner.phase = Phase::Lingering;
+        }
+    }
+
+    /// What the client sends cannot be read any more while we wait for its Close: stop waiting.
+    pub fn stop_waiting(&self) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Closing {
+            inner.phase = Phase::Lingering;
+        }
+    }
+
+    /// The connection is gone or is to go now; what waits is lost.
+    pub fn end(&self, ending: Ending) {
+        self.cut(&mut self.inner.borrow_mut(), ending);
+    }
+
+    fn queue_close(&self, inner: &mut Inner, close: &Close) {
+        inner.outbox.push_own(
+            self.profile.close_message(close),
+            FrameKind::Close,
+            &self.config.outbox,
+        );
+    }
+
+    fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
+        inner.ending.get_or_insert(ending);
+        let at = now + self.config.close_timeout;
+        inner.cut_at = Some(at);
+        self.set_timer(inner, at);
+        // The reader has a new phase to act on.
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(super) fn cut(&self, inner: &mut Inner, ending: Ending) {
+        inner.ending.get_or_insert(ending);
+        inner.phase = Phase::Ended;
+        if let Some(waker) = &inner.waker {
+            waker.wake_by_ref();
+        }
+    }
+}

@@ -1,0 +1,388 @@
+//! A client's connection: its socket or streamed body, its phase, its heartbeat and timers, and the
+//! [`Outbox`] of frames that wait for it, on one thread.
+//!
+//! Shared (`Rc`) by the session's [`reader`] and its shard. Pushing never writes; writing happens once a
+//! turn, by the shard after a publication or by the reader after the session's own replies, so that what
+//! one turn produced leaves in one vectored write. What the system does not take waits for writability
+//! under the write deadline. Bound: the outbox's. It decides nothing about channels or protocols.
+
+mod close;
+mod counting_stream;
+pub mod info;
+pub mod outbox;
+mod profile;
+pub mod reader;
+pub mod socket;
+mod timers;
+mod writer;
+
+use std::{
+    cell::{Cell, RefCell},
+    io,
+    pin::Pin,
+    rc::Rc,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use tokio::io::{AsyncRead, ReadBuf};
+
+pub use self::{
+    counting_stream::CountingStream,
+    profile::{ConnectionProfile, Pings},
+};
+use self::{
+    info::SessionInfo,
+    outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedPublication},
+    socket::Socket,
+};
+use crate::{
+    close::{Close, Ending},
+    codec::{self, Opcode},
+    config::SlowPolicy,
+    heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
+    metrics::WorkerStats,
+    publication::{WireFormat, frame_message},
+    registry::SessionKey,
+};
+
+/// What a wheel's entry names: the session's place, and the number of the entry, which tells a stale one.
+pub type TimerId = (SessionKey, u32);
+
+/// What all outboxes of one shard share.
+pub struct ConnectionConfig {
+    /// Bound and policy of the queues.
+    pub outbox: OutboxConfig,
+    /// When to ping.
+    pub heartbeat: HeartbeatConfig,
+    /// `slow.write_timeout`.
+    pub write_timeout: Duration,
+    /// `close.timeout`.
+    pub close_timeout: Duration,
+    /// The shard's timing wheel.
+    pub wheel: RefCell<Wheel<TimerId>>,
+    /// Number of the last alarm set.
+    pub timers: Cell<u32>,
+    /// The worker's numbers.
+    pub stats: Arc<WorkerStats>,
+}
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Messages flow.
+    Open,
+    /// Our Close is queued or sent; we wait for the client's (RFC 6455 §7.1.2).
+    Closing,
+    /// Nothing more will be sent: what waits is flushed, then our direction is shut, then input is discarded
+    /// until the client is gone, so that a reset does not destroy what it has not read yet.
+    Lingering,
+    /// Over: the reader ends, and with it the session.
+    Ended,
+}
+
+/// Where the frames go.
+enum Wire {
+    /// Written here.
+    Socket(Socket),
+    /// Asked for by the body of an HTTP answer ([`Connection::poll_take`]); the write deadline is its connection's.
+    Body,
+}
+
+struct Inner {
+    wire: Wire,
+    outbox: Outbox,
+    phase: Phase,
+    ending: Option<Ending>,
+    heartbeat: Heartbeat,
+    /// Since when something waits without any byte having been taken.
+    stalled: Option<Instant>,
+    /// When a closing or lingering connection is cut.
+    cut_at: Option<Instant>,
+    /// Our direction is shut.
+    shut: bool,
+    /// TLS: records may wait in the socket's own buffer.
+    unflushed: bool,
+    /// TLS: bytes that the system had taken when progress was last seen.
+    taken: Option<u64>,
+    /// The session's task; absent until its first poll.
+    waker: Option<Waker>,
+    /// The timer that counts, and when it is due.
+    timer: Option<(u32, Instant)>,
+}
+
+/// The write half.
+pub struct Connection {
+    info: Arc<SessionInfo>,
+    config: Rc<ConnectionConfig>,
+    profile: ConnectionProfile,
+    /// Pings of the protocol that wait for their answer.
+    pings_open: Cell<u8>,
+    /// The session waits for the backend or the broker, and reads nothing meanwhile.
+    waiting: Cell<bool>,
+    /// The client of the protocol knows that it is connected.
+    welcomed: Cell<bool>,
+    key: Cell<Option<SessionKey>>,
+    /// In the shard's list of outboxes to flush.
+    dirty: Cell<bool>,
+    inner: RefCell<Inner>,
+}
+
+impl Connection {
+    /// Takes a socket over. Nothing happens until the shard has given it a place with [`place`](Self::place).
+    #[must_use]
+    pub fn new(
+        socket: Socket,
+        info: Arc<SessionInfo>,
+        config: Rc<ConnectionConfig>,
+        profile: ConnectionProfile,
+    ) -> Rc<Self> {
+        Self::on(Wire::Socket(socket), info, config, profile)
+    }
+
+    /// An outbox whose frames are asked for by the body of an HTTP answer.
+    #[must_use]
+    pub fn for_body(
+        info: Arc<SessionInfo>,
+        config: Rc<ConnectionConfig>,
+        profile: ConnectionProfile,
+    ) -> Rc<Self> {
+        Self::on(Wire::Body, info, config, profile)
+    }
+
+    fn on(
+        wire: Wire,
+        info: Arc<SessionInfo>,
+        config: Rc<ConnectionConfig>,
+        profile: ConnectionProfile,
+    ) -> Rc<Self> {
+        // The first ping is spread over the interval, so that clients that came together are not pinged together.
+        let first_ping = config.heartbeat.ping_interval.mul_f64(info.id.fraction());
+        let heartbeat = Heartbeat::start(info.started, first_ping);
+        Rc::new(Self {
+            info,
+            config,
+            profile,
+            pings_open: Cell::new(0),
+            waiting: Cell::new(false),
+            welcomed: Cell::new(false),
+            key: Cell::new(None),
+            dirty: Cell::new(false),
+            inner: RefCell::new(Inner {
+                wire,
+                outbox: Outbox::default(),
+                phase: Phase::Open,
+                ending: None,
+                heartbeat,
+                stalled: None,
+                cut_at: None,
+                shut: false,
+                unflushed: false,
+                taken: None,
+                waker: None,
+                timer: None,
+            }),
+        })
+    }
+
+    /// Gives the outbox its place in the shard, under which its alarms ring.
+    pub fn place(&self, key: SessionKey, now: Instant) {
+        self.key.set(Some(key));
+        self.on_timer_due(now, &mut self.inner.borrow_mut());
+    }
+
+    /// Who is at the other end.
+    #[must_use]
+    pub fn info(&self) -> &Arc<SessionInfo> {
+        &self.info
+    }
+
+    /// Where the session is in its life.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.inner.borrow().phase
+    }
+
+    /// How the session came to its end, once it has.
+    #[must_use]
+    pub fn ending(&self) -> Option<Ending> {
+        self.inner.borrow().ending.clone()
+    }
+
+    /// How this session speaks.
+    #[must_use]
+    pub fn profile(&self) -> &ConnectionProfile {
+        &self.profile
+    }
+
+    /// Queues a data message of the session's own, deflated where that was agreed and pays.
+    pub fn reply(&self, opcode: Opcode, payload: &[u8]) {
+        let compression = &self.config.outbox.compression;
+        let frame = frame_message(self.profile.form.framing, opcode, payload, compression);
+        self.own(frame, FrameKind::Reply);
+    }
+
+    /// Queues a message of the client protocol: a reply, or a push for this session alone.
+    pub fn message(&self, message: &[u8]) {
+        let compression = &self.config.outbox.compression;
+        self.own(
+            self.profile.frame_own(message, compression),
+            FrameKind::Reply,
+        );
+    }
+
+    /// The answer to a ping of the protocol came; false if none was asked for.
+    #[must_use]
+    pub fn take_pong(&self) -> bool {
+        let open = self.pings_open.get();
+        self.pings_open.set(open.saturating_sub(1));
+        open > 0
+    }
+
+    /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading is paused.
+    pub fn pong(&self, payload: &[u8]) {
+        self.own(codec::encode(Opcode::Pong, payload), FrameKind::Pong);
+    }
+
+    fn own(&self, bytes: Bytes, kind: FrameKind) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open {
+            inner.outbox.push_own(bytes, kind, &self.config.outbox);
+        }
+    }
+
+    /// Queues a publication in a form; `policy` in place of the node's. Publications that were dropped for it are given to
+    /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its turn, which it is told once a
+    /// turn.
+    pub fn push(
+        &self,
+        publication: &SharedPublication,
+        form: WireFormat,
+        policy: Option<SlowPolicy>,
+        now: Instant,
+        lost: impl FnOnce(Vec<SharedPublication>),
+    ) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase != Phase::Open {
+            return false;
+        }
+        let outbox = &self.config.outbox;
+        let policy = policy.unwrap_or(outbox.policy);
+        match inner.outbox.push(publication.clone(), form, policy, outbox) {
+            Pushed::Queued { dropped } => {
+                if !dropped.is_empty() {
+                    self.config.stats.dropped.add(dropped.len() as u64);
+                    lost(dropped);
+                }
+            }
+            Pushed::Overflow => {
+                self.config.stats.slow_disconnects.add(1);
+                // Who takes too little would never get to the Close behind all that waits.
+                inner.outbox.discard_unsent(&self.config.outbox);
+                self.fail_inner(&mut inner, Close::SLOW, now);
+            }
+        }
+        !self.dirty.replace(true)
+    }
+
+    /// Whether reading is to pause: the session's own answers fill half of the bound.
+    #[must_use]
+    pub fn reads_paused(&self) -> bool {
+        self.pauses_reads(&self.inner.borrow())
+    }
+
+    /// What waiting replies are charged against the bound.
+    #[must_use]
+    pub fn reply_cost(&self) -> usize {
+        self.inner.borrow().outbox.reply_cost()
+    }
+
+    fn pauses_reads(&self, inner: &Inner) -> bool {
+        inner.phase == Phase::Open
+            && (self.waiting.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
+    }
+
+    /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can be expected; pings go on.
+    pub fn set_waiting(&self, waiting: bool) {
+        if self.waiting.replace(waiting)
+            && !waiting
+            && let Some(waker) = &self.inner.borrow().waker
+        {
+            // What has come meanwhile is read now.
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Says that a client of the protocol was told that it is connected: pings may come from here on.
+    pub fn set_welcomed(&self) {
+        self.welcomed.set(true);
+    }
+
+    /// Whether everything is out and our direction is shut.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.inner.borrow().shut
+    }
+
+    /// Bytes came in: a sign of life.
+    pub fn on_activity(&self, bytes: usize) {
+        self.info.traffic.bytes_in.add(bytes as u64);
+        self.config.stats.bytes_in.add(bytes as u64);
+        let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+        self.inner
+            .borrow_mut()
+            .heartbeat
+            .on_activity(&heartbeat_config);
+    }
+
+    /// A data message came in.
+    pub fn count_message_in(&self) {
+        self.info.traffic.messages_in.add(1);
+        self.config.stats.messages_in.add(1);
+    }
+
+    /// Takes the next frame for the body of an HTTP answer, which is then responsible for it; `Ready(None)` when the answer is to
+    /// end.
+    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+        let mut inner = self.inner.borrow_mut();
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.waker = Some(cx.waker().clone());
+        }
+        if inner.phase == Phase::Ended {
+            return Poll::Ready(None);
+        }
+        let Some(frame) = inner.outbox.take(&self.config.outbox) else {
+            if inner.phase == Phase::Open {
+                return Poll::Pending;
+            }
+            inner.phase = Phase::Ended;
+            return Poll::Ready(None);
+        };
+        let bytes = frame.bytes(&self.config.outbox.compression).len();
+        self.count_left(&mut inner, &frame, bytes, Instant::now());
+        Poll::Ready(Some(frame))
+    }
+
+    /// The bytes of a frame that was taken.
+    #[must_use]
+    pub fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
+        frame.bytes(&self.config.outbox.compression)
+    }
+
+    /// Reads into `buf`, as the session's task.
+    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match &mut self.inner.borrow_mut().wire {
+            Wire::Socket(socket) => Pin::new(socket).poll_read(cx, buf),
+            Wire::Body => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,407 @@
+//! The frames that wait for one client: a byte-bounded queue, pure data, owned by its
+//! [`Connection`](super::Connection).
+//!
+//! Bound: `limits.outbox_bytes`, checked whenever a publication is pushed. What is over it is settled by
+//! `slow.policy`; only whole publications are ever dropped, never a reply, a control frame or what is partly
+//! written. Replies are bounded by their session, which stops reading while they fill half of the bound.
+//! An empty queue holds no heap, and neither does a queue of one frame, which is nearly all there ever are.
+
+mod batch;
+
+use std::{collections::VecDeque, io::IoSlice, rc::Rc, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    config::SlowPolicy,
+    publication::{Compression, Publication, WireFormat},
+};
+
+/// A publication as one shard shares it among its sessions: counted without atomics.
+pub type SharedPublication = Rc<Arc<Publication>>;
+
+/// What a frame of a session's own is, which decides how it is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameKind {
+    /// A data message: an answer to what the client sent, or the greeting.
+    Reply,
+    /// An answer to a ping; bounded like replies, but no message.
+    Pong,
+    /// The server's ping; its leaving starts the wait for life.
+    Ping,
+    /// The last frame of a connection.
+    Close,
+    /// Several messages that left the queue to go out in one frame.
+    Batch {
+        /// Data messages among them.
+        messages: u32,
+        /// What its replies were charged, until it has left.
+        reply_cost: u32,
+    },
+}
+
+/// One complete frame of the wire.
+#[derive(Debug)]
+pub enum Frame {
+    /// Encoded for this session alone.
+    Own {
+        /// The frame as it goes on the wire.
+        bytes: Bytes,
+        /// What it is.
+        kind: FrameKind,
+    },
+    /// One of many receivers' share in a publication.
+    Shared {
+        /// The publication.
+        publication: SharedPublication,
+        /// Which of its encodings.
+        form: WireFormat,
+    },
+}
+
+impl Frame {
+    /// The frame as it goes on the wire.
+    pub fn bytes(&self, compression: &Compression) -> &[u8] {
+        match self {
+            Self::Own { bytes, .. } => bytes,
+            Self::Shared { publication, form } => publication.frame(*form, compression),
+        }
+    }
+
+    fn is_publication(&self) -> bool {
+        matches!(self, Self::Shared { .. })
+    }
+
+    /// What it is charged as a reply, at this length.
+    fn reply_cost(&self, len: usize, config: &OutboxConfig) -> usize {
+        match self {
+            Self::Own {
+                kind: FrameKind::Reply | FrameKind::Pong,
+                ..
+            } => len + config.frame_overhead,
+            Self::Own {
+                kind: FrameKind::Batch { reply_cost, .. },
+                ..
+            } => *reply_cost as usize,
+            _ => 0,
+        }
+    }
+}
+
+/// What became of a pushed publication.
+#[derive(Debug)]
+pub enum Pushed {
+    /// It waits; others were dropped for it.
+    Queued {
+        /// Publications dropped to make room.
+        dropped: Vec<SharedPublication>,
+    },
+    /// There is no room, and the policy is to disconnect.
+    Overflow,
+}
+
+#[derive(Debug, Default)]
+enum Store {
+    #[default]
+    Empty,
+    One(Frame),
+    Many(VecDeque<Frame>),
+}
+
+/// What is charged for each frame that waits, beside its bytes: its place in the queue and what it keeps alive on the heap. Without
+/// it, a bound of 1 MiB in messages of one byte would hold more than 100 MB.
+pub const FRAME_OVERHEAD: usize = 256;
+
+/// How a queue is bounded; the same for all sessions of a shard.
+#[derive(Clone, Copy, Debug)]
+pub struct OutboxConfig {
+    /// `limits.outbox_bytes`.
+    pub bytes_max: usize,
+    /// What a frame that waits costs beside its bytes; see [`FRAME_OVERHEAD`].
+    pub frame_overhead: usize,
+    /// `slow.policy`.
+    pub policy: SlowPolicy,
+    /// How publications are compressed.
+    pub compression: Compression,
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    store: Store,
+    /// Bytes of the first frame that are written already.
+    written: usize,
+    /// Bytes that are not written yet.
+    bytes: usize,
+    /// What the waiting frames are charged against the bound: bytes that are not written yet, and each frame's overhead.
+    cost: usize,
+    /// Of this, what replies are charged; a partly written reply counts in full until it has left.
+    reply_cost: usize,
+}
+
+impl Outbox {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        matches!(self.store, Store::Empty)
+    }
+
+    /// Bytes that wait.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// What waits is charged against the bound.
+    #[must_use]
+    pub fn cost(&self) -> usize {
+        self.cost
+    }
+
+    /// What waiting replies are charged against the bound.
+    #[must_use]
+    pub fn reply_cost(&self) -> usize {
+        self.reply_cost
+    }
+
+    /// Appends a frame of the session's own; never refused.
+    pub fn push_own(&mut self, bytes: Bytes, kind: FrameKind, config: &OutboxConfig) {
+        let cost = bytes.len() + config.frame_overhead;
+        self.bytes += bytes.len();
+        self.cost += cost;
+        if matches!(kind, FrameKind::Reply | FrameKind::Pong) {
+            self.reply_cost += cost;
+        }
+        self.append(Frame::Own { bytes, kind });
+    }
+
+    /// Appends a publication, making room as the policy says. One message may exceed the bound where no other
+    /// publication waits.
+    pub fn push(
+        &mut self,
+        publication: SharedPublication,
+        form: WireFormat,
+        policy: SlowPolicy,
+        config: &OutboxConfig,
+    ) -> Pushed {
+        let len = publication.frame(form, &config.compression).len();
+        let cost = len + config.frame_overhead;
+        let mut dropped = Vec::new();
+        if self.cost + cost > config.bytes_max && !self.is_empty() {
+            match policy {
+                SlowPolicy::Disconnect => return Pushed::Overflow,
+                SlowPolicy::DropOldest => dropped = self.make_room(cost, config),
+                SlowPolicy::Latest => {
+                    dropped = self.keep_latest(&publication, config);
+                    dropped.append(&mut self.make_room(cost, config));
+                }
+            }
+        }
+        self.bytes += len;
+        self.cost += cost;
+        self.append(Frame::Shared { publication, form });
+        Pushed::Queued { dropped }
+    }
+
+    /// Drops every frame of which nothing is written yet.
+    pub fn discard_unsent(&mut self, config: &OutboxConfig) {
+        let keep = usize::from(self.written > 0);
+        self.retain(config, |index, _| index < keep);
+    }
+
+    /// What is to be written next, where that is a single frame, as it nearly always is.
+    #[must_use]
+    pub fn single(&self, config: &OutboxConfig) -> Option<&[u8]> {
+        match &self.store {
+            Store::One(frame) => Some(&frame.bytes(&config.compression)[self.written..]),
+            _ => None,
+        }
+    }
+
+    /// Fills `slices` with what is to be written next; returns how many it filled.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], config: &'a OutboxConfig) -> usize {
+        let mut filled = 0;
+        for frame in self.iter().take(slices.len()) {
+            let mut bytes = frame.bytes(&config.compression);
+            if filled == 0 {
+                bytes = &bytes[self.written..];
+            }
+            slices[filled] = IoSlice::new(bytes);
+            filled += 1;
+        }
+        filled
+    }
+
+    /// Notes that `n` bytes were written; `gone` sees each frame that has left with them.
+    pub fn advance(
+        &mut self,
+        mut n: usize,
+        config: &OutboxConfig,
+        mut gone: impl FnMut(&Frame, usize),
+    ) {
+        debug_assert!(n <= self.bytes, "more written than there was");
+        self.bytes -= n;
+        self.cost -= n;
+        while let Some(first) = self.front() {
+            let len = first.bytes(&config.compression).len();
+            let rest = len - self.written;
+            if n < rest {
+                self.written += n;
+                return;
+            }
+            n -= rest;
+            self.written = 0;
+            if let Some(frame) = self.take_front() {
+                self.cost -= config.frame_overhead;
+                self.reply_cost -= frame.reply_cost(len, config);
+                gone(&frame, len);
+            }
+        }
+    }
+
+    /// Takes the first frame out, for a connection that is not written here but asked for what waits.
+    pub fn take(&mut self, config: &OutboxConfig) -> Option<Frame> {
+        debug_assert_eq!(self.written, 0, "what is taken is taken whole");
+        let frame = self.take_front()?;
+        let len = frame.bytes(&config.compression).len();
+        self.bytes -= len;
+        self.cost -= len + config.frame_overhead;
+        self.reply_cost -= frame.reply_cost(len, config);
+        Some(frame)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Frame> {
+        let (one, many) = match &self.store {
+            Store::Empty => (None, None),
+            Store::One(frame) => (Some(frame), None),
+            Store::Many(frames) => (None, Some(frames.iter())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
+
+    fn front(&self) -> Option<&Frame> {
+        match &self.store {
+            Store::Empty => None,
+            Store::One(frame) => Some(frame),
+            Store::Many(frames) => frames.front(),
+        }
+    }
+
+    fn take_front(&mut self) -> Option<Frame> {
+        match &mut self.store {
+            Store::Many(frames) if frames.len() > 1 => frames.pop_front(),
+            _ => match std::mem::take(&mut self.store) {
+                Store::Empty => None,
+                Store::One(frame) => Some(frame),
+                Store::Many(mut frames) => frames.pop_front(),
+            },
+        }
+    }
+
+    fn append(&mut self, frame: Frame) {
+        match std::mem::take(&mut self.store) {
+            Store::Empty => self.store = Store::One(frame),
+            Store::One(first) => self.store = Store::Many(VecDeque::from([first, frame])),
+            Store::Many(mut frames) => {
+                frames.push_back(frame);
+                self.store = Store::Many(frames);
+            }
+        }
+    }
+
+    /// Drops the oldest publications until `cost` more fits, or until none is left to drop.
+    fn make_room(&mut self, cost: usize, config: &OutboxConfig) -> Vec<SharedPublication> {
+        let mut over = (self.cost + cost).saturating_sub(config.bytes_max);
+        self.drop_publications(config, |_, len| {
+            let drop = over > 0;
+            over = over.saturating_sub(len + config.frame_overhead);
+            drop
+        })
+    }
+
+    /// Keeps, of every channel, only the newest publication; of `incoming`'s channel none.
+    fn keep_latest(
+        &mut self,
+        incoming: &Publication,
+        config: &OutboxConfig,
+    ) -> Vec<SharedPublication> {
+        let mut kept: Vec<SharedPublication> = Vec::new();
+        let mut stale: Vec<bool> = Vec::new();
+        let movable = self.iter().skip(usize::from(self.written > 0));
+        let frames: Vec<&Frame> = movable.collect();
+        for frame in frames.into_iter().rev() {
+            let Frame::Shared { publication, .. } = frame else {
+                continue;
+            };
+            let old = publication.same_stream(incoming)
+                || kept.iter().any(|newer| newer.same_stream(publication));
+            stale.push(old);
+            if !old {
+                kept.push(publication.clone());
+            }
+        }
+        self.drop_publications(config, |_, _| stale.pop().unwrap_or(false))
+    }
+
+    /// Asks `drop` of every publication of which nothing is written yet, oldest first.
+    fn drop_publications(
+        &mut self,
+        config: &OutboxConfig,
+        mut drop: impl FnMut(&Publication, usize) -> bool,
+    ) -> Vec<SharedPublication> {
+        let partly = self.written > 0;
+        let mut dropped = Vec::new();
+        self.retain(config, |index, frame| {
+            let Frame::Shared { publication, form } = frame else {
+                return true;
+            };
+            let len = publication.frame(*form, &config.compression).len();
+            if index == 0 && partly {
+                return true;
+            }
+            let gone = drop(publication, len);
+            if gone {
+                dropped.push(publication.clone());
+            }
+            !gone
+        });
+        dropped
+    }
+
+    fn retain(&mut self, config: &OutboxConfig, mut keep: impl FnMut(usize, &Frame) -> bool) {
+        let mut frames = match std::mem::take(&mut self.store) {
+            Store::Empty => return,
+            Store::One(frame) => VecDeque::from([frame]),
+            Store::Many(frames) => frames,
+        };
+        let mut index = 0;
+        let (mut bytes, mut cost, mut replies) = (0, 0, 0);
+        frames.retain(|frame| {
+            let keep = keep(index, frame);
+            if keep {
+                let len = frame.bytes(&config.compression).len();
+                bytes += len;
+                cost += len + config.frame_overhead;
+                replies += frame.reply_cost(len, config);
+            }
+            index += 1;
+            keep
+        });
+        self.bytes = bytes.saturating_sub(self.written);
+        self.cost = cost.saturating_sub(self.written);
+        self.reply_cost = replies;
+        self.store = match frames.len() {
+            0 => Store::Empty,
+            _ => Store::Many(frames),
+        };
+    }
+
+    /// Publications that wait; for tests and for the policy's own checks.
+    #[must_use]
+    pub fn publications(&self) -> usize {
+        self.iter().filter(|frame| frame.is_publication()).count()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The byte stream under a connection: TCP, unix socket, or TLS over TCP, as one type.
+//!
+//! One type for all three keeps a single copy of the HTTP service in the binary and lets a session be handed
+//! over without knowing what it runs on. TLS is boxed, since its state would make every TCP socket pay.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use actix_rt::net::TcpStream;
+#[cfg(unix)]
+use actix_rt::net::UnixStream;
+use actix_tls::accept::rustls_0_23::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::counting_stream::CountingStream;
+
+/// A connected stream.
+pub enum Socket {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// A unix domain socket.
+    #[cfg(unix)]
+    Unix(UnixStream),
+    /// TLS over TCP.
+    Tls(Box<TlsStream<CountingStream>>),
+}
+
+impl Socket {
+    /// Writes as much as the system takes at once; on `Pending` the waker is called when it takes more.
+    ///
+    /// Plain sockets are tried outside the runtime's cooperative budget: a shard writes to thousands of sockets
+    /// in one turn, and a spent budget would look like a full socket.
+    pub fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => {
+                until_full(|| stream.try_write(bytes), || stream.poll_write_ready(cx))
+            }
+            #[cfg(unix)]
+            Self::Unix(stream) => {
+                until_full(|| stream.try_write(bytes), || stream.poll_write_ready(cx))
+            }
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    /// The same for several pieces in one call of the system.
+    pub fn poll_send_vectored(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self {
+            Self::Tcp(stream) => until_full(
+                || stream.try_write_vectored(slices),
+                || stream.poll_write_ready(cx),
+            ),
+            #[cfg(unix)]
+            Self::Unix(stream) => until_full(
+                || stream.try_write_vectored(slices),
+                || stream.poll_write_ready(cx),
+            ),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    /// Bytes that the system has taken, where writing does not tell: under TLS.
+    #[must_use]
+    pub fn taken(&self) -> Option<u64> {
+        match self {
+            Self::Tls(stream) => Some(stream.get_ref().0.taken),
+            _ => None,
+        }
+    }
+
+    /// Whether written bytes may still wait in the socket's own buffer and need a flush (TLS records).
+    #[must_use]
+    pub fn buffers(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+}
+
+/// Tries to write; if that would block, waits for readiness and tries again.
+fn until_full(
+    mut write: impl FnMut() -> io::Result<usize>,
+    mut poll_ready: impl FnMut() -> Poll<io::Result<()>>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(poll_ready())?,
+            result => return Poll::Ready(result),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

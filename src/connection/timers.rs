@@ -1,0 +1,92 @@
+//! Time in the life of a session: pings, the wait for life, the write deadline, the end of a closing connection. One alarm counts at
+//! a time, the earliest; what is due when it rings is decided by the session's state.
+
+use std::time::Instant;
+
+use super::{Connection, Inner, Phase, Pings};
+use crate::{
+    close::{Close, Ending},
+    heartbeat::HeartbeatAction,
+};
+
+impl Connection {
+    /// An alarm of this session rang; a stale one is told by its number.
+    pub fn on_timer(&self, number: u32, now: Instant) {
+        let mut inner = self.inner.borrow_mut();
+        if inner.timer.is_some_and(|(current, _)| current == number) {
+            inner.timer = None;
+            self.on_timer_due(now, &mut inner);
+        }
+    }
+
+    /// Does what is due and sets the next alarm.
+    pub(super) fn on_timer_due(&self, now: Instant, inner: &mut Inner) {
+        let mut next = None;
+        if let Some(since) = inner.stalled {
+            let by = since + self.config.write_timeout;
+            if by <= now {
+                if inner.ending.is_none() {
+                    self.config.stats.slow_disconnects.add(1);
+                }
+                return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
+            }
+            next = Some(by);
+        }
+        if let Some(at) = inner.cut_at {
+            if at <= now {
+                return self.cut(inner, Ending::Lost);
+            }
+            next = Some(next.map_or(at, |next: Instant| next.min(at)));
+        } else if inner.phase == Phase::Open {
+            let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+            let reads_paused = self.pauses_reads(inner);
+            let mut beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);
+            if beat == HeartbeatAction::Ping {
+                // Before the client's connect is answered it does not know of pings (protocol page, part 4).
+                let told =
+                    self.welcomed.get() || !matches!(self.profile.pings, Pings::Protocol { .. });
+                if told {
+                    self.queue_ping(inner, now);
+                }
+                if !told || !self.profile.expects_life() {
+                    inner.heartbeat.on_activity(&heartbeat_config);
+                }
+                beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);
+            }
+            match beat {
+                HeartbeatAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                HeartbeatAction::Ping => {}
+                HeartbeatAction::Dead => {
+                    self.config.stats.no_pong.add(1);
+                    return self.fail_inner(inner, Close::NO_PONG, now);
+                }
+            }
+        }
+        if let Some(at) = next {
+            self.set_timer(inner, at);
+        }
+    }
+
+    fn queue_ping(&self, inner: &mut Inner, now: Instant) {
+        if self.profile.pings == (Pings::Protocol { answered: true }) {
+            self.pings_open.set(self.pings_open.get().saturating_add(1));
+        }
+        self.profile
+            .ping(|bytes, kind| inner.outbox.push_own(bytes, kind, &self.config.outbox));
+        self.flush_for_task(inner, now);
+    }
+
+    /// Makes sure that the session is looked at no later than `at`.
+    pub(super) fn set_timer(&self, inner: &mut Inner, at: Instant) {
+        let Some(key) = self.key.get() else {
+            return;
+        };
+        if inner.timer.is_some_and(|(_, set)| set <= at) {
+            return;
+        }
+        let number = self.config.timers.get().wrapping_add(1);
+        self.config.timers.set(number);
+        inner.timer = Some((number, at));
+        self.config.wheel.borrow_mut().insert(at, (key, number));
+    }
+}

@@ -1,0 +1,219 @@
+//! Writing: what waits goes out as far as the system takes it, then the direction is shut where that is next; what left is counted.
+
+use std::{
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use tokio::io::AsyncWrite;
+
+use super::{Connection, Inner, Phase, Wire};
+use crate::{
+    close::Ending,
+    connection::outbox::{Frame, FrameKind},
+};
+
+/// Frames gathered into one vectored write.
+const SLICES_MAX: usize = 64;
+
+impl Connection {
+    /// Writes what waits, as the session's own task: registers it for writability and follows the phase.
+    pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
+        let mut inner = self.inner.borrow_mut();
+        if !inner
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(cx.waker()))
+        {
+            inner.waker = Some(cx.waker().clone());
+        }
+        self.flush_inner(&mut inner, cx, now);
+        inner.phase
+    }
+
+    /// Writes what waits, as the shard at the end of its turn.
+    pub fn flush(&self, now: Instant) {
+        self.dirty.set(false);
+        self.flush_for_task(&mut self.inner.borrow_mut(), now);
+    }
+
+    /// Flushes on behalf of the session's task, which is told if the connection turns out to be lost. A session
+    /// that was not polled yet flushes by itself on its first poll.
+    pub(super) fn flush_for_task(&self, inner: &mut Inner, now: Instant) {
+        // Taken out and put back, since cloning a waker costs two atomic operations a delivery.
+        if let Some(waker) = inner.waker.take() {
+            self.flush_inner(inner, &mut Context::from_waker(&waker), now);
+            if inner.phase == Phase::Ended {
+                waker.wake_by_ref();
+            }
+            inner.waker = Some(waker);
+        }
+    }
+
+    fn flush_inner(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) {
+        if inner.phase == Phase::Ended {
+            return;
+        }
+        if matches!(inner.wire, Wire::Body) {
+            if !inner.outbox.is_empty() {
+                cx.waker().wake_by_ref();
+            }
+            return;
+        }
+        match self.write_all(inner, cx, now) {
+            Ok(true) => inner.stalled = None,
+            Ok(false) => {
+                let since = *inner.stalled.get_or_insert(now);
+                self.set_timer(inner, since + self.config.write_timeout);
+            }
+            Err(_) => {
+                inner.ending.get_or_insert(Ending::Lost);
+                inner.phase = Phase::Ended;
+            }
+        }
+    }
+
+    /// Returns whether everything is out, and the direction shut where that was next.
+    fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
+        while !inner.outbox.is_empty() {
+            if let Some(separator) = self.profile.separator() {
+                self.join_front(inner, separator, now);
+            }
+            let Wire::Socket(socket) = &mut inner.wire else {
+                return Ok(true);
+            };
+            let sent = match inner.outbox.single(&self.config.outbox) {
+                Some(bytes) => socket.poll_send(cx, bytes),
+                None => {
+                    let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+                    let filled = inner.outbox.slices(&mut slices, &self.config.outbox);
+                    socket.poll_send_vectored(cx, &slices[..filled])
+                }
+            };
+            let Poll::Ready(n) = sent else {
+                return Ok(false);
+            };
+            let n = n?;
+            if n == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            // TLS takes plain text into a buffer of its own, which says nothing of the peer.
+            let taken = socket.taken();
+            if taken.is_none() || taken > inner.taken {
+                inner.taken = taken;
+                inner.stalled = None;
+            }
+            inner.unflushed = socket.buffers();
+            self.count_written(inner, n, now);
+        }
+        let Wire::Socket(socket) = &mut inner.wire else {
+            return Ok(true);
+        };
+        if inner.unflushed {
+            let flushed = Pin::new(&mut *socket).poll_flush(cx)?;
+            let taken = socket.taken();
+            if taken > inner.taken {
+                inner.taken = taken;
+                inner.stalled = None;
+            }
+            if flushed.is_pending() {
+                return Ok(false);
+            }
+            inner.unflushed = false;
+        }
+        if inner.phase == Phase::Lingering && !inner.shut {
+            match Pin::new(socket).poll_shutdown(cx) {
+                Poll::Pending => return Ok(false),
+                // A peer that has gone already cannot be told so; reading will notice.
+                Poll::Ready(_) => inner.shut = true,
+            }
+        }
+        Ok(true)
+    }
+
+    /// Messages that wait leave in one frame; each is counted here, the frame when it is out.
+    fn join_front(&self, inner: &mut Inner, separator: &[u8], now: Instant) {
+        let (mut ping_left, stats) = (false, &self.config.stats);
+        inner
+            .outbox
+            .join_front(separator, &self.config.outbox, |frame| match frame {
+                Frame::Own { kind, .. } => ping_left |= *kind == FrameKind::Ping,
+                Frame::Shared { publication, .. } => {
+                    let delay = now.saturating_duration_since(publication.accepted());
+                    stats.delays.observe(delay, 1);
+                }
+            });
+        if ping_left {
+            inner.heartbeat.ping_left(now);
+        }
+    }
+
+    /// Counts a frame that was taken by the body of an HTTP answer.
+    pub(super) fn count_left(&self, inner: &mut Inner, frame: &Frame, bytes: usize, now: Instant) {
+        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        match frame {
+            Frame::Own {
+                kind: FrameKind::Reply,
+                ..
+            } => {}
+            Frame::Shared { publication, .. } => {
+                let delay = now.saturating_duration_since(publication.accepted());
+                stats.delays.observe(delay, 1);
+            }
+            Frame::Own { kind, .. } => {
+                if *kind == FrameKind::Ping {
+                    inner.heartbeat.ping_left(now);
+                }
+                traffic.bytes_out.add(bytes as u64);
+                stats.bytes_out.add(bytes as u64);
+                return;
+            }
+        }
+        traffic.messages_out.add(1);
+        traffic.bytes_out.add(bytes as u64);
+        stats.messages_out.add(1);
+        stats.bytes_out.add(bytes as u64);
+    }
+
+    fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
+        let (mut messages, mut ping_left) = (0, false);
+        let mut delays: Option<(Duration, u64)> = None;
+        inner
+            .outbox
+            .advance(n, &self.config.outbox, |frame, _| match frame {
+                Frame::Own { kind, .. } => {
+                    messages += match kind {
+                        FrameKind::Reply => 1,
+                        FrameKind::Batch { messages, .. } => u64::from(*messages),
+                        FrameKind::Pong | FrameKind::Ping | FrameKind::Close => 0,
+                    };
+                    ping_left |= *kind == FrameKind::Ping;
+                }
+                Frame::Shared { publication, .. } => {
+                    messages += 1;
+                    let delay = now.saturating_duration_since(publication.accepted());
+                    match &mut delays {
+                        Some((last, times)) if *last == delay => *times += 1,
+                        _ => {
+                            if let Some((last, times)) = delays.replace((delay, 1)) {
+                                self.config.stats.delays.observe(last, times);
+                            }
+                        }
+                    }
+                }
+            });
+        if let Some((last, times)) = delays {
+            self.config.stats.delays.observe(last, times);
+        }
+        if ping_left {
+            inner.heartbeat.ping_left(now);
+        }
+        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        traffic.messages_out.add(messages);
+        traffic.bytes_out.add(n as u64);
+        stats.messages_out.add(messages);
+        stats.bytes_out.add(n as u64);
+    }
+}

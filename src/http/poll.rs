@@ -1,0 +1,199 @@
+//! `GET /poll?channel=…&since=…`: what came behind a position, at once if there is something, else as soon as there is.
+//!
+//! A poll that waits is a session like any other, held to the limits, and ends with its request. Bounds: `limits.poll_wait` in time, a
+//! recovery and an outbox in bytes. It must not answer with a position that is beyond the messages of the answer.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, header},
+    web,
+};
+use tokio::time::{Instant, timeout_at};
+
+use super::{cors, plain, request};
+use crate::{
+    close::{Close, Ending},
+    connection::{info::TransportKind, outbox::Frame},
+    id::StreamPosition,
+    node::{Node, auth::status_of, recovery::Since},
+    registry::ChannelName,
+    session::stream::{
+        self, SessionHandle,
+        cursor::{self, RecoveredChannel, StreamCursor, poll_message},
+    },
+};
+
+/// How long a poll waits for more once it has something, so that a burst is one answer.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Answers a poll.
+pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+    let work = async {
+        let answer = ask(&request, &node).await;
+        answer.unwrap_or_else(|answer| *answer)
+    };
+    cors::with_cors(&request, &node, &Method::GET, work).await
+}
+
+async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, plain::Answer> {
+    let query = plain::query(request, node)?;
+    let mut connect_info =
+        plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
+    let busy = |_| {
+        Box::new(plain::plain_text(
+            503,
+            "the history cannot be read, try again",
+        ))
+    };
+    let past = stream::recover(node, &connect_info.channels)
+        .await
+        .map_err(busy)?;
+    let channels: Vec<ChannelName> = connect_info
+        .channels
+        .iter()
+        .map(|(name, _)| name.clone())
+        .collect();
+    if !query.has_since() || past.iter().any(RecoveredChannel::has_messages) {
+        return Ok(Messages::past(&channels, past).finish());
+    }
+    let complete = past.iter().all(RecoveredChannel::is_complete);
+    // It goes on from what was just read: nothing is there yet, and nothing will be missed while the session begins.
+    for (channel, resume) in &mut connect_info.channels {
+        let known = past.iter().find(|replayed| replayed.channel == *channel);
+        resume.since = match known.map(|replayed| replayed.recovery.top) {
+            Some(top) if !top.epoch.is_none() => Since::position(top),
+            _ => Since::Now,
+        };
+        // Others would see the client come and go with every poll.
+        resume.announce = false;
+    }
+    let shard = request::shard_of(request)
+        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let attached = stream::start(connect_info, shard, node);
+    wait(attached, &channels, complete, node).await
+}
+
+/// Waits for the first message, and gathers what comes with it.
+async fn wait(
+    mut attached: SessionHandle,
+    channels: &[ChannelName],
+    complete: bool,
+    node: &Node,
+) -> Result<HttpResponse, plain::Answer> {
+    let limits = &node.settings.limits;
+    let mut deadline = Instant::now() + limits.poll_wait;
+    let busy = |_| {
+        Box::new(plain::plain_text(
+            503,
+            "the history cannot be read, try again",
+        ))
+    };
+    let past = attached.recovered().await.map_err(busy)?;
+    let mut messages = Messages::past(channels, past);
+    messages.recovered &= complete;
+    if !messages.is_empty() {
+        deadline = Instant::now() + GATHER;
+    }
+    // Faster than this, and the rest is for the next poll.
+    while messages.json.len() <= limits.outbox_bytes {
+        match timeout_at(deadline, poll_fn(|cx| attached.connection().poll_take(cx))).await {
+            Err(_) => break,
+            Ok(Some(frame)) => {
+                if messages.take(&frame) {
+                    deadline = deadline.min(Instant::now() + GATHER);
+                }
+            }
+            Ok(None) => {
+                if let Some(close) = refused(attached.connection().ending(), &messages) {
+                    return Err(Box::new(plain::close_response(&close)));
+                }
+                break;
+            }
+        }
+    }
+    Ok(messages.finish())
+}
+
+/// What ended a session that has nothing to tell, if its client is to know. All else is answered as if the time were over: who polls
+/// again goes on from where it was, here or elsewhere.
+fn refused(ending: Option<Ending>, messages: &Messages) -> Option<Close> {
+    match ending {
+        Some(Ending::ByServer(close))
+            if messages.is_empty() && matches!(status_of(&close), 401 | 403) =>
+        {
+            Some(close)
+        }
+        _ => None,
+    }
+}
+
+/// The answer.
+struct Messages {
+    json: Vec<u8>,
+    cursor: StreamCursor,
+    recovered: bool,
+}
+
+impl Messages {
+    /// With what was missed.
+    fn past(channels: &[ChannelName], past: Vec<RecoveredChannel>) -> Self {
+        let mut messages = Self {
+            json: Vec::new(),
+            cursor: StreamCursor::before(channels, &past),
+            recovered: past.iter().all(RecoveredChannel::is_complete),
+        };
+        for (channel, position, item) in cursor::missed(past) {
+            messages.add(&channel, position, &item);
+        }
+        messages
+    }
+
+    fn is_empty(&self) -> bool {
+        self.json.is_empty()
+    }
+
+    /// Adds a publication; false if the frame is none.
+    fn take(&mut self, frame: &Frame) -> bool {
+        let Frame::Shared { publication, .. } = frame else {
+            return false;
+        };
+        let Some(item) = publication.item() else {
+            return false;
+        };
+        let (offset, epoch) = (publication.offset(), publication.epoch());
+        self.add(
+            publication.channel(),
+            StreamPosition { offset, epoch },
+            item,
+        );
+        true
+    }
+
+    fn add(&mut self, channel: &str, position: StreamPosition, item: &crate::publication::Item) {
+        self.json
+            .push(if self.json.is_empty() { b'[' } else { b',' });
+        poll_message(channel, item, &mut self.json);
+        self.cursor.advance(channel, position);
+    }
+
+    fn finish(self) -> HttpResponse {
+        let mut body = b"{\"messages\":".to_vec();
+        body.extend_from_slice(if self.json.is_empty() {
+            b"["
+        } else {
+            &self.json
+        });
+        let rest = format!(
+            "],\"since\":\"{}\",\"recovered\":{}}}",
+            self.cursor.since(),
+            self.recovered
+        );
+        body.extend_from_slice(rest.as_bytes());
+        HttpResponse::Ok()
+            .content_type("application/json")
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .body(body)
+    }
+}

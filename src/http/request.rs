@@ -1,0 +1,223 @@
+//! What every way in has in common: whose request it is, whether it may come in, and which channels it gets.
+
+use std::{net::IpAddr, rc::Rc, sync::Arc};
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::header::{self, HeaderMap, HeaderValue},
+};
+use actix_web_actors::ws;
+
+use crate::{
+    codec::deflate,
+    connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
+    id::SessionId,
+    node::{
+        Node,
+        authorize::plain::{Origin, PlainChannel},
+        recovery::Since,
+    },
+    registry::ChannelName,
+    session::{
+        channel_request::ChannelRequest,
+        connect_info::ConnectInfo,
+        handshake::{self, Refusal},
+        raw::endpoint::Query,
+    },
+    shard::Shard,
+    transport::{address, handover::Upgradable},
+};
+
+/// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped into IPv6 is shown as
+/// IPv4.
+pub fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
+    request.peer_addr().map(|peer| peer.ip().to_canonical())
+}
+
+/// The client's address, as trusted proxies tell it.
+pub fn address_of(request: &HttpRequest, node: &Node) -> Option<IpAddr> {
+    let proxies = &node.settings.trusted_proxies;
+    address::resolve(peer_ip(request), request.headers(), proxies)
+}
+
+/// Answers a request that may not come in, counts it and says why in the log.
+pub fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResponse {
+    node.metrics.refuse(refusal.counted_as());
+    // The path, not the query: a token may stand there.
+    log::info!(
+        "request refused address={} path={} status={} reason={refusal}",
+        address_of(request, node).map_or_else(|| "unix".to_string(), |address| address.to_string()),
+        request.path(),
+        refusal.status().as_u16(),
+    );
+    refusal.response()
+}
+
+/// Checks that a request is a WebSocket handshake whose socket can be handed over.
+pub fn check_handshake(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
+    handshake::check(request.method(), request.version(), request.headers())?;
+    // Without the mark, nobody would take the socket over.
+    if request.extensions().get::<Upgradable>().is_none() {
+        return Err(Refusal::NotWebSocket("Upgrade"));
+    }
+    if node.refuses_sessions() {
+        return Err(Refusal::Draining);
+    }
+    Ok(())
+}
+
+/// This worker's shard.
+pub fn shard_of(request: &HttpRequest) -> Result<&Rc<Shard>, Refusal> {
+    // Registered with every App by `configure`.
+    request.app_data::<Rc<Shard>>().ok_or(Refusal::Draining)
+}
+
+/// `client.origins`: whether a page may use what is not a raw endpoint.
+pub fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
+    let headers = request.headers();
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return Ok(());
+    };
+    if let Some(allowed) = &node.settings.client.origins {
+        return handshake::check_origin(headers, Some(allowed));
+    }
+    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    let of_origin = origin
+        .to_str()
+        .ok()
+        .and_then(|origin| origin.split_once("://"));
+    let is_same = |named: &str, host: &[u8]| {
+        // A proxy that passes on the name alone (nginx's `$host`) leaves nothing to compare a port with.
+        let has_port = host.contains(&b':');
+        let named = match named.rsplit_once(':') {
+            Some((name, _)) if !has_port => name,
+            _ => named,
+        };
+        named.as_bytes().eq_ignore_ascii_case(host)
+    };
+    match (of_origin, host) {
+        (Some((_, named)), Some(host)) if is_same(named, host) => Ok(()),
+        _ => Err(Refusal::Origin(
+            String::from_utf8_lossy(origin.as_bytes()).into_owned(),
+        )),
+    }
+}
+
+/// What is settled about a session before it begins. Takes its place under the limits.
+pub fn connect_info(
+    request: &HttpRequest,
+    node: &Node,
+    endpoint: Arc<str>,
+    transport: TransportKind,
+) -> Result<ConnectInfo, Refusal> {
+    let headers = request.headers();
+    let address = address_of(request, node);
+    let permit = node.admission.admit(address)?;
+    Ok(ConnectInfo {
+        id: SessionId::random(),
+        address,
+        endpoint,
+        subprotocol: None,
+        user_agent: headers
+            .get(header::USER_AGENT)
+            .map(|value| cut(&String::from_utf8_lossy(value.as_bytes()), TEXT_BYTES_MAX).into()),
+        transport,
+        window_bits: None,
+        headers: node.passed_headers(headers),
+        permit,
+    })
+}
+
+/// How a WebSocket is carried.
+pub fn transport_of(request: &HttpRequest) -> TransportKind {
+    request
+        .conn_data::<TransportKind>()
+        .copied()
+        .unwrap_or(TransportKind::WebSocket)
+}
+
+/// The 101, with what was agreed; notes it in the opening. `named` is the subprotocol.
+pub fn upgrade_response(
+    request: &HttpRequest,
+    node: &Node,
+    connect_info: &mut ConnectInfo,
+    named: Option<&str>,
+) -> Result<HttpResponse, Refusal> {
+    let extensions = request
+        .headers()
+        .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
+        .filter_map(|value| value.to_str().ok());
+    let agreed = node
+        .settings
+        .deflate
+        .enabled
+        .then(|| deflate::negotiate(extensions))
+        .flatten();
+    let mut response = ws::handshake(request)
+        // `check_handshake` is the stricter of the two, so this does not happen.
+        .map_err(|_| Refusal::NotWebSocket("Upgrade"))?;
+    if let Some(name) = named {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
+        connect_info.subprotocol = Some(name.into());
+    }
+    if let Some(agreed) = &agreed
+        && let Ok(value) = HeaderValue::from_str(&agreed.response)
+    {
+        response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, value));
+    }
+    connect_info.window_bits = agreed.map(|agreed| agreed.window_bits);
+    Ok(response.finish())
+}
+
+/// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol `token.<jwt>`, in this order. An empty one is
+/// none.
+#[must_use]
+pub fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+    let bearer = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        let (scheme, token) = value.split_once(' ')?;
+        scheme
+            .eq_ignore_ascii_case("bearer")
+            .then(|| token.trim().to_string())
+    };
+    let subprotocol = || {
+        let offered = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL);
+        offered
+            .filter_map(|name| name.strip_prefix("token."))
+            .map(str::to_string)
+            .next()
+    };
+    query
+        .map(str::to_string)
+        .or_else(bearer)
+        .or_else(subprotocol)
+        .filter(|token| !token.is_empty())
+}
+
+/// The token of a plain request, and whether its subprotocols are the form `fanfare, token.<jwt>`, of which only the first is
+/// echoed.
+pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
+    let offered: Vec<&str> = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
+    let by_subprotocol = offered.iter().any(|name| name.starts_with("token."));
+    let token = token_in(headers, query.token.as_deref());
+    (token, by_subprotocol && offered.contains(&"fanfare"))
+}
+
+/// The channels of a plain client, with from where it goes on in each. `positions`: it is told positions.
+pub fn channel_requests(
+    granted: Vec<PlainChannel>,
+    query: &Query,
+    positions: bool,
+) -> Vec<(ChannelName, ChannelRequest)> {
+    let each = granted.into_iter().enumerate().map(|(index, plain)| {
+        let since = match (plain.origin, query.since(index)) {
+            (Origin::Asked, since) => since,
+            // Where an answer told this client all its positions, the given channels stand behind those it named.
+            (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
+            (Origin::Given, Since::Newest(_)) | (Origin::Endpoint, _) => Since::Now,
+        };
+        let channel = plain.channel.clone();
+        (channel, ChannelRequest::granted(plain, since, positions))
+    });
+    each.collect()
+}

@@ -1,0 +1,116 @@
+//! Raw endpoints: the handshake's answer, and the closure that begins the session once 101 is out.
+
+use std::sync::Arc;
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use bytes::Bytes;
+
+use super::request;
+use crate::{
+    connection::ConnectionProfile,
+    node::{
+        Node,
+        auth::{AuthError, ConnectHookRequest, Identity},
+        authorize::plain::PlainRequest,
+    },
+    registry::ChannelName,
+    session::{
+        NewSession, Session,
+        channel_request::ChannelRequest,
+        connect_info::ConnectInfo,
+        handshake::{self, Refusal},
+        raw::{
+            Raw, RawParams,
+            endpoint::{Endpoint, Query},
+        },
+    },
+    transport::handover::HandOver,
+};
+
+/// Answers a request for a raw endpoint.
+pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+    match accept(&request, &node).await {
+        Ok(response) => response,
+        Err(refusal) => request::refuse(&request, &node, &refusal),
+    }
+}
+
+async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpResponse, Refusal> {
+    request::check_handshake(request, node)?;
+    // Registered with the resource by `configure`.
+    let endpoint = request
+        .app_data::<Arc<Endpoint>>()
+        .ok_or(Refusal::Draining)?;
+    let shard = request::shard_of(request)?.clone();
+    let headers = request.headers();
+    handshake::check_origin(headers, endpoint.settings.origins.as_deref())?;
+    let query = Query::parse(request.query_string(), node.settings.limits.subscriptions)?;
+    let transport = request::transport_of(request);
+    let mut connect_info = request::connect_info(request, node, endpoint.path.clone(), transport)?;
+    let (token, by_subprotocol) = request::token_of(headers, &query);
+    let named = if by_subprotocol {
+        Some("fanfare")
+    } else {
+        handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
+    };
+    let mut response = request::upgrade_response(request, node, &mut connect_info, named)?;
+    let authorize = authorize(node, &connect_info, endpoint, token.as_deref(), &query).await;
+    let (identity, channels) = match authorize {
+        Ok((identity, channels)) => (Ok(identity), channels),
+        Err(error) => (Err(error.close()), Vec::new()),
+    };
+    let params = RawParams {
+        endpoint: endpoint.clone(),
+        identity,
+        hook_context: connect_info.hook_context("json", "json"),
+        channels,
+        envelope: query.envelope,
+    };
+    let window_bits = connect_info.window_bits;
+    let profile = ConnectionProfile::raw(window_bits, query.envelope, query.heartbeat);
+    let node = node.clone().into_inner();
+    response
+        .extensions_mut()
+        .insert(HandOver::new(move |socket, read_buf| {
+            let new = NewSession {
+                connect_info,
+                profile,
+                params,
+                shard: &shard,
+                node: &node,
+            };
+            Session::<Raw>::start_on_socket(new, socket, read_buf);
+        }));
+    Ok(response)
+}
+
+/// Who a client of a raw endpoint is and what it gets, by WebSocket and by `/send` alike.
+pub(super) async fn authorize(
+    node: &Node,
+    connect_info: &ConnectInfo,
+    endpoint: &Endpoint,
+    token: Option<&str>,
+    query: &Query,
+) -> Result<(Identity, Vec<(ChannelName, ChannelRequest)>), AuthError> {
+    let context = connect_info.hook_context("json", "json");
+    let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
+    let hook = endpoint.settings.connect_hook.then(|| ConnectHookRequest {
+        context: &context,
+        data: Bytes::new(),
+        name: "",
+        version: "",
+        channels: &asked,
+    });
+    let identity = node.authenticate(token, hook).await.inspect_err(|error| {
+        log::info!("session {} is turned away: {error:?}", connect_info.id);
+    })?;
+    let request = PlainRequest {
+        identity: &identity,
+        asked: &query.channels,
+        endpoint: endpoint.channels(),
+    };
+    let granted = node.authorize_channels(&context, request).await?;
+    let channels = request::channel_requests(granted, query, query.envelope);
+    Ok((identity, channels))
+}

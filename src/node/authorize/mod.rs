@@ -1,0 +1,183 @@
+//! Who may: subscribe, publish, read the history, see who is there. The one place that decides it, for every kind of client
+//! and every route.
+//!
+//! What the rules say is pure ([`permission`], [`plain`]); what they leave to the backend or to a token of a channel, [`Node`]
+//! asks, and puts into the same [`Grant`]. It holds nothing. Bound: `limits.subscriptions` channels of a client, counted
+//! before anything is decided or asked. It must not know sessions or requests.
+
+mod grant;
+pub(crate) mod plain;
+mod subscribe;
+
+use std::sync::Arc;
+
+pub(crate) use self::grant::Grant;
+use super::{
+    Node,
+    auth::{AuthError, Identity},
+};
+use crate::{
+    broker::PublishRequest,
+    config::{Channels, Namespace, check_channel_name},
+    hooks::HookContext,
+    protocol::ReplyError,
+};
+
+/// What someone wants to do in a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Get its publications.
+    Subscribe,
+    /// Publish.
+    Publish,
+    /// Read what was published.
+    History,
+    /// See who is there.
+    Presence,
+}
+
+/// Whether they may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// The rules let them, or what they were granted does.
+    Granted,
+    /// The backend decides.
+    AskHook,
+    /// Nobody lets them.
+    Denied,
+}
+
+/// Whether a word of the backend's `allow` (Centrifugo's short ones too) covers an action.
+fn covers(word: &str, action: Action) -> bool {
+    match action {
+        Action::Subscribe => false,
+        Action::Publish => matches!(word, "publish" | "pub"),
+        Action::History => matches!(word, "history" | "hst"),
+        Action::Presence => matches!(word, "presence" | "prs"),
+    }
+}
+
+/// The users that a channel is for: what stands behind its `#`, by commas. Absent: anyone.
+fn users_of(channel: &str) -> Option<impl Iterator<Item = &str>> {
+    let (_, users) = channel.split_once('#')?;
+    Some(users.split(','))
+}
+
+/// Whether an identity may do something in a channel. `subscription` is what the backend allows it beside as a subscriber;
+/// absent: it is none.
+#[must_use]
+pub(crate) fn permission(
+    action: Action,
+    channel: &str,
+    rules: &Namespace,
+    identity: &Identity,
+    subscription: Option<&[String]>,
+) -> Permission {
+    let allow = match action {
+        Action::Subscribe => rules.allow_subscribe,
+        Action::Publish => rules.allow_publish,
+        Action::History => rules.allow_history,
+        Action::Presence => rules.allow_presence,
+    };
+    if subscription.is_some_and(|words| words.iter().any(|word| covers(word, action))) {
+        return Permission::Granted;
+    }
+    let is_anonymous = identity.is_anonymous();
+    let named =
+        users_of(channel).map(|mut users| !is_anonymous && users.any(|user| user == identity.user));
+    match named {
+        Some(false) => return Permission::Denied,
+        Some(true) if action == Action::Subscribe => return Permission::Granted,
+        _ => {}
+    }
+    let is_granted = (allow.client && !is_anonymous)
+        || (allow.anonymous && is_anonymous)
+        || (allow.subscriber && subscription.is_some() && action != Action::Subscribe)
+        || (action == Action::Subscribe && identity.is_given(channel));
+    if is_granted {
+        Permission::Granted
+    } else if allow.hook && matches!(action, Action::Subscribe | Action::Publish) {
+        Permission::AskHook
+    } else {
+        Permission::Denied
+    }
+}
+
+/// The rules of a channel.
+///
+/// # Errors
+/// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
+fn rules_of<'a>(channels: &'a Channels, channel: &str) -> Result<&'a Arc<Namespace>, ReplyError> {
+    if channel.starts_with('$') {
+        return Err(ReplyError::UNKNOWN_CHANNEL);
+    }
+    check_channel_name(channel).map_err(|_| ReplyError::BAD_REQUEST)?;
+    channels.rules(channel).ok_or(ReplyError::UNKNOWN_CHANNEL)
+}
+
+impl Node {
+    /// The rules of a channel.
+    ///
+    /// # Errors
+    /// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
+    pub fn rules(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
+        rules_of(&self.settings.channels, channel)
+    }
+
+    /// The rules of a channel for the server's own callers: while none are written there are no namespaces to be unknown.
+    ///
+    /// # Errors
+    /// As [`rules`](Self::rules), and why a name is none.
+    pub(crate) fn rules_for_server(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
+        let channels = &self.settings.channels;
+        if channels.configured || channel.starts_with('$') {
+            return rules_of(channels, channel);
+        }
+        check_channel_name(channel).map_err(|why| ReplyError {
+            message: format!("bad request: {why}").into(),
+            ..ReplyError::BAD_REQUEST
+        })?;
+        Ok(&channels.default)
+    }
+
+    /// The rules of a channel in which an identity may do something, and whether the backend is to be asked first.
+    /// `subscription` is what the backend allows it beside as a subscriber; absent: it is none.
+    ///
+    /// # Errors
+    /// There is no such channel, or the identity may not.
+    pub(crate) fn authorize(
+        &self,
+        action: Action,
+        channel: &str,
+        identity: &Identity,
+        subscription: Option<&[String]>,
+    ) -> Result<(&Arc<Namespace>, Permission), ReplyError> {
+        let rules = self.rules(channel)?;
+        let permission = permission(action, channel, rules, identity, subscription);
+        match permission {
+            Permission::Denied => Err(ReplyError::PERMISSION_DENIED),
+            permission => Ok((rules, permission)),
+        }
+    }
+
+    /// Lets the backend say whether and how something is published in a channel, where the rules leave it to it.
+    /// `as_bytes`: its sender publishes bytes, whatever they are.
+    ///
+    /// # Errors
+    /// The backend's refusal, or that it did not answer.
+    pub(crate) async fn ask_publish_hook(
+        &self,
+        hook_context: &HookContext,
+        channel: &str,
+        request: &mut PublishRequest,
+        as_bytes: bool,
+    ) -> Result<(), AuthError> {
+        let data = request.payload.bytes();
+        let answer = self.hooks.publish(hook_context, channel, data).await?;
+        grant::apply(answer, request, as_bytes);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! Whether a client of the protocol may subscribe, and to what it is subscribed from the start.
+
+use std::time::SystemTime;
+
+use super::{Action, Grant, Permission};
+use crate::{
+    close::Close,
+    hooks::HookContext,
+    node::{
+        Node,
+        auth::{AuthError, Identity},
+    },
+    protocol::{ReplyError, SubscribeRequest},
+    shard::ServerSubscription,
+    token::TokenError,
+};
+
+impl Node {
+    /// Whether a client of the protocol may subscribe: by a token of its own for the channel, by the rules, or by the backend.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn authorize_subscribe(
+        &self,
+        identity: &Identity,
+        hook_context: &HookContext,
+        request: &SubscribeRequest,
+    ) -> Result<Grant, AuthError> {
+        let channel = &*request.channel;
+        let denied = |error| AuthError::channel(error, channel);
+        let rules = self.rules(channel).map_err(denied)?;
+        let by_token = !request.token.is_empty() && rules.allow_subscribe.token;
+        if by_token && self.tokens.is_configured() {
+            let client = &hook_context.client;
+            return self
+                .authorize_token(&identity.user, client, channel, &request.token)
+                .await;
+        }
+        let authorized = self.authorize(Action::Subscribe, channel, identity, None);
+        match authorized.map_err(denied)?.1 {
+            Permission::AskHook => {
+                let data = request.data.clone();
+                let hooks = &self.hooks;
+                let answer = hooks.subscribe(hook_context, channel, &request.token, data);
+                Ok(answer.await?.into())
+            }
+            _ => Ok(Grant::default()),
+        }
+    }
+
+    /// What a token for a channel grants to a client.
+    ///
+    /// # Errors
+    /// Why it does not count.
+    pub(crate) async fn authorize_token(
+        &self,
+        user: &str,
+        client: &str,
+        channel: &str,
+        token: &str,
+    ) -> Result<Grant, AuthError> {
+        let claims = match self.tokens.subscription(token, SystemTime::now()).await {
+            Ok(claims) => claims,
+            Err(error @ (TokenError::Invalid(_) | TokenError::Revoked)) => {
+                log::info!("a token for {channel:?} is refused: {error}");
+                return Err(AuthError::channel(ReplyError::PERMISSION_DENIED, channel));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let other_client = claims.client.as_deref().is_some_and(|of| of != client);
+        if claims.channel != channel || claims.user != user || other_client {
+            let close = Close::INVALID_TOKEN.because("it is for another");
+            return Err(AuthError::Disconnected(close));
+        }
+        Ok(claims.into())
+    }
+
+    /// Subscriptions that a client of the protocol has from the start: what its identity brings, and, of what it asks for
+    /// beside, what it may have without asking the backend.
+    ///
+    /// # Errors
+    /// [`AuthError::TooManyChannels`].
+    pub(crate) fn initial_subscriptions<'a>(
+        &self,
+        identity: &Identity,
+        asked: impl ExactSizeIterator<Item = &'a String>,
+    ) -> Result<Vec<ServerSubscription>, AuthError> {
+        let channels_max = self.settings.limits.subscriptions;
+        if asked.len() > channels_max {
+            return Err(self.too_many_channels());
+        }
+        let mut granted = identity.subscriptions.clone();
+        for channel in asked.filter(|channel| !identity.is_given(channel)) {
+            let authorized = self.authorize(Action::Subscribe, channel, identity, None);
+            if matches!(authorized, Ok((_, Permission::Granted))) {
+                granted.push(ServerSubscription {
+                    channel: channel.clone(),
+                    ..ServerSubscription::default()
+                });
+            }
+        }
+        if granted.len() > channels_max {
+            return Err(self.too_many_channels());
+        }
+        Ok(granted)
+    }
+}

@@ -1,0 +1,172 @@
+//! The node: what sessions and routes share, and the rules that hold for everyone who publishes, subscribes or asks.
+//!
+//! Made once a process, owned by an `Arc`. It holds no session: who is connected stands with the shards and the `Server`
+//! actor. Its own bounds: one entry a user with a session and a few thousand of users who only send (`users`), one an
+//! emulated session (`emulation`).
+
+pub mod auth;
+pub(crate) mod authorize;
+mod broker;
+pub mod emulation;
+pub(crate) mod phase;
+pub mod rate_limit;
+pub mod recovery;
+pub(crate) mod revoke;
+mod sessions;
+
+use std::sync::Arc;
+
+use actix::Addr;
+
+use self::{
+    emulation::EmulationRegistry,
+    phase::{Phase, PhaseCell},
+    rate_limit::Users,
+};
+use crate::{
+    admission::Admission,
+    broker::{Broker, BrokerError, Presence, PublishRequest, fanout::Fanout},
+    config::{Namespace, Settings},
+    hooks::{EventSink, HookClient},
+    metrics::Metrics,
+    protocol::ReplyError,
+    publication::Payload,
+    registry::ChannelName,
+    server::{Server, SessionCounts},
+    shard::Shards,
+    token::Tokens,
+};
+
+/// What everyone shares.
+pub struct Node {
+    /// The settings, as they were read at the start.
+    pub(crate) settings: Arc<Settings>,
+    /// The limits on sessions.
+    pub(crate) admission: Arc<Admission>,
+    /// Counts of sessions.
+    pub(crate) counts: Arc<SessionCounts>,
+    /// Counts of everything else.
+    pub(crate) metrics: Arc<Metrics>,
+    /// The shards.
+    pub(crate) shards: Arc<Shards>,
+    /// The broker.
+    pub(crate) broker: Arc<dyn Broker>,
+    /// Who is in which channel.
+    pub(crate) presence: Arc<dyn Presence>,
+    /// Which shards of this node listen to which channel.
+    pub(crate) fanout: Arc<Fanout>,
+    /// The `Server` actor.
+    pub(crate) server: Addr<Server>,
+    /// Keys and what they revoked.
+    tokens: Tokens,
+    /// The backend.
+    pub(crate) hooks: Arc<HookClient>,
+    /// What the backend is told of sessions and channels.
+    pub(crate) events: Option<EventSink>,
+    /// Sessions and rates of users.
+    users: Arc<Users>,
+    /// Sessions whose commands come by requests of their own.
+    pub(crate) emulation: EmulationRegistry,
+    /// Names this node to clients; random, so that it tells nothing.
+    pub(crate) node_id: String,
+    phase: PhaseCell,
+}
+
+/// What a node is made of: everything that is started before it.
+pub(crate) struct NodeParts {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counts: Arc<SessionCounts>,
+    pub(crate) shards: Arc<Shards>,
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) presence: Arc<dyn Presence>,
+    pub(crate) fanout: Arc<Fanout>,
+    pub(crate) server: Addr<Server>,
+    pub(crate) tokens: Tokens,
+    pub(crate) hooks: Arc<HookClient>,
+    pub(crate) events: Option<EventSink>,
+}
+
+impl Node {
+    /// A running node that nobody is connected to.
+    pub(crate) fn new(parts: NodeParts) -> Arc<Self> {
+        let limits = &parts.settings.limits;
+        Arc::new(Self {
+            admission: Admission::new(limits.sessions, limits.sessions_per_address),
+            users: Users::new(
+                limits.sessions_per_user,
+                limits.messages_per_second_per_user,
+            ),
+            emulation: EmulationRegistry::default(),
+            node_id: uuid::Uuid::new_v4().to_string(),
+            phase: PhaseCell::default(),
+            settings: parts.settings,
+            counts: parts.counts,
+            metrics: parts.metrics,
+            shards: parts.shards,
+            broker: parts.broker,
+            presence: parts.presence,
+            fanout: parts.fanout,
+            server: parts.server,
+            tokens: parts.tokens,
+            hooks: parts.hooks,
+            events: parts.events,
+        })
+    }
+
+    /// Different users with a session.
+    pub(crate) fn users(&self) -> usize {
+        self.users.count()
+    }
+
+    /// Where the node is between running and gone.
+    pub(crate) fn phase(&self) -> Phase {
+        self.phase.get()
+    }
+
+    /// Goes on to a later phase.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.phase.advance(phase);
+    }
+
+    /// Whether new sessions are refused, since the node goes away.
+    pub(crate) fn refuses_sessions(&self) -> bool {
+        self.phase() >= Phase::Closed
+    }
+
+    /// A message for a channel under its rules.
+    #[must_use]
+    pub fn publish_request(
+        &self,
+        channel: &ChannelName,
+        rules: &Namespace,
+        payload: Payload,
+    ) -> PublishRequest {
+        PublishRequest::under(rules, channel.clone(), payload)
+    }
+
+    /// The same for whoever has no rules to ask for: relays, pushes and polls of the settings. An unknown namespace keeps no
+    /// history.
+    #[must_use]
+    pub fn unchecked_publish_request(
+        &self,
+        channel: &ChannelName,
+        payload: Payload,
+    ) -> PublishRequest {
+        PublishRequest::unchecked(&self.settings.channels, channel.clone(), payload)
+    }
+}
+
+/// What a broker's failure is to a client: 100, temporary, with the reason, which says whether coming again may double a
+/// publication.
+impl From<BrokerError> for ReplyError {
+    fn from(error: BrokerError) -> Self {
+        Self {
+            message: error.to_string().into(),
+            ..Self::INTERNAL
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

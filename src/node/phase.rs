@@ -1,0 +1,52 @@
+//! Where a node is between running and gone. Part of the node's state, moved on by what runs the drain (`app::drain`), read by
+//! whoever lets sessions in. It only goes forward.
+
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+/// A stage in the life of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Phase {
+    /// It serves.
+    Running,
+    /// It serves, and `/ready` says 503, so that load balancers turn away.
+    Draining,
+    /// New sessions are refused, and those that are there are closed one by one.
+    Closed,
+}
+
+/// The node's phase, shared by all threads.
+#[derive(Debug, Default)]
+pub(crate) struct PhaseCell(AtomicU8);
+
+impl PhaseCell {
+    /// The phase now.
+    pub(crate) fn get(&self) -> Phase {
+        match self.0.load(Relaxed) {
+            0 => Phase::Running,
+            1 => Phase::Draining,
+            _ => Phase::Closed,
+        }
+    }
+
+    /// Goes on to a later phase; an earlier one changes nothing.
+    pub(crate) fn advance(&self, phase: Phase) {
+        self.0.fetch_max(phase as u8, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_is_read_as_it_was_set_and_never_goes_back() {
+        let cell = PhaseCell::default();
+        assert_eq!(cell.get(), Phase::Running);
+        for phase in [Phase::Draining, Phase::Closed] {
+            cell.advance(phase);
+            assert_eq!(cell.get(), phase);
+        }
+        cell.advance(Phase::Draining);
+        assert_eq!(cell.get(), Phase::Closed);
+    }
+}

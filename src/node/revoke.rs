@@ -1,0 +1,89 @@
+//! What is taken back before its time, by the server's API: users, tokens, and all tokens of a user. The lists stand with the
+//! tokens ([`crate::token`]), which bound them; what has begun with what is taken back ends here.
+
+use super::{Node, auth::unix_now};
+use crate::{
+    close::{Close, Unsubscribe},
+    registry::ChannelName,
+    shard::{Selector, ServerCommand},
+    token::RevocationError,
+};
+
+/// Which tokens of a user count no more.
+pub(crate) struct Invalidation<'a> {
+    /// The user.
+    pub(crate) user: &'a str,
+    /// Those issued before, in Unix seconds; absent: before now.
+    pub(crate) issued_before: Option<u64>,
+    /// Only tokens of this channel; absent: all.
+    pub(crate) channel: Option<ChannelName>,
+    /// Until when this holds, in Unix seconds; absent: without end.
+    pub(crate) until: Option<u64>,
+}
+
+fn sessions_of(user: &str) -> Selector {
+    Selector {
+        user: Some(user.into()),
+        ..Selector::default()
+    }
+}
+
+impl Node {
+    /// Lets no session of a user in until then (Unix seconds; absent: without end), and ends those that are there (3503).
+    ///
+    /// # Errors
+    /// It could not be noted.
+    pub(crate) async fn block_user(
+        &self,
+        user: &str,
+        until: Option<u64>,
+    ) -> Result<(), RevocationError> {
+        self.tokens.revocations().block_user(user, until)?;
+        let command = ServerCommand::Disconnect(Close::FORCE_DISCONNECT);
+        self.send_command(sessions_of(user), command).await;
+        Ok(())
+    }
+
+    /// Ends a block.
+    pub(crate) fn unblock_user(&self, user: &str) {
+        self.tokens.revocations().unblock_user(user);
+    }
+
+    /// The token of this id opens nothing any more, until then. Sessions that it has opened already go on.
+    ///
+    /// # Errors
+    /// It could not be noted.
+    pub(crate) fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
+        self.tokens.revocations().revoke_token(id, until)
+    }
+
+    /// Tokens of a user count no more. Its sessions end (3005), or, for one channel, leave it (2501), and come back with newer
+    /// tokens.
+    ///
+    /// # Errors
+    /// It could not be noted.
+    pub(crate) async fn invalidate_tokens(
+        &self,
+        invalidation: Invalidation<'_>,
+    ) -> Result<(), RevocationError> {
+        let Invalidation {
+            user,
+            issued_before,
+            channel,
+            until,
+        } = invalidation;
+        let name = channel.as_deref().map(ToString::to_string);
+        let issued_before = issued_before.unwrap_or_else(unix_now);
+        let revocations = self.tokens.revocations();
+        revocations.invalidate_user_tokens(user, issued_before, name, until)?;
+        let command = match channel {
+            None => ServerCommand::Disconnect(Close::EXPIRED),
+            Some(channel) => ServerCommand::Unsubscribe {
+                channel,
+                why: Unsubscribe::TOKEN_EXPIRED,
+            },
+        };
+        self.send_command(sessions_of(user), command).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! What is asked of the sessions of this node and told to them: commands of the server's API, who is connected, who is in a
+//! channel. Each call asks every shard or the `Server` actor, and holds nothing; what a shard that ends does not answer
+//! counts as nothing.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use super::Node;
+use crate::{
+    close::Close,
+    id::SessionId,
+    registry::ChannelName,
+    server::{Filter, GetOverview, ListSessions, Overview, Page},
+    shard::{
+        ChannelsOf, CountMembers, Disconnect, MembersOf, Selector, SendCommand, ServerCommand,
+    },
+};
+
+impl Node {
+    /// Gives a command to sessions; answers how many there were.
+    pub(crate) async fn send_command(&self, selector: Selector, command: ServerCommand) -> usize {
+        let command = Arc::new(command);
+        // All hear it before any answers: who comes back at once, on another shard, is not told again.
+        let shards = self.shards.all();
+        let sent: Vec<_> = shards
+            .iter()
+            .map(|shard| {
+                shard.addr().send(SendCommand {
+                    selector: selector.clone(),
+                    command: command.clone(),
+                })
+            })
+            .collect();
+        let mut notified = 0;
+        for answer in sent {
+            notified += answer.await.unwrap_or(0);
+        }
+        notified
+    }
+
+    /// Ends one session; whether it was there.
+    pub(crate) async fn disconnect(&self, session: SessionId, close: Close) -> bool {
+        let mut found = false;
+        for shard in self.shards.all() {
+            let close = close.clone();
+            let answer = shard.addr().send(Disconnect { session, close }).await;
+            found |= answer.unwrap_or(false);
+        }
+        found
+    }
+
+    /// Sessions by endpoint and the interval pushes; absent while the node ends.
+    pub(crate) async fn overview(&self) -> Option<Overview> {
+        self.server.send(GetOverview).await.ok()
+    }
+
+    /// A page of sessions; absent while the node ends.
+    pub(crate) async fn list_sessions(&self, filter: Filter) -> Option<Page> {
+        self.server.send(ListSessions(filter)).await.ok()
+    }
+
+    /// The sessions of this node that are in a channel.
+    pub(crate) async fn members(&self, channel: &ChannelName) -> HashSet<SessionId> {
+        let mut members = HashSet::new();
+        for shard in self.shards.all() {
+            let here = shard.addr().send(MembersOf(channel.clone())).await;
+            members.extend(here.unwrap_or_default());
+        }
+        members
+    }
+
+    /// The channels of sessions of this node.
+    pub(crate) async fn channels_of(
+        &self,
+        sessions: &[SessionId],
+    ) -> HashMap<SessionId, Vec<ChannelName>> {
+        let mut channels = HashMap::new();
+        if sessions.is_empty() {
+            return channels;
+        }
+        for shard in self.shards.all() {
+            let here = shard.addr().send(ChannelsOf(sessions.into())).await;
+            channels.extend(here.unwrap_or_default());
+        }
+        channels
+    }
+
+    /// How many memberships of channels there are on this node.
+    pub(crate) async fn count_memberships(&self) -> usize {
+        let mut count = 0;
+        for shard in self.shards.all() {
+            count += shard.addr().send(CountMembers).await.unwrap_or(0);
+        }
+        count
+    }
+}

@@ -1,0 +1,239 @@
+//! The node with a broker that does as it is told: no socket, no backend.
+
+use std::{future::Future, sync::Arc};
+
+use jsonwebtoken::{EncodingKey, Header, encode};
+use serde_json::json;
+
+use super::{
+    Node,
+    auth::{AuthError, Identity},
+    authorize::plain::PlainRequest,
+    revoke::Invalidation,
+};
+use crate::{
+    broker::{BrokerError, HistoryFilter},
+    config::{Secret, Settings},
+    hooks::HookContext,
+    registry::ChannelName,
+    shard::ServerSubscription,
+    testing::{self, TestNode, scripted::Op},
+};
+
+const SECRET: &str = "a secret of more than thirty-two bytes";
+
+fn node(change: impl FnOnce(&mut Settings)) -> Arc<Node> {
+    test_node(change).node
+}
+
+fn test_node(change: impl FnOnce(&mut Settings)) -> TestNode {
+    let mut settings = Settings::demonstration();
+    change(&mut settings);
+    TestNode::with(10, settings)
+}
+
+fn with_tokens(settings: &mut Settings) {
+    settings.token.hmac_secret = vec![Secret::new(SECRET)];
+}
+
+fn run<F: Future<Output = ()> + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        test.await;
+        // The `Server` actor gets its first turn: it must not end before it began.
+        tokio::task::yield_now().await;
+    });
+}
+
+fn token(claims: &serde_json::Value) -> String {
+    let key = EncodingKey::from_secret(SECRET.as_bytes());
+    encode(&Header::default(), claims, &key).expect("a token")
+}
+
+fn limited(node: &Node, limit: &str) -> u64 {
+    let mut limits = node.metrics.limits();
+    let found = limits.find(|(name, _)| *name == limit);
+    found.map_or(0, |(_, count)| count)
+}
+
+fn nobody() -> HookContext {
+    HookContext {
+        client: "client".to_string(),
+        user: String::new(),
+        transport: "raw",
+        protocol: "json",
+        encoding: "json",
+        headers: Arc::default(),
+        meta: bytes::Bytes::new(),
+    }
+}
+
+// A token could be taken back, and a user blocked, while its handshake waited for something: the session began all the same.
+// Only blocks were looked at when it began, and nothing at all where a request has no session.
+#[test]
+fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
+    run(async {
+        let node = node(with_tokens);
+        let claims = json!({"sub": "42", "iat": 1_700_000_000, "jti": "t1"});
+        let identity = node.authenticate(Some(&token(&claims)), None).await;
+        let identity = identity.expect("a token that counts");
+        assert_eq!(node.check_revoked(&identity), Ok(()));
+        let invalidation = |user| Invalidation {
+            user,
+            issued_before: None,
+            channel: None,
+            until: None,
+        };
+        let done = node.invalidate_tokens(invalidation("43")).await;
+        assert_eq!((done, node.check_revoked(&identity)), (Ok(()), Ok(())));
+        let done = node.invalidate_tokens(invalidation("42")).await;
+        let error = node.check_revoked(&identity);
+        assert_eq!(
+            (done, error),
+            (Ok(()), Err(AuthError::Expired)),
+            "a newer one helps"
+        );
+        node.revoke_token("t1", None).expect("noted");
+        let error = node.check_revoked(&identity).expect_err("revoked");
+        assert_eq!(error.close().code, 3500);
+        node.block_user("42", None).await.expect("noted");
+        assert_eq!(node.check_revoked(&identity), Err(AuthError::BLOCKED));
+        let by_hook = Identity {
+            by_token: false,
+            ..identity
+        };
+        assert_eq!(node.check_revoked(&by_hook), Err(AuthError::BLOCKED));
+        node.unblock_user("42");
+        assert_eq!(node.check_revoked(&by_hook), Ok(()));
+        assert_eq!(node.check_revoked(&Identity::anonymous()), Ok(()));
+    });
+}
+
+// A raw session over limits.sessions_per_user was refused and not counted, a protocol session was counted. Each kind of session
+// counted for itself.
+#[test]
+fn a_session_over_its_users_limit_is_counted_whatever_kind_it_is() {
+    run(async {
+        let node = node(|settings| settings.limits.sessions_per_user = 1);
+        let first = node.admit_user("42").expect("room");
+        let error = node.admit_user("42").expect_err("no room");
+        assert_eq!((error.close().code, error.status()), (3504, 429));
+        assert_eq!(limited(&node, "sessions_per_user"), 1);
+        drop(first);
+        assert!(node.admit_user("42").is_ok() && node.admit_user("").is_ok());
+    });
+}
+
+// A token with thousands of channels kept a worker busy for seconds, since each was looked for among all the others, and raw
+// sessions had as many channels as they liked. They are counted before anything is made of them.
+#[test]
+fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
+    run(async {
+        let node = node(|settings| {
+            with_tokens(settings);
+            settings.limits.subscriptions = 3;
+        });
+        let channels = |names: &[&str], subs: &[&str]| {
+            let subs: serde_json::Map<_, _> = subs
+                .iter()
+                .map(|name| (name.to_string(), json!({})))
+                .collect();
+            token(&json!({"sub": "42", "channels": names, "subs": subs}))
+        };
+        let fits = channels(&["a", "b", "b"], &["b", "c"]);
+        let identity = node.authenticate(Some(&fits), None).await.expect("three");
+        assert_eq!(identity.subscriptions.len(), 3);
+        let error = node
+            .authenticate(Some(&channels(&["a", "b"], &["c", "d"])), None)
+            .await
+            .expect_err("four");
+        assert_eq!((error.close().code, error.status()), (3505, 400));
+
+        let asked: Vec<ChannelName> = ["a", "x"].map(ChannelName::from).to_vec();
+        let request = |asked| PlainRequest {
+            identity: &identity,
+            asked,
+            endpoint: &[],
+        };
+        let fits = node
+            .authorize_channels(&nobody(), request(&asked[..1]))
+            .await;
+        assert_eq!(
+            fits.map(|channels| channels.len()),
+            Ok(3),
+            "one is there twice"
+        );
+        let error = node.authorize_channels(&nobody(), request(&asked)).await;
+        assert_eq!(error, Err(AuthError::TooManyChannels), "plain clients too");
+
+        let asked = ["x", "y", "z", "zz"].map(String::from);
+        let error = node.initial_subscriptions(&Identity::anonymous(), asked.iter());
+        assert_eq!(error.map(|all| all.len()), Err(AuthError::TooManyChannels));
+        assert_eq!(limited(&node, "subscriptions"), 3);
+    });
+}
+
+#[test]
+fn whoever_brings_no_token_is_nobody_in_particular_where_that_is_taken() {
+    run(async {
+        let open = node(|_| {});
+        let identity = open.authenticate(Some("no token is looked at"), None).await;
+        assert!(identity.is_ok_and(|identity| identity.is_anonymous()));
+        let shut = node(|settings| {
+            with_tokens(settings);
+            settings.client.anonymous = false;
+        });
+        let missing = shut.authenticate(None, None).await;
+        assert_eq!(missing.map(|_| ()), Err(AuthError::Missing));
+        let other = shut
+            .authenticate_refresh("43", &token(&json!({"sub": "42"})))
+            .await;
+        assert_eq!(
+            other.map_err(|error| error.close().code).map(|_| ()),
+            Err(3500)
+        );
+    });
+}
+
+#[test]
+fn a_client_of_the_protocol_has_from_the_start_what_it_is_given_and_what_it_may_have_anyway() {
+    run(async {
+        let node = node(|_| {});
+        let given = Identity {
+            subscriptions: vec![ServerSubscription {
+                channel: "given".to_string(),
+                ..ServerSubscription::default()
+            }],
+            ..Identity::anonymous()
+        };
+        let asked = ["given", "news", "nosuch:a", "$all", "dialog#42"].map(String::from);
+        let granted = node.initial_subscriptions(&given, asked.iter());
+        let granted = granted.expect("few enough");
+        let names: Vec<&str> = granted.iter().map(|sub| sub.channel.as_str()).collect();
+        assert_eq!(names, ["given", "news"]);
+    });
+}
+
+#[test]
+fn whoever_asks_a_broker_that_does_not_answer_is_told_so_in_time() {
+    run(async {
+        let TestNode { node, broker, .. } = test_node(|_| {});
+        broker.hold(Op::Publish);
+        broker.hold(Op::History);
+        let channel = ChannelName::from("c");
+        let request = node.unchecked_publish_request(&channel, testing::text("x"));
+        let publishing = node.publish(request);
+        assert_eq!(broker.published().len(), 1, "it has its place");
+        let started = tokio::time::Instant::now();
+        assert_eq!(publishing.await, Err(BrokerError::Doubtful));
+        assert_eq!(started.elapsed(), node.settings.limits.broker_timeout);
+        let reading = node.history(&channel, HistoryFilter::default()).await;
+        assert_eq!(reading.map(|_| ()), Err(BrokerError::Unavailable));
+        let stats = node.presence_stats(&channel);
+        assert!(stats.now().is_ok(), "what is here at once needs no timer");
+    });
+}

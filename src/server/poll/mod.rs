@@ -1,0 +1,324 @@
+//! `[[poll]]`: asks a backend's HTTP endpoint by the clock and publishes what it answers when that changed.
+//!
+//! One tokio task for each entry, owned by the node, ended by aborting it. It asks only while somebody listens; the
+//! first answer counts as a change, and so publishes. Who comes later is served by the channel's history: an unchanged
+//! answer is not published again for them. Bounds: one request at a time, answers up to 1 MiB, pauses of at most 5 min
+//! (or `every`) during an outage. It must not know sessions.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use reqwest::{
+    Url,
+    header::{HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH},
+};
+use ring::digest::{Digest, SHA256, digest};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    broker::{Broker, BrokerError, PublishRequest, PublishResult},
+    config::{Channels, hub},
+    hooks::{
+        HookSetupError, backoff_delay,
+        http::{Fault, HttpClient, Reply, endpoint, shown},
+    },
+    publication::Payload,
+};
+
+/// Longest pause during an outage, unless `every` is longer.
+const PAUSE_LONGEST: Duration = Duration::from_secs(300);
+
+/// How often it looks whether somebody listens now, unless `every` is shorter.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Stands in for periods that no clock can hold.
+const NEVER: Duration = Duration::from_secs(86_400 * 365);
+
+/// How a poll is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PollStatus {
+    /// What it asks, without user, password and query.
+    pub url: String,
+    /// How often.
+    pub every: Duration,
+    /// Where it publishes.
+    pub channel: String,
+    /// Requests.
+    pub runs: u64,
+    /// Answers that were published.
+    pub changes: u64,
+    /// Requests that failed.
+    pub failures: u64,
+    /// Changes that could not be published; each is tried again with the next answer.
+    pub refused: u64,
+    /// Why the last request failed; absent if it did not.
+    pub last_error: Option<String>,
+    /// Until the next request, if somebody listens then.
+    pub next_in: Duration,
+}
+
+/// Reads a poll's status while its task runs.
+#[derive(Clone, Debug)]
+pub struct PollWatch(Arc<Watched>);
+
+#[derive(Debug)]
+struct Watched {
+    url: String,
+    every: Duration,
+    channel: String,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug)]
+struct Counts {
+    runs: u64,
+    changes: u64,
+    failures: u64,
+    refused: u64,
+    last_error: Option<String>,
+    due: Instant,
+}
+
+impl PollWatch {
+    /// The status now.
+    #[must_use]
+    pub fn status(&self) -> PollStatus {
+        let watched = &*self.0;
+        let counts = self.counts();
+        PollStatus {
+            url: watched.url.clone(),
+            every: watched.every,
+            channel: watched.channel.clone(),
+            runs: counts.runs,
+            changes: counts.changes,
+            failures: counts.failures,
+            refused: counts.refused,
+            last_error: counts.last_error.clone(),
+            next_in: counts.due.saturating_duration_since(Instant::now()),
+        }
+    }
+
+    /// Numbers only, so a panic while they were held left nothing half done.
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See the module.
+pub struct Poller {
+    url: Url,
+    headers: HeaderMap,
+    every: Duration,
+    timeout: Duration,
+    publish_failures: bool,
+    http: HttpClient,
+    broker: Arc<dyn Broker>,
+    /// What is published, but for the body.
+    request: PublishRequest,
+    watch: PollWatch,
+    last: Last,
+}
+
+/// What the channel saw last.
+#[derive(Default)]
+struct Last {
+    etag: Option<HeaderValue>,
+    hash: Option<Digest>,
+    /// Failures since the last answer.
+    failures: u32,
+    /// This outage was published.
+    told: bool,
+}
+
+impl Poller {
+    /// A poll that has not asked yet.
+    ///
+    /// # Errors
+    /// When the address or a header cannot be one.
+    pub fn new(
+        settings: &hub::Poll,
+        http: HttpClient,
+        channels: &Channels,
+        broker: Arc<dyn Broker>,
+    ) -> Result<Self, HookSetupError> {
+        let what = format!("poll of {}", settings.channel);
+        let mut headers = HeaderMap::new();
+        for (name, value) in &settings.headers {
+            let header = HeaderName::from_bytes(name.as_bytes())
+                .ok()
+                .zip(HeaderValue::from_str(value).ok());
+            let (header, value) = header.ok_or_else(|| HookSetupError::Header {
+                what: what.clone(),
+                name: name.clone(),
+            })?;
+            headers.append(header, value);
+        }
+        let watched = Watched {
+            url: shown(&settings.url),
+            every: settings.every,
+            channel: settings.channel.clone(),
+            counts: Mutex::new(Counts {
+                runs: 0,
+                changes: 0,
+                failures: 0,
+                refused: 0,
+                last_error: None,
+                due: Instant::now(),
+            }),
+        };
+        Ok(Self {
+            url: endpoint(&what, &settings.url)?,
+            headers,
+            // A period of nothing would never let go of the thread.
+            every: settings.every.max(Duration::from_millis(1)),
+            timeout: settings.timeout,
+            publish_failures: settings.publish_failures,
+            http,
+            broker,
+            request: PublishRequest::unchecked(
+                channels,
+                settings.channel.as_str().into(),
+                Payload::Binary(Bytes::new()),
+            ),
+            watch: PollWatch(Arc::new(watched)),
+            last: Last::default(),
+        })
+    }
+
+    /// To read the status while the task runs.
+    #[must_use]
+    pub fn watch(&self) -> PollWatch {
+        self.watch.clone()
+    }
+
+    /// The task; never ends by itself.
+    pub async fn run(mut self) {
+        loop {
+            let due = self.watch.counts().due;
+            sleep_until(due).await;
+            while !self.is_heard().await {
+                sleep_until(Instant::now() + self.every.min(LOOK)).await;
+            }
+            let asked = Instant::now();
+            let outcome = match timeout(self.timeout, self.ask()).await {
+                Ok(Ok(reply)) => self.answered(reply).await,
+                Ok(Err(why)) => Err(why),
+                Err(_) => Err("timeout".to_string()),
+            };
+            self.watch.counts().runs += 1;
+            let pause = match outcome {
+                Ok(()) => self.recovered(),
+                Err(why) => self.failed(why).await,
+            };
+            // Without an end of time: a period beyond it is as good as never.
+            let due = asked.checked_add(pause).unwrap_or(asked + NEVER);
+            self.watch.counts().due = due;
+        }
+    }
+
+    /// Whether anyone would receive a publication. Not known, they might.
+    async fn is_heard(&self) -> bool {
+        let asking = self.broker.has_subscribers(&self.request.target);
+        asking.await.unwrap_or(true)
+    }
+
+    async fn publish(&self, body: Bytes, is_text: bool) -> Result<PublishResult, BrokerError> {
+        let payload = if is_text {
+            Payload::guess(body)
+        } else {
+            Payload::Binary(body)
+        };
+        let request = PublishRequest {
+            payload,
+            ..self.request.clone()
+        };
+        self.broker.publish(request).await
+    }
+
+    async fn ask(&self) -> Result<Reply, String> {
+        let mut request = self.http.get(&self.url).headers(self.headers.clone());
+        if let Some(etag) = &self.last.etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let reply = self.http.send(request).await.map_err(|fault| {
+            let word = match fault {
+                Fault::Connect => "connect",
+                Fault::Broken => "broken",
+                Fault::TooLarge => "too_large",
+            };
+            word.to_string()
+        })?;
+        match reply.status {
+            200..=299 | 304 => Ok(reply),
+            status => Err(format!("status {status}")),
+        }
+    }
+
+    /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no body) is no change.
+    async fn answered(&mut self, reply: Reply) -> Result<(), String> {
+        if reply.status == 304 || reply.body.is_empty() {
+            return Ok(());
+        }
+        let hash = digest(&SHA256, &reply.body);
+        let seen = self.last.hash.as_ref().map(Digest::as_ref);
+        if seen == Some(hash.as_ref()) {
+            self.last.etag = reply.etag;
+            return Ok(());
+        }
+        let is_text = reply.is_text();
+        match self.publish(reply.body, is_text).await {
+            Ok(_) => {
+                self.watch.counts().changes += 1;
+                self.last.etag = reply.etag;
+                self.last.hash = Some(hash);
+            }
+            Err(error) => {
+                // The backend is well; its answer still counts as unseen, so the next one is published.
+                self.watch.counts().refused += 1;
+                log::warn!("poll of {} left out: {error}", self.channel());
+            }
+        }
+        Ok(())
+    }
+
+    fn recovered(&mut self) -> Duration {
+        if self.last.failures > 0 {
+            log::info!("poll of {} works again", self.channel());
+        }
+        self.last.failures = 0;
+        self.last.told = false;
+        self.watch.counts().last_error = None;
+        self.every
+    }
+
+    async fn failed(&mut self, why: String) -> Duration {
+        if self.last.failures == 0 {
+            let url = &self.watch.0.url;
+            log::warn!("poll of {} failed: {why} ({url})", self.channel());
+        }
+        self.last.failures = self.last.failures.saturating_add(1);
+        if self.publish_failures && !self.last.told {
+            let error = serde_json::json!({ "error": why }).to_string();
+            self.last.told = self.publish(error.into(), true).await.is_ok();
+            if self.last.told {
+                // The channel saw the error last, so the next answer is a change even if it is the old one.
+                self.last.etag = None;
+                self.last.hash = None;
+            }
+        }
+        let mut counts = self.watch.counts();
+        counts.failures += 1;
+        counts.last_error = Some(why);
+        backoff_delay(self.every, PAUSE_LONGEST, self.last.failures).max(self.every)
+    }
+
+    fn channel(&self) -> &str {
+        &self.watch.0.channel
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,248 @@
+//! Interval pushes: what the settings' `[[push]]` say is sent by the clock, without being asked.
+//!
+//! Times are multiples of the interval from the start, so that an hour of pushes does not drift; ticks that passed
+//! while the machine slept are left out, so that none come in a burst. A tick that nobody would hear does nothing.
+
+use std::{
+    borrow::Cow,
+    time::{Duration, SystemTime},
+};
+
+use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
+use bytestring::ByteString;
+use tokio::time::Instant;
+
+use super::Server;
+use crate::{
+    broker::{BrokerError, PublishRequest, PublishResult},
+    config,
+    publication::{Payload, Target},
+};
+
+/// How an interval push is doing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PushStatus {
+    /// The interval.
+    pub every: Duration,
+    /// The channel; absent: every session.
+    pub channel: Option<String>,
+    /// Ticks that published.
+    pub runs: u64,
+    /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was not through.
+    pub skipped: u64,
+    /// Ticks that the broker did not accept.
+    pub refused: u64,
+    /// Ticks without a text, since the file could not be read.
+    pub unreadable: u64,
+    /// Until the next tick.
+    pub next_in: Duration,
+}
+
+pub(super) struct IntervalPush {
+    settings: config::Push,
+    /// What is published, but for the text.
+    request: PublishRequest,
+    start: Instant,
+    /// Ticks since the start, those left out included.
+    tick: u64,
+    seq: u64,
+    skipped: u64,
+    refused: u64,
+    unreadable: u64,
+    /// The file could not be read at the last tick, which was said.
+    lost_file: bool,
+    last: Option<String>,
+    /// The tick before is not through with the broker yet.
+    is_running: bool,
+}
+
+impl IntervalPush {
+    pub(super) fn new(settings: &config::Push, channels: &config::Channels) -> Self {
+        let empty = Payload::Text(ByteString::new());
+        let request = match settings.channel.as_deref() {
+            Some(channel) => PublishRequest::unchecked(channels, channel.into(), empty),
+            None => PublishRequest::new(Target::Everyone, empty),
+        };
+        Self {
+            settings: settings.clone(),
+            request,
+            start: Instant::now(),
+            tick: 0,
+            seq: 0,
+            skipped: 0,
+            refused: 0,
+            unreadable: 0,
+            lost_file: false,
+            last: None,
+            is_running: false,
+        }
+    }
+
+    pub(super) fn status(&self, now: Instant) -> PushStatus {
+        PushStatus {
+            every: self.settings.every,
+            channel: self.settings.channel.clone(),
+            runs: self.seq,
+            skipped: self.skipped,
+            refused: self.refused,
+            unreadable: self.unreadable,
+            next_in: self.at(self.tick + 1).saturating_duration_since(now),
+        }
+    }
+
+    fn at(&self, tick: u64) -> Instant {
+        let nanos = self.settings.every.as_nanos() * u128::from(tick);
+        self.start + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
+    }
+
+    /// The last tick that has come by `now`; those between it and the one before are left out.
+    fn catch_up(&mut self, now: Instant) {
+        let passed = now.saturating_duration_since(self.start).as_nanos();
+        let every = self.settings.every.as_nanos().max(1);
+        let tick = u64::try_from(passed / every).unwrap_or(u64::MAX);
+        self.tick = tick.max(self.tick + 1);
+    }
+
+    /// What to push. A file is read anew each time, on this thread, which delivers nothing; one that cannot be read, or is larger
+    /// than `bytes_max`, is said once until it can.
+    fn template(&mut self, bytes_max: usize) -> Option<Cow<'_, str>> {
+        let Some(file) = &self.settings.file else {
+            return Some(Cow::Borrowed(&self.settings.data));
+        };
+        let fault = match std::fs::metadata(file).map(|about| about.len()) {
+            Ok(bytes) if bytes > bytes_max as u64 => {
+                "is larger than limits.outbox_bytes".to_string()
+            }
+            Ok(_) => match std::fs::read_to_string(file) {
+                Ok(text) => {
+                    self.lost_file = false;
+                    return Some(Cow::Owned(text));
+                }
+                Err(error) => format!("cannot be read: {error}"),
+            },
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        self.unreadable += 1;
+        if !std::mem::replace(&mut self.lost_file, true) {
+            log::warn!("push: {} {fault}", file.display());
+        }
+        None
+    }
+
+    fn text(&mut self, sessions: u64, bytes_max: usize) -> Option<String> {
+        let seq = self.seq + 1;
+        let template = self.template(bytes_max)?;
+        Some(fill(
+            &template,
+            &[
+                ("time", &|| {
+                    humantime::format_rfc3339_millis(SystemTime::now()).to_string()
+                }),
+                ("sessions", &|| sessions.to_string()),
+                ("seq", &|| seq.to_string()),
+            ],
+        ))
+    }
+}
+
+/// Replaces each `{name}` that is in the list; anything else in braces stays, so that JSON needs no escapes.
+fn fill(template: &str, values: &[(&str, &dyn Fn() -> String)]) -> String {
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let (before, from_open) = rest.split_at(open);
+        text.push_str(before);
+        let found = values.iter().find_map(|(name, value)| {
+            let after = from_open[1..].strip_prefix(name)?.strip_prefix('}')?;
+            Some((value, after))
+        });
+        match found {
+            Some((value, after)) => {
+                text.push_str(&value());
+                rest = after;
+            }
+            None => {
+                text.push('{');
+                rest = &from_open[1..];
+            }
+        }
+    }
+    text.push_str(rest);
+    text
+}
+
+impl Server {
+    pub(super) fn schedule_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+        let push = &self.pushes[index];
+        let delay = push
+            .at(push.tick + 1)
+            .saturating_duration_since(Instant::now());
+        ctx.run_later(delay, move |server, ctx| {
+            server.run_push(index, ctx);
+            server.schedule_push(index, ctx);
+        });
+    }
+
+    fn run_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+        let push = &mut self.pushes[index];
+        push.catch_up(Instant::now());
+        if std::mem::replace(&mut push.is_running, true) {
+            // A broker that takes longer than the interval is not asked twice at a time.
+            push.skipped += 1;
+            return;
+        }
+        let asking = self.broker.has_subscribers(&push.request.target);
+        ctx.spawn(asking.into_actor(self).map(move |has, server, ctx| {
+            // Without an answer it is published, which says what is the matter.
+            let publishing = server.push_request(index, has.unwrap_or(true));
+            let Some(request) = publishing else {
+                server.pushes[index].is_running = false;
+                return;
+            };
+            let publishing = server.broker.publish(request).into_actor(server);
+            ctx.spawn(publishing.map(move |result, server, _| {
+                server.push_published(index, result);
+            }));
+        }));
+    }
+
+    /// What a tick publishes; absent: nothing, which is counted.
+    fn push_request(&mut self, index: usize, has_subscribers: bool) -> Option<PublishRequest> {
+        let sessions = self.directory.len() as u64;
+        let push = &mut self.pushes[index];
+        if !has_subscribers {
+            push.skipped += 1;
+            return None;
+        }
+        let text = push.text(sessions, self.data_bytes_max)?;
+        if push.settings.only_changed && push.last.as_ref() == Some(&text) {
+            push.skipped += 1;
+            return None;
+        }
+        let payload = Payload::Text(text.as_str().into());
+        push.seq += 1;
+        push.last = push.settings.only_changed.then_some(text);
+        Some(PublishRequest {
+            payload,
+            ..push.request.clone()
+        })
+    }
+
+    fn push_published(&mut self, index: usize, result: Result<PublishResult, BrokerError>) {
+        let push = &mut self.pushes[index];
+        push.is_running = false;
+        if let Err(refused) = result {
+            // Not counted as a run, and not taken for the last text: the next tick says it again.
+            push.refused += 1;
+            push.seq -= 1;
+            push.last = None;
+            log::warn!(
+                "push to {} left out: {refused}",
+                push.settings.channel.as_deref().unwrap_or("every session")
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,165 @@
+//! Actor ring: interval pushes under a paused clock.
+
+use std::sync::Arc;
+
+use actix::{Actor, Addr};
+
+use super::*;
+use crate::{
+    server::{GetOverview, SessionCounts},
+    testing::{Op, ScriptedBroker, scripted},
+};
+
+fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Addr<Server>) {
+    let recorder = scripted();
+    let push = config::Push {
+        every: Duration::from_secs(every),
+        channel: Some("news".into()),
+        data: data.into(),
+        file: None,
+        only_changed,
+    };
+    let counts = Arc::new(SessionCounts::default());
+    let server = Server::new(
+        counts,
+        &[push],
+        &config::Channels::default(),
+        1 << 20,
+        recorder.clone(),
+    )
+    .start();
+    (recorder, server)
+}
+
+/// Runs `test` with a clock that only moves when everything waits.
+fn paused<F: Future<Output = ()> + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
+async fn pass(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+    // Timers that are due at the same moment come first.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[test]
+fn an_hour_of_pushes_does_not_drift_and_begins_one_interval_after_the_start() {
+    paused(async {
+        let start_time = Instant::now();
+        let (recorder, _server) = start(10, "{seq}", false);
+        pass(9).await;
+        assert!(recorder.published().is_empty());
+        pass(3600).await;
+        let (published, texts) = (recorder.published(), recorder.texts());
+        assert_eq!(published.len(), 360);
+        for (tick, ((at, _), text)) in published.iter().zip(texts).enumerate() {
+            assert_eq!(text, (tick + 1).to_string());
+            let due = start_time + Duration::from_secs(10 * (tick as u64 + 1));
+            assert!(
+                *at >= due && *at - due <= Duration::from_millis(2),
+                "{tick}"
+            );
+        }
+    });
+}
+
+#[test]
+fn after_a_sleep_of_the_machine_one_push_comes_not_a_burst() {
+    paused(async {
+        let (recorder, server) = start(10, "{seq}", false);
+        tokio::task::yield_now().await;
+        tokio::time::advance(Duration::from_secs(1_005)).await;
+        pass(1).await;
+        assert_eq!(recorder.published().len(), 1);
+        let overview = server.send(GetOverview).await.expect("the server runs");
+        assert_eq!(overview.pushes[0].runs, 1);
+        assert!(overview.pushes[0].next_in <= Duration::from_secs(4));
+    });
+}
+
+#[test]
+fn nobody_listens_nothing_is_done() {
+    paused(async {
+        let (recorder, server) = start(1, "x", false);
+        recorder.say_has_subscribers(false);
+        pass(10).await;
+        assert!(recorder.published().is_empty());
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.skipped), (0, 10));
+    });
+}
+
+#[test]
+fn only_changed_skips_a_text_that_equals_the_last_but_not_one_that_was_refused() {
+    paused(async {
+        let (recorder, server) = start(1, "same", true);
+        recorder.fail(Op::Publish, BrokerError::Busy, 1);
+        pass(10).await;
+        assert_eq!(recorder.published().len(), 1);
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.refused, status.skipped), (1, 1, 8));
+    });
+}
+
+#[test]
+fn a_broker_that_is_slower_than_the_clock_is_not_asked_twice_at_a_time() {
+    paused(async {
+        let (recorder, server) = start(1, "{seq}", false);
+        recorder.hold(Op::Publish);
+        pass(10).await;
+        assert_eq!(
+            (recorder.calls(Op::Publish), recorder.waiting(Op::Publish)),
+            (1, 1)
+        );
+        recorder.release(Op::Publish);
+        pass(2).await;
+        assert_eq!(recorder.texts(), ["1", "2", "3"]);
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.skipped), (3, 9));
+    });
+}
+
+#[test]
+fn braces_that_name_nothing_stay() {
+    let text = fill(
+        r#"{"a":{sessions},"b":"{time","c":{}}"#,
+        &[("sessions", &|| "7".into())],
+    );
+    assert_eq!(text, r#"{"a":7,"b":"{time","c":{}}"#);
+}
+
+#[test]
+fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
+    paused(async {
+        let folder = std::env::temp_dir().join(format!("fanfare-push-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let file = folder.join("data.json");
+        let recorder = scripted();
+        let push = config::Push {
+            every: Duration::from_secs(1),
+            channel: None,
+            data: String::new(),
+            file: Some(file.clone()),
+            only_changed: true,
+        };
+        let counts = Arc::new(SessionCounts::default());
+        let channels = config::Channels::default();
+        let server = Server::new(counts, &[push], &channels, 100, recorder.clone()).start();
+        pass(1).await;
+        std::fs::write(&file, "first").expect("written");
+        pass(2).await;
+        std::fs::write(&file, "second {seq}").expect("written");
+        pass(1).await;
+        std::fs::write(&file, "x".repeat(101)).expect("written");
+        pass(1).await;
+        assert_eq!(recorder.texts(), ["first", "second 2"]);
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.unreadable), (2, 2));
+        let _ = std::fs::remove_dir_all(&folder);
+    });
+}

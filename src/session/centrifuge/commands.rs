@@ -1,0 +1,242 @@
+//! The commands of a connected client beside subscribing: publish, presence, history, rpc and send.
+
+use std::{sync::Arc, time::Duration};
+
+use actix::Context;
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{Centrifuge, Client};
+use crate::{
+    broker::{Fit, HistoryFilter},
+    close::Close,
+    config::Namespace,
+    id::Epoch,
+    node::{
+        auth::AuthError,
+        authorize::{Action, Permission},
+    },
+    protocol::{ClientInfo, Encoding, HistoryRequest, Outcome, Payload as View, Push, ReplyError},
+    publication::Payload,
+    registry::ChannelName,
+    session::Session,
+};
+
+impl Session<Centrifuge> {
+    /// What may be done in a channel, or the answer why not.
+    fn permitted(
+        &self,
+        id: u32,
+        action: Action,
+        channel: &str,
+    ) -> Option<(Arc<Namespace>, Permission)> {
+        if channel.is_empty() {
+            self.end(Close::BAD_REQUEST.because("a channel is needed"));
+            return None;
+        }
+        let client: &Client = self.protocol.client()?;
+        let subscription = client.subscriptions.get(channel).filter(|known| known.live);
+        let allow = subscription.map(|known| known.allow.as_slice());
+        let node = &self.context.node;
+        match node.authorize(action, channel, &client.identity, allow) {
+            Ok((rules, permission)) => Some((rules.clone(), permission)),
+            Err(error) => {
+                self.error(id, &error);
+                None
+            }
+        }
+    }
+
+    /// What a client publishes: JSON as it came; from Protobuf, text where it is text.
+    fn payload(&self, data: Bytes) -> Payload {
+        match (
+            self.protocol.transport.encoding,
+            ByteString::try_from(data.clone()),
+        ) {
+            (Encoding::Json, Ok(text)) => Payload::Text(text),
+            _ => Payload::guess(data),
+        }
+    }
+
+    pub(super) fn publish(&mut self, id: u32, channel: &str, data: Bytes, ctx: &mut Context<Self>) {
+        let Some((rules, permission)) = self.permitted(id, Action::Publish, channel) else {
+            return;
+        };
+        if data.is_empty() {
+            return self.error(id, &ReplyError::BAD_REQUEST);
+        }
+        let name: ChannelName = channel.into();
+        let Some(client) = self.protocol.client() else {
+            return;
+        };
+        let info = match client.user.info_in(channel) {
+            Some(info) => info.clone(),
+            None => Arc::new(client.user.client_info(&self.context, Bytes::new())),
+        };
+        let mut draft = self
+            .context
+            .node
+            .publish_request(&name, &rules, self.payload(data));
+        draft.info = Some(info);
+        let (node, hook_context) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+        );
+        let publishing = async move {
+            if permission == Permission::AskHook {
+                node.ask_publish_hook(&hook_context, &name, &mut draft, false)
+                    .await?;
+            }
+            let published = node.publish(draft).await;
+            published.map_err(|error| AuthError::Refused(error.into()))
+        };
+        self.later(ctx, publishing, move |session, result, _| match result {
+            Ok(_) => session.reply(id, &Outcome::Publish),
+            Err(error) => session.refuse(id, &error),
+        });
+    }
+
+    pub(super) fn refuse(&self, id: u32, error: &AuthError) {
+        match error.reply_error() {
+            Ok(error) => self.error(id, &error),
+            Err(close) => self.end(close),
+        }
+    }
+
+    pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut Context<Self>) {
+        let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
+            return;
+        };
+        if !rules.presence {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let asking = self.context.node.presence(&channel.into());
+        self.later(ctx, asking, move |session, present, _| match present {
+            Ok(present) => {
+                let shown: Vec<(String, ClientInfo)> = present
+                    .into_iter()
+                    .map(|(client, info)| (client.to_string(), (*info).clone()))
+                    .collect();
+                session.reply(id, &Outcome::Presence(&shown));
+            }
+            Err(refused) => session.error(id, &refused.into()),
+        });
+    }
+
+    pub(super) fn presence_stats(&mut self, id: u32, channel: &str, ctx: &mut Context<Self>) {
+        let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
+            return;
+        };
+        if !rules.presence {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let asking = self.context.node.presence_stats(&channel.into());
+        self.later(ctx, asking, move |session, stats, _| match stats {
+            Ok(stats) => session.reply(
+                id,
+                &Outcome::PresenceStats {
+                    num_clients: u32::try_from(stats.clients).unwrap_or(u32::MAX),
+                    num_users: u32::try_from(stats.users).unwrap_or(u32::MAX),
+                },
+            ),
+            Err(refused) => session.error(id, &refused.into()),
+        });
+    }
+
+    pub(super) fn history(&mut self, id: u32, request: HistoryRequest, ctx: &mut Context<Self>) {
+        let Some((rules, _)) = self.permitted(id, Action::History, &request.channel) else {
+            return;
+        };
+        if rules.history_size == 0 {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let query = HistoryFilter {
+            since: request.since.as_ref().map(|since| since.offset),
+            limit: usize::try_from(request.limit).ok(),
+            reverse: request.reverse,
+            // One answer must leave room in the outbox; the rest is for the next page.
+            bytes_max: self.context.node.settings.limits.recovery_bytes(),
+            fit: Fit::Page,
+            // Whoever only reads is told a position, but nothing hangs on it.
+            keep: Duration::ZERO,
+        };
+        let channel = ChannelName::from(&*request.channel);
+        let reading = self.context.node.history(&channel, query);
+        self.later(ctx, reading, move |session, history, _| {
+            let history = match history {
+                Ok(history) => history,
+                Err(refused) => return session.error(id, &refused.into()),
+            };
+            let asked = request
+                .since
+                .as_ref()
+                .map_or("", |since| since.epoch.as_str());
+            if !asked.is_empty() && Epoch::parse(asked) != Some(history.top.epoch) {
+                return session.error(id, &ReplyError::UNRECOVERABLE_POSITION);
+            }
+            let publications = history.items.iter().map(|item| item.as_pub()).collect();
+            session.reply(
+                id,
+                &Outcome::History {
+                    publications,
+                    epoch: &history.top.epoch.to_string(),
+                    offset: history.top.offset,
+                },
+            );
+        });
+    }
+
+    pub(super) fn rpc(&mut self, id: u32, method: String, data: Bytes, ctx: &mut Context<Self>) {
+        if self.context.node.settings.hooks.rpc.is_none() {
+            return self.error(id, &ReplyError::NOT_AVAILABLE);
+        }
+        let (node, hook_context) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+        );
+        let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
+        self.later(ctx, calling, move |session, answer, _| match answer {
+            Ok(data) => session.reply(id, &Outcome::Rpc { data }),
+            Err(failure) => session.refuse(id, &AuthError::from(failure)),
+        });
+    }
+
+    /// A message without an answer of its own goes to the backend that answers raw endpoints; what it says is pushed.
+    pub(super) fn send(&mut self, data: Bytes, ctx: &mut Context<Self>) {
+        if self.context.node.settings.hooks.message.is_none() {
+            return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));
+        }
+        let (node, hook_context, payload) = (
+            self.context.node.clone(),
+            self.protocol.hook_context.clone(),
+            self.payload(data),
+        );
+        let path = self.context.connection.info().endpoint.clone();
+        let sending = async move { node.hooks.message(&hook_context, &path, payload).await };
+        self.later(ctx, sending, move |session, answer, _| match answer {
+            Ok(messages) => {
+                for message in messages {
+                    let item = crate::publication::Item::new(message, 0);
+                    session.push(
+                        "",
+                        &Push::Message {
+                            data: item.as_json(),
+                        },
+                    );
+                }
+            }
+            Err(failure) => match AuthError::from(failure).reply_error() {
+                Err(close) => session.end(close),
+                Ok(error) => {
+                    let text = format!(
+                        "{{\"error\":{{\"code\":{},\"message\":{}}}}}",
+                        error.code,
+                        serde_json::Value::from(&*error.message)
+                    );
+                    let data = View::Json(text.as_bytes());
+                    session.push("", &Push::Message { data });
+                }
+            },
+        });
+    }
+}

@@ -1,0 +1,275 @@
+//! The connect command: who the client is, and what it has from the start.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::Arc,
+    time::Instant,
+};
+
+use actix::{AsyncContext, Context};
+
+use super::{Centrifuge, Client, Phase, subscription::PendingSubscription};
+use crate::{
+    broker::BrokerError,
+    close::Close,
+    connection::info::cut,
+    hooks::HookContext,
+    node::{
+        Node,
+        auth::{AuthError, ConnectHookRequest, Identity, seconds_until},
+        rate_limit::RateLimiter,
+    },
+    protocol::{ConnectRequest, ConnectResult, Outcome, Push},
+    session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
+};
+
+/// The server's version, as clients are told.
+pub(super) const VERSION: &str = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
+
+/// Bytes of a client's name and version that are kept (protocol page, part 3).
+const NAME_BYTES_MAX: usize = 16;
+const VERSION_BYTES_MAX: usize = 64;
+
+impl Client {
+    fn new(context: &SessionContext, user: ConnectedUser, identity: Identity) -> Self {
+        let limits = &context.node.settings.limits;
+        let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
+        let mut rate_limiter = RateLimiter::new(rate, burst, Instant::now());
+        rate_limiter.set_user(Some(user.permit.clone()));
+        Self {
+            user,
+            identity,
+            subscriptions: HashMap::new(),
+            generation: 0,
+            rate_limiter,
+            expiry_timer: None,
+            subscriptions_timer: None,
+        }
+    }
+}
+
+impl Session<Centrifuge> {
+    pub(super) fn connect(
+        &mut self,
+        id: u32,
+        request: ConnectRequest,
+        token: Option<String>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.protocol.phase = Phase::Authenticating {
+            backlog: VecDeque::new(),
+        };
+        self.add_headers(&request);
+        let token = match request.token.is_empty() {
+            true => token,
+            false => Some(request.token.clone()),
+        };
+        let node = self.context.node.clone();
+        let hook_context = self.protocol.hook_context.clone();
+        let asking = authenticate(node, hook_context, token, request.clone());
+        self.later(ctx, asking, move |session, answer, ctx| match answer {
+            Ok(identity) => session.on_identity(id, &request, identity, ctx),
+            Err(why) => session.refuse_connect(id, &why, ctx),
+        });
+    }
+
+    /// Headers of the client's connect command, as far as the backend is shown them. What came with the request was set or
+    /// seen by a proxy: a client's word does not replace it.
+    fn add_headers(&mut self, request: &ConnectRequest) {
+        let mut headers = (*self.protocol.hook_context.headers).clone();
+        for (name, value) in &request.headers {
+            let is_known = headers
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name));
+            if self.context.node.hooks.passes(name) && !is_known {
+                headers.push((name.to_ascii_lowercase(), value.clone()));
+            }
+        }
+        self.protocol.hook_context.headers = Arc::new(headers);
+    }
+
+    fn on_identity(
+        &mut self,
+        id: u32,
+        request: &ConnectRequest,
+        identity: Identity,
+        ctx: &mut Context<Self>,
+    ) {
+        let context = &self.context;
+        let permit = context.node.admit_user(&identity.user);
+        let admitted = permit
+            .map_err(|error| error.close())
+            .and_then(|permit| context.identify(&identity, permit));
+        let user = match admitted {
+            Ok(user) => user,
+            Err(close) => return self.end(close),
+        };
+        self.protocol.hook_context = identity.named_in(self.protocol.hook_context.clone());
+        let asked = request.subs.keys();
+        let given = self.context.node.initial_subscriptions(&identity, asked);
+        let client = Box::new(Client::new(&self.context, user, identity));
+        self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
+            Phase::Authenticating { backlog } => Phase::Welcoming {
+                client,
+                backlog,
+                given: Vec::new(),
+            },
+            other => other,
+        };
+        let given = match given {
+            Ok(given) => given,
+            Err(error) => return self.end(error.close()),
+        };
+        // All subscriptions are entered before any history is read, and the welcome tells them all.
+        let (mut pending, mut channels) = (Vec::new(), Vec::new());
+        for subscription in given {
+            let asked = request.subs.get(&subscription.channel).cloned();
+            if let Some((subscription, wanted)) = self.server_side(&subscription, asked) {
+                pending.push(subscription);
+                channels.push(wanted);
+            }
+        }
+        self.subscribe(channels, ctx, move |session, recovered, ctx| {
+            session.welcome(id, &pending, recovered, ctx)
+        });
+    }
+
+    fn refuse_connect(&mut self, id: u32, why: &AuthError, ctx: &mut Context<Self>) {
+        log::info!(
+            "session {} may not connect: {why:?}",
+            self.context.connection.info().id
+        );
+        let error = match why.reply_error() {
+            Ok(error) => error,
+            Err(close) => return self.end(close),
+        };
+        if self.protocol.transport.unidirectional {
+            // There is no reply: the same as a disconnect, which says whether to come back.
+            return self.end(why.close());
+        }
+        self.error(id, &error);
+        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
+        let patience = self.context.node.settings.client.connect_timeout;
+        ctx.run_later(patience, Self::end_if_not_connected);
+        if let Phase::Authenticating { backlog } = before {
+            self.run_backlog(backlog, ctx);
+        }
+    }
+
+    /// Tells the client that it is connected, and all that it has from the start.
+    fn welcome(
+        &mut self,
+        id: u32,
+        pending: &[PendingSubscription],
+        recovered: Result<&[RecoveredSubscription], BrokerError>,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        let Ok(recovered) = recovered else {
+            self.end(Close::SERVER_ERROR.because("the history cannot be read"));
+            return false;
+        };
+        let Some(client) = self.protocol.client() else {
+            return false;
+        };
+        self.context.connection.set_welcomed();
+        let encoding = self.protocol.transport.encoding;
+        let told: Vec<_> = recovered
+            .iter()
+            .filter_map(|it| Some(PendingSubscription::find(pending, it)?.told(it, encoding)))
+            .collect();
+        let result = ConnectResult {
+            subs: told
+                .iter()
+                .map(|told| (told.channel().to_string(), told.result()))
+                .collect(),
+            ..self.connect_result(client)
+        };
+        if self.protocol.transport.unidirectional {
+            self.push("", &Push::Connect(result));
+        } else {
+            self.reply(id, &Outcome::Connect(result));
+        }
+        for it in recovered {
+            if let Some(pending) = PendingSubscription::find(pending, it) {
+                self.on_subscribed(pending, ctx);
+            }
+        }
+        self.watch_expiry(ctx);
+        true
+    }
+
+    /// The client was told that it is connected, and its subscriptions are live: from here on it may do what it may, and
+    /// what waited for that is done.
+    pub(super) fn on_welcomed(&mut self, ctx: &mut Context<Self>) {
+        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
+        let Phase::Welcoming {
+            client,
+            backlog,
+            given,
+        } = before
+        else {
+            self.protocol.phase = before;
+            return;
+        };
+        self.protocol.phase = Phase::Connected(client);
+        for subscription in &given {
+            self.subscribe_by_server(subscription, ctx);
+        }
+        self.run_backlog(backlog, ctx);
+    }
+
+    /// The welcome without its subscriptions.
+    fn connect_result(&self, client: &Client) -> ConnectResult<'static> {
+        let node = &self.context.node;
+        let both_ways = !self.protocol.transport.unidirectional;
+        let expire_at = client.user.expire_at.filter(|_| client.identity.by_token);
+        let ping = node.settings.heartbeat.ping_interval.as_secs_f64().ceil() as u32;
+        let emulation = self.protocol.emulation.as_ref();
+        ConnectResult {
+            client: self.context.connection.info().id.to_string(),
+            version: VERSION.to_string(),
+            expires: expire_at.is_some() && both_ways,
+            ttl: expire_at.map_or(0, seconds_until),
+            data: client.identity.data.clone(),
+            subs: Vec::new(),
+            ping,
+            pong: both_ways,
+            session: emulation.map_or(String::new(), |guard| guard.name().to_string()),
+            node: emulation.map_or(String::new(), |_| node.node_id.clone()),
+            time: 0,
+        }
+    }
+
+    /// What came behind the connect in the same frame.
+    fn run_backlog(
+        &mut self,
+        backlog: VecDeque<crate::protocol::Command>,
+        ctx: &mut Context<Self>,
+    ) {
+        for command in backlog {
+            if self.context.has_ended() {
+                return;
+            }
+            self.on_client_command(command, ctx);
+        }
+    }
+}
+
+/// Who a client is: by its token, by the backend, or nobody in particular.
+async fn authenticate(
+    node: Arc<Node>,
+    hook_context: HookContext,
+    token: Option<String>,
+    request: ConnectRequest,
+) -> Result<Identity, AuthError> {
+    let asked: Vec<String> = request.subs.keys().cloned().collect();
+    let hook = node.settings.hooks.connect.is_some();
+    let hook = hook.then(|| ConnectHookRequest {
+        context: &hook_context,
+        data: request.data,
+        name: cut(&request.name, NAME_BYTES_MAX),
+        version: cut(&request.version, VERSION_BYTES_MAX),
+        channels: &asked,
+    });
+    node.authenticate(token.as_deref(), hook).await
+}

@@ -1,0 +1,412 @@
+//! The Centrifuge protocol, over any transport: WebSocket, streamed HTTP answers with `/emulation`, and one way.
+//!
+//! It answers a client's commands in order, except those that wait for the backend or the broker: they are answered when they
+//! can be, at most `limits.commands_pending` at a time; beyond that nothing more is read. What a client sends wrong gets
+//! the code that the protocol names and harms no other session.
+
+mod commands;
+mod connect;
+mod refresh;
+mod server_commands;
+mod subscribe;
+mod subscription;
+mod transport;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    time::{Duration, Instant},
+};
+
+use actix::{ActorContext, AsyncContext, Context, Recipient, SpawnHandle};
+use bytes::Bytes;
+
+use self::subscription::Subscription;
+pub use self::transport::ClientTransport;
+use super::{ConnectedUser, Protocol, Session, SessionContext, connect_info::ConnectInfo};
+use crate::{
+    close::{Close, Ending},
+    hooks::HookContext,
+    metrics::Limited,
+    node::{
+        auth::Identity,
+        emulation::EmulationGuard,
+        rate_limit::{RateDecision, RateLimiter},
+    },
+    protocol::{self, Command, Encoding, Outcome, Push, ReplyError, Request},
+    publication::Payload,
+    registry::ChannelName,
+    shard::{ServerCommand, ServerSubscription, SessionMessage},
+};
+
+/// What a session of the protocol begins with.
+pub struct CentrifugeParams {
+    /// How it is carried.
+    pub transport: ClientTransport,
+    /// A token that came with the request rather than with the connect command.
+    pub token: Option<String>,
+    /// On whose behalf the backend is asked.
+    pub hook_context: HookContext,
+    /// Commands that came with the request; absent where they come by the socket.
+    pub commands: Option<Bytes>,
+}
+
+impl CentrifugeParams {
+    /// For a session on a socket.
+    #[must_use]
+    pub fn new(
+        connect_info: &ConnectInfo,
+        transport: ClientTransport,
+        token: Option<String>,
+    ) -> Self {
+        let (protocol, encoding) = transport.hook_names();
+        Self {
+            transport,
+            token,
+            hook_context: connect_info.hook_context(protocol, encoding),
+            commands: None,
+        }
+    }
+
+    /// For a session on a streamed body, with the commands that came with its request.
+    #[must_use]
+    pub fn with_commands(self, commands: Bytes) -> Self {
+        Self {
+            commands: Some(commands),
+            ..self
+        }
+    }
+}
+
+/// The protocol of one client.
+pub struct Centrifuge {
+    transport: ClientTransport,
+    hook_context: HookContext,
+    phase: Phase,
+    /// Under this name commands come by requests of their own.
+    emulation: Option<EmulationGuard>,
+}
+
+/// Where a client is between its first command and its work.
+enum Phase {
+    /// Nothing came yet.
+    New {
+        /// A token that came with the request.
+        token: Option<String>,
+    },
+    /// It is being found out who it is.
+    Authenticating {
+        /// Commands behind the connect; at most `limits.commands_pending`.
+        backlog: VecDeque<Command>,
+    },
+    /// It is known who it is, and what it has from the start is read; it is told next.
+    Welcoming {
+        /// The client.
+        client: Box<Client>,
+        /// As before.
+        backlog: VecDeque<Command>,
+        /// Channels that the server gives it meanwhile; at most `limits.subscriptions`.
+        given: Vec<ServerSubscription>,
+    },
+    /// Its connect was answered with an error: the next command ends it.
+    Refused,
+    /// It may do what it may.
+    Connected(Box<Client>),
+}
+
+/// A client that is known.
+struct Client {
+    user: ConnectedUser,
+    identity: Identity,
+    subscriptions: HashMap<ChannelName, Subscription>,
+    /// Tells subscriptions of one channel apart that came one after the other.
+    generation: u64,
+    rate_limiter: RateLimiter,
+    /// The timer of the session's end.
+    expiry_timer: Option<SpawnHandle>,
+    /// The timer of the subscription that ends first.
+    subscriptions_timer: Option<SpawnHandle>,
+}
+
+impl Protocol for Centrifuge {
+    type Params = CentrifugeParams;
+
+    fn is_plain(_: &CentrifugeParams) -> bool {
+        false
+    }
+
+    fn begin(
+        context: SessionContext,
+        params: CentrifugeParams,
+        ctx: &mut Context<Session<Self>>,
+    ) -> Session<Self> {
+        let (name, _) = params.transport.hook_names();
+        let _ = context.connection.info().protocol.set(name);
+        let is_emulated = params.commands.is_some() && !params.transport.unidirectional;
+        let emulation = is_emulated.then(|| {
+            let inbox: Recipient<SessionMessage> = ctx.address().recipient();
+            context
+                .node
+                .emulation
+                .enter(context.connection.info().id, inbox)
+        });
+        let protocol = Self {
+            transport: params.transport,
+            hook_context: params.hook_context,
+            phase: Phase::New {
+                token: params.token,
+            },
+            emulation,
+        };
+        let patience = context.node.settings.client.connect_timeout;
+        ctx.run_later(patience, Session::<Self>::end_if_not_connected);
+        if let Some(commands) = params.commands {
+            ctx.notify(SessionMessage::Frame(commands));
+        }
+        Session { context, protocol }
+    }
+
+    fn user(&mut self) -> Option<&mut ConnectedUser> {
+        self.client_mut().map(|client| &mut client.user)
+    }
+
+    fn pending_max(session: &Session<Self>) -> usize {
+        match session.protocol.phase {
+            Phase::Connected(_) => session.context.node.settings.limits.commands_pending.max(1),
+            // Nothing else of this client matters until it is known who it is.
+            _ => 1,
+        }
+    }
+
+    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
+        match (message, session.protocol.transport.encoding) {
+            (Payload::Text(text), Encoding::Json) => session.on_commands(text.as_bytes(), ctx),
+            (Payload::Binary(bytes), Encoding::Protobuf) => session.on_commands(&bytes, ctx),
+            _ => {
+                let why = "JSON comes as text, Protobuf as binary";
+                session.end(Close::BAD_REQUEST.because(why));
+            }
+        }
+    }
+
+    fn on_frame(session: &mut Session<Self>, frame: &Bytes, ctx: &mut Context<Session<Self>>) {
+        session.on_commands(frame, ctx);
+        // Nothing pauses who posts without reading its stream.
+        let context = &session.context;
+        if context.connection.reply_cost() > context.node.settings.limits.outbox_bytes {
+            context.connection.fail(Close::SLOW, Instant::now());
+        }
+    }
+
+    fn on_command(
+        session: &mut Session<Self>,
+        command: &ServerCommand,
+        ctx: &mut Context<Session<Self>>,
+    ) {
+        session.on_server_command(command, ctx);
+    }
+
+    fn on_live(session: &mut Session<Self>, ctx: &mut Context<Session<Self>>) {
+        session.on_welcomed(ctx);
+    }
+
+    fn on_missed(session: &mut Session<Self>, channel: &ChannelName) {
+        session.on_missed(channel);
+    }
+
+    fn leave(session: &mut Session<Self>, ending: &Ending) {
+        session.protocol.emulation = None;
+        if let Some(client) = session.protocol.client_mut() {
+            client.subscriptions.clear();
+            client.rate_limiter.set_user(None);
+            client.user.leave(&session.context, ending);
+        }
+    }
+}
+
+impl Centrifuge {
+    /// The client, once it is known who it is.
+    fn client_mut(&mut self) -> Option<&mut Client> {
+        match &mut self.phase {
+            Phase::Connected(client) | Phase::Welcoming { client, .. } => Some(client),
+            Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
+        }
+    }
+
+    fn client(&self) -> Option<&Client> {
+        match &self.phase {
+            Phase::Connected(client) | Phase::Welcoming { client, .. } => Some(client),
+            Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected(_))
+    }
+}
+
+impl Session<Centrifuge> {
+    /// Takes one frame's commands.
+    fn on_commands(&mut self, frame: &Bytes, ctx: &mut Context<Self>) {
+        self.context.connection.count_message_in();
+        let ClientTransport {
+            encoding,
+            unidirectional,
+            ..
+        } = self.protocol.transport;
+        if unidirectional {
+            return self.on_unidirectional(encoding, frame, ctx);
+        }
+        for command in protocol::commands(encoding, frame) {
+            match command {
+                Ok(command) => self.on_client_command(command, ctx),
+                Err(malformed) => {
+                    log::debug!("session {}: {malformed}", self.context.connection.info().id);
+                    self.end(Close::BAD_REQUEST.because(malformed));
+                }
+            }
+            if self.context.has_ended() {
+                return;
+            }
+        }
+    }
+
+    /// The only thing that a listening client says is who it is.
+    fn on_unidirectional(&mut self, encoding: Encoding, frame: &Bytes, ctx: &mut Context<Self>) {
+        let Phase::New { token } = &mut self.protocol.phase else {
+            return self.end(Close::BAD_REQUEST);
+        };
+        let token = token.take();
+        match protocol::connect_request(encoding, frame) {
+            Ok(request) => self.connect(0, request, token, ctx),
+            Err(malformed) => self.end(Close::BAD_REQUEST.because(malformed)),
+        }
+    }
+
+    /// What a command leads to depends on where the client is.
+    fn on_client_command(&mut self, command: Command, ctx: &mut Context<Self>) {
+        let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
+        match &mut self.protocol.phase {
+            Phase::New { token } => match command.request {
+                Request::Connect(request) => {
+                    let token = token.take();
+                    self.connect(command.id, request, token, ctx);
+                }
+                _ => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
+            },
+            Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
+                if backlog.len() < backlog_max {
+                    backlog.push_back(command);
+                } else {
+                    self.context.node.metrics.limited(Limited::Messages);
+                    self.error(command.id, &ReplyError::TOO_MANY_REQUESTS);
+                }
+            }
+            Phase::Refused => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
+            Phase::Connected(client) => {
+                let is_free = matches!(command.request, Request::Pong | Request::Connect(_));
+                let decision = match is_free {
+                    true => RateDecision::Pass,
+                    false => client.rate_limiter.take(Instant::now()),
+                };
+                self.on_connected(command, decision, ctx);
+            }
+        }
+    }
+
+    /// A command of a connected client, as its rate allows.
+    fn on_connected(&mut self, command: Command, rate: RateDecision, ctx: &mut Context<Self>) {
+        let Command { id, request } = command;
+        match rate {
+            RateDecision::Pass => {}
+            RateDecision::Refuse => {
+                self.context.node.metrics.limited(Limited::Messages);
+                return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
+            }
+            RateDecision::End => return self.end(Close::TOO_MANY_REQUESTS),
+        }
+        // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold thousands, and streams
+        // are not read.
+        let is_free = matches!(
+            request,
+            Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }
+        );
+        if !is_free && self.context.connection.reads_paused() {
+            self.context.node.metrics.limited(Limited::Messages);
+            return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
+        }
+        self.do_command(id, request, ctx);
+    }
+
+    fn do_command(&mut self, id: u32, request: Request, ctx: &mut Context<Self>) {
+        match request {
+            Request::Pong => {
+                if !self.context.connection.take_pong() {
+                    self.end(Close::BAD_REQUEST.because("a pong without a ping"));
+                }
+            }
+            Request::Connect(_) => self.end(Close::BAD_REQUEST),
+            Request::Subscribe(request) => self.subscribe_by_client(id, request, ctx),
+            Request::Unsubscribe { channel } => self.unsubscribe(id, &channel),
+            Request::Publish { channel, data } => self.publish(id, &channel, data, ctx),
+            Request::Presence { channel } => self.presence(id, &channel, ctx),
+            Request::PresenceStats { channel } => self.presence_stats(id, &channel, ctx),
+            Request::History(request) => self.history(id, request, ctx),
+            Request::Ping => self.error(id, &ReplyError::NOT_AVAILABLE),
+            Request::Send { data } => self.send(data, ctx),
+            Request::Rpc { method, data } => self.rpc(id, method, data, ctx),
+            Request::Refresh { token } => self.refresh(id, token, ctx),
+            Request::SubRefresh { channel, token } => self.sub_refresh(id, &channel, token, ctx),
+        }
+    }
+
+    fn reply(&self, id: u32, outcome: &Outcome<'_>) {
+        if id == 0 {
+            return;
+        }
+        let mut message = Vec::new();
+        protocol::encode_reply(self.protocol.transport.encoding, id, outcome, &mut message);
+        self.context.connection.message(&message);
+    }
+
+    fn error(&self, id: u32, error: &ReplyError) {
+        self.reply(id, &Outcome::Error(error));
+    }
+
+    fn push(&self, channel: &str, push: &Push<'_>) {
+        let ClientTransport {
+            encoding,
+            unidirectional,
+            ..
+        } = self.protocol.transport;
+        let mut message = Vec::new();
+        protocol::encode_push(encoding, unidirectional, channel, push, &mut message);
+        self.context.connection.message(&message);
+    }
+
+    /// Ends the session: what was answered goes out, then the close.
+    fn end(&self, close: Close) {
+        self.context.close(close);
+    }
+
+    /// `client.connect_timeout` is over.
+    fn end_if_not_connected(&mut self, ctx: &mut Context<Self>) {
+        if matches!(self.protocol.phase, Phase::New { .. } | Phase::Refused) {
+            self.end(Close::STALE);
+            self.context.membership.flush();
+            self.stop_if_streamed(ctx);
+        }
+    }
+
+    /// A streamed session ends with its body; when that never began to be asked for, by this.
+    fn stop_if_streamed(&mut self, ctx: &mut Context<Self>) {
+        if self.context.connection.info().transport.is_streamed() {
+            ctx.run_later(UNCLAIMED_BODY, |session, ctx| {
+                session.leave();
+                ctx.stop();
+            });
+        }
+    }
+}
+
+/// How long a streamed session that has ended waits for its body to be taken.
+const UNCLAIMED_BODY: Duration = Duration::from_secs(5);

@@ -1,0 +1,247 @@
+//! Subscriptions: the client's own and those that the server makes. Who may is decided first; then
+//! [`Session::subscribe`] is the one way in.
+
+use actix::Context;
+
+use super::{
+    Centrifuge,
+    subscription::{PendingSubscription, Subscription},
+};
+use crate::{
+    broker::BrokerError,
+    close::Close,
+    metrics::Limited,
+    node::authorize::Grant,
+    protocol::{Outcome, Push, ReplyError, SubscribeRequest},
+    registry::ChannelName,
+    session::{
+        Session,
+        subscribe::{ChannelSubscription, RecoveredSubscription},
+    },
+    shard::ServerSubscription,
+};
+
+impl Session<Centrifuge> {
+    pub(super) fn subscribe_by_client(
+        &mut self,
+        id: u32,
+        request: SubscribeRequest,
+        ctx: &mut Context<Self>,
+    ) {
+        if request.channel.is_empty() {
+            return self.end(Close::BAD_REQUEST.because("a channel is needed"));
+        }
+        let Some(client) = self.protocol.client() else {
+            return;
+        };
+        let channel: ChannelName = request.channel.as_str().into();
+        if client.subscriptions.contains_key(&channel) {
+            return self.error(id, &ReplyError::ALREADY_SUBSCRIBED);
+        }
+        if client.subscriptions.len() >= self.context.node.settings.limits.subscriptions {
+            self.context.node.metrics.limited(Limited::Subscriptions);
+            return self.error(id, &ReplyError::LIMIT_EXCEEDED);
+        }
+        let rules = match self.context.node.rules(&channel) {
+            Ok(rules) => rules.clone(),
+            Err(error) => return self.error(id, &error),
+        };
+        let (node, identity) = (self.context.node.clone(), client.identity.clone());
+        let (hook_context, asked) = (self.protocol.hook_context.clone(), request.clone());
+        let deciding = async move {
+            node.authorize_subscribe(&identity, &hook_context, &asked)
+                .await
+        };
+        let generation = self.reserve(&channel, false);
+        self.later(ctx, deciding, move |session, decision, ctx| {
+            if !session.is_current(&channel, generation) {
+                // Unsubscribed meanwhile.
+                return session.error(id, &ReplyError::PERMISSION_DENIED);
+            }
+            match decision {
+                Ok(grant) => {
+                    let pending = PendingSubscription::new(channel, rules, grant, &request);
+                    session.on_granted(id, pending, &request.epoch, ctx);
+                }
+                Err(error) => {
+                    session.forget(&channel);
+                    session.refuse(id, &error);
+                }
+            }
+        });
+    }
+
+    /// Notes a channel, so that nothing subscribes to it a second time. Answers the number of this subscription.
+    fn reserve(&mut self, channel: &ChannelName, server_side: bool) -> u64 {
+        let Some(client) = self.protocol.client_mut() else {
+            return 0;
+        };
+        client.generation += 1;
+        let subscription = Subscription {
+            generation: client.generation,
+            server_side,
+            ..Subscription::default()
+        };
+        client.subscriptions.insert(channel.clone(), subscription);
+        client.generation
+    }
+
+    pub(super) fn is_current(&self, channel: &str, generation: u64) -> bool {
+        let client = self.protocol.client();
+        client
+            .and_then(|client| client.subscriptions.get(channel))
+            .is_some_and(|known| known.generation == generation)
+    }
+
+    fn forget(&mut self, channel: &ChannelName) {
+        if let Some(client) = self.protocol.client_mut() {
+            client.subscriptions.remove(channel);
+        }
+    }
+
+    fn on_granted(
+        &mut self,
+        id: u32,
+        pending: PendingSubscription,
+        epoch: &str,
+        ctx: &mut Context<Self>,
+    ) {
+        let wanted = vec![pending.wanted(epoch)];
+        self.subscribe(wanted, ctx, move |session, recovered, ctx| {
+            session.answer_subscribe(id, &pending, recovered, ctx)
+        });
+    }
+
+    fn answer_subscribe(
+        &mut self,
+        id: u32,
+        pending: &PendingSubscription,
+        recovered: Result<&[RecoveredSubscription], BrokerError>,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        let error = match recovered {
+            Ok([it]) if pending.is_unrecoverable(it) => ReplyError::UNRECOVERABLE_POSITION,
+            Ok([it]) => {
+                let told = pending.told(it, self.protocol.transport.encoding);
+                self.reply(id, &Outcome::Subscribe(told.result()));
+                self.on_subscribed(pending, ctx);
+                return true;
+            }
+            // It missed something, or was unsubscribed, before it was there.
+            Ok(_) => {
+                self.error(id, &ReplyError::INTERNAL);
+                return false;
+            }
+            Err(error) => error.into(),
+        };
+        self.forget(&pending.channel);
+        self.error(id, &error);
+        false
+    }
+
+    /// The client was told of a subscription.
+    pub(super) fn on_subscribed(&mut self, pending: &PendingSubscription, ctx: &mut Context<Self>) {
+        let grant = &pending.grant;
+        let client = self.protocol.client_mut();
+        let Some(known) = client.and_then(|it| it.subscriptions.get_mut(&pending.channel)) else {
+            return;
+        };
+        known.live = true;
+        known.by_token = grant.by_token;
+        known.expire_at = grant.expire_at;
+        known.allow.clone_from(&grant.allow);
+        if grant.expire_at.is_some() {
+            self.watch_subscriptions(ctx);
+        }
+    }
+
+    /// A subscription that the server makes; `asked` is what the client said of it with its connect.
+    pub(super) fn server_side(
+        &mut self,
+        given: &ServerSubscription,
+        asked: Option<SubscribeRequest>,
+    ) -> Option<(PendingSubscription, ChannelSubscription)> {
+        let channel: ChannelName = given.channel.as_str().into();
+        let rules = match self.context.node.rules(&channel) {
+            Ok(rules) => rules.clone(),
+            Err(error) => {
+                log::warn!("a session was to be subscribed to {channel}: {error}");
+                return None;
+            }
+        };
+        if self.protocol.client()?.subscriptions.contains_key(&channel) {
+            return None;
+        }
+        self.reserve(&channel, true);
+        let mut request = asked.unwrap_or_default();
+        if let Some(position) = given.recover_since {
+            request.recover = true;
+            request.offset = position.offset;
+            request.epoch = position.epoch.to_string();
+        }
+        let grant = Grant::from(given);
+        let pending = PendingSubscription::new(channel, rules, grant, &request);
+        let wanted = pending.wanted(&request.epoch);
+        Some((pending, wanted))
+    }
+
+    /// A subscription that the server makes later on; the client is told by a push.
+    pub(super) fn subscribe_by_server(
+        &mut self,
+        given: &ServerSubscription,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some((pending, wanted)) = self.server_side(given, None) else {
+            return;
+        };
+        self.subscribe(vec![wanted], ctx, move |session, recovered, ctx| {
+            let Ok([it]) = recovered else {
+                if recovered.is_err() {
+                    session.forget(&pending.channel);
+                }
+                return false;
+            };
+            session.push_subscribe(&pending, it);
+            session.on_subscribed(&pending, ctx);
+            true
+        });
+    }
+
+    fn push_subscribe(&self, pending: &PendingSubscription, it: &RecoveredSubscription) {
+        let told = pending.told(it, self.protocol.transport.encoding);
+        let result = told.result();
+        let push = Push::Subscribe {
+            recoverable: result.recoverable,
+            epoch: result.epoch,
+            offset: result.offset,
+            positioned: result.positioned,
+            data: result.data.clone(),
+        };
+        self.push(&pending.channel, &push);
+        // What was missed comes as if it came now.
+        for publication in result.publications {
+            self.push(&pending.channel, &Push::Pub(publication));
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, id: u32, channel: &str) {
+        if channel.is_empty() {
+            return self.end(Close::BAD_REQUEST.because("a channel is needed"));
+        }
+        self.drop_subscription(&channel.into());
+        self.reply(id, &Outcome::Unsubscribe);
+    }
+
+    /// Leaves a channel; the client has been told or asked for it. False if it was not there.
+    pub(super) fn drop_subscription(&mut self, channel: &ChannelName) -> bool {
+        let Some(client) = self.protocol.client_mut() else {
+            return false;
+        };
+        let dropped = client.subscriptions.remove(channel).is_some();
+        if dropped {
+            self.context.membership.unsubscribe(channel);
+            client.user.leave_channel(&self.context, channel);
+        }
+        dropped
+    }
+}

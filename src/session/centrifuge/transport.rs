@@ -1,0 +1,47 @@
+//! How a session of the protocol is carried.
+
+use crate::{
+    connection::{ConnectionProfile, Pings},
+    protocol::Encoding,
+    publication::{Delta, Framing, PayloadFormat, WireFormat},
+};
+
+/// How a session of the protocol is carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientTransport {
+    /// JSON or Protobuf.
+    pub encoding: Encoding,
+    /// The client only listens: no replies, pushes without their wrapper.
+    pub unidirectional: bool,
+    /// What carries the messages.
+    pub framing: Framing,
+}
+
+impl ClientTransport {
+    /// How its connection speaks.
+    #[must_use]
+    pub fn profile(self) -> ConnectionProfile {
+        ConnectionProfile {
+            form: WireFormat {
+                body: PayloadFormat::Client {
+                    encoding: self.encoding,
+                    bare: self.unidirectional,
+                    delta: Delta::Off,
+                },
+                framing: self.framing,
+            },
+            pings: Pings::Protocol {
+                answered: !self.unidirectional,
+            },
+        }
+    }
+
+    /// Its names for hooks: of the protocol, and of its encoding.
+    #[must_use]
+    pub fn hook_names(self) -> (&'static str, &'static str) {
+        match self.encoding {
+            Encoding::Json => ("json", "json"),
+            Encoding::Protobuf => ("protobuf", "binary"),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! How a plain client goes on in a channel: from where, under which rules, and what it is told. The same for raw WebSocket, SSE and
+//! long-poll.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+
+use super::{subscribe::ChannelSubscription, user::PresenceOptions};
+use crate::{
+    config::SlowPolicy,
+    id::Epoch,
+    node::{
+        authorize::plain::PlainChannel,
+        recovery::{Recovery, RecoveryRequest, Since},
+    },
+    publication::{Item, data_field, json_string},
+    registry::ChannelName,
+    shard::SubscribeOptions,
+};
+
+/// A plain client's wish for one channel, under the channel's rules.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChannelRequest {
+    /// From where.
+    pub since: Since,
+    /// The channel keeps history for so long; absent: it keeps none.
+    pub keep: Option<Duration>,
+    /// What happens to this channel's publications when the client is slow; absent: the node's policy.
+    pub policy: Option<SlowPolicy>,
+    /// The session is seen in the channel.
+    pub presence: bool,
+    /// Others are told that it came and went.
+    pub announce: bool,
+    /// The client is told positions, so they must be kept.
+    pub positions: bool,
+    /// What the client says goes to this channel too, where its endpoint relays.
+    pub publishes: bool,
+    /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain client can renew nothing.
+    pub expire_at: Option<u64>,
+    /// Public information of the client in this channel, as JSON; empty for none.
+    pub info: Bytes,
+}
+
+impl ChannelRequest {
+    /// From now, in a channel without rules.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self {
+            since: Since::Now,
+            keep: None,
+            policy: None,
+            presence: false,
+            announce: false,
+            positions: false,
+            publishes: true,
+            expire_at: None,
+            info: Bytes::new(),
+        }
+    }
+
+    /// As the channel was granted, under its rules where there are any.
+    #[must_use]
+    pub(crate) fn granted(plain: PlainChannel, since: Since, positions: bool) -> Self {
+        let (grant, rules) = (plain.grant, plain.rules.as_deref());
+        let (presence, announce) = match rules {
+            None => (false, false),
+            Some(rules) => (
+                grant.overrides.presence.unwrap_or(rules.presence),
+                grant.overrides.join_leave.unwrap_or(rules.join_leave),
+            ),
+        };
+        Self {
+            since,
+            keep: rules
+                .filter(|rules| rules.history_size > 0)
+                .map(|rules| rules.history_ttl),
+            policy: rules.and_then(|rules| rules.slow_policy),
+            presence,
+            announce,
+            positions,
+            publishes: plain.publishes,
+            expire_at: grant.expire_at,
+            info: grant.info,
+        }
+    }
+
+    /// Whether delivery needs to know nothing of it: everything that comes goes out as it is.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        self.since == Since::Now && !self.positions && self.policy.is_none()
+    }
+
+    /// Whether the channel's offsets are followed.
+    #[must_use]
+    pub fn is_kept(&self) -> bool {
+        self.keep.is_some() && (self.positions || self.since != Since::Now)
+    }
+
+    /// How its session is seen in the channel.
+    pub(super) fn presence_options(&self) -> PresenceOptions {
+        PresenceOptions {
+            chan_info: self.info.clone(),
+            presence: self.presence,
+            announce: self.announce,
+        }
+    }
+
+    /// What is to be read before it goes live.
+    pub(super) fn recovery_request(&self) -> RecoveryRequest {
+        RecoveryRequest {
+            since: self.since.clone(),
+            keep: self.keep,
+        }
+    }
+
+    /// The subscription that it asks for.
+    pub(super) fn subscription(&self, channel: ChannelName) -> ChannelSubscription {
+        ChannelSubscription {
+            channel,
+            options: SubscribeOptions {
+                positioned: self.is_kept(),
+                policy: self.policy,
+                ..SubscribeOptions::default()
+            },
+            presence: self.presence_options(),
+            recover: Some(self.recovery_request()),
+        }
+    }
+}
+
+/// A kept publication in its envelope, as `publication::form` writes live ones.
+#[must_use]
+pub fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
+    let mut out = b"{\"channel\":".to_vec();
+    json_string(channel, &mut out);
+    if item.offset > 0 {
+        let offset = item.offset;
+        out.extend_from_slice(
+            format!(",\"offset\":{offset},\"since\":\"{offset}@{epoch}\"").as_bytes(),
+        );
+    }
+    out.push(b',');
+    data_field(item, &mut out);
+    out.push(b'}');
+    out
+}
+
+/// What an envelope client is told once a channel's replay is through. `since` is absent where the channel keeps nothing.
+#[must_use]
+pub fn told(channel: &str, recovery: &Recovery) -> Vec<u8> {
+    let mut out = b"{\"channel\":".to_vec();
+    json_string(channel, &mut out);
+    out.extend_from_slice(format!(",\"recovered\":{}", recovery.recovered).as_bytes());
+    if !recovery.top.epoch.is_none() {
+        out.extend_from_slice(format!(",\"since\":\"{}\"", recovery.top).as_bytes());
+    }
+    out.push(b'}');
+    out
+}

@@ -1,0 +1,95 @@
+//! What every session has in the node, whatever its protocol: its connection, its membership of the shard, its permit.
+//! Owned by the session's actor, which leaves it once.
+
+use std::{rc::Rc, sync::Arc, time::Instant};
+
+use super::ConnectedUser;
+use crate::{
+    admission::Permit,
+    close::{Close, Ending},
+    connection::Connection,
+    node::{Node, auth::Identity, rate_limit::UserPermit},
+    server::{Closed, Opened},
+    shard::Membership,
+};
+
+/// A session's place in the node, before and after it is known whose it is.
+pub struct SessionContext {
+    pub(super) node: Arc<Node>,
+    pub(super) connection: Rc<Connection>,
+    pub(super) membership: Membership,
+    /// Answers of the backend and the broker that are waited for.
+    pub(super) pending: usize,
+    /// Given back when the session is gone, not when it has left the tables.
+    _permit: Permit,
+}
+
+impl SessionContext {
+    pub(super) fn new(
+        node: Arc<Node>,
+        connection: Rc<Connection>,
+        membership: Membership,
+        permit: Permit,
+    ) -> Self {
+        node.server.do_send(Opened(connection.info().clone()));
+        Self {
+            node,
+            connection,
+            membership,
+            pending: 0,
+            _permit: permit,
+        }
+    }
+
+    /// Says whose session it is, to the tables and to the backend.
+    ///
+    /// # Errors
+    /// How the session is to be closed: its user was blocked, or its token taken back, since it was asked who it is.
+    pub(super) fn identify(
+        &self,
+        identity: &Identity,
+        permit: UserPermit,
+    ) -> Result<ConnectedUser, Close> {
+        if !identity.user.is_empty() {
+            let _ = self
+                .connection
+                .info()
+                .user
+                .set(identity.user.as_str().into());
+        }
+        self.membership.enter_user(&identity.user);
+        // Commands of the server for this user reach the session from here on; those that came before have passed it by.
+        self.node
+            .check_revoked(identity)
+            .map_err(|error| error.close())?;
+        Ok(ConnectedUser::new(self, identity, permit))
+    }
+
+    /// Ends the session in an orderly way: what was answered goes out, then the close.
+    pub(super) fn close(&self, close: Close) {
+        self.connection.close(close, Instant::now());
+    }
+
+    /// Whether the session's end has begun, whoever began it.
+    pub(super) fn has_ended(&self) -> bool {
+        self.connection.ending().is_some()
+    }
+
+    /// Bytes that a recovery may bring now: with what waits already it must not run into the bound of the outbox.
+    pub(super) fn recovery_left(&self) -> usize {
+        let bytes_max = self.node.settings.limits.recovery_bytes();
+        bytes_max.saturating_sub(self.connection.reply_cost())
+    }
+
+    /// Leaves the shard; true for the call that did.
+    pub(super) fn leave(&self) -> bool {
+        self.membership.leave()
+    }
+
+    pub(super) fn tell_closed(&self, ending: Ending) {
+        self.node.server.do_send(Closed {
+            session: self.connection.info().id,
+            ending,
+        });
+    }
+}

@@ -1,0 +1,210 @@
+//! The opening handshake's checks (RFC 6455 §4.2.1), made before `ws::handshake` sees the request: it lets versions
+//! 7 and 8 and any key pass, and reads only the first `Sec-WebSocket-Protocol` header. Pure over the request's head.
+
+use actix_http::header::{self, HeaderMap, HeaderValue};
+use actix_web::{
+    HttpResponse,
+    http::{Method, StatusCode, Version},
+};
+use base64::Engine as _;
+
+use crate::{admission::LimitReached, metrics};
+
+/// Why a handshake is refused; the text is the answer's body and the log's reason.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// HTTP/1.0, as nginx speaks to its upstreams unless told otherwise.
+    #[error(
+        "this request came as HTTP/1.0, which has no WebSocket. Behind nginx, set `proxy_http_version 1.1;` and pass \
+         on two headers: `proxy_set_header Upgrade $http_upgrade;` and `proxy_set_header Connection \"upgrade\";`"
+    )]
+    Http10,
+    /// A method other than GET.
+    #[error("a WebSocket handshake is a GET request, this one is {0}")]
+    Method(Method),
+    /// No `Upgrade: websocket`, or no `Connection: Upgrade`.
+    #[error(
+        "this is a WebSocket endpoint, and the request asks for none: the {0} header is missing or says something \
+         else. A proxy in between must pass on `Upgrade` and `Connection` (nginx: `proxy_http_version 1.1;`, \
+         `proxy_set_header Upgrade $http_upgrade;`, `proxy_set_header Connection \"upgrade\";`)"
+    )]
+    NotWebSocket(&'static str),
+    /// A version other than 13.
+    #[error("only WebSocket version 13 (RFC 6455) is spoken here")]
+    Version,
+    /// No `Sec-WebSocket-Key`, several, or one that is not 16 bytes in base64.
+    #[error("the Sec-WebSocket-Key header {0}")]
+    Key(&'static str),
+    /// A body was announced.
+    #[error("a WebSocket handshake has no body")]
+    Body,
+    /// The endpoint's `origins` do not list the request's.
+    #[error("the origin {0:?} is not allowed here")]
+    Origin(String),
+    /// A channel name that is none, or too many of them.
+    #[error("{0}")]
+    Channel(String),
+    /// A limit is reached.
+    #[error("{0}, please come again later")]
+    Limit(#[from] LimitReached),
+    /// The server drains.
+    #[error("the server is shutting down, please come again")]
+    Draining,
+}
+
+impl Refusal {
+    /// The answer's status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Http10 | Self::Key(_) | Self::Body | Self::Channel(_) => StatusCode::BAD_REQUEST,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotWebSocket(_) | Self::Version => StatusCode::UPGRADE_REQUIRED,
+            Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::Limit(LimitReached::Address) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Limit(LimitReached::Full) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// Under which reason it is counted.
+    #[must_use]
+    pub fn counted_as(&self) -> metrics::Refused {
+        match self {
+            Self::Http10 => metrics::Refused::Http10,
+            Self::Method(_) | Self::Body | Self::Channel(_) => metrics::Refused::BadRequest,
+            Self::NotWebSocket(_) => metrics::Refused::NotWebSocket,
+            Self::Version => metrics::Refused::Version,
+            Self::Key(_) => metrics::Refused::Key,
+            Self::Origin(_) => metrics::Refused::Origin,
+            Self::Limit(LimitReached::Address) => metrics::Refused::Address,
+            Self::Limit(LimitReached::Full) | Self::Draining => metrics::Refused::Full,
+        }
+    }
+
+    /// The answer.
+    #[must_use]
+    pub fn response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status());
+        match self {
+            Self::NotWebSocket(_) => {
+                response.insert_header((header::UPGRADE, "websocket"));
+                // RFC 9110 §7.8: who sends Upgrade names it in Connection; actix-http adds the rest.
+                response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
+            }
+            Self::Version => {
+                response.insert_header((header::UPGRADE, "websocket"));
+                response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
+            }
+            Self::Method(_) => {
+                response.insert_header((header::ALLOW, "GET"));
+            }
+            Self::Limit(_) | Self::Draining => {
+                response.insert_header((header::RETRY_AFTER, "5"));
+            }
+            _ => {}
+        }
+        response.insert_header((header::CACHE_CONTROL, "no-store"));
+        response
+            .content_type("text/plain; charset=utf-8")
+            .body(format!("{self}\n"))
+    }
+}
+
+/// Checks what makes a request a WebSocket handshake, in the order in which a reader would want to hear of it.
+///
+/// # Errors
+/// The first fault.
+pub fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+    if version < Version::HTTP_11 {
+        return Err(Refusal::Http10);
+    }
+    if method != Method::GET {
+        return Err(Refusal::Method(method.clone()));
+    }
+    // actix-http calls the upgrade service for exactly this value, and only there a socket can be handed over.
+    let mut upgrades = headers.get_all(header::UPGRADE);
+    let asks = |value: &HeaderValue| {
+        value
+            .to_str()
+            .is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
+    };
+    if !upgrades.any(asks) {
+        return Err(Refusal::NotWebSocket("Upgrade"));
+    }
+    if !list(headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade")) {
+        return Err(Refusal::NotWebSocket("Connection"));
+    }
+    let mut versions = headers.get_all(header::SEC_WEBSOCKET_VERSION);
+    if versions.next().is_none_or(|version| version != "13") || versions.next().is_some() {
+        return Err(Refusal::Version);
+    }
+    check_key(headers)?;
+    let has_length = headers
+        .get(header::CONTENT_LENGTH)
+        .is_some_and(|length| length != "0");
+    if has_length || headers.contains_key(header::TRANSFER_ENCODING) {
+        return Err(Refusal::Body);
+    }
+    Ok(())
+}
+
+/// RFC 6455 §4.2.1 item 5: 16 bytes in base64, once.
+fn check_key(headers: &HeaderMap) -> Result<(), Refusal> {
+    let mut keys = headers.get_all(header::SEC_WEBSOCKET_KEY);
+    let Some(key) = keys.next() else {
+        return Err(Refusal::Key("is missing"));
+    };
+    if keys.next().is_some() {
+        return Err(Refusal::Key("is there more than once"));
+    }
+    let mut bytes = [0; 18];
+    match base64::engine::general_purpose::STANDARD.decode_slice(key.as_bytes(), &mut bytes) {
+        Ok(16) => Ok(()),
+        _ => Err(Refusal::Key("must be 16 bytes in base64")),
+    }
+}
+
+/// The entries of a header that is a comma-separated list, over all its lines.
+pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(name)
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|entry| !entry.is_empty())
+}
+
+/// The first offered subprotocol that is known; `*` knows them all. Nothing is chosen that is no token.
+#[must_use]
+pub fn choose_subprotocol<'a>(headers: &'a HeaderMap, known: &[String]) -> Option<&'a str> {
+    let any = known.iter().any(|name| name == "*");
+    list(headers, header::SEC_WEBSOCKET_PROTOCOL)
+        .filter(|offered| is_token(offered))
+        .find(|offered| any || known.iter().any(|name| name == offered))
+}
+
+/// RFC 9110 §5.6.2.
+fn is_token(text: &str) -> bool {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// Whether a request's origin is allowed. An absent one is: phones send none.
+///
+/// # Errors
+/// [`Refusal::Origin`].
+pub fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> Result<(), Refusal> {
+    let (Some(allowed), Some(origin)) = (allowed, headers.get(header::ORIGIN)) else {
+        return Ok(());
+    };
+    let origin = String::from_utf8_lossy(origin.as_bytes());
+    let matches = |entry: &String| entry == "*" || entry.eq_ignore_ascii_case(&origin);
+    if allowed.iter().any(matches) {
+        Ok(())
+    } else {
+        Err(Refusal::Origin(origin.into_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! What a message on a raw endpoint leads to: relayed to others, answered by a template or by the backend. The same whether it
+//! came by WebSocket or by `/send`. Nothing here keeps state; a relay waits at most [`RELAY_PATIENCE`] for room.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    broker::{BrokerError, PublishRequest},
+    close::Close,
+    config::HookFailureAction,
+    hooks::{Answer, HookFailure},
+    id::SessionId,
+    node::Node,
+    publication::Payload,
+    registry::ChannelName,
+    session::{channel_request::ChannelRequest, raw::endpoint::Endpoint},
+};
+
+/// How long a relayed message waits for room in the shards, and how often it asks. Meanwhile its sender is not
+/// read from; after it, the sender is told to come again (1013).
+pub const RELAY_PATIENCE: Duration = Duration::from_secs(2);
+const RELAY_RETRY: Duration = Duration::from_millis(5);
+
+/// To whom a client's messages are relayed: its channels, as far as it may publish there, or everyone on the path if it has none.
+/// Empty where it has channels and may speak in none of them.
+#[must_use]
+pub fn audience_of(
+    endpoint: &Endpoint,
+    channels: &[(ChannelName, ChannelRequest)],
+) -> Arc<[ChannelName]> {
+    if channels.is_empty() {
+        return endpoint.group().into_iter().cloned().collect();
+    }
+    let open = channels.iter().filter(|(_, resume)| resume.publishes);
+    open.map(|(channel, _)| channel.clone()).collect()
+}
+
+/// A relayed message as it is published: to every channel of the sender's.
+#[must_use]
+pub fn relay_requests(
+    node: &Node,
+    audience: &Arc<[ChannelName]>,
+    payload: &Payload,
+    exclude: Option<SessionId>,
+) -> Vec<PublishRequest> {
+    let group = (audience.len() > 1).then(|| audience.clone());
+    let requests = audience.iter().map(|channel| {
+        let mut draft = node.unchecked_publish_request(channel, payload.clone());
+        draft.exclude = exclude.into_iter().collect();
+        draft.group.clone_from(&group);
+        draft
+    });
+    requests.collect()
+}
+
+/// Publishes all at once, asking again for those for which there was no room or no broker, until patience ends. What may have
+/// been published is not published again.
+///
+/// # Errors
+/// Not all of it was published; whether some may have been that is not known to be.
+pub async fn publish_patiently(
+    node: Arc<Node>,
+    mut requests: Vec<PublishRequest>,
+) -> Result<(), BrokerError> {
+    let mut waited = Duration::ZERO;
+    let mut doubtful = None;
+    loop {
+        let results = node.publish_all(requests.clone()).await;
+        let mut refused = None;
+        let mut again = Vec::new();
+        for (request, result) in requests.into_iter().zip(results) {
+            match result {
+                Ok(_) => {}
+                Err(error) if error.is_harmless() => {
+                    refused = Some(error);
+                    again.push(request);
+                }
+                Err(error) => doubtful = Some(error),
+            }
+        }
+        if again.is_empty() || waited >= RELAY_PATIENCE {
+            return doubtful.or(refused).map_or(Ok(()), Err);
+        }
+        tokio::time::sleep(RELAY_RETRY).await;
+        waited += RELAY_RETRY;
+        requests = again;
+    }
+}
+
+/// What the sender of a message gets for the backend's answer.
+///
+/// # Errors
+/// The connection is to be closed.
+pub fn answer_messages(
+    answer: Answer<Vec<Payload>>,
+    on_failure: &HookFailureAction,
+) -> Result<Vec<Payload>, Close> {
+    match (answer, on_failure) {
+        (Ok(messages), _) => Ok(messages),
+        (Err(HookFailure::Disconnect { code, reason }), _) => Err(Close::new(code, reason)),
+        (Err(_), HookFailureAction::Reply(text)) => Ok(vec![Payload::Text(text.as_str().into())]),
+        (Err(_), HookFailureAction::Close) => Err(Close::BACKEND_FAILED),
+    }
+}
+
+/// Puts `message` in place of every `{message}`; bytes stay bytes, so binary messages survive.
+#[must_use]
+pub fn fill_message(template: &str, message: &[u8]) -> Vec<u8> {
+    let mut reply = Vec::with_capacity(template.len() + message.len());
+    for (index, part) in template.split("{message}").enumerate() {
+        if index > 0 {
+            reply.extend_from_slice(message);
+        }
+        reply.extend_from_slice(part.as_bytes());
+    }
+    reply
+}

@@ -1,0 +1,309 @@
+//! Raw endpoints: text and bytes as they are, no protocol above WebSocket.
+//!
+//! While the backend or the broker is asked, nothing more is read from the client, which keeps its messages in order and
+//! lets nobody else wait. Bound beside the session's: one entry a channel that the client may speak in.
+
+pub mod endpoint;
+pub mod message;
+
+use std::{sync::Arc, time::Instant};
+
+use actix::Context;
+
+use self::{
+    endpoint::Endpoint,
+    message::{answer_messages, audience_of, fill_message, publish_patiently, relay_requests},
+};
+use super::{
+    ConnectedUser, Protocol, Session, SessionContext,
+    channel_request::{ChannelRequest, envelope, told},
+    plain::{PlainProtocol, PlainUser},
+    subscribe::RecoveredSubscription,
+};
+use crate::{
+    broker::{BrokerError, PublishRequest},
+    close::Close,
+    codec::Opcode,
+    config::{HookFailureAction, OnMessage},
+    hooks::{Answer, HookContext},
+    metrics::Limited,
+    node::{
+        auth::Identity,
+        rate_limit::{RateDecision, RateLimiter},
+    },
+    publication::Payload,
+    registry::ChannelName,
+    shard::ServerCommand,
+};
+
+/// What the request of a raw session has settled.
+pub struct RawParams {
+    /// The endpoint.
+    pub endpoint: Arc<Endpoint>,
+    /// Who it is, or how the session ends before it has begun: a page cannot see the status of a refused handshake.
+    pub identity: Result<Identity, Close>,
+    /// On whose behalf the backend is asked.
+    pub hook_context: HookContext,
+    /// Channels that it asked for or was given, with from where each goes on.
+    pub channels: Vec<(ChannelName, ChannelRequest)>,
+    /// Whether publications come in an envelope.
+    pub envelope: bool,
+}
+
+/// The protocol of a raw session.
+pub struct Raw {
+    endpoint: Arc<Endpoint>,
+    envelope: bool,
+    /// Absent where the session was refused: it only waits for the answer to its Close.
+    client: Option<Client>,
+}
+
+/// A raw client that may be here.
+struct Client {
+    plain: PlainUser,
+    /// To whom its messages are relayed: empty where it may speak to nobody. Follows its membership.
+    audience: Arc<[ChannelName]>,
+    /// On whose behalf the backend is asked, where the endpoint asks it.
+    hook_context: Option<Box<HookContext>>,
+    rate_limiter: RateLimiter,
+}
+
+impl Protocol for Raw {
+    type Params = RawParams;
+
+    fn is_plain(params: &RawParams) -> bool {
+        !params.envelope
+    }
+
+    fn begin(
+        context: SessionContext,
+        params: RawParams,
+        ctx: &mut Context<Session<Self>>,
+    ) -> Session<Self> {
+        let protocol = Self {
+            endpoint: params.endpoint,
+            envelope: params.envelope,
+            client: None,
+        };
+        let mut session = Session { context, protocol };
+        let admitted = params.identity.and_then(|identity| {
+            let permit = session.context.node.admit_user(&identity.user);
+            let permit = permit.map_err(|error| error.close())?;
+            let user = session.context.identify(&identity, permit)?;
+            Ok((identity, user))
+        });
+        match admitted {
+            Ok((identity, user)) => {
+                let mut client = Client::new(&session, user);
+                client.audience = audience_of(&session.protocol.endpoint, &params.channels);
+                let asks = matches!(
+                    session.protocol.endpoint.settings.on_message,
+                    OnMessage::Hook { .. }
+                );
+                client.hook_context =
+                    asks.then(|| Box::new(identity.named_in(params.hook_context)));
+                session.protocol.client = Some(client);
+                session.enter(params.channels, ctx);
+            }
+            Err(close) => session.context.close(close),
+        }
+        session
+    }
+
+    fn user(&mut self) -> Option<&mut ConnectedUser> {
+        self.plain_user().map(|plain| &mut plain.user)
+    }
+
+    fn pending_max(_: &Session<Self>) -> usize {
+        1
+    }
+
+    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
+        session.on_message(message, ctx);
+    }
+
+    fn on_command(
+        session: &mut Session<Self>,
+        command: &ServerCommand,
+        ctx: &mut Context<Session<Self>>,
+    ) {
+        session.on_plain_command(command, ctx);
+    }
+
+    fn on_missed(session: &mut Session<Self>, _: &ChannelName) {
+        session.context.close(Close::INSUFFICIENT_STATE);
+    }
+}
+
+impl PlainProtocol for Raw {
+    fn plain_user(&mut self) -> Option<&mut PlainUser> {
+        self.client.as_mut().map(|client| &mut client.plain)
+    }
+
+    fn on_entered(session: &mut Session<Self>, channel: &ChannelName) {
+        let SessionContext {
+            node, connection, ..
+        } = &session.context;
+        let user = connection.info().user().unwrap_or_default();
+        if let Some(client) = &mut session.protocol.client
+            && !client.audience.contains(channel)
+            && node.may_publish_as_subscriber(user, channel)
+        {
+            let audience = client.audience.iter().chain([channel]);
+            client.audience = audience.cloned().collect();
+        }
+    }
+
+    fn on_left(session: &mut Session<Self>, channel: &ChannelName) {
+        if let Some(client) = &mut session.protocol.client
+            && client.audience.contains(channel)
+        {
+            let audience = client.audience.iter().filter(|name| *name != channel);
+            client.audience = audience.cloned().collect();
+        }
+    }
+}
+
+impl Client {
+    fn new(session: &Session<Raw>, user: ConnectedUser) -> Self {
+        let limits = &session.context.node.settings.limits;
+        let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
+        let mut rate_limiter = RateLimiter::new(rate, burst, Instant::now());
+        rate_limiter.set_user(Some(user.permit.clone()));
+        Self {
+            plain: PlainUser::new(user),
+            audience: Arc::default(),
+            hook_context: None,
+            rate_limiter,
+        }
+    }
+}
+
+impl Session<Raw> {
+    /// Greets the client and puts it into its channels.
+    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut Context<Self>) {
+        if let Some(greeting) = &self.protocol.endpoint.settings.greeting {
+            self.context
+                .connection
+                .reply(Opcode::Text, greeting.as_bytes());
+        }
+        let to_recover = self.enter_plain(channels);
+        if let Some(group) = self.protocol.endpoint.group() {
+            self.context.membership.join(group);
+        }
+        self.watch_expiry(ctx);
+        if !to_recover.is_empty() {
+            self.subscribe(to_recover, ctx, |session, recovered, _| {
+                session.tell(recovered)
+            });
+        }
+    }
+
+    /// Brings what was missed, channel by channel, before anything live.
+    fn tell(&self, recovered: Result<&[RecoveredSubscription], BrokerError>) -> bool {
+        let recovered = match recovered {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                self.context.close(error.close());
+                return false;
+            }
+        };
+        let connection = &self.context.connection;
+        for RecoveredSubscription {
+            subscription,
+            recovery,
+            ..
+        } in recovered
+        {
+            let channel = &subscription.channel;
+            for item in &recovery.items {
+                if self.protocol.envelope {
+                    connection.reply(Opcode::Text, &envelope(channel, item, recovery.top.epoch));
+                } else {
+                    connection.reply(item.payload.opcode(), item.payload.as_bytes());
+                }
+            }
+            if self.protocol.envelope {
+                connection.reply(Opcode::Text, &told(channel, recovery));
+            }
+        }
+        true
+    }
+
+    fn on_message(&mut self, message: Payload, ctx: &mut Context<Self>) {
+        let connection = &self.context.connection;
+        connection.count_message_in();
+        let Some(client) = &mut self.protocol.client else {
+            return;
+        };
+        if client.rate_limiter.take(Instant::now()) != RateDecision::Pass {
+            self.context.node.metrics.limited(Limited::Messages);
+            return self.context.close(Close::TOO_MANY_REQUESTS);
+        }
+        match &self.protocol.endpoint.settings.on_message {
+            OnMessage::Ignore => {}
+            OnMessage::Echo => connection.reply(message.opcode(), message.as_bytes()),
+            OnMessage::Reply(template) => {
+                let reply = fill_message(template, message.as_bytes());
+                connection.reply(message.opcode(), &reply);
+            }
+            OnMessage::Relay { .. } if client.audience.is_empty() => {
+                self.context
+                    .close(Close::PERMISSION_DENIED.because("publish"));
+            }
+            OnMessage::Relay { relay_self } => {
+                let sender = (!relay_self).then(|| connection.info().id);
+                let audience = &client.audience;
+                let requests = relay_requests(&self.context.node, audience, &message, sender);
+                self.relay(requests, ctx);
+            }
+            OnMessage::Hook { on_failure } => {
+                let on_failure = on_failure.clone();
+                self.ask_backend(message, on_failure, ctx);
+            }
+        }
+    }
+
+    fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut Context<Self>) {
+        let publishing = publish_patiently(self.context.node.clone(), requests);
+        self.later(ctx, publishing, |session, result, _| {
+            if let Err(error) = result {
+                session.context.close(error.close());
+            }
+        });
+    }
+
+    /// Takes a message to the backend, whose answer goes to its sender.
+    fn ask_backend(
+        &mut self,
+        message: Payload,
+        on_failure: HookFailureAction,
+        ctx: &mut Context<Self>,
+    ) {
+        let client = self.protocol.client.as_ref();
+        let Some(hook_context) = client.and_then(|client| client.hook_context.clone()) else {
+            return;
+        };
+        let node = self.context.node.clone();
+        let path = self.protocol.endpoint.path.clone();
+        let asking = async move { node.hooks.message(&hook_context, &path, message).await };
+        self.later(ctx, asking, move |session, answer, _| {
+            session.on_answer(answer, &on_failure);
+        });
+    }
+
+    fn on_answer(&self, answer: Answer<Vec<Payload>>, on_failure: &HookFailureAction) {
+        match answer_messages(answer, on_failure) {
+            Ok(messages) => {
+                for message in messages {
+                    let connection = &self.context.connection;
+                    connection.reply(message.opcode(), message.as_bytes());
+                }
+            }
+            Err(close) => self.context.close(close),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,242 @@
+//! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
+//! waits.
+
+use std::{future::Future, time::Duration};
+
+use bytes::BytesMut;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
+};
+
+use super::{message::RELAY_PATIENCE, *};
+use crate::{
+    admission::Admission,
+    broker::BrokerError,
+    config::RawEndpoint,
+    connection::{
+        Connection, ConnectionProfile, info::TransportKind, outbox::Outbox, socket::Socket,
+    },
+    id::SessionId,
+    session::{NewSession, connect_info::ConnectInfo},
+    testing::{Op, TestNode},
+};
+
+#[test]
+fn a_reply_takes_text_and_bytes_as_they_are() {
+    assert_eq!(
+        fill_message("Server: Received({message})", "你好".as_bytes()),
+        "Server: Received(你好)".as_bytes()
+    );
+    assert_eq!(fill_message("{message}{message}", b"\xff"), b"\xff\xff");
+    assert_eq!(fill_message("fixed {text}", b"x"), b"fixed {text}");
+}
+
+struct Harness {
+    test: TestNode,
+    admission: Arc<Admission>,
+}
+
+impl Harness {
+    fn new() -> Self {
+        Self {
+            test: TestNode::new(10),
+            admission: Admission::new(10, 0),
+        }
+    }
+
+    /// A session that relays in channel `c`; the client's end of its socket.
+    fn session(&self) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let endpoint = Endpoint::new(&RawEndpoint {
+            path: "/ws".into(),
+            greeting: None,
+            on_message: OnMessage::Relay { relay_self: false },
+            subprotocols: Vec::new(),
+            origins: None,
+            channels: vec!["c".into()],
+            connect_hook: false,
+        });
+        let connect_info = ConnectInfo {
+            id: SessionId::random(),
+            address: None,
+            endpoint: endpoint.path.clone(),
+            subprotocol: None,
+            user_agent: None,
+            transport: TransportKind::WebSocketUnix,
+            window_bits: None,
+            headers: Arc::default(),
+            permit: self.admission.admit(None).expect("room"),
+        };
+        let params = RawParams {
+            channels: vec![("c".into(), ChannelRequest::plain())],
+            endpoint,
+            identity: Ok(Identity::anonymous()),
+            hook_context: connect_info.hook_context("json", "json"),
+            envelope: false,
+        };
+        let new = NewSession {
+            connect_info,
+            profile: ConnectionProfile::raw(None, false, false),
+            params,
+            shard: &self.test.shard,
+            node: &self.test.node,
+        };
+        Session::<Raw>::start_on_socket(new, Socket::Unix(ours), BytesMut::new());
+        theirs
+    }
+
+    /// Sessions as every table has them: directory, shard, limits, broker.
+    fn tables(&self) -> (u64, u64, usize, usize) {
+        (
+            self.test.counts.read().0,
+            self.test.metrics.sum(|stats| &stats.sessions),
+            self.admission.sessions(),
+            self.test.node.fanout.entries().1,
+        )
+    }
+
+    /// Waits until the tables are so.
+    async fn wait_for(&self, tables: (u64, u64, usize, usize)) {
+        for _ in 0..1000 {
+            if self.tables() == tables {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{:?}, not {tables:?}", self.tables());
+    }
+}
+
+fn paused<F: Future<Output = ()> + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
+/// A text "x" from a client, masked with zeros.
+const MESSAGE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'x'];
+
+#[test]
+fn a_panic_in_a_handler_ends_one_session_which_leaves_every_table_once() {
+    paused(async {
+        let harness = Harness::new();
+        let (mut bad, mut good) = (harness.session(), harness.session());
+        // Both are in channel c and in the path's own, and each is told of.
+        harness.wait_for((2, 2, 2, 4)).await;
+        harness.test.broker.panic_at(Some(Op::Publish));
+        bad.write_all(&MESSAGE).await.expect("sent");
+        let mut rest = Vec::new();
+        let _ = bad.read_to_end(&mut rest).await;
+        harness.test.broker.panic_at(None);
+        harness.wait_for((1, 1, 1, 2)).await;
+        good.write_all(&[0x89, 0x80, 0, 0, 0, 0])
+            .await
+            .expect("sent");
+        let mut pong = [0; 2];
+        good.read_exact(&mut pong).await.expect("a pong");
+        assert_eq!(pong, [0x8a, 0]);
+        drop(good);
+        harness.wait_for((0, 0, 0, 0)).await;
+    });
+}
+
+#[test]
+fn a_sender_for_whom_there_is_no_room_waits_and_is_then_told_to_come_again() {
+    paused(async {
+        let harness = Harness::new();
+        let mut sender = harness.session();
+        harness
+            .test
+            .broker
+            .fail(Op::Publish, BrokerError::Busy, u32::MAX);
+        let started = tokio::time::Instant::now();
+        sender.write_all(&MESSAGE).await.expect("sent");
+        let mut close = [0; 4];
+        sender.read_exact(&mut close).await.expect("a Close");
+        assert_eq!(
+            (close[0], u16::from_be_bytes([close[2], close[3]])),
+            (0x88, 1013)
+        );
+        assert!(started.elapsed() >= RELAY_PATIENCE);
+    });
+}
+
+#[test]
+fn a_sender_goes_on_once_there_is_room() {
+    paused(async {
+        let harness = Harness::new();
+        let mut sender = harness.session();
+        harness
+            .test
+            .broker
+            .fail(Op::Publish, BrokerError::Busy, u32::MAX);
+        sender.write_all(&MESSAGE).await.expect("sent");
+        sender
+            .write_all(&[0x89, 0x80, 0, 0, 0, 0])
+            .await
+            .expect("sent");
+        let mut answer = [0; 2];
+        let early = tokio::time::timeout(RELAY_PATIENCE / 2, sender.read_exact(&mut answer)).await;
+        assert!(
+            early.is_err(),
+            "what comes behind the message waits with it"
+        );
+        harness.test.broker.fail(Op::Publish, BrokerError::Busy, 0);
+        sender.read_exact(&mut answer).await.expect("the pong");
+        assert_eq!(answer, [0x8a, 0]);
+    });
+}
+/// What an idle raw client costs beside its socket and its actor's mailbox. Who makes one of them larger says why, and
+/// looks at `benches/compare/run idle`.
+#[test]
+fn an_idle_session_is_no_larger_than_it_was() {
+    assert!(size_of::<Session<Raw>>() <= 280);
+    assert!(size_of::<Connection>() <= 336, "with its outbox");
+    assert!(size_of::<Outbox>() <= 80);
+}
+
+/// The code of the Close that comes, and its reason.
+async fn close_of_next(client: &mut UnixStream) -> (u16, String) {
+    let mut head = [0; 4];
+    client.read_exact(&mut head).await.expect("a Close");
+    assert_eq!(head[0], 0x88);
+    let mut reason = vec![0; usize::from(head[1]) - 2];
+    client.read_exact(&mut reason).await.expect("its reason");
+    let reason = String::from_utf8(reason).expect("text");
+    (u16::from_be_bytes([head[2], head[3]]), reason)
+}
+
+#[test]
+fn what_may_have_been_published_is_not_published_again() {
+    paused(async {
+        let harness = Harness::new();
+        let mut sender = harness.session();
+        harness
+            .test
+            .broker
+            .fail(Op::Publish, BrokerError::Doubtful, 1);
+        sender.write_all(&MESSAGE).await.expect("sent");
+        let (code, reason) = close_of_next(&mut sender).await;
+        assert_eq!(code, 1013);
+        assert!(reason.contains("may have been published"), "{reason}");
+        assert_eq!(harness.test.broker.texts(), ["x"]);
+    });
+}
+
+#[test]
+fn a_broker_that_never_answers_ends_in_time() {
+    paused(async {
+        let harness = Harness::new();
+        let mut sender = harness.session();
+        harness.test.broker.hold(Op::Publish);
+        let started = tokio::time::Instant::now();
+        sender.write_all(&MESSAGE).await.expect("sent");
+        let (code, reason) = close_of_next(&mut sender).await;
+        assert_eq!((code, started.elapsed().as_secs()), (1013, 5));
+        assert!(reason.contains("may have been published"), "{reason}");
+    });
+}

@@ -1,0 +1,149 @@
+//! Who a session's client is, once that is known: its place among its user's sessions, when its credentials end, and
+//! where it is present. Made by [`SessionContext::identify`] alone, so that nothing that needs an identity can be called
+//! before there is one. Owned by the session's protocol; left once, with the session.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{SessionContext, presence::ChannelPresence};
+use crate::{
+    close::Ending,
+    hooks::{Event, now_ms},
+    node::{auth::Identity, rate_limit::UserPermit},
+    protocol::ClientInfo,
+    registry::ChannelName,
+};
+
+/// How a session is seen in a channel that it enters.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PresenceOptions {
+    /// Public information for this channel, as JSON; empty for none.
+    pub(super) chan_info: Bytes,
+    /// The session is listed in the channel's presence.
+    pub(super) presence: bool,
+    /// Others are told that it came and went.
+    pub(super) announce: bool,
+}
+
+/// The user of a session.
+pub struct ConnectedUser {
+    /// Public information, as JSON; empty for none.
+    conn_info: Bytes,
+    /// When its credentials end, in Unix seconds; absent: never.
+    pub(super) expire_at: Option<u64>,
+    /// The session's place among its user's.
+    pub(super) permit: UserPermit,
+    presence: ChannelPresence,
+}
+
+impl ConnectedUser {
+    /// The backend is told that the session is there.
+    pub(super) fn new(context: &SessionContext, identity: &Identity, permit: UserPermit) -> Self {
+        let info = context.connection.info();
+        if let Some(events) = &context.node.events {
+            events.send(Event::Connected {
+                time_ms: now_ms(),
+                client: info.id.to_string(),
+                user: identity.user.clone(),
+                transport: info.transport.hook_name(),
+                endpoint: info.endpoint.to_string(),
+                address: info.address,
+            });
+        }
+        Self {
+            conn_info: identity.info.clone(),
+            expire_at: identity.expire_at,
+            permit,
+            presence: ChannelPresence::default(),
+        }
+    }
+
+    /// Who the session is in a channel.
+    pub(super) fn client_info(&self, context: &SessionContext, chan_info: Bytes) -> ClientInfo {
+        let info = context.connection.info();
+        ClientInfo {
+            user: info.user().unwrap_or_default().to_string(),
+            client: info.id.to_string(),
+            conn_info: self.conn_info.clone(),
+            chan_info,
+        }
+    }
+
+    /// New public information; in publications and, where the session is listed, in presence from now on.
+    pub(super) fn set_conn_info(&mut self, context: &SessionContext, conn_info: Bytes) {
+        self.presence.set_conn_info(context, &conn_info);
+        self.conn_info = conn_info;
+    }
+
+    /// The session has entered a channel.
+    pub(super) fn enter(
+        &mut self,
+        context: &SessionContext,
+        channel: &ChannelName,
+        options: PresenceOptions,
+    ) {
+        if let Some(events) = &context.node.events {
+            events.send(Event::Subscribed {
+                time_ms: now_ms(),
+                client: context.connection.info().id.to_string(),
+                user: self.user(context),
+                channel: channel.to_string(),
+            });
+        } else if !options.presence && !options.announce {
+            return;
+        }
+        let info = Arc::new(self.client_info(context, options.chan_info.clone()));
+        self.presence.enter(context, channel, info, &options);
+    }
+
+    /// The information of the session in a channel, as it was entered; absent where nobody asked for it.
+    pub(super) fn info_in(&self, channel: &str) -> Option<&Arc<ClientInfo>> {
+        self.presence.info_in(channel)
+    }
+
+    /// The session has left a channel.
+    pub(super) fn leave_channel(&mut self, context: &SessionContext, channel: &ChannelName) {
+        if self.presence.leave(context, channel) {
+            self.tell_unsubscribed(context, channel);
+        }
+    }
+
+    /// The session leaves everything.
+    pub(super) fn leave(&mut self, context: &SessionContext, ending: &Ending) {
+        for channel in self.presence.leave_all(context) {
+            self.tell_unsubscribed(context, &channel);
+        }
+        let info = context.connection.info();
+        if let Some(events) = &context.node.events {
+            events.send(Event::Disconnected {
+                time_ms: now_ms(),
+                client: info.id.to_string(),
+                user: self.user(context),
+                code: ending.code(),
+                reason: ending.reason().to_string(),
+                duration_ms: u64::try_from(info.started.elapsed().as_millis()).unwrap_or(u64::MAX),
+            });
+        }
+    }
+
+    fn tell_unsubscribed(&self, context: &SessionContext, channel: &ChannelName) {
+        if let Some(events) = &context.node.events {
+            events.send(Event::Unsubscribed {
+                time_ms: now_ms(),
+                client: context.connection.info().id.to_string(),
+                user: self.user(context),
+                channel: channel.to_string(),
+            });
+        }
+    }
+
+    fn user(&self, context: &SessionContext) -> String {
+        context
+            .connection
+            .info()
+            .user()
+            .unwrap_or_default()
+            .to_string()
+    }
+}

@@ -1,0 +1,94 @@
+//! What others tell a session, whatever its kind: sent by the shard and by the server's API, obeyed by the session's actor.
+
+use std::sync::Arc;
+
+use actix::Message;
+use bytes::Bytes;
+
+use crate::{
+    close::{Close, Unsubscribe},
+    id::{SessionId, StreamPosition},
+    registry::ChannelName,
+};
+
+/// What a session's actor hears beside its socket.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "()")]
+pub enum SessionMessage {
+    /// A subscription that counts offsets has missed a publication.
+    Missed(ChannelName),
+    /// The connection's other half is gone: the body of its HTTP answer was dropped.
+    Gone,
+    /// What the server wants of it.
+    Command(Arc<ServerCommand>),
+    /// A frame of commands of its client's, which came by a request of its own.
+    Frame(Bytes),
+}
+
+/// What the server's API wants of sessions.
+#[derive(Clone, Debug)]
+pub enum ServerCommand {
+    /// End.
+    Disconnect(Close),
+    /// Be subscribed.
+    Subscribe(ServerSubscription),
+    /// Leave a channel, or all for none.
+    Unsubscribe {
+        /// Which.
+        channel: ChannelName,
+        /// What the client is told.
+        why: Unsubscribe,
+    },
+    /// Credentials were renewed or have expired.
+    Refresh {
+        /// They have.
+        expired: bool,
+        /// When they will, in Unix seconds.
+        expire_at: Option<u64>,
+        /// New public information, as JSON.
+        info: Option<Bytes>,
+    },
+}
+
+/// A subscription that the server makes for a session.
+#[derive(Clone, Debug, Default)]
+pub struct ServerSubscription {
+    /// The channel.
+    pub channel: String,
+    /// Public information for presence, as JSON.
+    pub info: Bytes,
+    /// Given to the client with the news.
+    pub data: Bytes,
+    /// When it ends, in Unix seconds.
+    pub expire_at: Option<u64>,
+    /// Bring what was published since.
+    pub recover_since: Option<StreamPosition>,
+    /// Other rules than the channel's.
+    pub overrides: Overrides,
+}
+
+/// Rules of a channel that one subscription has otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `presence`.
+    pub presence: Option<bool>,
+    /// `join_leave`: whether others are told of this subscription.
+    pub join_leave: Option<bool>,
+    /// `recovery`.
+    pub force_recovery: Option<bool>,
+    /// Offsets must follow each other, without recovery.
+    pub force_positioning: Option<bool>,
+    /// This subscription is told of others.
+    pub force_push_join_leave: Option<bool>,
+}
+
+/// Which sessions an order is for. Everything that is set must fit.
+#[derive(Clone, Debug, Default)]
+pub struct Selector {
+    /// Sessions of this user.
+    pub user: Option<Arc<str>>,
+    /// This session.
+    pub client: Option<SessionId>,
+    /// These are spared.
+    pub except: Arc<[SessionId]>,
+}

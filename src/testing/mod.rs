@@ -1,0 +1,194 @@
+//! What tests of several modules are set up with: shards, a node, a member that keeps what it gets, and a broker that does as it is
+//! told. Only built for tests.
+
+pub mod scripted;
+
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use actix::Actor;
+
+pub use self::scripted::{Op, ScriptedBroker, ScriptedEngine, scripted};
+use crate::{
+    broker::{Front, LocalFanout, fanout::Fanout},
+    config::{Settings, SlowPolicy},
+    connection::{
+        Connection, ConnectionConfig, ConnectionProfile, Pings,
+        info::{SessionInfo, Traffic, TransportKind},
+        outbox::{FRAME_OVERHEAD, Frame, OutboxConfig},
+    },
+    heartbeat::{HeartbeatConfig, Wheel},
+    hooks::HookClient,
+    id::SessionId,
+    metrics::Metrics,
+    node::{Node, NodeParts},
+    publication::{Compression, Framing, Payload, PayloadFormat, WireFormat},
+    server::{Server, SessionCounts},
+    shard::{Membership, QueueBounds, Shard, ShardSettings, Shards},
+    token::Tokens,
+};
+
+/// Shards whose mailboxes hold so many publications.
+pub fn shard_settings(publications_max: usize) -> ShardSettings {
+    let second = Duration::from_secs(1);
+    ShardSettings {
+        queue: QueueBounds {
+            publications_max,
+            bytes_max: 1 << 24,
+        },
+        held_bytes_max: 1 << 20,
+        config: Box::new(move |stats| ConnectionConfig {
+            outbox: OutboxConfig {
+                bytes_max: 1 << 20,
+                frame_overhead: FRAME_OVERHEAD,
+                policy: SlowPolicy::Disconnect,
+                compression: Compression {
+                    min_bytes: 256,
+                    level: 3,
+                },
+            },
+            heartbeat: HeartbeatConfig {
+                ping_interval: 60 * second,
+                pong_timeout: 8 * second,
+            },
+            write_timeout: 10 * second,
+            close_timeout: second,
+            wheel: RefCell::new(Wheel::new(Instant::now())),
+            timers: Cell::new(0),
+            stats,
+        }),
+    }
+}
+
+/// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this thread.
+pub struct TestNode {
+    pub broker: Arc<ScriptedBroker>,
+    pub shard: Rc<Shard>,
+    pub node: Arc<Node>,
+    pub counts: Arc<SessionCounts>,
+    pub metrics: Arc<Metrics>,
+}
+
+impl TestNode {
+    /// Whose shard's mailbox holds so many publications.
+    pub fn new(room: usize) -> Self {
+        Self::with(room, Settings::demonstration())
+    }
+
+    /// The same with other settings.
+    pub fn with(room: usize, settings: Settings) -> Self {
+        let metrics = Arc::new(Metrics::default());
+        let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(room)));
+        let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| {})));
+        let scripted = ScriptedEngine::new().node(fanout.clone());
+        let listeners: Arc<dyn LocalFanout> = fanout.clone();
+        let settings = Arc::new(settings);
+        let timeout = settings.limits.broker_timeout;
+        let front = Arc::new(Front::new(scripted.clone(), metrics.clone(), timeout));
+        let counts = Arc::new(SessionCounts::default());
+        let server = Server::new(
+            counts.clone(),
+            &[],
+            &settings.channels,
+            1 << 20,
+            front.clone(),
+        )
+        .start();
+        let node = Node::new(NodeParts {
+            metrics: metrics.clone(),
+            counts: counts.clone(),
+            shards: shards.clone(),
+            broker: front.clone(),
+            presence: front,
+            fanout,
+            server,
+            tokens: Tokens::new(&settings.token).expect("no keys"),
+            hooks: HookClient::new(&settings.hooks).expect("no hooks"),
+            events: None,
+            settings,
+        });
+        Self {
+            broker: scripted,
+            shard: shards.current(&listeners),
+            node,
+            counts,
+            metrics,
+        }
+    }
+}
+
+/// A member of a shard that keeps what it gets.
+pub struct Listener {
+    pub connection: Rc<Connection>,
+    pub membership: Membership,
+}
+
+impl Listener {
+    /// In no channel yet.
+    pub fn new(shard: &Rc<Shard>) -> Self {
+        let info = Arc::new(SessionInfo {
+            id: SessionId::random(),
+            user: std::sync::OnceLock::new(),
+            protocol: std::sync::OnceLock::new(),
+            address: None,
+            endpoint: "/test".into(),
+            subprotocol: None,
+            user_agent: None,
+            transport: TransportKind::Poll,
+            worker: 0,
+            since: std::time::SystemTime::now(),
+            started: Instant::now(),
+            traffic: Traffic::default(),
+        });
+        let profile = ConnectionProfile {
+            form: WireFormat {
+                body: PayloadFormat::Raw,
+                framing: Framing::Bare,
+            },
+            pings: Pings::None,
+        };
+        let connection = Connection::for_body(info, shard.config().clone(), profile);
+        let membership = shard.join(connection.clone(), false);
+        Self {
+            connection,
+            membership,
+        }
+    }
+
+    /// What came so far: offset and text.
+    pub fn taken(&self) -> Vec<(u64, String)> {
+        let mut taken = Vec::new();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        while let std::task::Poll::Ready(Some(frame)) = self.connection.poll_take(&mut cx) {
+            if let Frame::Shared { publication, .. } = &frame {
+                let item = publication.item().expect("a message");
+                let text = String::from_utf8_lossy(item.payload.as_bytes()).into_owned();
+                taken.push((item.offset, text));
+            }
+        }
+        taken
+    }
+}
+
+/// Runs a test on a thread of its own kind: a shard belongs to its thread.
+pub fn on_a_worker<F: std::future::Future<Output = ()> + 'static>(test: F) {
+    // A thread a test, since a shard belongs to its thread.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        test.await;
+        // An actor that was never polled is polled when it is dropped, which needs the runtime.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    });
+}
+
+/// A text.
+pub fn text(text: &str) -> Payload {
+    Payload::Text(text.into())
+}

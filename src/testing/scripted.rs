@@ -1,0 +1,482 @@
+//! A broker that does as it is told: its answers come late, out of turn or never, its publications late, doubled or not at all.
+//!
+//! A [`ScriptedEngine`] is what several nodes share, in this process: streams, keys, presence. A [`ScriptedBroker`] is one node's way
+//! to it. Nothing happens by itself: what is held waits until the test releases it. A request is done when it is made, whatever
+//! becomes of its answer.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, Weak},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use super::shard_settings;
+use crate::{
+    broker::{
+        Broker, BrokerError, BrokerFuture, History, HistoryFilter, Presence, PresenceStats,
+        PublishRequest, PublishResult, PublishResults,
+        fanout::Fanout,
+        memory::{MemoryBounds, MemoryBroker, MemoryPresence},
+    },
+    id::{Epoch, SessionId, StreamPosition},
+    metrics::Metrics,
+    protocol::ClientInfo,
+    publication::{Content, Item, Publication, Target},
+    registry::ChannelName,
+    shard::Shards,
+};
+
+/// What can be held, refused and counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// `publish`, and each publication of `publish_all`.
+    Publish,
+    /// `listening`. While it is held for a channel, nothing published there reaches this node.
+    Listening,
+    /// `history` and `histories`.
+    History,
+    /// `presence` and `presence_stats`.
+    Presence,
+    /// `has_subscribers`.
+    HasSubscribers,
+}
+
+/// What becomes of publications on their way to this node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// They come at once.
+    #[default]
+    AtOnce,
+    /// They wait for [`ScriptedBroker::deliver`].
+    Late,
+    /// Each comes twice.
+    Twice,
+    /// They never come.
+    Lost,
+}
+
+type Make = Box<dyn Fn() -> Publication + Send>;
+
+/// Gives a held answer, or loses it.
+type Release = Box<dyn FnOnce(bool) + Send>;
+
+#[derive(Default)]
+struct Script {
+    held: Vec<Op>,
+    /// Answers that wait, in the order of their requests.
+    waiting: Vec<(Op, Option<ChannelName>, Release)>,
+    failures: HashMap<Op, (BrokerError, u32)>,
+    panics: Option<Op>,
+    delivery: Delivery,
+    late: Vec<Make>,
+    calls: HashMap<Op, usize>,
+    published: Vec<(tokio::time::Instant, PublishRequest)>,
+    /// `has_subscribers` says this; absent: what is so.
+    has_subscribers: Option<bool>,
+}
+
+/// What the nodes of one engine share.
+pub struct ScriptedEngine {
+    store: MemoryBroker,
+    presence: MemoryPresence,
+    nodes: Mutex<Vec<Weak<ScriptedBroker>>>,
+}
+
+/// One node's way to its engine.
+pub struct ScriptedBroker {
+    engine: Arc<ScriptedEngine>,
+    fanout: Arc<Fanout>,
+    script: Mutex<Script>,
+}
+
+/// A node without shards: what is published can be looked at, and somebody is said to listen.
+pub fn scripted() -> Arc<ScriptedBroker> {
+    let shards = Arc::new(Shards::new(Arc::default(), shard_settings(1)));
+    let node = ScriptedEngine::new().node(Arc::new(Fanout::new(shards, Box::new(|_, _| {}))));
+    node.say_has_subscribers(true);
+    node
+}
+
+impl ScriptedEngine {
+    pub fn new() -> Arc<Self> {
+        // The store's own fan-out has no shards: what it publishes is kept and goes nowhere.
+        let nowhere = Arc::new(Shards::new(Arc::new(Metrics::default()), shard_settings(1)));
+        let nowhere = Arc::new(Fanout::new(nowhere, Box::new(|_, _| {})));
+        let bounds = MemoryBounds {
+            history_bytes_max: 1 << 30,
+            idempotency_ttl: Duration::from_secs(300),
+        };
+        Arc::new(Self {
+            store: MemoryBroker::new(nowhere, bounds),
+            presence: MemoryPresence::default(),
+            nodes: Mutex::default(),
+        })
+    }
+
+    /// Another node, whose shards are behind this fan-out.
+    pub fn node(self: &Arc<Self>, fanout: Arc<Fanout>) -> Arc<ScriptedBroker> {
+        let node = Arc::new(ScriptedBroker {
+            engine: self.clone(),
+            fanout,
+            script: Mutex::default(),
+        });
+        let ours = Arc::downgrade(&node);
+        self.nodes.lock().expect("no panic").push(ours);
+        node
+    }
+
+    fn deliver(&self, make: impl Fn() -> Publication + Clone + Send + 'static) {
+        for node in self.living() {
+            node.receive(Box::new(make.clone()));
+        }
+    }
+
+    fn living(&self) -> Vec<Arc<ScriptedBroker>> {
+        let nodes = self.nodes.lock().expect("no panic");
+        nodes.iter().filter_map(Weak::upgrade).collect()
+    }
+}
+
+/// What a test says.
+impl ScriptedBroker {
+    fn script(&self) -> MutexGuard<'_, Script> {
+        self.script
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    /// From now on, answers to this wait.
+    pub fn hold(&self, op: Op) {
+        self.script().held.push(op);
+    }
+
+    /// Gives the answers that wait, in the order of their requests; from now on they come at once.
+    pub fn release(&self, op: Op) {
+        self.script().held.retain(|held| *held != op);
+        while self.release_one(op, 0) {}
+    }
+
+    /// Gives the answer to the request of this number among those that wait; false if there is none.
+    pub fn release_one(&self, op: Op, number: usize) -> bool {
+        self.settle(op, number, true)
+    }
+
+    /// Loses the answers that wait: they never come.
+    pub fn lose(&self, op: Op) {
+        while self.settle(op, 0, false) {}
+    }
+
+    fn settle(&self, op: Op, number: usize, given: bool) -> bool {
+        let mut script = self.script();
+        let waiting = script.waiting.iter().enumerate();
+        let found = waiting.filter(|(_, (waits, ..))| *waits == op).nth(number);
+        let Some(index) = found.map(|(index, _)| index) else {
+            return false;
+        };
+        let (.., release) = script.waiting.remove(index);
+        // Whoever waits may go on at once and ask this broker.
+        drop(script);
+        release(given);
+        true
+    }
+
+    /// Answers that wait, or whose asker has gone while it waited.
+    pub fn waiting(&self, op: Op) -> usize {
+        let script = self.script();
+        script
+            .waiting
+            .iter()
+            .filter(|(waits, ..)| *waits == op)
+            .count()
+    }
+
+    /// The next so many requests fail. They are not done, unless they are `Doubtful`.
+    pub fn fail(&self, op: Op, error: BrokerError, times: u32) {
+        self.script().failures.insert(op, (error, times));
+    }
+
+    /// Requests of this kind panic, or none.
+    pub fn panic_at(&self, op: Option<Op>) {
+        self.script().panics = op;
+    }
+
+    /// What becomes of publications from now on.
+    pub fn set_delivery(&self, delivery: Delivery) {
+        self.script().delivery = delivery;
+    }
+
+    /// Delivers what came late: the publication of this number among them, or all in order.
+    pub fn deliver(&self, number: Option<usize>) {
+        let late = {
+            let mut script = self.script();
+            match number {
+                Some(number) => vec![script.late.remove(number)],
+                None => std::mem::take(&mut script.late),
+            }
+        };
+        for make in late {
+            self.send(make());
+        }
+    }
+
+    /// What `has_subscribers` is to say.
+    pub fn say_has_subscribers(&self, has: bool) {
+        self.script().has_subscribers = Some(has);
+    }
+
+    /// Requests of a kind so far.
+    pub fn calls(&self, op: Op) -> usize {
+        self.script().calls.get(&op).copied().unwrap_or(0)
+    }
+
+    /// What was published through this node and not refused, with the time by the runtime's clock.
+    pub fn published(&self) -> Vec<(tokio::time::Instant, PublishRequest)> {
+        self.script().published.clone()
+    }
+
+    /// The same as texts.
+    pub fn texts(&self) -> Vec<String> {
+        let published = self.published();
+        let payloads = published
+            .iter()
+            .map(|(_, request)| request.payload.as_bytes());
+        payloads
+            .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+            .collect()
+    }
+}
+
+impl ScriptedBroker {
+    /// Notes a request; gives the error that it is to have.
+    fn begin(&self, op: Op) -> Option<BrokerError> {
+        let mut script = self.script();
+        *script.calls.entry(op).or_default() += 1;
+        assert!(script.panics != Some(op), "as told");
+        match script.failures.get_mut(&op) {
+            Some((error, left)) if *left > 0 => {
+                *left -= 1;
+                Some(*error)
+            }
+            _ => None,
+        }
+    }
+
+    /// An answer, now or when the test says so.
+    fn answer<T: Send + 'static>(
+        &self,
+        op: Op,
+        channel: Option<&ChannelName>,
+        answer: Result<T, BrokerError>,
+    ) -> BrokerFuture<T> {
+        let mut script = self.script();
+        if !script.held.contains(&op) {
+            return BrokerFuture::ready(answer);
+        }
+        let (sender, receiver) = oneshot::channel();
+        let release: Release = Box::new(move |given| {
+            if given {
+                // Whoever asked may be gone.
+                let _ = sender.send(answer);
+            }
+        });
+        script.waiting.push((op, channel.cloned(), release));
+        BrokerFuture::later(async move {
+            match receiver.await {
+                Ok(answer) => answer,
+                Err(_) => std::future::pending().await,
+            }
+        })
+    }
+
+    fn publish_now(&self, request: PublishRequest) -> Result<PublishResult, BrokerError> {
+        let failure = self.begin(Op::Publish);
+        if let Some(error) = failure.filter(|error| error.is_harmless()) {
+            return Err(error);
+        }
+        let previous = match &request.target {
+            Target::Channel(channel) if request.delta => self.newest(channel),
+            _ => None,
+        };
+        let mut result = now(self.engine.store.publish(request.clone()))?;
+        let noted = (tokio::time::Instant::now(), request.clone());
+        self.script().published.push(noted);
+        if !result.suppressed {
+            result.delivered = match &request.target {
+                Target::Channel(channel) => self.fanout.listening(channel, |here| here.members()),
+                _ => 0,
+            };
+            let position = result.position;
+            let item = Arc::new(item(&request, position));
+            self.engine.deliver(move || {
+                let content = Content::Item(item.clone());
+                let epoch = position.map_or(Epoch::NONE, |position| position.epoch);
+                Publication::new(request.target.clone(), content)
+                    .in_stream(epoch, previous.clone())
+                    .excluding(request.exclude.clone(), request.group.clone())
+            });
+        }
+        failure.map_or(Ok(result), Err)
+    }
+
+    fn newest(&self, channel: &ChannelName) -> Option<Arc<Item>> {
+        let filter = HistoryFilter {
+            limit: Some(1),
+            reverse: true,
+            ..HistoryFilter::default()
+        };
+        let history = now(self.engine.store.history(channel, filter)).ok()?;
+        history.items.into_iter().next()
+    }
+
+    fn receive(&self, make: Make) {
+        let mut script = self.script();
+        if let Target::Channel(channel) = make().target() {
+            let unconfirmed = |(op, name, _): &(Op, Option<ChannelName>, Release)| {
+                *op == Op::Listening && name.as_ref() == Some(channel)
+            };
+            if script.waiting.iter().any(unconfirmed) {
+                return;
+            }
+        }
+        let times = match script.delivery {
+            Delivery::AtOnce => 1,
+            Delivery::Twice => 2,
+            Delivery::Lost => 0,
+            Delivery::Late => return script.late.push(make),
+        };
+        drop(script);
+        for _ in 0..times {
+            self.send(make());
+        }
+    }
+
+    /// Nobody can refuse what is published already: where there is no room, the members are told.
+    fn send(&self, publication: Publication) {
+        let channel = match publication.target() {
+            Target::Channel(channel) if publication.item().is_some() => Some(channel.clone()),
+            _ => None,
+        };
+        if let (Err(_), Some(channel)) = (self.fanout.send(publication), channel) {
+            self.fanout.tell_missed(&channel);
+        }
+    }
+
+    fn announce(&self, channel: &ChannelName, content: Content) {
+        let target = Target::Channel(channel.clone());
+        self.engine
+            .deliver(move || Publication::new(target.clone(), content.clone()));
+    }
+}
+
+fn item(request: &PublishRequest, position: Option<StreamPosition>) -> Item {
+    let offset = position.map_or(0, |position| position.offset);
+    let mut item = Item::new(request.payload.clone(), offset);
+    item.info.clone_from(&request.info);
+    item.tags.clone_from(&request.tags);
+    item
+}
+
+/// What the store in memory answers, which is here.
+fn now<T>(answer: BrokerFuture<T>) -> Result<T, BrokerError> {
+    answer.now().expect("at once")
+}
+
+impl Broker for ScriptedBroker {
+    fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
+        let result = self.publish_now(request);
+        self.answer(Op::Publish, None, result)
+    }
+
+    fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults> {
+        let results = requests
+            .into_iter()
+            .map(|one| self.publish_now(one))
+            .collect();
+        self.answer(Op::Publish, None, Ok(results))
+    }
+
+    fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
+        self.announce(channel, Content::Join(info));
+    }
+
+    fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
+        self.announce(channel, Content::Leave(info));
+    }
+
+    fn listening(&self, channel: &ChannelName) -> BrokerFuture<()> {
+        let failure = self.begin(Op::Listening);
+        self.answer(Op::Listening, Some(channel), failure.map_or(Ok(()), Err))
+    }
+
+    fn history(&self, channel: &ChannelName, filter: HistoryFilter) -> BrokerFuture<History> {
+        let history = match self.begin(Op::History) {
+            Some(error) => Err(error),
+            None => now(self.engine.store.history(channel, filter)),
+        };
+        self.answer(Op::History, Some(channel), history)
+    }
+
+    fn histories(
+        &self,
+        reads: Vec<(ChannelName, HistoryFilter)>,
+        bytes_max: usize,
+    ) -> BrokerFuture<Vec<History>> {
+        let histories = match self.begin(Op::History) {
+            Some(error) => Err(error),
+            None => now(self.engine.store.histories(reads, bytes_max)),
+        };
+        self.answer(Op::History, None, histories)
+    }
+
+    fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()> {
+        self.engine.store.remove_history(channel)
+    }
+
+    fn has_subscribers(&self, target: &Target) -> BrokerFuture<bool> {
+        let failure = self.begin(Op::HasSubscribers);
+        let said = self.script().has_subscribers;
+        let nodes = self.engine.living();
+        let is_so = nodes.iter().any(|node| node.fanout.has_subscribers(target));
+        let has = said.unwrap_or(is_so);
+        self.answer(Op::HasSubscribers, None, failure.map_or(Ok(has), Err))
+    }
+
+    fn history_bytes(&self) -> Option<usize> {
+        None
+    }
+
+    fn expire(&self, now: Instant) {
+        self.engine.store.expire(now);
+    }
+}
+
+impl Presence for ScriptedBroker {
+    fn add(&self, channel: &ChannelName, session: SessionId, info: Arc<ClientInfo>) {
+        self.engine.presence.add(channel, session, info);
+    }
+
+    fn remove(&self, channel: &ChannelName, session: SessionId) {
+        self.engine.presence.remove(channel, session);
+    }
+
+    fn presence(&self, channel: &ChannelName) -> BrokerFuture<Vec<(SessionId, Arc<ClientInfo>)>> {
+        let present = match self.begin(Op::Presence) {
+            Some(error) => Err(error),
+            None => now(self.engine.presence.presence(channel)),
+        };
+        self.answer(Op::Presence, Some(channel), present)
+    }
+
+    fn presence_stats(&self, channel: &ChannelName) -> BrokerFuture<PresenceStats> {
+        let stats = match self.begin(Op::Presence) {
+            Some(error) => Err(error),
+            None => now(self.engine.presence.presence_stats(channel)),
+        };
+        self.answer(Op::Presence, Some(channel), stats)
+    }
+}
+
+#[cfg(test)]
+mod tests;
