@@ -21,6 +21,8 @@ pub mod raw;
 mod ready;
 pub mod stream;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use std::{future::Future, rc::Rc, sync::Arc, time::Instant};

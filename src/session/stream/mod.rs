@@ -223,6 +223,22 @@ impl SessionHandle {
     }
 }
 
+#[cfg(test)]
+impl SessionHandle {
+    /// The session's inbox.
+    pub(super) fn session_for_test(&self) -> Recipient<SessionMessage> {
+        self.session.clone()
+    }
+
+    /// As [`recovered`](Self::recovered); it can be given up and asked for again.
+    pub(super) async fn peek_recovered(&mut self) -> Recovered {
+        match &mut self.recovered {
+            Some(recovered) => recovered.await.unwrap_or(Err(BrokerError::Unavailable)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
 impl Drop for SessionHandle {
     fn drop(&mut self) {
         self.session.do_send(SessionMessage::Gone);
