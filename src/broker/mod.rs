@@ -1,7 +1,7 @@
 //! The broker: between whoever publishes and the shards that hold the receivers; keeper of history and presence.
 //!
 //! [`Broker`] states the guarantee that everything above relies on; [`memory`] is the broker of a single node.
-//! [`suite`] is the set of tests that every implementation must pass.
+//! `suite` is the set of tests that every implementation must pass.
 
 pub mod memory;
 #[cfg(test)]

@@ -90,7 +90,7 @@ impl HookClient {
     /// Who is this client, and may it connect?
     ///
     /// # Errors
-    /// [`HookFailure`], as for all hooks.
+    /// [`super::HookFailure`], as for all hooks.
     pub async fn connect(
         &self,
         caller: &Caller,
@@ -112,7 +112,7 @@ impl HookClient {
     /// May this session go on?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn refresh(&self, caller: &Caller) -> Answer<RefreshAnswer> {
         self.ask(Kind::Refresh, caller, &Request::of(caller)).await
     }
@@ -120,7 +120,7 @@ impl HookClient {
     /// May this client subscribe?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn subscribe(
         &self,
         caller: &Caller,
@@ -140,7 +140,7 @@ impl HookClient {
     /// May this subscription go on?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn sub_refresh(&self, caller: &Caller, channel: &str) -> Answer<RefreshAnswer> {
         let request = Request {
             channel: Some(channel),
@@ -152,7 +152,7 @@ impl HookClient {
     /// May this client publish, and what?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn publish(
         &self,
         caller: &Caller,
@@ -170,7 +170,7 @@ impl HookClient {
     /// Answers a client's call.
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn rpc(&self, caller: &Caller, method: &str, data: Bytes) -> Answer<Bytes> {
         let request = Request {
             method: Some(method),
@@ -182,7 +182,7 @@ impl HookClient {
     /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in order.
     ///
     /// # Errors
-    /// [`HookFailure::Unavailable`].
+    /// [`super::HookFailure::Unavailable`].
     pub async fn message(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! The frames that wait for one client: a byte-bounded queue, pure data, owned by an [`Outbox`](super::Outbox).
+//! The frames that wait for one client: a byte-bounded queue, pure data, owned by an [`Outbox`](super::outbox::Outbox).
 //!
 //! Bound: `limits.outbox_bytes`, checked whenever a publication is pushed. What is over it is settled by
 //! `slow.policy`; only whole publications are ever dropped, never a reply, a control frame or what is partly
