@@ -89,7 +89,7 @@ impl Protocol for Raw {
         let admitted = params.identity.and_then(|identity| {
             let permit = session.context.node.admit_user(&identity.user);
             let permit = permit.map_err(|error| error.close())?;
-            let user = session.context.identify(&identity, permit)?;
+            let user = ConnectedUser::identify(&session.context, &identity, permit)?;
             Ok((identity, user))
         });
         match admitted {

@@ -130,7 +130,7 @@ impl Protocol for Stream {
             context,
             protocol: Self { plain: None },
         };
-        match session.context.identify(&params.identity, params.permit) {
+        match ConnectedUser::identify(&session.context, &params.identity, params.permit) {
             Ok(user) => {
                 session.protocol.plain = Some(PlainUser::new(user));
                 let to_recover = session.enter_plain(params.channels);
