@@ -7,11 +7,11 @@ use slab::Slab;
 
 use super::{
     SessionMessage,
-    state::Entry,
+    entry::Entry,
     subscriber::{Subscriber, Verdict},
 };
 use crate::{
-    connection::outbox::SharedPublication,
+    connection::{PushOptions, outbox::SharedPublication},
     publication::{Delta, Publication},
     registry::{Registry, SessionKey, Slot},
 };
@@ -61,7 +61,7 @@ impl Delivery<'_> {
         };
         let (now, at_once) = (self.now, self.at_once);
         let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, entry, &lost);
-        if !connection.push(shared, form, policy, now, lost) {
+        if !connection.push(shared, PushOptions { form, policy }, now, lost) {
             return;
         }
         if at_once {

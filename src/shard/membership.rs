@@ -4,18 +4,44 @@ use std::{cell::Cell, rc::Rc, time::Instant};
 
 use actix::Recipient;
 
-use super::{SessionMessage, Shard, SubscribeOptions, SubscriptionId, user_channel};
+use super::{SessionMessage, Shard, SubscribeOptions, SubscriptionId, state::user_channel};
 use crate::{
+    connection::Connection,
     id::{SessionId, StreamPosition},
     registry::{ChannelName, SessionKey, Slot},
 };
 
 /// A session's membership of its shard; leaving happens once, at the latest when this is dropped.
 pub struct Membership {
-    pub(super) shard: Rc<Shard>,
-    pub(super) key: SessionKey,
-    pub(super) id: SessionId,
-    pub(super) member: Cell<bool>,
+    shard: Rc<Shard>,
+    key: SessionKey,
+    id: SessionId,
+    member: Cell<bool>,
+}
+
+impl Shard {
+    /// Gives a session its place. It leaves when the membership is dropped.
+    pub fn join(self: &Rc<Self>, connection: Rc<Connection>, plain: bool) -> Membership {
+        let id = connection.info().id;
+        let key = self
+            .state
+            .borrow_mut()
+            .add_session(connection.clone(), plain);
+        self.config.stats.sessions.add(1);
+        let membership = Membership {
+            shard: self.clone(),
+            key,
+            id,
+            member: Cell::new(true),
+        };
+        let now = Instant::now();
+        connection.place(key, now);
+        let draining = self.state.borrow().draining.clone();
+        if let Some(close) = draining {
+            connection.close(close, now);
+        }
+        membership
+    }
 }
 
 impl Membership {

@@ -10,20 +10,16 @@
 mod actor;
 mod commands;
 mod delivery;
+mod entry;
 mod handle;
 mod membership;
 mod queries;
 mod state;
 mod subscriber;
 
-use std::{
-    cell::{Cell, RefCell},
-    rc::Rc,
-    sync::Arc,
-    time::Instant,
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 
-use self::state::State;
+use self::state::{State, USER_PREFIX};
 pub use self::{
     actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
     commands::{Overrides, Selector, ServerCommand, ServerSubscription, SessionMessage},
@@ -33,10 +29,7 @@ pub use self::{
     subscriber::{SubscribeOptions, SubscriptionId},
 };
 use crate::{
-    broker::LocalFanout,
-    connection::{Connection, ConnectionConfig},
-    id::ShardId,
-    publication::Publication,
+    broker::LocalFanout, connection::ConnectionConfig, id::ShardId, publication::Publication,
     registry::ChannelName,
 };
 
@@ -54,13 +47,6 @@ pub struct Shard {
     held_bytes_max: usize,
     state: RefCell<State>,
 }
-
-/// Name of the shard's own channel of a user's sessions; no fan-out knows it.
-fn user_channel(user: &str) -> ChannelName {
-    format!("{USER_PREFIX}{user}").into()
-}
-
-const USER_PREFIX: &str = "$user:";
 
 impl Shard {
     fn new(
@@ -88,29 +74,6 @@ impl Shard {
     #[must_use]
     pub fn config(&self) -> &Rc<ConnectionConfig> {
         &self.config
-    }
-
-    /// Gives a session its place. It leaves when the membership is dropped.
-    pub fn join(self: &Rc<Self>, connection: Rc<Connection>, plain: bool) -> Membership {
-        let id = connection.info().id;
-        let key = self
-            .state
-            .borrow_mut()
-            .add_session(connection.clone(), plain);
-        self.config.stats.sessions.add(1);
-        let membership = Membership {
-            shard: self.clone(),
-            key,
-            id,
-            member: Cell::new(true),
-        };
-        let now = Instant::now();
-        connection.place(key, now);
-        let draining = self.state.borrow().draining.clone();
-        if let Some(close) = draining {
-            connection.close(close, now);
-        }
-        membership
     }
 
     /// A session has joined a channel.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::{Handler, Message, MessageResult};
 
-use super::{ShardActor, state::Entry};
+use super::{ShardActor, entry::Entry};
 use crate::{
     id::SessionId,
     registry::{ChannelName, is_internal},

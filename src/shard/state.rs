@@ -3,15 +3,14 @@
 
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
-use actix::Recipient;
 use slab::Slab;
 
 use super::{
     SessionMessage, SubscribeOptions, SubscriptionId,
     commands::Selector,
     delivery::Delivery,
+    entry::Entry,
     subscriber::{Subscriber, Verdict},
-    user_channel,
 };
 use crate::{
     close::Close,
@@ -24,26 +23,13 @@ use crate::{
 /// Whom to write to is remembered in no more room than this from one turn to the next.
 const DIRTY_KEPT: usize = 64 * 1024;
 
-/// A session's place in its shard.
-pub(super) struct Entry {
-    pub(super) connection: Rc<Connection>,
-    /// Its actor, once it has started.
-    pub(super) inbox: Option<Recipient<SessionMessage>>,
-    /// Its client does not follow joins and leaves, and takes a message that goes to several of its channels once.
-    pub(super) plain: bool,
+/// Name of the shard's own channel of a user's sessions; no fan-out knows it.
+pub(super) fn user_channel(user: &str) -> ChannelName {
+    format!("{USER_PREFIX}{user}").into()
 }
 
-impl Entry {
-    pub(super) fn id(&self) -> SessionId {
-        self.connection.info().id
-    }
-
-    pub(super) fn send(&self, message: SessionMessage) {
-        if let Some(inbox) = &self.inbox {
-            inbox.do_send(message);
-        }
-    }
-}
+/// How such a name begins.
+pub(super) const USER_PREFIX: &str = "$user:";
 
 /// Everything of a shard that changes.
 #[derive(Default)]

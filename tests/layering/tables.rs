@@ -83,12 +83,6 @@ pub const CIRCLES: &[&[&str]] = &[
     ],
     &["publication", "publication::wire_format"],
     &["server", "server::push"],
-    &[
-        "shard",
-        "shard::delivery",
-        "shard::membership",
-        "shard::state",
-    ],
     &["shard::actor", "shard::handle"],
     &["token", "token::claims", "token::revocations"],
 ];
