@@ -36,6 +36,7 @@ use bytes::{Bytes, BytesMut};
 use self::{connect_info::ConnectInfo, ready::now_or_later};
 pub use self::{context::SessionContext, user::ConnectedUser};
 use crate::{
+    broker::{BrokerError, BrokerFuture},
     close::{Close, Ending},
     codec::{Decoder, ProtocolError},
     connection::{
@@ -173,19 +174,39 @@ impl<P: Protocol> Session<P> {
     ) {
         match now_or_later(Box::pin(future)) {
             Ok(value) => then(self, value, ctx),
-            Err(future) => {
-                self.context.pending += 1;
-                self.pause_reads();
-                ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
-                    session.context.pending -= 1;
-                    if !session.context.has_ended() {
-                        then(session, value, ctx);
-                        session.context.membership.flush();
-                    }
-                    session.pause_reads();
-                }));
-            }
+            Err(future) => self.wait(ctx, future, then),
         }
+    }
+
+    /// The same for an answer of the broker: one that is here allocates nothing.
+    pub(crate) fn on_answer<T: Send + 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        answer: BrokerFuture<T>,
+        then: impl FnOnce(&mut Self, Result<T, BrokerError>, &mut Context<Self>) + 'static,
+    ) {
+        match answer.now() {
+            Ok(answer) => then(self, answer, ctx),
+            Err(later) => self.wait(ctx, later, then),
+        }
+    }
+
+    fn wait<T: 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        future: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        self.context.pending += 1;
+        self.pause_reads();
+        ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
+            session.context.pending -= 1;
+            if !session.context.has_ended() {
+                then(session, value, ctx);
+                session.context.membership.flush();
+            }
+            session.pause_reads();
+        }));
     }
 
     /// Pauses reading while as many answers are waited for as may be, and goes on with it otherwise. The connection reads
