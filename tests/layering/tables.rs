@@ -116,7 +116,3 @@ pub const EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "Instant::now",
     "a publication notes when it was accepted; only the metric of the delivery delay reads it",
 )];
-
-/// `Close::new` with a number outside of `close.rs`: each wants a name there. Lower it with each that
-/// gets one; it is to become 0.
-pub const NUMBERED_CLOSES_MAX: usize = 0;
