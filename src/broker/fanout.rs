@@ -1,6 +1,6 @@
 //! The way from a broker to the shards of this node: who listens to a channel here, room in every shard, and the sending.
 //!
-//! One for the process, whatever the broker is. Channels are spread over [`STRIPES`] locks, each held for as long as a publication
+//! One for the process, whatever the broker is. Channels are spread over `STRIPES` locks, each held for as long as a publication
 //! is handed to the shards that listen, which is what makes all of them hear a channel's publications in one order. Bounds: an
 //! entry a channel that has a member, and the shards' mailboxes: nothing is sent to one without a [`Reservation`]. It must
 //! not wait for anyone, nor know histories or sessions.

@@ -19,7 +19,7 @@ use crate::{
 
 /// A broker, or a presence, with a deadline on every answer and counts of publications. A publication without an answer in time is
 /// [`Doubtful`](BrokerError::Doubtful), anything else [`Unavailable`](BrokerError::Unavailable).
-pub struct Front<B> {
+pub(crate) struct Front<B> {
     inner: Arc<B>,
     metrics: Arc<Metrics>,
     timeout: Duration,
@@ -28,7 +28,7 @@ pub struct Front<B> {
 impl<B> Front<B> {
     /// `timeout` is `limits.broker_timeout`.
     #[must_use]
-    pub fn new(inner: Arc<B>, metrics: Arc<Metrics>, timeout: Duration) -> Self {
+    pub(crate) fn new(inner: Arc<B>, metrics: Arc<Metrics>, timeout: Duration) -> Self {
         Self {
             inner,
             metrics,
@@ -133,5 +133,67 @@ impl<P: Presence> Presence for Front<P> {
 
     fn presence_stats(&self, channel: &ChannelName) -> BrokerFuture<PresenceStats> {
         self.in_time(self.inner.presence_stats(channel))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Op, scripted, text};
+
+    fn request() -> PublishRequest {
+        PublishRequest::new(Target::Channel("news".into()), text("x"))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_answers_is_doubtful_to_publishers_and_unavailable_to_readers() {
+        let (broker, metrics) = (scripted(), Arc::new(Metrics::default()));
+        let front = Front::new(broker.clone(), metrics.clone(), Duration::from_secs(5));
+        for op in [Op::Publish, Op::History, Op::Listening, Op::Presence] {
+            broker.hold(op);
+        }
+        let begun = tokio::time::Instant::now();
+        let (news, filter) = ("news".into(), HistoryFilter::default());
+        let history = front.history(&news, filter);
+        let histories = front.histories(vec![(news.clone(), filter)], 100);
+        let doubtful = Err(BrokerError::Doubtful);
+        assert_eq!(front.publish(request()).await, doubtful);
+        assert_eq!(
+            front.publish_all(vec![request()]).await.err(),
+            doubtful.err()
+        );
+        assert_eq!(begun.elapsed().as_secs(), 10, "five for each");
+        let unavailable = Some(BrokerError::Unavailable);
+        assert_eq!(history.await.err(), unavailable);
+        assert_eq!(histories.await.err(), unavailable);
+        assert_eq!(front.listening(&news).await.err(), unavailable);
+        assert_eq!(front.presence(&news).await.err(), unavailable);
+        assert_eq!(metrics.publish_refused.load(Relaxed), 2);
+        assert_eq!(broker.texts().len(), 2, "doubtful: they were published");
+    }
+
+    #[tokio::test]
+    async fn publications_are_counted_whatever_the_broker_answers_and_when() {
+        let (broker, metrics) = (scripted(), Arc::new(Metrics::default()));
+        let front = Front::new(broker.clone(), metrics.clone(), Duration::from_secs(5));
+        let counts = || {
+            let (published, refused) = (&metrics.published, &metrics.publish_refused);
+            (published.load(Relaxed), refused.load(Relaxed))
+        };
+        assert!(front.publish(request()).now().is_ok(), "at once");
+        assert_eq!(counts(), (1, 0));
+        broker.fail(Op::Publish, BrokerError::Busy, 2);
+        let results = front
+            .publish_all(vec![request(); 3])
+            .await
+            .expect("answers");
+        assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+        assert_eq!(counts(), (2, 2));
+        broker.hold(Op::Publish);
+        let late = front.publish(request());
+        assert_eq!(counts(), (2, 2));
+        broker.release(Op::Publish);
+        late.await.expect("published");
+        assert_eq!(counts(), (3, 2));
     }
 }

@@ -3,7 +3,7 @@
 //! [`Broker`] orders publications, carries them to the nodes that listen, and keeps history; its documentation states the guarantee
 //! that everything above relies on. [`Presence`] knows who is in a channel. [`LocalFanout`] knows which shards of this node
 //! listen. [`memory`] is broker and presence of a single node, [`fanout`] the one fan-out that every broker uses, and
-//! [`Front`] is what callers hold of any broker: it counts, and waits for no answer without end. [`suite`] is the set of tests
+//! `Front` is what callers hold of any broker: it counts, and waits for no answer without end. `suite` is the set of tests
 //! that every implementation must pass.
 
 mod error;
@@ -19,9 +19,9 @@ pub(crate) mod suite;
 
 use std::{sync::Arc, time::Instant};
 
+pub(crate) use self::front::Front;
 pub use self::{
     error::BrokerError,
-    front::Front,
     future::BrokerFuture,
     history::{Fit, History, HistoryFilter},
     presence::{Presence, PresenceStats},
@@ -53,7 +53,7 @@ pub type PublishResults = Vec<Result<PublishResult, BrokerError>>;
 ///   idempotency key it is published once.
 /// * No call waits for a client. A publication that finds no room is refused rather than queued without bound.
 ///
-/// No caller may assume that an answer is there when the call returns, that it comes at all (callers hold a [`Front`]), or that
+/// No caller may assume that an answer is there when the call returns, that it comes at all (callers hold a `Front`), or that
 /// receivers are on this node. An implementation that answers at once answers with [`BrokerFuture::ready`], which allocates
 /// nothing.
 pub trait Broker: Send + Sync {

@@ -69,6 +69,15 @@ pub struct ConnectionConfig {
     pub stats: Arc<WorkerStats>,
 }
 
+/// How a publication is queued for one receiver.
+#[derive(Clone, Copy, Debug)]
+pub struct PushOptions {
+    /// The form that its subscription takes.
+    pub form: WireFormat,
+    /// What happens when the client is slow; absent: the node's policy.
+    pub policy: Option<SlowPolicy>,
+}
+
 /// Where a session is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -253,14 +262,13 @@ impl Connection {
         }
     }
 
-    /// Queues a publication in a form; `policy` in place of the node's. Publications that were dropped for it are given to
+    /// Queues a publication. Publications that were dropped for it are given to
     /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its turn, which it is told once a
     /// turn.
     pub fn push(
         &self,
         publication: &SharedPublication,
-        form: WireFormat,
-        policy: Option<SlowPolicy>,
+        options: PushOptions,
         now: Instant,
         lost: impl FnOnce(Vec<SharedPublication>),
     ) -> bool {
@@ -269,8 +277,11 @@ impl Connection {
             return false;
         }
         let outbox = &self.config.outbox;
-        let policy = policy.unwrap_or(outbox.policy);
-        match inner.outbox.push(publication.clone(), form, policy, outbox) {
+        let policy = options.policy.unwrap_or(outbox.policy);
+        match inner
+            .outbox
+            .push(publication.clone(), options.form, policy, outbox)
+        {
             Pushed::Queued { dropped } => {
                 if !dropped.is_empty() {
                     self.config.stats.dropped.add(dropped.len() as u64);

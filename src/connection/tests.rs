@@ -119,7 +119,12 @@ impl Harness {
         let publication = Publication::message(Target::Everyone, payload);
         let form = self.connection.profile().form;
         let shared = Rc::new(Arc::new(publication));
-        self.connection.push(&shared, form, None, self.start, drop);
+        self.connection.push(
+            &shared,
+            PushOptions { form, policy: None },
+            self.start,
+            drop,
+        );
     }
 }
 

@@ -90,7 +90,7 @@ impl HookClient {
     /// Who is this client, and may it connect?
     ///
     /// # Errors
-    /// [`HookFailure`], as for all hooks.
+    /// [`super::HookFailure`], as for all hooks.
     pub async fn connect(
         &self,
         hook_context: &HookContext,
@@ -121,7 +121,7 @@ impl HookClient {
     /// May this client subscribe?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn subscribe(
         &self,
         hook_context: &HookContext,
@@ -157,7 +157,7 @@ impl HookClient {
     /// May this client publish, and what?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub async fn publish(
         &self,
         hook_context: &HookContext,
@@ -193,7 +193,7 @@ impl HookClient {
     /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in order.
     ///
     /// # Errors
-    /// [`HookFailure::Unavailable`].
+    /// [`super::HookFailure::Unavailable`].
     pub async fn message(
         &self,
         hook_context: &HookContext,

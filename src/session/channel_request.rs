@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{subscribe::ChannelSubscription, user::PresenceOptions};
+use super::{presence::PresenceOptions, subscribe::ChannelSubscription};
 use crate::{
     config::SlowPolicy,
     id::Epoch,

@@ -3,12 +3,11 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
-use super::ConnectedUser;
 use crate::{
     admission::Permit,
     close::{Close, Ending},
     connection::Connection,
-    node::{Node, auth::Identity, rate_limit::UserPermit},
+    node::Node,
     server::{Closed, Opened},
     shard::Membership,
 };
@@ -39,30 +38,6 @@ impl SessionContext {
             pending: 0,
             _permit: permit,
         }
-    }
-
-    /// Says whose session it is, to the tables and to the backend.
-    ///
-    /// # Errors
-    /// How the session is to be closed: its user was blocked, or its token taken back, since it was asked who it is.
-    pub(super) fn identify(
-        &self,
-        identity: &Identity,
-        permit: UserPermit,
-    ) -> Result<ConnectedUser, Close> {
-        if !identity.user.is_empty() {
-            let _ = self
-                .connection
-                .info()
-                .user
-                .set(identity.user.as_str().into());
-        }
-        self.membership.enter_user(&identity.user);
-        // Commands of the server for this user reach the session from here on; those that came before have passed it by.
-        self.node
-            .check_revoked(identity)
-            .map_err(|error| error.close())?;
-        Ok(ConnectedUser::new(self, identity, permit))
     }
 
     /// Ends the session in an orderly way: what was answered goes out, then the close.

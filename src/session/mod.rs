@@ -16,11 +16,12 @@ mod expiry;
 pub mod handshake;
 mod plain;
 mod presence;
-mod protocol;
 pub mod raw;
 mod ready;
 pub mod stream;
 mod subscribe;
+#[cfg(test)]
+mod tests;
 mod user;
 
 use std::{future::Future, rc::Rc, sync::Arc, time::Instant};
@@ -30,11 +31,12 @@ use actix::{
     StreamHandler, WrapFuture,
 };
 use actix_web_actors::ws;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 
 use self::{connect_info::ConnectInfo, ready::now_or_later};
-pub use self::{context::SessionContext, protocol::Protocol, user::ConnectedUser};
+pub use self::{context::SessionContext, user::ConnectedUser};
 use crate::{
+    broker::{BrokerError, BrokerFuture},
     close::{Close, Ending},
     codec::{Decoder, ProtocolError},
     connection::{
@@ -44,6 +46,7 @@ use crate::{
     },
     node::Node,
     publication::Payload,
+    registry::ChannelName,
     shard::{ServerCommand, SessionMessage, Shard},
 };
 
@@ -58,6 +61,55 @@ use crate::{
 pub struct Session<P: Protocol> {
     pub(crate) context: SessionContext,
     pub(crate) protocol: P,
+}
+
+/// A protocol that plugs into a [`Session`]. It is plain data: it owns what only its clients have, and speaks through the
+/// session's connection. A function that gets a session may find it closing; what it sends then goes nowhere.
+pub trait Protocol: Sized + Unpin + 'static {
+    /// What the request has settled beside the session's connection.
+    type Params;
+
+    /// Whether the client follows no joins and leaves, and takes a message that goes to several of its channels once.
+    fn is_plain(params: &Self::Params) -> bool;
+
+    /// Begins: the session is in the tables, and nothing has been sent or read yet.
+    fn begin(
+        context: SessionContext,
+        params: Self::Params,
+        ctx: &mut Context<Session<Self>>,
+    ) -> Session<Self>;
+
+    /// The client's user, once it is known who that is.
+    fn user(&mut self) -> Option<&mut ConnectedUser>;
+
+    /// Answers that may be waited for before nothing more is read from the client.
+    fn pending_max(session: &Session<Self>) -> usize;
+
+    /// A whole text or binary message came.
+    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>);
+
+    /// A frame of commands came by a request of its own; only sessions that entered the emulation registry hear any.
+    fn on_frame(_: &mut Session<Self>, _: &Bytes, _: &mut Context<Session<Self>>) {}
+
+    /// The server wants something of the session other than its end.
+    fn on_command(
+        session: &mut Session<Self>,
+        command: &ServerCommand,
+        ctx: &mut Context<Session<Self>>,
+    );
+
+    /// Subscriptions that the client was told of have gone live.
+    fn on_live(_: &mut Session<Self>, _: &mut Context<Session<Self>>) {}
+
+    /// A subscription that follows offsets has missed a publication; nothing more is delivered to it.
+    fn on_missed(session: &mut Session<Self>, channel: &ChannelName);
+
+    /// The session leaves; called once.
+    fn leave(session: &mut Session<Self>, ending: &Ending) {
+        if let Some(user) = session.protocol.user() {
+            user.leave(&session.context, ending);
+        }
+    }
 }
 
 /// What a session is made of, whatever carries it.
@@ -122,19 +174,39 @@ impl<P: Protocol> Session<P> {
     ) {
         match now_or_later(Box::pin(future)) {
             Ok(value) => then(self, value, ctx),
-            Err(future) => {
-                self.context.pending += 1;
-                self.pause_reads();
-                ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
-                    session.context.pending -= 1;
-                    if !session.context.has_ended() {
-                        then(session, value, ctx);
-                        session.context.membership.flush();
-                    }
-                    session.pause_reads();
-                }));
-            }
+            Err(future) => self.wait(ctx, future, then),
         }
+    }
+
+    /// The same for an answer of the broker: one that is here allocates nothing.
+    pub(crate) fn on_answer<T: Send + 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        answer: BrokerFuture<T>,
+        then: impl FnOnce(&mut Self, Result<T, BrokerError>, &mut Context<Self>) + 'static,
+    ) {
+        match answer.now() {
+            Ok(answer) => then(self, answer, ctx),
+            Err(later) => self.wait(ctx, later, then),
+        }
+    }
+
+    fn wait<T: 'static>(
+        &mut self,
+        ctx: &mut Context<Self>,
+        future: impl Future<Output = T> + 'static,
+        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+    ) {
+        self.context.pending += 1;
+        self.pause_reads();
+        ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
+            session.context.pending -= 1;
+            if !session.context.has_ended() {
+                then(session, value, ctx);
+                session.context.membership.flush();
+            }
+            session.pause_reads();
+        }));
     }
 
     /// Pauses reading while as many answers are waited for as may be, and goes on with it otherwise. The connection reads

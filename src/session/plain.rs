@@ -8,8 +8,8 @@ use super::{
     ConnectedUser, Protocol, Session,
     channel_request::ChannelRequest,
     expiry::{is_past, until},
+    presence::PresenceOptions,
     subscribe::ChannelSubscription,
-    user::PresenceOptions,
 };
 use crate::{
     close::Close,

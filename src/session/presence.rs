@@ -6,8 +6,19 @@ use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{SessionContext, user::PresenceOptions};
+use super::context::SessionContext;
 use crate::{protocol::ClientInfo, registry::ChannelName};
+
+/// How a session is seen in a channel that it enters.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PresenceOptions {
+    /// Public information for this channel, as JSON; empty for none.
+    pub(super) chan_info: Bytes,
+    /// The session is listed in the channel's presence.
+    pub(super) presence: bool,
+    /// Others are told that it came and went.
+    pub(super) announce: bool,
+}
 
 struct PresenceEntry {
     info: Arc<ClientInfo>,

@@ -7,7 +7,7 @@
 
 use actix::Context;
 
-use super::{Protocol, Session, user::PresenceOptions};
+use super::{Protocol, Session, presence::PresenceOptions};
 use crate::{
     broker::BrokerError,
     node::recovery::{self, Recovery, RecoveryRequest},

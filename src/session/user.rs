@@ -1,30 +1,22 @@
 //! Who a session's client is, once that is known: its place among its user's sessions, when its credentials end, and
-//! where it is present. Made by [`SessionContext::identify`] alone, so that nothing that needs an identity can be called
+//! where it is present. Made by [`ConnectedUser::identify`] alone, so that nothing that needs an identity can be called
 //! before there is one. Owned by the session's protocol; left once, with the session.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{SessionContext, presence::ChannelPresence};
+use super::{
+    context::SessionContext,
+    presence::{ChannelPresence, PresenceOptions},
+};
 use crate::{
-    close::Ending,
+    close::{Close, Ending},
     hooks::{Event, now_ms},
     node::{auth::Identity, rate_limit::UserPermit},
     protocol::ClientInfo,
     registry::ChannelName,
 };
-
-/// How a session is seen in a channel that it enters.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PresenceOptions {
-    /// Public information for this channel, as JSON; empty for none.
-    pub(super) chan_info: Bytes,
-    /// The session is listed in the channel's presence.
-    pub(super) presence: bool,
-    /// Others are told that it came and went.
-    pub(super) announce: bool,
-}
 
 /// The user of a session.
 pub struct ConnectedUser {
@@ -38,9 +30,23 @@ pub struct ConnectedUser {
 }
 
 impl ConnectedUser {
-    /// The backend is told that the session is there.
-    pub(super) fn new(context: &SessionContext, identity: &Identity, permit: UserPermit) -> Self {
+    /// Says whose session it is, to the tables and to the backend.
+    ///
+    /// # Errors
+    /// How the session is to be closed: its user was blocked, or its token taken back, since it was asked who it is.
+    pub(super) fn identify(
+        context: &SessionContext,
+        identity: &Identity,
+        permit: UserPermit,
+    ) -> Result<Self, Close> {
         let info = context.connection.info();
+        if !identity.user.is_empty() {
+            let _ = info.user.set(identity.user.as_str().into());
+        }
+        context.membership.enter_user(&identity.user);
+        // Commands of the server for this user reach the session from here on; those that came before have passed it by.
+        let revoked = context.node.check_revoked(identity);
+        revoked.map_err(|error| error.close())?;
         if let Some(events) = &context.node.events {
             events.send(Event::Connected {
                 time_ms: now_ms(),
@@ -51,12 +57,12 @@ impl ConnectedUser {
                 address: info.address,
             });
         }
-        Self {
+        Ok(Self {
             conn_info: identity.info.clone(),
             expire_at: identity.expire_at,
             permit,
             presence: ChannelPresence::default(),
-        }
+        })
     }
 
     /// Who the session is in a channel.

@@ -8,7 +8,7 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Reservation, Selector, ServerCommand, SessionMessage, Shard, user_channel};
+use super::{Reservation, Selector, ServerCommand, SessionMessage, Shard};
 use crate::{
     close::{Close, Ending},
     connection::TimerId,
@@ -117,12 +117,13 @@ impl ShardActor {
         self.ticked = now;
         let mut due = std::mem::take(&mut self.due);
         self.shard.config.wheel.borrow_mut().expire(now, &mut due);
-        let sessions = self.shard.sessions.borrow();
+        let state = self.shard.state.borrow();
         for (key, number) in due.drain(..) {
-            if let Some(entry) = sessions.get(key as usize) {
+            if let Some(entry) = state.entry(key) {
                 entry.connection.on_timer(number, now);
             }
         }
+        drop(state);
         self.due = due;
     }
 
@@ -133,15 +134,14 @@ impl ShardActor {
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let now = Instant::now();
-        let sessions = self.shard.sessions.borrow();
+        let state = self.shard.state.borrow();
         for &(key, id) in &plan.keys[plan.closed..due] {
-            let connection = sessions.get(key as usize).map(|entry| &entry.connection);
-            if let Some(connection) = connection.filter(|connection| connection.info().id == id) {
-                connection.close(plan.drain.close.clone(), now);
-                connection.flush(now);
+            if let Some(entry) = state.entry(key).filter(|entry| entry.id() == id) {
+                entry.connection.close(plan.drain.close.clone(), now);
+                entry.connection.flush(now);
             }
         }
-        drop(sessions);
+        drop(state);
         plan.closed = due;
         if plan.closed < plan.keys.len() {
             ctx.run_later(DRAIN_STEP, move |shard, ctx| shard.drain_step(ctx, plan));
@@ -173,7 +173,7 @@ impl Handler<Deliver> for ShardActor {
             // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
             ctx.notify(Flush);
         }
-        self.deliveries += self.shard.receivers(&publication);
+        self.deliveries += self.shard.state.borrow().receivers(&publication);
         self.turn.push(publication);
         if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
             self.end_turn();
@@ -194,7 +194,7 @@ impl Handler<Missed> for ShardActor {
     fn handle(&mut self, Missed(channel): Missed, _: &mut Self::Context) {
         // What came before it in the mailbox goes out before it.
         self.end_turn();
-        self.shard.tell_missed(&channel);
+        self.shard.state.borrow_mut().tell_missed(&channel);
     }
 }
 
@@ -210,22 +210,25 @@ impl Handler<Drain> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
+        let close = drain.close.clone();
         if self
             .shard
+            .state
+            .borrow_mut()
             .draining
-            .replace(Some(drain.close.clone()))
+            .replace(close)
             .is_some()
         {
             return;
         }
         // What was accepted before goes out before any Close.
         self.end_turn();
-        let sessions = self.shard.sessions.borrow();
+        let state = self.shard.state.borrow();
+        let sessions = state.sessions.iter();
         let keys = sessions
-            .iter()
-            .map(|(key, entry)| (key as SessionKey, entry.connection.info().id))
+            .map(|(key, entry)| (key as SessionKey, entry.id()))
             .collect();
-        drop(sessions);
+        drop(state);
         let plan = DrainPlan {
             started: Instant::now(),
             drain,
@@ -240,7 +243,7 @@ impl Handler<Terminate> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Terminate, _: &mut Self::Context) {
-        for (_, entry) in self.shard.sessions.borrow().iter() {
+        for (_, entry) in &self.shard.state.borrow().sessions {
             entry.connection.end(Ending::ByServer(Close::RESTART));
         }
     }
@@ -250,10 +253,9 @@ impl Handler<Disconnect> for ShardActor {
     type Result = bool;
 
     fn handle(&mut self, kick: Disconnect, _: &mut Self::Context) -> bool {
-        let key = self.shard.by_id.borrow().get(&kick.session).copied();
-        let sessions = self.shard.sessions.borrow();
-        let found = key.and_then(|key| sessions.get(key as usize));
-        if let Some(entry) = found {
+        let state = self.shard.state.borrow();
+        let found = state.find(kick.session);
+        if let Some((_, entry)) = found {
             let now = Instant::now();
             entry.connection.close(kick.close, now);
             entry.connection.flush(now);
@@ -270,35 +272,12 @@ impl Handler<SendCommand> for ShardActor {
         SendCommand { selector, command }: SendCommand,
         _: &mut Self::Context,
     ) -> usize {
-        let sessions = self.shard.sessions.borrow();
-        let keys: Vec<SessionKey> = match (&selector.client, &selector.user) {
-            (Some(client), _) => {
-                let key = self.shard.by_id.borrow().get(client).copied();
-                key.into_iter().collect()
-            }
-            (None, Some(user)) => {
-                let registry = self.shard.registry.borrow();
-                registry
-                    .members(&user_channel(user))
-                    .map(|(key, _)| key)
-                    .collect()
-            }
-            (None, None) => Vec::new(),
-        };
-        let mut told = 0;
-        for entry in keys.iter().filter_map(|&key| sessions.get(key as usize)) {
-            let id = entry.connection.info().id;
-            let is_the_user = selector.user.as_deref().is_none_or(|user| {
-                let registry = self.shard.registry.borrow();
-                let key = self.shard.by_id.borrow().get(&id).copied();
-                key.is_some_and(|key| registry.slot(key, &user_channel(user)).is_some())
-            });
-            if is_the_user && !selector.except.contains(&id) {
-                entry.send(SessionMessage::Command(command.clone()));
-                told += 1;
-            }
+        let state = self.shard.state.borrow();
+        let entries = state.select(&selector);
+        for entry in &entries {
+            entry.send(SessionMessage::Command(command.clone()));
         }
-        told
+        entries.len()
     }
 }
 

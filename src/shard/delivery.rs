@@ -1,24 +1,29 @@
 //! One publication's way into the outboxes of its receivers: who gets it, in which form, and who is told that it missed something.
-//! Borrowed for one turn from the shard, whose registry and seats it reads.
+//! Borrowed from the shard's state for one turn.
 
 use std::time::Instant;
 
 use slab::Slab;
 
-use super::{Entry, SessionMessage, Shard, subscriber::Verdict};
+use super::{
+    SessionMessage,
+    entry::Entry,
+    subscriber::{Subscriber, Verdict},
+};
 use crate::{
-    connection::outbox::SharedPublication,
+    connection::{PushOptions, outbox::SharedPublication},
     publication::{Delta, Publication},
     registry::{Registry, SessionKey, Slot},
 };
 
 /// One publication's way to its receivers.
 pub(super) struct Delivery<'a> {
-    pub(super) shard: &'a Shard,
     pub(super) registry: &'a Registry,
-    pub(super) sessions: &'a Slab<Entry>,
+    pub(super) subscribers: &'a mut Slab<Subscriber>,
+    pub(super) dirty: &'a mut Vec<SessionKey>,
     pub(super) now: Instant,
     pub(super) at_once: bool,
+    pub(super) held_bytes_max: usize,
 }
 
 impl Delivery<'_> {
@@ -31,18 +36,17 @@ impl Delivery<'_> {
         shared: &SharedPublication,
     ) {
         let connection = &entry.connection;
-        let excluded = shared.excludes(connection.info().id);
+        let excluded = shared.excludes(entry.id());
         let (delta, policy) = if slot == Slot::NONE {
             if excluded || shared.item().is_none() {
                 return;
             }
             (Delta::Off, None)
         } else {
-            let mut subscribers = self.shard.subscribers.borrow_mut();
-            let Some(subscriber) = subscribers.get_mut(slot.0 as usize) else {
+            let Some(subscriber) = self.subscribers.get_mut(slot.0 as usize) else {
                 return;
             };
-            match subscriber.take(shared, excluded, self.shard.held_bytes_max) {
+            match subscriber.take(shared, excluded, self.held_bytes_max) {
                 Verdict::Skip => return,
                 Verdict::Missed => return entry.send(missed(shared)),
                 Verdict::Deliver(delta) => (delta, subscriber.options().policy),
@@ -55,14 +59,15 @@ impl Delivery<'_> {
             Delta::Off => connection.profile().form,
             _ => connection.profile().form.with_delta(delta),
         };
-        let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, &lost);
-        if !connection.push(shared, form, policy, self.now, lost) {
+        let (now, at_once) = (self.now, self.at_once);
+        let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, entry, &lost);
+        if !connection.push(shared, PushOptions { form, policy }, now, lost) {
             return;
         }
-        if self.at_once {
-            connection.flush(self.now);
+        if at_once {
+            connection.flush(now);
         } else {
-            self.shard.dirty.borrow_mut().push(key);
+            self.dirty.push(key);
         }
     }
 
@@ -74,15 +79,14 @@ impl Delivery<'_> {
             .any(|name| self.registry.slot(key, name).is_some())
     }
 
-    fn tell_lost(&self, key: SessionKey, lost: &[SharedPublication]) {
-        let mut subscribers = self.shard.subscribers.borrow_mut();
+    fn tell_lost(&mut self, key: SessionKey, entry: &Entry, lost: &[SharedPublication]) {
         for publication in lost {
             let subscriber = self
                 .registry
                 .slot(key, publication.channel())
-                .and_then(|slot| subscribers.get_mut(slot.0 as usize));
+                .and_then(|slot| self.subscribers.get_mut(slot.0 as usize));
             if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
-                self.sessions[key as usize].send(missed(publication));
+                entry.send(missed(publication));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use actix::{Handler, Message, MessageResult};
 
-use super::ShardActor;
+use super::{ShardActor, entry::Entry};
 use crate::{
     id::SessionId,
     registry::{ChannelName, is_internal},
@@ -30,10 +30,10 @@ impl Handler<MembersOf> for ShardActor {
     type Result = MessageResult<MembersOf>;
 
     fn handle(&mut self, MembersOf(channel): MembersOf, _: &mut Self::Context) -> Self::Result {
-        let (sessions, registry) = (self.shard.sessions.borrow(), self.shard.registry.borrow());
-        let members = registry.members(&channel);
-        let ids = members.filter_map(|(key, _)| sessions.get(key as usize));
-        MessageResult(ids.map(|entry| entry.connection.info().id).collect())
+        let state = self.shard.state.borrow();
+        let members = state.registry.members(&channel);
+        let entries = members.filter_map(|(key, _)| state.entry(key));
+        MessageResult(entries.map(Entry::id).collect())
     }
 }
 
@@ -41,12 +41,13 @@ impl Handler<ChannelsOf> for ShardActor {
     type Result = MessageResult<ChannelsOf>;
 
     fn handle(&mut self, ChannelsOf(sessions): ChannelsOf, _: &mut Self::Context) -> Self::Result {
-        let (by_id, registry) = (self.shard.by_id.borrow(), self.shard.registry.borrow());
+        let state = self.shard.state.borrow();
         let here = sessions
             .iter()
-            .filter_map(|id| Some((*id, *by_id.get(id)?)));
+            .filter_map(|id| Some((*id, state.find(*id)?.0)));
         let listed = here.map(|(id, key)| {
-            let channels = registry.channels_of(key).filter(|name| !is_internal(name));
+            let channels = state.registry.channels_of(key);
+            let channels = channels.filter(|name| !is_internal(name));
             (id, channels.cloned().collect())
         });
         MessageResult(listed.collect())
@@ -57,8 +58,11 @@ impl Handler<CountMembers> for ShardActor {
     type Result = usize;
 
     fn handle(&mut self, _: CountMembers, _: &mut Self::Context) -> usize {
-        let registry = self.shard.registry.borrow();
-        let channels = registry.channels().filter(|(name, _)| !is_internal(name));
+        let state = self.shard.state.borrow();
+        let channels = state
+            .registry
+            .channels()
+            .filter(|(name, _)| !is_internal(name));
         channels.map(|(_, members)| members).sum()
     }
 }

@@ -3,7 +3,7 @@
 //! Channels are spread over as many locks as the [`Fanout`] has, and the same channels share one in both. Under a channel's lock a
 //! publication is placed and committed (`place`), which is what makes order hold; what has no place to keep (no history, no key, no
 //! version) needs the fan-out's lock alone. Nothing is encoded or awaited under either, and this broker's is always taken
-//! first. Memory: one entry a channel with a stream; bounds are `limits.history_bytes` over all histories and [`KEYS_MAX`]
+//! first. Memory: one entry a channel with a stream; bounds are `limits.history_bytes` over all histories and `KEYS_MAX`
 //! idempotency keys. What has expired goes by [`expire`](Broker::expire).
 
 mod keys;
@@ -20,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use self::presence::MemoryPresence;
+pub(crate) use self::presence::MemoryPresence;
 use self::stripe::Stripe;
 use super::{
     Broker, BrokerError, BrokerFuture, Fit, History, HistoryFilter, PublishRequest, PublishResult,
@@ -51,7 +51,7 @@ pub struct MemoryBounds {
 /// The memory broker.
 pub struct MemoryBroker {
     fanout: Arc<Fanout>,
-    bounds: MemoryBounds,
+    history_bytes_max: usize,
     stripes: [Mutex<Stripe>; STRIPES],
     history_bytes: Arc<AtomicUsize>,
 }
@@ -63,8 +63,11 @@ impl MemoryBroker {
         let history_bytes = Arc::new(AtomicUsize::new(0));
         Self {
             fanout,
-            bounds,
-            stripes: std::array::from_fn(|_| Mutex::new(Stripe::new(history_bytes.clone()))),
+            history_bytes_max: bounds.history_bytes_max,
+            stripes: std::array::from_fn(|_| {
+                let stripe = Stripe::new(history_bytes.clone(), bounds.idempotency_ttl);
+                Mutex::new(stripe)
+            }),
             history_bytes,
         }
     }
@@ -97,11 +100,10 @@ impl MemoryBroker {
         request: PublishRequest,
     ) -> Result<PublishResult, BrokerError> {
         let now = Instant::now();
-        let key_until = now + self.bounds.idempotency_ttl;
         let number = self.fanout.stripe_of(channel);
         let mut stripe = locked(&self.stripes[number]);
         let result = self.fanout.listening_in(number, channel, |listening| {
-            stripe.publish(channel, request, listening, now, key_until)
+            stripe.publish(channel, request, listening, now)
         });
         drop(stripe);
         self.make_room();
@@ -111,7 +113,7 @@ impl MemoryBroker {
     /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes first.
     fn make_room(&self) {
         for _ in 0..EVICTIONS_A_TURN {
-            if self.history_bytes.load(Relaxed) <= self.bounds.history_bytes_max {
+            if self.history_bytes.load(Relaxed) <= self.history_bytes_max {
                 return;
             }
             let ends = self.stripes.iter().map(|stripe| locked(stripe).next_end());

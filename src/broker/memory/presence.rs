@@ -20,7 +20,7 @@ const STRIPES: usize = 64;
 type Channels = HashMap<ChannelName, HashMap<SessionId, Arc<ClientInfo>>>;
 
 /// The presence of a single node.
-pub struct MemoryPresence {
+pub(crate) struct MemoryPresence {
     hasher: RandomState,
     stripes: [Mutex<Channels>; STRIPES],
 }

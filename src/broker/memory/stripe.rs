@@ -45,15 +45,17 @@ pub(super) struct Stripe {
     pub(super) keys: Keys,
     timers: BinaryHeap<Reverse<(Instant, ChannelName)>>,
     history_bytes: Arc<AtomicUsize>,
+    idempotency_ttl: Duration,
 }
 
 impl Stripe {
-    pub(super) fn new(history_bytes: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(history_bytes: Arc<AtomicUsize>, idempotency_ttl: Duration) -> Self {
         Self {
             streams: HashMap::new(),
             keys: Keys::default(),
             timers: BinaryHeap::new(),
             history_bytes,
+            idempotency_ttl,
         }
     }
 
@@ -76,7 +78,6 @@ impl Stripe {
         mut request: PublishRequest,
         listening: &Listening<'_>,
         now: Instant,
-        key_until: Instant,
     ) -> Result<PublishResult, BrokerError> {
         let key = request.idempotency_key.take();
         let by_key = key.as_ref().and_then(|key| self.keys.get(name, key, now));
@@ -101,8 +102,12 @@ impl Stripe {
         self.history_bytes.fetch_add(committed.added, Relaxed);
         self.history_bytes.fetch_sub(committed.freed, Relaxed);
         if let Some(key) = key {
-            self.keys
-                .insert(name, key, committed.result.position, key_until);
+            self.keys.insert(
+                name,
+                key,
+                committed.result.position,
+                now + self.idempotency_ttl,
+            );
         }
         Ok(committed.result)
     }

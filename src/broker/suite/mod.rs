@@ -2,6 +2,7 @@
 //! refuse a publisher, and [`two_nodes`] of one engine. An implementation calls their `all` with a way to make a [`Fixture`].
 
 pub(crate) mod every;
+mod history;
 pub(crate) mod one_node;
 pub(crate) mod two_nodes;
 

@@ -8,7 +8,7 @@ use bytestring::ByteString;
 
 use super::{Centrifuge, Client};
 use crate::{
-    broker::{Fit, HistoryFilter},
+    broker::{BrokerError, Fit, HistoryFilter, PublishResult},
     close::Close,
     config::Namespace,
     id::Epoch,
@@ -73,27 +73,38 @@ impl Session<Centrifuge> {
             Some(info) => info.clone(),
             None => Arc::new(client.user.client_info(&self.context, Bytes::new())),
         };
-        let mut draft = self
+        let mut publication = self
             .context
             .node
             .publish_request(&name, &rules, self.payload(data));
-        draft.info = Some(info);
+        publication.info = Some(info);
+        if permission != Permission::AskHook {
+            // Its place is taken now, so that one client's publications keep their order.
+            let published = self.context.node.publish(publication);
+            return self.on_answer(ctx, published, move |session, published, _| {
+                session.answer_publish(id, published);
+            });
+        }
         let (node, hook_context) = (
             self.context.node.clone(),
             self.protocol.hook_context.clone(),
         );
         let publishing = async move {
-            if permission == Permission::AskHook {
-                node.ask_publish_hook(&hook_context, &name, &mut draft, false)
-                    .await?;
-            }
-            let published = node.publish(draft).await;
-            published.map_err(|error| AuthError::Refused(error.into()))
+            let asked = node.ask_publish_hook(&hook_context, &name, &mut publication, false);
+            asked.await?;
+            Ok(node.publish(publication).await)
         };
         self.later(ctx, publishing, move |session, result, _| match result {
-            Ok(_) => session.reply(id, &Outcome::Publish),
+            Ok(published) => session.answer_publish(id, published),
             Err(error) => session.refuse(id, &error),
         });
+    }
+
+    fn answer_publish(&self, id: u32, published: Result<PublishResult, BrokerError>) {
+        match published {
+            Ok(_) => self.reply(id, &Outcome::Publish),
+            Err(error) => self.error(id, &error.into()),
+        }
     }
 
     pub(super) fn refuse(&self, id: u32, error: &AuthError) {
@@ -111,7 +122,7 @@ impl Session<Centrifuge> {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let asking = self.context.node.presence(&channel.into());
-        self.later(ctx, asking, move |session, present, _| match present {
+        self.on_answer(ctx, asking, move |session, present, _| match present {
             Ok(present) => {
                 let shown: Vec<(String, ClientInfo)> = present
                     .into_iter()
@@ -131,7 +142,7 @@ impl Session<Centrifuge> {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let asking = self.context.node.presence_stats(&channel.into());
-        self.later(ctx, asking, move |session, stats, _| match stats {
+        self.on_answer(ctx, asking, move |session, stats, _| match stats {
             Ok(stats) => session.reply(
                 id,
                 &Outcome::PresenceStats {
@@ -162,7 +173,7 @@ impl Session<Centrifuge> {
         };
         let channel = ChannelName::from(&*request.channel);
         let reading = self.context.node.history(&channel, query);
-        self.later(ctx, reading, move |session, history, _| {
+        self.on_answer(ctx, reading, move |session, history, _| {
             let history = match history {
                 Ok(history) => history,
                 Err(refused) => return session.error(id, &refused.into()),

@@ -99,7 +99,7 @@ impl Session<Centrifuge> {
         let permit = context.node.admit_user(&identity.user);
         let admitted = permit
             .map_err(|error| error.close())
-            .and_then(|permit| context.identify(&identity, permit));
+            .and_then(|permit| ConnectedUser::identify(context, &identity, permit));
         let user = match admitted {
             Ok(user) => user,
             Err(close) => return self.end(close),

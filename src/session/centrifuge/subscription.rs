@@ -13,8 +13,8 @@ use crate::{
     protocol::{Encoding, Payload, SubscribeRequest, SubscribeResult},
     registry::ChannelName,
     session::{
+        presence::PresenceOptions,
         subscribe::{ChannelSubscription, RecoveredSubscription},
-        user::PresenceOptions,
     },
     shard::SubscribeOptions,
 };

@@ -89,7 +89,7 @@ impl Protocol for Raw {
         let admitted = params.identity.and_then(|identity| {
             let permit = session.context.node.admit_user(&identity.user);
             let permit = permit.map_err(|error| error.close())?;
-            let user = session.context.identify(&identity, permit)?;
+            let user = ConnectedUser::identify(&session.context, &identity, permit)?;
             Ok((identity, user))
         });
         match admitted {
@@ -288,11 +288,11 @@ impl Session<Raw> {
         let path = self.protocol.endpoint.path.clone();
         let asking = async move { node.hooks.message(&hook_context, &path, message).await };
         self.later(ctx, asking, move |session, answer, _| {
-            session.on_answer(answer, &on_failure);
+            session.on_hook_answer(answer, &on_failure);
         });
     }
 
-    fn on_answer(&self, answer: Answer<Vec<Payload>>, on_failure: &HookFailureAction) {
+    fn on_hook_answer(&self, answer: Answer<Vec<Payload>>, on_failure: &HookFailureAction) {
         match answer_messages(answer, on_failure) {
             Ok(messages) => {
                 for message in messages {

@@ -130,7 +130,7 @@ impl Protocol for Stream {
             context,
             protocol: Self { plain: None },
         };
-        match session.context.identify(&params.identity, params.permit) {
+        match ConnectedUser::identify(&session.context, &params.identity, params.permit) {
             Ok(user) => {
                 session.protocol.plain = Some(PlainUser::new(user));
                 let to_recover = session.enter_plain(params.channels);
@@ -217,6 +217,22 @@ impl SessionHandle {
     pub async fn recovered(&mut self) -> Recovered {
         match self.recovered.take() {
             // The session ended first.
+            Some(recovered) => recovered.await.unwrap_or(Err(BrokerError::Unavailable)),
+            None => Ok(Vec::new()),
+        }
+    }
+}
+
+#[cfg(test)]
+impl SessionHandle {
+    /// The session's inbox.
+    pub(super) fn session_for_test(&self) -> Recipient<SessionMessage> {
+        self.session.clone()
+    }
+
+    /// As [`recovered`](Self::recovered); it can be given up and asked for again.
+    pub(super) async fn peek_recovered(&mut self) -> Recovered {
+        match &mut self.recovered {
             Some(recovered) => recovered.await.unwrap_or(Err(BrokerError::Unavailable)),
             None => Ok(Vec::new()),
         }

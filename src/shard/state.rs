@@ -1,0 +1,262 @@
+//! What a shard knows of its sessions, as one value: who is where, what each subscription has had, and whom to write to. Pure but for
+//! the connections that it pushes into, owned by the [`Shard`](super::Shard), whose rule of borrowing holds for it.
+
+use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+
+use slab::Slab;
+
+use super::{
+    SessionMessage, SubscribeOptions, SubscriptionId,
+    commands::Selector,
+    delivery::Delivery,
+    entry::Entry,
+    subscriber::{Subscriber, Verdict},
+};
+use crate::{
+    close::Close,
+    connection::Connection,
+    id::{SessionId, StreamPosition},
+    publication::{Publication, Target},
+    registry::{ChannelName, Registry, SessionKey, Slot},
+};
+
+/// Whom to write to is remembered in no more room than this from one turn to the next.
+const DIRTY_KEPT: usize = 64 * 1024;
+
+/// Name of the shard's own channel of a user's sessions; no fan-out knows it.
+pub(super) fn user_channel(user: &str) -> ChannelName {
+    format!("{USER_PREFIX}{user}").into()
+}
+
+/// How such a name begins.
+pub(super) const USER_PREFIX: &str = "$user:";
+
+/// Everything of a shard that changes.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) registry: Registry,
+    pub(super) subscribers: Slab<Subscriber>,
+    /// Number of the last subscription.
+    subscriptions: u32,
+    pub(super) sessions: Slab<Entry>,
+    pub(super) by_id: HashMap<SessionId, SessionKey>,
+    /// Sessions to write to at the end of the turn.
+    pub(super) dirty: Vec<SessionKey>,
+    /// Set once the drain has begun: whose handshake was under way then is closed as soon as it joins.
+    pub(super) draining: Option<Close>,
+}
+
+impl State {
+    /// A place for a session.
+    pub(super) fn add_session(&mut self, connection: Rc<Connection>, plain: bool) -> SessionKey {
+        let id = connection.info().id;
+        let entry = Entry {
+            connection,
+            inbox: None,
+            plain,
+        };
+        let key = self.sessions.insert(entry) as SessionKey;
+        self.registry.add_session(key);
+        self.by_id.insert(id, key);
+        key
+    }
+
+    pub(super) fn entry(&self, key: SessionKey) -> Option<&Entry> {
+        self.sessions.get(key as usize)
+    }
+
+    /// A session by its id.
+    pub(super) fn find(&self, id: SessionId) -> Option<(SessionKey, &Entry)> {
+        let key = *self.by_id.get(&id)?;
+        Some((key, self.entry(key)?))
+    }
+
+    /// The sessions that a command is for.
+    pub(super) fn select(&self, selector: &Selector) -> Vec<&Entry> {
+        let own = selector.user.as_deref().map(user_channel);
+        let keys: Vec<SessionKey> = match (selector.client, &own) {
+            (Some(client), _) => self.by_id.get(&client).copied().into_iter().collect(),
+            (None, Some(own)) => self.registry.members(own).map(|(key, _)| key).collect(),
+            (None, None) => Vec::new(),
+        };
+        let is_the_users = |key: &SessionKey| {
+            let own = own.as_ref();
+            own.is_none_or(|own| self.registry.slot(*key, own).is_some())
+        };
+        let keys = keys.into_iter().filter(is_the_users);
+        let entries = keys.filter_map(|key| self.entry(key));
+        entries
+            .filter(|entry| !selector.except.contains(&entry.id()))
+            .collect()
+    }
+
+    /// A subscription that is held back; nothing if the session is in the channel.
+    pub(super) fn subscribe(
+        &mut self,
+        key: SessionKey,
+        channel: &ChannelName,
+        options: SubscribeOptions,
+    ) -> Option<SubscriptionId> {
+        let id = SubscriptionId(self.subscriptions.wrapping_add(1));
+        let slot = self.subscribers.insert(Subscriber::held(id, options));
+        if self
+            .registry
+            .join(key, channel, Slot(slot as u32))
+            .is_none()
+        {
+            self.subscribers.remove(slot);
+            return None;
+        }
+        self.subscriptions = id.0;
+        Some(id)
+    }
+
+    /// The slot of this subscription, while it is the channel's.
+    pub(super) fn slot_of(
+        &self,
+        key: SessionKey,
+        channel: &str,
+        id: SubscriptionId,
+    ) -> Option<Slot> {
+        let slot = self.registry.slot(key, channel)?;
+        let subscriber = self.subscribers.get(slot.0 as usize)?;
+        (subscriber.id() == id).then_some(slot)
+    }
+
+    /// Takes a session out of a channel; false if it was not there.
+    pub(super) fn leave(&mut self, key: SessionKey, channel: &ChannelName) -> bool {
+        let left = self.registry.leave(key, channel);
+        if let Some((slot, _)) = left {
+            self.forget(slot);
+        }
+        left.is_some()
+    }
+
+    /// Takes a session out of all its channels, and names them.
+    pub(super) fn leave_all(&mut self, key: SessionKey, id: SessionId) -> Vec<ChannelName> {
+        self.by_id.remove(&id);
+        let (mut left, mut slots) = (Vec::new(), Vec::new());
+        self.registry.remove_session(key, |name, slot, _| {
+            left.push(name.clone());
+            slots.push(slot);
+        });
+        for slot in slots {
+            self.forget(slot);
+        }
+        left
+    }
+
+    fn forget(&mut self, slot: Slot) {
+        if slot != Slot::NONE {
+            self.subscribers.try_remove(slot.0 as usize);
+        }
+    }
+
+    /// Receivers of a publication here, at most.
+    pub(super) fn receivers(&self, publication: &Publication) -> usize {
+        match publication.target() {
+            Target::Everyone => self.sessions.len(),
+            Target::Channel(name) => self.registry.members(name).len(),
+            Target::User(_) | Target::Session(_) => 1,
+        }
+    }
+
+    /// Lets a subscription go live, and queues what waited and is newer than its position.
+    pub(super) fn go_live(
+        &mut self,
+        key: SessionKey,
+        slot: Slot,
+        position: StreamPosition,
+        primed: bool,
+    ) {
+        let Some(subscriber) = self.subscribers.get_mut(slot.0 as usize) else {
+            return;
+        };
+        let waiting = subscriber.go_live(position, primed);
+        // What a subscription that is live holds back is nothing.
+        let (sessions, mut delivery) = self.delivery(Instant::now(), false, usize::MAX);
+        let entry = &sessions[key as usize];
+        for publication in &waiting {
+            delivery.push(key, entry, slot, publication);
+        }
+    }
+
+    /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted for the flush.
+    pub(super) fn deliver(
+        &mut self,
+        publication: Arc<Publication>,
+        now: Instant,
+        at_once: bool,
+        held_bytes_max: usize,
+    ) {
+        let shared = Rc::new(publication);
+        let session = match shared.target() {
+            Target::Session(id) => self.by_id.get(id).copied(),
+            _ => None,
+        };
+        let (sessions, mut to) = self.delivery(now, at_once, held_bytes_max);
+        let registry = to.registry;
+        match shared.target() {
+            Target::Everyone => {
+                for (key, entry) in sessions {
+                    to.push(key as SessionKey, entry, Slot::NONE, &shared);
+                }
+            }
+            Target::Channel(channel) => {
+                for (key, slot) in registry.members(channel) {
+                    to.push(key, &sessions[key as usize], slot, &shared);
+                }
+            }
+            Target::User(user) => {
+                for (key, _) in registry.members(&user_channel(user)) {
+                    to.push(key, &sessions[key as usize], Slot::NONE, &shared);
+                }
+            }
+            Target::Session(_) => {
+                if let Some(key) = session {
+                    to.push(key, &sessions[key as usize], Slot::NONE, &shared);
+                }
+            }
+        }
+    }
+
+    fn delivery(
+        &mut self,
+        now: Instant,
+        at_once: bool,
+        held_bytes_max: usize,
+    ) -> (&Slab<Entry>, Delivery<'_>) {
+        let delivery = Delivery {
+            registry: &self.registry,
+            subscribers: &mut self.subscribers,
+            dirty: &mut self.dirty,
+            now,
+            at_once,
+            held_bytes_max,
+        };
+        (&self.sessions, delivery)
+    }
+
+    /// Breaks the subscriptions of a channel whose offsets are counted, and has their sessions told, each once.
+    pub(super) fn tell_missed(&mut self, channel: &ChannelName) {
+        for (key, slot) in self.registry.members(channel) {
+            let subscriber = self.subscribers.get_mut(slot.0 as usize);
+            if subscriber.is_some_and(|subscriber| subscriber.lose() == Verdict::Missed) {
+                self.sessions[key as usize].send(SessionMessage::Missed(channel.clone()));
+            }
+        }
+    }
+
+    /// Writes to every session that got something.
+    pub(super) fn flush(&mut self) {
+        let now = Instant::now();
+        for key in self.dirty.drain(..) {
+            if let Some(entry) = self.sessions.get(key as usize) {
+                entry.connection.flush(now);
+            }
+        }
+        if self.dirty.capacity() > DIRTY_KEPT {
+            self.dirty = Vec::new();
+        }
+    }
+}
