@@ -10,10 +10,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     check,
-    form::Input,
+    raw_settings::{self, Origin, RawSettings},
+    section::Section,
+    setting_type::Input,
     settings::Settings,
-    sheet::{self, Origin, Sheet},
-    table::Group,
 };
 
 /// What the command line says about settings.
@@ -68,13 +68,13 @@ impl Settings {
         let file = overrides.config.clone().or(in_environment);
         let mut errors = Errors::default();
         let mut warnings = Vec::new();
-        let mut sheet = match &file {
+        let mut raw = match &file {
             Some(path) => read_file(path, &mut errors),
-            None => super::demonstration_sheet(),
+            None => super::demonstration(),
         };
-        read_environment(&mut sheet, &variables, &mut errors, &mut warnings);
-        read_flags(&mut sheet, overrides, &mut errors);
-        let settings = check::check(sheet, file, &mut errors, &mut warnings);
+        read_environment(&mut raw, &variables, &mut errors, &mut warnings);
+        read_flags(&mut raw, overrides, &mut errors);
+        let settings = check::check(raw, file, &mut errors, &mut warnings);
         if errors.0.is_empty() {
             Ok((settings, warnings))
         } else {
@@ -88,8 +88,8 @@ impl Settings {
     /// The settings of the built-in demonstration, which also runs without a file.
     #[must_use]
     pub fn demonstration() -> Self {
-        let sheet = super::demonstration_sheet();
-        check::check(sheet, None, &mut Errors::default(), &mut Vec::new())
+        let raw = super::demonstration();
+        check::check(raw, None, &mut Errors::default(), &mut Vec::new())
     }
 }
 
@@ -102,7 +102,7 @@ fn line_number(message: &str) -> usize {
         .unwrap_or(usize::MAX)
 }
 
-fn read_flags(sheet: &mut Sheet, overrides: &Overrides, errors: &mut Errors) {
+fn read_flags(raw: &mut RawSettings, overrides: &Overrides, errors: &mut Errors) {
     let listen = (!overrides.listen.is_empty()).then(|| overrides.listen.join(","));
     let flags = [
         ("--listen", "listen", listen.as_deref()),
@@ -111,21 +111,21 @@ fn read_flags(sheet: &mut Sheet, overrides: &Overrides, errors: &mut Errors) {
     for (flag, name, value) in flags {
         let Some(value) = value else { continue };
         let origin = Origin::Flag(flag);
-        if let Some(Err(what)) = sheet.read("", name, Input::Text(value)) {
+        if let Some(Err(what)) = raw.read("", name, Input::Text(value)) {
             errors.add(&origin, name, what);
-            sheet.broken.insert(name.to_string());
+            raw.unreadable.insert(name.to_string());
         }
-        sheet.origins.insert(name.to_string(), origin);
+        raw.origins.insert(name.to_string(), origin);
     }
 }
 
 fn read_environment(
-    sheet: &mut Sheet,
+    raw: &mut RawSettings,
     variables: &[(String, String)],
     errors: &mut Errors,
     warnings: &mut Vec<Warning>,
 ) {
-    let settings = sheet.settings();
+    let settings = raw.settings();
     for (variable, value) in variables
         .iter()
         .filter(|(name, _)| name != "FANFARE_CONFIG")
@@ -134,7 +134,10 @@ fn read_environment(
             .iter()
             .find(|setting| setting.variable() == *variable)
         else {
-            let names: Vec<String> = settings.iter().map(sheet::Named::variable).collect();
+            let names: Vec<String> = settings
+                .iter()
+                .map(raw_settings::Setting::variable)
+                .collect();
             let hint = suggestion(variable, names.iter().map(String::as_str));
             warnings.push(Warning(format!(
                 "{variable}: no setting has this variable, it is ignored{hint}"
@@ -142,11 +145,11 @@ fn read_environment(
             continue;
         };
         let origin = Origin::Environment(variable.clone());
-        if let Some(Err(what)) = sheet.read(setting.table, setting.name, Input::Text(value)) {
+        if let Some(Err(what)) = raw.read(setting.section, setting.name, Input::Text(value)) {
             errors.add(&origin, &setting.path, what);
-            sheet.broken.insert(setting.path.clone());
+            raw.unreadable.insert(setting.path.clone());
         }
-        sheet.origins.insert(setting.path.clone(), origin);
+        raw.origins.insert(setting.path.clone(), origin);
     }
 }
 
@@ -154,24 +157,24 @@ fn read_environment(
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
-    sheet: Sheet,
+    raw: RawSettings,
     errors: &'a mut Errors,
 }
 
-fn read_file(path: &Path, errors: &mut Errors) -> Sheet {
+fn read_file(path: &Path, errors: &mut Errors) -> RawSettings {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             errors
                 .0
                 .push(format!("{}: cannot be read: {error}", path.display()));
-            return Sheet::default();
+            return RawSettings::default();
         }
     };
     let mut reader = Reader {
         path,
         text: &text,
-        sheet: Sheet::default(),
+        raw: RawSettings::default(),
         errors,
     };
     match DeTable::parse(&text) {
@@ -185,7 +188,7 @@ fn read_file(path: &Path, errors: &mut Errors) -> Sheet {
                 .push(format!("{}:{line}: not TOML: {message}", path.display()));
         }
     }
-    reader.sheet
+    reader.raw
 }
 
 impl Reader<'_> {
@@ -203,24 +206,24 @@ impl Reader<'_> {
     }
 
     fn root(&mut self, table: &DeTable<'_>) {
-        let tables = Sheet::tables();
+        let sections = RawSettings::sections();
         for (key, value) in table {
             let name = key.get_ref().as_ref();
             let at = key.span().start;
             match (name, value.get_ref()) {
-                ("raw", value) => self.sheet.raw = self.elements("raw", at, value),
-                ("push", value) => self.sheet.push = self.elements("push", at, value),
+                ("raw", value) => self.raw.raw = self.elements("raw", at, value),
+                ("push", value) => self.raw.push = self.elements("push", at, value),
                 ("namespace", value) => {
-                    self.sheet.namespace = self.elements("namespace", at, value);
+                    self.raw.namespace = self.elements("namespace", at, value);
                 }
-                ("poll", value) => self.sheet.poll = self.elements("poll", at, value),
-                (_, DeValue::Table(inner)) if tables.iter().any(|(table, _)| *table == name) => {
+                ("poll", value) => self.raw.poll = self.elements("poll", at, value),
+                (_, DeValue::Table(inner)) if sections.iter().any(|(table, _)| *table == name) => {
                     // That it is there counts, even when it is empty.
                     let origin = self.origin(at);
-                    self.sheet.origins.insert(name.to_string(), origin);
+                    self.raw.origins.insert(name.to_string(), origin);
                     self.table(name, inner);
                 }
-                (_, value) if tables.iter().any(|(table, _)| *table == name) => {
+                (_, value) if sections.iter().any(|(table, _)| *table == name) => {
                     let what = format!(
                         "expected a table, such as [{name}], not {}",
                         value.type_str()
@@ -233,8 +236,11 @@ impl Reader<'_> {
     }
 
     fn table(&mut self, table: &str, inner: &DeTable<'_>) {
-        let settings = self.sheet.settings();
-        let here = settings.iter().filter(|s| s.table == table).map(|s| s.name);
+        let settings = self.raw.settings();
+        let here = settings
+            .iter()
+            .filter(|s| s.section == table)
+            .map(|s| s.name);
         let names: Vec<&str> = here.collect();
         for (name, at, value) in flat(&names, "", inner) {
             self.setting(table, &name, at, value);
@@ -247,44 +253,47 @@ impl Reader<'_> {
             table => format!("{table}.{name}"),
         };
         let origin = self.origin(at);
-        match self.sheet.read(table, name, Input::Toml(value)) {
+        match self.raw.read(table, name, Input::Toml(value)) {
             Some(Ok(())) => {}
             Some(Err(what)) => {
                 self.errors.add(&origin, &path, what);
-                self.sheet.broken.insert(path.clone());
+                self.raw.unreadable.insert(path.clone());
             }
             None => {
-                let settings = self.sheet.settings();
-                let here = settings.iter().filter(|s| s.table == table).map(|s| s.name);
+                let settings = self.raw.settings();
+                let here = settings
+                    .iter()
+                    .filter(|s| s.section == table)
+                    .map(|s| s.name);
                 let mut names: Vec<&str> = here.collect();
                 if table.is_empty() {
-                    names.extend(Sheet::tables().iter().map(|(name, _)| *name));
+                    names.extend(RawSettings::sections().iter().map(|(name, _)| *name));
                     names.extend(["raw", "push", "namespace", "poll"]);
                 }
                 self.errors.add(&origin, &path, unknown(name, &names));
             }
         }
-        self.sheet.origins.insert(path, origin);
+        self.raw.origins.insert(path, origin);
     }
 
-    fn elements<G: Group>(
+    fn elements<S: Section>(
         &mut self,
         table: &'static str,
         at: usize,
         value: &DeValue<'_>,
-    ) -> Vec<G> {
+    ) -> Vec<S> {
         let mut elements = Vec::new();
         let DeValue::Array(array) = value else {
             let what = format!("expected [[{table}]], with two brackets, as there can be several");
             self.errors.add(&self.origin(at), table, what);
             return elements;
         };
-        let names: Vec<&str> = G::ENTRIES.iter().map(|entry| entry.name).collect();
+        let names: Vec<&str> = S::FIELDS.iter().map(|field| field.name).collect();
         for value in array.iter() {
             // The element's place among those kept, by which the checks name it.
             let index = elements.len();
             let origin = self.origin(value.span().start);
-            self.sheet
+            self.raw
                 .origins
                 .insert(format!("{table}.{index}"), origin.clone());
             let DeValue::Table(inner) = value.get_ref() else {
@@ -292,19 +301,21 @@ impl Reader<'_> {
                 self.errors.add(&origin, table, what);
                 continue;
             };
-            let mut element = G::default();
+            let mut element = S::default();
             for (name, at, value) in flat(&names, "", inner) {
                 let origin = self.origin(at);
                 let path = format!("{table}.{name}");
-                match sheet::read_element(&mut element, &name, Input::Toml(value)) {
+                match raw_settings::read_element(&mut element, &name, Input::Toml(value)) {
                     Some(Ok(())) => {}
                     Some(Err(what)) => {
                         self.errors.add(&origin, &path, what);
-                        self.sheet.broken.insert(format!("{table}.{index}.{name}"));
+                        self.raw
+                            .unreadable
+                            .insert(format!("{table}.{index}.{name}"));
                     }
                     None => self.errors.add(&origin, &path, unknown(&name, &names)),
                 }
-                self.sheet
+                self.raw
                     .origins
                     .insert(format!("{table}.{index}.{name}"), origin);
             }

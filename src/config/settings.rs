@@ -1,15 +1,16 @@
-//! The settings: every name, form, default and sentence, in one place with [`tables`](super::tables), which holds the
-//! hub's. Nothing here reads or checks; what is made of them is [`Settings`].
+//! The settings: every name, type, default and sentence, in one place with [`sections`](super::sections), which holds
+//! those of channels and the backend. Nothing here reads or checks; what is made of them is [`Settings`].
 
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    form::{
-        Bytes, Count, File, Flag, Key, Listens, Maybe, Policy, Proxies, Small, Text, Texts, Time,
+    channels::{Api, Channels, Client, Hooks, Poll, TokenSettings},
+    section::sections,
+    setting_type::{
+        Bytes, Count, File, Flag, Key, ListenAddresses, Optional, Policy, ProxyList, Text,
+        TextList, Time, U32,
     },
-    hub::{Api, Channels, Client, Hooks, Poll, TokenSettings},
-    table::groups,
-    types::{Listen, OnMessage, Secret, SlowPolicy, TrustedProxies},
+    values::{Listen, OnMessage, Secret, SlowPolicy, TrustedProxies},
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -30,17 +31,17 @@ fn host_name() -> String {
     }
 }
 
-groups! {
+sections! {
     /// Settings that belong to no table.
     Root {
         /// Where to listen: `host:port` (plain), `tls:host:port` (needs tls.cert and tls.key) and `unix:/path`.
-        listen: Vec<Listen> as Listens = vec![Listen::Tcp("127.0.0.1:8080".to_string())];
+        listen: Vec<Listen> as ListenAddresses = vec![Listen::Tcp("127.0.0.1:8080".to_string())];
         /// Worker threads; by default one a core.
         workers: usize as Count = cores();
         /// Name of this node in status; by default the machine's.
         node: String as Text = host_name();
         /// Proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed; `unix` stands for peers on unix sockets.
-        trusted_proxies: TrustedProxies as Proxies = TrustedProxies::default();
+        trusted_proxies: TrustedProxies as ProxyList = TrustedProxies::default();
     }
 
     /// Bounds on what clients may use.
@@ -62,18 +63,18 @@ groups! {
         shard_queue_bytes: usize as Bytes = 64 << 20;
         /// Bytes of publications that one recovery may bring; a larger one is answered with `recovered: false`. Absent: half of
         /// outbox_bytes.
-        recovery_bytes: Option<usize> as Maybe<Bytes> = None;
+        recovery_bytes: Option<usize> as Optional<Bytes> = None;
         /// Bytes of all histories together; beyond it, what is next to expire goes first, and whoever comes back for it is told so.
         history_bytes: usize as Bytes = 256 << 20;
         /// Sessions of one user at a time, further ones are closed with 3504; 0 is no limit.
         sessions_per_user: usize as Count = 0;
         /// Messages and commands a second that one session may send; beyond it commands get error 111, and who goes on is closed
         /// with 3013; 0 is no limit.
-        messages_per_second: u32 as Small = 0;
+        messages_per_second: u32 as U32 = 0;
         /// How many may come at once; 0 is twice messages_per_second.
-        messages_burst: u32 as Small = 0;
+        messages_burst: u32 as U32 = 0;
         /// Messages and commands a second of all sessions of one user together; 0 is no limit.
-        messages_per_second_per_user: u32 as Small = 0;
+        messages_per_second_per_user: u32 as U32 = 0;
         /// How long an idempotency key is remembered; a publish that brings it again is answered as the first one was.
         idempotency_ttl: Duration as Time = seconds(300);
         /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what may have happened.
@@ -116,7 +117,7 @@ groups! {
         /// Messages shorter than this go out plain.
         min_bytes: usize as Bytes = 256;
         /// From 1 (fast) to 9 (small).
-        level: u32 as Small = 3;
+        level: u32 as U32 = 3;
     }
 
     /// Options of TCP sockets.
@@ -126,7 +127,7 @@ groups! {
         /// How long sent bytes may stay unacknowledged before the system gives the connection up (Linux); 0 is its default.
         user_timeout: Duration as Time = seconds(30);
         /// Connections that may wait to be accepted.
-        backlog: u32 as Small = 4096;
+        backlog: u32 as U32 = 4096;
     }
 
     /// Plain HTTP connections.
@@ -146,17 +147,17 @@ groups! {
     }
 
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
-    TlsFiles {
+    TlsSection {
         /// PEM file with the full chain, the server's own certificate first.
-        cert: Option<PathBuf> as Maybe<File> = None;
+        cert: Option<PathBuf> as Optional<File> = None;
         /// PEM file with the key.
-        key: Option<PathBuf> as Maybe<File> = None;
+        key: Option<PathBuf> as Optional<File> = None;
     }
 
     /// The administrator.
     Admin {
         /// The key for /status/sessions, sent as `Authorization: Bearer <key>`; without one, that route does not exist.
-        key: Option<Secret> as Maybe<Key> = None;
+        key: Option<Secret> as Optional<Key> = None;
     }
 
     /// Logging, to standard error.
@@ -172,46 +173,46 @@ groups! {
     }
 
     /// A `[[raw]]` as it is written.
-    RawTable {
+    RawSection {
         /// Where it is served; begins with `/`.
         path: String as Text = String::new();
         /// Sent right after the handshake; absent: nothing.
-        greeting: Option<String> as Maybe<Text> = None;
+        greeting: Option<String> as Optional<Text> = None;
         /// What a message does: `ignore`, `echo` (the same back), `reply` (the text of `reply` back), `relay` (to everyone in
         /// the client's channels, or to everyone on this path if it has none), or `hook` (to the backend at hooks.message, whose
         /// answer goes back).
         on_message: String as Text = "ignore".to_string();
         /// The text sent back by on_message = "reply"; `{message}` stands for the message.
-        reply: Option<String> as Maybe<Text> = None;
+        reply: Option<String> as Optional<Text> = None;
         /// With on_message = "relay": whether the sender gets its message too; false unless set.
-        relay_self: Option<bool> as Maybe<Flag> = None;
+        relay_self: Option<bool> as Optional<Flag> = None;
         /// Known subprotocols: the first one that a client offers and that is listed here is chosen; `["*"]` takes the first
         /// offered. A client that offers only others is accepted without one.
-        subprotocols: Vec<String> as Texts = Vec::new();
+        subprotocols: Vec<String> as TextList = Vec::new();
         /// Allowed origins, such as `https://www.example.com`; absent: any. A request without an Origin header is always
         /// allowed, since phones send none.
-        origins: Option<Vec<String>> as Maybe<Texts> = None;
+        origins: Option<Vec<String>> as Optional<TextList> = None;
         /// Channels that every session of this path joins.
-        channels: Vec<String> as Texts = Vec::new();
+        channels: Vec<String> as TextList = Vec::new();
         /// Whether hooks.connect is asked who a client is, before it may come in.
         connect_hook: bool as Flag = false;
         /// With on_message = "hook", when the backend does not answer: `close` (1011, as without it) or `reply` (the text of
         /// failure_reply).
-        on_failure: Option<String> as Maybe<Text> = None;
+        on_failure: Option<String> as Optional<Text> = None;
         /// With on_failure = "reply": the text.
-        failure_reply: Option<String> as Maybe<Text> = None;
+        failure_reply: Option<String> as Optional<Text> = None;
     }
 
     /// A `[[push]]` as it is written.
-    PushTable {
+    PushSection {
         /// The interval; the first push comes one interval after the start.
         every: Duration as Time = Duration::ZERO;
         /// To whom: the members of this channel; absent: every session.
-        channel: Option<String> as Maybe<Text> = None;
+        channel: Option<String> as Optional<Text> = None;
         /// The text; `{time}`, `{sessions}` and `{seq}` are filled in. Either this or data_file is required.
-        data: Option<String> as Maybe<Text> = None;
+        data: Option<String> as Optional<Text> = None;
         /// A file with the text, read anew at each tick.
-        data_file: Option<PathBuf> as Maybe<File> = None;
+        data_file: Option<PathBuf> as Optional<File> = None;
         /// Whether a tick is left out whose text equals the last one's.
         only_changed: bool as Flag = false;
     }
@@ -281,7 +282,7 @@ pub struct Push {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
     missing_docs,
-    reason = "each field is the group of its name, documented above"
+    reason = "each field is the section of its name, documented above"
 )]
 pub struct Settings {
     pub listen: Vec<Listen>,

@@ -5,25 +5,25 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     super::{
-        hub::{Allow, Channels, Namespace},
+        channels::{Allow, Channels, Namespace},
         load::Errors,
-        sheet::Sheet,
-        tables::NamespaceTable,
+        raw_settings::RawSettings,
+        sections::NamespaceSection,
     },
     access::has_keys,
     elements::Element,
     hooks::has_hook,
 };
 
-pub(super) fn check_channels(sheet: &Sheet, errors: &mut Errors) -> Channels {
-    let default = defaults(sheet);
+pub(super) fn check_channels(raw: &RawSettings, errors: &mut Errors) -> Channels {
+    let default = defaults(raw);
     let mut fault = |name: &str, what: String| {
         let path = format!("channels.{name}");
-        if !sheet.is_broken(&path) {
-            errors.add(&sheet.origin(&path), &path, what);
+        if !raw.is_unreadable(&path) {
+            errors.add(&raw.origin(&path), &path, what);
         }
     };
-    if !sheet.is_broken("channels.history_size") {
+    if !raw.is_unreadable("channels.history_size") {
         for (name, is_on) in needing_history(&default) {
             if is_on && default.history_size == 0 {
                 fault(name, "needs history_size above 0".to_string());
@@ -34,12 +34,12 @@ pub(super) fn check_channels(sheet: &Sheet, errors: &mut Errors) -> Channels {
         fault("history_ttl", "expected a time above 0".to_string());
     }
     for (name, allow) in lists(&default) {
-        check_allow(sheet, name, allow, |what| fault(name, what));
+        check_allow(raw, name, allow, |what| fault(name, what));
     }
     let mut namespaces = BTreeMap::new();
-    for (index, table) in sheet.namespace.iter().enumerate() {
+    for (index, table) in raw.namespace.iter().enumerate() {
         let element = Element {
-            sheet,
+            raw,
             table: "namespace",
             index,
         };
@@ -53,14 +53,14 @@ pub(super) fn check_channels(sheet: &Sheet, errors: &mut Errors) -> Channels {
         }
     }
     Channels {
-        configured: sheet.writes_channels(),
+        configured: raw.writes_channels(),
         default: Arc::new(default),
         namespaces,
     }
 }
 
 fn check_namespace(
-    table: &NamespaceTable,
+    table: &NamespaceSection,
     rules: &Namespace,
     element: Element<'_>,
     errors: &mut Errors,
@@ -83,8 +83,8 @@ fn check_namespace(
         table.cache_recovery.is_some(),
         table.delta.is_some(),
     ];
-    let is_unknown = element.is_broken("history_size")
-        || (table.history_size.is_none() && element.sheet.is_broken("channels.history_size"));
+    let is_unknown = element.is_unreadable("history_size")
+        || (table.history_size.is_none() && element.raw.is_unreadable("channels.history_size"));
     for ((name, is_on), is_own) in needing_history(rules).into_iter().zip(own) {
         if !is_on || rules.history_size > 0 || is_unknown {
             continue;
@@ -109,22 +109,22 @@ fn check_namespace(
     ];
     for ((name, _), allow) in lists(rules).into_iter().zip(written) {
         let fault = |what| element.fault(errors, name, what);
-        check_allow(element.sheet, name, allow.unwrap_or_default(), fault);
+        check_allow(element.raw, name, allow.unwrap_or_default(), fault);
     }
 }
 
-fn check_allow(sheet: &Sheet, name: &str, allow: Allow, mut fault: impl FnMut(String)) {
+fn check_allow(raw: &RawSettings, name: &str, allow: Allow, mut fault: impl FnMut(String)) {
     let hook = match name {
         "allow.publish" => "publish",
         // What else it lets a client do, the answer of the subscribe hook says.
         _ => "subscribe",
     };
-    if allow.hook && !has_hook(sheet, hook) {
+    if allow.hook && !has_hook(raw, hook) {
         fault(format!(
             "\"hook\" needs hooks.{hook}.url, which is to be asked"
         ));
     }
-    if allow.token && !has_keys(sheet) {
+    if allow.token && !has_keys(raw) {
         fault(
             "\"token\" needs a key to check tokens with: token.hmac_secret, token.public_keys or token.jwks_url"
                 .to_string(),
@@ -150,8 +150,8 @@ pub(super) fn lists(rules: &Namespace) -> [(&'static str, Allow); 4] {
     ]
 }
 
-fn defaults(sheet: &Sheet) -> Namespace {
-    let table = &sheet.channels;
+fn defaults(raw: &RawSettings) -> Namespace {
+    let table = &raw.channels;
     Namespace {
         name: String::new(),
         history_size: table.history_size,
@@ -169,7 +169,7 @@ fn defaults(sheet: &Sheet) -> Namespace {
     }
 }
 
-fn inherit(table: &NamespaceTable, default: &Namespace) -> Namespace {
+fn inherit(table: &NamespaceSection, default: &Namespace) -> Namespace {
     Namespace {
         name: table.name.clone(),
         history_size: table.history_size.unwrap_or(default.history_size),

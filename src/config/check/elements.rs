@@ -5,11 +5,11 @@ use std::{collections::HashMap, fmt, time::Duration};
 
 use super::{
     super::{
-        hub::Channels,
+        channels::Channels,
         load::{Errors, Warning},
-        settings::{Push, PushTable, RawEndpoint, RawTable},
-        sheet::{Origin, Sheet},
-        types::{HookFailureAction, OnMessage, check_channel_name},
+        raw_settings::{Origin, RawSettings},
+        settings::{Push, PushSection, RawEndpoint, RawSection},
+        values::{HookFailureAction, OnMessage, check_channel_name},
     },
     hooks::has_hook,
     routes::taken_by,
@@ -21,7 +21,7 @@ pub(super) const EVERY_MIN: Duration = Duration::from_millis(100);
 /// One element of a list of tables: where its settings were written, so that faults name the place.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
-    pub(super) sheet: &'a Sheet,
+    pub(super) raw: &'a RawSettings,
     pub(super) table: &'static str,
     pub(super) index: usize,
 }
@@ -32,17 +32,17 @@ impl Element<'_> {
     }
 
     /// Whether a setting could not be read, which was told already.
-    pub(super) fn is_broken(&self, name: &str) -> bool {
-        self.sheet.is_broken(&self.path(name))
+    pub(super) fn is_unreadable(&self, name: &str) -> bool {
+        self.raw.is_unreadable(&self.path(name))
     }
 
     /// Tells what is wrong with a setting, at its line or at the element's.
     pub(super) fn fault(&self, errors: &mut Errors, name: &str, what: impl fmt::Display) {
-        if self.is_broken(name) {
+        if self.is_unreadable(name) {
             return;
         }
-        let origin = match self.sheet.origin(&self.path(name)) {
-            Origin::BuiltIn => self.sheet.origin(&format!("{}.{}", self.table, self.index)),
+        let origin = match self.raw.origin(&self.path(name)) {
+            Origin::BuiltIn => self.raw.origin(&format!("{}.{}", self.table, self.index)),
             origin => origin,
         };
         errors.add(&origin, &format!("{}.{name}", self.table), what);
@@ -50,15 +50,15 @@ impl Element<'_> {
 }
 
 pub(super) fn check_raws(
-    sheet: &Sheet,
+    raw: &RawSettings,
     channels: &Channels,
     errors: &mut Errors,
 ) -> Vec<RawEndpoint> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let mut endpoints = Vec::new();
-    for (index, table) in sheet.raw.iter().enumerate() {
+    for (index, table) in raw.raw.iter().enumerate() {
         let element = Element {
-            sheet,
+            raw,
             table: "raw",
             index,
         };
@@ -73,7 +73,7 @@ pub(super) fn check_raws(
                     table.path
                 ),
             );
-        } else if let Some(route) = taken_by(sheet, &table.path) {
+        } else if let Some(route) = taken_by(raw, &table.path) {
             fault(
                 "path",
                 format!(
@@ -106,17 +106,17 @@ pub(super) fn check_raws(
                 fault("origins", what);
             }
         }
-        if table.connect_hook && !has_hook(sheet, "connect") {
+        if table.connect_hook && !has_hook(raw, "connect") {
             fault(
                 "connect_hook",
                 "needs hooks.connect.url, which is to be asked".to_string(),
             );
         }
         let words = ["on_message", "reply", "on_failure", "failure_reply"];
-        let on_message = if words.iter().any(|name| element.is_broken(name)) {
+        let on_message = if words.iter().any(|name| element.is_unreadable(name)) {
             OnMessage::Ignore
         } else {
-            on_message(table, has_hook(sheet, "message"), fault)
+            on_message(table, has_hook(raw, "message"), fault)
         };
         endpoints.push(RawEndpoint {
             path: table.path.clone(),
@@ -131,7 +131,11 @@ pub(super) fn check_raws(
     endpoints
 }
 
-fn on_message(table: &RawTable, has_hook: bool, mut fault: impl FnMut(&str, String)) -> OnMessage {
+fn on_message(
+    table: &RawSection,
+    has_hook: bool,
+    mut fault: impl FnMut(&str, String),
+) -> OnMessage {
     let word = table.on_message.as_str();
     let on_failure = on_failure(table, &mut fault);
     if table.reply.is_some() && word != "reply" {
@@ -182,7 +186,7 @@ fn on_message(table: &RawTable, has_hook: bool, mut fault: impl FnMut(&str, Stri
     }
 }
 
-fn on_failure(table: &RawTable, fault: &mut impl FnMut(&str, String)) -> HookFailureAction {
+fn on_failure(table: &RawSection, fault: &mut impl FnMut(&str, String)) -> HookFailureAction {
     if table.on_failure.is_some() && table.on_message != "hook" {
         fault(
             "on_failure",
@@ -252,20 +256,20 @@ pub(super) fn check_origin(origin: &str) -> Result<(), String> {
 }
 
 pub(super) fn check_pushes(
-    sheet: &Sheet,
+    raw: &RawSettings,
     channels: &Channels,
     errors: &mut Errors,
     warnings: &mut Vec<Warning>,
 ) -> Vec<Push> {
     let mut pushes = Vec::new();
-    for (index, table) in sheet.push.iter().enumerate() {
+    for (index, table) in raw.push.iter().enumerate() {
         let element = Element {
-            sheet,
+            raw,
             table: "push",
             index,
         };
         let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
-        let PushTable {
+        let PushSection {
             every,
             channel,
             data,
@@ -274,14 +278,14 @@ pub(super) fn check_pushes(
         } = table.clone();
         match (&data, &data_file) {
             (Some(_), Some(_)) => fault("data_file", "stands beside data; expected one of the two"),
-            (None, None) if !element.is_broken("data_file") => fault(
+            (None, None) if !element.is_unreadable("data_file") => fault(
                 "data",
                 "is missing; expected the text to push, or data_file with a file that has it",
             ),
             (Some(data), _) if data.is_empty() => {
                 fault("data", "is missing; expected the text to push");
             }
-            (Some(data), _) if data.len() > sheet.limits.outbox_bytes => {
+            (Some(data), _) if data.len() > raw.limits.outbox_bytes => {
                 fault("data", "is larger than limits.outbox_bytes");
             }
             (_, Some(file)) if !file.is_file() => warnings.push(Warning(format!(

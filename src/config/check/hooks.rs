@@ -3,11 +3,11 @@
 
 use super::{
     super::{
-        form::check_header_name,
-        hub::{Channels, Hooks, Poll},
+        channels::{Channels, Hooks, Poll},
         load::Errors,
-        sheet::Sheet,
-        types::Secret,
+        raw_settings::RawSettings,
+        setting_type::check_header_name,
+        values::Secret,
     },
     elements::{EVERY_MIN, Element, check_channel},
 };
@@ -16,15 +16,15 @@ use super::{
 const OWN_PREFIX: &str = "x-fanfare-";
 
 /// Whether a hook is set. One that could not be read counts, since that was told already.
-pub(super) fn has_hook(sheet: &Sheet, name: &str) -> bool {
-    let hooks = &sheet.hooks;
+pub(super) fn has_hook(raw: &RawSettings, name: &str) -> bool {
+    let hooks = &raw.hooks;
     let url = match name {
         "connect" => &hooks.connect_url,
         "subscribe" => &hooks.subscribe_url,
         "publish" => &hooks.publish_url,
         _ => &hooks.message_url,
     };
-    url.is_some() || sheet.is_broken(&format!("hooks.{name}.url"))
+    url.is_some() || raw.is_unreadable(&format!("hooks.{name}.url"))
 }
 
 /// The rule for URLs that fanfare itself calls.
@@ -41,13 +41,13 @@ pub(super) fn check_url(url: &str) -> Result<(), String> {
     }
 }
 
-pub(super) fn check_hooks(sheet: &Sheet, errors: &mut Errors) -> Hooks {
+pub(super) fn check_hooks(raw: &RawSettings, errors: &mut Errors) -> Hooks {
     let mut fault = |path: &str, what: String| {
-        if !sheet.is_broken(path) {
-            errors.add(&sheet.origin(path), path, what);
+        if !raw.is_unreadable(path) {
+            errors.add(&raw.origin(path), path, what);
         }
     };
-    let hooks = sheet.hooks.checked();
+    let hooks = raw.hooks.checked();
     for (name, hook) in hooks.set() {
         if let Err(what) = check_url(&hook.url) {
             fault(&format!("hooks.{name}.url"), what);
@@ -59,7 +59,7 @@ pub(super) fn check_hooks(sheet: &Sheet, errors: &mut Errors) -> Hooks {
             );
         }
     }
-    let table = &sheet.hooks;
+    let table = &raw.hooks;
     let timeouts = [
         ("connect", &table.connect_url, table.connect_timeout),
         ("refresh", &table.refresh_url, table.refresh_timeout),
@@ -76,7 +76,7 @@ pub(super) fn check_hooks(sheet: &Sheet, errors: &mut Errors) -> Hooks {
     ];
     for (name, url, timeout) in timeouts {
         let url_path = format!("hooks.{name}.url");
-        if timeout.is_some() && url.is_none() && !sheet.is_broken(&url_path) {
+        if timeout.is_some() && url.is_none() && !raw.is_unreadable(&url_path) {
             fault(
                 &format!("hooks.{name}.timeout"),
                 format!("needs {url_path} beside it"),
@@ -106,11 +106,15 @@ pub(super) fn check_hooks(sheet: &Sheet, errors: &mut Errors) -> Hooks {
     hooks
 }
 
-pub(super) fn check_polls(sheet: &Sheet, channels: &Channels, errors: &mut Errors) -> Vec<Poll> {
+pub(super) fn check_polls(
+    raw: &RawSettings,
+    channels: &Channels,
+    errors: &mut Errors,
+) -> Vec<Poll> {
     let mut polls = Vec::new();
-    for (index, table) in sheet.poll.iter().enumerate() {
+    for (index, table) in raw.poll.iter().enumerate() {
         let element = Element {
-            sheet,
+            raw,
             table: "poll",
             index,
         };

@@ -1,6 +1,6 @@
 //! Which paths the built-in routes have, so that no raw endpoint takes one of them. Knows only what the settings switch on.
 
-use super::super::sheet::Sheet;
+use super::super::raw_settings::RawSettings;
 
 /// Paths of the built-in routes, with the table that can leave them out.
 const ROUTES: [(&str, &str); 12] = [
@@ -26,19 +26,19 @@ const BELOW: [(&str, &str); 3] = [
 ];
 
 /// The table of the built-in route that serves a path, if one does.
-pub(super) fn taken_by(sheet: &Sheet, path: &str) -> Option<&'static str> {
+pub(super) fn taken_by(raw: &RawSettings, path: &str) -> Option<&'static str> {
     let enabled = |route: &str| match route {
-        "page" => sheet.page.enabled,
-        "status" => sheet.status.enabled,
-        "health" => sheet.health.enabled,
-        "ready" => sheet.ready.enabled,
-        "metrics" => sheet.metrics.enabled,
-        "connection" => sheet.connection.enabled,
-        "sse" => sheet.sse.enabled,
-        "longpoll" => sheet.longpoll.enabled,
-        "send" => sheet.send.enabled,
-        "api" => sheet.api.enabled,
-        _ => sheet.diag.enabled,
+        "page" => raw.page.enabled,
+        "status" => raw.status.enabled,
+        "health" => raw.health.enabled,
+        "ready" => raw.ready.enabled,
+        "metrics" => raw.metrics.enabled,
+        "connection" => raw.connection.enabled,
+        "sse" => raw.sse.enabled,
+        "longpoll" => raw.longpoll.enabled,
+        "send" => raw.send.enabled,
+        "api" => raw.api.enabled,
+        _ => raw.diag.enabled,
     };
     let exact = ROUTES.iter().filter(|(taken, _)| *taken == path);
     let below = BELOW.iter().filter(|(prefix, _)| path.starts_with(prefix));

@@ -1,13 +1,13 @@
-//! What the hub is told by the settings, checked: rules of channels, who may, the API, hooks and polls. Made once when the
+//! What is said of channels and the backend, checked: rules of channels, who may, the API, hooks and polls. Made once when the
 //! settings are checked, then only read; the rules of a channel are shared, so that asking for them copies nothing.
 //! Nothing here reads a file or keeps state.
 
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
-use super::types::{Secret, SlowPolicy};
+use super::values::{Secret, SlowPolicy};
 pub use super::{
-    form::Allow,
-    tables::{Api, TokenSettings},
+    sections::{Api, TokenSettings},
+    setting_type::Allow,
 };
 
 /// How long a history keeps a publication, unless the settings say otherwise.
@@ -169,7 +169,7 @@ pub struct Hooks {
 
 impl Default for Hooks {
     fn default() -> Self {
-        super::tables::HooksTable::default().checked()
+        super::sections::HooksSection::default().checked()
     }
 }
 

@@ -1,12 +1,12 @@
-//! What `fanfare config` prints, and `docs/settings.md`: both from the table of settings.
+//! What `fanfare config` prints, and `docs/settings.md`: both from the sections.
 
 use std::fmt::Write as _;
 
 use super::{
-    demonstration_sheet,
-    settings::{PushTable, RawTable},
-    sheet::{self, Named, Sheet},
-    tables::{NamespaceTable, PollTable},
+    demonstration,
+    raw_settings::{self, RawSettings, Setting},
+    sections::{NamespaceSection, PollSection},
+    settings::{PushSection, RawSection},
 };
 
 /// What the lists of tables are about, in the order of the documentation.
@@ -22,25 +22,25 @@ const WIDTH: usize = 100;
 
 /// Every setting with its default and a sentence, as a file that `fanfare check` accepts and that runs the demonstration.
 #[must_use]
-pub fn print() -> String {
-    let sheet = demonstration_sheet();
-    let settings = generic(&sheet);
+pub fn render_toml() -> String {
+    let raw = demonstration();
+    let settings = generic(&raw);
     let mut text = String::new();
     comment(
         &mut text,
         "Every setting of fanfare with its default. Each can be left out. An environment variable goes over the file, a flag \
          over both. Times: \"10s\" or bare seconds; sizes: \"64KiB\" or bare bytes; lists in the environment by commas.",
     );
-    for (table, about) in Sheet::tables() {
+    for (section, about) in RawSettings::sections() {
         text.push('\n');
-        if !table.is_empty() {
+        if !section.is_empty() {
             comment(&mut text, about);
-            if table == "channels" {
+            if section == "channels" {
                 comment(&mut text, DEMONSTRATION_CHANNELS);
             }
-            let _ = writeln!(text, "[{table}]");
+            let _ = writeln!(text, "[{section}]");
         }
-        for setting in settings.iter().filter(|setting| setting.table == table) {
+        for setting in settings.iter().filter(|setting| setting.section == section) {
             comment(
                 &mut text,
                 &format!("{} ({})", sentence(setting), setting.variable()),
@@ -54,27 +54,30 @@ pub fn print() -> String {
         "Raw WebSocket endpoints, any number of them: plain clients connect here without an SDK. With a file, only those that it \
          lists exist; these two are the demonstration's.",
     );
-    let raws = sheet.raw.iter().map(|raw| sheet::element("raw", raw));
+    let raws = raw.raw.iter().map(|raw| raw_settings::element("raw", raw));
     elements(&mut text, "raw", raws);
     text.push('\n');
     comment(
         &mut text,
         "Interval pushes, any number of them. With a file, only those that it lists exist.",
     );
-    let pushes = sheet.push.iter().map(|push| sheet::element("push", push));
+    let pushes = raw
+        .push
+        .iter()
+        .map(|push| raw_settings::element("push", push));
     elements(&mut text, "push", pushes);
-    let namespace = sheet::element("namespace", &NamespaceTable::default());
+    let namespace = raw_settings::element("namespace", &NamespaceSection::default());
     example_element(&mut text, "namespace", NAMESPACES, &namespace);
-    let poll = sheet::element("poll", &PollTable::default());
+    let poll = raw_settings::element("poll", &PollSection::default());
     example_element(&mut text, "poll", POLLS, &poll);
     text
 }
 
 /// A list of tables of which the demonstration has none: one to take the marks away from.
-fn example_element(text: &mut String, table: &str, about: &str, settings: &[Named]) {
+fn example_element(text: &mut String, section: &str, about: &str, settings: &[Setting]) {
     text.push('\n');
     comment(text, about);
-    let _ = writeln!(text, "#[[{table}]]");
+    let _ = writeln!(text, "#[[{section}]]");
     for setting in settings {
         comment(text, &sentence(setting));
         let _ = writeln!(text, "#{} = {}", setting.name, example(setting));
@@ -83,24 +86,24 @@ fn example_element(text: &mut String, table: &str, about: &str, settings: &[Name
 
 /// The documentation of the settings in Markdown.
 #[must_use]
-pub fn markdown() -> String {
-    let settings = generic(&Sheet::default());
+pub fn render_markdown() -> String {
+    let settings = generic(&RawSettings::default());
     let mut text = String::from(
         "# Settings\n\n\
          One TOML file (`--config F` or `FANFARE_CONFIG`), environment variables over it, flags over those. `fanfare config` prints \
          all of this as a file, `fanfare check --config F` checks one. Without a file the demonstration runs.\n\n\
          Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, lists are separated by commas. \
          An unknown key is an error; an unknown `FANFARE_…` variable only a warning.\n\n\
-         This file is made from the tables of settings in `src/config/settings.rs` and `src/config/tables.rs`; a test keeps the two equal.\n",
+         This file is made from the sections in `src/config/settings.rs` and `src/config/sections.rs`; a test keeps the two equal.\n",
     );
-    for (table, about) in Sheet::tables() {
-        let title = if table.is_empty() {
+    for (section, about) in RawSettings::sections() {
+        let title = if section.is_empty() {
             "Top of the file".to_string()
         } else {
-            format!("`[{table}]`")
+            format!("`[{section}]`")
         };
         let _ = write!(text, "\n## {title}\n\n{about}\n\n");
-        let here = settings.iter().filter(|setting| setting.table == table);
+        let here = settings.iter().filter(|setting| setting.section == section);
         rows(
             &mut text,
             here.map(|setting| (setting, Some(setting.variable()))),
@@ -110,41 +113,41 @@ pub fn markdown() -> String {
         text,
         "\n## `[[raw]]`\n\nRaw WebSocket endpoints, any number of them. With a file, only those that it lists exist.\n\n"
     );
-    let raw = sheet::element("raw", &RawTable::default());
+    let raw = raw_settings::element("raw", &RawSection::default());
     rows(&mut text, raw.iter().map(|setting| (setting, None)));
     let _ = write!(
         text,
         "\n## `[[push]]`\n\nInterval pushes, any number of them. With a file, only those that it lists exist.\n\n"
     );
-    let push = sheet::element("push", &PushTable::default());
+    let push = raw_settings::element("push", &PushSection::default());
     rows(&mut text, push.iter().map(|setting| (setting, None)));
     let _ = write!(text, "\n## `[[namespace]]`\n\n{NAMESPACES}\n\n");
-    let namespace = sheet::element("namespace", &NamespaceTable::default());
+    let namespace = raw_settings::element("namespace", &NamespaceSection::default());
     rows(&mut text, namespace.iter().map(|setting| (setting, None)));
     let _ = write!(text, "\n## `[[poll]]`\n\n{POLLS}\n\n");
-    let poll = sheet::element("poll", &PollTable::default());
+    let poll = raw_settings::element("poll", &PollSection::default());
     rows(&mut text, poll.iter().map(|setting| (setting, None)));
     text
 }
 
 /// The settings with what differs from machine to machine left out.
-fn generic(sheet: &Sheet) -> Vec<Named> {
-    let mut settings = sheet.settings();
+fn generic(raw: &RawSettings) -> Vec<Setting> {
+    let mut settings = raw.settings();
     for setting in &mut settings {
         if matches!(setting.path.as_str(), "workers" | "node") {
-            setting.shown = None;
+            setting.value = None;
         }
     }
     settings
 }
 
-fn sentence(setting: &Named) -> String {
+fn sentence(setting: &Setting) -> String {
     let lines: Vec<&str> = setting.doc.iter().map(|line| line.trim()).collect();
     lines.join(" ")
 }
 
 /// A setting as a line; commented out where it has no value, so that taking the mark away leaves a file that is right.
-fn line(text: &mut String, setting: &Named) {
+fn line(text: &mut String, setting: &Setting) {
     if matches!(
         setting.path.as_str(),
         "raw.reply" | "raw.on_failure" | "raw.failure_reply" | "push.data_file"
@@ -153,14 +156,14 @@ fn line(text: &mut String, setting: &Named) {
         let (name, value) = (setting.name, example(setting));
         return comment(text, &format!("For example: {name} = {value}"));
     }
-    let _ = match &setting.shown {
+    let _ = match &setting.value {
         Some(value) => writeln!(text, "{} = {value}", setting.name),
         None => writeln!(text, "#{} = {}", setting.name, example(setting)),
     };
 }
 
 /// A value to show where there is none.
-fn example(setting: &Named) -> &'static str {
+fn example(setting: &Setting) -> &'static str {
     match setting.name {
         name if name.ends_with("timeout") => "\"5s\"",
         name if name.ends_with(".url") => "\"http://127.0.0.1:3000/fanfare\"",
@@ -173,7 +176,7 @@ fn example(setting: &Named) -> &'static str {
         "channel" => "\"news\"",
         "greeting" => "\"welcome\"",
         "reply" => "\"Server: Received({message})\"",
-        "key" if setting.table == "tls" => "\"/etc/fanfare/privkey.pem\"",
+        "key" if setting.section == "tls" => "\"/etc/fanfare/privkey.pem\"",
         "recovery_bytes" => "\"512KiB\"",
         "anonymous" | "recovery" | "cache_recovery" | "presence" | "join_leave" | "delta" => "true",
         "publish_failures" => "false",
@@ -194,14 +197,14 @@ fn example(setting: &Named) -> &'static str {
     }
 }
 
-fn elements(text: &mut String, table: &str, elements: impl Iterator<Item = Vec<Named>>) {
+fn elements(text: &mut String, section: &str, elements: impl Iterator<Item = Vec<Setting>>) {
     for (index, settings) in elements.enumerate() {
-        let _ = writeln!(text, "[[{table}]]");
+        let _ = writeln!(text, "[[{section}]]");
         for setting in &settings {
             if index == 0 {
                 comment(text, &sentence(setting));
                 line(text, setting);
-            } else if setting.shown.is_some() {
+            } else if setting.value.is_some() {
                 line(text, setting);
             }
         }
@@ -222,10 +225,10 @@ fn comment(text: &mut String, words: &str) {
     text.push('\n');
 }
 
-fn rows<'a>(text: &mut String, settings: impl Iterator<Item = (&'a Named, Option<String>)>) {
+fn rows<'a>(text: &mut String, settings: impl Iterator<Item = (&'a Setting, Option<String>)>) {
     text.push_str("| setting | default | |\n| --- | --- | --- |\n");
     for (setting, variable) in settings {
-        let default = match (&setting.shown, setting.path.as_str()) {
+        let default = match (&setting.value, setting.path.as_str()) {
             (_, "workers") => "cores".to_string(),
             (_, "node") => "host name".to_string(),
             (
@@ -239,10 +242,10 @@ fn rows<'a>(text: &mut String, settings: impl Iterator<Item = (&'a Named, Option
         };
         let variable = variable.map_or(String::new(), |name| format!(" `{name}`"));
         let sentence = sentence(setting).replace('|', "\\|");
-        let says = setting.says.replace('|', "\\|");
+        let expected = setting.expected.replace('|', "\\|");
         let _ = writeln!(
             text,
-            "| `{}` | {default} | {sentence} Form: {says}.{variable} |",
+            "| `{}` | {default} | {sentence} Form: {expected}.{variable} |",
             setting.name
         );
     }

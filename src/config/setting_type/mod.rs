@@ -1,17 +1,17 @@
-//! Forms of values: how a setting is written in TOML and in the environment, and how it is shown. One type a form; the
-//! table of settings names the form of each.
+//! Types of settings: how a value is written in TOML and in the environment, and how it is shown. The
+//! sections name the type of each setting.
 
-mod hub;
+mod access;
 
 use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use toml::de::DeValue;
 
-pub use self::hub::Allow;
-pub(super) use self::hub::{Allowed, Headers, Keys, TextList, check_header_name};
+pub use self::access::Allow;
+pub(super) use self::access::{AllowList, Headers, KeyOrList, TextOrList, check_header_name};
 
-use super::types::{Listen, Secret, SlowPolicy, TrustedProxies};
+use super::values::{Listen, Secret, SlowPolicy, TrustedProxies};
 
 /// A value as it was given.
 #[derive(Clone, Copy)]
@@ -77,19 +77,19 @@ impl<'a> Input<'a> {
 }
 
 /// How values of one kind are read and shown.
-pub(super) trait Form {
+pub(super) trait SettingType {
     /// What it makes.
     type Value;
     /// What would be right, for errors and documentation.
-    const SAYS: &'static str;
-    /// Reads a value; an error says what is wrong, without what would be right where [`SAYS`](Self::SAYS) says it.
+    const EXPECTED: &'static str;
+    /// Reads a value; an error says what is wrong, without what would be right where [`EXPECTED`](Self::EXPECTED) says it.
     fn read(input: Input<'_>) -> Result<Self::Value, String>;
     /// Shows a value as TOML; `None` where there is none.
-    fn show(value: &Self::Value) -> Option<String>;
+    fn to_toml(value: &Self::Value) -> Option<String>;
 }
 
-fn not<F: Form>() -> String {
-    format!("expected {}", F::SAYS)
+fn expected<T: SettingType>() -> String {
+    format!("expected {}", T::EXPECTED)
 }
 
 /// TOML's basic string.
@@ -100,30 +100,30 @@ pub(super) fn quoted(text: &str) -> String {
 /// A whole number from 0.
 pub(super) struct Count;
 
-impl Form for Count {
+impl SettingType for Count {
     type Value = usize;
-    const SAYS: &'static str = "a whole number such as 1000";
+    const EXPECTED: &'static str = "a whole number such as 1000";
     fn read(input: Input<'_>) -> Result<usize, String> {
         match input.number() {
             Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as usize),
-            _ => Err(not::<Self>()),
+            _ => Err(expected::<Self>()),
         }
     }
-    fn show(value: &usize) -> Option<String> {
+    fn to_toml(value: &usize) -> Option<String> {
         Some(value.to_string())
     }
 }
 
 /// A small whole number.
-pub(super) struct Small;
+pub(super) struct U32;
 
-impl Form for Small {
+impl SettingType for U32 {
     type Value = u32;
-    const SAYS: &'static str = "a whole number";
+    const EXPECTED: &'static str = "a whole number";
     fn read(input: Input<'_>) -> Result<u32, String> {
-        u32::try_from(Count::read(input)?).map_err(|_| not::<Self>())
+        u32::try_from(Count::read(input)?).map_err(|_| expected::<Self>())
     }
-    fn show(value: &u32) -> Option<String> {
+    fn to_toml(value: &u32) -> Option<String> {
         Some(value.to_string())
     }
 }
@@ -131,9 +131,9 @@ impl Form for Small {
 /// A size: `"64KiB"` or bare bytes.
 pub(super) struct Bytes;
 
-impl Form for Bytes {
+impl SettingType for Bytes {
     type Value = usize;
-    const SAYS: &'static str = "a size such as \"64KiB\", \"1MB\" or bare bytes";
+    const EXPECTED: &'static str = "a size such as \"64KiB\", \"1MB\" or bare bytes";
     fn read(input: Input<'_>) -> Result<usize, String> {
         if let Ok(bytes) = Count::read(input) {
             return Ok(bytes);
@@ -141,10 +141,10 @@ impl Form for Bytes {
         let size: ByteSize = input
             .text()
             .and_then(|text| text.trim().parse().ok())
-            .ok_or_else(not::<Self>)?;
-        usize::try_from(size.as_u64()).map_err(|_| not::<Self>())
+            .ok_or_else(expected::<Self>)?;
+        usize::try_from(size.as_u64()).map_err(|_| expected::<Self>())
     }
-    fn show(value: &usize) -> Option<String> {
+    fn to_toml(value: &usize) -> Option<String> {
         let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
         let whole = units
             .iter()
@@ -162,9 +162,9 @@ const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 /// A time: `"10s"` or bare seconds.
 pub(super) struct Time;
 
-impl Form for Time {
+impl SettingType for Time {
     type Value = Duration;
-    const SAYS: &'static str = "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds";
+    const EXPECTED: &'static str = "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds";
     fn read(input: Input<'_>) -> Result<Duration, String> {
         let time = match input.number() {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
@@ -175,10 +175,10 @@ impl Form for Time {
         match time {
             Some(time) if time > TIME_MAX => Err("expected a time of at most a year".to_string()),
             Some(time) => Ok(time),
-            None => Err(not::<Self>()),
+            None => Err(expected::<Self>()),
         }
     }
-    fn show(value: &Duration) -> Option<String> {
+    fn to_toml(value: &Duration) -> Option<String> {
         Some(format!("\"{}\"", humantime::format_duration(*value)))
     }
 }
@@ -186,13 +186,13 @@ impl Form for Time {
 /// Yes or no.
 pub(super) struct Flag;
 
-impl Form for Flag {
+impl SettingType for Flag {
     type Value = bool;
-    const SAYS: &'static str = "true or false";
+    const EXPECTED: &'static str = "true or false";
     fn read(input: Input<'_>) -> Result<bool, String> {
-        input.flag().ok_or_else(not::<Self>)
+        input.flag().ok_or_else(expected::<Self>)
     }
-    fn show(value: &bool) -> Option<String> {
+    fn to_toml(value: &bool) -> Option<String> {
         Some(value.to_string())
     }
 }
@@ -200,13 +200,16 @@ impl Form for Flag {
 /// Any text.
 pub(super) struct Text;
 
-impl Form for Text {
+impl SettingType for Text {
     type Value = String;
-    const SAYS: &'static str = "a text in quotes";
+    const EXPECTED: &'static str = "a text in quotes";
     fn read(input: Input<'_>) -> Result<String, String> {
-        input.text().map(str::to_string).ok_or_else(not::<Self>)
+        input
+            .text()
+            .map(str::to_string)
+            .ok_or_else(expected::<Self>)
     }
-    fn show(value: &String) -> Option<String> {
+    fn to_toml(value: &String) -> Option<String> {
         Some(quoted(value))
     }
 }
@@ -214,16 +217,16 @@ impl Form for Text {
 /// A key that is never shown.
 pub(super) struct Key;
 
-impl Form for Key {
+impl SettingType for Key {
     type Value = Secret;
-    const SAYS: &'static str = "a key in quotes, not empty";
+    const EXPECTED: &'static str = "a key in quotes, not empty";
     fn read(input: Input<'_>) -> Result<Secret, String> {
         match input.text() {
             Some(text) if !text.is_empty() => Ok(Secret::new(text)),
-            _ => Err(not::<Self>()),
+            _ => Err(expected::<Self>()),
         }
     }
-    fn show(_: &Secret) -> Option<String> {
+    fn to_toml(_: &Secret) -> Option<String> {
         None
     }
 }
@@ -231,62 +234,62 @@ impl Form for Key {
 /// A path of the file system.
 pub(super) struct File;
 
-impl Form for File {
+impl SettingType for File {
     type Value = PathBuf;
-    const SAYS: &'static str = "a path in quotes";
+    const EXPECTED: &'static str = "a path in quotes";
     fn read(input: Input<'_>) -> Result<PathBuf, String> {
         match input.text() {
             Some(text) if !text.is_empty() => Ok(PathBuf::from(text)),
-            _ => Err(not::<Self>()),
+            _ => Err(expected::<Self>()),
         }
     }
-    fn show(value: &PathBuf) -> Option<String> {
+    fn to_toml(value: &PathBuf) -> Option<String> {
         Some(quoted(&value.display().to_string()))
     }
 }
 
 /// A value that may be absent.
-pub(super) struct Maybe<F>(PhantomData<F>);
+pub(super) struct Optional<T>(PhantomData<T>);
 
-impl<F: Form> Form for Maybe<F> {
-    type Value = Option<F::Value>;
-    const SAYS: &'static str = F::SAYS;
+impl<T: SettingType> SettingType for Optional<T> {
+    type Value = Option<T::Value>;
+    const EXPECTED: &'static str = T::EXPECTED;
     fn read(input: Input<'_>) -> Result<Self::Value, String> {
-        F::read(input).map(Some)
+        T::read(input).map(Some)
     }
-    fn show(value: &Self::Value) -> Option<String> {
-        value.as_ref().and_then(F::show)
+    fn to_toml(value: &Self::Value) -> Option<String> {
+        value.as_ref().and_then(T::to_toml)
     }
 }
 
 /// A list of texts.
-pub(super) struct Texts;
+pub(super) struct TextList;
 
-impl Form for Texts {
+impl SettingType for TextList {
     type Value = Vec<String>;
-    const SAYS: &'static str = "a list of texts such as [\"a\", \"b\"]";
+    const EXPECTED: &'static str = "a list of texts such as [\"a\", \"b\"]";
     fn read(input: Input<'_>) -> Result<Vec<String>, String> {
-        let list = input.list().ok_or_else(not::<Self>)?;
+        let list = input.list().ok_or_else(expected::<Self>)?;
         list.into_iter()
-            .map(|entry| Text::read(entry).map_err(|_| not::<Self>()))
+            .map(|entry| Text::read(entry).map_err(|_| expected::<Self>()))
             .collect()
     }
-    fn show(value: &Vec<String>) -> Option<String> {
+    fn to_toml(value: &Vec<String>) -> Option<String> {
         let entries: Vec<String> = value.iter().map(|entry| quoted(entry)).collect();
         Some(format!("[{}]", entries.join(", ")))
     }
 }
 
 /// Where to listen.
-pub(super) struct Listens;
+pub(super) struct ListenAddresses;
 
-impl Form for Listens {
+impl SettingType for ListenAddresses {
     type Value = Vec<Listen>;
-    const SAYS: &'static str = "a list of \"host:port\", \"tls:host:port\" and \"unix:/path\", such as [\"127.0.0.1:8080\"]";
+    const EXPECTED: &'static str = "a list of \"host:port\", \"tls:host:port\" and \"unix:/path\", such as [\"127.0.0.1:8080\"]";
     fn read(input: Input<'_>) -> Result<Vec<Listen>, String> {
-        let texts = Texts::read(input).map_err(|_| not::<Self>())?;
+        let texts = TextList::read(input).map_err(|_| expected::<Self>())?;
         if texts.is_empty() {
-            return Err(not::<Self>());
+            return Err(expected::<Self>());
         }
         let (mut listen, mut faults) = (Vec::new(), Vec::new());
         for text in &texts {
@@ -301,42 +304,42 @@ impl Form for Listens {
             Err(faults.join("; "))
         }
     }
-    fn show(value: &Vec<Listen>) -> Option<String> {
-        Texts::show(&value.iter().map(ToString::to_string).collect())
+    fn to_toml(value: &Vec<Listen>) -> Option<String> {
+        TextList::to_toml(&value.iter().map(ToString::to_string).collect())
     }
 }
 
 /// Addresses and networks of proxies.
-pub(super) struct Proxies;
+pub(super) struct ProxyList;
 
-impl Form for Proxies {
+impl SettingType for ProxyList {
     type Value = TrustedProxies;
-    const SAYS: &'static str =
+    const EXPECTED: &'static str =
         "a list of addresses, networks and \"unix\", such as [\"127.0.0.1\", \"10.0.0.0/8\"]";
     fn read(input: Input<'_>) -> Result<TrustedProxies, String> {
-        let texts = Texts::read(input).map_err(|_| not::<Self>())?;
+        let texts = TextList::read(input).map_err(|_| expected::<Self>())?;
         texts.join(",").parse()
     }
-    fn show(value: &TrustedProxies) -> Option<String> {
-        Texts::show(&value.entries())
+    fn to_toml(value: &TrustedProxies) -> Option<String> {
+        TextList::to_toml(&value.entries())
     }
 }
 
 /// `slow.policy`.
 pub(super) struct Policy;
 
-impl Form for Policy {
+impl SettingType for Policy {
     type Value = SlowPolicy;
-    const SAYS: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
+    const EXPECTED: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
     fn read(input: Input<'_>) -> Result<SlowPolicy, String> {
         match input.text() {
             Some("disconnect") => Ok(SlowPolicy::Disconnect),
             Some("drop_oldest") => Ok(SlowPolicy::DropOldest),
             Some("latest") => Ok(SlowPolicy::Latest),
-            _ => Err(not::<Self>()),
+            _ => Err(expected::<Self>()),
         }
     }
-    fn show(value: &SlowPolicy) -> Option<String> {
+    fn to_toml(value: &SlowPolicy) -> Option<String> {
         Some(quoted(match value {
             SlowPolicy::Disconnect => "disconnect",
             SlowPolicy::DropOldest => "drop_oldest",

@@ -1,101 +1,101 @@
-//! What must hold between settings, beyond the form of each; turns a sheet into checked [`Settings`].
+//! What must hold between settings, beyond the form of each; turns the raw settings into checked [`Settings`].
 
 mod access;
 mod channels;
 mod elements;
+mod exposure;
 mod hooks;
-mod open;
 mod routes;
 
 use std::{path::PathBuf, time::Duration};
 
 use super::{
     load::{Errors, Warning},
+    raw_settings::{Origin, RawSettings},
     settings::{Settings, Tls},
-    sheet::{Origin, Sheet},
-    types::Listen,
+    values::Listen,
 };
 
 pub(super) fn check(
-    sheet: Sheet,
+    raw: RawSettings,
     file: Option<PathBuf>,
     errors: &mut Errors,
     warnings: &mut Vec<Warning>,
 ) -> Settings {
-    check_numbers(&sheet, errors, warnings);
-    let tls = check_tls(&sheet, errors);
-    check_listen(&sheet, errors);
-    let channels = channels::check_channels(&sheet, errors);
-    let client = access::check_access(&sheet, errors);
-    let hooks = hooks::check_hooks(&sheet, errors);
-    let poll = hooks::check_polls(&sheet, &channels, errors);
-    let raw = elements::check_raws(&sheet, &channels, errors);
-    let push = elements::check_pushes(&sheet, &channels, errors, warnings);
+    check_numbers(&raw, errors, warnings);
+    let tls = check_tls(&raw, errors);
+    check_listen(&raw, errors);
+    let channels = channels::check_channels(&raw, errors);
+    let client = access::check_access(&raw, errors);
+    let hooks = hooks::check_hooks(&raw, errors);
+    let poll = hooks::check_polls(&raw, &channels, errors);
+    let endpoints = elements::check_raws(&raw, &channels, errors);
+    let push = elements::check_pushes(&raw, &channels, errors, warnings);
     let demonstration = file.is_none();
-    let root = sheet.root;
+    let root = raw.root;
     let settings = Settings {
         listen: root.listen,
         workers: root.workers,
         node: root.node,
         trusted_proxies: root.trusted_proxies,
-        limits: sheet.limits,
-        heartbeat: sheet.heartbeat,
-        slow: sheet.slow,
-        close: sheet.close,
-        deflate: sheet.deflate,
-        tcp: sheet.tcp,
-        http: sheet.http,
-        drain: sheet.drain,
+        limits: raw.limits,
+        heartbeat: raw.heartbeat,
+        slow: raw.slow,
+        close: raw.close,
+        deflate: raw.deflate,
+        tcp: raw.tcp,
+        http: raw.http,
+        drain: raw.drain,
         tls,
-        admin: sheet.admin,
-        log: sheet.log,
-        page: sheet.page,
-        status: sheet.status,
-        health: sheet.health,
-        ready: sheet.ready,
-        metrics: sheet.metrics,
-        diag: sheet.diag,
-        connection: sheet.connection,
-        sse: sheet.sse,
-        longpoll: sheet.longpoll,
-        send: sheet.send,
+        admin: raw.admin,
+        log: raw.log,
+        page: raw.page,
+        status: raw.status,
+        health: raw.health,
+        ready: raw.ready,
+        metrics: raw.metrics,
+        diag: raw.diag,
+        connection: raw.connection,
+        sse: raw.sse,
+        longpoll: raw.longpoll,
+        send: raw.send,
         channels,
-        token: sheet.token,
+        token: raw.token,
         client,
-        api: sheet.api,
+        api: raw.api,
         hooks,
         poll,
-        raw,
+        raw: endpoints,
         push,
         demonstration,
         file,
     };
-    open::warn(&settings, warnings);
+    exposure::warn(&settings, warnings);
     settings
 }
 
-fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>) {
+fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &mut Vec<Warning>) {
     let mut fault = |path: &str, what: String| {
-        if !sheet.is_broken(path) {
-            errors.add(&sheet.origin(path), path, what);
+        if !raw.is_unreadable(path) {
+            errors.add(&raw.origin(path), path, what);
         }
     };
-    if let Err(error) = env_filter::Builder::new().try_parse(&sheet.log.filter) {
+    if let Err(error) = env_filter::Builder::new().try_parse(&raw.log.filter) {
         fault(
             "log.filter",
             format!("{error}; expected levels such as \"info\" or \"info,fanfare=debug\""),
         );
     }
     let positive = [
-        ("workers", sheet.root.workers),
-        ("limits.sessions", sheet.limits.sessions),
-        ("limits.message_bytes", sheet.limits.message_bytes),
-        ("limits.outbox_bytes", sheet.limits.outbox_bytes),
-        ("limits.shard_queue", sheet.limits.shard_queue),
-        ("limits.shard_queue_bytes", sheet.limits.shard_queue_bytes),
-        ("limits.history_bytes", sheet.limits.history_bytes),
-        ("limits.commands_pending", sheet.limits.commands_pending),
-        ("tcp.backlog", sheet.tcp.backlog as usize),
+        ("workers", raw.root.workers),
+        ("limits.sessions", raw.limits.sessions),
+        ("limits.message_bytes", raw.limits.message_bytes),
+        ("limits.outbox_bytes", raw.limits.outbox_bytes),
+        ("limits.shard_queue", raw.limits.shard_queue),
+        ("limits.shard_queue_bytes", raw.limits.shard_queue_bytes),
+        ("limits.history_bytes", raw.limits.history_bytes),
+        ("limits.commands_pending", raw.limits.commands_pending),
+        ("tcp.backlog", raw.tcp.backlog as usize),
     ];
     for (path, value) in positive {
         if value == 0 {
@@ -106,38 +106,38 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
         }
     }
     let times = [
-        ("heartbeat.ping_interval", sheet.heartbeat.ping_interval),
-        ("heartbeat.pong_timeout", sheet.heartbeat.pong_timeout),
-        ("slow.write_timeout", sheet.slow.write_timeout),
-        ("close.timeout", sheet.close.timeout),
-        ("limits.presence_ttl", sheet.limits.presence_ttl),
-        ("limits.broker_timeout", sheet.limits.broker_timeout),
-        ("limits.poll_wait", sheet.limits.poll_wait),
-        ("http.request_timeout", sheet.http.request_timeout),
+        ("heartbeat.ping_interval", raw.heartbeat.ping_interval),
+        ("heartbeat.pong_timeout", raw.heartbeat.pong_timeout),
+        ("slow.write_timeout", raw.slow.write_timeout),
+        ("close.timeout", raw.close.timeout),
+        ("limits.presence_ttl", raw.limits.presence_ttl),
+        ("limits.broker_timeout", raw.limits.broker_timeout),
+        ("limits.poll_wait", raw.limits.poll_wait),
+        ("http.request_timeout", raw.http.request_timeout),
     ];
     for (path, value) in times {
         if value < Duration::from_millis(1) {
             fault(path, "expected a time above 0".to_string());
         }
     }
-    if sheet.root.workers > 1024 {
+    if raw.root.workers > 1024 {
         fault(
             "workers",
             "expected at most 1024; one a core is right".to_string(),
         );
     }
-    if !(1..=9).contains(&sheet.deflate.level) {
+    if !(1..=9).contains(&raw.deflate.level) {
         fault(
             "deflate.level",
             "expected 1 (fast) to 9 (small)".to_string(),
         );
     }
-    let beat = &sheet.heartbeat;
-    let is_given =
-        !sheet.is_broken("heartbeat.ping_interval") && !sheet.is_broken("heartbeat.pong_timeout");
+    let beat = &raw.heartbeat;
+    let is_given = !raw.is_unreadable("heartbeat.ping_interval")
+        && !raw.is_unreadable("heartbeat.pong_timeout");
     if is_given && beat.pong_timeout >= beat.ping_interval {
         // Named where the author can see it: at the one of the two that was set.
-        let path = match sheet.origin("heartbeat.pong_timeout") {
+        let path = match raw.origin("heartbeat.pong_timeout") {
             Origin::BuiltIn => "heartbeat.ping_interval",
             _ => "heartbeat.pong_timeout",
         };
@@ -157,20 +157,20 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
             humantime::format_duration(beat.ping_interval)
         )));
     }
-    if sheet.limits.recovery_bytes() > sheet.limits.outbox_bytes {
+    if raw.limits.recovery_bytes() > raw.limits.outbox_bytes {
         warnings.push(Warning(
             "limits.recovery_bytes is larger than limits.outbox_bytes: a recovery may run into the bound of the outbox, and \
              its client is closed instead of told"
                 .to_string(),
         ));
     }
-    if sheet.limits.messages_burst > 0 && sheet.limits.messages_per_second == 0 {
+    if raw.limits.messages_burst > 0 && raw.limits.messages_per_second == 0 {
         warnings.push(Warning(
             "limits.messages_burst is not used as long as limits.messages_per_second is 0"
                 .to_string(),
         ));
     }
-    if sheet.limits.outbox_bytes < sheet.limits.message_bytes {
+    if raw.limits.outbox_bytes < raw.limits.message_bytes {
         warnings.push(Warning(
             "limits.outbox_bytes is smaller than limits.message_bytes: a message of the largest size only passes when nothing \
              else waits"
@@ -179,13 +179,13 @@ fn check_numbers(sheet: &Sheet, errors: &mut Errors, warnings: &mut Vec<Warning>
     }
 }
 
-fn check_tls(sheet: &Sheet, errors: &mut Errors) -> Option<Tls> {
-    let wants = sheet
+fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
+    let wants = raw
         .root
         .listen
         .iter()
         .any(|listen| matches!(listen, Listen::Tls(_)));
-    match (&sheet.tls.cert, &sheet.tls.key) {
+    match (&raw.tls.cert, &raw.tls.key) {
         (Some(cert), Some(key)) => {
             return Some(Tls {
                 cert: cert.clone(),
@@ -193,19 +193,19 @@ fn check_tls(sheet: &Sheet, errors: &mut Errors) -> Option<Tls> {
             });
         }
         // Given, but told already that it cannot be read.
-        _ if sheet.is_broken("tls.cert") || sheet.is_broken("tls.key") => {}
+        _ if raw.is_unreadable("tls.cert") || raw.is_unreadable("tls.key") => {}
         (Some(_), None) => errors.add(
-            &sheet.origin("tls.cert"),
+            &raw.origin("tls.cert"),
             "tls.cert",
             "needs tls.key beside it",
         ),
         (None, Some(_)) => errors.add(
-            &sheet.origin("tls.key"),
+            &raw.origin("tls.key"),
             "tls.key",
             "needs tls.cert beside it",
         ),
         (None, None) if wants => errors.add(
-            &sheet.origin("listen"),
+            &raw.origin("listen"),
             "listen",
             "a tls: listener needs tls.cert and tls.key (PEM files)",
         ),
@@ -214,8 +214,8 @@ fn check_tls(sheet: &Sheet, errors: &mut Errors) -> Option<Tls> {
     None
 }
 
-fn check_listen(sheet: &Sheet, errors: &mut Errors) {
-    let listen = &sheet.root.listen;
+fn check_listen(raw: &RawSettings, errors: &mut Errors) {
+    let listen = &raw.root.listen;
     for (index, entry) in listen.iter().enumerate() {
         let address = |listen: &Listen| match listen {
             Listen::Tcp(address) | Listen::Tls(address) if !address.ends_with(":0") => {
@@ -227,7 +227,7 @@ fn check_listen(sheet: &Sheet, errors: &mut Errors) {
         let this = address(entry);
         if this.is_some() && listen[..index].iter().any(|other| address(other) == this) {
             errors.add(
-                &sheet.origin("listen"),
+                &raw.origin("listen"),
                 "listen",
                 format!("{entry} stands there twice"),
             );

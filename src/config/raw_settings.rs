@@ -1,4 +1,4 @@
-//! The settings while they are being put together: groups as they were written, and where each value came from.
+//! The settings while they are being put together: sections as they were written, and where each value came from.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,14 +7,15 @@ use std::{
 };
 
 use super::{
-    form::Input,
-    settings::{
-        Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, PushTable, RawTable, Root,
-        Route, Slow, Tcp, TlsFiles,
+    section::Section,
+    sections::{
+        Api, ChannelsSection, ClientSection, HooksSection, NamespaceSection, PollSection,
+        TokenSettings,
     },
-    table::Group,
-    tables::{
-        Api, ChannelsTable, ClientTable, HooksTable, NamespaceTable, PollTable, TokenSettings,
+    setting_type::Input,
+    settings::{
+        Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, PushSection, RawSection, Root,
+        Route, Slow, Tcp, TlsSection,
     },
 };
 
@@ -44,7 +45,7 @@ impl fmt::Display for Origin {
 
 /// The settings as written.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sheet {
+pub(super) struct RawSettings {
     pub(super) root: Root,
     pub(super) limits: Limits,
     pub(super) heartbeat: Heartbeat,
@@ -54,7 +55,7 @@ pub(super) struct Sheet {
     pub(super) tcp: Tcp,
     pub(super) http: Http,
     pub(super) drain: Drain,
-    pub(super) tls: TlsFiles,
+    pub(super) tls: TlsSection,
     pub(super) admin: Admin,
     pub(super) log: Log,
     pub(super) page: Route,
@@ -68,22 +69,22 @@ pub(super) struct Sheet {
     pub(super) longpoll: Route,
     pub(super) send: Route,
     pub(super) api: Api,
-    pub(super) client: ClientTable,
+    pub(super) client: ClientSection,
     pub(super) token: TokenSettings,
-    pub(super) channels: ChannelsTable,
-    pub(super) hooks: HooksTable,
-    pub(super) namespace: Vec<NamespaceTable>,
-    pub(super) poll: Vec<PollTable>,
-    pub(super) raw: Vec<RawTable>,
-    pub(super) push: Vec<PushTable>,
+    pub(super) channels: ChannelsSection,
+    pub(super) hooks: HooksSection,
+    pub(super) namespace: Vec<NamespaceSection>,
+    pub(super) poll: Vec<PollSection>,
+    pub(super) raw: Vec<RawSection>,
+    pub(super) push: Vec<PushSection>,
     /// By path (`limits.sessions`, `raw.0.path`); what is not here is a default.
     pub(super) origins: HashMap<String, Origin>,
     /// Paths whose value could not be read and was told: what is checked later says no more of them.
-    pub(super) broken: HashSet<String>,
+    pub(super) unreadable: HashSet<String>,
 }
 
-/// Calls a macro with every group that is a table of its own: its name, its field, its sentence.
-macro_rules! for_each_table {
+/// Calls a macro with every section: its name, its field, its sentence.
+macro_rules! for_each_section {
     ($call:ident!($($argument:tt)*)) => {
         $call!($($argument)*;
             limits "Bounds on what clients may use.",
@@ -117,98 +118,98 @@ macro_rules! for_each_table {
     };
 }
 
-/// One setting of the sheet, whatever its group.
-pub(super) struct Named {
+/// One setting of the raw settings, whatever its section.
+pub(super) struct Setting {
     pub(super) path: String,
-    pub(super) table: &'static str,
+    pub(super) section: &'static str,
     pub(super) name: &'static str,
     pub(super) doc: &'static [&'static str],
-    pub(super) says: &'static str,
-    pub(super) shown: Option<String>,
+    pub(super) expected: &'static str,
+    pub(super) value: Option<String>,
 }
 
-impl Named {
+impl Setting {
     /// The environment variable that sets it.
     pub(super) fn variable(&self) -> String {
         format!("FANFARE_{}", self.path.replace('.', "_").to_uppercase())
     }
 }
 
-fn named<G: Group>(table: &'static str, group: &G) -> Vec<Named> {
-    let entry = |entry: &super::table::Entry<G>| Named {
-        path: match table {
-            "" => entry.name.to_string(),
-            table => format!("{table}.{}", entry.name),
+fn settings_of<S: Section>(name: &'static str, section: &S) -> Vec<Setting> {
+    let setting = |field: &super::section::Field<S>| Setting {
+        path: match name {
+            "" => field.name.to_string(),
+            section => format!("{section}.{}", field.name),
         },
-        table,
-        name: entry.name,
-        doc: entry.doc,
-        says: entry.says,
-        shown: (entry.show)(group),
+        section: name,
+        name: field.name,
+        doc: field.doc,
+        expected: field.expected,
+        value: (field.to_toml)(section),
     };
-    G::ENTRIES.iter().map(entry).collect()
+    S::FIELDS.iter().map(setting).collect()
 }
 
-fn read<G: Group>(group: &mut G, name: &str, input: Input<'_>) -> Option<Result<(), String>> {
-    let entry = G::ENTRIES.iter().find(|entry| entry.name == name)?;
-    Some((entry.read)(group, input))
+fn read<S: Section>(section: &mut S, name: &str, input: Input<'_>) -> Option<Result<(), String>> {
+    let field = S::FIELDS.iter().find(|field| field.name == name)?;
+    Some((field.read)(section, input))
 }
 
-impl Sheet {
+impl RawSettings {
     /// Tables and what they are about, in the order of the documentation; "" is the top of the file.
-    pub(super) fn tables() -> Vec<(&'static str, &'static str)> {
+    pub(super) fn sections() -> Vec<(&'static str, &'static str)> {
         macro_rules! list {
-            (; $($table:ident $about:literal,)*) => { vec![$((stringify!($table), $about)),*] };
+            (; $($section:ident $about:literal,)*) => { vec![$((stringify!($section), $about)),*] };
         }
-        let mut tables = vec![("", "The node.")];
-        tables.extend(for_each_table!(list!()));
-        tables
+        let mut sections = vec![("", "The node.")];
+        sections.extend(for_each_section!(list!()));
+        sections
     }
 
     /// Every setting but those of elements, such as `[[raw]]`.
-    pub(super) fn settings(&self) -> Vec<Named> {
-        let mut all = named("", &self.root);
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let mut all = settings_of("", &self.root);
         macro_rules! extend {
-            ($sheet:ident, $all:ident; $($table:ident $about:literal,)*) => {
-                $($all.extend(named(stringify!($table), &$sheet.$table));)*
+            ($raw:ident, $all:ident; $($section:ident $about:literal,)*) => {
+                $($all.extend(settings_of(stringify!($section), &$raw.$section));)*
             };
         }
-        let sheet = self;
-        for_each_table!(extend!(sheet, all));
+        let raw = self;
+        for_each_section!(extend!(raw, all));
         all
     }
 
-    /// Reads one setting; `None` if there is none of this table and name.
+    /// Reads one setting; `None` if there is none of this section and name.
     pub(super) fn read(
         &mut self,
-        table: &str,
+        section: &str,
         name: &str,
         input: Input<'_>,
     ) -> Option<Result<(), String>> {
         macro_rules! dispatch {
-            ($sheet:ident, $wanted:ident, $name:ident, $input:ident; $($table:ident $about:literal,)*) => {
+            ($raw:ident, $wanted:ident, $name:ident, $input:ident; $($section:ident $about:literal,)*) => {
                 match $wanted {
-                    "" => read(&mut $sheet.root, $name, $input),
-                    $(stringify!($table) => read(&mut $sheet.$table, $name, $input),)*
+                    "" => read(&mut $raw.root, $name, $input),
+                    $(stringify!($section) => read(&mut $raw.$section, $name, $input),)*
                     _ => None,
                 }
             };
         }
-        let sheet = self;
-        for_each_table!(dispatch!(sheet, table, name, input))
+        let raw = self;
+        for_each_section!(dispatch!(raw, section, name, input))
     }
 
     /// Whether rules of channels are written, even if they only repeat the defaults.
     pub(super) fn writes_channels(&self) -> bool {
         let is_there = |path: &String| path == "channels" || path.starts_with("channels.");
         !self.namespace.is_empty()
-            || self.channels != ChannelsTable::default()
+            || self.channels != ChannelsSection::default()
             || self.origins.keys().any(is_there)
     }
 
     /// Whether a setting was given in a way that could not be read.
-    pub(super) fn is_broken(&self, path: &str) -> bool {
-        self.broken.contains(path)
+    pub(super) fn is_unreadable(&self, path: &str) -> bool {
+        self.unreadable.contains(path)
     }
 
     /// Where a setting's value came from.
@@ -218,13 +219,13 @@ impl Sheet {
 }
 
 /// Settings of an element, such as a `[[raw]]`.
-pub(super) fn element<G: Group>(table: &'static str, element: &G) -> Vec<Named> {
-    named(table, element)
+pub(super) fn element<S: Section>(section: &'static str, element: &S) -> Vec<Setting> {
+    settings_of(section, element)
 }
 
 /// Reads one setting of an element, such as a `[[raw]]`.
-pub(super) fn read_element<G: Group>(
-    element: &mut G,
+pub(super) fn read_element<S: Section>(
+    element: &mut S,
     name: &str,
     input: Input<'_>,
 ) -> Option<Result<(), String>> {

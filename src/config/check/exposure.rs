@@ -5,10 +5,10 @@ use std::{net::IpAddr, sync::Arc};
 
 use super::{
     super::{
-        hub::{Channels, Namespace, public_url},
+        channels::{Channels, Namespace, public_url},
         load::Warning,
         settings::{RawEndpoint, Settings},
-        types::OnMessage,
+        values::OnMessage,
     },
     channels::lists,
 };

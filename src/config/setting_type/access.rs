@@ -1,9 +1,9 @@
-//! Forms of the hub's settings: keys, who may, headers. No fault repeats what may be a key.
+//! Types of settings for channels and the backend: keys, who may, headers. No fault repeats what may be a key.
 
 use toml::de::DeValue;
 
-use super::{Form, Input, Key, Text, Texts, not, quoted};
-use crate::config::types::Secret;
+use super::{Input, Key, SettingType, Text, TextList, expected, quoted};
+use crate::config::values::Secret;
 
 /// Who may do something with a channel; nobody unless said.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,79 +33,80 @@ impl Allow {
 }
 
 /// A list of who may.
-pub(in crate::config) struct Allowed;
+pub(in crate::config) struct AllowList;
 
-impl Form for Allowed {
+impl SettingType for AllowList {
     type Value = Allow;
-    const SAYS: &'static str =
+    const EXPECTED: &'static str =
         "a list of \"client\", \"anonymous\", \"subscriber\", \"token\" and \"hook\"";
     fn read(input: Input<'_>) -> Result<Allow, String> {
         let mut allow = Allow::default();
-        for word in Texts::read(input).map_err(|_| not::<Self>())? {
+        for word in TextList::read(input).map_err(|_| expected::<Self>())? {
             let place = match word.as_str() {
                 "client" => &mut allow.client,
                 "anonymous" => &mut allow.anonymous,
                 "subscriber" => &mut allow.subscriber,
                 "token" => &mut allow.token,
                 "hook" => &mut allow.hook,
-                _ => return Err(format!("{word:?} is unknown; {}", not::<Self>())),
+                _ => return Err(format!("{word:?} is unknown; {}", expected::<Self>())),
             };
             *place = true;
         }
         Ok(allow)
     }
-    fn show(value: &Allow) -> Option<String> {
+    fn to_toml(value: &Allow) -> Option<String> {
         let words = value.words().into_iter().filter(|(_, is_in)| *is_in);
-        Texts::show(&words.map(|(word, _)| word.to_string()).collect())
+        TextList::to_toml(&words.map(|(word, _)| word.to_string()).collect())
     }
 }
 
 /// One key or several; never shown.
-pub(in crate::config) struct Keys;
+pub(in crate::config) struct KeyOrList;
 
-impl Form for Keys {
+impl SettingType for KeyOrList {
     type Value = Vec<Secret>;
-    const SAYS: &'static str = "a key in quotes, not empty, or a list of them";
+    const EXPECTED: &'static str = "a key in quotes, not empty, or a list of them";
     fn read(input: Input<'_>) -> Result<Vec<Secret>, String> {
         let keys = match input {
             Input::Toml(DeValue::String(_)) => vec![input],
-            _ => input.list().ok_or_else(not::<Self>)?,
+            _ => input.list().ok_or_else(expected::<Self>)?,
         };
         if matches!(input, Input::Text(_)) && keys.is_empty() {
-            return Err(not::<Self>());
+            return Err(expected::<Self>());
         }
         keys.into_iter()
-            .map(|key| Key::read(key).map_err(|_| not::<Self>()))
+            .map(|key| Key::read(key).map_err(|_| expected::<Self>()))
             .collect()
     }
-    fn show(_: &Vec<Secret>) -> Option<String> {
+    fn to_toml(_: &Vec<Secret>) -> Option<String> {
         None
     }
 }
 
 /// One text or a list of them.
-pub(in crate::config) struct TextList;
+pub(in crate::config) struct TextOrList;
 
-impl Form for TextList {
+impl SettingType for TextOrList {
     type Value = Vec<String>;
-    const SAYS: &'static str = "a text in quotes or a list of them";
+    const EXPECTED: &'static str = "a text in quotes or a list of them";
     fn read(input: Input<'_>) -> Result<Vec<String>, String> {
         match input {
             Input::Toml(DeValue::String(text)) => Ok(vec![text.to_string()]),
-            _ => Texts::read(input).map_err(|_| not::<Self>()),
+            _ => TextList::read(input).map_err(|_| expected::<Self>()),
         }
     }
-    fn show(value: &Vec<String>) -> Option<String> {
-        Texts::show(value)
+    fn to_toml(value: &Vec<String>) -> Option<String> {
+        TextList::to_toml(value)
     }
 }
 
 /// Headers of a request; their values may be keys and are never shown.
 pub(in crate::config) struct Headers;
 
-impl Form for Headers {
+impl SettingType for Headers {
     type Value = Vec<(String, Secret)>;
-    const SAYS: &'static str = "headers such as { \"X-Key\" = \"secret\" } or [\"X-Key: secret\"]";
+    const EXPECTED: &'static str =
+        "headers such as { \"X-Key\" = \"secret\" } or [\"X-Key: secret\"]";
     fn read(input: Input<'_>) -> Result<Self::Value, String> {
         let pairs: Vec<(String, String)> = match input {
             Input::Toml(DeValue::Table(table)) => {
@@ -115,16 +116,16 @@ impl Form for Headers {
                     value.map(|value| (name.to_string(), value))
                 };
                 let pairs: Result<_, String> = table.iter().map(pair).collect();
-                pairs.map_err(|_| not::<Self>())?
+                pairs.map_err(|_| expected::<Self>())?
             }
             _ => {
-                let lines = Texts::read(input).map_err(|_| not::<Self>())?;
+                let lines = TextList::read(input).map_err(|_| expected::<Self>())?;
                 let pair = |line: &String| {
                     let (name, value) = line.split_once(':')?;
                     Some((name.trim().to_string(), value.trim().to_string()))
                 };
                 let pairs: Option<_> = lines.iter().map(pair).collect();
-                pairs.ok_or_else(not::<Self>)?
+                pairs.ok_or_else(expected::<Self>)?
             }
         };
         let mut headers = Vec::new();
@@ -140,7 +141,7 @@ impl Form for Headers {
         }
         Ok(headers)
     }
-    fn show(_: &Self::Value) -> Option<String> {
+    fn to_toml(_: &Self::Value) -> Option<String> {
         None
     }
 }

@@ -1,8 +1,8 @@
-//! What the settings of the hub promise: their forms, what namespaces inherit, and what follows from what else is set.
+//! What the settings of channels and the backend promise: their forms, what namespaces inherit, and what follows from what else is set.
 
 use std::time::Duration;
 
-use super::{Overrides, Scratch, accepted, load, print};
+use super::{Overrides, Scratch, accepted, load, render_toml};
 use crate::config::{Allow, HookFailureAction, OnMessage, Secret, Settings, SlowPolicy};
 
 const CLIENT: Allow = Allow {
@@ -269,7 +269,7 @@ fn no_debug_output_holds_a_secret() {
 }
 
 #[test]
-fn a_switched_off_route_of_the_hub_frees_its_path() {
+fn a_switched_off_route_of_clients_frees_its_path() {
     for (table, path) in [
         ("connection", "/connection/websocket"),
         ("connection", "/emulation"),
@@ -289,7 +289,7 @@ fn a_switched_off_route_of_the_hub_frees_its_path() {
 fn examples_that_are_printed_are_accepted() {
     let mut text = String::new();
     let mut table = String::new();
-    for line in print().lines() {
+    for line in render_toml().lines() {
         if let Some(name) = line.trim_start_matches('#').strip_prefix('[') {
             table = name.trim_matches(['[', ']']).to_string();
         }
