@@ -1,20 +1,40 @@
-//! What is said of channels and the backend, checked: rules of channels, who may, the API, hooks and polls. Made once when the
-//! settings are checked, then only read; the rules of a channel are shared, so that asking for them copies nothing.
-//! Nothing here reads a file or keeps state.
+//! The rules of channels, checked: what each namespace keeps and who may do what in it. Made once
+//! when the settings are checked, then only read; a namespace is shared, so that asking for the
+//! rules of a channel copies nothing.
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::values::{Secret, SlowPolicy};
-pub use super::{
-    sections::{Api, TokenSettings},
-    setting_type::Allow,
-};
+use super::values::SlowPolicy;
 
 /// How long a history keeps a publication, unless the settings say otherwise.
 pub(super) const HISTORY_TTL: Duration = Duration::from_secs(300);
 
-/// How long a hook may take, unless the settings say otherwise.
-pub(super) const HOOK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Who may do something with a channel; nobody unless said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Anyone with a user.
+    pub client: bool,
+    /// Anyone without one.
+    pub anonymous: bool,
+    /// Who is subscribed.
+    pub subscriber: bool,
+    /// Who brings a subscription token.
+    pub token: bool,
+    /// Whom the backend lets.
+    pub hook: bool,
+}
+
+impl Allow {
+    pub(super) fn words(self) -> [(&'static str, bool); 5] {
+        [
+            ("client", self.client),
+            ("anonymous", self.anonymous),
+            ("subscriber", self.subscriber),
+            ("token", self.token),
+            ("hook", self.hook),
+        ]
+    }
+}
 
 /// The rules of the channels of one namespace; what a `[[namespace]]` leaves out is taken from `[channels]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +87,18 @@ impl Default for Namespace {
     }
 }
 
+impl Namespace {
+    /// Who may, by the name of the setting.
+    pub(super) fn allow_lists(&self) -> [(&'static str, Allow); 4] {
+        [
+            ("allow.subscribe", self.allow_subscribe),
+            ("allow.publish", self.allow_publish),
+            ("allow.history", self.allow_history),
+            ("allow.presence", self.allow_presence),
+        ]
+    }
+}
+
 /// The rules of all channels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Channels {
@@ -93,146 +125,4 @@ impl Channels {
     pub fn all(&self) -> impl Iterator<Item = &Arc<Namespace>> {
         std::iter::once(&self.default).chain(self.namespaces.values())
     }
-}
-
-/// Sessions of clients.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
-    /// Whether sessions without a token are taken.
-    pub anonymous: bool,
-    /// Allowed origins; `None`: the request's own host, or no Origin header.
-    pub origins: Option<Vec<String>>,
-    /// How long a connection may stay without its connect command.
-    pub connect_timeout: Duration,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            anonymous: true,
-            origins: None,
-            connect_timeout: Duration::from_secs(10),
-        }
-    }
-}
-
-/// Where one question goes. Its debug form leaves out what may be a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Hook {
-    /// The URL, http or https.
-    pub url: String,
-    /// How long the whole call may take.
-    pub timeout: Duration,
-}
-
-impl fmt::Debug for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hook")
-            .field("url", &public_url(&self.url))
-            .field("timeout", &self.timeout)
-            .finish()
-    }
-}
-
-/// The backend's say.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hooks {
-    /// Who a client is.
-    pub connect: Option<Hook>,
-    /// Whether a session may go on.
-    pub refresh: Option<Hook>,
-    /// Whether a client may subscribe.
-    pub subscribe: Option<Hook>,
-    /// Whether a subscription may go on.
-    pub sub_refresh: Option<Hook>,
-    /// Whether a client may publish, and what.
-    pub publish: Option<Hook>,
-    /// The answer to a client's call.
-    pub rpc: Option<Hook>,
-    /// The answer to a message on a raw endpoint.
-    pub message: Option<Hook>,
-    /// What happened.
-    pub events: Option<Hook>,
-    /// Signs every call.
-    pub secret: Option<Secret>,
-    /// Headers of the client's request that are passed on, in lower case.
-    pub headers: Vec<String>,
-    /// Calls at a time.
-    pub concurrency: usize,
-    /// Calls that may wait.
-    pub queue: usize,
-    /// Events that may wait.
-    pub events_queue: usize,
-    /// Events of one call.
-    pub events_batch: usize,
-}
-
-impl Default for Hooks {
-    fn default() -> Self {
-        super::sections::HooksSection::default().checked()
-    }
-}
-
-impl Hooks {
-    /// The hooks that are set, by name, in the order of the documentation.
-    pub fn set(&self) -> impl Iterator<Item = (&'static str, &Hook)> {
-        [
-            ("connect", &self.connect),
-            ("refresh", &self.refresh),
-            ("subscribe", &self.subscribe),
-            ("sub_refresh", &self.sub_refresh),
-            ("publish", &self.publish),
-            ("rpc", &self.rpc),
-            ("message", &self.message),
-            ("events", &self.events),
-        ]
-        .into_iter()
-        .filter_map(|(name, hook)| hook.as_ref().map(|hook| (name, hook)))
-    }
-}
-
-/// An endpoint that is asked and whose changed answers are published: a checked `[[poll]]`. Its debug form shows no values of
-/// headers, since they may be keys.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Poll {
-    /// The URL, http or https.
-    pub url: String,
-    /// From one question to the next.
-    pub every: Duration,
-    /// Where changes are published.
-    pub channel: String,
-    /// Headers of the question.
-    pub headers: Vec<(String, String)>,
-    /// How long one answer may take.
-    pub timeout: Duration,
-    /// Whether an outage is published, once.
-    pub publish_failures: bool,
-}
-
-impl fmt::Debug for Poll {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let headers: Vec<&String> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Poll")
-            .field("url", &public_url(&self.url))
-            .field("every", &self.every)
-            .field("channel", &self.channel)
-            .field("headers", &headers)
-            .field("timeout", &self.timeout)
-            .field("publish_failures", &self.publish_failures)
-            .finish()
-    }
-}
-
-/// A URL without what may be secret in it: user, password, query and fragment.
-#[must_use]
-pub fn public_url(url: &str) -> String {
-    let Ok(mut url) = reqwest::Url::parse(url) else {
-        return "(no URL)".to_string();
-    };
-    // Fails only for URLs that cannot have any.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.set_query(None);
-    url.set_fragment(None);
-    url.to_string()
 }

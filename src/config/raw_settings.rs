@@ -1,47 +1,16 @@
 //! The settings while they are being put together: sections as they were written, and where each value came from.
 
-use std::{
-    collections::{HashMap, HashSet},
-    fmt,
-    path::PathBuf,
-};
+use std::collections::{HashMap, HashSet};
 
 use super::{
-    section::Section,
+    errors::Origin,
     sections::{
-        Api, ChannelsSection, ClientSection, HooksSection, NamespaceSection, PollSection,
-        TokenSettings,
+        Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Field, Heartbeat,
+        HooksSection, Http, Limits, Log, NamespaceSection, PollSection, PushSection, RawSection,
+        Root, Route, Section, Slow, Tcp, TlsSection, TokenSettings,
     },
     setting_type::Input,
-    settings::{
-        Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, PushSection, RawSection, Root,
-        Route, Slow, Tcp, TlsSection,
-    },
 };
-
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// A line of the file.
-    File(PathBuf, usize),
-    /// An environment variable.
-    Environment(String),
-    /// A flag of the command line.
-    Flag(&'static str),
-    /// The built-in demonstration or a default.
-    BuiltIn,
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => f.write_str(name),
-            Self::Flag(name) => f.write_str(name),
-            Self::BuiltIn => f.write_str("built in"),
-        }
-    }
-}
 
 /// The settings as written.
 #[derive(Clone, Debug, Default)]
@@ -136,7 +105,7 @@ impl Setting {
 }
 
 fn settings_of<S: Section>(name: &'static str, section: &S) -> Vec<Setting> {
-    let setting = |field: &super::section::Field<S>| Setting {
+    let setting = |field: &Field<S>| Setting {
         path: match name {
             "" => field.name.to_string(),
             section => format!("{section}.{}", field.name),
@@ -205,6 +174,29 @@ impl RawSettings {
         !self.namespace.is_empty()
             || self.channels != ChannelsSection::default()
             || self.origins.keys().any(is_there)
+    }
+
+    /// Whether a hook is set. One that could not be read counts, since that was told already.
+    pub(super) fn has_hook(&self, name: &str) -> bool {
+        let hooks = &self.hooks;
+        let url = match name {
+            "connect" => &hooks.connect_url,
+            "subscribe" => &hooks.subscribe_url,
+            "publish" => &hooks.publish_url,
+            _ => &hooks.message_url,
+        };
+        url.is_some() || self.is_unreadable(&format!("hooks.{name}.url"))
+    }
+
+    /// Whether a key for tokens is set. One that could not be read counts, since that was told already.
+    pub(super) fn has_keys(&self) -> bool {
+        let token = &self.token;
+        !token.hmac_secret.is_empty()
+            || !token.public_keys.is_empty()
+            || token.jwks_url.is_some()
+            || ["hmac_secret", "public_keys", "jwks_url"]
+                .iter()
+                .any(|name| self.is_unreadable(&format!("token.{name}")))
     }
 
     /// Whether a setting was given in a way that could not be read.

@@ -3,10 +3,9 @@
 use std::fmt::Write as _;
 
 use super::{
-    demonstration,
+    demonstration::demonstration,
     raw_settings::{self, RawSettings, Setting},
-    sections::{NamespaceSection, PollSection},
-    settings::{PushSection, RawSection},
+    sections::{NamespaceSection, PollSection, PushSection, RawSection},
 };
 
 /// What the lists of tables are about, in the order of the documentation.
@@ -94,7 +93,7 @@ pub fn render_markdown() -> String {
          all of this as a file, `fanfare check --config F` checks one. Without a file the demonstration runs.\n\n\
          Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, lists are separated by commas. \
          An unknown key is an error; an unknown `FANFARE_…` variable only a warning.\n\n\
-         This file is made from the sections in `src/config/settings.rs` and `src/config/sections.rs`; a test keeps the two equal.\n",
+         This file is made from the sections in `src/config/sections`; a test keeps the two equal.\n",
     );
     for (section, about) in RawSettings::sections() {
         let title = if section.is_empty() {

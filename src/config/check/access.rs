@@ -4,22 +4,8 @@ use std::fs;
 
 use jsonwebtoken::DecodingKey;
 
-use super::{
-    super::{channels::Client, load::Errors, raw_settings::RawSettings},
-    elements::check_origin,
-    hooks::check_url,
-};
-
-/// Whether a key for tokens is set. One that could not be read counts, since that was told already.
-pub(super) fn has_keys(raw: &RawSettings) -> bool {
-    let token = &raw.token;
-    !token.hmac_secret.is_empty()
-        || !token.public_keys.is_empty()
-        || token.jwks_url.is_some()
-        || ["hmac_secret", "public_keys", "jwks_url"]
-            .iter()
-            .any(|name| raw.is_unreadable(&format!("token.{name}")))
-}
+use super::rules::{check_origin, check_url};
+use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Client};
 
 pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
     let mut fault = |path: &str, what: String| {
@@ -53,7 +39,7 @@ pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
         );
     }
     Client {
-        anonymous: raw.client.anonymous.unwrap_or(!has_keys(raw)),
+        anonymous: raw.client.anonymous.unwrap_or(!raw.has_keys()),
         origins: raw.client.origins.clone(),
         connect_timeout: raw.client.connect_timeout,
     }

@@ -3,16 +3,12 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    super::{
-        channels::{Allow, Channels, Namespace},
-        load::Errors,
-        raw_settings::RawSettings,
-        sections::NamespaceSection,
-    },
-    access::has_keys,
-    elements::Element,
-    hooks::has_hook,
+use super::element::Element;
+use crate::config::{
+    channels::{Allow, Channels, Namespace},
+    errors::Errors,
+    raw_settings::RawSettings,
+    sections::NamespaceSection,
 };
 
 pub(super) fn check_channels(raw: &RawSettings, errors: &mut Errors) -> Channels {
@@ -33,7 +29,7 @@ pub(super) fn check_channels(raw: &RawSettings, errors: &mut Errors) -> Channels
     if default.history_ttl.is_zero() {
         fault("history_ttl", "expected a time above 0".to_string());
     }
-    for (name, allow) in lists(&default) {
+    for (name, allow) in default.allow_lists() {
         check_allow(raw, name, allow, |what| fault(name, what));
     }
     let mut namespaces = BTreeMap::new();
@@ -107,7 +103,7 @@ fn check_namespace(
         table.allow_history,
         table.allow_presence,
     ];
-    for ((name, _), allow) in lists(rules).into_iter().zip(written) {
+    for ((name, _), allow) in rules.allow_lists().into_iter().zip(written) {
         let fault = |what| element.fault(errors, name, what);
         check_allow(element.raw, name, allow.unwrap_or_default(), fault);
     }
@@ -119,12 +115,12 @@ fn check_allow(raw: &RawSettings, name: &str, allow: Allow, mut fault: impl FnMu
         // What else it lets a client do, the answer of the subscribe hook says.
         _ => "subscribe",
     };
-    if allow.hook && !has_hook(raw, hook) {
+    if allow.hook && !raw.has_hook(hook) {
         fault(format!(
             "\"hook\" needs hooks.{hook}.url, which is to be asked"
         ));
     }
-    if allow.token && !has_keys(raw) {
+    if allow.token && !raw.has_keys() {
         fault(
             "\"token\" needs a key to check tokens with: token.hmac_secret, token.public_keys or token.jwks_url"
                 .to_string(),
@@ -137,16 +133,6 @@ fn needing_history(rules: &Namespace) -> [(&'static str, bool); 3] {
         ("recovery", rules.recovery),
         ("cache_recovery", rules.cache_recovery),
         ("delta", rules.delta),
-    ]
-}
-
-/// Who may, by the name of the setting.
-pub(super) fn lists(rules: &Namespace) -> [(&'static str, Allow); 4] {
-    [
-        ("allow.subscribe", rules.allow_subscribe),
-        ("allow.publish", rules.allow_publish),
-        ("allow.history", rules.allow_history),
-        ("allow.presence", rules.allow_presence),
     ]
 }
 

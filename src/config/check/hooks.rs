@@ -1,45 +1,12 @@
-//! What must hold for `[hooks]` and each `[[poll]]`, which both name URLs of the backend. No fault repeats a URL, since there
-//! may be a password in it. Nothing is connected to.
+//! What must hold for `[hooks]`. No fault repeats a URL, since there may be a password in it. Nothing is connected to.
 
-use super::{
-    super::{
-        channels::{Channels, Hooks, Poll},
-        load::Errors,
-        raw_settings::RawSettings,
-        setting_type::check_header_name,
-        values::Secret,
-    },
-    elements::{EVERY_MIN, Element, check_channel},
+use super::rules::check_url;
+use crate::config::{
+    backend::Hooks, errors::Errors, raw_settings::RawSettings, setting_type::check_header_name,
 };
 
 /// Headers that a hook's call sets itself.
 const OWN_PREFIX: &str = "x-fanfare-";
-
-/// Whether a hook is set. One that could not be read counts, since that was told already.
-pub(super) fn has_hook(raw: &RawSettings, name: &str) -> bool {
-    let hooks = &raw.hooks;
-    let url = match name {
-        "connect" => &hooks.connect_url,
-        "subscribe" => &hooks.subscribe_url,
-        "publish" => &hooks.publish_url,
-        _ => &hooks.message_url,
-    };
-    url.is_some() || raw.is_unreadable(&format!("hooks.{name}.url"))
-}
-
-/// The rule for URLs that fanfare itself calls.
-pub(super) fn check_url(url: &str) -> Result<(), String> {
-    let fits = reqwest::Url::parse(url)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if fits {
-        Ok(())
-    } else {
-        Err(
-            "expected a URL with http or https, such as \"http://127.0.0.1:3000/fanfare\""
-                .to_string(),
-        )
-    }
-}
 
 pub(super) fn check_hooks(raw: &RawSettings, errors: &mut Errors) -> Hooks {
     let mut fault = |path: &str, what: String| {
@@ -104,52 +71,4 @@ pub(super) fn check_hooks(raw: &RawSettings, errors: &mut Errors) -> Hooks {
         }
     }
     hooks
-}
-
-pub(super) fn check_polls(
-    raw: &RawSettings,
-    channels: &Channels,
-    errors: &mut Errors,
-) -> Vec<Poll> {
-    let mut polls = Vec::new();
-    for (index, table) in raw.poll.iter().enumerate() {
-        let element = Element {
-            raw,
-            table: "poll",
-            index,
-        };
-        let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
-        if let Err(what) = check_url(&table.url) {
-            fault("url", &what);
-        }
-        if table.every.is_zero() {
-            fault(
-                "every",
-                "must be set; expected a time of at least 100ms, such as \"10s\"",
-            );
-        } else if table.every < EVERY_MIN {
-            fault("every", "expected at least 100ms");
-        }
-        if table.channel.is_empty() {
-            fault(
-                "channel",
-                "must be set; expected where answers are published",
-            );
-        } else if let Err(what) = check_channel(&table.channel, channels) {
-            fault("channel", &what);
-        }
-        if table.timeout.is_zero() {
-            fault("timeout", "expected a time above 0");
-        }
-        let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_string());
-        polls.push(Poll {
-            url: table.url.clone(),
-            every: table.every,
-            channel: table.channel.clone(),
-            headers: table.headers.iter().map(header).collect(),
-            timeout: table.timeout,
-            publish_failures: table.publish_failures,
-        });
-    }
-    polls
 }

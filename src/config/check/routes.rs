@@ -1,6 +1,6 @@
 //! Which paths the built-in routes have, so that no raw endpoint takes one of them. Knows only what the settings switch on.
 
-use super::super::raw_settings::RawSettings;
+use crate::config::raw_settings::RawSettings;
 
 /// Paths of the built-in routes, with the table that can leave them out.
 const ROUTES: [(&str, &str); 12] = [

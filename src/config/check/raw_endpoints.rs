@@ -1,53 +1,20 @@
-//! What must hold for each `[[raw]]` and `[[push]]`, and among them; turns them as written into checked ones. Reads nothing;
-//! of a push's file it only asks whether there is one.
+//! What must hold for each `[[raw]]` and among them; turns them as written into checked ones. Reads nothing.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::collections::HashMap;
 
 use super::{
-    super::{
-        channels::Channels,
-        load::{Errors, Warning},
-        raw_settings::{Origin, RawSettings},
-        settings::{Push, PushSection, RawEndpoint, RawSection},
-        values::{HookFailureAction, OnMessage, check_channel_name},
-    },
-    hooks::has_hook,
+    element::Element,
     routes::taken_by,
+    rules::{check_channel, check_origin},
 };
-
-/// Pushes more often than this would be a load test.
-pub(super) const EVERY_MIN: Duration = Duration::from_millis(100);
-
-/// One element of a list of tables: where its settings were written, so that faults name the place.
-#[derive(Clone, Copy)]
-pub(super) struct Element<'a> {
-    pub(super) raw: &'a RawSettings,
-    pub(super) table: &'static str,
-    pub(super) index: usize,
-}
-
-impl Element<'_> {
-    fn path(&self, name: &str) -> String {
-        format!("{}.{}.{name}", self.table, self.index)
-    }
-
-    /// Whether a setting could not be read, which was told already.
-    pub(super) fn is_unreadable(&self, name: &str) -> bool {
-        self.raw.is_unreadable(&self.path(name))
-    }
-
-    /// Tells what is wrong with a setting, at its line or at the element's.
-    pub(super) fn fault(&self, errors: &mut Errors, name: &str, what: impl fmt::Display) {
-        if self.is_unreadable(name) {
-            return;
-        }
-        let origin = match self.raw.origin(&self.path(name)) {
-            Origin::BuiltIn => self.raw.origin(&format!("{}.{}", self.table, self.index)),
-            origin => origin,
-        };
-        errors.add(&origin, &format!("{}.{name}", self.table), what);
-    }
-}
+use crate::config::{
+    channels::Channels,
+    errors::Errors,
+    raw_settings::RawSettings,
+    sections::RawSection,
+    settings::RawEndpoint,
+    values::{HookFailureAction, OnMessage},
+};
 
 pub(super) fn check_raws(
     raw: &RawSettings,
@@ -106,7 +73,7 @@ pub(super) fn check_raws(
                 fault("origins", what);
             }
         }
-        if table.connect_hook && !has_hook(raw, "connect") {
+        if table.connect_hook && !raw.has_hook("connect") {
             fault(
                 "connect_hook",
                 "needs hooks.connect.url, which is to be asked".to_string(),
@@ -116,7 +83,7 @@ pub(super) fn check_raws(
         let on_message = if words.iter().any(|name| element.is_unreadable(name)) {
             OnMessage::Ignore
         } else {
-            on_message(table, has_hook(raw, "message"), fault)
+            on_message(table, raw.has_hook("message"), fault)
         };
         endpoints.push(RawEndpoint {
             path: table.path.clone(),
@@ -226,92 +193,4 @@ fn check_path(path: &str) -> Result<(), String> {
         return Err(format!("{path:?} cannot be a path here; {right}"));
     }
     Ok(())
-}
-
-/// A channel that the server itself is to use: named rightly, and of a namespace that exists.
-pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), String> {
-    check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))?;
-    if channels.configured && channels.rules(name).is_none() {
-        let (namespace, _) = name.split_once(':').unwrap_or_default();
-        return Err(format!(
-            "{name:?}: there is no [[namespace]] with name = {namespace:?}"
-        ));
-    }
-    Ok(())
-}
-
-pub(super) fn check_origin(origin: &str) -> Result<(), String> {
-    let fits = origin == "*"
-        || origin.split_once("://").is_some_and(|(scheme, host)| {
-            !scheme.is_empty() && !host.is_empty() && !host.contains('/')
-        });
-    if fits {
-        Ok(())
-    } else {
-        Err(format!(
-            "{origin:?} is no origin; expected scheme://host or scheme://host:port without a path, such as \
-             \"https://www.example.com\", or \"*\""
-        ))
-    }
-}
-
-pub(super) fn check_pushes(
-    raw: &RawSettings,
-    channels: &Channels,
-    errors: &mut Errors,
-    warnings: &mut Vec<Warning>,
-) -> Vec<Push> {
-    let mut pushes = Vec::new();
-    for (index, table) in raw.push.iter().enumerate() {
-        let element = Element {
-            raw,
-            table: "push",
-            index,
-        };
-        let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
-        let PushSection {
-            every,
-            channel,
-            data,
-            only_changed,
-            data_file,
-        } = table.clone();
-        match (&data, &data_file) {
-            (Some(_), Some(_)) => fault("data_file", "stands beside data; expected one of the two"),
-            (None, None) if !element.is_unreadable("data_file") => fault(
-                "data",
-                "is missing; expected the text to push, or data_file with a file that has it",
-            ),
-            (Some(data), _) if data.is_empty() => {
-                fault("data", "is missing; expected the text to push");
-            }
-            (Some(data), _) if data.len() > raw.limits.outbox_bytes => {
-                fault("data", "is larger than limits.outbox_bytes");
-            }
-            (_, Some(file)) if !file.is_file() => warnings.push(Warning(format!(
-                "push.data_file: {} is no file now; nothing is pushed until it is one",
-                file.display()
-            ))),
-            _ => {}
-        }
-        if every.is_zero() {
-            fault(
-                "every",
-                "must be set; expected a time of at least 100ms, such as \"10s\"",
-            );
-        } else if every < EVERY_MIN {
-            fault("every", "expected at least 100ms");
-        }
-        if let Some(Err(what)) = channel.as_deref().map(|name| check_channel(name, channels)) {
-            fault("channel", &what);
-        }
-        pushes.push(Push {
-            every,
-            channel,
-            data: data.unwrap_or_default(),
-            file: data_file,
-            only_changed,
-        });
-    }
-    pushes
 }

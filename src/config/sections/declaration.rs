@@ -2,24 +2,24 @@
 //! From that come the struct itself, its defaults, and the entries that reading, checking, printing and documenting use.
 //! A name of its own in parentheses, such as `("allow.publish")`, stands for a setting of a table within the section.
 
-use super::setting_type::Input;
+use crate::config::setting_type::Input;
 
 /// One setting of a section `S`.
-pub(super) struct Field<S> {
+pub(in crate::config) struct Field<S> {
     /// Its name within the section.
-    pub(super) name: &'static str,
+    pub(in crate::config) name: &'static str,
     /// Its sentences, a line each.
-    pub(super) doc: &'static [&'static str],
+    pub(in crate::config) doc: &'static [&'static str],
     /// What would be right.
-    pub(super) expected: &'static str,
+    pub(in crate::config) expected: &'static str,
     /// Its value as TOML; `None` where it has none.
-    pub(super) to_toml: fn(&S) -> Option<String>,
+    pub(in crate::config) to_toml: fn(&S) -> Option<String>,
     /// Reads a value into the section.
-    pub(super) read: fn(&mut S, Input<'_>) -> Result<(), String>,
+    pub(in crate::config) read: fn(&mut S, Input<'_>) -> Result<(), String>,
 }
 
 /// A declared section.
-pub(super) trait Section: Sized + Default + 'static {
+pub(in crate::config) trait Section: Sized + Default + 'static {
     /// Its settings, in the order of the declaration.
     const FIELDS: &'static [Field<Self>];
 }
@@ -60,10 +60,10 @@ macro_rules! sections {
             }
         }
 
-        impl $crate::config::section::Section for $section {
-            const FIELDS: &'static [$crate::config::section::Field<Self>] = &[$(
-                $crate::config::section::Field {
-                    name: $crate::config::section::setting_name!($name $($dotted)?),
+        impl $crate::config::sections::declaration::Section for $section {
+            const FIELDS: &'static [$crate::config::sections::declaration::Field<Self>] = &[$(
+                $crate::config::sections::declaration::Field {
+                    name: $crate::config::sections::declaration::setting_name!($name $($dotted)?),
                     doc: &[$($doc),*],
                     expected: <$kind as $crate::config::setting_type::SettingType>::EXPECTED,
                     to_toml: |section| <$kind as $crate::config::setting_type::SettingType>::to_toml(&section.$name),
