@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{
     errors::{Errors, Origin},
-    raw_settings::{self, RawSettings},
+    raw_settings::{ARRAYS, RawSettings},
     sections::Section,
     setting_type::Input,
     suggestion::unknown,
@@ -127,7 +127,7 @@ impl Reader<'_> {
                 let mut names: Vec<&str> = here.collect();
                 if table.is_empty() {
                     names.extend(RawSettings::sections().iter().map(|(name, _)| *name));
-                    names.extend(["raw", "push", "namespace", "poll"]);
+                    names.extend(ARRAYS);
                 }
                 self.errors.add(&origin, &path, unknown(name, &names));
             }
@@ -164,7 +164,7 @@ impl Reader<'_> {
             for (name, at, value) in flat(&names, "", inner) {
                 let origin = self.origin(at);
                 let path = format!("{table}.{name}");
-                match raw_settings::read_element(&mut element, &name, Input::Toml(value)) {
+                match element.read(&name, Input::Toml(value)) {
                     Some(Ok(())) => {}
                     Some(Err(what)) => {
                         self.errors.add(&origin, &path, what);

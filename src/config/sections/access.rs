@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{declaration::sections, seconds};
+use super::declaration::sections;
 use crate::config::{
     channels::{Allow, HISTORY_TTL},
     setting_type::{
@@ -13,7 +13,8 @@ use crate::config::{
 };
 
 sections! {
-    /// `[channels]` as it is written.
+    /// Rules of channels. What is not allowed here is refused. Until this table or a [[namespace]] is
+    /// written, plain clients may name any channel with ?channel=, and clients of the protocol none.
     ChannelsSection {
         /// Publications kept of each channel, from which clients recover what they missed; 0 is none.
         history_size: usize as Count = 0;
@@ -42,7 +43,8 @@ sections! {
         allow_presence ("allow.presence"): Allow as AllowList = Allow::default();
     }
 
-    /// A `[[namespace]]` as it is written.
+    /// Rules of channels whose names begin with the namespace's and a colon, such as chat:room-1. What
+    /// is left out is taken from [channels].
     NamespaceSection {
         /// The text before the first `:` of its channels: letters, digits, `-`, `_` and `.`.
         name: String as Text = String::new();
@@ -72,7 +74,7 @@ sections! {
         allow_presence ("allow.presence"): Option<Allow> as Optional<AllowList> = None;
     }
 
-    /// Keys of the tokens that say who a client is, and what they must claim.
+    /// Tokens (JWT) that say who a client is.
     TokenSettings {
         /// Secrets that tokens are signed with (HS256, HS384, HS512), of 32 bytes or more. With two, both are valid, which is
         /// how one takes over from the other.
@@ -89,7 +91,7 @@ sections! {
         leeway: Duration as Time = Duration::ZERO;
     }
 
-    /// `[client]` as it is written.
+    /// Sessions of clients, at /connection/*, /sse, /poll and /send.
     ClientSection {
         /// Whether sessions without a token are taken, on raw endpoints too; by default exactly as long as no key for tokens is set.
         anonymous: Option<bool> as Optional<Flag> = None;
@@ -97,6 +99,6 @@ sections! {
         /// host. Requests without an Origin header are always allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// How long a connection may stay without its connect command; then it is closed with 3502.
-        connect_timeout: Duration as Time = seconds(10);
+        connect_timeout: Duration as Time = Duration::from_secs(10);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{declaration::sections, seconds};
+use super::declaration::sections;
 use crate::config::{
     backend::{HOOK_TIMEOUT, Hook, Hooks},
     setting_type::{
@@ -13,7 +13,7 @@ use crate::config::{
 };
 
 sections! {
-    /// The API of backends at /api/.
+    /// The API of backends at /api/*: publish, disconnect, and whatever else the backend says.
     Api {
         /// Whether it is served.
         enabled: bool as Flag = true;
@@ -26,7 +26,8 @@ sections! {
         body_bytes: usize as Bytes = 4 << 20;
     }
 
-    /// `[hooks]` as it is written.
+    /// Calls to the backend, which decides and is told; [hooks.connect] with url and timeout is the same
+    /// as connect.url.
     HooksSection {
         /// Asked who a client is, when it connects.
         connect_url ("connect.url"): Option<String> as Optional<Text> = None;
@@ -74,7 +75,8 @@ sections! {
         events_batch: usize as Count = 100;
     }
 
-    /// A `[[poll]]` as it is written.
+    /// HTTP endpoints of the backend that are asked again and again, any number of them, with their
+    /// answers published when they change.
     PollSection {
         /// What is asked with GET, as long as someone listens on the channel.
         url: String as Text = String::new();
@@ -85,7 +87,7 @@ sections! {
         /// Headers of the question, also as a list such as `["X-Key: secret"]`.
         headers: Vec<(String, Secret)> as Headers = Vec::new();
         /// How long one answer may take.
-        timeout: Duration as Time = seconds(10);
+        timeout: Duration as Time = Duration::from_secs(10);
         /// Whether an outage is published, once, as `{"error":"…"}`.
         publish_failures: bool as Flag = false;
     }

@@ -7,7 +7,7 @@ use super::declaration::sections;
 use crate::config::setting_type::{File, Flag, Optional, Text, TextList, Time};
 
 sections! {
-    /// A `[[raw]]` as it is written.
+    /// Raw WebSocket endpoints, any number of them. With a file, only those that it lists exist.
     RawSection {
         /// Where it is served; begins with `/`.
         path: String as Text = String::new();
@@ -38,7 +38,7 @@ sections! {
         failure_reply: Option<String> as Optional<Text> = None;
     }
 
-    /// A `[[push]]` as it is written.
+    /// Interval pushes, any number of them. With a file, only those that it lists exist.
     PushSection {
         /// The interval; the first push comes one interval after the start.
         every: Duration as Time = Duration::ZERO;

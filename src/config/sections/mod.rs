@@ -8,8 +8,6 @@ mod declaration;
 mod endpoints;
 mod node;
 
-use std::time::Duration;
-
 pub use self::{
     access::TokenSettings,
     backend::Api,
@@ -18,11 +16,7 @@ pub use self::{
 pub(super) use self::{
     access::{ChannelsSection, ClientSection, NamespaceSection},
     backend::{HooksSection, PollSection},
-    declaration::{Field, Section},
+    declaration::{Section, Setting},
     endpoints::{PushSection, RawSection},
     node::{Root, TlsSection},
 };
-
-const fn seconds(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}

@@ -3,7 +3,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::{declaration::sections, seconds};
+use super::declaration::sections;
 use crate::config::{
     setting_type::{
         Bytes, Count, File, Flag, Key, ListenAddresses, Optional, Policy, ProxyList, Text, Time,
@@ -27,7 +27,7 @@ fn host_name() -> String {
 }
 
 sections! {
-    /// Settings that belong to no table.
+    /// The node.
     Root {
         /// Where to listen: `host:port` (plain), `tls:host:port` (needs tls.cert and tls.key) and `unix:/path`.
         listen: Vec<Listen> as ListenAddresses = vec![Listen::Tcp("127.0.0.1:8080".to_string())];
@@ -71,13 +71,13 @@ sections! {
         /// Messages and commands a second of all sessions of one user together; 0 is no limit.
         messages_per_second_per_user: u32 as U32 = 0;
         /// How long an idempotency key is remembered; a publish that brings it again is answered as the first one was.
-        idempotency_ttl: Duration as Time = seconds(300);
+        idempotency_ttl: Duration as Time = Duration::from_secs(300);
         /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what may have happened.
-        broker_timeout: Duration as Time = seconds(5);
+        broker_timeout: Duration as Time = Duration::from_secs(5);
         /// How long a client of a node that vanished counts as present on others; without an engine nothing does.
-        presence_ttl: Duration as Time = seconds(60);
+        presence_ttl: Duration as Time = Duration::from_secs(60);
         /// How long a long poll is held at most.
-        poll_wait: Duration as Time = seconds(25);
+        poll_wait: Duration as Time = Duration::from_secs(25);
         /// Commands of one session that may wait for the backend; nothing more is read from it until there is room.
         commands_pending: usize as Count = 128;
     }
@@ -85,9 +85,9 @@ sections! {
     /// How it is found out that a client is gone.
     Heartbeat {
         /// From one ping to the next; must be below every proxy's idle timeout (nginx: 60 s).
-        ping_interval: Duration as Time = seconds(25);
+        ping_interval: Duration as Time = Duration::from_secs(25);
         /// How long after a ping anything must have come from the client; else it is closed with 3012.
-        pong_timeout: Duration as Time = seconds(8);
+        pong_timeout: Duration as Time = Duration::from_secs(8);
     }
 
     /// Clients that take less than they are sent.
@@ -96,13 +96,13 @@ sections! {
         /// the oldest publications, `latest` keeps the newest of each channel.
         policy: SlowPolicy as Policy = SlowPolicy::Disconnect;
         /// How long something may wait without the client taking a byte; then it is cut (3009).
-        write_timeout: Duration as Time = seconds(10);
+        write_timeout: Duration as Time = Duration::from_secs(10);
     }
 
     /// Ends of connections.
     Close {
         /// How long the client's Close, or the end of its connection, is awaited.
-        timeout: Duration as Time = seconds(5);
+        timeout: Duration as Time = Duration::from_secs(5);
     }
 
     /// Compression of WebSocket messages (permessage-deflate), for clients that ask for it.
@@ -118,9 +118,9 @@ sections! {
     /// Options of TCP sockets.
     Tcp {
         /// Silence after which the system probes a connection; 0 is never.
-        keepalive: Duration as Time = seconds(60);
+        keepalive: Duration as Time = Duration::from_secs(60);
         /// How long sent bytes may stay unacknowledged before the system gives the connection up (Linux); 0 is its default.
-        user_timeout: Duration as Time = seconds(30);
+        user_timeout: Duration as Time = Duration::from_secs(30);
         /// Connections that may wait to be accepted.
         backlog: u32 as U32 = 4096;
     }
@@ -128,9 +128,9 @@ sections! {
     /// Plain HTTP connections.
     Http {
         /// How long the head of a request may take.
-        request_timeout: Duration as Time = seconds(10);
+        request_timeout: Duration as Time = Duration::from_secs(10);
         /// How long an idle connection is kept for another request.
-        keep_alive: Duration as Time = seconds(75);
+        keep_alive: Duration as Time = Duration::from_secs(75);
     }
 
     /// How the node goes away on SIGTERM and SIGINT.
@@ -138,7 +138,7 @@ sections! {
         /// How long the node says 503 at /ready but still serves, so that load balancers can turn away.
         notice: Duration as Time = Duration::ZERO;
         /// Over how long sessions are closed (1012), so that they do not all come back at once.
-        spread: Duration as Time = seconds(5);
+        spread: Duration as Time = Duration::from_secs(5);
     }
 
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
@@ -161,7 +161,7 @@ sections! {
         filter: String as Text = "info,actix_server=warn".to_string();
     }
 
-    /// One of the built-in routes.
+    /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is for.
     Route {
         /// Whether it is served.
         enabled: bool as Flag = true;

@@ -292,7 +292,7 @@ fn every_setting_has_a_variable_of_its_own() {
     let settings = super::raw_settings::RawSettings::default().settings();
     let mut variables: Vec<String> = settings
         .iter()
-        .map(super::raw_settings::Setting::variable)
+        .map(super::sections::Setting::variable)
         .collect();
     let all = variables.len();
     variables.sort();
