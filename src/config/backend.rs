@@ -61,7 +61,7 @@ pub struct Hooks {
 
 impl Hooks {
     /// The hooks that are set, by name, in the order of the documentation.
-    pub fn set(&self) -> impl Iterator<Item = (&'static str, &Hook)> {
+    pub fn configured(&self) -> impl Iterator<Item = (&'static str, &Hook)> {
         [
             ("connect", &self.connect),
             ("refresh", &self.refresh),

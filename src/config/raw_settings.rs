@@ -1,13 +1,16 @@
 //! The settings while they are being put together: sections as they were written, and where each value came from.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
 
 use super::{
-    errors::Origin,
+    errors::{Errors, Origin},
     sections::{
-        Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Heartbeat, HooksSection,
-        Http, Limits, Log, NamespaceSection, PollSection, PushSection, RawSection, Root, Route,
-        Section, Setting, Slow, Tcp, TlsSection, TokenSettings,
+        Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Heartbeat, HookCall,
+        HooksSection, Http, Limits, Log, NamespaceSection, PollSection, PushSection, RawSection,
+        Root, Route, Section, Setting, Slow, Tcp, TlsSection, TokenSettings,
     },
     setting_type::Input,
 };
@@ -117,16 +120,11 @@ impl RawSettings {
             || self.origins.keys().any(is_there)
     }
 
-    /// Whether a hook is set. One that could not be read counts, since that was told already.
+    /// Whether a hook is set. One that could not be read counts, since that is among the errors
+    /// already.
     pub(super) fn has_hook(&self, name: &str) -> bool {
-        let hooks = &self.hooks;
-        let url = match name {
-            "connect" => &hooks.connect_url,
-            "subscribe" => &hooks.subscribe_url,
-            "publish" => &hooks.publish_url,
-            _ => &hooks.message_url,
-        };
-        url.is_some() || self.is_unreadable(&format!("hooks.{name}.url"))
+        let has_url = |hook: &HookCall<'_>| hook.name == name && hook.url.is_some();
+        self.hooks.calls().iter().any(has_url) || self.is_unreadable(&format!("hooks.{name}.url"))
     }
 
     /// Whether a key for tokens is set. One that could not be read counts, since that was told already.
@@ -138,6 +136,14 @@ impl RawSettings {
             || ["hmac_secret", "public_keys", "jwks_url"]
                 .iter()
                 .any(|name| self.is_unreadable(&format!("token.{name}")))
+    }
+
+    /// Adds what is wrong with a setting, at the place where it was written; nothing where it could
+    /// not be read.
+    pub(super) fn refuse(&self, errors: &mut Errors, path: &str, what: impl fmt::Display) {
+        if !self.is_unreadable(path) {
+            errors.add(&self.origin(path), path, what);
+        }
     }
 
     /// Whether a setting was given in a way that could not be read.

@@ -8,34 +8,31 @@ use super::rules::{check_origin, check_url};
 use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Client};
 
 pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
-    let mut fault = |path: &str, what: String| {
-        if !raw.is_unreadable(path) {
-            errors.add(&raw.origin(path), path, what);
-        }
-    };
     for (index, key) in raw.token.public_keys.iter().enumerate() {
         if let Err(what) = check_public_key(key) {
-            fault("token.public_keys", format!("key {}: {what}", index + 1));
+            raw.refuse(
+                errors,
+                "token.public_keys",
+                format!("key {}: {what}", index + 1),
+            );
         }
     }
     if let Some(Err(what)) = raw.token.jwks_url.as_deref().map(check_url) {
-        fault("token.jwks_url", what);
+        raw.refuse(errors, "token.jwks_url", what);
     }
     for origin in raw.client.origins.iter().flatten() {
         if let Err(what) = check_origin(origin) {
-            fault("client.origins", what);
+            raw.refuse(errors, "client.origins", what);
         }
     }
     if raw.client.connect_timeout.is_zero() {
-        fault(
-            "client.connect_timeout",
-            "expected a time above 0".to_string(),
-        );
+        raw.refuse(errors, "client.connect_timeout", "expected a time above 0");
     }
     if raw.api.body_bytes == 0 {
-        fault(
+        raw.refuse(
+            errors,
             "api.body_bytes",
-            "0 would take nothing; expected at least 1".to_string(),
+            "0 would take nothing; expected at least 1",
         );
     }
     Client {

@@ -1,4 +1,4 @@
-//! One element of an array of tables, such as one `[[raw]]`, and where its settings were written.
+//! The elements of an array of tables, such as the `[[raw]]`s, each with where it was written.
 
 use std::fmt;
 
@@ -7,33 +7,48 @@ use crate::config::{
     raw_settings::RawSettings,
 };
 
-/// One element of a list of tables: where its settings were written, so that faults name the place.
+/// Where the settings of one element were written, so that errors name the place.
 #[derive(Clone, Copy)]
 pub(super) struct Element<'a> {
     pub(super) raw: &'a RawSettings,
-    pub(super) table: &'static str,
-    pub(super) index: usize,
+    section: &'static str,
+    index: usize,
+}
+
+/// The elements of an array of tables, each beside where it was written.
+pub(super) fn elements<'a, S>(
+    raw: &'a RawSettings,
+    section: &'static str,
+    elements: &'a [S],
+) -> impl Iterator<Item = (Element<'a>, &'a S)> {
+    let place = move |index| Element {
+        raw,
+        section,
+        index,
+    };
+    (0..).map(place).zip(elements)
 }
 
 impl Element<'_> {
-    fn path(&self, name: &str) -> String {
-        format!("{}.{}.{name}", self.table, self.index)
-    }
-
-    /// Whether a setting could not be read, which was told already.
+    /// Whether a setting could not be read, which is among the errors already.
     pub(super) fn is_unreadable(&self, name: &str) -> bool {
         self.raw.is_unreadable(&self.path(name))
     }
 
-    /// Tells what is wrong with a setting, at its line or at the element's.
-    pub(super) fn fault(&self, errors: &mut Errors, name: &str, what: impl fmt::Display) {
+    /// Adds what is wrong with a setting, at its line or else at the element's; nothing where it
+    /// could not be read.
+    pub(super) fn refuse(&self, errors: &mut Errors, name: &str, what: impl fmt::Display) {
         if self.is_unreadable(name) {
             return;
         }
         let origin = match self.raw.origin(&self.path(name)) {
-            Origin::BuiltIn => self.raw.origin(&format!("{}.{}", self.table, self.index)),
+            Origin::BuiltIn => self.raw.origin(&format!("{}.{}", self.section, self.index)),
             origin => origin,
         };
-        errors.add(&origin, &format!("{}.{name}", self.table), what);
+        errors.add(&origin, &format!("{}.{name}", self.section), what);
+    }
+
+    fn path(&self, name: &str) -> String {
+        format!("{}.{}.{name}", self.section, self.index)
     }
 }

@@ -130,7 +130,7 @@ fn cookies(settings: &Settings) -> Vec<String> {
         return open;
     }
     let tail = "while hooks.headers passes Cookie on: other people's pages act as their visitors; name the origins";
-    if hooks.set().next().is_some() && is_any(settings.client.origins.as_deref()) {
+    if hooks.configured().next().is_some() && is_any(settings.client.origins.as_deref()) {
         open.push(format!("client.origins is [\"*\"] {tail}"));
     }
     let asks =
@@ -147,7 +147,7 @@ fn cookies(settings: &Settings) -> Vec<String> {
 fn plain_urls(settings: &Settings) -> Vec<String> {
     let hooks = settings
         .hooks
-        .set()
+        .configured()
         .map(|(name, hook)| (format!("hooks.{name}.url"), &hook.url));
     let jwks = settings
         .token

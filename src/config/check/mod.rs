@@ -34,7 +34,7 @@ pub(super) fn check(
     let client = access::check_access(&raw, errors);
     let hooks = hooks::check_hooks(&raw, errors);
     let poll = polls::check_polls(&raw, &channels, errors);
-    let endpoints = raw_endpoints::check_raws(&raw, &channels, errors);
+    let endpoints = raw_endpoints::check_raw_endpoints(&raw, &channels, errors);
     let push = pushes::check_pushes(&raw, &channels, errors, warnings);
     let demonstration = file.is_none();
     let root = raw.root;

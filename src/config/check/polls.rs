@@ -1,12 +1,13 @@
-//! What must hold for each `[[poll]]`; turns them as written into checked ones. No fault repeats a URL, since there may be a
-//! password in it. Nothing is connected to.
+//! What must hold for each `[[poll]]`; makes the checked ones. No error repeats a URL, since there may
+//! be a password in it. Connects to nothing.
 
 use super::{
-    element::Element,
-    rules::{EVERY_MIN, check_channel, check_url},
+    element::elements,
+    rules::{check_channel, check_interval, check_url},
 };
 use crate::config::{
-    backend::Poll, channels::Channels, errors::Errors, raw_settings::RawSettings, values::Secret,
+    backend::Poll, channels::Channels, errors::Errors, raw_settings::RawSettings,
+    sections::PollSection, values::Secret,
 };
 
 pub(super) fn check_polls(
@@ -15,44 +16,38 @@ pub(super) fn check_polls(
     errors: &mut Errors,
 ) -> Vec<Poll> {
     let mut polls = Vec::new();
-    for (index, table) in raw.poll.iter().enumerate() {
-        let element = Element {
-            raw,
-            table: "poll",
-            index,
-        };
-        let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
-        if let Err(what) = check_url(&table.url) {
-            fault("url", &what);
+    for (place, section) in elements(raw, "poll", &raw.poll) {
+        let mut refuse = |name: &str, what: &str| place.refuse(errors, name, what);
+        if let Err(what) = check_url(&section.url) {
+            refuse("url", what);
         }
-        if table.every.is_zero() {
-            fault(
-                "every",
-                "must be set; expected a time of at least 100ms, such as \"10s\"",
-            );
-        } else if table.every < EVERY_MIN {
-            fault("every", "expected at least 100ms");
+        if let Err(what) = check_interval(section.every) {
+            refuse("every", what);
         }
-        if table.channel.is_empty() {
-            fault(
+        if section.channel.is_empty() {
+            refuse(
                 "channel",
                 "must be set; expected where answers are published",
             );
-        } else if let Err(what) = check_channel(&table.channel, channels) {
-            fault("channel", &what);
+        } else if let Err(what) = check_channel(&section.channel, channels) {
+            refuse("channel", &what);
         }
-        if table.timeout.is_zero() {
-            fault("timeout", "expected a time above 0");
+        if section.timeout.is_zero() {
+            refuse("timeout", "expected a time above 0");
         }
-        let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_string());
-        polls.push(Poll {
-            url: table.url.clone(),
-            every: table.every,
-            channel: table.channel.clone(),
-            headers: table.headers.iter().map(header).collect(),
-            timeout: table.timeout,
-            publish_failures: table.publish_failures,
-        });
+        polls.push(poll(section));
     }
     polls
+}
+
+fn poll(section: &PollSection) -> Poll {
+    let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_string());
+    Poll {
+        url: section.url.clone(),
+        every: section.every,
+        channel: section.channel.clone(),
+        headers: section.headers.iter().map(header).collect(),
+        timeout: section.timeout,
+        publish_failures: section.publish_failures,
+    }
 }

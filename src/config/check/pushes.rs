@@ -1,14 +1,14 @@
-//! What must hold for each `[[push]]`; turns them as written into checked ones. Of a push's file it only asks whether there is one.
+//! What must hold for each `[[push]]`; makes the checked ones. Of a push's file it only asks whether
+//! there is one.
 
 use super::{
-    element::Element,
-    rules::{EVERY_MIN, check_channel},
+    element::elements,
+    rules::{check_channel, check_interval},
 };
 use crate::config::{
     channels::Channels,
     errors::{Errors, Warning},
     raw_settings::RawSettings,
-    sections::PushSection,
     settings::Push,
 };
 
@@ -19,31 +19,21 @@ pub(super) fn check_pushes(
     warnings: &mut Vec<Warning>,
 ) -> Vec<Push> {
     let mut pushes = Vec::new();
-    for (index, table) in raw.push.iter().enumerate() {
-        let element = Element {
-            raw,
-            table: "push",
-            index,
-        };
-        let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
-        let PushSection {
-            every,
-            channel,
-            data,
-            only_changed,
-            data_file,
-        } = table.clone();
-        match (&data, &data_file) {
-            (Some(_), Some(_)) => fault("data_file", "stands beside data; expected one of the two"),
-            (None, None) if !element.is_unreadable("data_file") => fault(
+    for (place, section) in elements(raw, "push", &raw.push) {
+        let mut refuse = |name: &str, what: &str| place.refuse(errors, name, what);
+        match (&section.data, &section.data_file) {
+            (Some(_), Some(_)) => {
+                refuse("data_file", "stands beside data; expected one of the two");
+            }
+            (None, None) if !place.is_unreadable("data_file") => refuse(
                 "data",
                 "is missing; expected the text to push, or data_file with a file that has it",
             ),
             (Some(data), _) if data.is_empty() => {
-                fault("data", "is missing; expected the text to push");
+                refuse("data", "is missing; expected the text to push");
             }
             (Some(data), _) if data.len() > raw.limits.outbox_bytes => {
-                fault("data", "is larger than limits.outbox_bytes");
+                refuse("data", "is larger than limits.outbox_bytes");
             }
             (_, Some(file)) if !file.is_file() => warnings.push(Warning(format!(
                 "push.data_file: {} is no file now; nothing is pushed until it is one",
@@ -51,23 +41,22 @@ pub(super) fn check_pushes(
             ))),
             _ => {}
         }
-        if every.is_zero() {
-            fault(
-                "every",
-                "must be set; expected a time of at least 100ms, such as \"10s\"",
-            );
-        } else if every < EVERY_MIN {
-            fault("every", "expected at least 100ms");
+        if let Err(what) = check_interval(section.every) {
+            refuse("every", what);
         }
-        if let Some(Err(what)) = channel.as_deref().map(|name| check_channel(name, channels)) {
-            fault("channel", &what);
+        if let Some(Err(what)) = section
+            .channel
+            .as_deref()
+            .map(|name| check_channel(name, channels))
+        {
+            refuse("channel", &what);
         }
         pushes.push(Push {
-            every,
-            channel,
-            data: data.unwrap_or_default(),
-            file: data_file,
-            only_changed,
+            every: section.every,
+            channel: section.channel.clone(),
+            data: section.data.clone().unwrap_or_default(),
+            file: section.data_file.clone(),
+            only_changed: section.only_changed,
         });
     }
     pushes

@@ -3,7 +3,7 @@
 use crate::config::raw_settings::RawSettings;
 
 /// Paths of the built-in routes, with the table that can leave them out.
-const ROUTES: [(&str, &str); 12] = [
+const PATHS: [(&str, &str); 12] = [
     ("/", "page"),
     ("/status", "status"),
     ("/status/sessions", "status"),
@@ -19,14 +19,14 @@ const ROUTES: [(&str, &str); 12] = [
 ];
 
 /// Prefixes of whose paths none is free.
-const BELOW: [(&str, &str); 3] = [
+const PREFIXES: [(&str, &str); 3] = [
     ("/static/", "page"),
     ("/connection/", "connection"),
     ("/api/", "api"),
 ];
 
 /// The table of the built-in route that serves a path, if one does.
-pub(super) fn taken_by(raw: &RawSettings, path: &str) -> Option<&'static str> {
+pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<&'static str> {
     let enabled = |route: &str| match route {
         "page" => raw.page.enabled,
         "status" => raw.status.enabled,
@@ -40,8 +40,10 @@ pub(super) fn taken_by(raw: &RawSettings, path: &str) -> Option<&'static str> {
         "api" => raw.api.enabled,
         _ => raw.diag.enabled,
     };
-    let exact = ROUTES.iter().filter(|(taken, _)| *taken == path);
-    let below = BELOW.iter().filter(|(prefix, _)| path.starts_with(prefix));
+    let exact = PATHS.iter().filter(|(taken, _)| *taken == path);
+    let below = PREFIXES
+        .iter()
+        .filter(|(prefix, _)| path.starts_with(prefix));
     exact
         .chain(below)
         .map(|(_, route)| *route)

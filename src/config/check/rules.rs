@@ -4,24 +4,32 @@ use std::time::Duration;
 
 use crate::config::{channels::Channels, values::check_channel_name};
 
-/// Pushes more often than this would be a load test.
-pub(super) const EVERY_MIN: Duration = Duration::from_millis(100);
+/// Shortest interval of pushes and polls; what comes more often would be a load test.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// The rule for the interval of a push or a poll.
+pub(super) fn check_interval(every: Duration) -> Result<(), &'static str> {
+    if every.is_zero() {
+        Err("must be set; expected a time of at least 100ms, such as \"10s\"")
+    } else if every < INTERVAL_MIN {
+        Err("expected at least 100ms")
+    } else {
+        Ok(())
+    }
+}
 
 /// The rule for URLs that fanfare itself calls.
-pub(super) fn check_url(url: &str) -> Result<(), String> {
+pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
     let fits = reqwest::Url::parse(url)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     if fits {
         Ok(())
     } else {
-        Err(
-            "expected a URL with http or https, such as \"http://127.0.0.1:3000/fanfare\""
-                .to_string(),
-        )
+        Err("expected a URL with http or https, such as \"http://127.0.0.1:3000/fanfare\"")
     }
 }
 
-/// A channel that the server itself is to use: named rightly, and of a namespace that exists.
+/// The rule for channels that the server itself uses: named rightly, and of a namespace that exists.
 pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), String> {
     check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))?;
     if channels.configured && channels.rules(name).is_none() {
@@ -33,6 +41,7 @@ pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), Strin
     Ok(())
 }
 
+/// The rule for allowed origins.
 pub(super) fn check_origin(origin: &str) -> Result<(), String> {
     let fits = origin == "*"
         || origin.split_once("://").is_some_and(|(scheme, host)| {
@@ -42,8 +51,8 @@ pub(super) fn check_origin(origin: &str) -> Result<(), String> {
         Ok(())
     } else {
         Err(format!(
-            "{origin:?} is no origin; expected scheme://host or scheme://host:port without a path, such as \
-             \"https://www.example.com\", or \"*\""
+            "{origin:?} is no origin; expected scheme://host or scheme://host:port without a path, \
+             such as \"https://www.example.com\", or \"*\""
         ))
     }
 }

@@ -93,24 +93,65 @@ sections! {
     }
 }
 
+/// One hook as it is written.
+pub(in crate::config) struct HookCall<'a> {
+    /// Its name in the file and in its settings.
+    pub(in crate::config) name: &'static str,
+    pub(in crate::config) url: Option<&'a str>,
+    pub(in crate::config) timeout: Option<Duration>,
+}
+
 impl HooksSection {
+    /// The hooks, set or not, in the order of the documentation.
+    pub(in crate::config) fn calls(&self) -> [HookCall<'_>; 8] {
+        let written = [
+            ("connect", &self.connect_url, self.connect_timeout),
+            ("refresh", &self.refresh_url, self.refresh_timeout),
+            ("subscribe", &self.subscribe_url, self.subscribe_timeout),
+            (
+                "sub_refresh",
+                &self.sub_refresh_url,
+                self.sub_refresh_timeout,
+            ),
+            ("publish", &self.publish_url, self.publish_timeout),
+            ("rpc", &self.rpc_url, self.rpc_timeout),
+            ("message", &self.message_url, self.message_timeout),
+            ("events", &self.events_url, self.events_timeout),
+        ];
+        written.map(|(name, url, timeout)| HookCall {
+            name,
+            url: url.as_deref(),
+            timeout,
+        })
+    }
+
     /// The hooks as they are used; those without a URL are none.
     pub(in crate::config) fn checked(&self) -> Hooks {
-        let hook = |url: &Option<String>, timeout: Option<Duration>| {
-            url.as_ref().map(|url| Hook {
-                url: url.clone(),
-                timeout: timeout.unwrap_or(HOOK_TIMEOUT),
+        let hook = |call: HookCall<'_>| {
+            call.url.map(|url| Hook {
+                url: url.to_string(),
+                timeout: call.timeout.unwrap_or(HOOK_TIMEOUT),
             })
         };
+        let [
+            connect,
+            refresh,
+            subscribe,
+            sub_refresh,
+            publish,
+            rpc,
+            message,
+            events,
+        ] = self.calls().map(hook);
         Hooks {
-            connect: hook(&self.connect_url, self.connect_timeout),
-            refresh: hook(&self.refresh_url, self.refresh_timeout),
-            subscribe: hook(&self.subscribe_url, self.subscribe_timeout),
-            sub_refresh: hook(&self.sub_refresh_url, self.sub_refresh_timeout),
-            publish: hook(&self.publish_url, self.publish_timeout),
-            rpc: hook(&self.rpc_url, self.rpc_timeout),
-            message: hook(&self.message_url, self.message_timeout),
-            events: hook(&self.events_url, self.events_timeout),
+            connect,
+            refresh,
+            subscribe,
+            sub_refresh,
+            publish,
+            rpc,
+            message,
+            events,
             secret: self.secret.clone(),
             headers: self
                 .headers

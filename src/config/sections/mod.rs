@@ -15,7 +15,7 @@ pub use self::{
 };
 pub(super) use self::{
     access::{ChannelsSection, ClientSection, NamespaceSection},
-    backend::{HooksSection, PollSection},
+    backend::{HookCall, HooksSection, PollSection},
     declaration::{Section, Setting},
     endpoints::{PushSection, RawSection},
     node::{Root, TlsSection},

@@ -151,7 +151,7 @@ fn hooks_are_tables_of_their_own() {
     assert!(hooks.refresh.is_none() && hooks.events.is_none());
     assert_eq!(hooks.headers, ["cookie", "x-a"]);
     assert_eq!((hooks.events_batch, hooks.concurrency), (5, 256));
-    let names: Vec<&str> = hooks.set().map(|(name, _)| name).collect();
+    let names: Vec<&str> = hooks.configured().map(|(name, _)| name).collect();
     assert_eq!(names, ["connect", "sub_refresh"]);
 
     let environment = [
@@ -307,6 +307,6 @@ fn examples_that_are_printed_are_accepted() {
     let settings = accepted(&text.replace('…', "x"));
     assert_eq!(settings.poll.len(), 1);
     assert!(settings.channels.namespaces.contains_key("chat"));
-    assert_eq!(settings.hooks.set().count(), 8);
+    assert_eq!(settings.hooks.configured().count(), 8);
     assert_eq!(settings.poll[0].headers.len(), 1);
 }
