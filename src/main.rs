@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Command::Serve(overrides) => serve(&overrides),
         Command::Config => {
             // A reader that has seen enough, such as `head`, is no fault.
-            let _ = std::io::stdout().write_all(config::print().as_bytes());
+            let _ = std::io::stdout().write_all(config::render_toml().as_bytes());
             ExitCode::SUCCESS
         }
         Command::Check(overrides) => check(&overrides),

@@ -20,7 +20,7 @@ use super::{
     request::Request,
     stats::HookStats,
 };
-use crate::config::hub::{Hook, Hooks};
+use crate::config::{Hook, Hooks};
 
 /// See the module.
 #[derive(Debug)]

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{Event, HookClient, HookFailure, Kind, backoff, event, log_throttle::LogThrottle};
-use crate::config::hub::Hooks;
+use crate::config::Hooks;
 
 /// First pause after a failure; each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);

@@ -44,16 +44,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "broker::memory::keys",
         "broker::memory::stripe",
     ],
-    &[
-        "config::check",
-        "config::check::access",
-        "config::check::channels",
-        "config::check::elements",
-        "config::check::hooks",
-        "config::check::open",
-        "config::load",
-    ],
-    &["config::hub", "config::tables"],
     &["hooks::call", "hooks::client"],
     &[
         "http",

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     broker::{Broker, BrokerError, PublishRequest, PublishResult},
-    config::{Channels, hub},
+    config::{self, Channels},
     hooks::{
         HookSetupError, backoff_delay,
         http::{Fault, HttpClient, Reply, endpoint, shown},
@@ -139,7 +139,7 @@ impl Poller {
     /// # Errors
     /// When the address or a header cannot be one.
     pub fn new(
-        settings: &hub::Poll,
+        settings: &config::Poll,
         http: HttpClient,
         channels: &Channels,
         broker: Arc<dyn Broker>,

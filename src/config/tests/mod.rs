@@ -1,6 +1,6 @@
 //! What settings promise: precedence, forms, defaults, the demonstration, and that what is printed and documented is
-//! what is read. What is refused, and how it is said, is in `faults`, `hub_faults` and `hook_faults`, what only warns in
-//! `open`, and the settings of the hub are in `hub`.
+//! what is read. What is refused, and how it is said, is in `faults`, `channel_faults` and `hook_faults`, what only warns in
+//! `exposure`, and the settings of channels and the backend are in `channels`.
 
 use std::{
     fs,
@@ -9,13 +9,16 @@ use std::{
     time::Duration,
 };
 
-use super::{Errors, Listen, OnMessage, Overrides, Settings, SlowPolicy, Warning, markdown, print};
+use super::{
+    Errors, Listen, OnMessage, Overrides, Settings, SlowPolicy, Warning, render_markdown,
+    render_toml,
+};
 
+mod channel_faults;
+mod channels;
+mod exposure;
 mod faults;
 mod hook_faults;
-mod hub;
-mod hub_faults;
-mod open;
 
 /// A file of settings that goes away with the test.
 struct Scratch(PathBuf);
@@ -269,7 +272,7 @@ fn trusted_proxies_are_addresses_networks_and_unix() {
 
 #[test]
 fn what_is_printed_is_read_back_as_the_demonstration() {
-    let read = accepted(&print());
+    let read = accepted(&render_toml());
     assert_eq!(
         without_source(read),
         without_source(Settings::demonstration())
@@ -280,14 +283,17 @@ fn what_is_printed_is_read_back_as_the_demonstration() {
         "relay_self",
         "only_changed",
     ] {
-        assert!(print().contains(name), "{name} is not printed");
+        assert!(render_toml().contains(name), "{name} is not printed");
     }
 }
 
 #[test]
 fn every_setting_has_a_variable_of_its_own() {
-    let settings = super::sheet::Sheet::default().settings();
-    let mut variables: Vec<String> = settings.iter().map(super::sheet::Named::variable).collect();
+    let settings = super::raw_settings::RawSettings::default().settings();
+    let mut variables: Vec<String> = settings
+        .iter()
+        .map(super::sections::Setting::variable)
+        .collect();
     let all = variables.len();
     variables.sort();
     variables.dedup();
@@ -298,11 +304,11 @@ fn every_setting_has_a_variable_of_its_own() {
 fn the_documentation_is_what_the_table_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/settings.md");
     if std::env::var_os("FANFARE_BLESS").is_some() {
-        fs::write(&path, markdown()).expect("docs can be written");
+        fs::write(&path, render_markdown()).expect("docs can be written");
     }
     let file = fs::read_to_string(&path).unwrap_or_default();
     assert!(
-        file == markdown(),
+        file == render_markdown(),
         "docs/settings.md is not what the settings say; FANFARE_BLESS=1 cargo test writes it anew"
     );
 }

@@ -3,14 +3,12 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use super::{
-    super::{
-        hub::{Channels, Namespace, public_url},
-        load::Warning,
-        settings::{RawEndpoint, Settings},
-        types::OnMessage,
-    },
-    channels::lists,
+use crate::config::{
+    backend::public_url,
+    channels::{Channels, Namespace},
+    errors::Warning,
+    settings::{RawEndpoint, Settings},
+    values::OnMessage,
 };
 
 /// Shorter secrets can be guessed from one token (RFC 7518, section 3.2, asks for the length of the hash).
@@ -75,7 +73,7 @@ fn open_channels(settings: &Settings) -> Vec<String> {
         "see who is there",
     ];
     for (index, what) in what.iter().enumerate() {
-        let name = lists(&settings.channels.default)[index].0;
+        let name = settings.channels.default.allow_lists()[index].0;
         let open = open_in(&settings.channels, index);
         if !open.is_empty() {
             texts.push(format!(
@@ -87,10 +85,10 @@ fn open_channels(settings: &Settings) -> Vec<String> {
     texts
 }
 
-/// Where anonymous clients may do the one of [`lists`] at `index`, and there is something to do it with.
+/// Where anonymous clients may do the one of [`Namespace::allow_lists`] at `index`, and there is something to do it with.
 fn open_in(channels: &Channels, index: usize) -> Vec<String> {
     let is_open = |rules: &&Arc<Namespace>| {
-        let (name, allow) = lists(rules)[index];
+        let (name, allow) = rules.allow_lists()[index];
         let is_there = match name {
             "allow.history" => rules.history_size > 0,
             "allow.presence" => rules.presence,
@@ -132,7 +130,7 @@ fn cookies(settings: &Settings) -> Vec<String> {
         return open;
     }
     let tail = "while hooks.headers passes Cookie on: other people's pages act as their visitors; name the origins";
-    if hooks.set().next().is_some() && is_any(settings.client.origins.as_deref()) {
+    if hooks.configured().next().is_some() && is_any(settings.client.origins.as_deref()) {
         open.push(format!("client.origins is [\"*\"] {tail}"));
     }
     let asks =
@@ -149,7 +147,7 @@ fn cookies(settings: &Settings) -> Vec<String> {
 fn plain_urls(settings: &Settings) -> Vec<String> {
     let hooks = settings
         .hooks
-        .set()
+        .configured()
         .map(|(name, hook)| (format!("hooks.{name}.url"), &hook.url));
     let jwks = settings
         .token

@@ -1,4 +1,4 @@
-//! What is wrong with settings of the hub is told with its place and what would be right, and no key is repeated.
+//! What is wrong with settings of channels and access is told with its place and what would be right, and no key is repeated.
 
 use super::faults::one_fault;
 
@@ -172,7 +172,7 @@ fn pushes_have_one_source() {
 }
 
 #[test]
-fn routes_of_the_hub_are_taken() {
+fn routes_of_clients_and_backends_are_taken() {
     for (path, table) in [
         ("/connection/websocket", "connection"),
         ("/connection/anything", "connection"),

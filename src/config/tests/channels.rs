@@ -1,8 +1,8 @@
-//! What the settings of the hub promise: their forms, what namespaces inherit, and what follows from what else is set.
+//! What the settings of channels and the backend promise: their forms, what namespaces inherit, and what follows from what else is set.
 
 use std::time::Duration;
 
-use super::{Overrides, Scratch, accepted, load, print};
+use super::{Overrides, Scratch, accepted, load, render_toml};
 use crate::config::{Allow, HookFailureAction, OnMessage, Secret, Settings, SlowPolicy};
 
 const CLIENT: Allow = Allow {
@@ -151,7 +151,7 @@ fn hooks_are_tables_of_their_own() {
     assert!(hooks.refresh.is_none() && hooks.events.is_none());
     assert_eq!(hooks.headers, ["cookie", "x-a"]);
     assert_eq!((hooks.events_batch, hooks.concurrency), (5, 256));
-    let names: Vec<&str> = hooks.set().map(|(name, _)| name).collect();
+    let names: Vec<&str> = hooks.configured().map(|(name, _)| name).collect();
     assert_eq!(names, ["connect", "sub_refresh"]);
 
     let environment = [
@@ -269,7 +269,7 @@ fn no_debug_output_holds_a_secret() {
 }
 
 #[test]
-fn a_switched_off_route_of_the_hub_frees_its_path() {
+fn a_switched_off_route_of_clients_frees_its_path() {
     for (table, path) in [
         ("connection", "/connection/websocket"),
         ("connection", "/emulation"),
@@ -289,7 +289,7 @@ fn a_switched_off_route_of_the_hub_frees_its_path() {
 fn examples_that_are_printed_are_accepted() {
     let mut text = String::new();
     let mut table = String::new();
-    for line in print().lines() {
+    for line in render_toml().lines() {
         if let Some(name) = line.trim_start_matches('#').strip_prefix('[') {
             table = name.trim_matches(['[', ']']).to_string();
         }
@@ -307,6 +307,6 @@ fn examples_that_are_printed_are_accepted() {
     let settings = accepted(&text.replace('…', "x"));
     assert_eq!(settings.poll.len(), 1);
     assert!(settings.channels.namespaces.contains_key("chat"));
-    assert_eq!(settings.hooks.set().count(), 8);
+    assert_eq!(settings.hooks.configured().count(), 8);
     assert_eq!(settings.poll[0].headers.len(), 1);
 }
