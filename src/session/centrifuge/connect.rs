@@ -19,7 +19,7 @@ use crate::{
         auth::{AuthError, ConnectHookRequest, Identity, seconds_until},
         rate_limit::RateLimiter,
     },
-    protocol::{ConnectRequest, ConnectResult, Outcome, Push},
+    protocol::{ConnectRequest, ConnectResult, Push, Reply},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
 };
 
@@ -187,7 +187,7 @@ impl Session<Centrifuge> {
         if self.protocol.transport.unidirectional {
             self.push("", &Push::Connect(result));
         } else {
-            self.reply(id, &Outcome::Connect(result));
+            self.reply(id, &Reply::Connect(result));
         }
         for it in recovered {
             if let Some(pending) = PendingSubscription::find(pending, it) {

@@ -15,7 +15,7 @@ use crate::{
     close::{Close, Unsubscribe},
     hooks::{Answer, HookContext, RefreshAnswer},
     node::auth::{AuthError, Identity, seconds_until, unix_now},
-    protocol::{Outcome, Push, ReplyError},
+    protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
     session::{
         Session,
@@ -171,7 +171,7 @@ impl Session<Centrifuge> {
         self.watch_expiry(ctx);
         self.reply(
             id,
-            &Outcome::Refresh {
+            &Reply::Refresh {
                 client: self.context.connection.info().id.to_string(),
                 version: VERSION.to_string(),
                 expires: identity.expire_at.is_some(),
@@ -315,7 +315,7 @@ impl Session<Centrifuge> {
             session.watch_subscriptions(ctx);
             session.reply(
                 id,
-                &Outcome::SubRefresh {
+                &Reply::SubRefresh {
                     expires: at.is_some(),
                     ttl: at.map_or(0, seconds_until),
                 },

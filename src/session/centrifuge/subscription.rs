@@ -10,7 +10,7 @@ use crate::{
         authorize::Grant,
         recovery::{RecoveryRequest, Since},
     },
-    protocol::{Encoding, Payload, SubscribeRequest, SubscribeResult},
+    protocol::{Encoding, PayloadRef, SubscribeRequest, SubscribeResult},
     registry::ChannelName,
     session::{
         presence::PresenceOptions,
@@ -200,7 +200,7 @@ impl ToldSubscription<'_> {
             result.publications = recovery.items.iter().map(|item| item.as_pub()).collect();
             let publications = result.publications.iter_mut();
             for (publication, (payload, delta)) in publications.zip(&self.payloads) {
-                publication.data = Payload::Stringed(payload);
+                publication.data = PayloadRef::Stringed(payload);
                 publication.delta = *delta;
             }
         }
