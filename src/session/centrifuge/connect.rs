@@ -16,11 +16,12 @@ use crate::{
     hooks::HookContext,
     node::{
         Node,
-        auth::{AuthError, ConnectHookRequest, Identity, seconds_until},
+        auth::{AuthError, ConnectHookRequest, Identity},
         rate_limit::RateLimiter,
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
+    unix_time::seconds_until,
 };
 
 /// The server's version, as clients are told.

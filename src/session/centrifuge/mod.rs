@@ -35,7 +35,8 @@ use crate::{
     protocol::{self, Command, Encoding, Push, Reply, ReplyError, Request},
     publication::Payload,
     registry::ChannelName,
-    shard::{ServerCommand, ServerSubscription, SessionMessage},
+    shard::{ServerCommand, SessionMessage},
+    subscription::ServerSubscription,
 };
 
 /// What a session of the protocol begins with.

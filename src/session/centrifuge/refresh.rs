@@ -14,13 +14,14 @@ use super::{
 use crate::{
     close::{Close, Unsubscribe},
     hooks::{Answer, HookContext, RefreshAnswer},
-    node::auth::{AuthError, Identity, seconds_until, unix_now},
+    node::auth::{AuthError, Identity},
     protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
     session::{
         Session,
         expiry::{is_past, until},
     },
+    unix_time::{seconds_until, unix_now},
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when it ends.

@@ -18,7 +18,7 @@ use crate::{
         Session,
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
-    shard::ServerSubscription,
+    subscription::ServerSubscription,
 };
 
 impl Session<Centrifuge> {

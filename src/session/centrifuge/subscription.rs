@@ -6,7 +6,6 @@ use crate::{
     config::Namespace,
     fossil,
     node::{
-        auth::seconds_until,
         authorize::Grant,
         recovery::{RecoveryRequest, Since},
     },
@@ -17,6 +16,7 @@ use crate::{
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     shard::SubscribeOptions,
+    unix_time::seconds_until,
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
