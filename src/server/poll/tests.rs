@@ -290,7 +290,7 @@ async fn a_backend_that_hangs_is_given_up_and_one_that_says_too_much_is_refused(
         watch.status().last_error.as_deref() == Some("timeout")
     })
     .await;
-    let long = text(&"x".repeat(crate::hooks::http::ANSWER_BYTES_MAX + 1));
+    let long = text(&"x".repeat(crate::http_client::ANSWER_BYTES_MAX + 1));
     let backend = backend([long]).await;
     settings.url = backend.url("/");
     settings.timeout = AMPLE;
@@ -315,12 +315,12 @@ async fn the_status_hides_what_may_be_secret_and_bad_settings_are_refused() {
     settings.headers = vec![("bad name".into(), "x".into())];
     assert!(matches!(
         refused(&settings),
-        Some(HookSetupError::Header { .. })
+        Some(HttpSetupError::Header { .. })
     ));
     settings.headers.clear();
     settings.url = "/x".into();
     assert!(matches!(
         refused(&settings),
-        Some(HookSetupError::Url { .. })
+        Some(HttpSetupError::Url { .. })
     ));
 }

@@ -16,12 +16,12 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 
 /// One URL and the client that fetches it.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(super) struct JwksSource {
     client: Client,
     url: Url,
 }
 
-impl Source {
+impl JwksSource {
     /// Prepares a client; nothing is fetched yet.
     pub(super) fn new(url: &str) -> Result<Self, String> {
         let url = Url::parse(url).map_err(|error| format!("it is no URL: {error}"))?;

@@ -6,15 +6,14 @@
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::{HookFailure, Refusal};
+use super::failure::HookFailure;
+use crate::protocol::ReplyError;
 
 /// Longest reason that fits into a Close frame (RFC 6455 §5.5: 125 bytes with the code).
 const REASON_BYTES_MAX: usize = 123;
 
 /// Says "force disconnect": stands in for a code that no close frame of an application may carry.
 const FORCED: u16 = 3503;
-
-const MALFORMED: HookFailure = HookFailure::Unavailable("malformed");
 
 /// What a hook reads out of `result`.
 pub(super) trait FromResult: Sized {
@@ -54,7 +53,7 @@ struct DisconnectShape {
 
 /// Reads the body of an answer with status 200.
 pub(super) fn read<T: FromResult>(body: &[u8]) -> Result<T, HookFailure> {
-    let envelope: Envelope = object(body).ok_or(MALFORMED)?;
+    let envelope: Envelope = object(body).ok_or(HookFailure::MALFORMED)?;
     if let Some(disconnect) = envelope.disconnect {
         return Err(HookFailure::Disconnect {
             code: close_code(disconnect.code),
@@ -63,18 +62,18 @@ pub(super) fn read<T: FromResult>(body: &[u8]) -> Result<T, HookFailure> {
     }
     if let Some(error) = envelope.error {
         if error.code == 0 {
-            return Err(MALFORMED);
+            return Err(HookFailure::MALFORMED);
         }
-        return Err(HookFailure::Error(Refusal {
+        return Err(HookFailure::Error(ReplyError {
             code: error.code,
-            message: error.message,
+            message: error.message.into(),
             temporary: error.temporary,
         }));
     }
-    let result = envelope.result.ok_or(MALFORMED)?;
+    let result = envelope.result.ok_or(HookFailure::MALFORMED)?;
     object(result.get().as_bytes())
         .and_then(T::from_shape)
-        .ok_or(MALFORMED)
+        .ok_or(HookFailure::MALFORMED)
 }
 
 /// Reads a JSON object; serde alone would take a list for one, field by field.
@@ -110,5 +109,4 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
 }
 
 #[cfg(test)]
-#[path = "tests/envelope.rs"]
 mod tests;

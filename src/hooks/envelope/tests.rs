@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::*;
-use crate::hooks::answer::{
-    ConnectAnswer, Overrides, PublishAnswer, RefreshAnswer, SubscribeAnswer,
+use crate::{
+    hooks::answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
+    subscription::SubscriptionOverrides,
 };
 
 fn reads<T: FromResult>(body: &str) -> Result<T, HookFailure> {
@@ -25,18 +26,18 @@ fn connect_reads_every_field_and_ignores_what_it_does_not_know() {
     assert_eq!(answer.data, "[1,2]");
     assert_eq!(answer.channels, ["a"]);
     assert_eq!(answer.meta, r#"{"m":"x"}"#);
-    let (channel, sub) = &answer.subs[0];
-    assert_eq!((channel.as_str(), sub.expire_at), ("b", Some(5)));
+    let sub = &answer.subs[0];
+    assert_eq!((sub.channel.as_str(), sub.expire_at), ("b", Some(5)));
     assert_eq!(sub.info, "1");
     assert_eq!(&sub.data[..], [0, 1]);
-    let overrides = Overrides {
+    let overrides = SubscriptionOverrides {
         presence: Some(false),
         join_leave: Some(true),
         force_recovery: Some(false),
-        ..Overrides::default()
+        ..SubscriptionOverrides::default()
     };
     assert_eq!(sub.overrides, overrides);
-    assert_eq!(answer.subs[1].0, "c");
+    assert_eq!(answer.subs[1].channel, "c");
 }
 
 #[test]
@@ -85,7 +86,7 @@ fn subscribe_tells_what_else_the_client_may_do() {
 #[test]
 fn an_error_is_for_the_client_and_a_disconnect_comes_before_it() {
     let error = reads::<Bytes>(r#"{"error":{"code":1001,"message":"no","temporary":true}}"#);
-    let refusal = Refusal {
+    let refusal = ReplyError {
         code: 1001,
         message: "no".into(),
         temporary: true,
@@ -149,6 +150,6 @@ fn whatever_does_not_fit_is_malformed_and_never_a_permission() {
     ];
     for body in bodies {
         let outcome = reads::<ConnectAnswer>(body);
-        assert_eq!(outcome, Err(MALFORMED), "{:.60}", body);
+        assert_eq!(outcome, Err(HookFailure::MALFORMED), "{:.60}", body);
     }
 }

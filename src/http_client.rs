@@ -25,7 +25,7 @@ const HEADER_BYTES_MAX: usize = 1024;
 
 /// Why hooks or polls cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub enum HookSetupError {
+pub enum HttpSetupError {
     /// An address in the settings that is none.
     #[error("{what} is no address of an HTTP endpoint ({why}): {url}")]
     Url {
@@ -51,7 +51,7 @@ pub enum HookSetupError {
 
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum HttpError {
     /// No connection came about, so nothing was sent.
     Connect,
     /// The connection ended, or what came was no HTTP; the backend may have acted.
@@ -62,7 +62,7 @@ pub enum Fault {
 
 /// A whole answer.
 #[derive(Clone, Debug)]
-pub struct Reply {
+pub struct HttpResponse {
     /// The status.
     pub status: u16,
     /// `Content-Type` in lower case; empty if there was none.
@@ -73,7 +73,7 @@ pub struct Reply {
     pub body: Bytes,
 }
 
-impl Reply {
+impl HttpResponse {
     /// Whether the status says that the backend did what it was asked.
     #[must_use]
     pub fn is_success(&self) -> bool {
@@ -118,7 +118,7 @@ impl HttpClient {
     /// # Errors
     /// When TLS cannot be set up at all. A machine without root certificates still gets a client: plain HTTP works,
     /// and TLS trusts nobody.
-    pub fn new() -> Result<Self, HookSetupError> {
+    pub fn new() -> Result<Self, HttpSetupError> {
         // Fails only if another part of the process chose a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = builder()
@@ -132,7 +132,7 @@ impl HttpClient {
                 );
                 builder().tls_certs_only([]).build()
             })
-            .map_err(HookSetupError::Client)?;
+            .map_err(HttpSetupError::Client)?;
         Ok(Self(client))
     }
 
@@ -149,32 +149,32 @@ impl HttpClient {
     /// Sends once and reads the whole answer, whatever its status.
     ///
     /// # Errors
-    /// [`Fault`]; the request's deadline is the caller's to set.
-    pub async fn send(&self, request: RequestBuilder) -> Result<Reply, Fault> {
+    /// [`HttpError`]; the request's deadline is the caller's to set.
+    pub async fn send(&self, request: RequestBuilder) -> Result<HttpResponse, HttpError> {
         let mut response = request.send().await.map_err(|error| {
             let fault = if error.is_connect() {
-                Fault::Connect
+                HttpError::Connect
             } else {
-                Fault::Broken
+                HttpError::Broken
             };
             log::debug!("call to a backend: {:?}", error.without_url());
             fault
         })?;
         let too_large = |length: u64| length > ANSWER_BYTES_MAX as u64;
         if response.content_length().is_some_and(too_large) {
-            return Err(Fault::TooLarge);
+            return Err(HttpError::TooLarge);
         }
         let mut body = BytesMut::new();
         loop {
-            let chunk = response.chunk().await.map_err(|_| Fault::Broken)?;
+            let chunk = response.chunk().await.map_err(|_| HttpError::Broken)?;
             let Some(chunk) = chunk else { break };
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(Fault::TooLarge);
+                return Err(HttpError::TooLarge);
             }
             body.extend_from_slice(&chunk);
         }
         let headers = response.headers();
-        Ok(Reply {
+        Ok(HttpResponse {
             status: response.status().as_u16(),
             content_type: content_type(headers),
             etag: headers
@@ -209,11 +209,11 @@ fn content_type(headers: &HeaderMap) -> String {
 ///
 /// # Errors
 /// When it is not `http://` or `https://` with a host.
-pub fn endpoint(what: &str, url: &str) -> Result<Url, HookSetupError> {
-    let fault = |why: String| HookSetupError::Url {
+pub fn parse_url(what: &str, url: &str) -> Result<Url, HttpSetupError> {
+    let fault = |why: String| HttpSetupError::Url {
         what: what.to_string(),
         why,
-        url: shown(url),
+        url: redacted(url),
     };
     let parsed = Url::parse(url).map_err(|error| fault(error.to_string()))?;
     if !matches!(parsed.scheme(), "http" | "https") {
@@ -224,7 +224,7 @@ pub fn endpoint(what: &str, url: &str) -> Result<Url, HookSetupError> {
 
 /// An address without user, password, query and fragment, for logs and status.
 #[must_use]
-pub fn shown(url: &str) -> String {
+pub fn redacted(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
         return "(unreadable)".to_string();
     };

@@ -14,7 +14,7 @@ const NAME_BYTES_MAX: usize = 16;
 
 /// A token whose form is right.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Envelope<'a> {
+pub(super) struct CompactJws<'a> {
     /// Header and payload as they were signed.
     pub(super) signed: &'a str,
     /// The signature in base64url.
@@ -32,7 +32,7 @@ pub(super) struct Header {
     pub(super) key_id: Option<String>,
 }
 
-impl<'a> Envelope<'a> {
+impl<'a> CompactJws<'a> {
     /// Takes a token apart.
     pub(super) fn split(token: &'a str) -> Result<Self, String> {
         if token.len() > TOKEN_BYTES_MAX {
@@ -127,7 +127,7 @@ mod tests {
 
     fn header(text: &str) -> Result<Header, String> {
         let token = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(text));
-        Envelope::split(&token).and_then(|envelope| envelope.header())
+        CompactJws::split(&token).and_then(|envelope| envelope.header())
     }
 
     #[test]
@@ -168,11 +168,11 @@ mod tests {
             ("a.b.c.d.e", "has 5"),
             (long.as_str(), "more than 16384"),
         ] {
-            let error = Envelope::split(token).unwrap_err();
+            let error = CompactJws::split(token).unwrap_err();
             assert!(error.contains(why), "{token:.20}: {error}");
         }
         for token in ["e30=.e30.AA", "e3+.e30.AA", "\u{e9}.e30.AA", "_w.e30.AA"] {
-            let envelope = Envelope::split(token).unwrap();
+            let envelope = CompactJws::split(token).unwrap();
             assert!(envelope.header().is_err(), "{token}");
         }
     }

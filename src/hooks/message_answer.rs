@@ -1,42 +1,42 @@
 //! What the `message` hook of raw endpoints takes and gives: the message itself, without any envelope.
 //!
 //! Pure. Any endpoint that reads a body and answers one can serve it. Bounds: an answer has at most
-//! [`MESSAGES_MAX`] messages in at most [`super::http::ANSWER_BYTES_MAX`] bytes.
+//! [`MESSAGES_MAX`] messages in at most [`ANSWER_BYTES_MAX`](crate::http_client::ANSWER_BYTES_MAX) bytes.
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::value::RawValue;
 
-use super::{HookFailure, http::Reply};
-pub use crate::publication::Payload as MessagePayload;
+use super::failure::HookFailure;
+use crate::{http_client::HttpResponse, publication::Payload};
 
 /// Most messages in one answer.
-pub const MESSAGES_MAX: usize = 4096;
+const MESSAGES_MAX: usize = 4096;
 
 /// `Content-Type` of a message on its way to the backend.
-pub(super) fn content_type(payload: &MessagePayload) -> &'static str {
+pub(super) fn content_type(payload: &Payload) -> &'static str {
     match payload {
-        MessagePayload::Text(_) => "text/plain; charset=utf-8",
-        MessagePayload::Binary(_) => "application/octet-stream",
+        Payload::Text(_) => "text/plain; charset=utf-8",
+        Payload::Binary(_) => "application/octet-stream",
     }
 }
 
 /// The body of a message on its way to the backend.
-pub(super) fn body(payload: MessagePayload) -> Bytes {
+pub(super) fn body(payload: Payload) -> Bytes {
     match payload {
-        MessagePayload::Text(text) => text.into_bytes(),
-        MessagePayload::Binary(bytes) => bytes,
+        Payload::Text(text) => text.into_bytes(),
+        Payload::Binary(bytes) => bytes,
     }
 }
 
 /// What goes back to the sender, in order.
-pub(super) fn messages(reply: Reply) -> Result<Vec<MessagePayload>, HookFailure> {
+pub(super) fn messages(reply: HttpResponse) -> Result<Vec<Payload>, HookFailure> {
     if reply.body.is_empty() {
         return Ok(Vec::new());
     }
     if reply.is_json() {
-        let raw: &RawValue = serde_json::from_slice(&reply.body)
-            .map_err(|_| HookFailure::Unavailable("malformed"))?;
+        let raw: &RawValue =
+            serde_json::from_slice(&reply.body).map_err(|_| HookFailure::MALFORMED)?;
         if raw.get().starts_with('[') {
             return list(raw);
         }
@@ -44,21 +44,21 @@ pub(super) fn messages(reply: Reply) -> Result<Vec<MessagePayload>, HookFailure>
     if reply.is_text()
         && let Ok(text) = ByteString::try_from(reply.body.clone())
     {
-        return Ok(vec![MessagePayload::Text(text)]);
+        return Ok(vec![Payload::Text(text)]);
     }
     if reply.media_type().starts_with("text/") {
         // A WebSocket text message must be UTF-8, and nobody asked for binary.
-        return Err(HookFailure::Unavailable("malformed"));
+        return Err(HookFailure::MALFORMED);
     }
-    Ok(vec![MessagePayload::Binary(reply.body)])
+    Ok(vec![Payload::Binary(reply.body)])
 }
 
 /// The entries of a JSON list; a JSON text becomes what it says, everything else its JSON.
-fn list(raw: &RawValue) -> Result<Vec<MessagePayload>, HookFailure> {
-    let malformed = |_| HookFailure::Unavailable("malformed");
+fn list(raw: &RawValue) -> Result<Vec<Payload>, HookFailure> {
+    let malformed = |_| HookFailure::MALFORMED;
     let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(malformed)?;
     if entries.len() > MESSAGES_MAX {
-        return Err(HookFailure::Unavailable("too_large"));
+        return Err(HookFailure::TOO_LARGE);
     }
     let text = |entry: &RawValue| {
         let text = if entry.get().starts_with('"') {
@@ -66,7 +66,7 @@ fn list(raw: &RawValue) -> Result<Vec<MessagePayload>, HookFailure> {
         } else {
             entry.get().to_string()
         };
-        Ok(MessagePayload::Text(text.into()))
+        Ok(Payload::Text(text.into()))
     };
     entries.into_iter().map(text).collect()
 }
@@ -75,11 +75,8 @@ fn list(raw: &RawValue) -> Result<Vec<MessagePayload>, HookFailure> {
 mod tests {
     use super::*;
 
-    fn answers(
-        content_type: &str,
-        body: &'static [u8],
-    ) -> Result<Vec<MessagePayload>, HookFailure> {
-        messages(Reply {
+    fn answers(content_type: &str, body: &'static [u8]) -> Result<Vec<Payload>, HookFailure> {
+        messages(HttpResponse {
             status: 200,
             content_type: content_type.into(),
             etag: None,
@@ -87,8 +84,8 @@ mod tests {
         })
     }
 
-    fn texts(texts: &[&str]) -> Result<Vec<MessagePayload>, HookFailure> {
-        let text = |text: &&str| MessagePayload::Text((*text).into());
+    fn texts(texts: &[&str]) -> Result<Vec<Payload>, HookFailure> {
+        let text = |text: &&str| Payload::Text((*text).into());
         Ok(texts.iter().map(text).collect())
     }
 
@@ -121,15 +118,14 @@ mod tests {
 
     #[test]
     fn bytes_are_one_binary_message() {
-        let binary =
-            |bytes: &'static [u8]| Ok(vec![MessagePayload::Binary(Bytes::from_static(bytes))]);
+        let binary = |bytes: &'static [u8]| Ok(vec![Payload::Binary(Bytes::from_static(bytes))]);
         assert_eq!(answers("application/octet-stream", b"hi"), binary(b"hi"));
         assert_eq!(answers("", b"\xff"), binary(b"\xff"));
     }
 
     #[test]
     fn what_says_one_thing_and_is_another_is_malformed() {
-        let malformed = Err(HookFailure::Unavailable("malformed"));
+        let malformed = Err(HookFailure::MALFORMED);
         assert_eq!(answers("application/json", b"[1,"), malformed);
         assert_eq!(answers("application/json", b"\xff"), malformed);
         assert_eq!(answers("text/plain", b"\xff"), malformed);
@@ -138,12 +134,12 @@ mod tests {
     #[test]
     fn a_list_without_end_is_refused() {
         let body = format!("[{}0]", "0,".repeat(MESSAGES_MAX));
-        let reply = Reply {
+        let reply = HttpResponse {
             status: 200,
             content_type: "application/json".into(),
             etag: None,
             body: body.into(),
         };
-        assert_eq!(messages(reply), Err(HookFailure::Unavailable("too_large")));
+        assert_eq!(messages(reply), Err(HookFailure::TOO_LARGE));
     }
 }

@@ -20,7 +20,14 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use super::{Event, HookClient, HookFailure, Kind, backoff, event, log_throttle::LogThrottle};
+use super::{
+    backoff,
+    client::HookClient,
+    event::{self, Event},
+    failure::HookFailure,
+    log_throttle::LogThrottle,
+    stats::HookKind,
+};
 use crate::config::Hooks;
 
 /// First pause after a failure; each further one is twice as long.
@@ -51,16 +58,16 @@ struct Shared {
     hurry: Notify,
 }
 
-/// What became of events.
+/// What became of the events of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct EventStats {
-    /// Given to the sink, those dropped included.
+    /// Events given to the sink, those dropped included.
     pub sent: u64,
-    /// Taken by the backend.
+    /// Events that the backend took.
     pub delivered: u64,
-    /// Lost.
+    /// Events that were lost.
     pub dropped: u64,
-    /// Waiting or on their way.
+    /// Events that wait or are on their way.
     pub pending: u64,
     /// Batches that were posted again.
     pub retries: u64,
@@ -71,7 +78,7 @@ impl EventSink {
     /// after what waits was delivered, when all handles are gone.
     #[must_use]
     pub fn start(settings: &Hooks, client: Arc<HookClient>) -> Option<Self> {
-        client.has(Kind::Events).then(|| {
+        client.has(HookKind::Events).then(|| {
             Self::spawn(settings.events_queue, settings.events_batch, move |body| {
                 let client = Arc::clone(&client);
                 async move { client.post_events(body).await }
@@ -215,5 +222,4 @@ where
 }
 
 #[cfg(test)]
-#[path = "tests/sink.rs"]
 mod tests;
