@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     config::{Overrides, Secret},
-    token::command::Make,
+    token::command::TokenSpec,
 };
 
 #[derive(Parser)]
@@ -128,7 +128,7 @@ pub enum Command {
     /// Check the settings.
     Check(Overrides),
     /// Make a token.
-    Token(Overrides, Box<Make>),
+    Token(Overrides, Box<TokenSpec>),
     /// Explain a token, or the one on standard input where it is `-`.
     CheckToken(Overrides, String),
 }
@@ -159,7 +159,7 @@ impl From<Line> for Command {
             Some(Sub::Check(check)) => Self::Check(file(check.config)),
             Some(Sub::Token(token)) => Self::Token(
                 file(token.config),
-                Box::new(Make {
+                Box::new(TokenSpec {
                     user: token.user,
                     ttl: token.ttl.0,
                     channel: token.channel,
@@ -217,13 +217,13 @@ mod tests {
             panic!("another command");
         };
         assert_eq!(overrides.config, Some("f.toml".into()));
-        let expected = Make {
+        let expected = TokenSpec {
             user: "42".to_string(),
             ttl: Some(Duration::from_secs(90 * 60)),
             channels: vec!["a".to_string(), "b".to_string()],
             claims: vec!["x=1".to_string(), "y=z=z".to_string()],
             secret: Some(Secret::new("s")),
-            ..Make::default()
+            ..TokenSpec::default()
         };
         assert_eq!(*make, expected);
         let Command::Token(_, make) = command(&["fanfare", "token", "--ttl", "never"]) else {

@@ -1,11 +1,12 @@
-//! fanfare: a push server. Clients hold a connection open, and the server sends to them: what a backend publishes,
-//! what a timer says, what another client says.
+//! fanfare: a push server. Clients hold a connection open, and the server sends to them: what a
+//! backend publishes, what a timer says, what another client says.
 //!
 //! `docs/architecture.md` tells how the modules fit together. Imports point down only:
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
-//! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`], [`publication`], [`heartbeat`],
-//! [`admission`], [`metrics`], [`token`], [`hooks`], [`logger`], [`signals`], the traits of [`broker`];
-//! [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`config`].
+//! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`],
+//! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
+//! [`http_client`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`], [`protocol`],
+//! [`fossil`], [`close`], [`id`], [`subscription`], [`unix_time`], [`config`].
 
 pub mod admission;
 pub mod app;
@@ -19,6 +20,7 @@ pub mod fossil;
 pub mod heartbeat;
 pub mod hooks;
 pub mod http;
+pub mod http_client;
 pub mod id;
 pub mod logger;
 pub mod metrics;
@@ -30,7 +32,9 @@ pub mod server;
 pub mod session;
 pub mod shard;
 pub mod signals;
+pub mod subscription;
 #[cfg(test)]
 mod testing;
 pub mod token;
 pub mod transport;
+pub mod unix_time;

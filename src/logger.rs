@@ -10,9 +10,9 @@ pub struct Logger(ArcSwap<env_logger::Logger>);
 
 /// A handle to exchange the filter by.
 #[derive(Clone)]
-pub struct Filter(Arc<Logger>);
+pub struct LogFilter(Arc<Logger>);
 
-impl Filter {
+impl LogFilter {
     /// Starts logging to standard error.
     ///
     /// # Errors

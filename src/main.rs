@@ -11,11 +11,11 @@ use fanfare::{
     app::{App, AppError, Outcome},
     cli::{self, Command},
     config::{self, Overrides, Settings},
-    logger::Filter,
+    logger::LogFilter,
     signals::Signals,
     token::{
         TOKEN_BYTES_MAX,
-        command::{Make, explain, make},
+        command::{TokenSpec, explain, make},
     },
     transport::tls::Certificate,
 };
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
         Command::Serve(overrides) => serve(&overrides),
         Command::Config => {
             // A reader that has seen enough, such as `head`, is no fault.
-            let _ = std::io::stdout().write_all(config::print().as_bytes());
+            let _ = std::io::stdout().write_all(config::render_toml().as_bytes());
             ExitCode::SUCCESS
         }
         Command::Check(overrides) => check(&overrides),
@@ -74,7 +74,7 @@ fn check(overrides: &Overrides) -> ExitCode {
     }
 }
 
-fn token(overrides: &Overrides, options: &Make) -> ExitCode {
+fn token(overrides: &Overrides, options: &TokenSpec) -> ExitCode {
     let settings = match load(overrides) {
         Ok((settings, _)) => settings,
         Err(code) => return code,
@@ -125,7 +125,7 @@ fn serve(overrides: &Overrides) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let filter = match Filter::install(&settings.log.filter) {
+    let filter = match LogFilter::install(&settings.log.filter) {
         Ok(filter) => filter,
         Err(error) => {
             eprintln!("logging cannot be set up: {error}");
@@ -145,7 +145,7 @@ fn serve(overrides: &Overrides) -> ExitCode {
     }
 }
 
-fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Outcome, AppError> {
+fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<Outcome, AppError> {
     let demonstration = settings.demonstration;
     match &settings.file {
         Some(file) => log::info!(
@@ -177,7 +177,7 @@ fn run(settings: Settings, overrides: &Overrides, filter: &Filter) -> Result<Out
 }
 
 /// Takes up the log filter of the settings as they are now; if they are wrong, says so and changes nothing.
-fn reload_filter(overrides: &Overrides, filter: &Filter) {
+fn reload_filter(overrides: &Overrides, filter: &LogFilter) {
     match Settings::load(overrides, environment()) {
         Ok((settings, _)) => {
             filter.set(&settings.log.filter);

@@ -110,7 +110,7 @@ pub struct Metrics {
     pub published: AtomicU64,
 }
 
-/// Reasons why a handshake is refused, as labels; the order is that of [`Refused`].
+/// Reasons why a handshake is refused, as labels; the order is that of [`RefusalReason`].
 pub const REFUSALS: [&str; 9] = [
     "not_websocket",
     "version",
@@ -125,7 +125,7 @@ pub const REFUSALS: [&str; 9] = [
 
 /// Why a handshake was refused; an index into [`REFUSALS`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum RefusalReason {
     /// Not a WebSocket request.
     NotWebSocket,
     /// A WebSocket version other than 13.
@@ -199,11 +199,11 @@ impl Metrics {
     }
 
     /// Counts a refused handshake.
-    pub fn refuse(&self, why: Refused) {
+    pub fn refuse(&self, why: RefusalReason) {
         self.refused[why as usize].fetch_add(1, Relaxed);
     }
 
-    /// Refused handshakes by reason.
+    /// RefusalReason handshakes by reason.
     pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.refused.iter().map(|count| count.load(Relaxed));
         REFUSALS.into_iter().zip(counts)

@@ -11,8 +11,8 @@ use std::{io, sync::Arc, time::Duration};
 
 use crate::{
     config::Settings,
-    hooks::HookSetupError,
     http::{self, HttpState},
+    http_client::HttpSetupError,
     node::Node,
     signals::{Signal, Signals},
     token::TokenSetupError,
@@ -46,7 +46,7 @@ pub enum AppError {
     Token(#[from] TokenSetupError),
     /// A hook cannot be called.
     #[error("hooks: {0}")]
-    Hooks(#[from] HookSetupError),
+    Hooks(#[from] HttpSetupError),
     /// The system refused something else.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),

@@ -23,7 +23,7 @@ use crate::{
         outbox::{FRAME_OVERHEAD, OutboxConfig},
     },
     heartbeat::{HeartbeatConfig, Wheel},
-    hooks::{Event, EventSink, HookClient, now_ms},
+    hooks::{Event, EventSink, HookClient},
     metrics::Metrics,
     node::{Node, NodeParts},
     publication::Compression,
@@ -34,6 +34,7 @@ use crate::{
     },
     shard::{QueueBounds, ShardSettings, Shards},
     token::Tokens,
+    unix_time::unix_now_ms,
 };
 
 /// Starts what a node is made of, and the node of it.
@@ -78,7 +79,7 @@ fn broker(settings: &Settings, fanout: &Arc<Fanout>, metrics: &Arc<Metrics>) -> 
 pub(super) fn polls(node: &Arc<Node>) -> Result<Vec<PollWatch>, AppError> {
     let mut watches = Vec::new();
     for poll in &node.settings.poll {
-        let (http, broker) = (node.hooks.http(), node.broker.clone());
+        let (http, broker) = (node.hooks.http_client(), node.broker.clone());
         let poller = Poller::new(poll, http, &node.settings.channels, broker)?;
         watches.push(poller.watch());
         actix_rt::spawn(poller.run());
@@ -115,7 +116,7 @@ fn start_server(
 fn occupancy_events(events: Option<EventSink>) -> Box<Occupancy> {
     Box::new(move |channel, occupied| {
         if let Some(events) = events.as_ref().filter(|_| !is_internal(channel)) {
-            let (time_ms, channel) = (now_ms(), channel.to_string());
+            let (time_ms, channel) = (unix_now_ms(), channel.to_string());
             events.send(if occupied {
                 Event::ChannelOccupied { time_ms, channel }
             } else {

@@ -1,84 +1,36 @@
 //! Settings: one TOML file, environment variables over it, flags over those; checked as a whole before anything starts.
 //!
-//! The table of settings ([`settings`]) is the only place that names them; reading, environment names, `fanfare config`, checks
+//! The sections ([`sections`]) are the only place that names settings; reading, environment names, `fanfare config`, checks
 //! for unknown keys and the documentation follow from it. Pure: reads the file it is told to and the keys that it names, and
 //! nothing else.
 
+mod backend;
+mod channels;
 mod check;
-mod form;
-pub mod hub;
+mod demonstration;
+mod errors;
+mod file;
 mod load;
-mod print;
-pub mod settings;
-mod sheet;
-mod table;
-mod tables;
-mod types;
-
-use std::time::Duration;
+mod raw_settings;
+mod render;
+mod sections;
+mod setting_type;
+mod settings;
+mod suggestion;
+#[cfg(test)]
+mod tests;
+mod values;
 
 pub use self::{
-    hub::{Allow, Api, Channels, Client, Hook, Hooks, Namespace, Poll, TokenSettings, public_url},
-    load::{Errors, Overrides, Warning},
-    print::{markdown, print},
-    settings::{Push, RawEndpoint, Settings, Tls},
-    types::{
+    backend::{Hook, Hooks, Poll, public_url},
+    channels::{Allow, Channels, Namespace},
+    errors::{Errors, Warning},
+    load::Overrides,
+    render::{render_markdown, render_toml},
+    sections::{Api, TokenSettings},
+    settings::{Client, Push, RawEndpoint, Settings, Tls},
+    values::{
         HookFailureAction, Listen, OnMessage, Secret, SlowPolicy, TrustedProxies,
         check_channel_name,
     },
 };
-use self::{
-    settings::{PushTable, RawTable},
-    sheet::Sheet,
-    tables::ChannelsTable,
-};
-
-/// What runs without a file: `/ws` relays and gets a push each 10 s, `/echo` echoes, and the client protocol is open.
-fn demonstration_sheet() -> Sheet {
-    let any = vec!["*".to_string()];
-    let everyone = Allow {
-        client: true,
-        anonymous: true,
-        ..Allow::default()
-    };
-    Sheet {
-        raw: vec![
-            RawTable {
-                path: "/ws".to_string(),
-                on_message: "relay".to_string(),
-                subprotocols: any.clone(),
-                // Everyone on /ws is in it, so that the push reaches them and not /echo.
-                channels: vec!["demo".to_string()],
-                ..RawTable::default()
-            },
-            RawTable {
-                path: "/echo".to_string(),
-                on_message: "echo".to_string(),
-                subprotocols: any,
-                ..RawTable::default()
-            },
-        ],
-        push: vec![PushTable {
-            every: Duration::from_secs(10),
-            channel: Some("demo".to_string()),
-            data: Some("你好! It is {time}, {sessions} connected, push number {seq}.".to_string()),
-            ..PushTable::default()
-        }],
-        // Anyone may do anything in any channel, so that every SDK's first lines work.
-        channels: ChannelsTable {
-            history_size: 100,
-            recovery: true,
-            presence: true,
-            join_leave: true,
-            allow_subscribe: everyone,
-            allow_publish: everyone,
-            allow_history: everyone,
-            allow_presence: everyone,
-            ..ChannelsTable::default()
-        },
-        ..Sheet::default()
-    }
-}
-
-#[cfg(test)]
-mod tests;

@@ -7,59 +7,33 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 
+use crate::subscription::{ServerSubscription, SubscriptionOverrides};
+
 /// Answer of `connect`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectAnswer {
-    /// Who it is; empty: anonymous.
+    /// The user; empty is anonymous.
     pub user: String,
     /// When the session ends unless refreshed, in Unix seconds.
     pub expire_at: Option<u64>,
-    /// What others see in presence: JSON or bytes; empty if none.
+    /// Public information for presence: JSON or bytes; empty for none.
     pub info: Bytes,
-    /// What the client gets in its connect reply.
+    /// Payload of the connect reply; empty for none.
     pub data: Bytes,
     /// Channels to subscribe the client to.
     pub channels: Vec<String>,
-    /// The same with particulars.
-    pub subs: Vec<(String, SubAnswer)>,
-    /// Kept with the session for later hooks.
+    /// Subscriptions with options of their own.
+    pub subs: Vec<ServerSubscription>,
+    /// The backend's notes on the session, sent with later hooks; JSON, empty for none.
     pub meta: Bytes,
-}
-
-/// A server-side subscription in [`ConnectAnswer`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SubAnswer {
-    /// When it ends, in Unix seconds.
-    pub expire_at: Option<u64>,
-    /// What others see in presence.
-    pub info: Bytes,
-    /// What the client gets with it.
-    pub data: Bytes,
-    /// Options of the channel for this subscription.
-    pub overrides: Overrides,
-}
-
-/// Options of a channel that a backend sets for one subscription; absent: as the channel has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// Listed in presence.
-    pub presence: Option<bool>,
-    /// Announced when it begins and ends.
-    pub join_leave: Option<bool>,
-    /// Recovers without asking.
-    pub force_recovery: Option<bool>,
-    /// Watches its position without asking.
-    pub force_positioning: Option<bool>,
-    /// Is told of others' joins and leaves without asking.
-    pub force_push_join_leave: Option<bool>,
 }
 
 /// Answer of `refresh` and `sub_refresh`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefreshAnswer {
-    /// It is over.
+    /// The session or subscription has ended.
     pub expired: bool,
-    /// When it ends next, in Unix seconds.
+    /// When it ends unless it is refreshed again, in Unix seconds.
     pub expire_at: Option<u64>,
     /// New info; empty: as before.
     pub info: Bytes,
@@ -70,14 +44,14 @@ pub struct RefreshAnswer {
 /// Answer of `subscribe`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SubscribeAnswer {
-    /// When it ends unless refreshed, in Unix seconds.
+    /// When the subscription ends unless it is refreshed, in Unix seconds.
     pub expire_at: Option<u64>,
-    /// What others see in presence, beside the session's own info.
+    /// Public information of the subscription, beside the session's own; empty for none.
     pub info: Bytes,
-    /// What the client gets in its subscribe reply.
+    /// Payload of the subscribe reply; empty for none.
     pub data: Bytes,
-    /// Options of the channel for this subscription.
-    pub overrides: Overrides,
+    /// What differs from the channel's rules.
+    pub overrides: SubscriptionOverrides,
     /// What else the client may do in the channel.
     pub allow: Vec<String>,
 }
@@ -87,13 +61,13 @@ pub struct SubscribeAnswer {
 pub struct PublishAnswer {
     /// Published in place of what the client sent.
     pub data: Option<Bytes>,
-    /// Kept out of the history.
+    /// Whether the publication is kept out of the history.
     pub skip_history: bool,
     /// Tags of the publication.
     pub tags: BTreeMap<String, String>,
     /// A second publication with this key is left out.
     pub idempotency_key: String,
-    /// Offered as a delta.
+    /// Whether subscribers may get it as a delta.
     pub delta: bool,
     /// An older version than the channel's is left out.
     pub version: u64,

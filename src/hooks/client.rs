@@ -1,7 +1,8 @@
 //! [`HookClient`]: asks the backend, one call for one question.
 //!
-//! Owned by the node, shared by an `Arc`. Here are the questions; how a call goes out is in [`super::call`], with its
-//! bounds. It must not decide anything: what a failure means is its caller's to say.
+//! Owned by the node, shared by an `Arc`. Here are the questions; how a call goes out is the
+//! dispatcher's, with its bounds. It must not decide anything: what a failure means is its caller's to
+//! say.
 
 use std::sync::Arc;
 
@@ -9,30 +10,26 @@ use bytes::Bytes;
 use reqwest::header::HeaderName;
 
 use super::{
-    Answer, ConnectAnswer, HeaderList, HookContext, HookSnapshot, Kind, PublishAnswer,
-    RefreshAnswer, Signer, SubscribeAnswer,
-    call::{Outgoing, Target},
-    context::header_text,
-    gate::Gate,
-    http::{HookSetupError, HttpClient, Reply, endpoint, shown},
-    log_throttle::LogThrottle,
-    message::{self, MessagePayload},
+    answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
+    context::{HeaderList, HookContext, header_text},
+    dispatcher::{Dispatcher, Outgoing},
+    envelope::{self, FromResult},
+    failure::{Answer, HookFailure},
+    message_answer,
     request::Request,
-    stats::HookStats,
+    stats::{HookKind, HookSnapshot},
 };
-use crate::config::hub::{Hook, Hooks};
+use crate::{
+    config::Hooks,
+    http_client::{HttpClient, HttpResponse, HttpSetupError},
+    publication::Payload,
+};
 
-/// See the module.
+/// Asks the backend through the hooks that are set.
 #[derive(Debug)]
 pub struct HookClient {
-    pub(super) http: HttpClient,
-    pub(super) targets: [Option<Target>; Kind::ALL.len()],
-    pub(super) headers: HeaderList,
-    pub(super) signer: Option<Signer>,
-    /// For calls that a client can make as often as it likes, and for those that it makes once a session or channel: so that no flood of
-    /// the first keeps anybody from connecting.
-    pub(super) gates: [Gate; 2],
-    pub(super) stats: HookStats,
+    dispatcher: Dispatcher,
+    headers: HeaderList,
 }
 
 impl HookClient {
@@ -40,32 +37,17 @@ impl HookClient {
     ///
     /// # Errors
     /// When an address is none, or TLS cannot be set up.
-    pub fn new(settings: &Hooks) -> Result<Arc<Self>, HookSetupError> {
-        let mut targets = [const { None }; Kind::ALL.len()];
-        for &kind in Kind::ALL {
-            if let Some(hook) = hook(settings, kind) {
-                targets[kind as usize] = Some(Target {
-                    url: endpoint(&format!("hooks.{}", kind.word()), &hook.url)?,
-                    shown: shown(&hook.url),
-                    timeout: hook.timeout,
-                    log: LogThrottle::default(),
-                });
-            }
-        }
+    pub fn new(settings: &Hooks) -> Result<Arc<Self>, HttpSetupError> {
         Ok(Arc::new(Self {
-            http: HttpClient::new()?,
-            targets,
+            dispatcher: Dispatcher::new(settings)?,
             headers: HeaderList::new(&settings.headers),
-            signer: settings.secret.as_ref().map(Signer::new),
-            gates: [(); 2].map(|()| Gate::new(settings.concurrency, settings.queue)),
-            stats: HookStats::default(),
         }))
     }
 
     /// Whether this hook is set.
     #[must_use]
-    pub fn has(&self, kind: Kind) -> bool {
-        self.targets[kind as usize].is_some()
+    pub fn has(&self, kind: HookKind) -> bool {
+        self.dispatcher.has(kind)
     }
 
     /// Whether a header of the handshake goes along; name in any case.
@@ -74,17 +56,21 @@ impl HookClient {
         self.headers.passes(header_name)
     }
 
-    /// The pool, for others who ask backends.
+    /// The pool of connections, for others who ask backends.
     #[must_use]
-    pub fn http(&self) -> HttpClient {
-        self.http.clone()
+    pub fn http_client(&self) -> HttpClient {
+        self.dispatcher.http_client()
     }
 
-    /// The numbers now.
+    /// The counts of all hooks now.
     #[must_use]
     pub fn stats(&self) -> HookSnapshot {
-        let waiting = self.gates.iter().map(Gate::waiting).sum();
-        self.stats.snapshot(waiting)
+        self.dispatcher.stats()
+    }
+
+    /// Posts a batch of events and tells the answer's status.
+    pub(super) async fn post_events(&self, body: Bytes) -> Result<u16, HookFailure> {
+        self.dispatcher.post_events(body).await
     }
 
     /// Who is this client, and may it connect?
@@ -105,7 +91,7 @@ impl HookClient {
             channels,
             ..Request::newcomer(hook_context)
         };
-        self.ask(Kind::Connect, hook_context, &request.with_data(&data))
+        self.ask(HookKind::Connect, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -114,7 +100,7 @@ impl HookClient {
     /// # Errors
     /// [`HookFailure`].
     pub async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
-        self.ask(Kind::Refresh, hook_context, &Request::of(hook_context))
+        self.ask(HookKind::Refresh, hook_context, &Request::of(hook_context))
             .await
     }
 
@@ -134,7 +120,7 @@ impl HookClient {
             token,
             ..Request::of(hook_context)
         };
-        self.ask(Kind::Subscribe, hook_context, &request.with_data(&data))
+        self.ask(HookKind::Subscribe, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -151,7 +137,7 @@ impl HookClient {
             channel: Some(channel),
             ..Request::of(hook_context)
         };
-        self.ask(Kind::SubRefresh, hook_context, &request).await
+        self.ask(HookKind::SubRefresh, hook_context, &request).await
     }
 
     /// May this client publish, and what?
@@ -168,7 +154,7 @@ impl HookClient {
             channel: Some(channel),
             ..Request::of(hook_context)
         };
-        self.ask(Kind::Publish, hook_context, &request.with_data(&data))
+        self.ask(HookKind::Publish, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -186,7 +172,7 @@ impl HookClient {
             method: Some(method),
             ..Request::of(hook_context)
         };
-        self.ask(Kind::Rpc, hook_context, &request.with_data(&data))
+        self.ask(HookKind::Rpc, hook_context, &request.with_data(&data))
             .await
     }
 
@@ -198,8 +184,8 @@ impl HookClient {
         &self,
         hook_context: &HookContext,
         path: &str,
-        payload: MessagePayload,
-    ) -> Answer<Vec<MessagePayload>> {
+        payload: Payload,
+    ) -> Answer<Vec<Payload>> {
         let about = [
             ("x-fanfare-client", hook_context.client.as_str()),
             ("x-fanfare-user", &hook_context.user),
@@ -213,26 +199,32 @@ impl HookClient {
             }),
         );
         let outgoing = Outgoing {
-            content_type: message::content_type(&payload),
-            body: message::body(payload),
+            content_type: message_answer::content_type(&payload),
+            body: message_answer::body(payload),
             headers,
         };
-        let is_answer = Reply::is_success;
-        self.call(Kind::Message, outgoing, is_answer, message::messages)
+        let is_answer = HttpResponse::is_success;
+        self.dispatcher
+            .call(
+                HookKind::Message,
+                outgoing,
+                is_answer,
+                message_answer::messages,
+            )
             .await
     }
-}
 
-fn hook(settings: &Hooks, kind: Kind) -> Option<&Hook> {
-    match kind {
-        Kind::Connect => &settings.connect,
-        Kind::Refresh => &settings.refresh,
-        Kind::Subscribe => &settings.subscribe,
-        Kind::SubRefresh => &settings.sub_refresh,
-        Kind::Publish => &settings.publish,
-        Kind::Rpc => &settings.rpc,
-        Kind::Message => &settings.message,
-        Kind::Events => &settings.events,
+    /// Asks a hook whose request and answer are JSON.
+    async fn ask<T: FromResult>(
+        &self,
+        kind: HookKind,
+        hook_context: &HookContext,
+        request: &Request<'_>,
+    ) -> Answer<T> {
+        let headers = self.headers.pick(hook_context).collect();
+        let outgoing = Outgoing::json(request.body(), headers);
+        let is_answer = |response: &HttpResponse| response.status == 200;
+        let read = |response: HttpResponse| envelope::read(&response.body);
+        self.dispatcher.call(kind, outgoing, is_answer, read).await
     }
-    .as_ref()
 }

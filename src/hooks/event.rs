@@ -1,12 +1,9 @@
-//! What is told to the backend's `events` hook.
+//! The events that the backend's `events` hook is told.
 //!
 //! Pure. In JSON an event is an object with its `type` first; an absent field has no value. Texts come from clients,
 //! within the limits that admitted them.
 
-use std::{
-    net::IpAddr,
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::net::IpAddr;
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -17,79 +14,71 @@ use serde::Serialize;
 pub enum Event {
     /// A session began.
     Connected {
-        /// When.
+        /// When it happened, in Unix milliseconds.
         time_ms: u64,
-        /// The session.
+        /// Id of the session.
         client: String,
-        /// Its user; empty if anonymous.
+        /// User of the session; empty if anonymous.
         user: String,
-        /// As in [`super::HookContext`].
+        /// The transport, as `HookContext` names it.
         transport: &'static str,
         /// Path of the endpoint.
         endpoint: String,
-        /// Of the client; absent on unix sockets.
+        /// Address of the client; absent on unix sockets.
         #[serde(skip_serializing_if = "Option::is_none")]
         address: Option<IpAddr>,
     },
     /// A session ended.
     Disconnected {
-        /// When.
+        /// When it happened, in Unix milliseconds.
         time_ms: u64,
-        /// The session.
+        /// Id of the session.
         client: String,
-        /// Its user.
+        /// User of the session; empty if anonymous.
         user: String,
         /// Close code.
         code: u16,
         /// Close reason.
         reason: String,
-        /// How long it lasted.
+        /// How long the session lasted, in milliseconds.
         duration_ms: u64,
     },
     /// A subscription began.
     Subscribed {
-        /// When.
+        /// When it happened, in Unix milliseconds.
         time_ms: u64,
-        /// The session.
+        /// Id of the session.
         client: String,
-        /// Its user.
+        /// User of the session; empty if anonymous.
         user: String,
         /// The channel.
         channel: String,
     },
     /// A subscription ended.
     Unsubscribed {
-        /// When.
+        /// When it happened, in Unix milliseconds.
         time_ms: u64,
-        /// The session.
+        /// Id of the session.
         client: String,
-        /// Its user.
+        /// User of the session; empty if anonymous.
         user: String,
         /// The channel.
         channel: String,
     },
     /// A channel got its first subscriber.
     ChannelOccupied {
-        /// When.
+        /// When it happened, in Unix milliseconds.
         time_ms: u64,
         /// The channel.
         channel: String,
     },
     /// A channel lost its last subscriber.
     ChannelVacated {
-        /// When.
+        /// When it happened, in Unix milliseconds.
         time_ms: u64,
         /// The channel.
         channel: String,
     },
-}
-
-/// Unix time in milliseconds.
-#[must_use]
-pub fn now_ms() -> u64 {
-    // A clock before 1970 is a clock that is not set.
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The body of a batch.

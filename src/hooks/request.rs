@@ -9,7 +9,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::HookContext;
+use super::context::HookContext;
 
 /// One request; hooks fill in what their shape has.
 #[derive(Serialize)]

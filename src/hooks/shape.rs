@@ -12,9 +12,10 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{
-    answer::{ConnectAnswer, Overrides, PublishAnswer, RefreshAnswer, SubAnswer, SubscribeAnswer},
+    answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
     envelope::{FromResult, or_default},
 };
+use crate::subscription::{ServerSubscription, SubscriptionOverrides};
 
 /// Any JSON as it came; empty if it is `null` or absent.
 #[derive(Default)]
@@ -63,10 +64,10 @@ struct OverridesShape {
     force_push_join_leave: Option<Flag>,
 }
 
-fn overrides(shape: Option<OverridesShape>) -> Overrides {
+fn overrides(shape: Option<OverridesShape>) -> SubscriptionOverrides {
     let shape = shape.unwrap_or_default();
     let value = |flag: Option<Flag>| flag.map(|flag| flag.value);
-    Overrides {
+    SubscriptionOverrides {
         presence: value(shape.presence),
         join_leave: value(shape.join_leave),
         force_recovery: value(shape.force_recovery),
@@ -160,13 +161,13 @@ impl FromResult for ConnectAnswer {
     fn from_shape(shape: ConnectShape) -> Option<Self> {
         let subs = shape.subs.into_iter().map(|(channel, sub)| {
             let sub = SubscribeAnswer::from_shape(sub.unwrap_or_default())?;
-            let sub = SubAnswer {
+            Some(ServerSubscription {
                 expire_at: sub.expire_at,
                 info: sub.info,
                 data: sub.data,
                 overrides: sub.overrides,
-            };
-            Some((channel, sub))
+                ..ServerSubscription::to(channel)
+            })
         });
         Some(Self {
             user: shape.user,

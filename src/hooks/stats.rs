@@ -1,7 +1,7 @@
 //! What is counted of calls to the backend, for `/status` and `/metrics`.
 //!
-//! Owned by [`super::HookClient`]; written by any thread, read by anyone. Labels are fixed words: [`Kind`] and
-//! [`Outcome`]. A call is noted exactly once, also when its caller goes away and drops it.
+//! Owned by the dispatcher; written by any thread, read by anyone. Labels are fixed words: [`HookKind`] and
+//! [`CallOutcome`]. A call is noted exactly once, also when its caller goes away and drops it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
@@ -21,7 +21,7 @@ macro_rules! words {
             /// All of them, in order.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// As label.
+            /// The word as it stands in settings, labels and logs.
             #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
@@ -31,8 +31,8 @@ macro_rules! words {
 }
 
 words! {
-    /// Which hook.
-    Kind {
+    /// A hook of the settings.
+    HookKind {
         /// `hooks.connect`
         Connect = "connect",
         /// `hooks.refresh`
@@ -54,28 +54,28 @@ words! {
 
 words! {
     /// How a call ended.
-    Outcome {
-        /// A result.
+    CallOutcome {
+        /// The backend answered with a result.
         Ok = "ok",
         /// The backend's own error for the client.
         Error = "error",
         /// The backend wants the client closed.
         Disconnect = "disconnect",
-        /// No whole answer in time.
+        /// There was no whole answer in time.
         Timeout = "timeout",
-        /// No connection.
+        /// No connection came about.
         Connect = "connect",
         /// The connection ended early.
         Broken = "broken",
-        /// A status that is none of success.
+        /// The status was none of success.
         Status = "status",
-        /// Too long an answer.
+        /// The answer was too long.
         TooLarge = "too_large",
-        /// Not what the documentation asks for.
+        /// The answer was not what the documentation asks for.
         Malformed = "malformed",
-        /// Turned away: too many calls wait.
+        /// The call was refused, since too many wait.
         Busy = "busy",
-        /// Who asked went away first.
+        /// The caller went away first.
         Abandoned = "abandoned",
     }
 }
@@ -87,43 +87,43 @@ pub const DURATION_BUCKETS: [f64; 11] = [
 
 #[derive(Debug, Default)]
 struct PerHook {
-    outcomes: [AtomicU64; Outcome::ALL.len()],
+    outcomes: [AtomicU64; CallOutcome::ALL.len()],
     retries: AtomicU64,
     in_flight: AtomicU64,
     buckets: [AtomicU64; DURATION_BUCKETS.len() + 1],
     micros: AtomicU64,
 }
 
-/// See the module.
+/// The counts of all hooks.
 #[derive(Debug, Default)]
-pub struct HookStats([PerHook; Kind::ALL.len()]);
+pub(super) struct HookStats([PerHook; HookKind::ALL.len()]);
 
 impl HookStats {
     /// A call begins; the measure notes its end.
-    pub(super) fn begin(&self, kind: Kind) -> Measure<'_> {
+    pub(super) fn begin(&self, kind: HookKind) -> Measure<'_> {
         let hook = &self.0[kind as usize];
         hook.in_flight.fetch_add(1, Relaxed);
         Measure {
             hook,
             since: Instant::now(),
-            outcome: Outcome::Abandoned,
+            outcome: CallOutcome::Abandoned,
         }
     }
 
     /// A call is sent a second time.
-    pub(super) fn retried(&self, kind: Kind) {
+    pub(super) fn retried(&self, kind: HookKind) {
         self.0[kind as usize].retries.fetch_add(1, Relaxed);
     }
 
-    /// The numbers now.
+    /// The counts now, with the number of calls that wait.
     pub(super) fn snapshot(&self, waiting: usize) -> HookSnapshot {
-        let hooks = Kind::ALL.iter().zip(&self.0);
+        let hooks = HookKind::ALL.iter().zip(&self.0);
         HookSnapshot {
             waiting,
             hooks: hooks
                 .map(|(kind, hook)| PerHookSnapshot {
                     hook: kind.word(),
-                    calls: Outcome::ALL
+                    calls: CallOutcome::ALL
                         .iter()
                         .zip(&hook.outcomes)
                         .map(|(outcome, count)| (outcome.word(), count.load(Relaxed)))
@@ -146,12 +146,12 @@ impl HookStats {
 pub(super) struct Measure<'a> {
     hook: &'a PerHook,
     since: Instant,
-    outcome: Outcome,
+    outcome: CallOutcome,
 }
 
 impl Measure<'_> {
-    /// The call ends like this.
-    pub(super) fn ends(mut self, outcome: Outcome) {
+    /// Notes how the call ended.
+    pub(super) fn ends(mut self, outcome: CallOutcome) {
         self.outcome = outcome;
     }
 }
@@ -173,7 +173,7 @@ impl Drop for Measure<'_> {
 pub struct HookSnapshot {
     /// Calls that wait for their turn.
     pub waiting: usize,
-    /// One entry a hook, in the order of [`Kind::ALL`].
+    /// One entry a hook, in the order of [`HookKind::ALL`].
     pub hooks: Vec<PerHookSnapshot>,
 }
 
@@ -182,7 +182,7 @@ pub struct HookSnapshot {
 pub struct PerHookSnapshot {
     /// Its name in the settings.
     pub hook: &'static str,
-    /// Calls by outcome, in the order of [`Outcome::ALL`].
+    /// Calls by outcome, in the order of [`CallOutcome::ALL`].
     pub calls: Vec<(&'static str, u64)>,
     /// Calls that were sent a second time.
     pub retries: u64,
@@ -195,9 +195,9 @@ pub struct PerHookSnapshot {
 }
 
 impl PerHookSnapshot {
-    /// Calls that ended like this.
+    /// Calls that ended with this outcome.
     #[must_use]
-    pub fn ended(&self, outcome: Outcome) -> u64 {
+    pub fn ended(&self, outcome: CallOutcome) -> u64 {
         self.calls[outcome as usize].1
     }
 }
@@ -209,17 +209,17 @@ mod tests {
     #[test]
     fn a_call_is_counted_once_however_it_ends() {
         let stats = HookStats::default();
-        stats.begin(Kind::Rpc).ends(Outcome::Ok);
-        drop(stats.begin(Kind::Rpc));
-        let running = stats.begin(Kind::Rpc);
-        let rpc = &stats.snapshot(0).hooks[Kind::Rpc as usize];
+        stats.begin(HookKind::Rpc).ends(CallOutcome::Ok);
+        drop(stats.begin(HookKind::Rpc));
+        let running = stats.begin(HookKind::Rpc);
+        let rpc = &stats.snapshot(0).hooks[HookKind::Rpc as usize];
         assert_eq!(rpc.hook, "rpc");
-        assert_eq!(rpc.ended(Outcome::Ok), 1);
-        assert_eq!(rpc.ended(Outcome::Abandoned), 1);
+        assert_eq!(rpc.ended(CallOutcome::Ok), 1);
+        assert_eq!(rpc.ended(CallOutcome::Abandoned), 1);
         assert_eq!(rpc.in_flight, 1);
         assert_eq!(rpc.buckets.iter().sum::<u64>(), 2);
-        running.ends(Outcome::Timeout);
-        let rpc = &stats.snapshot(0).hooks[Kind::Rpc as usize];
-        assert_eq!((rpc.in_flight, rpc.ended(Outcome::Timeout)), (0, 1));
+        running.ends(CallOutcome::Timeout);
+        let rpc = &stats.snapshot(0).hooks[HookKind::Rpc as usize];
+        assert_eq!((rpc.in_flight, rpc.ended(CallOutcome::Timeout)), (0, 1));
     }
 }

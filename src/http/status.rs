@@ -18,7 +18,7 @@ use crate::{
     hooks::EventSink,
     id::SessionId,
     node::{Node, phase::Phase},
-    server::{Filter, Overview, PushStatus, poll::PollStatus},
+    server::{Overview, PushStatus, SessionFilter, poll::PollStatus},
 };
 
 const PAGE_DEFAULT: usize = 100;
@@ -157,7 +157,7 @@ pub async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResponse {
                 ));
         }
     };
-    let filter = Filter {
+    let filter = SessionFilter {
         user: query.user,
         address: query.address.map(|address| address.to_canonical()),
         endpoint: query.endpoint,

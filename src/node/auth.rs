@@ -8,7 +8,7 @@ use std::{
     borrow::Cow,
     collections::HashSet,
     sync::Arc,
-    time::{Instant, SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime},
 };
 
 use actix_http::header::HeaderMap;
@@ -22,8 +22,8 @@ use crate::{
     metrics::Limited,
     protocol::ReplyError,
     registry::ChannelName,
-    shard::{Overrides, ServerSubscription},
-    token::{self, TokenError},
+    subscription::ServerSubscription,
+    token::TokenError,
 };
 
 /// Bytes of a Close's reason that tell of a channel.
@@ -235,55 +235,13 @@ impl From<TokenError> for AuthError {
 impl From<HookFailure> for AuthError {
     fn from(failure: HookFailure) -> Self {
         match failure {
-            HookFailure::Error(refusal) => Self::Refused(ReplyError {
-                code: refusal.code,
-                message: refusal.message.into(),
-                temporary: refusal.temporary,
-            }),
+            HookFailure::Error(error) => Self::Refused(error),
             HookFailure::Disconnect { code, reason } => {
                 Self::Disconnected(Close::new(code, reason))
             }
             HookFailure::Unavailable(why) => Self::Unavailable(why),
         }
     }
-}
-
-impl From<token::Overrides> for Overrides {
-    fn from(from: token::Overrides) -> Self {
-        Self {
-            presence: from.presence,
-            join_leave: from.join_leave,
-            force_recovery: from.force_recovery,
-            force_positioning: from.force_positioning,
-            force_push_join_leave: from.force_push_join_leave,
-        }
-    }
-}
-
-impl From<crate::hooks::Overrides> for Overrides {
-    fn from(from: crate::hooks::Overrides) -> Self {
-        Self {
-            presence: from.presence,
-            join_leave: from.join_leave,
-            force_recovery: from.force_recovery,
-            force_positioning: from.force_positioning,
-            force_push_join_leave: from.force_push_join_leave,
-        }
-    }
-}
-
-/// Seconds since 1970.
-#[must_use]
-pub fn unix_now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |passed| passed.as_secs())
-}
-
-/// Seconds that are left until then; 0 if it is past.
-#[must_use]
-pub fn seconds_until(at: u64) -> u32 {
-    u32::try_from(at.saturating_sub(unix_now())).unwrap_or(u32::MAX)
 }
 
 /// What the backend is asked about at a connect.
@@ -349,16 +307,8 @@ impl Node {
 
     async fn authenticate_token(&self, token: &str) -> Result<Identity, AuthError> {
         let claims = self.tokens.connection(token, SystemTime::now()).await?;
-        let names = claims.subs.iter().map(|(channel, _)| channel);
+        let names = claims.subs.iter().map(|sub| &sub.channel);
         self.check_channels(names.chain(&claims.channels))?;
-        let subs = claims.subs.into_iter();
-        let subs = subs.map(|(channel, options)| ServerSubscription {
-            channel,
-            info: options.info,
-            data: options.data,
-            overrides: options.overrides.into(),
-            ..ServerSubscription::default()
-        });
         Ok(Identity {
             user: claims.user,
             info: claims.info,
@@ -367,7 +317,7 @@ impl Node {
             by_token: true,
             issued_at: claims.issued_at,
             token_id: claims.id.map(String::into_boxed_str),
-            subscriptions: subscriptions(subs, claims.channels),
+            subscriptions: subscriptions(claims.subs, claims.channels),
             data: Bytes::new(),
         })
     }
@@ -387,7 +337,7 @@ impl Node {
             .hooks
             .connect(context, data, name, version, channels)
             .await?;
-        let names = answer.subs.iter().map(|(channel, _)| channel);
+        let names = answer.subs.iter().map(|sub| &sub.channel);
         self.check_channels(names.chain(&answer.channels))?;
         let identity = by_hook(answer);
         self.check_revoked(&identity)?;
@@ -468,15 +418,6 @@ impl Node {
 
 /// Who the backend says a client is.
 fn by_hook(answer: ConnectAnswer) -> Identity {
-    let subs = answer.subs.into_iter();
-    let subs = subs.map(|(channel, sub)| ServerSubscription {
-        channel,
-        info: sub.info,
-        data: sub.data,
-        expire_at: sub.expire_at,
-        overrides: sub.overrides.into(),
-        ..ServerSubscription::default()
-    });
     Identity {
         user: answer.user,
         info: answer.info,
@@ -485,22 +426,18 @@ fn by_hook(answer: ConnectAnswer) -> Identity {
         by_token: false,
         issued_at: None,
         token_id: None,
-        subscriptions: subscriptions(subs, answer.channels),
+        subscriptions: subscriptions(answer.subs, answer.channels),
         data: answer.data,
     }
 }
 
-/// Channels with particulars, then those that come by name alone, each once.
+/// Subscriptions with options, then those that come by channel alone, each channel once.
 fn subscriptions(
-    with_options: impl Iterator<Item = ServerSubscription>,
+    mut subscriptions: Vec<ServerSubscription>,
     names: Vec<String>,
 ) -> Vec<ServerSubscription> {
-    let by_name = names.into_iter().map(|channel| ServerSubscription {
-        channel,
-        ..ServerSubscription::default()
-    });
+    subscriptions.extend(names.into_iter().map(ServerSubscription::to));
     let mut known = HashSet::new();
-    let mut subscriptions: Vec<ServerSubscription> = with_options.chain(by_name).collect();
     subscriptions.retain(|sub| known.insert(sub.channel.clone()));
     subscriptions
 }
@@ -567,7 +504,7 @@ mod tests {
             ..ServerSubscription::default()
         };
         let made = subscriptions(
-            [with("a"), with("b")].into_iter(),
+            vec![with("a"), with("b")],
             ["b", "c", "c"].map(String::from).to_vec(),
         );
         let names: Vec<_> = made

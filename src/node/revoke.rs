@@ -1,12 +1,13 @@
 //! What is taken back before its time, by the server's API: users, tokens, and all tokens of a user. The lists stand with the
 //! tokens ([`crate::token`]), which bound them; what has begun with what is taken back ends here.
 
-use super::{Node, auth::unix_now};
+use super::Node;
 use crate::{
     close::{Close, Unsubscribe},
     registry::ChannelName,
     shard::{Selector, ServerCommand},
     token::RevocationError,
+    unix_time::unix_now,
 };
 
 /// Which tokens of a user count no more.

@@ -12,7 +12,7 @@ use crate::{
     close::Close,
     id::SessionId,
     registry::ChannelName,
-    server::{Filter, GetOverview, ListSessions, Overview, Page},
+    server::{GetOverview, ListSessions, Overview, SessionFilter, SessionPage},
     shard::{
         ChannelsOf, CountMembers, Disconnect, MembersOf, Selector, SendCommand, ServerCommand,
     },
@@ -57,7 +57,7 @@ impl Node {
     }
 
     /// A page of sessions; absent while the node ends.
-    pub(crate) async fn list_sessions(&self, filter: Filter) -> Option<Page> {
+    pub(crate) async fn list_sessions(&self, filter: SessionFilter) -> Option<SessionPage> {
         self.server.send(ListSessions(filter)).await.ok()
     }
 

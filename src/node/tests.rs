@@ -16,7 +16,7 @@ use crate::{
     config::{Secret, Settings},
     hooks::HookContext,
     registry::ChannelName,
-    shard::ServerSubscription,
+    subscription::ServerSubscription,
     testing::{self, TestNode, scripted::Op},
 };
 

@@ -1,7 +1,8 @@
-//! What clients ask for, in either encoding. Made by the decoders; owns all its memory, so that a small payload in a channel's
-//! history does not keep the frame that it came in.
+//! What clients ask for, in either encoding. Made by the decoders; owns all its memory, so that a
+//! small payload in a channel's history does not keep the frame that it came in.
 //!
-//! A field that was absent has its zero value. Lengths and values are not judged here beyond their types.
+//! A field that was absent has its zero value. Lengths and values are not judged here beyond their
+//! types.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +10,9 @@ use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
-    Data, Malformed,
-    json::decode::{data, objects, present},
+    error::Malformed,
+    json::object::{data, objects, present},
+    payload::Data,
 };
 
 /// One command.
@@ -47,52 +49,52 @@ pub enum Request {
     Subscribe(SubscribeRequest),
     /// Ends a subscription.
     Unsubscribe {
-        /// Of which channel.
+        /// The channel to leave.
         channel: String,
     },
-    /// Publishes.
+    /// Publishes into a channel.
     Publish {
-        /// Where.
+        /// The channel to publish into.
         channel: String,
-        /// What.
+        /// The payload.
         data: Data,
     },
     /// Asks who is in a channel.
     Presence {
-        /// Which.
+        /// The channel to look into.
         channel: String,
     },
     /// Asks how many are in a channel.
     PresenceStats {
-        /// Which.
+        /// The channel to count.
         channel: String,
     },
-    /// Asks for publications kept.
+    /// Asks for publications that the channel keeps.
     History(HistoryRequest),
     /// A method that the reference keeps but does not answer.
     Ping,
     /// A message to the application that gets no reply.
     Send {
-        /// What.
+        /// The payload.
         data: Data,
     },
     /// Calls the application.
     Rpc {
-        /// Its procedure; may be empty.
+        /// The procedure; may be empty.
         method: String,
-        /// Its argument.
+        /// The argument.
         data: Data,
     },
     /// A new token for the session.
     Refresh {
-        /// The token.
+        /// A connection token.
         token: String,
     },
     /// A new token for a subscription.
     SubRefresh {
-        /// Of which channel.
+        /// The channel of the subscription.
         channel: String,
-        /// The token.
+        /// A subscription token.
         token: String,
     },
 }
@@ -101,9 +103,9 @@ pub enum Request {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct ConnectRequest {
-    /// Says who the user is.
+    /// Connection token; empty if there is none.
     pub token: String,
-    /// For the application.
+    /// Payload for the application.
     #[serde(deserialize_with = "data")]
     pub data: Data,
     /// The client's name, as `js`.
@@ -112,7 +114,8 @@ pub struct ConnectRequest {
     pub version: String,
     /// Headers that a browser cannot set.
     pub headers: BTreeMap<String, String>,
-    /// Server-side subscriptions that are asked for or resumed, by channel; their own `channel` is empty.
+    /// Server-side subscriptions that are asked for or resumed, by channel; their own `channel` is
+    /// empty.
     #[serde(deserialize_with = "objects")]
     pub subs: BTreeMap<String, SubscribeRequest>,
     /// Bits for features of the client.
@@ -125,9 +128,9 @@ pub struct ConnectRequest {
 pub struct SubscribeRequest {
     /// The channel; empty inside [`ConnectRequest::subs`].
     pub channel: String,
-    /// Says that the user may.
+    /// Subscription token; empty if there is none.
     pub token: String,
-    /// For the application.
+    /// Payload for the application.
     #[serde(deserialize_with = "data")]
     pub data: Data,
     /// Asks for what was missed since `offset` and `epoch`.
@@ -152,33 +155,33 @@ pub struct SubscribeRequest {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct HistoryRequest {
-    /// Of which channel.
+    /// The channel to read.
     pub channel: String,
     /// How many: 0 only the position, -1 all that the server allows.
     pub limit: i32,
     /// After which publication, or before it when reversed.
     #[serde(deserialize_with = "present")]
-    pub since: Option<Position>,
+    pub since: Option<WirePosition>,
     /// Newest first.
     pub reverse: bool,
 }
 
-/// A place in a channel's stream.
+/// A position in a channel's stream as the client sent it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
-pub struct Position {
-    /// The number of a publication.
+pub struct WirePosition {
+    /// The offset of a publication.
     pub offset: u64,
-    /// Which life of the channel it counts in.
+    /// The epoch that the offset counts in, as the client sent it; it may be none of ours.
     pub epoch: String,
 }
 
 /// The up-link of the transports that stream one way: commands for a session elsewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Emulation {
-    /// Which session.
+pub struct EmulationRequest {
+    /// The session's key, as its connect reply told it.
     pub session: String,
-    /// On which node.
+    /// The node that holds the session.
     pub node: String,
     /// A frame of commands, in the encoding of the body.
     pub data: Bytes,

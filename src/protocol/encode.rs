@@ -1,12 +1,15 @@
-//! Every message of the server, described once: which field has which name (JSON) and which number (Protobuf), and in what order.
+//! Every message of the server, described once: which field has which name (JSON) and which number
+//! (Protobuf), and in what order.
 //!
-//! Generic over who writes, and so compiled into two straight encoders that build nothing in between. It must not know how
-//! either looks.
+//! Generic over who writes, and so compiled into two straight encoders that build nothing in
+//! between. It must not know how either looks.
 
 use std::collections::BTreeMap;
 
 use super::{
-    ClientInfo, ConnectResult, Data, Outcome, Payload, Pub, Push, ReplyError, SubscribeResult,
+    error::ReplyError,
+    payload::{Data, PayloadRef},
+    reply::{ClientInfo, ConnectResult, Pub, Push, Reply, SubscribeResult},
 };
 
 /// A field's name and number.
@@ -21,9 +24,9 @@ pub(super) trait Fields {
     /// JSON has it even when 0.
     fn number_always(&mut self, field: Field, value: u64);
     fn flag(&mut self, field: Field, value: bool);
-    /// Bytes that somebody else vouches for or not: JSON as it stands, anything else a base64 string.
+    /// Bytes of unknown form: JSON as it stands, anything else a base64 string.
     fn data(&mut self, field: Field, value: &Data);
-    fn payload(&mut self, field: Field, value: Payload<'_>);
+    fn payload(&mut self, field: Field, value: PayloadRef<'_>);
     /// A message in a message, also when empty.
     fn message(&mut self, field: Field, fill: impl FnOnce(&mut Self));
     /// JSON has it even when empty.
@@ -38,27 +41,27 @@ pub(super) trait Fields {
     );
 }
 
-pub(super) fn reply(to: &mut impl Fields, id: u32, outcome: &Outcome<'_>) {
+pub(super) fn reply(to: &mut impl Fields, id: u32, reply: &Reply<'_>) {
     to.number(("id", 1), id.into());
-    match outcome {
-        Outcome::Error(error) => to.message(("error", 2), |to| reply_error(to, error)),
-        Outcome::Connect(result) => to.message(("connect", 5), |to| {
+    match reply {
+        Reply::Error(error) => to.message(("error", 2), |to| reply_error(to, error)),
+        Reply::Connect(result) => to.message(("connect", 5), |to| {
             connect(to, result, &CONNECT_RESULT);
         }),
-        Outcome::Subscribe(result) => to.message(("subscribe", 6), |to| subscribe(to, result)),
-        Outcome::Unsubscribe => to.message(("unsubscribe", 7), |_| {}),
-        Outcome::Publish => to.message(("publish", 8), |_| {}),
-        Outcome::Presence(present) => to.message(("presence", 9), |to| {
+        Reply::Subscribe(result) => to.message(("subscribe", 6), |to| subscribe(to, result)),
+        Reply::Unsubscribe => to.message(("unsubscribe", 7), |_| {}),
+        Reply::Publish => to.message(("publish", 8), |_| {}),
+        Reply::Presence(present) => to.message(("presence", 9), |to| {
             to.map_always(("presence", 1), present, client_info);
         }),
-        &Outcome::PresenceStats {
+        &Reply::PresenceStats {
             num_clients,
             num_users,
         } => to.message(("presence_stats", 10), |to| {
             to.number_always(("num_clients", 1), num_clients.into());
             to.number_always(("num_users", 2), num_users.into());
         }),
-        Outcome::History {
+        Reply::History {
             publications,
             epoch,
             offset,
@@ -67,8 +70,8 @@ pub(super) fn reply(to: &mut impl Fields, id: u32, outcome: &Outcome<'_>) {
             to.text_always(("epoch", 2), epoch);
             to.number_always(("offset", 3), *offset);
         }),
-        Outcome::Rpc { data } => to.message(("rpc", 13), |to| to.data(("data", 1), data)),
-        Outcome::Refresh {
+        Reply::Rpc { data } => to.message(("rpc", 13), |to| to.data(("data", 1), data)),
+        Reply::Refresh {
             client,
             version,
             expires,
@@ -79,14 +82,14 @@ pub(super) fn reply(to: &mut impl Fields, id: u32, outcome: &Outcome<'_>) {
             to.flag(("expires", 3), *expires);
             to.number(("ttl", 4), (*ttl).into());
         }),
-        &Outcome::SubRefresh { expires, ttl } => to.message(("sub_refresh", 15), |to| {
+        &Reply::SubRefresh { expires, ttl } => to.message(("sub_refresh", 15), |to| {
             expiry(to, expires, ttl);
         }),
     }
 }
 
-pub(super) fn push(to: &mut impl Fields, bare: bool, channel: &str, push: &Push<'_>) {
-    if bare {
+pub(super) fn push(to: &mut impl Fields, unidirectional: bool, channel: &str, push: &Push<'_>) {
+    if unidirectional {
         push_fields(to, channel, push);
     } else {
         to.message(("push", 4), |to| push_fields(to, channel, push));
@@ -144,7 +147,7 @@ fn publication(to: &mut impl Fields, shown: &Pub<'_>) {
     to.number(("offset", 6), shown.offset);
     to.texts(("tags", 7), shown.tags);
     to.flag(("delta", 8), shown.delta);
-    to.number(("time", 9), moment(shown.time));
+    to.number(("time", 9), unix_ms(shown.time));
     to.text(("channel", 10), shown.channel);
 }
 
@@ -209,7 +212,7 @@ fn connect(to: &mut impl Fields, result: &ConnectResult<'_>, numbers: &ConnectNu
     to.flag(("pong", 8), result.pong);
     to.text(("session", 9), &result.session);
     to.text(("node", 10), &result.node);
-    to.number(("time", 11), moment(result.time));
+    to.number(("time", 11), unix_ms(result.time));
 }
 
 fn expiry(to: &mut impl Fields, expires: bool, ttl: u32) {
@@ -217,7 +220,7 @@ fn expiry(to: &mut impl Fields, expires: bool, ttl: u32) {
     to.number(("ttl", 2), ttl.into());
 }
 
-/// Times before 1970 are no times of a message.
-fn moment(time: i64) -> u64 {
+/// Times before 1970 are left out.
+fn unix_ms(time: i64) -> u64 {
     u64::try_from(time).unwrap_or(0)
 }

@@ -1,11 +1,13 @@
-//! What goes wrong in the protocol: a frame that cannot be read, and the errors that a reply carries.
+//! What goes wrong in the protocol: a frame that cannot be read, and the errors that a reply
+//! carries.
 //!
-//! The codes are the reference's (0–399 are reserved; an application's own are 400–1999). The texts are fixed and never quote
-//! what a peer sent.
+//! The codes are the reference's (0–399 are reserved; an application's own are 400–1999). The texts
+//! are fixed and never quote what a peer sent.
 
 use std::borrow::Cow;
 
-/// Why a frame cannot be read. It ends the connection with 3501; the text is short enough for a Close reason.
+/// Why a frame cannot be read. It ends the connection with 3501; the text is short enough for a
+/// Close reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub &'static str);

@@ -1,10 +1,13 @@
-//! The Centrifuge client protocol as pure data: frames into commands, replies and pushes into bytes, in JSON and in Protobuf.
+//! The Centrifuge client protocol as pure data: frames into commands, replies and pushes into
+//! bytes, in JSON and in Protobuf.
 //!
-//! Used by the sessions that speak it. Nothing here knows a connection, a clock or a channel's rules, and nothing waits.
-//! Bounds: the work for a frame is linear in its length and done command by command as the caller asks; nesting deeper than
-//! [`DEPTH_MAX`] is refused; no input panics. It must not decide what a command may do, nor quote what a peer sent.
+//! Used by the sessions that speak it. Nothing here knows a connection, a clock or a channel's
+//! rules, and nothing waits. Bounds: the work for a frame is linear in its length and done command
+//! by command as the caller asks; nesting deeper than [`DEPTH_MAX`] is refused; no input panics. It
+//! must not decide what a command may do, nor quote what a peer sent.
 //!
-//! Each message is described once, in `encode`, by the names and numbers of its fields; `json` and `protobuf` write them.
+//! Each message is described once, in `encode`, by the names and numbers of its fields; `json` and
+//! `protobuf` write them.
 
 mod command;
 mod encode;
@@ -21,15 +24,13 @@ use bytes::Bytes;
 
 pub use self::{
     command::{
-        Command, ConnectRequest, Emulation, HistoryRequest, Position, Request, SubscribeRequest,
+        Command, ConnectRequest, EmulationRequest, HistoryRequest, Request, SubscribeRequest,
+        WirePosition,
     },
     error::{Malformed, ReplyError},
-    payload::{DEPTH_MAX, Payload, clean_json},
-    reply::{ClientInfo, ConnectResult, Outcome, Pub, Push, SubscribeResult},
+    payload::{DEPTH_MAX, Data, PayloadRef, clean_json},
+    reply::{ClientInfo, ConnectResult, Pub, Push, Reply, SubscribeResult},
 };
-
-/// A payload as it came: in JSON the text of one value, without raw newlines; in Protobuf any bytes. Empty is absent.
-pub type Data = Bytes;
 
 /// How a session's messages are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -42,39 +43,43 @@ pub enum Encoding {
 
 /// Splits a frame, a POST body or a `cf_connect` value into commands, in order.
 ///
-/// The first fault is the last item: what stood before it was yielded. A frame without any command is a fault.
+/// The first fault is the last item: what stood before it was yielded. A frame without any command
+/// is a fault.
 #[must_use]
-pub fn commands(encoding: Encoding, frame: &Bytes) -> Commands {
-    Commands {
+pub fn decode_commands(encoding: Encoding, frame: &Bytes) -> CommandDecoder {
+    CommandDecoder {
         encoding,
         frame: frame.clone(),
         at: 0,
-        state: State::Empty,
+        progress: Progress::Empty,
     }
 }
 
-/// The commands of one frame; see [`commands`]. It shares the frame's memory until it is dropped; the commands do not.
+/// The commands of one frame; see [`decode_commands`]. It shares the frame's memory until it is
+/// dropped; the commands do not.
 #[derive(Clone, Debug)]
-pub struct Commands {
+pub struct CommandDecoder {
     encoding: Encoding,
     frame: Bytes,
     at: usize,
-    state: State,
+    progress: Progress,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
+enum Progress {
     /// No command yet.
     Empty,
+    /// A command was read, and more may follow.
     Going,
+    /// The frame is used up, or a fault ended it.
     Ended,
 }
 
-impl Iterator for Commands {
+impl Iterator for CommandDecoder {
     type Item = Result<Command, Malformed>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == State::Ended {
+        if self.progress == Progress::Ended {
             return None;
         }
         let rest = self.frame.get(self.at..).unwrap_or_default();
@@ -85,32 +90,33 @@ impl Iterator for Commands {
         match found {
             Ok(Some((command, used))) => {
                 self.at += used;
-                self.state = State::Going;
+                self.progress = Progress::Going;
                 Some(Ok(command))
             }
             Ok(None) => {
-                let empty = self.state == State::Empty;
-                self.state = State::Ended;
+                let empty = self.progress == Progress::Empty;
+                self.progress = Progress::Ended;
                 empty.then_some(Err(Malformed("a frame without a command")))
             }
             Err(fault) => {
-                self.state = State::Ended;
+                self.progress = Progress::Ended;
                 Some(Err(fault))
             }
         }
     }
 }
 
-impl std::iter::FusedIterator for Commands {}
+impl std::iter::FusedIterator for CommandDecoder {}
 
-/// A connect request alone, as the one-way transports take it. Nothing at all is a request without any field.
+/// A connect request alone, as the unidirectional transports take it. Nothing at all is a request
+/// without any field.
 ///
 /// # Errors
 /// The bytes are not such a request.
 pub fn connect_request(encoding: Encoding, bytes: &[u8]) -> Result<ConnectRequest, Malformed> {
     match encoding {
         Encoding::Json if bytes.trim_ascii().is_empty() => Ok(ConnectRequest::default()),
-        Encoding::Json => json::decode::object(bytes),
+        Encoding::Json => json::decode::connect_request(bytes),
         Encoding::Protobuf => protobuf::decode::connect_request(bytes),
     }
 }
@@ -119,7 +125,7 @@ pub fn connect_request(encoding: Encoding, bytes: &[u8]) -> Result<ConnectReques
 ///
 /// # Errors
 /// The bytes are not such a body.
-pub fn emulation(encoding: Encoding, bytes: &[u8]) -> Result<Emulation, Malformed> {
+pub fn emulation(encoding: Encoding, bytes: &[u8]) -> Result<EmulationRequest, Malformed> {
     match encoding {
         Encoding::Json => json::decode::emulation(bytes),
         Encoding::Protobuf => protobuf::decode::emulation(bytes),
@@ -127,30 +133,32 @@ pub fn emulation(encoding: Encoding, bytes: &[u8]) -> Result<Emulation, Malforme
 }
 
 /// Appends one reply, without newline or length around it.
-pub fn encode_reply(encoding: Encoding, id: u32, outcome: &Outcome<'_>, out: &mut Vec<u8>) {
+pub fn encode_reply(encoding: Encoding, id: u32, reply: &Reply<'_>, out: &mut Vec<u8>) {
     match encoding {
-        Encoding::Json => json::object(out, |fields| encode::reply(fields, id, outcome)),
+        Encoding::Json => json::encode::object(out, |fields| encode::reply(fields, id, reply)),
         Encoding::Protobuf => {
-            encode::reply(&mut protobuf::encode::Message::new(out), id, outcome);
+            encode::reply(&mut protobuf::encode::Message::new(out), id, reply);
         }
     }
 }
 
-/// Appends one push, without newline or length around it. `bare` is the form of the one-way transports, without the `push`
-/// wrapper. An empty channel is left out.
+/// Appends one push, without newline or length around it. `unidirectional` leaves the `push`
+/// wrapper out. An empty channel is left out.
 pub fn encode_push(
     encoding: Encoding,
-    bare: bool,
+    unidirectional: bool,
     channel: &str,
     push: &Push<'_>,
     out: &mut Vec<u8>,
 ) {
     match encoding {
-        Encoding::Json => json::object(out, |fields| encode::push(fields, bare, channel, push)),
+        Encoding::Json => json::encode::object(out, |fields| {
+            encode::push(fields, unidirectional, channel, push)
+        }),
         Encoding::Protobuf => {
             encode::push(
                 &mut protobuf::encode::Message::new(out),
-                bare,
+                unidirectional,
                 channel,
                 push,
             );
@@ -167,7 +175,8 @@ pub const fn ping(encoding: Encoding) -> &'static [u8] {
     }
 }
 
-/// Puts a message into a frame: in JSON a newline between any two, in Protobuf the length before each.
+/// Puts a message into a frame: in JSON a newline between any two, in Protobuf the length before
+/// each.
 pub fn append_message(encoding: Encoding, message: &[u8], frame: &mut Vec<u8>) {
     match encoding {
         Encoding::Json if frame.is_empty() => {}

@@ -1,7 +1,8 @@
 //! Payloads: what may stand in a JSON message, checked and made to fit into one line.
 //!
-//! A payload comes from a client or a backend and goes on as the bytes that came. The check builds no tree and does not recurse.
-//! Nesting is bounded here for the sake of those who will read the payload with a parser that does recurse.
+//! A payload comes from a client or a backend and goes on as the bytes that came. The check builds
+//! no tree and does not recurse. Nesting is bounded here for the sake of those who will read the
+//! payload with a parser that does recurse.
 
 use std::borrow::Cow;
 
@@ -9,23 +10,29 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
+/// A payload as it came: in JSON the text of one value, without raw newlines; in Protobuf any
+/// bytes. Empty is absent.
+pub type Data = Bytes;
+
 /// How many arrays and objects may be open at once in a payload.
 pub const DEPTH_MAX: usize = 128;
 
 /// What was published, and thereby how it becomes JSON. In Protobuf each is its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Payload<'a> {
-    /// The text of a JSON value, from [`clean_json`] or a command: stands in JSON as it is. Empty is absent.
+pub enum PayloadRef<'a> {
+    /// The text of a JSON value, from [`clean_json`] or a command: stands in JSON as it is. Empty
+    /// is absent.
     Json(&'a [u8]),
     /// Other text: a JSON string.
     Text(&'a str),
     /// Bytes: a JSON string of base64 (standard, padded).
     Binary(&'a [u8]),
-    /// Full data or a patch for a subscription with deltas: a JSON string of this text, of base64 if it is not UTF-8.
+    /// Full data or a patch for a subscription with deltas: a JSON string of this text, of base64
+    /// if it is not UTF-8.
     Stringed(&'a [u8]),
 }
 
-impl<'a> Payload<'a> {
+impl<'a> PayloadRef<'a> {
     /// The bytes, as Protobuf has them.
     #[must_use]
     pub const fn as_bytes(&self) -> &'a [u8] {
@@ -49,8 +56,9 @@ impl<'a> Payload<'a> {
     }
 }
 
-/// The text of one JSON value without the whitespace around it and without raw newlines, or `None` if the bytes are anything else
-/// or nest deeper than [`DEPTH_MAX`]. Copies only if there is a newline.
+/// The text of one JSON value without the whitespace around it and without raw newlines, or `None`
+/// if the bytes are anything else or nest deeper than [`DEPTH_MAX`]. Copies only if there is a
+/// newline.
 #[must_use]
 pub fn clean_json(bytes: &[u8]) -> Option<Cow<'_, [u8]>> {
     let value: &RawValue = serde_json::from_slice(bytes).ok()?;
@@ -71,7 +79,8 @@ fn clean(value: &RawValue) -> Option<Cow<'_, [u8]>> {
     if text.len() > 2 * DEPTH_MAX && too_deep(text) {
         return None;
     }
-    // Strings cannot hold a raw newline, so that each one stands between tokens, none of which it alone keeps apart.
+    // Strings cannot hold a raw newline, so that each one stands between tokens, none of which it
+    // alone keeps apart.
     if !text.iter().copied().any(is_newline) {
         return Some(Cow::Borrowed(text));
     }

@@ -1,10 +1,14 @@
-//! What the server says: the outcome of a command, and pushes. They borrow, since they live only until they are encoded.
+//! What the server says: replies to commands, and pushes. They borrow, since they live only until
+//! they are encoded.
 //!
 //! A zero value is left out of the message unless the field says otherwise.
 
 use std::collections::BTreeMap;
 
-use super::{Data, Payload, ReplyError};
+use super::{
+    error::ReplyError,
+    payload::{Data, PayloadRef},
+};
 
 /// Who a session is, as others see it. `user` and `client` always appear.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,9 +17,10 @@ pub struct ClientInfo {
     pub user: String,
     /// The session.
     pub client: String,
-    /// What the connection says of itself. In a JSON message, bytes that are not JSON become a base64 string.
+    /// Public information of the connection. In a JSON message, bytes that are not JSON become a
+    /// base64 string.
     pub conn_info: Data,
-    /// What the subscription says of itself; the same.
+    /// Public information of the subscription, written like `conn_info`.
     pub chan_info: Data,
 }
 
@@ -23,49 +28,49 @@ pub struct ClientInfo {
 #[derive(Clone, Copy, Debug)]
 pub struct Pub<'a> {
     /// What was published.
-    pub data: Payload<'a>,
-    /// Its number in the channel's stream; 0 without history.
+    pub data: PayloadRef<'a>,
+    /// Its offset in the channel's stream; 0 without history.
     pub offset: u64,
     /// Who published, if a client did.
     pub info: Option<&'a ClientInfo>,
-    /// Labels that the publisher gave.
+    /// Tags that the publisher gave.
     pub tags: &'a BTreeMap<String, String>,
     /// `data` is a patch against the publication before.
     pub delta: bool,
-    /// When, in ms of Unix time; 0 is absent.
+    /// When it was published, in Unix milliseconds; 0 is absent.
     pub time: i64,
     /// The channel, where it is not the subscription's; empty is absent.
     pub channel: &'a str,
 }
 
-/// What a subscription got.
+/// The result of a subscribe.
 #[derive(Clone, Debug, Default)]
 pub struct SubscribeResult<'a> {
     /// The client must refresh within `ttl`.
     pub expires: bool,
-    /// Seconds.
+    /// Seconds until the refresh is due; 0 if it does not expire.
     pub ttl: u32,
-    /// Can be recovered after a cut.
+    /// The client can recover after a lost connection.
     pub recoverable: bool,
-    /// The position is kept.
+    /// The session watches that no publication is missed.
     pub positioned: bool,
-    /// Which life of the channel `offset` counts in.
+    /// The epoch that `offset` counts in.
     pub epoch: &'a str,
-    /// The newest publication, or the request's when it recovered.
+    /// The offset of the newest publication, or the request's when it recovered.
     pub offset: u64,
-    /// What was missed, oldest first.
+    /// The publications that were missed, oldest first.
     pub publications: Vec<Pub<'a>>,
-    /// Nothing is missing.
+    /// Nothing is missing: `publications` closes the gap.
     pub recovered: bool,
     /// The client had asked to recover.
     pub was_recovering: bool,
-    /// From the application.
+    /// Payload from the application.
     pub data: Data,
-    /// Deltas were agreed.
+    /// Publications may come as deltas.
     pub delta: bool,
 }
 
-/// What a session got.
+/// The result of a connect.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectResult<'a> {
     /// The session's id.
@@ -74,9 +79,9 @@ pub struct ConnectResult<'a> {
     pub version: String,
     /// The client must refresh within `ttl`.
     pub expires: bool,
-    /// Seconds.
+    /// Seconds until the refresh is due; 0 if it does not expire.
     pub ttl: u32,
-    /// From the application.
+    /// Payload from the application.
     pub data: Data,
     /// Server-side subscriptions by channel.
     pub subs: Vec<(String, SubscribeResult<'a>)>,
@@ -84,118 +89,118 @@ pub struct ConnectResult<'a> {
     pub ping: u32,
     /// The client must answer pings.
     pub pong: bool,
-    /// What the up-link names the session by.
+    /// The session's key in an emulation request.
     pub session: String,
-    /// What the up-link names the node by.
+    /// The node's name in an emulation request.
     pub node: String,
-    /// The server's clock, in ms of Unix time.
+    /// The server's clock, in Unix milliseconds; 0 is absent.
     pub time: i64,
 }
 
-/// What a reply says.
+/// What a reply says, beside the id of its command.
 #[derive(Clone, Debug)]
-pub enum Outcome<'a> {
-    /// It was refused.
+pub enum Reply<'a> {
+    /// The command was refused.
     Error(&'a ReplyError),
-    /// The session is there.
+    /// The session is connected.
     Connect(ConnectResult<'a>),
-    /// The subscription is there.
+    /// The subscription began.
     Subscribe(SubscribeResult<'a>),
-    /// The subscription is gone, or was never there.
+    /// The subscription ended, or there was none.
     Unsubscribe,
     /// It was published.
     Publish,
-    /// Who is there, by session.
+    /// Who is in the channel, by session.
     Presence(&'a [(String, ClientInfo)]),
-    /// How many are there; both always appear.
+    /// How many are in the channel; both always appear.
     PresenceStats {
-        /// Sessions.
+        /// Subscribed sessions.
         num_clients: u32,
         /// Different users.
         num_users: u32,
     },
     /// A page of history; all fields always appear.
     History {
-        /// In the order that was asked for.
+        /// The publications, in the order that was asked for.
         publications: Vec<Pub<'a>>,
-        /// Which life of the channel `offset` counts in.
+        /// The epoch that `offset` counts in.
         epoch: &'a str,
-        /// The newest publication.
+        /// The offset of the newest publication.
         offset: u64,
     },
     /// What the application answered.
     Rpc {
-        /// Its answer.
+        /// The answer's payload.
         data: Data,
     },
-    /// The session goes on.
+    /// The session was extended.
     Refresh {
         /// The session's id.
         client: String,
         /// The server's version.
         version: String,
-        /// There is a next time.
+        /// A next refresh is due within `ttl`.
         expires: bool,
-        /// In this many seconds.
+        /// Seconds until the next refresh is due.
         ttl: u32,
     },
-    /// The subscription goes on.
+    /// The subscription was extended.
     SubRefresh {
-        /// There is a next time.
+        /// A next refresh is due within `ttl`.
         expires: bool,
-        /// In this many seconds.
+        /// Seconds until the next refresh is due.
         ttl: u32,
     },
 }
 
-/// What the server says unasked.
+/// A message that answers no command.
 #[derive(Clone, Debug)]
 pub enum Push<'a> {
     /// A publication.
     Pub(Pub<'a>),
-    /// Someone came.
+    /// A session joined the channel.
     Join(&'a ClientInfo),
-    /// Someone left.
+    /// A session left the channel.
     Leave(&'a ClientInfo),
     /// The server ended a subscription.
     Unsubscribe {
         /// 2500 and above: the SDK subscribes again.
         code: u32,
-        /// For people.
+        /// The reason, for people.
         reason: &'a str,
     },
     /// The server began a subscription.
     Subscribe {
-        /// Can be recovered after a cut.
+        /// The client can recover after a lost connection.
         recoverable: bool,
-        /// Which life of the channel `offset` counts in.
+        /// The epoch that `offset` counts in.
         epoch: &'a str,
-        /// The newest publication.
+        /// The offset of the newest publication.
         offset: u64,
-        /// The position is kept.
+        /// The session watches that no publication is missed.
         positioned: bool,
-        /// From the application.
+        /// Payload from the application.
         data: Data,
     },
     /// A message without a channel.
     Message {
-        /// What it says.
-        data: Payload<'a>,
+        /// The payload.
+        data: PayloadRef<'a>,
     },
-    /// The end of the session, where no Close frame can tell it.
+    /// The end of the session, on transports without a Close frame.
     Disconnect {
         /// 3500–3999 and 4500–4999: do not come back.
         code: u32,
-        /// For people.
+        /// The reason, for people.
         reason: &'a str,
     },
-    /// The session is there (one-way transports).
+    /// The session is connected (unidirectional transports).
     Connect(ConnectResult<'a>),
-    /// The session goes on (one-way transports).
+    /// The session was extended (unidirectional transports).
     Refresh {
-        /// There is a next time.
+        /// A next refresh is due within `ttl`.
         expires: bool,
-        /// In this many seconds.
+        /// Seconds until the next refresh is due.
         ttl: u32,
     },
 }

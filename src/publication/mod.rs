@@ -143,9 +143,9 @@ impl Item {
 
     /// The payload as the protocol takes it.
     #[must_use]
-    pub fn as_json(&self) -> protocol::Payload<'_> {
+    pub fn as_json(&self) -> protocol::PayloadRef<'_> {
         let text = match &self.payload {
-            Payload::Binary(bytes) => return protocol::Payload::Binary(bytes),
+            Payload::Binary(bytes) => return protocol::PayloadRef::Binary(bytes),
             Payload::Text(text) => text,
         };
         let view = self
@@ -156,9 +156,9 @@ impl Item {
                 Some(clean) => JsonView::Cleaned(clean.into_owned().into()),
             });
         match view {
-            JsonView::AsIs => protocol::Payload::Json(text.as_bytes()),
-            JsonView::Cleaned(clean) => protocol::Payload::Json(clean),
-            JsonView::No => protocol::Payload::Text(text),
+            JsonView::AsIs => protocol::PayloadRef::Json(text.as_bytes()),
+            JsonView::Cleaned(clean) => protocol::PayloadRef::Json(clean),
+            JsonView::No => protocol::PayloadRef::Text(text),
         }
     }
 
@@ -173,9 +173,9 @@ impl Item {
         };
         match (encoding, self.as_json()) {
             (Encoding::Protobuf, _) => Cow::Borrowed(self.payload.as_bytes()),
-            (_, protocol::Payload::Json(json)) => Cow::Borrowed(json),
-            (_, protocol::Payload::Text(text)) => as_string(text),
-            (_, protocol::Payload::Binary(bytes) | protocol::Payload::Stringed(bytes)) => {
+            (_, protocol::PayloadRef::Json(json)) => Cow::Borrowed(json),
+            (_, protocol::PayloadRef::Text(text)) => as_string(text),
+            (_, protocol::PayloadRef::Binary(bytes) | protocol::PayloadRef::Stringed(bytes)) => {
                 as_string(&base64::engine::general_purpose::STANDARD.encode(bytes))
             }
         }

@@ -292,7 +292,7 @@ fn client(
                 .map(|previous| fossil::create(&previous.delta_bytes(encoding), &whole))
                 .filter(|patch| patch.len() < whole.len());
             shown.delta = patch.is_some();
-            shown.data = protocol::Payload::Stringed(patch.as_deref().unwrap_or(&whole));
+            shown.data = protocol::PayloadRef::Stringed(patch.as_deref().unwrap_or(&whole));
             push(&Push::Pub(shown));
         }
     }
@@ -326,7 +326,7 @@ pub fn data_field(item: &super::Item, out: &mut Vec<u8>) {
             out.extend_from_slice(text.as_bytes());
             out.push(b'"');
         }
-        (_, protocol::Payload::Json(json)) => {
+        (_, protocol::PayloadRef::Json(json)) => {
             out.extend_from_slice(b"\"data\":");
             out.extend_from_slice(json);
         }

@@ -11,7 +11,7 @@ use crate::{connection::info::SessionInfo, id::SessionId};
 
 /// Which sessions to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct SessionFilter {
     /// Only sessions of this user.
     pub user: Option<String>,
     /// Only sessions from this address.
@@ -24,7 +24,7 @@ pub struct Filter {
     pub limit: usize,
 }
 
-impl Filter {
+impl SessionFilter {
     fn admits(&self, info: &SessionInfo) -> bool {
         self.user
             .as_deref()
@@ -41,7 +41,7 @@ impl Filter {
 
 /// A page of sessions.
 #[derive(Debug)]
-pub struct Page {
+pub struct SessionPage {
     /// The sessions, oldest first.
     pub sessions: Vec<Arc<SessionInfo>>,
     /// Where the next page begins (`after`); absent on the last page.
@@ -92,12 +92,12 @@ impl Directory {
         counts
     }
 
-    pub(super) fn page(&self, filter: &Filter) -> Page {
+    pub(super) fn page(&self, filter: &SessionFilter) -> SessionPage {
         let mut rest = self
             .sessions
             .range(filter.after.saturating_add(1)..)
             .filter(|(_, info)| filter.admits(info));
-        let mut page = Page {
+        let mut page = SessionPage {
             sessions: Vec::new(),
             next: None,
         };
@@ -144,9 +144,9 @@ mod tests {
         for info in &all {
             directory.insert(info.clone());
         }
-        let mut filter = Filter {
+        let mut filter = SessionFilter {
             limit: 4,
-            ..Filter::default()
+            ..SessionFilter::default()
         };
         let first = directory.page(&filter);
         directory.remove(all[0].id);
@@ -168,11 +168,11 @@ mod tests {
         directory.insert(a.clone());
         directory.insert(session("/b", "10.0.0.2"));
         directory.insert(session("/b", "10.0.0.1"));
-        let filter = Filter {
+        let filter = SessionFilter {
             endpoint: Some("/b".into()),
             address: "10.0.0.1".parse().ok(),
             limit: 10,
-            ..Filter::default()
+            ..SessionFilter::default()
         };
         assert_eq!(directory.page(&filter).sessions.len(), 1);
         assert_eq!(

@@ -16,7 +16,7 @@ use std::sync::{
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
 use self::directory::Directory;
-pub use self::directory::{Filter, Page};
+pub use self::directory::{SessionFilter, SessionPage};
 use self::push::IntervalPush;
 pub use self::push::PushStatus;
 use crate::{broker::Broker, close::Ending, config, connection::info::SessionInfo, id::SessionId};
@@ -77,8 +77,8 @@ pub struct Overview {
 
 /// Asks for a page of sessions.
 #[derive(Message)]
-#[rtype(result = "Page")]
-pub struct ListSessions(pub Filter);
+#[rtype(result = "SessionPage")]
+pub struct ListSessions(pub SessionFilter);
 
 /// How often the broker lets go of what has expired.
 const BROKER_TICK: std::time::Duration = std::time::Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::node::auth::{seconds_until, unix_now};
+use crate::unix_time::{seconds_until, unix_now};
 
 /// Timers are set no further ahead, so that no wrong date overflows one.
 const AHEAD_MAX: Duration = Duration::from_secs(30 * 24 * 3600);

@@ -12,9 +12,7 @@ use super::{
     subscribe::ChannelSubscription,
 };
 use crate::{
-    close::Close,
-    registry::ChannelName,
-    shard::{ServerCommand, ServerSubscription},
+    close::Close, registry::ChannelName, shard::ServerCommand, subscription::ServerSubscription,
 };
 
 /// The user of a plain session, and when the session ends.

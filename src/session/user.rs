@@ -12,10 +12,11 @@ use super::{
 };
 use crate::{
     close::{Close, Ending},
-    hooks::{Event, now_ms},
+    hooks::Event,
     node::{auth::Identity, rate_limit::UserPermit},
     protocol::ClientInfo,
     registry::ChannelName,
+    unix_time::unix_now_ms,
 };
 
 /// The user of a session.
@@ -49,7 +50,7 @@ impl ConnectedUser {
         revoked.map_err(|error| error.close())?;
         if let Some(events) = &context.node.events {
             events.send(Event::Connected {
-                time_ms: now_ms(),
+                time_ms: unix_now_ms(),
                 client: info.id.to_string(),
                 user: identity.user.clone(),
                 transport: info.transport.hook_name(),
@@ -91,7 +92,7 @@ impl ConnectedUser {
     ) {
         if let Some(events) = &context.node.events {
             events.send(Event::Subscribed {
-                time_ms: now_ms(),
+                time_ms: unix_now_ms(),
                 client: context.connection.info().id.to_string(),
                 user: self.user(context),
                 channel: channel.to_string(),
@@ -123,7 +124,7 @@ impl ConnectedUser {
         let info = context.connection.info();
         if let Some(events) = &context.node.events {
             events.send(Event::Disconnected {
-                time_ms: now_ms(),
+                time_ms: unix_now_ms(),
                 client: info.id.to_string(),
                 user: self.user(context),
                 code: ending.code(),
@@ -136,7 +137,7 @@ impl ConnectedUser {
     fn tell_unsubscribed(&self, context: &SessionContext, channel: &ChannelName) {
         if let Some(events) = &context.node.events {
             events.send(Event::Unsubscribed {
-                time_ms: now_ms(),
+                time_ms: unix_now_ms(),
                 client: context.connection.info().id.to_string(),
                 user: self.user(context),
                 channel: channel.to_string(),

@@ -7,8 +7,9 @@ use bytes::Bytes;
 
 use crate::{
     close::{Close, Unsubscribe},
-    id::{SessionId, StreamPosition},
+    id::SessionId,
     registry::ChannelName,
+    subscription::ServerSubscription,
 };
 
 /// What a session's actor hears beside its socket.
@@ -48,38 +49,6 @@ pub enum ServerCommand {
         /// New public information, as JSON.
         info: Option<Bytes>,
     },
-}
-
-/// A subscription that the server makes for a session.
-#[derive(Clone, Debug, Default)]
-pub struct ServerSubscription {
-    /// The channel.
-    pub channel: String,
-    /// Public information for presence, as JSON.
-    pub info: Bytes,
-    /// Given to the client with the news.
-    pub data: Bytes,
-    /// When it ends, in Unix seconds.
-    pub expire_at: Option<u64>,
-    /// Bring what was published since.
-    pub recover_since: Option<StreamPosition>,
-    /// Other rules than the channel's.
-    pub overrides: Overrides,
-}
-
-/// Rules of a channel that one subscription has otherwise.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Overrides {
-    /// `presence`.
-    pub presence: Option<bool>,
-    /// `join_leave`: whether others are told of this subscription.
-    pub join_leave: Option<bool>,
-    /// `recovery`.
-    pub force_recovery: Option<bool>,
-    /// Offsets must follow each other, without recovery.
-    pub force_positioning: Option<bool>,
-    /// This subscription is told of others.
-    pub force_push_join_leave: Option<bool>,
 }
 
 /// Which sessions an order is for. Everything that is set must fit.

@@ -22,7 +22,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 use self::state::{State, USER_PREFIX};
 pub use self::{
     actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
-    commands::{Overrides, Selector, ServerCommand, ServerSubscription, SessionMessage},
+    commands::{Selector, ServerCommand, SessionMessage},
     handle::{QueueBounds, Reservation, ShardHandle, ShardSettings, Shards},
     membership::Membership,
     queries::{ChannelsOf, CountMembers, MembersOf},

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{http::Source, key::Key};
+use super::{jwks_source::JwksSource, key::Key};
 
 /// Keys that are kept; further ones are left out.
 pub const KEYS_MAX: usize = 64;
@@ -40,12 +40,12 @@ type Entry = (Option<String>, Key);
 /// The cache; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Jwks {
-    source: Source,
-    state: Arc<Mutex<State>>,
+    source: JwksSource,
+    state: Arc<Mutex<Cache>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Cache {
     /// The keys and when they were fetched.
     keys: Option<(Arc<Vec<Entry>>, SystemTime)>,
     /// When the last fetch began.
@@ -59,7 +59,7 @@ struct State {
 impl Jwks {
     pub(super) fn new(url: &str) -> Result<Self, String> {
         Ok(Self {
-            source: Source::new(url)?,
+            source: JwksSource::new(url)?,
             state: Arc::default(),
         })
     }
@@ -143,7 +143,7 @@ impl Jwks {
         Some(receiver)
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Cache> {
         // Nothing that runs under the lock leaves it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -7,27 +7,29 @@
 
 mod claims;
 pub mod command;
-mod envelope;
-mod grant;
-mod http;
+mod error;
 mod jwks;
+mod jwks_source;
+mod jws;
 mod key;
+mod read_claims;
 mod revocations;
 
 use std::{fmt, fs::File, io::Read as _, sync::Arc, time::SystemTime};
 
-use self::{
-    claims::{Requirements, unix},
-    envelope::{Envelope, Header},
-    jwks::Jwks,
-    key::Key,
-};
 pub use self::{
-    envelope::TOKEN_BYTES_MAX,
-    grant::{Connection, Overrides, SubOptions, Subscription},
+    claims::{ConnectionClaims, SubscriptionClaims},
+    error::{TokenError, TokenSetupError},
+    jws::TOKEN_BYTES_MAX,
     revocations::{RevocationError, Revocations},
 };
-use crate::config::TokenSettings;
+use self::{
+    jwks::Jwks,
+    jws::{CompactJws, Header},
+    key::Key,
+    read_claims::Requirements,
+};
+use crate::{config::TokenSettings, unix_time::since_epoch};
 
 /// Secrets and public keys that settings may name together. Two of a kind are enough to rotate; each costs a bad token's
 /// sender nothing and us a verification.
@@ -35,36 +37,6 @@ pub const KEYS_MAX: usize = 32;
 
 /// Largest PEM file of one key.
 const PEM_BYTES_MAX: u64 = 64 << 10;
-
-/// Why a token does not count.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TokenError {
-    /// It did once.
-    #[error("the token is expired")]
-    Expired,
-    /// It is wrong; says why, for the log.
-    #[error("the token is invalid: {0}")]
-    Invalid(String),
-    /// It was taken back.
-    #[error("the token is revoked")]
-    Revoked,
-    /// All tokens of its age were taken back: a new one helps.
-    #[error("the token is older than its user's tokens may be")]
-    Invalidated,
-    /// Its user was.
-    #[error("the user is blocked")]
-    Blocked,
-}
-
-/// Which setting is wrong, and how.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {why}")]
-pub struct TokenSetupError {
-    /// The setting, such as `token.public_keys 2`.
-    pub setting: String,
-    /// What is wrong with it.
-    pub why: String,
-}
 
 /// A payload that a key has verified.
 struct Verified {
@@ -145,15 +117,19 @@ impl Tokens {
     ///
     /// # Errors
     /// Why it does not count.
-    pub async fn connection(&self, token: &str, now: SystemTime) -> Result<Connection, TokenError> {
+    pub async fn connection(
+        &self,
+        token: &str,
+        now: SystemTime,
+    ) -> Result<ConnectionClaims, TokenError> {
         let verified = self.verify(token, now).await?;
-        let connection = claims::connection(&verified.claims, &self.requirements, now)?;
+        let connection = read_claims::connection(&verified.claims, &self.requirements, now)?;
         self.revocations.check(
             &connection.user,
             None,
             connection.id.as_deref(),
             connection.issued_at,
-            unix(now).as_secs(),
+            since_epoch(now).as_secs(),
         )?;
         Ok(connection)
     }
@@ -166,22 +142,22 @@ impl Tokens {
         &self,
         token: &str,
         now: SystemTime,
-    ) -> Result<Subscription, TokenError> {
+    ) -> Result<SubscriptionClaims, TokenError> {
         let verified = self.verify(token, now).await?;
-        let subscription = claims::subscription(&verified.claims, &self.requirements, now)?;
+        let subscription = read_claims::subscription(&verified.claims, &self.requirements, now)?;
         self.revocations.check(
             &subscription.user,
             Some(&subscription.channel),
             subscription.id.as_deref(),
             subscription.issued_at,
-            unix(now).as_secs(),
+            since_epoch(now).as_secs(),
         )?;
         Ok(subscription)
     }
 
     /// Finds a key that verifies the signature: those of the settings in their order, then those of the JWKS.
     async fn verify(&self, token: &str, now: SystemTime) -> Result<Verified, TokenError> {
-        let envelope = Envelope::split(token).map_err(TokenError::Invalid)?;
+        let envelope = CompactJws::split(token).map_err(TokenError::Invalid)?;
         let header = envelope.header().map_err(TokenError::Invalid)?;
         let key = match self.find(&envelope, &header) {
             Ok(key) => key.to_string(),
@@ -191,7 +167,7 @@ impl Tokens {
         Ok(Verified { claims, key })
     }
 
-    fn find(&self, envelope: &Envelope<'_>, header: &Header) -> Result<&Key, String> {
+    fn find(&self, envelope: &CompactJws<'_>, header: &Header) -> Result<&Key, String> {
         let algorithm = header.algorithm;
         let mut fitting = self.keys.iter().filter(|key| key.accepts(algorithm));
         let verifies = |key: &&Key| key.verifies(envelope.signed, envelope.signature, algorithm);
@@ -209,7 +185,7 @@ impl Tokens {
 
     async fn find_in_jwks(
         &self,
-        envelope: &Envelope<'_>,
+        envelope: &CompactJws<'_>,
         header: &Header,
         now: SystemTime,
         why: String,

@@ -8,10 +8,10 @@
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-    time::SystemTime,
 };
 
-use super::{TokenError, claims::unix};
+use super::error::TokenError;
+use crate::unix_time::unix_now;
 
 /// Room for all entries together: some 300,000 of them.
 pub const BYTES_MAX: usize = 64 << 20;
@@ -86,7 +86,7 @@ struct Entry {
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Table {
     entries: HashMap<Subject, Entry>,
     /// The entries that end, by their ends.
     ends: BTreeSet<(u64, Subject)>,
@@ -95,7 +95,7 @@ struct State {
 
 /// What was taken back.
 #[derive(Debug, Default)]
-pub struct Revocations(RwLock<State>);
+pub struct Revocations(RwLock<Table>);
 
 impl Revocations {
     /// Blocks a user until then (Unix seconds), or until [`Revocations::unblock_user`]. Said again, the last word counts.
@@ -103,7 +103,7 @@ impl Revocations {
     /// # Errors
     /// Why it could not be.
     pub fn block_user(&self, user: &str, until: Option<u64>) -> Result<(), RevocationError> {
-        self.block_user_at(user, until, this_second())
+        self.block_user_at(user, until, unix_now())
     }
 
     pub(super) fn block_user_at(
@@ -128,7 +128,7 @@ impl Revocations {
     /// Whether a user is blocked.
     #[must_use]
     pub fn is_blocked(&self, user: &str) -> bool {
-        self.is_blocked_at(user, this_second())
+        self.is_blocked_at(user, unix_now())
     }
 
     pub(super) fn is_blocked_at(&self, user: &str, now: u64) -> bool {
@@ -146,7 +146,7 @@ impl Revocations {
         id: Option<&str>,
         issued_at: Option<u64>,
     ) -> Result<(), TokenError> {
-        self.check(user, None, id, issued_at, this_second())
+        self.check(user, None, id, issued_at, unix_now())
     }
 
     /// Takes back the token with this id (`jti`) until then, which should be when it expires. Said again, the later end
@@ -155,7 +155,7 @@ impl Revocations {
     /// # Errors
     /// Why it could not be.
     pub fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
-        self.revoke_token_at(id, until, this_second())
+        self.revoke_token_at(id, until, unix_now())
     }
 
     pub(super) fn revoke_token_at(
@@ -185,7 +185,7 @@ impl Revocations {
         channel: Option<String>,
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
-        self.invalidate_user_tokens_at(user, issued_before, channel, until, this_second())
+        self.invalidate_user_tokens_at(user, issued_before, channel, until, unix_now())
     }
 
     pub(super) fn invalidate_user_tokens_at(
@@ -256,17 +256,17 @@ impl Revocations {
         Ok(())
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, State> {
+    fn read(&self) -> RwLockReadGuard<'_, Table> {
         // Each change is whole or was refused before it began.
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, State> {
+    fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Table {
     fn find(&self, subject: &Subject, now: u64) -> Option<Entry> {
         let entry = self.entries.get(subject)?;
         (now < entry.until).then_some(*entry)
@@ -292,7 +292,7 @@ impl State {
         Ok(())
     }
 
-    /// As [`State::insert`], but takes nothing back of what was said before.
+    /// As [`Table::insert`], but takes nothing back of what was said before.
     fn extend(&mut self, subject: Subject, entry: Entry, now: u64) -> Result<(), RevocationError> {
         let entry = match self.find(&subject, now) {
             None => entry,
@@ -331,8 +331,4 @@ impl State {
             }
         }
     }
-}
-
-fn this_second() -> u64 {
-    unix(SystemTime::now()).as_secs()
 }

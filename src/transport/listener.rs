@@ -50,7 +50,7 @@ pub enum BindError {
     },
 }
 
-enum Kind {
+enum BoundSocket {
     Tcp(std::net::TcpListener),
     Tls(std::net::TcpListener),
     #[cfg(unix)]
@@ -59,7 +59,7 @@ enum Kind {
 
 /// A bound listener.
 pub struct Listener {
-    kind: Kind,
+    socket: BoundSocket,
     /// Where clients reach it, as a URL.
     url: String,
 }
@@ -83,22 +83,22 @@ impl Listener {
                 Listen::Tcp(address) => {
                     for listener in bind_tcp(address, settings.tcp.backlog).map_err(failed)? {
                         let url = format!("http://{}/", listener.local_addr().map_err(failed)?);
-                        let kind = Kind::Tcp(listener);
-                        listeners.push(Self { kind, url });
+                        let socket = BoundSocket::Tcp(listener);
+                        listeners.push(Self { socket, url });
                     }
                 }
                 Listen::Tls(address) => {
                     for listener in bind_tcp(address, settings.tcp.backlog).map_err(failed)? {
                         let url = format!("https://{}/", listener.local_addr().map_err(failed)?);
-                        let kind = Kind::Tls(listener);
-                        listeners.push(Self { kind, url });
+                        let socket = BoundSocket::Tls(listener);
+                        listeners.push(Self { socket, url });
                     }
                 }
                 #[cfg(unix)]
                 Listen::Unix(path) => {
                     let listener = bind_unix(path).map_err(failed)?;
                     listeners.push(Self {
-                        kind: Kind::Unix(listener, path.clone()),
+                        socket: BoundSocket::Unix(listener, path.clone()),
                         url: format!("unix:{}", path.display()),
                     });
                 }
@@ -118,12 +118,12 @@ impl Listener {
     /// Whether only this machine reaches it.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        match &self.kind {
-            Kind::Tcp(listener) | Kind::Tls(listener) => listener
+        match &self.socket {
+            BoundSocket::Tcp(listener) | BoundSocket::Tls(listener) => listener
                 .local_addr()
                 .is_ok_and(|address| address.ip().is_loopback()),
             #[cfg(unix)]
-            Kind::Unix(..) => true,
+            BoundSocket::Unix(..) => true,
         }
     }
 
@@ -132,12 +132,12 @@ impl Listener {
     /// # Errors
     /// The system is out of descriptors.
     pub fn closer(&self) -> io::Result<Closer> {
-        let (socket, path) = match &self.kind {
-            Kind::Tcp(listener) | Kind::Tls(listener) => {
+        let (socket, path) = match &self.socket {
+            BoundSocket::Tcp(listener) | BoundSocket::Tls(listener) => {
                 (RawSocket::from(listener.try_clone()?), None)
             }
             #[cfg(unix)]
-            Kind::Unix(listener, path) => (
+            BoundSocket::Unix(listener, path) => (
                 RawSocket::from(std::os::fd::OwnedFd::from(listener.try_clone()?)),
                 Some(path.clone()),
             ),
@@ -255,7 +255,7 @@ pub fn serve<A, I, S>(
     builder: ServerBuilder,
     listener: Listener,
     tls_config: Option<Arc<ServerConfig>>,
-    tuning: SocketOptions,
+    options: SocketOptions,
     make_app: A,
 ) -> io::Result<ServerBuilder>
 where
@@ -269,31 +269,31 @@ where
     <S::Service as actix_service::Service<Request>>::Future: 'static,
 {
     let name = listener.url.clone();
-    match listener.kind {
-        Kind::Tcp(socket) => builder.listen(name, socket, move || {
+    match listener.socket {
+        BoundSocket::Tcp(socket) => builder.listen(name, socket, move || {
             fn_service(move |stream: TcpStream| async move {
-                tuning.apply(&stream);
+                options.apply(&stream);
                 let peer = stream.peer_addr().ok();
-                let stream = HttpStream::new(Socket::Tcp(stream), tuning.write_timeout);
+                let stream = HttpStream::new(Socket::Tcp(stream), options.write_timeout);
                 Ok::<_, actix_http::error::DispatchError>((stream, Protocol::Http1, peer))
             })
-            .and_then(http_service(tuning, make_app.clone()))
+            .and_then(http_service(options, make_app.clone()))
         }),
         #[cfg(unix)]
-        Kind::Unix(socket, _) => builder.listen_uds(name, socket, move || {
+        BoundSocket::Unix(socket, _) => builder.listen_uds(name, socket, move || {
             fn_service(move |stream: UnixStream| async move {
-                let stream = HttpStream::new(Socket::Unix(stream), tuning.write_timeout);
+                let stream = HttpStream::new(Socket::Unix(stream), options.write_timeout);
                 Ok::<_, actix_http::error::DispatchError>((stream, Protocol::Http1, None))
             })
-            .and_then(http_service(tuning, make_app.clone()))
+            .and_then(http_service(options, make_app.clone()))
         }),
-        Kind::Tls(socket) => {
+        BoundSocket::Tls(socket) => {
             let config = tls_config.ok_or(io::ErrorKind::InvalidInput)?;
             builder.listen(name, socket, move || {
                 let mut acceptor = tls::Acceptor::new(ServerConfig::clone(&config));
-                acceptor.set_handshake_timeout(tuning.request_timeout);
+                acceptor.set_handshake_timeout(options.request_timeout);
                 fn_service(move |stream: TcpStream| async move {
-                    tuning.apply(&stream);
+                    options.apply(&stream);
                     let stream = CountingStream::new(stream);
                     Ok::<_, actix_tls::accept::TlsError<io::Error, std::convert::Infallible>>(
                         stream,
@@ -308,11 +308,11 @@ where
                     move |stream: tls::TlsStream<CountingStream>| async move {
                         let peer = stream.get_ref().0.stream().peer_addr().ok();
                         let socket = Socket::Tls(Box::new(stream));
-                        let stream = HttpStream::new(socket, tuning.write_timeout);
+                        let stream = HttpStream::new(socket, options.write_timeout);
                         Ok((stream, Protocol::Http1, peer))
                     },
                 ))
-                .and_then(http_service(tuning, make_app.clone()))
+                .and_then(http_service(options, make_app.clone()))
             })
         }
     }
@@ -321,7 +321,7 @@ where
 type Accepted = (HttpStream, Protocol, Option<SocketAddr>);
 
 fn http_service<A, I, S>(
-    tuning: SocketOptions,
+    options: SocketOptions,
     make_app: A,
 ) -> impl ServiceFactory<
     Accepted,
@@ -346,11 +346,11 @@ where
             Response::<BoxBody>::from(error)
         })
     };
-    let upgrade = UpgradeFactory::new(app(), tuning.close_timeout);
+    let upgrade = UpgradeFactory::new(app(), options.close_timeout);
     HttpService::build()
-        .keep_alive(KeepAlive::Timeout(tuning.keep_alive))
-        .client_request_timeout(tuning.request_timeout)
-        .client_disconnect_timeout(tuning.close_timeout)
+        .keep_alive(KeepAlive::Timeout(options.keep_alive))
+        .client_request_timeout(options.request_timeout)
+        .client_disconnect_timeout(options.close_timeout)
         // A long-poll whose client has gone must end now, not when it would have answered.
         .h1_allow_half_closed(false)
         .on_connect_ext(|stream: &HttpStream, data: &mut actix_http::Extensions| {

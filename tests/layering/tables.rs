@@ -24,6 +24,7 @@ pub const LEVELS: &[(&str, u8)] = &[
     ("metrics", 1),
     ("token", 1),
     ("hooks", 1),
+    ("http_client", 1),
     ("logger", 1),
     ("signals", 1),
     ("codec", 0),
@@ -31,6 +32,8 @@ pub const LEVELS: &[(&str, u8)] = &[
     ("fossil", 0),
     ("close", 0),
     ("id", 0),
+    ("subscription", 0),
+    ("unix_time", 0),
     ("config", 0),
 ];
 
@@ -44,17 +47,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "broker::memory::keys",
         "broker::memory::stripe",
     ],
-    &[
-        "config::check",
-        "config::check::access",
-        "config::check::channels",
-        "config::check::elements",
-        "config::check::hooks",
-        "config::check::open",
-        "config::load",
-    ],
-    &["config::hub", "config::tables"],
-    &["hooks::call", "hooks::client"],
     &[
         "http",
         "http::api",
@@ -71,20 +63,9 @@ pub const CIRCLES: &[&[&str]] = &[
         "http::send::on_endpoint",
         "http::send::publish",
     ],
-    &[
-        "protocol",
-        "protocol::command",
-        "protocol::encode",
-        "protocol::json",
-        "protocol::json::decode",
-        "protocol::protobuf::decode",
-        "protocol::protobuf::encode",
-        "protocol::reply",
-    ],
     &["publication", "publication::wire_format"],
     &["server", "server::push"],
     &["shard::actor", "shard::handle"],
-    &["token", "token::claims", "token::revocations"],
 ];
 
 /// Modules, with all that is in them, that are plain data: they know neither actix nor tokio, and the
@@ -106,8 +87,10 @@ pub const PURE: &[&str] = &[
     "session::stream::cursor",
     "session::centrifuge::subscription",
     "shard::subscriber",
+    "subscription",
     "token::claims",
-    "token::envelope",
+    "token::jws",
+    "token::read_claims",
 ];
 
 /// What a pure module uses all the same: (module, what, why).

@@ -4,58 +4,41 @@ use std::fs;
 
 use jsonwebtoken::DecodingKey;
 
-use super::{
-    super::{hub::Client, load::Errors, sheet::Sheet},
-    elements::check_origin,
-    hooks::check_url,
-};
+use super::rules::{check_origin, check_url};
+use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Client};
 
-/// Whether a key for tokens is set. One that could not be read counts, since that was told already.
-pub(super) fn has_keys(sheet: &Sheet) -> bool {
-    let token = &sheet.token;
-    !token.hmac_secret.is_empty()
-        || !token.public_keys.is_empty()
-        || token.jwks_url.is_some()
-        || ["hmac_secret", "public_keys", "jwks_url"]
-            .iter()
-            .any(|name| sheet.is_broken(&format!("token.{name}")))
-}
-
-pub(super) fn check_access(sheet: &Sheet, errors: &mut Errors) -> Client {
-    let mut fault = |path: &str, what: String| {
-        if !sheet.is_broken(path) {
-            errors.add(&sheet.origin(path), path, what);
-        }
-    };
-    for (index, key) in sheet.token.public_keys.iter().enumerate() {
+pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
+    for (index, key) in raw.token.public_keys.iter().enumerate() {
         if let Err(what) = check_public_key(key) {
-            fault("token.public_keys", format!("key {}: {what}", index + 1));
+            raw.refuse(
+                errors,
+                "token.public_keys",
+                format!("key {}: {what}", index + 1),
+            );
         }
     }
-    if let Some(Err(what)) = sheet.token.jwks_url.as_deref().map(check_url) {
-        fault("token.jwks_url", what);
+    if let Some(Err(what)) = raw.token.jwks_url.as_deref().map(check_url) {
+        raw.refuse(errors, "token.jwks_url", what);
     }
-    for origin in sheet.client.origins.iter().flatten() {
+    for origin in raw.client.origins.iter().flatten() {
         if let Err(what) = check_origin(origin) {
-            fault("client.origins", what);
+            raw.refuse(errors, "client.origins", what);
         }
     }
-    if sheet.client.connect_timeout.is_zero() {
-        fault(
-            "client.connect_timeout",
-            "expected a time above 0".to_string(),
-        );
+    if raw.client.connect_timeout.is_zero() {
+        raw.refuse(errors, "client.connect_timeout", "expected a time above 0");
     }
-    if sheet.api.body_bytes == 0 {
-        fault(
+    if raw.api.body_bytes == 0 {
+        raw.refuse(
+            errors,
             "api.body_bytes",
-            "0 would take nothing; expected at least 1".to_string(),
+            "0 would take nothing; expected at least 1",
         );
     }
     Client {
-        anonymous: sheet.client.anonymous.unwrap_or(!has_keys(sheet)),
-        origins: sheet.client.origins.clone(),
-        connect_timeout: sheet.client.connect_timeout,
+        anonymous: raw.client.anonymous.unwrap_or(!raw.has_keys()),
+        origins: raw.client.origins.clone(),
+        connect_timeout: raw.client.connect_timeout,
     }
 }
 

@@ -3,129 +3,118 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{
-    super::{
-        hub::{Allow, Channels, Namespace},
-        load::Errors,
-        sheet::Sheet,
-        tables::NamespaceTable,
-    },
-    access::has_keys,
-    elements::Element,
-    hooks::has_hook,
+use super::element::{Element, elements};
+use crate::config::{
+    channels::{Allow, Channels, Namespace},
+    errors::Errors,
+    raw_settings::RawSettings,
+    sections::NamespaceSection,
 };
 
-pub(super) fn check_channels(sheet: &Sheet, errors: &mut Errors) -> Channels {
-    let default = defaults(sheet);
-    let mut fault = |name: &str, what: String| {
+pub(super) fn check_channels(raw: &RawSettings, errors: &mut Errors) -> Channels {
+    let default = defaults(raw);
+    let mut refuse = |name: &str, what: String| {
         let path = format!("channels.{name}");
-        if !sheet.is_broken(&path) {
-            errors.add(&sheet.origin(&path), &path, what);
-        }
+        raw.refuse(errors, &path, what);
     };
-    if !sheet.is_broken("channels.history_size") {
+    if !raw.is_unreadable("channels.history_size") {
         for (name, is_on) in needing_history(&default) {
             if is_on && default.history_size == 0 {
-                fault(name, "needs history_size above 0".to_string());
+                refuse(name, "needs history_size above 0".to_string());
             }
         }
     }
     if default.history_ttl.is_zero() {
-        fault("history_ttl", "expected a time above 0".to_string());
+        refuse("history_ttl", "expected a time above 0".to_string());
     }
-    for (name, allow) in lists(&default) {
-        check_allow(sheet, name, allow, |what| fault(name, what));
+    for (name, allow) in default.allow_lists() {
+        check_allow(raw, name, allow, |what| refuse(name, what));
     }
     let mut namespaces = BTreeMap::new();
-    for (index, table) in sheet.namespace.iter().enumerate() {
-        let element = Element {
-            sheet,
-            table: "namespace",
-            index,
-        };
-        let rules = inherit(table, &default);
-        check_namespace(table, &rules, element, errors);
-        if namespaces.contains_key(&table.name) {
-            let what = format!("{:?} is there twice", table.name);
-            element.fault(errors, "name", what);
+    for (place, section) in elements(raw, "namespace", &raw.namespace) {
+        let rules = inherit(section, &default);
+        check_namespace(section, &rules, place, errors);
+        if namespaces.contains_key(&section.name) {
+            let what = format!("{:?} is there twice", section.name);
+            place.refuse(errors, "name", what);
         } else {
-            namespaces.insert(table.name.clone(), Arc::new(rules));
+            namespaces.insert(section.name.clone(), Arc::new(rules));
         }
     }
     Channels {
-        configured: sheet.writes_channels(),
+        configured: raw.writes_channels(),
         default: Arc::new(default),
         namespaces,
     }
 }
 
 fn check_namespace(
-    table: &NamespaceTable,
+    section: &NamespaceSection,
     rules: &Namespace,
-    element: Element<'_>,
+    place: Element<'_>,
     errors: &mut Errors,
 ) {
     let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if table.name.is_empty() || !table.name.bytes().all(in_names) {
-        let what = if table.name.is_empty() {
+    if section.name.is_empty() || !section.name.bytes().all(in_names) {
+        let what = if section.name.is_empty() {
             "must be set".to_string()
         } else {
-            format!("{:?} is no name of a namespace", table.name)
+            format!("{:?} is no name of a namespace", section.name)
         };
-        element.fault(
+        place.refuse(
             errors,
             "name",
             format!("{what}; expected letters, digits, -, _ and ., such as \"chat\""),
         );
     }
     let own = [
-        table.recovery.is_some(),
-        table.cache_recovery.is_some(),
-        table.delta.is_some(),
+        section.recovery.is_some(),
+        section.cache_recovery.is_some(),
+        section.delta.is_some(),
     ];
-    let is_unknown = element.is_broken("history_size")
-        || (table.history_size.is_none() && element.sheet.is_broken("channels.history_size"));
+    let is_unknown = place.is_unreadable("history_size")
+        || (section.history_size.is_none() && place.raw.is_unreadable("channels.history_size"));
     for ((name, is_on), is_own) in needing_history(rules).into_iter().zip(own) {
         if !is_on || rules.history_size > 0 || is_unknown {
             continue;
         }
         if is_own {
-            element.fault(errors, name, "needs history_size above 0");
-        } else if table.history_size.is_some() {
+            place.refuse(errors, name, "needs history_size above 0");
+        } else if section.history_size.is_some() {
             let what = format!(
                 "{name} is on in [channels] and needs history_size above 0; set {name} = false here"
             );
-            element.fault(errors, "history_size", what);
+            place.refuse(errors, "history_size", what);
         }
     }
-    if table.history_ttl.is_some_and(|ttl| ttl.is_zero()) {
-        element.fault(errors, "history_ttl", "expected a time above 0");
+    if section.history_ttl.is_some_and(|ttl| ttl.is_zero()) {
+        place.refuse(errors, "history_ttl", "expected a time above 0");
     }
     let written = [
-        table.allow_subscribe,
-        table.allow_publish,
-        table.allow_history,
-        table.allow_presence,
+        section.allow_subscribe,
+        section.allow_publish,
+        section.allow_history,
+        section.allow_presence,
     ];
-    for ((name, _), allow) in lists(rules).into_iter().zip(written) {
-        let fault = |what| element.fault(errors, name, what);
-        check_allow(element.sheet, name, allow.unwrap_or_default(), fault);
+    for ((name, _), allow) in rules.allow_lists().into_iter().zip(written) {
+        let refuse = |what| place.refuse(errors, name, what);
+        check_allow(place.raw, name, allow.unwrap_or_default(), refuse);
     }
 }
 
-fn check_allow(sheet: &Sheet, name: &str, allow: Allow, mut fault: impl FnMut(String)) {
+fn check_allow(raw: &RawSettings, name: &str, allow: Allow, mut refuse: impl FnMut(String)) {
     let hook = match name {
         "allow.publish" => "publish",
         // What else it lets a client do, the answer of the subscribe hook says.
         _ => "subscribe",
     };
-    if allow.hook && !has_hook(sheet, hook) {
-        fault(format!(
+    if allow.hook && !raw.has_hook(hook) {
+        refuse(format!(
             "\"hook\" needs hooks.{hook}.url, which is to be asked"
         ));
     }
-    if allow.token && !has_keys(sheet) {
-        fault(
+    if allow.token && !raw.has_keys() {
+        refuse(
             "\"token\" needs a key to check tokens with: token.hmac_secret, token.public_keys or token.jwks_url"
                 .to_string(),
         );
@@ -140,49 +129,39 @@ fn needing_history(rules: &Namespace) -> [(&'static str, bool); 3] {
     ]
 }
 
-/// Who may, by the name of the setting.
-pub(super) fn lists(rules: &Namespace) -> [(&'static str, Allow); 4] {
-    [
-        ("allow.subscribe", rules.allow_subscribe),
-        ("allow.publish", rules.allow_publish),
-        ("allow.history", rules.allow_history),
-        ("allow.presence", rules.allow_presence),
-    ]
-}
-
-fn defaults(sheet: &Sheet) -> Namespace {
-    let table = &sheet.channels;
+fn defaults(raw: &RawSettings) -> Namespace {
+    let section = &raw.channels;
     Namespace {
         name: String::new(),
-        history_size: table.history_size,
-        history_ttl: table.history_ttl,
-        recovery: table.recovery,
-        cache_recovery: table.cache_recovery,
-        presence: table.presence,
-        join_leave: table.join_leave,
-        delta: table.delta,
-        slow_policy: table.slow_policy,
-        allow_subscribe: table.allow_subscribe,
-        allow_publish: table.allow_publish,
-        allow_history: table.allow_history,
-        allow_presence: table.allow_presence,
+        history_size: section.history_size,
+        history_ttl: section.history_ttl,
+        recovery: section.recovery,
+        cache_recovery: section.cache_recovery,
+        presence: section.presence,
+        join_leave: section.join_leave,
+        delta: section.delta,
+        slow_policy: section.slow_policy,
+        allow_subscribe: section.allow_subscribe,
+        allow_publish: section.allow_publish,
+        allow_history: section.allow_history,
+        allow_presence: section.allow_presence,
     }
 }
 
-fn inherit(table: &NamespaceTable, default: &Namespace) -> Namespace {
+fn inherit(section: &NamespaceSection, default: &Namespace) -> Namespace {
     Namespace {
-        name: table.name.clone(),
-        history_size: table.history_size.unwrap_or(default.history_size),
-        history_ttl: table.history_ttl.unwrap_or(default.history_ttl),
-        recovery: table.recovery.unwrap_or(default.recovery),
-        cache_recovery: table.cache_recovery.unwrap_or(default.cache_recovery),
-        presence: table.presence.unwrap_or(default.presence),
-        join_leave: table.join_leave.unwrap_or(default.join_leave),
-        delta: table.delta.unwrap_or(default.delta),
-        slow_policy: table.slow_policy.or(default.slow_policy),
-        allow_subscribe: table.allow_subscribe.unwrap_or(default.allow_subscribe),
-        allow_publish: table.allow_publish.unwrap_or(default.allow_publish),
-        allow_history: table.allow_history.unwrap_or(default.allow_history),
-        allow_presence: table.allow_presence.unwrap_or(default.allow_presence),
+        name: section.name.clone(),
+        history_size: section.history_size.unwrap_or(default.history_size),
+        history_ttl: section.history_ttl.unwrap_or(default.history_ttl),
+        recovery: section.recovery.unwrap_or(default.recovery),
+        cache_recovery: section.cache_recovery.unwrap_or(default.cache_recovery),
+        presence: section.presence.unwrap_or(default.presence),
+        join_leave: section.join_leave.unwrap_or(default.join_leave),
+        delta: section.delta.unwrap_or(default.delta),
+        slow_policy: section.slow_policy.or(default.slow_policy),
+        allow_subscribe: section.allow_subscribe.unwrap_or(default.allow_subscribe),
+        allow_publish: section.allow_publish.unwrap_or(default.allow_publish),
+        allow_history: section.allow_history.unwrap_or(default.allow_history),
+        allow_presence: section.allow_presence.unwrap_or(default.allow_presence),
     }
 }

@@ -1,96 +1,20 @@
-//! What must hold for `[hooks]` and each `[[poll]]`, which both name URLs of the backend. No fault repeats a URL, since there
-//! may be a password in it. Nothing is connected to.
+//! What must hold for `[hooks]`. No error repeats a URL, since there may be a password in it.
+//! Connects to nothing.
 
-use super::{
-    super::{
-        form::check_header_name,
-        hub::{Channels, Hooks, Poll},
-        load::Errors,
-        sheet::Sheet,
-        types::Secret,
-    },
-    elements::{EVERY_MIN, Element, check_channel},
+use super::rules::check_url;
+use crate::config::{
+    backend::Hooks, errors::Errors, raw_settings::RawSettings, setting_type::check_header_name,
 };
 
-/// Headers that a hook's call sets itself.
+/// Headers that a hook's call sets itself begin with this.
 const OWN_PREFIX: &str = "x-fanfare-";
 
-/// Whether a hook is set. One that could not be read counts, since that was told already.
-pub(super) fn has_hook(sheet: &Sheet, name: &str) -> bool {
-    let hooks = &sheet.hooks;
-    let url = match name {
-        "connect" => &hooks.connect_url,
-        "subscribe" => &hooks.subscribe_url,
-        "publish" => &hooks.publish_url,
-        _ => &hooks.message_url,
-    };
-    url.is_some() || sheet.is_broken(&format!("hooks.{name}.url"))
-}
-
-/// The rule for URLs that fanfare itself calls.
-pub(super) fn check_url(url: &str) -> Result<(), String> {
-    let fits = reqwest::Url::parse(url)
-        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if fits {
-        Ok(())
-    } else {
-        Err(
-            "expected a URL with http or https, such as \"http://127.0.0.1:3000/fanfare\""
-                .to_string(),
-        )
-    }
-}
-
-pub(super) fn check_hooks(sheet: &Sheet, errors: &mut Errors) -> Hooks {
-    let mut fault = |path: &str, what: String| {
-        if !sheet.is_broken(path) {
-            errors.add(&sheet.origin(path), path, what);
-        }
-    };
-    let hooks = sheet.hooks.checked();
-    for (name, hook) in hooks.set() {
-        if let Err(what) = check_url(&hook.url) {
-            fault(&format!("hooks.{name}.url"), what);
-        }
-        if hook.timeout.is_zero() {
-            fault(
-                &format!("hooks.{name}.timeout"),
-                "expected a time above 0".to_string(),
-            );
-        }
-    }
-    let table = &sheet.hooks;
-    let timeouts = [
-        ("connect", &table.connect_url, table.connect_timeout),
-        ("refresh", &table.refresh_url, table.refresh_timeout),
-        ("subscribe", &table.subscribe_url, table.subscribe_timeout),
-        (
-            "sub_refresh",
-            &table.sub_refresh_url,
-            table.sub_refresh_timeout,
-        ),
-        ("publish", &table.publish_url, table.publish_timeout),
-        ("rpc", &table.rpc_url, table.rpc_timeout),
-        ("message", &table.message_url, table.message_timeout),
-        ("events", &table.events_url, table.events_timeout),
-    ];
-    for (name, url, timeout) in timeouts {
-        let url_path = format!("hooks.{name}.url");
-        if timeout.is_some() && url.is_none() && !sheet.is_broken(&url_path) {
-            fault(
-                &format!("hooks.{name}.timeout"),
-                format!("needs {url_path} beside it"),
-            );
-        }
-    }
+pub(super) fn check_hooks(raw: &RawSettings, errors: &mut Errors) -> Hooks {
+    let hooks = raw.hooks.checked();
+    check_calls(raw, &hooks, errors);
     for name in &hooks.headers {
-        if let Err(what) = check_header_name(name) {
-            fault("hooks.headers", what);
-        } else if name.starts_with(OWN_PREFIX) || name == "content-type" {
-            fault(
-                "hooks.headers",
-                format!("{name} is set by the call itself and cannot be passed on"),
-            );
+        if let Err(what) = check_passed_header(name) {
+            raw.refuse(errors, "hooks.headers", what);
         }
     }
     let counts = [
@@ -98,54 +22,41 @@ pub(super) fn check_hooks(sheet: &Sheet, errors: &mut Errors) -> Hooks {
         ("hooks.events_queue", hooks.events_queue),
         ("hooks.events_batch", hooks.events_batch),
     ];
-    for (path, value) in counts {
-        if value == 0 {
-            fault(path, "0 would call nobody; expected at least 1".to_string());
+    for (path, count) in counts {
+        if count == 0 {
+            raw.refuse(errors, path, "0 would call nobody; expected at least 1");
         }
     }
     hooks
 }
 
-pub(super) fn check_polls(sheet: &Sheet, channels: &Channels, errors: &mut Errors) -> Vec<Poll> {
-    let mut polls = Vec::new();
-    for (index, table) in sheet.poll.iter().enumerate() {
-        let element = Element {
-            sheet,
-            table: "poll",
-            index,
-        };
-        let mut fault = |name: &str, what: &str| element.fault(errors, name, what);
-        if let Err(what) = check_url(&table.url) {
-            fault("url", &what);
+/// URLs and timeouts: of the hooks that are set, and then of those that only have a timeout.
+fn check_calls(raw: &RawSettings, hooks: &Hooks, errors: &mut Errors) {
+    for (name, hook) in hooks.configured() {
+        if let Err(what) = check_url(&hook.url) {
+            raw.refuse(errors, &format!("hooks.{name}.url"), what);
         }
-        if table.every.is_zero() {
-            fault(
-                "every",
-                "must be set; expected a time of at least 100ms, such as \"10s\"",
-            );
-        } else if table.every < EVERY_MIN {
-            fault("every", "expected at least 100ms");
+        if hook.timeout.is_zero() {
+            let path = format!("hooks.{name}.timeout");
+            raw.refuse(errors, &path, "expected a time above 0");
         }
-        if table.channel.is_empty() {
-            fault(
-                "channel",
-                "must be set; expected where answers are published",
-            );
-        } else if let Err(what) = check_channel(&table.channel, channels) {
-            fault("channel", &what);
-        }
-        if table.timeout.is_zero() {
-            fault("timeout", "expected a time above 0");
-        }
-        let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_string());
-        polls.push(Poll {
-            url: table.url.clone(),
-            every: table.every,
-            channel: table.channel.clone(),
-            headers: table.headers.iter().map(header).collect(),
-            timeout: table.timeout,
-            publish_failures: table.publish_failures,
-        });
     }
-    polls
+    for hook in raw.hooks.calls() {
+        let url_path = format!("hooks.{}.url", hook.name);
+        if hook.timeout.is_some() && hook.url.is_none() && !raw.is_unreadable(&url_path) {
+            let path = format!("hooks.{}.timeout", hook.name);
+            raw.refuse(errors, &path, format!("needs {url_path} beside it"));
+        }
+    }
+}
+
+/// The rule for a header of the client's request that is passed on.
+fn check_passed_header(name: &str) -> Result<(), String> {
+    check_header_name(name)?;
+    if name.starts_with(OWN_PREFIX) || name == "content-type" {
+        return Err(format!(
+            "{name} is set by the call itself and cannot be passed on"
+        ));
+    }
+    Ok(())
 }

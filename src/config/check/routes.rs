@@ -1,9 +1,9 @@
 //! Which paths the built-in routes have, so that no raw endpoint takes one of them. Knows only what the settings switch on.
 
-use super::super::sheet::Sheet;
+use crate::config::raw_settings::RawSettings;
 
 /// Paths of the built-in routes, with the table that can leave them out.
-const ROUTES: [(&str, &str); 12] = [
+const PATHS: [(&str, &str); 12] = [
     ("/", "page"),
     ("/status", "status"),
     ("/status/sessions", "status"),
@@ -19,29 +19,31 @@ const ROUTES: [(&str, &str); 12] = [
 ];
 
 /// Prefixes of whose paths none is free.
-const BELOW: [(&str, &str); 3] = [
+const PREFIXES: [(&str, &str); 3] = [
     ("/static/", "page"),
     ("/connection/", "connection"),
     ("/api/", "api"),
 ];
 
 /// The table of the built-in route that serves a path, if one does.
-pub(super) fn taken_by(sheet: &Sheet, path: &str) -> Option<&'static str> {
+pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<&'static str> {
     let enabled = |route: &str| match route {
-        "page" => sheet.page.enabled,
-        "status" => sheet.status.enabled,
-        "health" => sheet.health.enabled,
-        "ready" => sheet.ready.enabled,
-        "metrics" => sheet.metrics.enabled,
-        "connection" => sheet.connection.enabled,
-        "sse" => sheet.sse.enabled,
-        "longpoll" => sheet.longpoll.enabled,
-        "send" => sheet.send.enabled,
-        "api" => sheet.api.enabled,
-        _ => sheet.diag.enabled,
+        "page" => raw.page.enabled,
+        "status" => raw.status.enabled,
+        "health" => raw.health.enabled,
+        "ready" => raw.ready.enabled,
+        "metrics" => raw.metrics.enabled,
+        "connection" => raw.connection.enabled,
+        "sse" => raw.sse.enabled,
+        "longpoll" => raw.longpoll.enabled,
+        "send" => raw.send.enabled,
+        "api" => raw.api.enabled,
+        _ => raw.diag.enabled,
     };
-    let exact = ROUTES.iter().filter(|(taken, _)| *taken == path);
-    let below = BELOW.iter().filter(|(prefix, _)| path.starts_with(prefix));
+    let exact = PATHS.iter().filter(|(taken, _)| *taken == path);
+    let below = PREFIXES
+        .iter()
+        .filter(|(prefix, _)| path.starts_with(prefix));
     exact
         .chain(below)
         .map(|(_, route)| *route)

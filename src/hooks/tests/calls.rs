@@ -12,7 +12,9 @@ use super::{
 };
 use crate::{
     config::Secret,
-    hooks::{HookClient, HookContext, HookFailure, MessagePayload, Outcome, Refusal, Signer},
+    hooks::{CallOutcome, HookClient, HookContext, HookFailure, Signer},
+    protocol::ReplyError,
+    publication::Payload,
 };
 
 #[tokio::test]
@@ -82,7 +84,7 @@ async fn errors_and_disconnects_of_the_backend_reach_the_caller() {
     .await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), AMPLE)).unwrap();
     let denied = client.rpc(&hook_context(), "deny", Bytes::new()).await;
-    let refusal = Refusal {
+    let refusal = ReplyError {
         code: 1000,
         message: "denied".into(),
         temporary: false,
@@ -96,8 +98,8 @@ async fn errors_and_disconnects_of_the_backend_reach_the_caller() {
     assert_eq!(out, Err(expected));
     let stats = client.stats();
     let rpc = stats.hooks.iter().find(|hook| hook.hook == "rpc").unwrap();
-    assert_eq!(rpc.ended(Outcome::Error), 1);
-    assert_eq!(rpc.ended(Outcome::Disconnect), 1);
+    assert_eq!(rpc.ended(CallOutcome::Error), 1);
+    assert_eq!(rpc.ended(CallOutcome::Disconnect), 1);
     assert_eq!(rpc.in_flight, 0);
 }
 
@@ -116,7 +118,7 @@ async fn a_call_is_signed_over_its_time_and_the_bytes_that_arrive() {
         .and_then(|rest| rest.split_once(','))
         .unwrap();
     let time: u64 = time.parse().unwrap();
-    assert!(time.abs_diff(crate::hooks::now_ms() / 1000) < 60);
+    assert!(time.abs_diff(crate::unix_time::unix_now()) < 60);
     assert_eq!(signature, Signer::new(&secret).sign(time, &asked.body));
 }
 
@@ -171,12 +173,12 @@ async fn a_message_goes_up_as_it_is_and_what_comes_back_is_for_its_sender() {
         transport: "raw",
         ..hook_context()
     };
-    let text = |text: &str| MessagePayload::Text(text.into());
+    let text = |text: &str| Payload::Text(text.into());
     let nothing = client.message(&hook_context, "/ws", text("nothing")).await;
     assert_eq!(nothing, Ok(vec![]));
     let two = client.message(&hook_context, "/ws", text("two")).await;
     assert_eq!(two, Ok(vec![text("a"), text(r#"{"b":1}"#)]));
-    let bytes = MessagePayload::Binary(Bytes::from_static(b"\0\xff"));
+    let bytes = Payload::Binary(Bytes::from_static(b"\0\xff"));
     let back = client.message(&hook_context, "/ws", bytes.clone()).await;
     assert_eq!(back, Ok(vec![bytes]));
 

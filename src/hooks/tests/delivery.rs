@@ -10,7 +10,7 @@ use super::{
     backend::{Backend, Does},
     hooks_at,
 };
-use crate::hooks::{Event, EventSink, HookClient, Kind, Outcome};
+use crate::hooks::{CallOutcome, Event, EventSink, HookClient, HookKind};
 
 #[tokio::test]
 async fn events_arrive_in_order_and_again_after_a_failure() {
@@ -47,9 +47,12 @@ async fn events_arrive_in_order_and_again_after_a_failure() {
         .collect();
     assert_eq!(times, [vec![0, 1], vec![0, 1], vec![2, 3], vec![4]]);
     let stats = client.stats();
-    let events = &stats.hooks[Kind::Events as usize];
+    let events = &stats.hooks[HookKind::Events as usize];
     assert_eq!(
-        (events.ended(Outcome::Ok), events.ended(Outcome::Status)),
+        (
+            events.ended(CallOutcome::Ok),
+            events.ended(CallOutcome::Status)
+        ),
         (3, 1)
     );
 }

@@ -10,8 +10,10 @@ use super::{
     backend::{Backend, Does, json as answer, nowhere},
     hook_context, hooks_at, until,
 };
-use crate::hooks::{
-    HookClient, HookFailure, HookSetupError, Kind, MessagePayload, Outcome, http::ANSWER_BYTES_MAX,
+use crate::{
+    hooks::{CallOutcome, HookClient, HookFailure, HookKind},
+    http_client::{ANSWER_BYTES_MAX, HttpSetupError},
+    publication::Payload,
 };
 
 const SHORT: Duration = Duration::from_millis(150);
@@ -102,7 +104,7 @@ async fn what_the_backend_may_have_acted_on_is_not_sent_twice() {
     assert_eq!(publish.err(), Some(HookFailure::Unavailable("broken")));
     let refresh = client.refresh(&hook_context).await;
     assert_eq!(refresh.err(), Some(HookFailure::Unavailable("broken")));
-    let text = MessagePayload::Text("hi".into());
+    let text = Payload::Text("hi".into());
     assert_eq!(
         client.message(&hook_context, "/", text).await,
         unavailable("broken")
@@ -126,10 +128,10 @@ async fn only_refreshes_are_repeated_where_no_connection_came_about() {
     let rpc = client.rpc(&hook_context, "m", Bytes::new()).await;
     assert_eq!(rpc, unavailable("connect"));
     let stats = client.stats();
-    let retries = |kind: Kind| stats.hooks[kind as usize].retries;
-    assert_eq!(retries(Kind::Refresh), 1);
-    assert_eq!(retries(Kind::SubRefresh), 1);
-    assert_eq!(retries(Kind::Publish) + retries(Kind::Rpc), 0);
+    let retries = |kind: HookKind| stats.hooks[kind as usize].retries;
+    assert_eq!(retries(HookKind::Refresh), 1);
+    assert_eq!(retries(HookKind::SubRefresh), 1);
+    assert_eq!(retries(HookKind::Publish) + retries(HookKind::Rpc), 0);
 }
 
 #[tokio::test]
@@ -161,9 +163,12 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
     rpc.abort();
     assert!(rpc.await.unwrap_err().is_cancelled());
     let hooks = client.stats().hooks;
-    let rpc = &hooks[Kind::Rpc as usize];
+    let rpc = &hooks[HookKind::Rpc as usize];
     assert_eq!(
-        (rpc.ended(Outcome::Abandoned), rpc.ended(Outcome::Busy)),
+        (
+            rpc.ended(CallOutcome::Abandoned),
+            rpc.ended(CallOutcome::Busy)
+        ),
         (1, 1)
     );
     let next = tokio::spawn(async move { client.rpc(&hook_context(), "m", Bytes::new()).await });
@@ -188,7 +193,7 @@ async fn calls_at_a_time_are_bounded() {
     let calls = many(&client, 10);
     until("six wait", || client.stats().waiting == 6).await;
     until("four have left", || backend.asked().len() == 4).await;
-    assert_eq!(client.stats().hooks[Kind::Rpc as usize].in_flight, 10);
+    assert_eq!(client.stats().hooks[HookKind::Rpc as usize].in_flight, 10);
     calls.iter().for_each(JoinHandle::abort);
 }
 
@@ -211,7 +216,7 @@ fn an_address_that_is_none_is_refused_without_its_secrets() {
         ("ftp://u:p@host/x?k=s", "ftp://host/x"),
     ] {
         let error = HookClient::new(&hooks_at(url, AMPLE)).unwrap_err();
-        let HookSetupError::Url { what, url, .. } = error else {
+        let HttpSetupError::Url { what, url, .. } = error else {
             panic!("{error}");
         };
         assert_eq!((what.as_str(), url.as_str()), ("hooks.connect", shown));
@@ -223,7 +228,7 @@ async fn a_hook_that_is_not_set_allows_nothing() {
     let mut settings = hooks_at("http://127.0.0.1:9/", AMPLE);
     settings.publish = None;
     let client = HookClient::new(&settings).unwrap();
-    assert!(!client.has(Kind::Publish) && client.has(Kind::Rpc));
+    assert!(!client.has(HookKind::Publish) && client.has(HookKind::Rpc));
     let answer = client.publish(&hook_context(), "a", Bytes::new()).await;
     assert_eq!(
         answer.err(),

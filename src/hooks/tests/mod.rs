@@ -13,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::HookContext;
-use crate::config::hub::{Hook, Hooks};
+use crate::config::{Hook, Hooks};
 
 /// Longer than anything takes that works.
 pub(super) const AMPLE: Duration = Duration::from_secs(20);

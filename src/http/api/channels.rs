@@ -99,14 +99,14 @@ struct Kept<'a> {
 }
 
 /// A payload in JSON, as clients of the protocol see it: JSON as it stands, other text as a string, bytes as base64.
-struct Data<'a>(protocol::Payload<'a>);
+struct Data<'a>(protocol::PayloadRef<'a>);
 
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            protocol::Payload::Json(json) => Embedded(json).serialize(serializer),
-            protocol::Payload::Text(text) => serializer.serialize_str(text),
-            protocol::Payload::Binary(bytes) | protocol::Payload::Stringed(bytes) => {
+            protocol::PayloadRef::Json(json) => Embedded(json).serialize(serializer),
+            protocol::PayloadRef::Text(text) => serializer.serialize_str(text),
+            protocol::PayloadRef::Binary(bytes) | protocol::PayloadRef::Stringed(bytes) => {
                 serializer.serialize_str(&STANDARD.encode(bytes))
             }
         }

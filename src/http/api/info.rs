@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     connection::info::SessionInfo, id::SessionId, protocol::ReplyError, registry::ChannelName,
-    server::Filter,
+    server::SessionFilter,
 };
 
 /// Connections of a page, unless asked otherwise.
@@ -134,7 +134,7 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
         0 => PAGE_DEFAULT,
         limit => limit.min(PAGE_MAX),
     };
-    let mut filter = Filter {
+    let mut filter = SessionFilter {
         user: (!request.user.is_empty()).then_some(request.user),
         address,
         endpoint: None,

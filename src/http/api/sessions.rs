@@ -15,7 +15,8 @@ use crate::{
     id::{Epoch, SessionId, StreamPosition},
     node::emulation::EmulationRegistry,
     protocol::ReplyError,
-    shard::{Overrides, Selector, ServerCommand, ServerSubscription},
+    shard::{Selector, ServerCommand},
+    subscription::{ServerSubscription, SubscriptionOverrides},
 };
 
 /// Longest reason of a Close (RFC 6455 §5.5.1).
@@ -91,7 +92,7 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
             // A stream that was never ours has no position to recover from.
             epoch: Epoch::parse(&since.epoch).unwrap_or(Epoch::NONE),
         }),
-        overrides: Overrides {
+        overrides: SubscriptionOverrides {
             presence: set.presence.value,
             join_leave: set.join_leave.value,
             force_recovery: set.force_recovery.value,

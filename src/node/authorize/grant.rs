@@ -8,7 +8,7 @@ use crate::{
     broker::{PublishRequest, Version},
     hooks::{PublishAnswer, SubscribeAnswer},
     publication::Payload,
-    shard::{Overrides, ServerSubscription},
+    subscription::{ServerSubscription, SubscriptionOverrides},
     token,
 };
 
@@ -22,7 +22,7 @@ pub struct Grant {
     /// When it ends unless it is renewed, in Unix seconds.
     pub expire_at: Option<u64>,
     /// Other rules than the channel's.
-    pub overrides: Overrides,
+    pub overrides: SubscriptionOverrides,
     /// A token of the channel renews it.
     pub by_token: bool,
     /// What the client may do beside, in the backend's words (`publish`, `history`, `presence`).
@@ -48,20 +48,20 @@ impl From<SubscribeAnswer> for Grant {
             info: answer.info,
             data: answer.data,
             expire_at: answer.expire_at,
-            overrides: answer.overrides.into(),
+            overrides: answer.overrides,
             by_token: false,
             allow: answer.allow,
         }
     }
 }
 
-impl From<token::Subscription> for Grant {
-    fn from(claims: token::Subscription) -> Self {
+impl From<token::SubscriptionClaims> for Grant {
+    fn from(claims: token::SubscriptionClaims) -> Self {
         Self {
             info: claims.info,
             data: Bytes::new(),
             expire_at: claims.expire_at,
-            overrides: claims.overrides.into(),
+            overrides: claims.overrides,
             by_token: true,
             allow: Vec::new(),
         }

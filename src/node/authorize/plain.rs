@@ -9,14 +9,14 @@ use super::{Action, Grant, Permission, permission, rules_of};
 use crate::{
     config::{Channels, Namespace, check_channel_name},
     hooks::{HookContext, SubscribeAnswer},
-    metrics::Refused,
+    metrics::RefusalReason,
     node::{
         Node,
         auth::{AuthError, Identity},
     },
     protocol::ReplyError,
     registry::ChannelName,
-    shard::ServerSubscription,
+    subscription::ServerSubscription,
 };
 
 /// Why a plain client has a channel.
@@ -208,7 +208,7 @@ impl Node {
             return Err(self.too_many_channels());
         }
         let planned = plan(channels, request);
-        let mut planned = planned.inspect_err(|_| self.metrics.refuse(Refused::Channel))?;
+        let mut planned = planned.inspect_err(|_| self.metrics.refuse(RefusalReason::Channel))?;
         let hook_context = identity.named_in(hook_context.clone());
         for plain in planned.iter_mut().filter(|plain| plain.is_to_be_asked()) {
             let answer = self

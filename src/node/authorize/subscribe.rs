@@ -11,7 +11,7 @@ use crate::{
         auth::{AuthError, Identity},
     },
     protocol::{ReplyError, SubscribeRequest},
-    shard::ServerSubscription,
+    subscription::ServerSubscription,
     token::TokenError,
 };
 

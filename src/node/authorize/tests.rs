@@ -10,7 +10,7 @@ use crate::{
     config::Allow,
     hooks::SubscribeAnswer,
     registry::ChannelName,
-    shard::{Overrides, ServerSubscription},
+    subscription::{ServerSubscription, SubscriptionOverrides},
 };
 
 fn rules(subscribe: Allow, publish: Allow) -> Namespace {
@@ -251,9 +251,9 @@ fn what_the_backend_answers_is_the_grant_of_a_plain_client_too() {
     made[0].answered(SubscribeAnswer {
         info: bytes::Bytes::from_static(b"[1]"),
         expire_at: Some(7),
-        overrides: crate::hooks::Overrides {
+        overrides: SubscriptionOverrides {
             presence: Some(true),
-            ..crate::hooks::Overrides::default()
+            ..SubscriptionOverrides::default()
         },
         allow: vec!["publish".to_string()],
         ..SubscribeAnswer::default()
@@ -265,9 +265,9 @@ fn what_the_backend_answers_is_the_grant_of_a_plain_client_too() {
         (&plain.grant.info[..], plain.grant.expire_at),
         (&b"[1]"[..], Some(7))
     );
-    let overrides = Overrides {
+    let overrides = SubscriptionOverrides {
         presence: Some(true),
-        ..Overrides::default()
+        ..SubscriptionOverrides::default()
     };
     assert_eq!(plain.grant.overrides, overrides);
 }

@@ -1,48 +1,61 @@
-//! Commands from JSON: one object after the other, strict in types, deaf to fields that it does not know.
+//! Commands from JSON: one object after the other, strict in types; unknown fields are skipped.
 //!
-//! `data` is found as the text that came (`RawValue`) and copied once. Skipping what is unknown does not recurse, and the rest of
-//! the shape is a few levels deep. A serde error may quote its input, therefore faults are told by their class only.
+//! `data` is found as the text that came (`RawValue`) and copied once. Skipping what is unknown
+//! does not recurse, and the rest of the shape is a few levels deep. A serde error may quote its
+//! input, therefore faults are told by their class only.
 
-use std::{collections::BTreeMap, fmt, marker::PhantomData};
+use std::fmt;
 
 use bytes::Bytes;
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{error::Category, value::RawValue};
+use serde_json::error::Category;
 
-use super::super::{
-    Command, ConnectRequest, Data, Emulation, HistoryRequest, Malformed, Request, SubscribeRequest,
-    command::Position, payload::clean_value,
+use super::{
+    super::{
+        command::{
+            Command, ConnectRequest, EmulationRequest, HistoryRequest, Request, SubscribeRequest,
+        },
+        error::Malformed,
+        payload::Data,
+    },
+    object::{Object, data},
 };
 
-/// The command that `rest` begins with and how many bytes it took; `None` if there is only whitespace.
+/// The command that `rest` begins with and how many bytes it took; `None` if there is only
+/// whitespace.
 pub(in super::super) fn next_command(rest: &[u8]) -> Result<Option<(Command, usize)>, Malformed> {
-    let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<Line>();
-    let Some(line) = stream.next() else {
+    let mut stream = serde_json::Deserializer::from_slice(rest).into_iter::<CommandShape>();
+    let Some(shape) = stream.next() else {
         return Ok(None);
     };
-    let command = line.map_err(|error| fault(&error))?.into_command()?;
+    let command = shape.map_err(|error| fault(&error))?.into_command()?;
     Ok(Some((command, stream.byte_offset())))
 }
 
+/// The fields of a connect request that stands alone.
+pub(in super::super) fn connect_request(bytes: &[u8]) -> Result<ConnectRequest, Malformed> {
+    object(bytes)
+}
+
 /// Exactly one object.
-pub(in super::super) fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Malformed> {
+fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Malformed> {
     let Object(value) = serde_json::from_slice(bytes).map_err(|error| fault(&error))?;
     Ok(value)
 }
 
-pub(in super::super) fn emulation(bytes: &[u8]) -> Result<Emulation, Malformed> {
+pub(in super::super) fn emulation(bytes: &[u8]) -> Result<EmulationRequest, Malformed> {
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    struct Wire {
+    struct EmulationShape {
         session: String,
         node: String,
         data: String,
     }
-    let wire: Wire = object(bytes)?;
-    Ok(Emulation {
+    let wire: EmulationShape = object(bytes)?;
+    Ok(EmulationRequest {
         session: wire.session,
         node: wire.node,
         data: Bytes::from(wire.data),
@@ -57,61 +70,16 @@ fn fault(error: &serde_json::Error) -> Malformed {
     })
 }
 
-/// For `data`: the text as it came, without raw newlines. A `null` is a value like others here, since SDKs pass on what an
-/// application gives them.
-pub(in super::super) fn data<'de, D: Deserializer<'de>>(from: D) -> Result<Data, D::Error> {
-    let value = <&RawValue>::deserialize(from)?;
-    clean_value(value).ok_or_else(|| D::Error::custom("nested too deeply"))
-}
-
-/// For an optional object: if it is there, it is an object, and never `null`.
-pub(in super::super) fn present<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<Option<Position>, D::Error> {
-    Object::deserialize(from).map(|Object(value)| Some(value))
-}
-
-/// For a map of objects.
-pub(in super::super) fn objects<'de, D: Deserializer<'de>>(
-    from: D,
-) -> Result<BTreeMap<String, SubscribeRequest>, D::Error> {
-    let map = BTreeMap::<String, Object<SubscribeRequest>>::deserialize(from)?;
-    Ok(map.into_iter().map(|(key, value)| (key, value.0)).collect())
-}
-
-/// A struct that stands as an object: derived ones would take an array of their fields too.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Fields<T>(PhantomData<T>);
-
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Fields<T> {
-            type Value = T;
-
-            fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-                to.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-
-        from.deserialize_map(Fields(PhantomData)).map(Self)
-    }
-}
-
-/// A command as it stands.
+/// The object of one command.
 #[derive(Default)]
-struct Line {
+struct CommandShape {
     id: Option<u32>,
     request: Option<Request>,
     /// There was more than one method.
     ambiguous: bool,
 }
 
-impl Line {
+impl CommandShape {
     fn into_command(self) -> Result<Command, Malformed> {
         if self.ambiguous {
             return Err(Malformed::AMBIGUOUS);
@@ -140,35 +108,35 @@ enum Key {
     Unknown,
 }
 
-impl<'de> Deserialize<'de> for Line {
+impl<'de> Deserialize<'de> for CommandShape {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Methods;
 
         impl<'de> Visitor<'de> for Methods {
-            type Value = Line;
+            type Value = CommandShape;
 
             fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
                 to.write_str("a command")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
-                let mut line = Line::default();
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CommandShape, A::Error> {
+                let mut shape = CommandShape::default();
                 while let Some(key) = map.next_key::<Key>()? {
                     match key {
-                        Key::Id if line.id.is_some() => {
+                        Key::Id if shape.id.is_some() => {
                             return Err(A::Error::duplicate_field("id"));
                         }
-                        Key::Id => line.id = Some(map.next_value()?),
+                        Key::Id => shape.id = Some(map.next_value()?),
                         Key::Unknown => {
                             map.next_value::<IgnoredAny>()?;
                         }
                         method => {
-                            line.ambiguous |= line.request.is_some();
-                            line.request = request(method, &mut map)?;
+                            shape.ambiguous |= shape.request.is_some();
+                            shape.request = request(method, &mut map)?;
                         }
                     }
                 }
-                Ok(line)
+                Ok(shape)
             }
         }
 

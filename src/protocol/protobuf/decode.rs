@@ -1,13 +1,18 @@
-//! Commands from Protobuf: each behind its length, so that a frame is cut before it is read.
+//! CommandDecoder from Protobuf: each behind its length, so that a frame is cut before it is read.
 //!
-//! A length is compared with what is there before anything is taken; prost bounds the nesting of what it skips.
+//! A length is compared with what is there before anything is taken; prost bounds the nesting of
+//! what it skips.
 
 use prost::Message;
 
 use super::{
     super::{
-        Command, ConnectRequest, Data, Emulation, HistoryRequest, Malformed, Position, Request,
-        SubscribeRequest,
+        command::{
+            Command, ConnectRequest, EmulationRequest, HistoryRequest, Request, SubscribeRequest,
+            WirePosition,
+        },
+        error::Malformed,
+        payload::Data,
     },
     messages,
 };
@@ -35,9 +40,9 @@ pub(in super::super) fn connect_request(bytes: &[u8]) -> Result<ConnectRequest, 
     Ok(wire.into())
 }
 
-pub(in super::super) fn emulation(bytes: &[u8]) -> Result<Emulation, Malformed> {
+pub(in super::super) fn emulation(bytes: &[u8]) -> Result<EmulationRequest, Malformed> {
     let wire = messages::Emulation::decode(bytes).map_err(|_| NOT_A_MESSAGE)?;
-    Ok(Emulation {
+    Ok(EmulationRequest {
         session: wire.session,
         node: wire.node,
         data: wire.data.into(),
@@ -135,7 +140,7 @@ impl From<messages::History> for HistoryRequest {
         Self {
             channel: wire.channel,
             limit: wire.limit,
-            since: wire.since.map(|since| Position {
+            since: wire.since.map(|since| WirePosition {
                 offset: since.offset,
                 epoch: since.epoch,
             }),

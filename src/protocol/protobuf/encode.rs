@@ -1,13 +1,14 @@
-//! Writes messages of Protobuf straight into the output. No zero value is written, as proto3 says.
+//! Writes messages in Protobuf straight into the output. No zero value is written, as proto3 says.
 //!
-//! A message inside another needs its length before it: one byte is kept free, which is enough for 127 bytes, and what was
-//! written moves up when it is not. Messages nest three deep, so that nothing moves more often than that.
+//! A message inside another needs its length before it: one byte is kept free, which is enough for
+//! 127 bytes, and what was written moves up when it is not. Messages nest three deep, so that
+//! nothing moves more often than that.
 
 use std::collections::BTreeMap;
 
 use super::super::{
-    Data, Payload,
     encode::{Field, Fields},
+    payload::{Data, PayloadRef},
 };
 
 const VARINT: u32 = 0;
@@ -74,7 +75,7 @@ impl Fields for Message<'_> {
         self.bytes(field, value);
     }
 
-    fn payload(&mut self, field: Field, value: Payload<'_>) {
+    fn payload(&mut self, field: Field, value: PayloadRef<'_>) {
         self.bytes(field, value.as_bytes());
     }
 

@@ -1,6 +1,8 @@
-//! The messages that clients send, with the field numbers of the reference's schema. Unknown fields are skipped.
+//! The messages that clients send, with the field numbers of the reference's schema. Unknown fields
+//! are skipped.
 //!
-//! `data` is a vector, not a slice of the frame: a small payload that is kept must not keep the frame.
+//! `data` is a vector, not a slice of the frame: a small payload that is kept must not keep the
+//! frame.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +80,7 @@ pub(super) struct Subscribe {
     pub flag: i64,
 }
 
-/// Of unsubscribe, presence and presence_stats.
+/// The fields of unsubscribe, presence and presence_stats.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Channel {
     #[prost(string, tag = "1")]

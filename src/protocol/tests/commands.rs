@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{
     super::{
-        Command, ConnectRequest, Emulation, Encoding, HistoryRequest, Malformed, Position, Request,
-        SubscribeRequest, commands, connect_request, emulation,
+        Command, ConnectRequest, EmulationRequest, Encoding, HistoryRequest, Malformed, Request,
+        SubscribeRequest, WirePosition, connect_request, decode_commands, emulation,
     },
     all,
 };
@@ -93,7 +93,7 @@ fn a_history_has_all_its_fields() {
         Request::History(HistoryRequest {
             channel: "c".into(),
             limit: -1,
-            since: Some(Position {
+            since: Some(WirePosition {
                 offset: 4,
                 epoch: "e".into(),
             }),
@@ -198,7 +198,7 @@ fn what_stands_before_a_fault_is_yielded_and_nothing_after_it() {
         (Encoding::Json, b"{}\n{}\nx\n{}\n".as_slice()),
         (Encoding::Protobuf, b"\x00\x00\x01\x0f\x00"),
     ] {
-        let mut found = commands(encoding, &Bytes::copy_from_slice(frame));
+        let mut found = decode_commands(encoding, &Bytes::copy_from_slice(frame));
         assert!(matches!(found.next(), Some(Ok(_))));
         assert!(matches!(found.next(), Some(Ok(_))));
         assert!(matches!(found.next(), Some(Err(_))));
@@ -207,14 +207,15 @@ fn what_stands_before_a_fault_is_yielded_and_nothing_after_it() {
     }
 }
 
-/// A payload that is kept in a history must not keep the frame, which may be a thousand times its size.
+/// A payload that is kept in a history must not keep the frame, which may be a thousand times its
+/// size.
 #[test]
 fn a_payload_has_its_own_memory() {
     let frame = Bytes::from_static(br#"{"send":{"data":[12345]}}"#);
     let Some(Ok(Command {
         request: Request::Send { data },
         ..
-    })) = commands(Encoding::Json, &frame).next()
+    })) = decode_commands(Encoding::Json, &frame).next()
     else {
         panic!("not a send");
     };
@@ -264,7 +265,7 @@ fn a_connect_request_stands_alone() {
 
 #[test]
 fn the_up_link_names_session_and_node() {
-    let expected = Emulation {
+    let expected = EmulationRequest {
         session: "s".into(),
         node: "n".into(),
         data: data("{\"id\":1}\n{}"),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::{collection::vec, prelude::*};
 
 use super::{
-    super::{Encoding, commands, connect_request, emulation},
+    super::{Encoding, connect_request, decode_commands, emulation},
     all,
 };
 
@@ -179,7 +179,7 @@ proptest! {
     fn no_bytes_panic(bytes in prop_oneof![vec(any::<u8>(), 0..80), pieces()]) {
         for encoding in [Encoding::Json, Encoding::Protobuf] {
             let frame = Bytes::from(bytes.clone());
-            let found: Vec<_> = commands(encoding, &frame).collect();
+            let found: Vec<_> = decode_commands(encoding, &frame).collect();
             prop_assert!(!found.is_empty() && found.len() <= bytes.len() + 1);
             let faults = found.iter().filter(|it| it.is_err()).count();
             prop_assert!(faults == 0 || faults == 1 && found.last().is_some_and(Result::is_err));

@@ -6,20 +6,20 @@ use bytes::Bytes;
 
 use super::{
     super::{Encoding, append_message, ping},
-    ClientInfo, ConnectResult, Outcome, Payload, Pub, Push, ReplyError, SubscribeResult, connected,
-    info, own_error, plain, subscribed,
+    ClientInfo, ConnectResult, PayloadRef, Pub, Push, Reply, ReplyError, SubscribeResult,
+    connected, info, own_error, plain, subscribed,
 };
 
 #[track_caller]
-fn replies(outcome: &Outcome<'_>, expected: &str) {
-    let text = String::from_utf8(super::reply(Encoding::Json, outcome)).unwrap();
+fn replies(reply: &Reply<'_>, expected: &str) {
+    let text = String::from_utf8(super::reply(Encoding::Json, reply)).unwrap();
     assert_eq!(text, format!("{{\"id\":7,{expected}}}"));
 }
 
 #[track_caller]
 fn pushes(channel: &str, push: &Push<'_>, expected: &str) {
-    let bare = super::push(Encoding::Json, true, channel, push);
-    assert_eq!(String::from_utf8(bare).unwrap(), expected);
+    let unidirectional = super::push(Encoding::Json, true, channel, push);
+    assert_eq!(String::from_utf8(unidirectional).unwrap(), expected);
     let wrapped = super::push(Encoding::Json, false, channel, push);
     let expected = format!("{{\"push\":{expected}}}");
     assert_eq!(String::from_utf8(wrapped).unwrap(), expected);
@@ -28,11 +28,11 @@ fn pushes(channel: &str, push: &Push<'_>, expected: &str) {
 #[test]
 fn errors() {
     replies(
-        &Outcome::Error(&ReplyError::INTERNAL),
+        &Reply::Error(&ReplyError::INTERNAL),
         r#""error":{"code":100,"message":"internal server error","temporary":true}"#,
     );
     replies(
-        &Outcome::Error(&own_error()),
+        &Reply::Error(&own_error()),
         r#""error":{"code":1000,"message":"no \"x\""}"#,
     );
 }
@@ -40,15 +40,15 @@ fn errors() {
 #[test]
 fn results_with_all_fields() {
     replies(
-        &Outcome::Connect(connected()),
+        &Reply::Connect(connected()),
         r#""connect":{"client":"c1","version":"v","expires":true,"ttl":60,"data":{},"subs":{"s":{}},"ping":25,"pong":true,"session":"x","node":"y","time":5}"#,
     );
     replies(
-        &Outcome::Subscribe(subscribed()),
+        &Reply::Subscribe(subscribed()),
         r#""subscribe":{"expires":true,"ttl":60,"recoverable":true,"epoch":"ab","publications":[{"data":1,"offset":300}],"recovered":true,"offset":300,"positioned":true,"data":[],"was_recovering":true,"delta":true}"#,
     );
     replies(
-        &Outcome::Refresh {
+        &Reply::Refresh {
             client: "c".into(),
             version: "v".into(),
             expires: true,
@@ -61,33 +61,33 @@ fn results_with_all_fields() {
 #[test]
 fn results_without_any() {
     replies(
-        &Outcome::Connect(ConnectResult::default()),
+        &Reply::Connect(ConnectResult::default()),
         r#""connect":{"client":""}"#,
     );
     replies(
-        &Outcome::Subscribe(SubscribeResult::default()),
+        &Reply::Subscribe(SubscribeResult::default()),
         r#""subscribe":{}"#,
     );
-    replies(&Outcome::Unsubscribe, r#""unsubscribe":{}"#);
-    replies(&Outcome::Publish, r#""publish":{}"#);
-    replies(&Outcome::Rpc { data: Bytes::new() }, r#""rpc":{}"#);
+    replies(&Reply::Unsubscribe, r#""unsubscribe":{}"#);
+    replies(&Reply::Publish, r#""publish":{}"#);
+    replies(&Reply::Rpc { data: Bytes::new() }, r#""rpc":{}"#);
     replies(
-        &Outcome::SubRefresh {
+        &Reply::SubRefresh {
             expires: false,
             ttl: 0,
         },
         r#""sub_refresh":{}"#,
     );
-    replies(&Outcome::Presence(&[]), r#""presence":{"presence":{}}"#);
+    replies(&Reply::Presence(&[]), r#""presence":{"presence":{}}"#);
     replies(
-        &Outcome::PresenceStats {
+        &Reply::PresenceStats {
             num_clients: 0,
             num_users: 0,
         },
         r#""presence_stats":{"num_clients":0,"num_users":0}"#,
     );
     replies(
-        &Outcome::History {
+        &Reply::History {
             publications: Vec::new(),
             epoch: "",
             offset: 0,
@@ -103,7 +103,7 @@ fn who_is_there() {
         ("c\"2".to_owned(), ClientInfo::default()),
     ];
     replies(
-        &Outcome::Presence(&present),
+        &Reply::Presence(&present),
         r#""presence":{"presence":{"c1":{"user":"42","client":"c1","conn_info":{"n":1}},"c\"2":{"user":"","client":""}}}"#,
     );
 }
@@ -112,10 +112,10 @@ fn who_is_there() {
 fn a_page_of_history() {
     let page = |offset| Pub {
         offset,
-        ..plain(Payload::Text("x"))
+        ..plain(PayloadRef::Text("x"))
     };
     replies(
-        &Outcome::History {
+        &Reply::History {
             publications: vec![page(u64::MAX - 1), page(u64::MAX)],
             epoch: "e",
             offset: u64::MAX,
@@ -129,7 +129,7 @@ fn a_publication_with_all_fields() {
     let tags = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".into(), "\n".into())]);
     let info = info();
     let shown = Pub {
-        data: Payload::Json(b"{\"x\":1}"),
+        data: PayloadRef::Json(b"{\"x\":1}"),
         offset: 3,
         info: Some(&info),
         tags: &tags,
@@ -147,17 +147,17 @@ fn a_publication_with_all_fields() {
 #[test]
 fn payloads_of_every_kind() {
     for (data, expected) in [
-        (Payload::Json(b"[1]"), "[1]"),
-        (Payload::Text("a\n\"\u{1}温"), r#""a\n\"\u0001温""#),
-        (Payload::Text(""), r#""""#),
-        (Payload::Binary(b"\xff\x00"), r#""/wA=""#),
-        (Payload::Stringed(b"{\"x\":1}"), r#""{\"x\":1}""#),
-        (Payload::Stringed(b"\xff"), r#""/w==""#),
+        (PayloadRef::Json(b"[1]"), "[1]"),
+        (PayloadRef::Text("a\n\"\u{1}温"), r#""a\n\"\u0001温""#),
+        (PayloadRef::Text(""), r#""""#),
+        (PayloadRef::Binary(b"\xff\x00"), r#""/wA=""#),
+        (PayloadRef::Stringed(b"{\"x\":1}"), r#""{\"x\":1}""#),
+        (PayloadRef::Stringed(b"\xff"), r#""/w==""#),
     ] {
         let expected = format!("{{\"message\":{{\"data\":{expected}}}}}");
         pushes("", &Push::Message { data }, &expected);
     }
-    let data = Payload::Json(b"");
+    let data = PayloadRef::Json(b"");
     pushes("", &Push::Message { data }, r#"{"message":{}}"#);
 }
 
@@ -220,7 +220,8 @@ fn pushes_of_every_kind() {
     );
 }
 
-/// A token's or a backend's bytes may be anything, and must not break the line for those who read it.
+/// A token's or a backend's bytes may be anything, and must not break the line for those who read
+/// it.
 #[test]
 fn data_that_is_not_json_becomes_a_string() {
     for (data, expected) in [
@@ -230,7 +231,7 @@ fn data_that_is_not_json_becomes_a_string() {
     ] {
         let data = Bytes::copy_from_slice(data);
         replies(
-            &Outcome::Rpc { data },
+            &Reply::Rpc { data },
             &format!(r#""rpc":{{"data":{expected}}}"#),
         );
     }

@@ -1,4 +1,5 @@
-//! The protocol against literal bytes, written by hand from the field tables, and against hostile input. Plain data.
+//! The protocol against literal bytes, written by hand from the field tables, and against hostile
+//! input. Plain data.
 
 mod commands;
 mod hostile;
@@ -11,18 +12,18 @@ use std::{borrow::Cow, collections::BTreeMap};
 use bytes::Bytes;
 
 use super::{
-    ClientInfo, Command, ConnectResult, Encoding, Malformed, Outcome, Payload, Pub, Push,
-    ReplyError, SubscribeResult, commands, encode_push, encode_reply,
+    ClientInfo, Command, ConnectResult, Encoding, Malformed, PayloadRef, Pub, Push, Reply,
+    ReplyError, SubscribeResult, decode_commands, encode_push, encode_reply,
 };
 
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
 /// All commands of a frame, or its first fault.
 fn all(encoding: Encoding, frame: &[u8]) -> Result<Vec<Command>, Malformed> {
-    commands(encoding, &Bytes::copy_from_slice(frame)).collect()
+    decode_commands(encoding, &Bytes::copy_from_slice(frame)).collect()
 }
 
-fn plain(data: Payload<'_>) -> Pub<'_> {
+fn plain(data: PayloadRef<'_>) -> Pub<'_> {
     Pub {
         data,
         offset: 0,
@@ -43,15 +44,15 @@ fn info() -> ClientInfo {
     }
 }
 
-fn reply(encoding: Encoding, outcome: &Outcome<'_>) -> Vec<u8> {
+fn reply(encoding: Encoding, reply: &Reply<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    encode_reply(encoding, 7, outcome, &mut out);
+    encode_reply(encoding, 7, reply, &mut out);
     out
 }
 
-fn push(encoding: Encoding, bare: bool, channel: &str, push: &Push<'_>) -> Vec<u8> {
+fn push(encoding: Encoding, unidirectional: bool, channel: &str, push: &Push<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    encode_push(encoding, bare, channel, push, &mut out);
+    encode_push(encoding, unidirectional, channel, push, &mut out);
     out
 }
 
@@ -65,7 +66,7 @@ fn subscribed() -> SubscribeResult<'static> {
         offset: 300,
         publications: vec![Pub {
             offset: 300,
-            ..plain(Payload::Json(b"1"))
+            ..plain(PayloadRef::Json(b"1"))
         }],
         recovered: true,
         was_recovering: true,

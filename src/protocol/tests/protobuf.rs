@@ -6,22 +6,22 @@ use bytes::Bytes;
 
 use super::{
     super::{Encoding, append_message, ping},
-    Outcome, Payload, Pub, Push, ReplyError, connected, info, own_error, plain, subscribed,
+    PayloadRef, Pub, Push, Reply, ReplyError, connected, info, own_error, plain, subscribed,
 };
 
 const INFO: &[u8] = b"\x0a\x0242\x12\x02c1\x1a\x07{\"n\":1}";
 
 /// `expected` is what follows the id.
 #[track_caller]
-fn replies(outcome: &Outcome<'_>, expected: &[u8]) {
-    let found = super::reply(Encoding::Protobuf, outcome);
+fn replies(reply: &Reply<'_>, expected: &[u8]) {
+    let found = super::reply(Encoding::Protobuf, reply);
     assert_eq!(found, [b"\x08\x07", expected].concat());
 }
 
 #[track_caller]
 fn pushes(channel: &str, push: &Push<'_>, expected: &[u8]) {
-    let bare = super::push(Encoding::Protobuf, true, channel, push);
-    assert_eq!(bare, expected);
+    let unidirectional = super::push(Encoding::Protobuf, true, channel, push);
+    assert_eq!(unidirectional, expected);
     let wrapped = super::push(Encoding::Protobuf, false, channel, push);
     assert!(expected.len() < 128);
     assert_eq!(
@@ -33,11 +33,11 @@ fn pushes(channel: &str, push: &Push<'_>, expected: &[u8]) {
 #[test]
 fn errors() {
     replies(
-        &Outcome::Error(&ReplyError::INTERNAL),
+        &Reply::Error(&ReplyError::INTERNAL),
         b"\x12\x1b\x08\x64\x12\x15internal server error\x18\x01",
     );
     replies(
-        &Outcome::Error(&own_error()),
+        &Reply::Error(&own_error()),
         b"\x12\x0b\x08\xe8\x07\x12\x06no \"x\"",
     );
 }
@@ -45,37 +45,37 @@ fn errors() {
 #[test]
 fn results() {
     replies(
-        &Outcome::Connect(connected()),
+        &Reply::Connect(connected()),
         b"\x2a\x22\x0a\x02c1\x12\x01v\x18\x01\x20\x3c\x2a\x02{}\x32\x05\x0a\x01s\x12\x00\x38\x19\x40\x01\x4a\x01x\x52\x01y\x58\x05",
     );
     replies(
-        &Outcome::Subscribe(subscribed()),
+        &Reply::Subscribe(subscribed()),
         b"\x32\x21\x08\x01\x10\x3c\x18\x01\x32\x02ab\x3a\x06\x22\x011\x30\xac\x02\x40\x01\x48\xac\x02\x50\x01\x5a\x02[]\x60\x01\x68\x01",
     );
-    replies(&Outcome::Unsubscribe, b"\x3a\x00");
-    replies(&Outcome::Publish, b"\x42\x00");
+    replies(&Reply::Unsubscribe, b"\x3a\x00");
+    replies(&Reply::Publish, b"\x42\x00");
     replies(
-        &Outcome::PresenceStats {
+        &Reply::PresenceStats {
             num_clients: 2,
             num_users: 1,
         },
         b"\x52\x04\x08\x02\x10\x01",
     );
     replies(
-        &Outcome::PresenceStats {
+        &Reply::PresenceStats {
             num_clients: 0,
             num_users: 0,
         },
         b"\x52\x00",
     );
     replies(
-        &Outcome::Rpc {
+        &Reply::Rpc {
             data: Bytes::from_static(b"\xff\x00"),
         },
         b"\x6a\x04\x0a\x02\xff\x00",
     );
     replies(
-        &Outcome::Refresh {
+        &Reply::Refresh {
             client: "c".into(),
             version: "v".into(),
             expires: true,
@@ -84,7 +84,7 @@ fn results() {
         b"\x72\x0a\x0a\x01c\x12\x01v\x18\x01\x20\x09",
     );
     replies(
-        &Outcome::SubRefresh {
+        &Reply::SubRefresh {
             expires: true,
             ttl: 9,
         },
@@ -96,10 +96,10 @@ fn results() {
 fn who_is_there_and_what_was() {
     let present = [("c1".to_owned(), info())];
     let expected = [b"\x4a\x19\x0a\x17\x0a\x02c1\x12\x11", INFO].concat();
-    replies(&Outcome::Presence(&present), &expected);
+    replies(&Reply::Presence(&present), &expected);
     replies(
-        &Outcome::History {
-            publications: vec![plain(Payload::Text("x"))],
+        &Reply::History {
+            publications: vec![plain(PayloadRef::Text("x"))],
             epoch: "e",
             offset: u64::MAX,
         },
@@ -112,7 +112,7 @@ fn a_publication_with_all_fields() {
     let tags = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
     let info = info();
     let shown = Pub {
-        data: Payload::Stringed(b"{\"x\":1}"),
+        data: PayloadRef::Stringed(b"{\"x\":1}"),
         offset: 3,
         info: Some(&info),
         tags: &tags,
@@ -152,7 +152,7 @@ fn pushes_of_every_kind() {
     pushes(
         "",
         &Push::Message {
-            data: Payload::Binary(b"x"),
+            data: PayloadRef::Binary(b"x"),
         },
         b"\x42\x03\x0a\x01x",
     );
@@ -190,7 +190,8 @@ fn pushes_of_every_kind() {
     );
 }
 
-/// Lengths are put in after what they count; these need one, two and three bytes, at different levels.
+/// Lengths are put in after what they count; these need one, two and three bytes, at different
+/// levels.
 #[test]
 fn lengths_of_every_width() {
     let varint = |value: usize| -> Vec<u8> {
@@ -207,7 +208,7 @@ fn lengths_of_every_width() {
     let around = |tag: u8, inner: Vec<u8>| [vec![tag], varint(inner.len()), inner].concat();
     for len in (120..132).chain(16_370..16_390) {
         let payload = vec![b'x'; len];
-        let data = Payload::Binary(&payload);
+        let data = PayloadRef::Binary(&payload);
         let found = super::push(Encoding::Protobuf, false, "", &Push::Message { data });
         let expected = around(0x22, around(0x42, around(0x0a, payload.clone())));
         assert!(found == expected, "{len} bytes");

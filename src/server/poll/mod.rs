@@ -20,11 +20,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
     broker::{Broker, BrokerError, PublishRequest, PublishResult},
-    config::{Channels, hub},
-    hooks::{
-        HookSetupError, backoff_delay,
-        http::{Fault, HttpClient, Reply, endpoint, shown},
-    },
+    config::{self, Channels},
+    hooks::backoff_delay,
+    http_client::{HttpClient, HttpError, HttpResponse, HttpSetupError, parse_url, redacted},
     publication::Payload,
 };
 
@@ -139,25 +137,25 @@ impl Poller {
     /// # Errors
     /// When the address or a header cannot be one.
     pub fn new(
-        settings: &hub::Poll,
+        settings: &config::Poll,
         http: HttpClient,
         channels: &Channels,
         broker: Arc<dyn Broker>,
-    ) -> Result<Self, HookSetupError> {
+    ) -> Result<Self, HttpSetupError> {
         let what = format!("poll of {}", settings.channel);
         let mut headers = HeaderMap::new();
         for (name, value) in &settings.headers {
             let header = HeaderName::from_bytes(name.as_bytes())
                 .ok()
                 .zip(HeaderValue::from_str(value).ok());
-            let (header, value) = header.ok_or_else(|| HookSetupError::Header {
+            let (header, value) = header.ok_or_else(|| HttpSetupError::Header {
                 what: what.clone(),
                 name: name.clone(),
             })?;
             headers.append(header, value);
         }
         let watched = Watched {
-            url: shown(&settings.url),
+            url: redacted(&settings.url),
             every: settings.every,
             channel: settings.channel.clone(),
             counts: Mutex::new(Counts {
@@ -170,7 +168,7 @@ impl Poller {
             }),
         };
         Ok(Self {
-            url: endpoint(&what, &settings.url)?,
+            url: parse_url(&what, &settings.url)?,
             headers,
             // A period of nothing would never let go of the thread.
             every: settings.every.max(Duration::from_millis(1)),
@@ -204,7 +202,7 @@ impl Poller {
             }
             let asked = Instant::now();
             let outcome = match timeout(self.timeout, self.ask()).await {
-                Ok(Ok(reply)) => self.answered(reply).await,
+                Ok(Ok(response)) => self.answered(response).await,
                 Ok(Err(why)) => Err(why),
                 Err(_) => Err("timeout".to_string()),
             };
@@ -238,41 +236,41 @@ impl Poller {
         self.broker.publish(request).await
     }
 
-    async fn ask(&self) -> Result<Reply, String> {
+    async fn ask(&self) -> Result<HttpResponse, String> {
         let mut request = self.http.get(&self.url).headers(self.headers.clone());
         if let Some(etag) = &self.last.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let reply = self.http.send(request).await.map_err(|fault| {
+        let response = self.http.send(request).await.map_err(|fault| {
             let word = match fault {
-                Fault::Connect => "connect",
-                Fault::Broken => "broken",
-                Fault::TooLarge => "too_large",
+                HttpError::Connect => "connect",
+                HttpError::Broken => "broken",
+                HttpError::TooLarge => "too_large",
             };
             word.to_string()
         })?;
-        match reply.status {
-            200..=299 | 304 => Ok(reply),
+        match response.status {
+            200..=299 | 304 => Ok(response),
             status => Err(format!("status {status}")),
         }
     }
 
     /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no body) is no change.
-    async fn answered(&mut self, reply: Reply) -> Result<(), String> {
-        if reply.status == 304 || reply.body.is_empty() {
+    async fn answered(&mut self, response: HttpResponse) -> Result<(), String> {
+        if response.status == 304 || response.body.is_empty() {
             return Ok(());
         }
-        let hash = digest(&SHA256, &reply.body);
+        let hash = digest(&SHA256, &response.body);
         let seen = self.last.hash.as_ref().map(Digest::as_ref);
         if seen == Some(hash.as_ref()) {
-            self.last.etag = reply.etag;
+            self.last.etag = response.etag;
             return Ok(());
         }
-        let is_text = reply.is_text();
-        match self.publish(reply.body, is_text).await {
+        let is_text = response.is_text();
+        match self.publish(response.body, is_text).await {
             Ok(_) => {
                 self.watch.counts().changes += 1;
-                self.last.etag = reply.etag;
+                self.last.etag = response.etag;
                 self.last.hash = Some(hash);
             }
             Err(error) => {

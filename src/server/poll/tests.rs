@@ -26,12 +26,12 @@ impl Room {
         Self { broker }
     }
 
-    fn poller(&self, settings: &hub::Poll) -> Poller {
+    fn poller(&self, settings: &config::Poll) -> Poller {
         let http = HttpClient::new().unwrap();
         Poller::new(settings, http, &Channels::default(), self.broker.clone()).unwrap()
     }
 
-    fn run(&self, settings: &hub::Poll) -> PollWatch {
+    fn run(&self, settings: &config::Poll) -> PollWatch {
         let poller = self.poller(settings);
         let watch = poller.watch();
         tokio::spawn(poller.run());
@@ -47,8 +47,8 @@ impl Room {
     }
 }
 
-fn settings(url: String) -> hub::Poll {
-    hub::Poll {
+fn settings(url: String) -> config::Poll {
+    config::Poll {
         url,
         every: Duration::from_millis(5),
         channel: "news".into(),
@@ -290,7 +290,7 @@ async fn a_backend_that_hangs_is_given_up_and_one_that_says_too_much_is_refused(
         watch.status().last_error.as_deref() == Some("timeout")
     })
     .await;
-    let long = text(&"x".repeat(crate::hooks::http::ANSWER_BYTES_MAX + 1));
+    let long = text(&"x".repeat(crate::http_client::ANSWER_BYTES_MAX + 1));
     let backend = backend([long]).await;
     settings.url = backend.url("/");
     settings.timeout = AMPLE;
@@ -308,19 +308,19 @@ async fn the_status_hides_what_may_be_secret_and_bad_settings_are_refused() {
     let status = room.poller(&settings).watch().status();
     assert_eq!(status.url, "http://127.0.0.1:1/x");
     assert_eq!((status.channel.as_str(), status.runs), ("news", 0));
-    let refused = |settings: &hub::Poll| {
+    let refused = |settings: &config::Poll| {
         let http = HttpClient::new().unwrap();
         Poller::new(settings, http, &Channels::default(), scripted()).err()
     };
     settings.headers = vec![("bad name".into(), "x".into())];
     assert!(matches!(
         refused(&settings),
-        Some(HookSetupError::Header { .. })
+        Some(HttpSetupError::Header { .. })
     ));
     settings.headers.clear();
     settings.url = "/x".into();
     assert!(matches!(
         refused(&settings),
-        Some(HookSetupError::Url { .. })
+        Some(HttpSetupError::Url { .. })
     ));
 }

@@ -16,7 +16,7 @@ use crate::{
         auth::AuthError,
         authorize::{Action, Permission},
     },
-    protocol::{ClientInfo, Encoding, HistoryRequest, Outcome, Payload as View, Push, ReplyError},
+    protocol::{ClientInfo, Encoding, HistoryRequest, PayloadRef, Push, Reply, ReplyError},
     publication::Payload,
     registry::ChannelName,
     session::Session,
@@ -102,7 +102,7 @@ impl Session<Centrifuge> {
 
     fn answer_publish(&self, id: u32, published: Result<PublishResult, BrokerError>) {
         match published {
-            Ok(_) => self.reply(id, &Outcome::Publish),
+            Ok(_) => self.reply(id, &Reply::Publish),
             Err(error) => self.error(id, &error.into()),
         }
     }
@@ -128,7 +128,7 @@ impl Session<Centrifuge> {
                     .into_iter()
                     .map(|(client, info)| (client.to_string(), (*info).clone()))
                     .collect();
-                session.reply(id, &Outcome::Presence(&shown));
+                session.reply(id, &Reply::Presence(&shown));
             }
             Err(refused) => session.error(id, &refused.into()),
         });
@@ -145,7 +145,7 @@ impl Session<Centrifuge> {
         self.on_answer(ctx, asking, move |session, stats, _| match stats {
             Ok(stats) => session.reply(
                 id,
-                &Outcome::PresenceStats {
+                &Reply::PresenceStats {
                     num_clients: u32::try_from(stats.clients).unwrap_or(u32::MAX),
                     num_users: u32::try_from(stats.users).unwrap_or(u32::MAX),
                 },
@@ -188,7 +188,7 @@ impl Session<Centrifuge> {
             let publications = history.items.iter().map(|item| item.as_pub()).collect();
             session.reply(
                 id,
-                &Outcome::History {
+                &Reply::History {
                     publications,
                     epoch: &history.top.epoch.to_string(),
                     offset: history.top.offset,
@@ -207,7 +207,7 @@ impl Session<Centrifuge> {
         );
         let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
         self.later(ctx, calling, move |session, answer, _| match answer {
-            Ok(data) => session.reply(id, &Outcome::Rpc { data }),
+            Ok(data) => session.reply(id, &Reply::Rpc { data }),
             Err(failure) => session.refuse(id, &AuthError::from(failure)),
         });
     }
@@ -244,7 +244,7 @@ impl Session<Centrifuge> {
                         error.code,
                         serde_json::Value::from(&*error.message)
                     );
-                    let data = View::Json(text.as_bytes());
+                    let data = PayloadRef::Json(text.as_bytes());
                     session.push("", &Push::Message { data });
                 }
             },

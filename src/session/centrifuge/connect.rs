@@ -16,11 +16,12 @@ use crate::{
     hooks::HookContext,
     node::{
         Node,
-        auth::{AuthError, ConnectHookRequest, Identity, seconds_until},
+        auth::{AuthError, ConnectHookRequest, Identity},
         rate_limit::RateLimiter,
     },
-    protocol::{ConnectRequest, ConnectResult, Outcome, Push},
+    protocol::{ConnectRequest, ConnectResult, Push, Reply},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
+    unix_time::seconds_until,
 };
 
 /// The server's version, as clients are told.
@@ -187,7 +188,7 @@ impl Session<Centrifuge> {
         if self.protocol.transport.unidirectional {
             self.push("", &Push::Connect(result));
         } else {
-            self.reply(id, &Outcome::Connect(result));
+            self.reply(id, &Reply::Connect(result));
         }
         for it in recovered {
             if let Some(pending) = PendingSubscription::find(pending, it) {

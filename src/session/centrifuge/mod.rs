@@ -32,10 +32,11 @@ use crate::{
         emulation::EmulationGuard,
         rate_limit::{RateDecision, RateLimiter},
     },
-    protocol::{self, Command, Encoding, Outcome, Push, ReplyError, Request},
+    protocol::{self, Command, Encoding, Push, Reply, ReplyError, Request},
     publication::Payload,
     registry::ChannelName,
-    shard::{ServerCommand, ServerSubscription, SessionMessage},
+    shard::{ServerCommand, SessionMessage},
+    subscription::ServerSubscription,
 };
 
 /// What a session of the protocol begins with.
@@ -256,7 +257,7 @@ impl Session<Centrifuge> {
         if unidirectional {
             return self.on_unidirectional(encoding, frame, ctx);
         }
-        for command in protocol::commands(encoding, frame) {
+        for command in protocol::decode_commands(encoding, frame) {
             match command {
                 Ok(command) => self.on_client_command(command, ctx),
                 Err(malformed) => {
@@ -359,17 +360,17 @@ impl Session<Centrifuge> {
         }
     }
 
-    fn reply(&self, id: u32, outcome: &Outcome<'_>) {
+    fn reply(&self, id: u32, reply: &Reply<'_>) {
         if id == 0 {
             return;
         }
         let mut message = Vec::new();
-        protocol::encode_reply(self.protocol.transport.encoding, id, outcome, &mut message);
+        protocol::encode_reply(self.protocol.transport.encoding, id, reply, &mut message);
         self.context.connection.message(&message);
     }
 
     fn error(&self, id: u32, error: &ReplyError) {
-        self.reply(id, &Outcome::Error(error));
+        self.reply(id, &Reply::Error(error));
     }
 
     fn push(&self, channel: &str, push: &Push<'_>) {

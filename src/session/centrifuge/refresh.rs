@@ -14,13 +14,14 @@ use super::{
 use crate::{
     close::{Close, Unsubscribe},
     hooks::{Answer, HookContext, RefreshAnswer},
-    node::auth::{AuthError, Identity, seconds_until, unix_now},
-    protocol::{Outcome, Push, ReplyError},
+    node::auth::{AuthError, Identity},
+    protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
     session::{
         Session,
         expiry::{is_past, until},
     },
+    unix_time::{seconds_until, unix_now},
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
@@ -171,7 +172,7 @@ impl Session<Centrifuge> {
         self.watch_expiry(ctx);
         self.reply(
             id,
-            &Outcome::Refresh {
+            &Reply::Refresh {
                 client: self.context.connection.info().id.to_string(),
                 version: VERSION.to_string(),
                 expires: identity.expire_at.is_some(),
@@ -315,7 +316,7 @@ impl Session<Centrifuge> {
             session.watch_subscriptions(ctx);
             session.reply(
                 id,
-                &Outcome::SubRefresh {
+                &Reply::SubRefresh {
                     expires: at.is_some(),
                     ttl: at.map_or(0, seconds_until),
                 },

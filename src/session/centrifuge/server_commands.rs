@@ -8,7 +8,8 @@ use crate::{
     protocol::Push,
     registry::ChannelName,
     session::Session,
-    shard::{ServerCommand, ServerSubscription},
+    shard::ServerCommand,
+    subscription::ServerSubscription,
 };
 
 impl Session<Centrifuge> {

@@ -12,13 +12,13 @@ use crate::{
     close::Close,
     metrics::Limited,
     node::authorize::Grant,
-    protocol::{Outcome, Push, ReplyError, SubscribeRequest},
+    protocol::{Push, Reply, ReplyError, SubscribeRequest},
     registry::ChannelName,
     session::{
         Session,
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
-    shard::ServerSubscription,
+    subscription::ServerSubscription,
 };
 
 impl Session<Centrifuge> {
@@ -123,7 +123,7 @@ impl Session<Centrifuge> {
             Ok([it]) if pending.is_unrecoverable(it) => ReplyError::UNRECOVERABLE_POSITION,
             Ok([it]) => {
                 let told = pending.told(it, self.protocol.transport.encoding);
-                self.reply(id, &Outcome::Subscribe(told.result()));
+                self.reply(id, &Reply::Subscribe(told.result()));
                 self.on_subscribed(pending, ctx);
                 return true;
             }
@@ -229,7 +229,7 @@ impl Session<Centrifuge> {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
         self.drop_subscription(&channel.into());
-        self.reply(id, &Outcome::Unsubscribe);
+        self.reply(id, &Reply::Unsubscribe);
     }
 
     /// Leaves a channel; the client has been told or asked for it. False if it was not there.

@@ -6,17 +6,17 @@ use crate::{
     config::Namespace,
     fossil,
     node::{
-        auth::seconds_until,
         authorize::Grant,
         recovery::{RecoveryRequest, Since},
     },
-    protocol::{Encoding, Payload, SubscribeRequest, SubscribeResult},
+    protocol::{Encoding, PayloadRef, SubscribeRequest, SubscribeResult},
     registry::ChannelName,
     session::{
         presence::PresenceOptions,
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     shard::SubscribeOptions,
+    unix_time::seconds_until,
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
@@ -200,7 +200,7 @@ impl ToldSubscription<'_> {
             result.publications = recovery.items.iter().map(|item| item.as_pub()).collect();
             let publications = result.publications.iter_mut();
             for (publication, (payload, delta)) in publications.zip(&self.payloads) {
-                publication.data = Payload::Stringed(payload);
+                publication.data = PayloadRef::Stringed(payload);
                 publication.delta = *delta;
             }
         }

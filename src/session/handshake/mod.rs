@@ -68,16 +68,16 @@ impl Refusal {
 
     /// Under which reason it is counted.
     #[must_use]
-    pub fn counted_as(&self) -> metrics::Refused {
+    pub fn counted_as(&self) -> metrics::RefusalReason {
         match self {
-            Self::Http10 => metrics::Refused::Http10,
-            Self::Method(_) | Self::Body | Self::Channel(_) => metrics::Refused::BadRequest,
-            Self::NotWebSocket(_) => metrics::Refused::NotWebSocket,
-            Self::Version => metrics::Refused::Version,
-            Self::Key(_) => metrics::Refused::Key,
-            Self::Origin(_) => metrics::Refused::Origin,
-            Self::Limit(LimitReached::Address) => metrics::Refused::Address,
-            Self::Limit(LimitReached::Full) | Self::Draining => metrics::Refused::Full,
+            Self::Http10 => metrics::RefusalReason::Http10,
+            Self::Method(_) | Self::Body | Self::Channel(_) => metrics::RefusalReason::BadRequest,
+            Self::NotWebSocket(_) => metrics::RefusalReason::NotWebSocket,
+            Self::Version => metrics::RefusalReason::Version,
+            Self::Key(_) => metrics::RefusalReason::Key,
+            Self::Origin(_) => metrics::RefusalReason::Origin,
+            Self::Limit(LimitReached::Address) => metrics::RefusalReason::Address,
+            Self::Limit(LimitReached::Full) | Self::Draining => metrics::RefusalReason::Full,
         }
     }
 

@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use crate::{
     config::TokenSettings,
+    subscription::ServerSubscription,
     token::{
-        Connection, SubOptions, Subscription, TokenError, Tokens,
-        claims::{self, unix},
-        envelope::Envelope,
+        ConnectionClaims, SubscriptionClaims, TokenError, Tokens, jws::CompactJws, read_claims,
     },
+    unix_time::since_epoch,
 };
 
 /// What there is to say of a token.
@@ -45,7 +45,7 @@ async fn describe(
     now: SystemTime,
     text: &mut String,
 ) -> Result<(), String> {
-    let envelope = Envelope::split(token)?;
+    let envelope = CompactJws::split(token)?;
     line(text, "header", &pretty(&envelope.header_text()?));
     let payload = envelope.claims_text()?;
     line(text, "claims", &pretty(&payload));
@@ -70,11 +70,12 @@ async fn describe(
             line(text, name, &format!("must be {demand:?}"));
         }
     }
-    if claims::is_subscription(&payload) {
-        let grant = claims::subscription(&payload, &tokens.requirements, now).map_err(reason)?;
+    if read_claims::is_subscription(&payload) {
+        let grant =
+            read_claims::subscription(&payload, &tokens.requirements, now).map_err(reason)?;
         describe_subscription(&grant, text);
     } else {
-        let grant = claims::connection(&payload, &tokens.requirements, now).map_err(reason)?;
+        let grant = read_claims::connection(&payload, &tokens.requirements, now).map_err(reason)?;
         describe_connection(&grant, text);
     }
     Ok(())
@@ -92,7 +93,7 @@ fn describe_times(payload: &str, leeway: Duration, now: SystemTime, text: &mut S
     let Ok(Value::Object(claims)) = serde_json::from_str(payload) else {
         return;
     };
-    let now = unix(now).as_secs();
+    let now = since_epoch(now).as_secs();
     for (name, before, after) in [
         ("iat", "issued in the future, in", "issued"),
         ("nbf", "counts only in", "counts since"),
@@ -135,7 +136,7 @@ fn describe_times(payload: &str, leeway: Duration, now: SystemTime, text: &mut S
     }
 }
 
-fn describe_connection(grant: &Connection, text: &mut String) {
+fn describe_connection(grant: &ConnectionClaims, text: &mut String) {
     let who = match grant.user.as_str() {
         "" => "a connection without a user (anonymous)".to_string(),
         user => format!("a connection as user {user:?}"),
@@ -144,8 +145,9 @@ fn describe_connection(grant: &Connection, text: &mut String) {
     for channel in &grant.channels {
         line(text, "", &format!("subscribed to {channel:?}"));
     }
-    for (channel, options) in &grant.subs {
-        let with = if *options == SubOptions::default() {
+    for subscription in &grant.subs {
+        let channel = &subscription.channel;
+        let with = if *subscription == ServerSubscription::to(channel.clone()) {
             ""
         } else {
             ", with options of its own"
@@ -154,7 +156,7 @@ fn describe_connection(grant: &Connection, text: &mut String) {
     }
 }
 
-fn describe_subscription(grant: &Subscription, text: &mut String) {
+fn describe_subscription(grant: &SubscriptionClaims, text: &mut String) {
     let user = match grant.user.as_str() {
         "" => "clients without a user".to_string(),
         user => format!("user {user:?}"),

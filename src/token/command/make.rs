@@ -9,12 +9,13 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     config::{Secret, TokenSettings},
-    token::{TOKEN_BYTES_MAX, claims::unix},
+    token::TOKEN_BYTES_MAX,
+    unix_time::since_epoch,
 };
 
 /// What the token is to claim.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Make {
+pub struct TokenSpec {
     /// The user; empty is anonymous.
     pub user: String,
     /// How long it counts; `None` is for ever.
@@ -35,7 +36,7 @@ pub struct Make {
 ///
 /// # Errors
 /// What is missing or wrong.
-pub fn make(settings: &TokenSettings, make: &Make, now: SystemTime) -> Result<String, String> {
+pub fn make(settings: &TokenSettings, make: &TokenSpec, now: SystemTime) -> Result<String, String> {
     let secret = make
         .secret
         .as_ref()
@@ -66,10 +67,10 @@ pub fn make(settings: &TokenSettings, make: &Make, now: SystemTime) -> Result<St
 
 fn claims(
     settings: &TokenSettings,
-    make: &Make,
+    make: &TokenSpec,
     now: SystemTime,
 ) -> Result<Map<String, Value>, String> {
-    let now = unix(now).as_secs();
+    let now = since_epoch(now).as_secs();
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_string(), value);
     put("sub", json!(make.user));

@@ -7,5 +7,5 @@ mod make;
 
 pub use self::{
     explain::{Explanation, explain},
-    make::{Make, make},
+    make::{TokenSpec, make},
 };

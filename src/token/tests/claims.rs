@@ -1,8 +1,9 @@
 //! What tokens claim, in every form that backends write it.
 
 use super::*;
+use crate::subscription::{ServerSubscription, SubscriptionOverrides};
 
-fn connection(claims: &str) -> Result<Connection, TokenError> {
+fn connection(claims: &str) -> Result<ConnectionClaims, TokenError> {
     let signer = Signer::hmac(SECRET);
     connect(
         &with_secret(SECRET),
@@ -10,7 +11,7 @@ fn connection(claims: &str) -> Result<Connection, TokenError> {
     )
 }
 
-fn subscription(claims: &str) -> Result<Subscription, TokenError> {
+fn subscription(claims: &str) -> Result<SubscriptionClaims, TokenError> {
     let signer = Signer::hmac(SECRET);
     subscribe(
         &with_secret(SECRET),
@@ -36,25 +37,26 @@ fn a_connection_token_says_everything() {
     assert_eq!(read.info, r#"{"b" : 1,"a":"\n"}"#);
     assert_eq!(read.meta, "[1e400]");
     assert_eq!(read.channels, ["news"]);
-    let names: Vec<&str> = read.subs.iter().map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = read.subs.iter().map(|sub| sub.channel.as_str()).collect();
     assert_eq!(names, ["a", "b", "c", "d"]);
     assert_eq!(
-        (read.subs[0].1.info.as_ref(), read.subs[0].1.data.as_ref()),
+        (read.subs[0].info.as_ref(), read.subs[0].data.as_ref()),
         (&b"7"[..], &b"hi"[..])
     );
     assert_eq!(
-        read.subs[1].1,
-        SubOptions {
+        read.subs[1],
+        ServerSubscription {
             info: Bytes::from_static(b"hi"),
             data: Bytes::from_static(b"{\"k\":1.0}"),
-            overrides: Overrides {
+            overrides: SubscriptionOverrides {
                 presence: Some(true),
                 join_leave: Some(false),
-                ..Overrides::default()
+                ..SubscriptionOverrides::default()
             },
+            ..ServerSubscription::to("b".to_string())
         }
     );
-    assert_eq!(read.subs[2].1, SubOptions::default());
+    assert_eq!(read.subs[2], ServerSubscription::to("c".to_string()));
 }
 
 #[test]
@@ -80,7 +82,7 @@ fn a_subscription_token_says_everything() {
     .unwrap();
     assert_eq!(
         read,
-        Subscription {
+        SubscriptionClaims {
             user: "42".to_string(),
             channel: "news".to_string(),
             client: Some("c1".to_string()),
@@ -89,11 +91,11 @@ fn a_subscription_token_says_everything() {
             issued_at: Some(1),
             id: Some("s1".to_string()),
             info: Bytes::from_static(b"{}"),
-            overrides: Overrides {
+            overrides: SubscriptionOverrides {
                 force_recovery: Some(true),
                 force_positioning: Some(true),
                 force_push_join_leave: Some(true),
-                ..Overrides::default()
+                ..SubscriptionOverrides::default()
             },
         }
     );

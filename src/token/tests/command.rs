@@ -1,7 +1,7 @@
 //! The commands: a token that is made counts under the same settings, and an explanation says what there is to know.
 
 use super::{
-    super::command::{Make, explain, make},
+    super::command::{TokenSpec, explain, make},
     *,
 };
 
@@ -30,7 +30,7 @@ fn says(settings: &TokenSettings, token: &str, is_valid: bool, parts: &[&str]) {
 
 #[test]
 fn a_connection_token_is_made() {
-    let options = Make {
+    let options = TokenSpec {
         user: "42".to_string(),
         ttl: Some(Duration::from_secs(60)),
         channels: vec!["a".to_string(), "b".to_string()],
@@ -40,13 +40,13 @@ fn a_connection_token_is_made() {
             "meta={\"k\":1}".to_string(),
             "jti=t2".to_string(),
         ],
-        ..Make::default()
+        ..TokenSpec::default()
     };
     let token = make(&settings(), &options, now()).unwrap();
     let read = connect(&settings(), &token).unwrap();
     assert_eq!(
         read,
-        Connection {
+        ConnectionClaims {
             user: "42".to_string(),
             expire_at: Some(NOW + 60),
             token_exp: Some(NOW + 60),
@@ -62,12 +62,12 @@ fn a_connection_token_is_made() {
 
 #[test]
 fn a_subscription_token_is_made() {
-    let options = Make {
+    let options = TokenSpec {
         user: "42".to_string(),
         channel: Some("news".to_string()),
         claims: vec!["client=c1".to_string()],
         secret: Some(Secret::new("another")),
-        ..Make::default()
+        ..TokenSpec::default()
     };
     let token = make(&settings(), &options, now()).unwrap();
     assert!(subscribe(&settings(), &token).is_err());
@@ -78,30 +78,30 @@ fn a_subscription_token_is_made() {
 
 #[test]
 fn what_cannot_be_made_is_told() {
-    let with = |options: Make| make(&settings(), &options, now()).unwrap_err();
-    let info = |info: &str| Make {
+    let with = |options: TokenSpec| make(&settings(), &options, now()).unwrap_err();
+    let info = |info: &str| TokenSpec {
         info: Some(info.to_string()),
-        ..Make::default()
+        ..TokenSpec::default()
     };
     assert!(with(info("name")).contains("--info"));
-    let claims = |claim: &str| Make {
+    let claims = |claim: &str| TokenSpec {
         claims: vec![claim.to_string()],
-        ..Make::default()
+        ..TokenSpec::default()
     };
     assert!(with(claims("name")).contains("name=value"));
     assert!(with(claims("=x")).contains("name=value"));
     assert!(with(claims(&format!("x={}", "y".repeat(TOKEN_BYTES_MAX)))).contains("16384"));
-    let none = make(&TokenSettings::default(), &Make::default(), now()).unwrap_err();
+    let none = make(&TokenSettings::default(), &TokenSpec::default(), now()).unwrap_err();
     assert!(none.contains("no token.hmac_secret"), "{none}");
 }
 
 #[test]
 fn a_valid_token_is_explained() {
-    let options = Make {
+    let options = TokenSpec {
         user: "42".to_string(),
         ttl: Some(Duration::from_secs(90)),
         channels: vec!["news".to_string()],
-        ..Make::default()
+        ..TokenSpec::default()
     };
     let token = make(&settings(), &options, now()).unwrap();
     says(

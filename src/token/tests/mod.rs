@@ -212,12 +212,12 @@ fn ready<T>(future: impl Future<Output = T>) -> T {
         .block_on(future)
 }
 
-fn connect(settings: &TokenSettings, token: &str) -> Result<Connection, TokenError> {
+fn connect(settings: &TokenSettings, token: &str) -> Result<ConnectionClaims, TokenError> {
     let tokens = Tokens::new(settings).unwrap();
     ready(tokens.connection(token, now()))
 }
 
-fn subscribe(settings: &TokenSettings, token: &str) -> Result<Subscription, TokenError> {
+fn subscribe(settings: &TokenSettings, token: &str) -> Result<SubscriptionClaims, TokenError> {
     let tokens = Tokens::new(settings).unwrap();
     ready(tokens.subscription(token, now()))
 }

@@ -1,0 +1,128 @@
+//! The rules of channels, checked: what each namespace keeps and who may do what in it. Made once
+//! when the settings are checked, then only read; a namespace is shared, so that asking for the
+//! rules of a channel copies nothing.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::values::SlowPolicy;
+
+/// How long a history keeps a publication, unless the settings say otherwise.
+pub(super) const HISTORY_TTL: Duration = Duration::from_secs(300);
+
+/// Who may do something with a channel; nobody unless said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allow {
+    /// Anyone with a user.
+    pub client: bool,
+    /// Anyone without one.
+    pub anonymous: bool,
+    /// Who is subscribed.
+    pub subscriber: bool,
+    /// Who brings a subscription token.
+    pub token: bool,
+    /// Whom the backend lets.
+    pub hook: bool,
+}
+
+impl Allow {
+    pub(super) fn words(self) -> [(&'static str, bool); 5] {
+        [
+            ("client", self.client),
+            ("anonymous", self.anonymous),
+            ("subscriber", self.subscriber),
+            ("token", self.token),
+            ("hook", self.hook),
+        ]
+    }
+}
+
+/// The rules of the channels of one namespace; what a `[[namespace]]` leaves out is taken from `[channels]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Namespace {
+    /// The text before the first `:` of its channels; empty for `[channels]`.
+    pub name: String,
+    /// Publications kept of each channel; 0 is none.
+    pub history_size: usize,
+    /// How long each is kept.
+    pub history_ttl: Duration,
+    /// Every subscriber gets positions and recovers, whether it asks or not.
+    pub recovery: bool,
+    /// A new subscriber gets the newest publication.
+    pub cache_recovery: bool,
+    /// Who is in a channel is known.
+    pub presence: bool,
+    /// Joins and leaves are sent to those who ask.
+    pub join_leave: bool,
+    /// Subscribers that ask get differences instead of whole publications.
+    pub delta: bool,
+    /// What happens to slow clients here; `None` is `slow.policy`.
+    pub slow_policy: Option<SlowPolicy>,
+    /// Who may subscribe.
+    pub allow_subscribe: Allow,
+    /// Who may publish.
+    pub allow_publish: Allow,
+    /// Who may read the history.
+    pub allow_history: Allow,
+    /// Who may ask who is there.
+    pub allow_presence: Allow,
+}
+
+impl Default for Namespace {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            history_size: 0,
+            history_ttl: HISTORY_TTL,
+            recovery: false,
+            cache_recovery: false,
+            presence: false,
+            join_leave: false,
+            delta: false,
+            slow_policy: None,
+            allow_subscribe: Allow::default(),
+            allow_publish: Allow::default(),
+            allow_history: Allow::default(),
+            allow_presence: Allow::default(),
+        }
+    }
+}
+
+impl Namespace {
+    /// Who may, by the name of the setting.
+    pub(super) fn allow_lists(&self) -> [(&'static str, Allow); 4] {
+        [
+            ("allow.subscribe", self.allow_subscribe),
+            ("allow.publish", self.allow_publish),
+            ("allow.history", self.allow_history),
+            ("allow.presence", self.allow_presence),
+        ]
+    }
+}
+
+/// The rules of all channels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Channels {
+    /// `[channels]` or a `[[namespace]]` is written; until then plain clients' `?channel=` is open.
+    pub configured: bool,
+    /// The rules of channels without a `:`, and what namespaces inherit.
+    pub default: Arc<Namespace>,
+    /// The namespaces by name.
+    pub namespaces: BTreeMap<String, Arc<Namespace>>,
+}
+
+impl Channels {
+    /// The rules of a channel; `None` where its namespace is unknown (error 102). The text before the first `:` names the
+    /// namespace; without one, or with none before it, the rules are those of `[channels]`.
+    #[must_use]
+    pub fn rules(&self, channel: &str) -> Option<&Arc<Namespace>> {
+        match channel.split_once(':') {
+            None | Some(("", _)) => Some(&self.default),
+            Some((name, _)) => self.namespaces.get(name),
+        }
+    }
+
+    /// The rules of `[channels]` and of every namespace.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<Namespace>> {
+        std::iter::once(&self.default).chain(self.namespaces.values())
+    }
+}

@@ -1,0 +1,184 @@
+//! What is right but stands open: to everyone, or to who listens on the way. Warnings only, made from the checked settings;
+//! the demonstration is open on purpose and warned of where it is started.
+
+use std::{net::IpAddr, sync::Arc};
+
+use crate::config::{
+    backend::public_url,
+    channels::{Channels, Namespace},
+    errors::Warning,
+    settings::{RawEndpoint, Settings},
+    values::OnMessage,
+};
+
+/// Shorter secrets can be guessed from one token (RFC 7518, section 3.2, asks for the length of the hash).
+const SECRET_BYTES_MIN: usize = 32;
+
+/// Warns of what stands open.
+pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
+    let mut texts = cookies(settings);
+    texts.extend(plain_urls(settings));
+    if is_any(settings.client.origins.as_deref()) {
+        texts.push(
+            "client.origins is [\"*\"]: every web page may connect as its visitors' browsers"
+                .to_string(),
+        );
+    }
+    if !settings.demonstration {
+        texts.extend(open_channels(settings));
+        texts.extend(unreachable(settings));
+        if settings.api.enabled && settings.api.key.is_empty() {
+            texts.push(
+                "api.key is not set: the API answers only on loopback, with a key made anew at each start; api.enabled = \
+                 false leaves it out"
+                    .to_string(),
+            );
+        }
+    }
+    for (index, secret) in settings.token.hmac_secret.iter().enumerate() {
+        let length = secret.expose().len();
+        if length < SECRET_BYTES_MIN {
+            texts.push(format!(
+                "token.hmac_secret: secret {} has {length} bytes; from fewer than {SECRET_BYTES_MIN} it can be guessed from a token",
+                index + 1
+            ));
+        }
+    }
+    warnings.extend(texts.into_iter().map(Warning));
+}
+
+/// Whether a list of origins lets every page in.
+fn is_any(origins: Option<&[String]>) -> bool {
+    origins.is_some_and(|origins| origins.iter().any(|origin| origin == "*"))
+}
+
+fn open_channels(settings: &Settings) -> Vec<String> {
+    let mut texts = Vec::new();
+    if !settings.channels.configured {
+        if !settings.raw.is_empty() {
+            texts.push(
+                "neither [channels] nor a [[namespace]] is written: every plain client may join any channel with ?channel="
+                    .to_string(),
+            );
+        }
+        return texts;
+    }
+    if !settings.client.anonymous {
+        return texts;
+    }
+    let what = [
+        "subscribe there",
+        "publish there",
+        "read the history there",
+        "see who is there",
+    ];
+    for (index, what) in what.iter().enumerate() {
+        let name = settings.channels.default.allow_lists()[index].0;
+        let open = open_in(&settings.channels, index);
+        if !open.is_empty() {
+            texts.push(format!(
+                "{name} names anonymous in {}, and client.anonymous is true: everyone may {what}",
+                open.join(", ")
+            ));
+        }
+    }
+    texts
+}
+
+/// Where anonymous clients may do the one of [`Namespace::allow_lists`] at `index`, and there is something to do it with.
+fn open_in(channels: &Channels, index: usize) -> Vec<String> {
+    let is_open = |rules: &&Arc<Namespace>| {
+        let (name, allow) = rules.allow_lists()[index];
+        let is_there = match name {
+            "allow.history" => rules.history_size > 0,
+            "allow.presence" => rules.presence,
+            _ => true,
+        };
+        allow.anonymous && is_there
+    };
+    let name = |rules: &Arc<Namespace>| match rules.name.as_str() {
+        "" => "[channels]".to_string(),
+        name => format!("namespace {name}"),
+    };
+    channels.all().filter(is_open).map(name).collect()
+}
+
+/// Nobody could do anything here.
+fn unreachable(settings: &Settings) -> Option<String> {
+    let has_routes =
+        settings.connection.enabled || settings.sse.enabled || settings.longpoll.enabled;
+    let token = &settings.token;
+    let is_granted = settings.channels.configured
+        || settings.hooks.connect.is_some()
+        || token.jwks_url.is_some()
+        || !(token.hmac_secret.is_empty() && token.public_keys.is_empty());
+    if !settings.raw.is_empty() || (has_routes && is_granted) {
+        return None;
+    }
+    Some(
+        "no [[raw]] endpoint is set, and clients of the protocol may do nothing without [channels]; `fanfare config` shows an \
+         example"
+            .to_string(),
+    )
+}
+
+/// Cookies that pages of others can make a browser send, and that the backend would believe.
+fn cookies(settings: &Settings) -> Vec<String> {
+    let hooks = &settings.hooks;
+    let mut open = Vec::new();
+    if !hooks.headers.iter().any(|name| name == "cookie") {
+        return open;
+    }
+    let tail = "while hooks.headers passes Cookie on: other people's pages act as their visitors; name the origins";
+    if hooks.configured().next().is_some() && is_any(settings.client.origins.as_deref()) {
+        open.push(format!("client.origins is [\"*\"] {tail}"));
+    }
+    let asks =
+        |raw: &&RawEndpoint| raw.connect_hook || matches!(raw.on_message, OnMessage::Hook { .. });
+    for raw in settings.raw.iter().filter(asks) {
+        if raw.origins.is_none() || is_any(raw.origins.as_deref()) {
+            open.push(format!("raw endpoint {} takes any origin {tail}", raw.path));
+        }
+    }
+    open
+}
+
+/// URLs whose calls can be read and changed on the way.
+fn plain_urls(settings: &Settings) -> Vec<String> {
+    let hooks = settings
+        .hooks
+        .configured()
+        .map(|(name, hook)| (format!("hooks.{name}.url"), &hook.url));
+    let jwks = settings
+        .token
+        .jwks_url
+        .iter()
+        .map(|url| ("token.jwks_url".to_string(), url));
+    let polls = settings.poll.iter().filter(|poll| !poll.headers.is_empty());
+    let polls = polls.map(|poll| ("poll.url".to_string(), &poll.url));
+    hooks
+        .chain(jwks)
+        .chain(polls)
+        .filter(|(_, url)| is_plain(url))
+        .map(|(name, url)| {
+            format!(
+                "{name}: {} goes over plain http to another host, where it can be read and changed on the way",
+                public_url(url)
+            )
+        })
+        .collect()
+}
+
+fn is_plain(url: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(url) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is_loopback = host == "localhost"
+        || host.ends_with(".localhost")
+        || address
+            .parse()
+            .is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback());
+    url.scheme() == "http" && !is_loopback
+}

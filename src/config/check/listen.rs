@@ -1,0 +1,59 @@
+//! What must hold for `listen` and `[tls]`. Opens neither an address nor a file.
+
+use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Tls, values::Listen};
+
+pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
+    let wants = raw
+        .root
+        .listen
+        .iter()
+        .any(|listen| matches!(listen, Listen::Tls(_)));
+    match (&raw.tls.cert, &raw.tls.key) {
+        (Some(cert), Some(key)) => {
+            return Some(Tls {
+                cert: cert.clone(),
+                key: key.clone(),
+            });
+        }
+        // Given, but told already that it cannot be read.
+        _ if raw.is_unreadable("tls.cert") || raw.is_unreadable("tls.key") => {}
+        (Some(_), None) => errors.add(
+            &raw.origin("tls.cert"),
+            "tls.cert",
+            "needs tls.key beside it",
+        ),
+        (None, Some(_)) => errors.add(
+            &raw.origin("tls.key"),
+            "tls.key",
+            "needs tls.cert beside it",
+        ),
+        (None, None) if wants => errors.add(
+            &raw.origin("listen"),
+            "listen",
+            "a tls: listener needs tls.cert and tls.key (PEM files)",
+        ),
+        (None, None) => {}
+    }
+    None
+}
+
+pub(super) fn check_listen(raw: &RawSettings, errors: &mut Errors) {
+    let listen = &raw.root.listen;
+    for (index, entry) in listen.iter().enumerate() {
+        let address = |listen: &Listen| match listen {
+            Listen::Tcp(address) | Listen::Tls(address) if !address.ends_with(":0") => {
+                Some(address.clone())
+            }
+            Listen::Unix(path) => Some(path.display().to_string()),
+            _ => None,
+        };
+        let this = address(entry);
+        if this.is_some() && listen[..index].iter().any(|other| address(other) == this) {
+            errors.add(
+                &raw.origin("listen"),
+                "listen",
+                format!("{entry} stands there twice"),
+            );
+        }
+    }
+}

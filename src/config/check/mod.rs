@@ -1,0 +1,80 @@
+//! What must hold between settings, beyond the type of each; turns the raw settings into checked [`Settings`].
+
+mod access;
+mod channels;
+mod element;
+mod exposure;
+mod hooks;
+mod listen;
+mod numbers;
+mod polls;
+mod pushes;
+mod raw_endpoints;
+mod routes;
+mod rules;
+
+use std::path::PathBuf;
+
+use super::{
+    errors::{Errors, Warning},
+    raw_settings::RawSettings,
+    settings::Settings,
+};
+
+pub(super) fn check(
+    raw: RawSettings,
+    file: Option<PathBuf>,
+    errors: &mut Errors,
+    warnings: &mut Vec<Warning>,
+) -> Settings {
+    numbers::check_numbers(&raw, errors, warnings);
+    let tls = listen::check_tls(&raw, errors);
+    listen::check_listen(&raw, errors);
+    let channels = channels::check_channels(&raw, errors);
+    let client = access::check_access(&raw, errors);
+    let hooks = hooks::check_hooks(&raw, errors);
+    let poll = polls::check_polls(&raw, &channels, errors);
+    let endpoints = raw_endpoints::check_raw_endpoints(&raw, &channels, errors);
+    let push = pushes::check_pushes(&raw, &channels, errors, warnings);
+    let demonstration = file.is_none();
+    let root = raw.root;
+    let settings = Settings {
+        listen: root.listen,
+        workers: root.workers,
+        node: root.node,
+        trusted_proxies: root.trusted_proxies,
+        limits: raw.limits,
+        heartbeat: raw.heartbeat,
+        slow: raw.slow,
+        close: raw.close,
+        deflate: raw.deflate,
+        tcp: raw.tcp,
+        http: raw.http,
+        drain: raw.drain,
+        tls,
+        admin: raw.admin,
+        log: raw.log,
+        page: raw.page,
+        status: raw.status,
+        health: raw.health,
+        ready: raw.ready,
+        metrics: raw.metrics,
+        diag: raw.diag,
+        connection: raw.connection,
+        sse: raw.sse,
+        longpoll: raw.longpoll,
+        send: raw.send,
+        channels,
+        token: raw.token,
+        client,
+        api: raw.api,
+        hooks,
+        poll,
+        raw: endpoints,
+        push,
+        demonstration,
+        file,
+    };
+    exposure::warn(&settings, warnings);
+    settings
+}

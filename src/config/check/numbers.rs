@@ -1,0 +1,135 @@
+//! What must hold for single numbers and times, a rule a line, and what is odd among them.
+
+use std::time::Duration;
+
+use humantime::format_duration;
+
+use crate::config::{
+    errors::{Errors, Origin, Warning},
+    raw_settings::RawSettings,
+};
+
+/// More workers than this are a mistake: each has a thread and a listener of its own.
+const WORKERS_MAX: usize = 1024;
+
+/// nginx and most proxies cut connections that are idle for this long.
+const PROXY_IDLE: Duration = Duration::from_secs(60);
+
+pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &mut Vec<Warning>) {
+    for (path, fault) in rules(raw) {
+        if let Some(what) = fault {
+            raw.refuse(errors, path, what);
+        }
+    }
+    warnings.extend(oddities(raw).into_iter().flatten().map(Warning));
+}
+
+/// Each rule: the setting that it is about, and what is wrong with its value, if anything.
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 21] {
+    let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
+    [
+        ("log.filter", log_filter(&raw.log.filter)),
+        ("workers", none_served(raw.root.workers)),
+        ("limits.sessions", none_served(limits.sessions)),
+        ("limits.message_bytes", none_served(limits.message_bytes)),
+        ("limits.outbox_bytes", none_served(limits.outbox_bytes)),
+        ("limits.shard_queue", none_served(limits.shard_queue)),
+        (
+            "limits.shard_queue_bytes",
+            none_served(limits.shard_queue_bytes),
+        ),
+        ("limits.history_bytes", none_served(limits.history_bytes)),
+        (
+            "limits.commands_pending",
+            none_served(limits.commands_pending),
+        ),
+        ("tcp.backlog", none_served(raw.tcp.backlog as usize)),
+        ("heartbeat.ping_interval", no_time(heartbeat.ping_interval)),
+        ("heartbeat.pong_timeout", no_time(heartbeat.pong_timeout)),
+        ("slow.write_timeout", no_time(raw.slow.write_timeout)),
+        ("close.timeout", no_time(raw.close.timeout)),
+        ("limits.broker_timeout", no_time(limits.broker_timeout)),
+        ("limits.presence_ttl", no_time(limits.presence_ttl)),
+        ("limits.poll_wait", no_time(limits.poll_wait)),
+        ("http.request_timeout", no_time(raw.http.request_timeout)),
+        ("workers", too_many_workers(raw.root.workers)),
+        ("deflate.level", deflate_level(raw.deflate.level)),
+        (longer_heartbeat(raw), late_pong(raw)),
+    ]
+}
+
+fn log_filter(filter: &str) -> Option<String> {
+    let error = env_filter::Builder::new().try_parse(filter).err()?;
+    Some(format!(
+        "{error}; expected levels such as \"info\" or \"info,fanfare=debug\""
+    ))
+}
+
+fn none_served(count: usize) -> Option<String> {
+    (count == 0).then(|| "0 would serve nobody; expected at least 1".to_string())
+}
+
+fn no_time(time: Duration) -> Option<String> {
+    (time < Duration::from_millis(1)).then(|| "expected a time above 0".to_string())
+}
+
+fn too_many_workers(workers: usize) -> Option<String> {
+    (workers > WORKERS_MAX).then(|| format!("expected at most {WORKERS_MAX}; one a core is right"))
+}
+
+fn deflate_level(level: u32) -> Option<String> {
+    (!(1..=9).contains(&level)).then(|| "expected 1 (fast) to 9 (small)".to_string())
+}
+
+/// Which of the two times of the heartbeat [`late_pong`] is told of: the one that was set, where the
+/// author can see it.
+fn longer_heartbeat(raw: &RawSettings) -> &'static str {
+    match raw.origin("heartbeat.pong_timeout") {
+        Origin::BuiltIn => "heartbeat.ping_interval",
+        _ => "heartbeat.pong_timeout",
+    }
+}
+
+fn late_pong(raw: &RawSettings) -> Option<String> {
+    let heartbeat = &raw.heartbeat;
+    let is_known = ["heartbeat.ping_interval", "heartbeat.pong_timeout"]
+        .iter()
+        .all(|path| !raw.is_unreadable(path));
+    (is_known && heartbeat.pong_timeout >= heartbeat.ping_interval).then(|| {
+        format!(
+            "the pong timeout ({}) must be shorter than the ping interval ({}), or a second ping \
+             goes out before the first one is missed",
+            format_duration(heartbeat.pong_timeout),
+            format_duration(heartbeat.ping_interval)
+        )
+    })
+}
+
+/// What is odd with numbers, but does not stop the server.
+fn oddities(raw: &RawSettings) -> [Option<String>; 4] {
+    let (limits, ping_interval) = (&raw.limits, raw.heartbeat.ping_interval);
+    let when = |is_odd: bool, what: &str| is_odd.then(|| what.to_string());
+    [
+        (ping_interval > PROXY_IDLE).then(|| {
+            format!(
+                "heartbeat.ping_interval is {}: nginx and most proxies cut connections that are \
+                 idle for 60 s",
+                format_duration(ping_interval)
+            )
+        }),
+        when(
+            limits.recovery_bytes() > limits.outbox_bytes,
+            "limits.recovery_bytes is larger than limits.outbox_bytes: a recovery may run into the \
+             bound of the outbox, and its client is closed instead of told",
+        ),
+        when(
+            limits.messages_burst > 0 && limits.messages_per_second == 0,
+            "limits.messages_burst is not used as long as limits.messages_per_second is 0",
+        ),
+        when(
+            limits.outbox_bytes < limits.message_bytes,
+            "limits.outbox_bytes is smaller than limits.message_bytes: a message of the largest \
+             size only passes when nothing else waits",
+        ),
+    ]
+}

@@ -1,0 +1,58 @@
+//! Rules for single values that several sections have: URLs, origins, channels, intervals.
+
+use std::time::Duration;
+
+use crate::config::{channels::Channels, values::check_channel_name};
+
+/// Shortest interval of pushes and polls; what comes more often would be a load test.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// The rule for the interval of a push or a poll.
+pub(super) fn check_interval(every: Duration) -> Result<(), &'static str> {
+    if every.is_zero() {
+        Err("must be set; expected a time of at least 100ms, such as \"10s\"")
+    } else if every < INTERVAL_MIN {
+        Err("expected at least 100ms")
+    } else {
+        Ok(())
+    }
+}
+
+/// The rule for URLs that fanfare itself calls.
+pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
+    let fits = reqwest::Url::parse(url)
+        .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if fits {
+        Ok(())
+    } else {
+        Err("expected a URL with http or https, such as \"http://127.0.0.1:3000/fanfare\"")
+    }
+}
+
+/// The rule for channels that the server itself uses: named rightly, and of a namespace that exists.
+pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), String> {
+    check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))?;
+    if channels.configured && channels.rules(name).is_none() {
+        let (namespace, _) = name.split_once(':').unwrap_or_default();
+        return Err(format!(
+            "{name:?}: there is no [[namespace]] with name = {namespace:?}"
+        ));
+    }
+    Ok(())
+}
+
+/// The rule for allowed origins.
+pub(super) fn check_origin(origin: &str) -> Result<(), String> {
+    let fits = origin == "*"
+        || origin.split_once("://").is_some_and(|(scheme, host)| {
+            !scheme.is_empty() && !host.is_empty() && !host.contains('/')
+        });
+    if fits {
+        Ok(())
+    } else {
+        Err(format!(
+            "{origin:?} is no origin; expected scheme://host or scheme://host:port without a path, \
+             such as \"https://www.example.com\", or \"*\""
+        ))
+    }
+}

@@ -1,0 +1,209 @@
+//! Reading the file of settings into [`RawSettings`], with the line of every value.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    errors::{Errors, Origin},
+    raw_settings::{ARRAYS, RawSettings},
+    sections::Section,
+    setting_type::Input,
+    suggestion::unknown,
+};
+
+pub(super) fn read_file(path: &Path, errors: &mut Errors) -> RawSettings {
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) => {
+            errors
+                .0
+                .push(format!("{}: cannot be read: {error}", path.display()));
+            return RawSettings::default();
+        }
+    };
+    let mut reader = Reader {
+        path,
+        text: &text,
+        raw: RawSettings::default(),
+        errors,
+    };
+    match DeTable::parse(&text) {
+        Ok(table) => reader.root(table.get_ref()),
+        Err(error) => {
+            let line = reader.line(error.span().map_or(0, |span| span.start));
+            let message = error.message().replace('\n', " ");
+            reader
+                .errors
+                .0
+                .push(format!("{}:{line}: not TOML: {message}", path.display()));
+        }
+    }
+    reader.raw
+}
+
+/// A file in the making: where it is, and how far each line reaches.
+struct Reader<'a> {
+    path: &'a Path,
+    text: &'a str,
+    raw: RawSettings,
+    errors: &'a mut Errors,
+}
+
+impl Reader<'_> {
+    fn line(&self, at: usize) -> usize {
+        let end = at.min(self.text.len());
+        self.text.as_bytes()[..end]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1
+    }
+
+    fn origin(&self, at: usize) -> Origin {
+        Origin::File(self.path.to_owned(), self.line(at))
+    }
+
+    fn root(&mut self, table: &DeTable<'_>) {
+        let sections = RawSettings::sections();
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let at = key.span().start;
+            match (name, value.get_ref()) {
+                ("raw", value) => self.raw.raw = self.elements("raw", at, value),
+                ("push", value) => self.raw.push = self.elements("push", at, value),
+                ("namespace", value) => {
+                    self.raw.namespace = self.elements("namespace", at, value);
+                }
+                ("poll", value) => self.raw.poll = self.elements("poll", at, value),
+                (_, DeValue::Table(inner)) if sections.iter().any(|(table, _)| *table == name) => {
+                    // That it is there counts, even when it is empty.
+                    let origin = self.origin(at);
+                    self.raw.origins.insert(name.to_string(), origin);
+                    self.table(name, inner);
+                }
+                (_, value) if sections.iter().any(|(table, _)| *table == name) => {
+                    let what = format!(
+                        "expected a table, such as [{name}], not {}",
+                        value.type_str()
+                    );
+                    self.errors.add(&self.origin(at), name, what);
+                }
+                _ => self.setting("", name, at, value.get_ref()),
+            }
+        }
+    }
+
+    fn table(&mut self, table: &str, inner: &DeTable<'_>) {
+        let settings = self.raw.settings();
+        let here = settings
+            .iter()
+            .filter(|s| s.section == table)
+            .map(|s| s.name);
+        let names: Vec<&str> = here.collect();
+        for (name, at, value) in flat(&names, "", inner) {
+            self.setting(table, &name, at, value);
+        }
+    }
+
+    fn setting(&mut self, table: &str, name: &str, at: usize, value: &DeValue<'_>) {
+        let path = match table {
+            "" => name.to_string(),
+            table => format!("{table}.{name}"),
+        };
+        let origin = self.origin(at);
+        match self.raw.read(table, name, Input::Toml(value)) {
+            Some(Ok(())) => {}
+            Some(Err(what)) => {
+                self.errors.add(&origin, &path, what);
+                self.raw.unreadable.insert(path.clone());
+            }
+            None => {
+                let settings = self.raw.settings();
+                let here = settings
+                    .iter()
+                    .filter(|s| s.section == table)
+                    .map(|s| s.name);
+                let mut names: Vec<&str> = here.collect();
+                if table.is_empty() {
+                    names.extend(RawSettings::sections().iter().map(|(name, _)| *name));
+                    names.extend(ARRAYS);
+                }
+                self.errors.add(&origin, &path, unknown(name, &names));
+            }
+        }
+        self.raw.origins.insert(path, origin);
+    }
+
+    fn elements<S: Section>(
+        &mut self,
+        table: &'static str,
+        at: usize,
+        value: &DeValue<'_>,
+    ) -> Vec<S> {
+        let mut elements = Vec::new();
+        let DeValue::Array(array) = value else {
+            let what = format!("expected [[{table}]], with two brackets, as there can be several");
+            self.errors.add(&self.origin(at), table, what);
+            return elements;
+        };
+        let names: Vec<&str> = S::FIELDS.iter().map(|field| field.name).collect();
+        for value in array.iter() {
+            // The element's place among those kept, by which the checks name it.
+            let index = elements.len();
+            let origin = self.origin(value.span().start);
+            self.raw
+                .origins
+                .insert(format!("{table}.{index}"), origin.clone());
+            let DeValue::Table(inner) = value.get_ref() else {
+                let what = format!("expected [[{table}]] with settings below it");
+                self.errors.add(&origin, table, what);
+                continue;
+            };
+            let mut element = S::default();
+            for (name, at, value) in flat(&names, "", inner) {
+                let origin = self.origin(at);
+                let path = format!("{table}.{name}");
+                match element.read(&name, Input::Toml(value)) {
+                    Some(Ok(())) => {}
+                    Some(Err(what)) => {
+                        self.errors.add(&origin, &path, what);
+                        self.raw
+                            .unreadable
+                            .insert(format!("{table}.{index}.{name}"));
+                    }
+                    None => self.errors.add(&origin, &path, unknown(&name, &names)),
+                }
+                self.raw
+                    .origins
+                    .insert(format!("{table}.{index}.{name}"), origin);
+            }
+            elements.push(element);
+        }
+        elements
+    }
+}
+
+/// The values of a table with their dotted names and places: tables within it are opened as far as settings have names in
+/// them, so that `allow.publish` may be written with a dot or below a heading of its own.
+fn flat<'a, 'text>(
+    names: &[&str],
+    prefix: &str,
+    table: &'a DeTable<'text>,
+) -> Vec<(String, usize, &'a DeValue<'text>)> {
+    let mut values = Vec::new();
+    for (key, value) in table {
+        let name = format!("{prefix}{}", key.get_ref());
+        let inner = format!("{name}.");
+        match value.get_ref() {
+            DeValue::Table(table)
+                if !names.contains(&name.as_str())
+                    && names.iter().any(|known| known.starts_with(&inner)) =>
+            {
+                values.extend(flat(names, &inner, table));
+            }
+            value => values.push((name, key.span().start, value)),
+        }
+    }
+    values
+}

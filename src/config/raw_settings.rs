@@ -1,0 +1,158 @@
+//! The settings while they are being put together: sections as they were written, and where each value came from.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fmt,
+};
+
+use super::{
+    errors::{Errors, Origin},
+    sections::{
+        Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Heartbeat, HookCall,
+        HooksSection, Http, Limits, Log, NamespaceSection, PollSection, PushSection, RawSection,
+        Root, Route, Section, Setting, Slow, Tcp, TlsSection, TokenSettings,
+    },
+    setting_type::Input,
+};
+
+/// What a section is about: what is said of it here, or else what its type says.
+macro_rules! about {
+    ($section:ident) => {
+        <$section as Section>::ABOUT
+    };
+    ($section:ident $about:literal) => {
+        $about
+    };
+}
+
+/// Declares [`RawSettings`]: the sections that the file has once, in the order of the documentation,
+/// each with its type, and with what it is about where several have the same type.
+macro_rules! raw_settings {
+    ($($name:ident: $section:ident $(= $about:literal)?;)*) => {
+        /// The settings as written.
+        #[derive(Clone, Debug, Default)]
+        pub(super) struct RawSettings {
+            pub(super) root: Root,
+            $(pub(super) $name: $section,)*
+            pub(super) raw: Vec<RawSection>,
+            pub(super) push: Vec<PushSection>,
+            pub(super) namespace: Vec<NamespaceSection>,
+            pub(super) poll: Vec<PollSection>,
+            /// By path (`limits.sessions`, `raw.0.path`); what is not here is a default.
+            pub(super) origins: HashMap<String, Origin>,
+            /// Paths whose value could not be read, which is among the errors already: later checks
+            /// say no more of them.
+            pub(super) unreadable: HashSet<String>,
+        }
+
+        impl RawSettings {
+            /// Name of each section that the file has once, and what it is about, in the order of the
+            /// documentation; "" is the top of the file.
+            pub(super) fn sections() -> Vec<(&'static str, &'static str)> {
+                vec![
+                    ("", Root::ABOUT),
+                    $((stringify!($name), about!($section $($about)?)),)*
+                ]
+            }
+
+            /// Every setting but those of [`ARRAYS`].
+            pub(super) fn settings(&self) -> Vec<Setting> {
+                let mut all = self.root.settings("");
+                $(all.extend(self.$name.settings(stringify!($name)));)*
+                all
+            }
+
+            /// Reads one setting; `None` if there is none of this section and name.
+            pub(super) fn read(
+                &mut self,
+                section: &str,
+                name: &str,
+                input: Input<'_>,
+            ) -> Option<Result<(), String>> {
+                match section {
+                    "" => self.root.read(name, input),
+                    $(stringify!($name) => self.$name.read(name, input),)*
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+raw_settings! {
+    limits: Limits;
+    heartbeat: Heartbeat;
+    slow: Slow;
+    close: Close;
+    deflate: Deflate;
+    tcp: Tcp;
+    http: Http;
+    drain: Drain;
+    tls: TlsSection;
+    channels: ChannelsSection;
+    client: ClientSection;
+    token: TokenSettings;
+    api: Api;
+    hooks: HooksSection;
+    connection: Route = "The routes of the client protocol: /connection/* and /emulation.";
+    sse: Route = "/sse: channels as server-sent events.";
+    longpoll: Route = "/poll: channels by long polling.";
+    send: Route = "/send: messages from those who have no WebSocket.";
+    admin: Admin;
+    log: Log;
+    page: Route = "The test page at / and its files at /static/.";
+    status: Route = "Numbers of the node at /status, and its sessions at /status/sessions.";
+    health: Route = "/health: the process answers.";
+    ready: Route = "/ready: the node takes new sessions.";
+    metrics: Route = "/metrics in OpenMetrics form.";
+    diag: Route = "/diag: what arrived of the caller's request.";
+}
+
+/// Sections that the file may have any number of times, as arrays of tables.
+pub(super) const ARRAYS: [&str; 4] = ["raw", "push", "namespace", "poll"];
+
+impl RawSettings {
+    /// Whether rules of channels are written, even if they only repeat the defaults.
+    pub(super) fn writes_channels(&self) -> bool {
+        let is_there = |path: &String| path == "channels" || path.starts_with("channels.");
+        !self.namespace.is_empty()
+            || self.channels != ChannelsSection::default()
+            || self.origins.keys().any(is_there)
+    }
+
+    /// Whether a hook is set. One that could not be read counts, since that is among the errors
+    /// already.
+    pub(super) fn has_hook(&self, name: &str) -> bool {
+        let has_url = |hook: &HookCall<'_>| hook.name == name && hook.url.is_some();
+        self.hooks.calls().iter().any(has_url) || self.is_unreadable(&format!("hooks.{name}.url"))
+    }
+
+    /// Whether a key for tokens is set. One that could not be read counts, since that was told already.
+    pub(super) fn has_keys(&self) -> bool {
+        let token = &self.token;
+        !token.hmac_secret.is_empty()
+            || !token.public_keys.is_empty()
+            || token.jwks_url.is_some()
+            || ["hmac_secret", "public_keys", "jwks_url"]
+                .iter()
+                .any(|name| self.is_unreadable(&format!("token.{name}")))
+    }
+
+    /// Adds what is wrong with a setting, at the place where it was written; nothing where it could
+    /// not be read.
+    pub(super) fn refuse(&self, errors: &mut Errors, path: &str, what: impl fmt::Display) {
+        if !self.is_unreadable(path) {
+            errors.add(&self.origin(path), path, what);
+        }
+    }
+
+    /// Whether a setting was given in a way that could not be read.
+    pub(super) fn is_unreadable(&self, path: &str) -> bool {
+        self.unreadable.contains(path)
+    }
+
+    /// Where a setting's value came from.
+    pub(super) fn origin(&self, path: &str) -> Origin {
+        self.origins.get(path).cloned().unwrap_or(Origin::BuiltIn)
+    }
+}

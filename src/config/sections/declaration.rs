@@ -1,0 +1,139 @@
+//! How a section of the settings file is declared: once, by [`sections!`], as a struct whose fields
+//! name their type, default and sentence. From that come the struct, its defaults, and the
+//! [`Field`]s that reading, checking, printing and documenting go by.
+
+use crate::config::setting_type::Input;
+
+/// What is known of one setting of the section `S`.
+pub(in crate::config) struct Field<S> {
+    /// Name within the section; has a dot where the setting is in a table within the section's.
+    pub(in crate::config) name: &'static str,
+    /// What it is for, in a sentence or more.
+    pub(in crate::config) sentence: &'static str,
+    /// What may be written, as [`SettingType::EXPECTED`](crate::config::setting_type::SettingType)
+    /// says it.
+    pub(in crate::config) expected: &'static str,
+    /// Its value as TOML; `None` where it is absent or secret.
+    pub(in crate::config) to_toml: fn(&S) -> Option<String>,
+    /// Reads a value into the section.
+    pub(in crate::config) read: fn(&mut S, Input<'_>) -> Result<(), String>,
+}
+
+/// One setting with its value, whatever its section.
+pub(in crate::config) struct Setting {
+    /// Section and name: `limits.sessions`; the name alone at the top of the file.
+    pub(in crate::config) path: String,
+    /// Name of its section; empty at the top of the file.
+    pub(in crate::config) section: &'static str,
+    /// As [`Field::name`].
+    pub(in crate::config) name: &'static str,
+    /// As [`Field::sentence`].
+    pub(in crate::config) sentence: &'static str,
+    /// As [`Field::expected`].
+    pub(in crate::config) expected: &'static str,
+    /// Its value as TOML; `None` where it is absent or secret.
+    pub(in crate::config) value: Option<String>,
+}
+
+impl Setting {
+    /// The environment variable that sets it.
+    pub(in crate::config) fn variable(&self) -> String {
+        format!("FANFARE_{}", self.path.replace('.', "_").to_uppercase())
+    }
+}
+
+/// A declared section.
+pub(in crate::config) trait Section: Sized + Default + 'static {
+    /// What it is about, in a sentence or more.
+    const ABOUT: &'static str;
+    /// Its settings, in the order of the declaration.
+    const FIELDS: &'static [Field<Self>];
+
+    /// Its settings with their values; `section` is its name in the file.
+    fn settings(&self, section: &'static str) -> Vec<Setting> {
+        let setting = |field: &Field<Self>| Setting {
+            path: match section {
+                "" => field.name.to_string(),
+                section => format!("{section}.{}", field.name),
+            },
+            section,
+            name: field.name,
+            sentence: field.sentence,
+            expected: field.expected,
+            value: (field.to_toml)(self),
+        };
+        Self::FIELDS.iter().map(setting).collect()
+    }
+
+    /// Reads one setting; `None` if it has none of this name.
+    fn read(&mut self, name: &str, input: Input<'_>) -> Option<Result<(), String>> {
+        let field = Self::FIELDS.iter().find(|field| field.name == name)?;
+        Some((field.read)(self, input))
+    }
+}
+
+/// The name of a setting: its field's, unless one is given.
+macro_rules! setting_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident $name:literal) => {
+        $name
+    };
+}
+
+/// Declares sections, each with a doc comment that says what it is about, and settings in it:
+/// `name: type as SettingType = default;` with a doc comment that is its sentence. A setting of a
+/// table within the section's has its name in parentheses: `allow_publish ("allow.publish"): …`.
+macro_rules! sections {
+    ($(
+        $(#[doc = $about:literal])*
+        $section:ident {
+            $(
+                $(#[doc = $sentence:literal])*
+                $name:ident $(($dotted:literal))?: $type:ty as $kind:ty = $default:expr;
+            )*
+        }
+    )*) => {$(
+        $(#[doc = $about])*
+        #[allow(
+            rustdoc::broken_intra_doc_links,
+            reason = "the sentences are for readers of the settings: [channels] is TOML, no link"
+        )]
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $section {
+            $(
+                $(#[doc = $sentence])*
+                pub $name: $type,
+            )*
+        }
+
+        impl Default for $section {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        // A line of a doc comment begins with a space, so that lines join as words do.
+        impl $crate::config::sections::declaration::Section for $section {
+            const ABOUT: &'static str = concat!($($about),*).trim_ascii();
+            const FIELDS: &'static [$crate::config::sections::declaration::Field<Self>] = &[$(
+                $crate::config::sections::declaration::Field {
+                    name: $crate::config::sections::declaration::setting_name!($name $($dotted)?),
+                    sentence: concat!($($sentence),*).trim_ascii(),
+                    expected: <$kind as $crate::config::setting_type::SettingType>::EXPECTED,
+                    to_toml: |section| {
+                        <$kind as $crate::config::setting_type::SettingType>::to_toml(&section.$name)
+                    },
+                    read: |section, input| {
+                        section.$name =
+                            <$kind as $crate::config::setting_type::SettingType>::read(input)?;
+                        Ok(())
+                    },
+                },
+            )*];
+        }
+    )*};
+}
+
+pub(super) use {sections, setting_name};

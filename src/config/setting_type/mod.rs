@@ -1,0 +1,98 @@
+//! Types of settings: how a value is written in TOML and in the environment, and how it is shown. The
+//! sections name the type of each setting.
+
+mod headers;
+mod lists;
+mod scalars;
+
+use toml::de::DeValue;
+
+pub(super) use self::{
+    headers::{Headers, check_header_name},
+    lists::{AllowList, KeyOrList, ListenAddresses, ProxyList, TextList, TextOrList},
+    scalars::{Bytes, Count, File, Flag, Key, Optional, Policy, Text, Time, U32},
+};
+
+/// A value as it was given.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    /// In the file.
+    Toml(&'a DeValue<'a>),
+    /// In the environment or as a flag: always text, lists by commas.
+    Text(&'a str),
+}
+
+impl<'a> Input<'a> {
+    fn text(self) -> Option<&'a str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Toml(DeValue::String(text)) => Some(text),
+            Self::Toml(_) => None,
+        }
+    }
+
+    /// A number, or text that is one.
+    fn number(self) -> Option<f64> {
+        match self {
+            Self::Text(text) => text.trim().parse().ok(),
+            Self::Toml(DeValue::Integer(integer)) => {
+                let digits = integer.as_str().replace('_', "");
+                match integer.radix() {
+                    10 => digits.parse().ok(),
+                    radix => i64::from_str_radix(&digits, radix).ok().map(|n| n as f64),
+                }
+            }
+            Self::Toml(DeValue::Float(float)) => float.as_str().replace('_', "").parse().ok(),
+            Self::Toml(_) => None,
+        }
+    }
+
+    fn flag(self) -> Option<bool> {
+        match self {
+            Self::Toml(DeValue::Boolean(flag)) => Some(*flag),
+            Self::Text("true" | "1" | "yes" | "on") => Some(true),
+            Self::Text("false" | "0" | "no" | "off") => Some(false),
+            _ => None,
+        }
+    }
+
+    fn list(self) -> Option<Vec<Input<'a>>> {
+        match self {
+            Self::Toml(DeValue::Array(array)) => Some(
+                array
+                    .iter()
+                    .map(|value| Input::Toml(value.get_ref()))
+                    .collect(),
+            ),
+            Self::Text(text) => Some(
+                text.split(',')
+                    .map(str::trim)
+                    .filter(|entry| !entry.is_empty())
+                    .map(Input::Text)
+                    .collect(),
+            ),
+            Self::Toml(_) => None,
+        }
+    }
+}
+
+/// How values of one kind are read and shown.
+pub(super) trait SettingType {
+    /// What it makes.
+    type Value;
+    /// What would be right, for errors and documentation.
+    const EXPECTED: &'static str;
+    /// Reads a value; an error says what is wrong, without what would be right where [`EXPECTED`](Self::EXPECTED) says it.
+    fn read(input: Input<'_>) -> Result<Self::Value, String>;
+    /// Shows a value as TOML; `None` where there is none.
+    fn to_toml(value: &Self::Value) -> Option<String>;
+}
+
+fn expected<T: SettingType>() -> String {
+    format!("expected {}", T::EXPECTED)
+}
+
+/// TOML's basic string.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}

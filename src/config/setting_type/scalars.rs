@@ -1,0 +1,196 @@
+//! Settings of one value: numbers, sizes, times, texts, keys, paths.
+
+use std::{marker::PhantomData, path::PathBuf, time::Duration};
+
+use bytesize::ByteSize;
+
+use super::{Input, SettingType, expected, quoted};
+use crate::config::values::{Secret, SlowPolicy};
+
+/// A whole number from 0.
+pub(in crate::config) struct Count;
+
+impl SettingType for Count {
+    type Value = usize;
+    const EXPECTED: &'static str = "a whole number such as 1000";
+    fn read(input: Input<'_>) -> Result<usize, String> {
+        match input.number() {
+            Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as usize),
+            _ => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(value: &usize) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// A small whole number.
+pub(in crate::config) struct U32;
+
+impl SettingType for U32 {
+    type Value = u32;
+    const EXPECTED: &'static str = "a whole number";
+    fn read(input: Input<'_>) -> Result<u32, String> {
+        u32::try_from(Count::read(input)?).map_err(|_| expected::<Self>())
+    }
+    fn to_toml(value: &u32) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// A size: `"64KiB"` or bare bytes.
+pub(in crate::config) struct Bytes;
+
+impl SettingType for Bytes {
+    type Value = usize;
+    const EXPECTED: &'static str = "a size such as \"64KiB\", \"1MB\" or bare bytes";
+    fn read(input: Input<'_>) -> Result<usize, String> {
+        if let Ok(bytes) = Count::read(input) {
+            return Ok(bytes);
+        }
+        let size: ByteSize = input
+            .text()
+            .and_then(|text| text.trim().parse().ok())
+            .ok_or_else(expected::<Self>)?;
+        usize::try_from(size.as_u64()).map_err(|_| expected::<Self>())
+    }
+    fn to_toml(value: &usize) -> Option<String> {
+        let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+        let whole = units
+            .iter()
+            .find(|(_, bits)| *value > 0 && value.is_multiple_of(1 << bits));
+        Some(match whole {
+            Some((unit, bits)) => format!("\"{}{unit}\"", value >> bits),
+            None => value.to_string(),
+        })
+    }
+}
+
+/// No setting means more than this, and much larger times overflow the clock they are added to.
+const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// A time: `"10s"` or bare seconds.
+pub(in crate::config) struct Time;
+
+impl SettingType for Time {
+    type Value = Duration;
+    const EXPECTED: &'static str = "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds";
+    fn read(input: Input<'_>) -> Result<Duration, String> {
+        let time = match input.number() {
+            Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            None => input
+                .text()
+                .and_then(|text| humantime::parse_duration(text.trim()).ok()),
+        };
+        match time {
+            Some(time) if time > TIME_MAX => Err("expected a time of at most a year".to_string()),
+            Some(time) => Ok(time),
+            None => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(value: &Duration) -> Option<String> {
+        Some(format!("\"{}\"", humantime::format_duration(*value)))
+    }
+}
+
+/// Yes or no.
+pub(in crate::config) struct Flag;
+
+impl SettingType for Flag {
+    type Value = bool;
+    const EXPECTED: &'static str = "true or false";
+    fn read(input: Input<'_>) -> Result<bool, String> {
+        input.flag().ok_or_else(expected::<Self>)
+    }
+    fn to_toml(value: &bool) -> Option<String> {
+        Some(value.to_string())
+    }
+}
+
+/// Any text.
+pub(in crate::config) struct Text;
+
+impl SettingType for Text {
+    type Value = String;
+    const EXPECTED: &'static str = "a text in quotes";
+    fn read(input: Input<'_>) -> Result<String, String> {
+        input
+            .text()
+            .map(str::to_string)
+            .ok_or_else(expected::<Self>)
+    }
+    fn to_toml(value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
+/// A key that is never shown.
+pub(in crate::config) struct Key;
+
+impl SettingType for Key {
+    type Value = Secret;
+    const EXPECTED: &'static str = "a key in quotes, not empty";
+    fn read(input: Input<'_>) -> Result<Secret, String> {
+        match input.text() {
+            Some(text) if !text.is_empty() => Ok(Secret::new(text)),
+            _ => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(_: &Secret) -> Option<String> {
+        None
+    }
+}
+
+/// A path of the file system.
+pub(in crate::config) struct File;
+
+impl SettingType for File {
+    type Value = PathBuf;
+    const EXPECTED: &'static str = "a path in quotes";
+    fn read(input: Input<'_>) -> Result<PathBuf, String> {
+        match input.text() {
+            Some(text) if !text.is_empty() => Ok(PathBuf::from(text)),
+            _ => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(value: &PathBuf) -> Option<String> {
+        Some(quoted(&value.display().to_string()))
+    }
+}
+
+/// `slow.policy`.
+pub(in crate::config) struct Policy;
+
+impl SettingType for Policy {
+    type Value = SlowPolicy;
+    const EXPECTED: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
+    fn read(input: Input<'_>) -> Result<SlowPolicy, String> {
+        match input.text() {
+            Some("disconnect") => Ok(SlowPolicy::Disconnect),
+            Some("drop_oldest") => Ok(SlowPolicy::DropOldest),
+            Some("latest") => Ok(SlowPolicy::Latest),
+            _ => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(value: &SlowPolicy) -> Option<String> {
+        Some(quoted(match value {
+            SlowPolicy::Disconnect => "disconnect",
+            SlowPolicy::DropOldest => "drop_oldest",
+            SlowPolicy::Latest => "latest",
+        }))
+    }
+}
+
+/// A value that may be absent.
+pub(in crate::config) struct Optional<T>(PhantomData<T>);
+
+impl<T: SettingType> SettingType for Optional<T> {
+    type Value = Option<T::Value>;
+    const EXPECTED: &'static str = T::EXPECTED;
+    fn read(input: Input<'_>) -> Result<Self::Value, String> {
+        T::read(input).map(Some)
+    }
+    fn to_toml(value: &Self::Value) -> Option<String> {
+        value.as_ref().and_then(T::to_toml)
+    }
+}

@@ -1,0 +1,232 @@
+//! [`Dispatcher`]: how a call to the backend goes out and comes back.
+//!
+//! Owned by [`HookClient`](super::HookClient). A call first takes a permit (`hooks.concurrency`,
+//! `hooks.queue`), is signed as it leaves, and has the hook's timeout for all of it, the wait
+//! included. It must not send twice what the backend may have acted on: only `refresh` and
+//! `sub_refresh` are repeated, once, and only where no connection came about.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::{
+    Url,
+    header::{CONTENT_TYPE, HeaderName, HeaderValue},
+};
+use tokio::time::{sleep, timeout};
+
+use super::{
+    concurrency::ConcurrencyLimit,
+    failure::{Answer, HookFailure},
+    log_throttle::LogThrottle,
+    signer::{SIGNATURE_HEADER, Signer},
+    stats::{CallOutcome, HookKind, HookSnapshot, HookStats},
+};
+use crate::{
+    config::{Hook, Hooks},
+    http_client::{HttpClient, HttpError, HttpResponse, HttpSetupError, parse_url, redacted},
+    unix_time::unix_now,
+};
+
+/// Pause before the second try: time for a backend that restarts to listen again.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
+
+/// The endpoint of one hook.
+#[derive(Debug)]
+struct Target {
+    url: Url,
+    /// The address as it may be logged.
+    shown: String,
+    timeout: Duration,
+    log: LogThrottle,
+}
+
+/// A request on its way to the backend.
+pub(super) struct Outgoing {
+    pub(super) body: Bytes,
+    pub(super) content_type: &'static str,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl Outgoing {
+    pub(super) fn json(body: Bytes, headers: Vec<(HeaderName, HeaderValue)>) -> Self {
+        Self {
+            body,
+            content_type: "application/json",
+            headers,
+        }
+    }
+}
+
+/// Sends calls to the endpoints of the hooks that are set.
+#[derive(Debug)]
+pub(super) struct Dispatcher {
+    http: HttpClient,
+    targets: [Option<Target>; HookKind::ALL.len()],
+    signer: Option<Signer>,
+    /// For calls that a client makes once a session or channel.
+    limit: ConcurrencyLimit,
+    /// For calls that a client can make as often as it likes, so that no flood of them keeps anybody
+    /// from connecting.
+    frequent_limit: ConcurrencyLimit,
+    stats: HookStats,
+}
+
+impl Dispatcher {
+    /// A dispatcher for the hooks that are set.
+    ///
+    /// # Errors
+    /// An address is none, or TLS cannot be set up.
+    pub(super) fn new(settings: &Hooks) -> Result<Self, HttpSetupError> {
+        let mut targets = [const { None }; HookKind::ALL.len()];
+        for &kind in HookKind::ALL {
+            if let Some(hook) = hook(settings, kind) {
+                targets[kind as usize] = Some(Target {
+                    url: parse_url(&format!("hooks.{}", kind.word()), &hook.url)?,
+                    shown: redacted(&hook.url),
+                    timeout: hook.timeout,
+                    log: LogThrottle::default(),
+                });
+            }
+        }
+        Ok(Self {
+            http: HttpClient::new()?,
+            targets,
+            signer: settings.secret.as_ref().map(Signer::new),
+            limit: ConcurrencyLimit::new(settings.concurrency, settings.queue),
+            frequent_limit: ConcurrencyLimit::new(settings.concurrency, settings.queue),
+            stats: HookStats::default(),
+        })
+    }
+
+    /// Whether this hook is set.
+    pub(super) fn has(&self, kind: HookKind) -> bool {
+        self.targets[kind as usize].is_some()
+    }
+
+    /// The pool of connections, for others who ask backends.
+    pub(super) fn http_client(&self) -> HttpClient {
+        self.http.clone()
+    }
+
+    /// The counts of all hooks now.
+    pub(super) fn stats(&self) -> HookSnapshot {
+        let waiting = self.limit.waiting() + self.frequent_limit.waiting();
+        self.stats.snapshot(waiting)
+    }
+
+    /// Posts a batch of events and tells the answer's status.
+    ///
+    /// # Errors
+    /// There was no answer.
+    pub(super) async fn post_events(&self, body: Bytes) -> Result<u16, HookFailure> {
+        let outgoing = Outgoing::json(body, Vec::new());
+        let Some(target) = &self.targets[HookKind::Events as usize] else {
+            return Err(HookFailure::NOT_CONFIGURED);
+        };
+        // No permit: one sender has one batch at a time, and the limits are for what clients cause.
+        let measure = self.stats.begin(HookKind::Events);
+        let sent = match timeout(target.timeout, self.send(target, &outgoing)).await {
+            Ok(Ok(reply)) => Ok(reply.status),
+            Ok(Err(fault)) => Err(HookFailure::from(fault)),
+            Err(_) => Err(HookFailure::from(CallOutcome::Timeout)),
+        };
+        measure.ends(match &sent {
+            Ok(200..=299) => CallOutcome::Ok,
+            Ok(_) => CallOutcome::Status,
+            Err(failure) => failure.outcome(),
+        });
+        sent
+    }
+
+    /// Asks a hook; `is_answer` says whether a response has a result, `read` takes it out.
+    ///
+    /// # Errors
+    /// [`HookFailure`]: no response, or what `read` makes of it.
+    pub(super) async fn call<T>(
+        &self,
+        kind: HookKind,
+        outgoing: Outgoing,
+        is_answer: impl Fn(&HttpResponse) -> bool,
+        read: impl Fn(HttpResponse) -> Answer<T>,
+    ) -> Answer<T> {
+        let Some(target) = &self.targets[kind as usize] else {
+            return Err(HookFailure::NOT_CONFIGURED);
+        };
+        let measure = self.stats.begin(kind);
+        let answer = match timeout(target.timeout, self.send_in_turn(kind, target, &outgoing)).await
+        {
+            Err(_) => Err(HookFailure::from(CallOutcome::Timeout)),
+            Ok(Err(failure)) => Err(failure),
+            Ok(Ok(reply)) if is_answer(&reply) => read(reply),
+            Ok(Ok(_)) => Err(HookFailure::from(CallOutcome::Status)),
+        };
+        measure.ends(
+            answer
+                .as_ref()
+                .err()
+                .map_or(CallOutcome::Ok, HookFailure::outcome),
+        );
+        if let Err(HookFailure::Unavailable(word)) = &answer
+            && let Some(times) = target.log.happened()
+        {
+            let (hook, shown) = (kind.word(), &target.shown);
+            log::warn!("hook {hook} at {shown} failed: {word} ({times} since the last such line)");
+        }
+        answer
+    }
+
+    /// Waits for a permit and sends, twice where that is safe.
+    async fn send_in_turn(
+        &self,
+        kind: HookKind,
+        target: &Target,
+        outgoing: &Outgoing,
+    ) -> Result<HttpResponse, HookFailure> {
+        let limit = match kind {
+            HookKind::Publish | HookKind::Rpc | HookKind::Message => &self.frequent_limit,
+            _ => &self.limit,
+        };
+        let Ok(_permit) = limit.acquire().await else {
+            return Err(HookFailure::from(CallOutcome::Busy));
+        };
+        let sent = match self.send(target, outgoing).await {
+            Err(HttpError::Connect) if matches!(kind, HookKind::Refresh | HookKind::SubRefresh) => {
+                self.stats.retried(kind);
+                sleep(RETRY_PAUSE).await;
+                self.send(target, outgoing).await
+            }
+            sent => sent,
+        };
+        Ok(sent?)
+    }
+
+    async fn send(&self, target: &Target, outgoing: &Outgoing) -> Result<HttpResponse, HttpError> {
+        let mut request = self
+            .http
+            .post(&target.url)
+            .header(CONTENT_TYPE, outgoing.content_type);
+        for (name, value) in &outgoing.headers {
+            request = request.header(name, value);
+        }
+        if let Some(signer) = &self.signer {
+            // As it leaves, so that a wait does not make it look old.
+            let signature = signer.sign(unix_now(), &outgoing.body);
+            request = request.header(SIGNATURE_HEADER, signature);
+        }
+        self.http.send(request.body(outgoing.body.clone())).await
+    }
+}
+
+fn hook(settings: &Hooks, kind: HookKind) -> Option<&Hook> {
+    match kind {
+        HookKind::Connect => &settings.connect,
+        HookKind::Refresh => &settings.refresh,
+        HookKind::Subscribe => &settings.subscribe,
+        HookKind::SubRefresh => &settings.sub_refresh,
+        HookKind::Publish => &settings.publish,
+        HookKind::Rpc => &settings.rpc,
+        HookKind::Message => &settings.message,
+        HookKind::Events => &settings.events,
+    }
+    .as_ref()
+}
