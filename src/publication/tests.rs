@@ -1,6 +1,9 @@
 //! Tests of forms: each is made once, and each looks as its readers expect.
 
+use bytes::Bytes;
+
 use super::*;
+use crate::{codec::Opcode, protocol::Encoding};
 
 const COMPRESSION: Compression = Compression {
     min_bytes: 256,

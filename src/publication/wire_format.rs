@@ -1,18 +1,12 @@
-//! The forms that a publication takes on the wire, and the list of those that were made.
-//!
-//! A [`WireFormat`] is what the message looks like ([`PayloadFormat`]) and what carries it ([`Framing`]). The list grows by one entry a form
-//! that some session uses, of which there are few; entries are never changed, so receivers borrow from it without a lock.
+//! The forms that a message takes on the wire: what it looks like ([`PayloadFormat`]) and what carries it ([`Framing`]).
 
-use std::{cell::RefCell, sync::OnceLock};
+use std::cell::RefCell;
 
-use base64::Engine as _;
 use bytes::Bytes;
 
-use super::{Content, Payload, Publication, Target};
 use crate::{
     codec::{self, Opcode, deflate::Deflater},
-    fossil,
-    protocol::{self, Encoding, Push},
+    protocol::Encoding,
 };
 
 /// What a message looks like.
@@ -125,68 +119,6 @@ fn deflate(payload: &[u8], window_bits: u8, level: u32) -> Option<Vec<u8>> {
     })
 }
 
-/// An encoding that was made.
-#[derive(Debug)]
-pub(super) struct Encoded {
-    wire_format: WireFormat,
-    bytes: Bytes,
-    next: OnceLock<Box<Encoded>>,
-}
-
-/// The encodings of one publication, a list that only grows.
-#[derive(Debug, Default)]
-pub(super) struct Encodings {
-    first: OnceLock<Encoded>,
-}
-
-impl Encodings {
-    /// The frame in a form, made by the first who asks. Two threads that ask at once for the first time may both encode; one
-    /// result stays.
-    pub(super) fn get(
-        &self,
-        publication: &Publication,
-        wire_format: WireFormat,
-        compression: &Compression,
-    ) -> &[u8] {
-        let mut entry = self
-            .first
-            .get_or_init(|| publication.encode(wire_format, compression));
-        while entry.wire_format != wire_format {
-            entry = entry
-                .next
-                .get_or_init(|| Box::new(publication.encode(wire_format, compression)));
-        }
-        &entry.bytes
-    }
-}
-
-pub(super) fn encode(
-    publication: &Publication,
-    wire_format: WireFormat,
-    compression: &Compression,
-) -> Encoded {
-    let bytes = match (wire_format.body, &publication.content) {
-        (PayloadFormat::Raw, Content::Item(item)) => {
-            let payload = &item.payload;
-            frame_message(
-                wire_format.framing,
-                payload.opcode(),
-                payload.as_bytes(),
-                compression,
-            )
-        }
-        (body, _) => {
-            let (opcode, message) = encode_body(publication, body);
-            frame_message(wire_format.framing, opcode, &message, compression)
-        }
-    };
-    Encoded {
-        wire_format,
-        bytes,
-        next: OnceLock::new(),
-    }
-}
-
 /// Puts a message into what carries it. A message of the Protobuf form comes with its length before it.
 #[must_use]
 pub fn frame_message(
@@ -230,115 +162,4 @@ fn event(message: &[u8]) -> Vec<u8> {
     }
     text.push(b'\n');
     text
-}
-
-fn encode_body(publication: &Publication, body: PayloadFormat) -> (Opcode, Vec<u8>) {
-    let mut out = Vec::new();
-    match (body, &publication.content) {
-        (PayloadFormat::Envelope, Content::Item(_)) => {
-            envelope(publication, &mut out);
-            (Opcode::Text, out)
-        }
-        // Plain clients are not told who comes and goes; the shard does not offer it to them.
-        (PayloadFormat::Raw | PayloadFormat::Envelope, _) => (Opcode::Text, out),
-        (
-            PayloadFormat::Client {
-                encoding,
-                bare,
-                delta,
-            },
-            _,
-        ) => {
-            client(publication, encoding, bare, delta, &mut out);
-            match encoding {
-                Encoding::Json => (Opcode::Text, out),
-                Encoding::Protobuf => {
-                    let mut delimited = Vec::with_capacity(out.len() + 3);
-                    protocol::append_message(encoding, &out, &mut delimited);
-                    (Opcode::Binary, delimited)
-                }
-            }
-        }
-    }
-}
-
-fn client(
-    publication: &Publication,
-    encoding: Encoding,
-    bare: bool,
-    delta: Delta,
-    out: &mut Vec<u8>,
-) {
-    let channel = publication.channel();
-    let mut push = |push: &Push<'_>| protocol::encode_push(encoding, bare, channel, push, out);
-    let item = match &publication.content {
-        Content::Join(info) => return push(&Push::Join(info)),
-        Content::Leave(info) => return push(&Push::Leave(info)),
-        Content::Item(item) => item,
-    };
-    if !matches!(publication.target, Target::Channel(_)) {
-        return push(&Push::Message {
-            data: item.as_json(),
-        });
-    }
-    let mut shown = item.as_pub();
-    match (delta, &publication.previous) {
-        (Delta::Off, _) => push(&Push::Pub(shown)),
-        (delta, previous) => {
-            let whole = item.delta_bytes(encoding);
-            let patch = previous
-                .as_ref()
-                .filter(|_| delta == Delta::Patch && whole.len() <= PATCHED_BYTES_MAX)
-                .map(|previous| fossil::create(&previous.delta_bytes(encoding), &whole))
-                .filter(|patch| patch.len() < whole.len());
-            shown.delta = patch.is_some();
-            shown.data = protocol::PayloadRef::Stringed(patch.as_deref().unwrap_or(&whole));
-            push(&Push::Pub(shown));
-        }
-    }
-}
-
-/// Payloads beyond this go out whole: making a patch takes time that all receivers of the shard wait for.
-const PATCHED_BYTES_MAX: usize = 1 << 20;
-
-fn envelope(publication: &Publication, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{\"channel\":");
-    json_string(publication.channel(), out);
-    if publication.offset() > 0 {
-        let (offset, epoch) = (publication.offset(), publication.epoch);
-        out.extend_from_slice(
-            format!(",\"offset\":{offset},\"since\":\"{offset}@{epoch}\"").as_bytes(),
-        );
-    }
-    if let Some(item) = publication.item() {
-        out.push(b',');
-        data_field(item, out);
-    }
-    out.push(b'}');
-}
-
-/// `"data":…`, or `"b64data":"…"` for bytes, as every plain form has it.
-pub fn data_field(item: &super::Item, out: &mut Vec<u8>) {
-    match (&item.payload, item.as_json()) {
-        (Payload::Binary(bytes), _) => {
-            out.extend_from_slice(b"\"b64data\":\"");
-            let text = base64::engine::general_purpose::STANDARD.encode(bytes);
-            out.extend_from_slice(text.as_bytes());
-            out.push(b'"');
-        }
-        (_, protocol::PayloadRef::Json(json)) => {
-            out.extend_from_slice(b"\"data\":");
-            out.extend_from_slice(json);
-        }
-        (Payload::Text(text), _) => {
-            out.extend_from_slice(b"\"data\":");
-            json_string(text, out);
-        }
-    }
-}
-
-/// A text as a JSON string.
-pub fn json_string(text: &str, out: &mut Vec<u8>) {
-    // Writing to a vector does not fail, and a text is always a JSON string.
-    let _ = serde_json::to_writer(out, text);
 }

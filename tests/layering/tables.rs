@@ -63,7 +63,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "http::send::on_endpoint",
         "http::send::publish",
     ],
-    &["publication", "publication::wire_format"],
     &["server", "server::push"],
     &["shard::actor", "shard::handle"],
 ];
