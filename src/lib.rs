@@ -18,7 +18,7 @@ pub mod connection;
 pub mod fossil;
 pub mod heartbeat;
 pub mod hooks;
-pub mod http;
+pub(crate) mod http;
 pub mod id;
 pub mod logger;
 pub mod metrics;
