@@ -1,8 +1,8 @@
 //! Who may still come in: the limits on sessions of this node and on sessions of one address.
 //!
-//! A [`Permit`] is taken at the handshake and given back when the connection's socket is gone, however that comes
-//! about. Addresses are only counted where that limit is set; IPv6 is counted by /64, since that is what one
-//! subscriber is given.
+//! A [`Permit`] is taken at the handshake and given back when the connection's socket is gone,
+//! however that comes about. Addresses are only counted where that limit is set; IPv6 is counted by
+//! /64, since that is what one subscriber is given.
 
 use std::{
     collections::HashMap,

@@ -19,7 +19,7 @@ pub mod connection;
 pub mod fossil;
 pub mod heartbeat;
 pub mod hooks;
-pub mod http;
+pub(crate) mod http;
 pub mod http_client;
 pub mod id;
 pub mod logger;

@@ -1,8 +1,10 @@
-//! The drain: how a node goes away without losing what it accepted and without sending everyone back at once.
+//! The drain: how a node goes away without losing what it accepted and without sending everyone
+//! back at once.
 //!
-//! It moves the node's [`Phase`] on: draining (`/ready` says 503) → after `drain.notice` closed (new handshakes get 503,
-//! listeners close, sessions are closed spread over `drain.spread`, each after its outbox) → what is left at the
-//! deadline (`spread` plus `close.timeout`) is cut. Run once, by the process.
+//! It moves the node's [`Phase`] on: draining (`/ready` says 503) → after `drain.notice` closed
+//! (new handshakes get 503, listeners close, sessions are closed spread over `drain.spread`, each
+//! after its outbox) → what is left at the deadline (`spread` plus `close.timeout`) is cut. Run
+//! once, by the process.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +23,8 @@ const PAUSE_GRACE: Duration = Duration::from_millis(50);
 /// Time for the last sessions' tasks to end after they were cut.
 const CUT_GRACE: Duration = Duration::from_secs(1);
 
-/// Drains the node; returns how many sessions had to be cut. `pause` stops the accepting of connections.
+/// Drains the node; returns how many sessions had to be cut. `pause` stops the accepting of
+/// connections.
 pub(super) async fn run(node: &Node, pause: impl AsyncFnOnce(), closers: Vec<Closer>) -> usize {
     debug_assert_eq!(node.phase(), Phase::Running, "a node drains once");
     let (settings, admission) = (&node.settings, &node.admission);
@@ -34,8 +37,8 @@ pub(super) async fn run(node: &Node, pause: impl AsyncFnOnce(), closers: Vec<Clo
     tokio::time::sleep(notice).await;
     node.advance(Phase::Closed);
     pause().await;
-    // The accept thread hears of the pause by a queue of its own; a listener that is shut before would look broken to
-    // it.
+    // The accept thread hears of the pause by a queue of its own; a listener that is shut before
+    // would look broken to it.
     tokio::time::sleep(PAUSE_GRACE).await;
     for closer in closers {
         closer.close();

@@ -1,8 +1,9 @@
 //! The process: everything of one server, from bound listeners to a drained end.
 //!
-//! [`App::bind`] takes what can fail at the start (addresses, certificates, descriptors), [`App::run`] serves until a
-//! signal says otherwise. Signals are ours: a hand-over releases actix-server's guard of the connection, so that its
-//! workers believe themselves idle and would take the sessions down with them.
+//! [`App::bind`] takes what can fail at the start (addresses, certificates, descriptors),
+//! [`App::run`] serves until a signal says otherwise. Signals are ours: a hand-over releases
+//! actix-server's guard of the connection, so that its workers believe themselves idle and would
+//! take the sessions down with them.
 
 mod drain;
 mod start;
@@ -28,8 +29,8 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 const DESCRIPTORS_BESIDE_SESSIONS: u64 = 1024;
 /// How long the last events may take at the end of a drain.
 const EVENTS_GRACE: Duration = Duration::from_secs(5);
-/// actix-server's own limit on connections of a worker must not stand in the way of ours; after a hand-over it does
-/// not even count them.
+/// actix-server's own limit on connections of a worker must not stand in the way of ours; after a
+/// hand-over it does not even count them.
 const CONNECTIONS_A_WORKER: usize = 1 << 20;
 
 /// Why a server cannot start, or ended badly.
@@ -98,8 +99,9 @@ impl App {
         self.listeners.iter().all(Listener::is_local)
     }
 
-    /// Serves until told to stop, then drains. `reload` is called on SIGHUP, for what the process itself can take up
-    /// anew (its log filter); certificates are seen to here. Must be called in an actix `System`.
+    /// Serves until told to stop, then drains. `reload` is called on SIGHUP, for what the process
+    /// itself can take up anew (its log filter); certificates are seen to here. Must be called in
+    /// an actix `System`.
     ///
     /// # Errors
     /// What the system refuses at the start.
@@ -196,7 +198,8 @@ fn report_certificate(result: Result<(), TlsError>) {
     }
 }
 
-/// Every session is a descriptor. Raises the soft limit as far as the sessions need and the hard limit allows.
+/// Every session is a descriptor. Raises the soft limit as far as the sessions need and the hard
+/// limit allows.
 fn raise_descriptor_limit(sessions: u64) {
     let needed = sessions.saturating_add(DESCRIPTORS_BESIDE_SESSIONS);
     match rlimit::increase_nofile_limit(needed) {

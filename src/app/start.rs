@@ -1,5 +1,5 @@
-//! The start of a node: its actors, its broker and what all of it shares, put together from the settings. Runs once, on the
-//! thread of the process; what it starts ends with the process.
+//! The start of a node: its actors, its broker and what all of it shares, put together from the
+//! settings. Runs once, on the thread of the process; what it starts ends with the process.
 
 use std::{
     cell::{Cell, RefCell},

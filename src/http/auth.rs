@@ -5,6 +5,9 @@ use actix_web::{
     http::header::{self, HeaderMap},
 };
 
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use subtle::ConstantTimeEq as _;
+
 use crate::{config::Secret, node::Node};
 
 /// Lets the administrator in. While no key is set, what needs it does not exist (404).
@@ -49,14 +52,20 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
         .then(|| key.trim_ascii())
 }
 
-/// Compares without telling by its time where two keys differ.
+/// A key as it is compared: of one length whatever the key's.
+pub(super) type KeyDigest = [u8; SHA256_OUTPUT_LEN];
+
+/// The digest of a key.
+pub(super) fn digest_of(key: &[u8]) -> KeyDigest {
+    let mut bytes = KeyDigest::default();
+    // Of that length by definition.
+    bytes.copy_from_slice(digest(&SHA256, key).as_ref());
+    bytes
+}
+
+/// Compares without telling by its time where two keys differ, or how long they are.
 fn same(given: &[u8], key: &[u8]) -> bool {
-    let mut difference = given.len() ^ key.len();
-    for (index, byte) in given.iter().enumerate() {
-        let other = key.get(index % key.len().max(1)).copied().unwrap_or(0);
-        difference |= usize::from(byte ^ other);
-    }
-    difference == 0
+    digest_of(given).ct_eq(&digest_of(key)).into()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The ways in for clients of the Centrifuge protocol: WebSocket, streamed answers with `/emulation`, and the one-way forms.
+//! The ways in for clients of the Centrifuge protocol: WebSocket, streamed answers with
+//! `/emulation`, and the one-way forms.
 
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use actix_web::{
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::{cors, plain, request};
+use super::{body, cors, plain, request};
 use crate::{
     connection::info::TransportKind,
     node::Node,
@@ -158,7 +159,7 @@ async fn posted(
         Err(answer) => return *answer,
     };
     let way = ClientTransport {
-        encoding: encoding(is_binary(request)),
+        encoding: encoding(body::is_binary(request)),
         unidirectional: transport == TransportKind::UniHttpStream,
         framing: Framing::Line,
     };
@@ -269,7 +270,7 @@ async fn emulation(
         cors::add_headers(&request, &node, answer.headers_mut());
         answer
     };
-    let emulation = match protocol::emulation(encoding(is_binary(&request)), &body) {
+    let emulation = match protocol::emulation(encoding(body::is_binary(&request)), &body) {
         Ok(emulation) => emulation,
         Err(malformed) => return text(400, &malformed.to_string()),
     };
@@ -291,11 +292,6 @@ async fn emulation(
         },
         None => text(404, "no such session"),
     }
-}
-
-fn is_binary(request: &HttpRequest) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/octet-stream"))
 }
 
 async fn read_body(

@@ -1,6 +1,7 @@
-//! What a page of another origin may do with an answer (Fetch standard, CORS), by `client.origins`: for all that is not a raw
-//! endpoint. Pure over the request's head. An origin that the settings name may send its cookies and see the answer; one that is only
-//! let in by `*` may see the answer, but no browser sends it another site's cookies.
+//! What a page of another origin may do with an answer (Fetch standard, CORS), by `client.origins`:
+//! for all that is not a raw endpoint. Pure over the request's head. An origin that the settings
+//! name may send its cookies and see the answer; one that is only let in by `*` may see the answer,
+//! but no browser sends it another site's cookies.
 
 use std::future::Future;
 
@@ -21,8 +22,8 @@ const MAX_AGE_SECS: &str = "3600";
 /// Headers that a page may send.
 const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id";
 
-/// Answers what needs no more than the request's head: a page that may not, a page's question whether it may, and methods other than
-/// the one given.
+/// Answers what needs no more than the request's head: a page that may not, a page's question
+/// whether it may, and methods other than the one given.
 #[must_use]
 pub fn preflight(request: &HttpRequest, node: &Node, method: &Method) -> Option<HttpResponse> {
     if let Err(refusal) = request::check_client_origin(request, node) {

@@ -1,4 +1,5 @@
-//! `/diag`: tells the caller what arrived here, so that a page can say what a proxy in between did to it.
+//! `/diag`: tells the caller what arrived here, so that a page can say what a proxy in between did
+//! to it.
 
 use actix_web::{HttpRequest, HttpResponse, http::Version, http::header, web};
 use serde_json::{Map, Value, json};

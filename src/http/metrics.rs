@@ -1,5 +1,5 @@
-//! `/metrics` in OpenMetrics form, by prometheus-client. Labels are bounded: workers, the endpoints of the settings,
-//! and fixed words.
+//! `/metrics` in OpenMetrics form, by prometheus-client. Labels are bounded: workers, the endpoints
+//! of the settings, and fixed words.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
@@ -17,7 +17,8 @@ use crate::{
     node::{Node, phase::Phase},
 };
 
-/// Answers `/metrics`: to the administrator, to whoever has a key of the API, and while none is set to this machine.
+/// Answers `/metrics`: to the administrator, to whoever has a key of the API, and while none is set
+/// to this machine.
 pub async fn metrics(
     request: HttpRequest,
     node: Data<Node>,

@@ -1,10 +1,13 @@
-//! The routes: the API, the ways in for clients, the test page, status, health, metrics and diagnosis.
+//! The routes: the API, the ways in for clients, the test page, status, health, metrics and
+//! diagnosis.
 //!
-//! One ordinary actix-web `App` a worker and listener. Handlers read requests and write answers: what is decided is asked
-//! of the [`Node`]. Each route is a file of its own and knows nothing of the others.
+//! One ordinary actix-web `App` a worker and listener. Handlers read requests and write answers:
+//! what is decided is asked of the [`Node`]. Each route is a file of its own and knows nothing of
+//! the others.
 
 mod api;
 mod auth;
+mod body;
 mod centrifuge;
 mod cors;
 mod diag;
@@ -31,7 +34,8 @@ use actix_web::{
 pub(crate) use self::state::HttpState;
 use crate::{broker::LocalFanout, config::Settings, node::Node, shard::Shard};
 
-/// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it starts.
+/// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it
+/// starts.
 pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut ServiceConfig) {
     let fanout: Arc<dyn LocalFanout> = node.fanout.clone();
     let shard: Rc<Shard> = node.shards.current(&fanout);

@@ -7,8 +7,8 @@ use actix_web::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-/// Everything from here, nothing inline: a message that a peer sent can never become script. `ws:` and `wss:` are
-/// open since the page is made to connect anywhere.
+/// Everything from here, nothing inline: a message that a peer sent can never become script. `ws:`
+/// and `wss:` are open since the page is made to connect anywhere.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
                       img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

@@ -1,5 +1,6 @@
-//! What `/sse`, `/poll` and `/send` have in common: who asks, which channels they get, and what they are told where they may not.
-//! Everything is settled before a session begins, so that a refusal is a status that a page can see.
+//! What `/sse`, `/poll` and `/send` have in common: who asks, which channels they get, and what
+//! they are told where they may not. Everything is settled before a session begins, so that a
+//! refusal is a status that a page can see.
 
 use std::sync::Arc;
 
@@ -11,7 +12,10 @@ use actix_web::{
     web,
 };
 
-use super::request;
+use super::{
+    body::{self, BodyLimit},
+    request,
+};
 use bytes::Bytes;
 
 use crate::{
@@ -54,8 +58,8 @@ pub fn plain_text(status: u16, text: &str) -> HttpResponse {
         .body(format!("{text}\n"))
 }
 
-/// A body without an end in HTTP/1.0, as nginx asks for it unless told otherwise: there are no chunks (RFC 9112 §6.1), and the end
-/// of the connection is the end of the body.
+/// A body without an end in HTTP/1.0, as nginx asks for it unless told otherwise: there are no
+/// chunks (RFC 9112 §6.1), and the end of the connection is the end of the body.
 pub fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
     if request.version() < Version::HTTP_11 {
         let head = answer.head_mut();
@@ -76,7 +80,8 @@ pub fn auth_error(error: &AuthError) -> HttpResponse {
     plain_text(error.status(), &error.text())
 }
 
-/// What the address says. A header's position is newer than the address, which a browser asks for again as it was.
+/// What the address says. A header's position is newer than the address, which a browser asks for
+/// again as it was.
 ///
 /// # Errors
 /// 400.
@@ -118,8 +123,8 @@ pub fn connect_info(
 /// Settles everything about a session that listens.
 ///
 /// # Errors
-/// 400 without a channel, 401 without an identity, 403 for a channel that it may not have, 404 for one that is unknown, 429 and 503
-/// where there is no room.
+/// 400 without a channel, 401 without an identity, 403 for a channel that it may not have, 404 for
+/// one that is unknown, 429 and 503 where there is no room.
 pub async fn prepare(
     request: &HttpRequest,
     node: &Node,
@@ -142,7 +147,8 @@ pub async fn prepare(
     };
     let granted = node.authorize_channels(&hook_context, asked).await;
     let channels = request::channel_requests(granted.map_err(refuse)?, query, true);
-    // It may have been taken back while the backend was asked, and a poll is answered without a session.
+    // It may have been taken back while the backend was asked, and a poll is answered without a
+    // session.
     node.check_revoked(&identity).map_err(refuse)?;
     if channels.is_empty() {
         let text = "name at least one channel: ?channel=…";
@@ -158,32 +164,24 @@ pub async fn prepare(
     })
 }
 
-/// How long a body may take to come, so that nobody holds a connection with half of one.
+/// How long the body of a client's request may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The whole body of a request, up to a bound that `setting` names.
+/// The whole body of a client's request, up to a bound that `setting` names.
 ///
 /// # Errors
 /// 413 beyond the bound, 408 when it does not come in time, 400 when it breaks off.
 pub async fn body(
     request: &HttpRequest,
     payload: web::Payload,
-    limit: usize,
-    setting: &str,
+    bytes: usize,
+    setting: &'static str,
 ) -> Result<Bytes, Answer> {
-    let too_large = || {
-        let text = format!("the body may have {limit} bytes ({setting})");
-        Box::new(plain_text(413, &text))
+    let limit = BodyLimit {
+        bytes,
+        setting,
+        timeout: BODY_TIMEOUT,
     };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|length| length > limit) {
-        return Err(too_large());
-    }
-    match tokio::time::timeout(BODY_TIMEOUT, payload.to_bytes_limited(limit)).await {
-        Ok(Ok(Ok(bytes))) => Ok(bytes),
-        Ok(Ok(Err(_))) => Err(Box::new(plain_text(400, "the body cannot be read"))),
-        Ok(Err(_)) => Err(too_large()),
-        Err(_) => Err(Box::new(plain_text(408, "the body did not come in time"))),
-    }
+    let body = body::read(request, payload, limit).await;
+    body.map_err(|error| Box::new(plain_text(error.status(), &error.to_string())))
 }

@@ -1,7 +1,9 @@
-//! `GET /poll?channel=…&since=…`: what came behind a position, at once if there is something, else as soon as there is.
+//! `GET /poll?channel=…&since=…`: what came behind a position, at once if there is something, else
+//! as soon as there is.
 //!
-//! A poll that waits is a session like any other, held to the limits, and ends with its request. Bounds: `limits.poll_wait` in time, a
-//! recovery and an outbox in bytes. It must not answer with a position that is beyond the messages of the answer.
+//! A poll that waits is a session like any other, held to the limits, and ends with its request.
+//! Bounds: `limits.poll_wait` in time, a recovery and an outbox in bytes. It must not answer with a
+//! position that is beyond the messages of the answer.
 
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -59,7 +61,8 @@ async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, pl
         return Ok(Messages::past(&channels, past).finish());
     }
     let complete = past.iter().all(RecoveredChannel::is_complete);
-    // It goes on from what was just read: nothing is there yet, and nothing will be missed while the session begins.
+    // It goes on from what was just read: nothing is there yet, and nothing will be missed while
+    // the session begins.
     for (channel, resume) in &mut connect_info.channels {
         let known = past.iter().find(|replayed| replayed.channel == *channel);
         resume.since = match known.map(|replayed| replayed.recovery.top) {
@@ -116,8 +119,8 @@ async fn wait(
     Ok(messages.finish())
 }
 
-/// What ended a session that has nothing to tell, if its client is to know. All else is answered as if the time were over: who polls
-/// again goes on from where it was, here or elsewhere.
+/// What ended a session that has nothing to tell, if its client is to know. All else is answered as
+/// if the time were over: who polls again goes on from where it was, here or elsewhere.
 fn refused(ending: Option<Ending>, messages: &Messages) -> Option<Close> {
     match ending {
         Some(Ending::ByServer(close))

@@ -1,4 +1,5 @@
-//! What every way in has in common: whose request it is, whether it may come in, and which channels it gets.
+//! What every way in has in common: whose request it is, whether it may come in, and which channels
+//! it gets.
 
 use std::{net::IpAddr, rc::Rc, sync::Arc};
 
@@ -28,8 +29,8 @@ use crate::{
     transport::{address, handover::Upgradable},
 };
 
-/// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped into IPv6 is shown as
-/// IPv4.
+/// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped
+/// into IPv6 is shown as IPv4.
 pub fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
     request.peer_addr().map(|peer| peer.ip().to_canonical())
 }
@@ -87,7 +88,8 @@ pub fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<(), Ref
         .ok()
         .and_then(|origin| origin.split_once("://"));
     let is_same = |named: &str, host: &[u8]| {
-        // A proxy that passes on the name alone (nginx's `$host`) leaves nothing to compare a port with.
+        // A proxy that passes on the name alone (nginx's `$host`) leaves nothing to compare a port
+        // with.
         let has_port = host.contains(&b':');
         let named = match named.rsplit_once(':') {
             Some((name, _)) if !has_port => name,
@@ -169,8 +171,8 @@ pub fn upgrade_response(
     Ok(response.finish())
 }
 
-/// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol `token.<jwt>`, in this order. An empty one is
-/// none.
+/// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol
+/// `token.<jwt>`, in this order. An empty one is none.
 #[must_use]
 pub fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let bearer = || {
@@ -194,8 +196,8 @@ pub fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
         .filter(|token| !token.is_empty())
 }
 
-/// The token of a plain request, and whether its subprotocols are the form `fanfare, token.<jwt>`, of which only the first is
-/// echoed.
+/// The token of a plain request, and whether its subprotocols are the form `fanfare, token.<jwt>`,
+/// of which only the first is echoed.
 pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
     let offered: Vec<&str> = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
     let by_subprotocol = offered.iter().any(|name| name.starts_with("token."));
@@ -203,7 +205,8 @@ pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
     (token, by_subprotocol && offered.contains(&"fanfare"))
 }
 
-/// The channels of a plain client, with from where it goes on in each. `positions`: it is told positions.
+/// The channels of a plain client, with from where it goes on in each. `positions`: it is told
+/// positions.
 pub fn channel_requests(
     granted: Vec<PlainChannel>,
     query: &Query,
@@ -212,7 +215,8 @@ pub fn channel_requests(
     let each = granted.into_iter().enumerate().map(|(index, plain)| {
         let since = match (plain.origin, query.since(index)) {
             (Origin::Asked, since) => since,
-            // Where an answer told this client all its positions, the given channels stand behind those it named.
+            // Where an answer told this client all its positions, the given channels stand behind
+            // those it named.
             (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
             (Origin::Given, Since::Newest(_)) | (Origin::Endpoint, _) => Since::Now,
         };

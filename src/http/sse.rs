@@ -1,7 +1,9 @@
-//! `GET /sse?channel=…`: publications as server-sent events (HTML, 9.2), each with an id from which the stream goes on.
+//! `GET /sse?channel=…`: publications as server-sent events (HTML, 9.2), each with an id from which
+//! the stream goes on.
 //!
-//! The body composes events from what the session's outbox gives it, when actix-http asks for more: nothing waits here but what
-//! was missed, which the bound of a recovery holds. It must not outlive its client: dropping it ends the session.
+//! The body composes events from what the session's outbox gives it, when actix-http asks for more:
+//! nothing waits here but what was missed, which the bound of a recovery holds. It must not outlive
+//! its client: dropping it ends the session.
 
 use std::{
     convert::Infallible,
@@ -39,7 +41,8 @@ use crate::{
 /// Bytes that are gathered into one chunk, so that a burst leaves in few writes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// After how many milliseconds a browser connects again; spread, so that the clients of a server that went do not come back at once.
+/// After how many milliseconds a browser connects again; spread, so that the clients of a server
+/// that went do not come back at once.
 const RETRY_MS: f64 = 2000.0;
 const RETRY_SPREAD_MS: f64 = 2000.0;
 
@@ -157,8 +160,8 @@ impl Events {
         let (offset, epoch) = (publication.offset(), publication.epoch());
         self.cursor
             .advance(channel, StreamPosition { offset, epoch });
-        // A message that was relayed into several channels is one event; the others move the position on, for an id without data
-        // is noted by the client and not shown (HTML, 9.2.6).
+        // A message that was relayed into several channels is one event; the others move the
+        // position on, for an id without data is noted by the client and not shown (HTML, 9.2.6).
         let mut group = publication.group().into_iter().flatten();
         let first = group.find(|name| self.cursor.has(name));
         if !self.envelope && first.is_some_and(|first| **first != *channel) {

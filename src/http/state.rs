@@ -1,5 +1,6 @@
-//! What only routes need beside the [`Node`](crate::node::Node): the keys of the API, the raw endpoints, how the polls of a
-//! backend do, and since when the process serves. Made once a process, shared by all workers, never changed.
+//! What only routes need beside the [`Node`](crate::node::Node): the keys of the API, the raw
+//! endpoints, how the polls of a backend do, and since when the process serves. Made once a
+//! process, shared by all workers, never changed.
 
 use std::{
     sync::Arc,

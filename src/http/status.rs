@@ -1,5 +1,5 @@
-//! `/status`: the node in numbers, for anyone. `/status/sessions`: who is connected, for the administrator, who can
-//! also end a session there.
+//! `/status`: the node in numbers, for anyone. `/status/sessions`: who is connected, for the
+//! administrator, who can also end a session there.
 
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
@@ -194,7 +194,8 @@ fn session_json(info: &SessionInfo) -> Value {
     })
 }
 
-/// Answers `DELETE /status/sessions/{id}`: ends a session with 3503, which tells clients not to come back.
+/// Answers `DELETE /status/sessions/{id}`: ends a session with 3503, which tells clients not to
+/// come back.
 pub async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String>) -> HttpResponse {
     if let Err(refused) = auth::admin(&request, &node) {
         return *refused;

@@ -1,8 +1,10 @@
-//! Who someone is: what a token, the backend or nobody says of a client, in this order, for every kind of client.
+//! Who someone is: what a token, the backend or nobody says of a client, in this order, for every
+//! kind of client.
 //!
-//! [`Identity`] is made here only, and [`AuthError`] knows what a refusal is in each of the forms that a client can be told
-//! it. Bound: `limits.subscriptions` channels an identity, counted before anything is made of them. What was taken back while
-//! someone was being asked about is looked at again by [`Node::check_revoked`], which whoever begins a session calls.
+//! [`Identity`] is made here only, and [`AuthError`] knows what a refusal is in each of the forms
+//! that a client can be told it. Bound: `limits.subscriptions` channels an identity, counted before
+//! anything is made of them. What was taken back while someone was being asked about is looked at
+//! again by [`Node::check_revoked`], which whoever begins a session calls.
 
 use std::{
     borrow::Cow,
@@ -259,7 +261,8 @@ pub struct ConnectHookRequest<'a> {
 }
 
 impl Node {
-    /// Who a client is: by its token, else by the backend where that is to be asked, else nobody in particular.
+    /// Who a client is: by its token, else by the backend where that is to be asked, else nobody in
+    /// particular.
     ///
     /// # Errors
     /// Why it is nobody who may come in.
@@ -361,9 +364,9 @@ impl Node {
         AuthError::TooManyChannels
     }
 
-    /// Whether what says who someone is was taken back: the user is blocked, or the token revoked or invalidated. To be
-    /// asked again when a session has entered the tables: from there on commands reach it, and what was commanded while it
-    /// was found out who it is has not.
+    /// Whether what says who someone is was taken back: the user is blocked, or the token revoked
+    /// or invalidated. To be asked again when a session has entered the tables: from there on
+    /// commands reach it, and what was commanded while it was found out who it is has not.
     ///
     /// # Errors
     /// What the session ends with.
@@ -379,7 +382,8 @@ impl Node {
         }
     }
 
-    /// Takes a place among a user's sessions (`limits.sessions_per_user`); what is refused is counted.
+    /// Takes a place among a user's sessions (`limits.sessions_per_user`); what is refused is
+    /// counted.
     ///
     /// # Errors
     /// [`AuthError::TooManySessions`].
@@ -390,7 +394,8 @@ impl Node {
         })
     }
 
-    /// Takes a message that came without a session from its user's rate; what is refused is counted.
+    /// Takes a message that came without a session from its user's rate; what is refused is
+    /// counted.
     #[must_use]
     pub fn charge_user(&self, user: &str) -> bool {
         let passes = self.users.charge(user, Instant::now());

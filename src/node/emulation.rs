@@ -1,5 +1,5 @@
-//! Sessions whose commands come by `POST /emulation`: found by a secret name that only their client was told. Bound: one entry a
-//! session of the streaming transports, gone with the session.
+//! Sessions whose commands come by `POST /emulation`: found by a secret name that only their client
+//! was told. Bound: one entry a session of the streaming transports, gone with the session.
 
 use std::{
     collections::HashMap,

@@ -1,8 +1,9 @@
-//! The node: what sessions and routes share, and the rules that hold for everyone who publishes, subscribes or asks.
+//! The node: what sessions and routes share, and the rules that hold for everyone who publishes,
+//! subscribes or asks.
 //!
-//! Made once a process, owned by an `Arc`. It holds no session: who is connected stands with the shards and the `Server`
-//! actor. Its own bounds: one entry a user with a session and a few thousand of users who only send (`users`), one an
-//! emulated session (`emulation`).
+//! Made once a process, owned by an `Arc`. It holds no session: who is connected stands with the
+//! shards and the `Server` actor. Its own bounds: one entry a user with a session and a few
+//! thousand of users who only send (`users`), one an emulated session (`emulation`).
 
 pub mod auth;
 pub(crate) mod authorize;
@@ -145,8 +146,8 @@ impl Node {
         PublishRequest::under(rules, channel.clone(), payload)
     }
 
-    /// The same for whoever has no rules to ask for: relays, pushes and polls of the settings. An unknown namespace keeps no
-    /// history.
+    /// The same for whoever has no rules to ask for: relays, pushes and polls of the settings. An
+    /// unknown namespace keeps no history.
     #[must_use]
     pub fn unchecked_publish_request(
         &self,
@@ -157,8 +158,8 @@ impl Node {
     }
 }
 
-/// What a broker's failure is to a client: 100, temporary, with the reason, which says whether coming again may double a
-/// publication.
+/// What a broker's failure is to a client: 100, temporary, with the reason, which says whether
+/// coming again may double a publication.
 impl From<BrokerError> for ReplyError {
     fn from(error: BrokerError) -> Self {
         Self {

@@ -1,5 +1,5 @@
-//! Where a node is between running and gone. Part of the node's state, moved on by what runs the drain (`app::drain`), read by
-//! whoever lets sessions in. It only goes forward.
+//! Where a node is between running and gone. Part of the node's state, moved on by what runs the
+//! drain (`app::drain`), read by whoever lets sessions in. It only goes forward.
 
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 

@@ -1,6 +1,7 @@
-//! How much a session or a user may send: token buckets (one token a message, refilled by the second), and how many
-//! sessions a user may have. Pure but for the lock around the users; `now` is a parameter. Bound: one entry a user with a
-//! session, and [`IDLE_MAX`] users whose last session is gone, or who have none, and whose bucket is not full yet.
+//! How much a session or a user may send: token buckets (one token a message, refilled by the
+//! second), and how many sessions a user may have. Pure but for the lock around the users; `now` is
+//! a parameter. Bound: one entry a user with a session, and [`IDLE_MAX`] users whose last session
+//! is gone, or who have none, and whose bucket is not full yet.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -107,8 +108,8 @@ impl RateLimiter {
     }
 }
 
-/// Users without a session whose buckets are remembered at a time. Beyond it the one goes that is full first, which
-/// loses it the least.
+/// Users without a session whose buckets are remembered at a time. Beyond it the one goes that is
+/// full first, which loses it the least.
 const IDLE_MAX: usize = 4096;
 
 struct User {
@@ -120,7 +121,8 @@ struct User {
 #[derive(Default)]
 struct Table {
     users: HashMap<Arc<str>, User>,
-    /// Those without a session, by when their buckets are full: from then on remembering them changes nothing.
+    /// Those without a session, by when their buckets are full: from then on remembering them
+    /// changes nothing.
     idle: BTreeSet<(Instant, Arc<str>)>,
 }
 
@@ -137,7 +139,8 @@ impl Table {
         }
     }
 
-    /// The user, new or known, for a change of its sessions or its bucket; [`settle`](Self::settle) belongs behind it.
+    /// The user, new or known, for a change of its sessions or its bucket; [`settle`](Self::settle)
+    /// belongs behind it.
     fn user(&mut self, name: &Arc<str>, rate: u32, now: Instant) -> &mut User {
         self.forget(now);
         if let Some(user) = self.users.get(name) {
@@ -180,7 +183,8 @@ impl Users {
         })
     }
 
-    /// A session of a user begins; `None` if there are too many already. Nobody in particular is not counted.
+    /// A session of a user begins; `None` if there are too many already. Nobody in particular is
+    /// not counted.
     pub fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
         let name: Arc<str> = user.into();
         let mut table = self.lock();
@@ -329,8 +333,8 @@ mod tests {
         assert!((0..5).all(|_| users.charge("", now)));
     }
 
-    // A user's bucket went with its last session, so that who connected again had a new burst each time: 620 messages
-    // passed where 30 were allowed.
+    // A user's bucket went with its last session, so that who connected again had a new burst each
+    // time: 620 messages passed where 30 were allowed.
     #[test]
     fn a_users_bucket_outlives_its_last_session_until_it_is_full() {
         let start = Instant::now();

@@ -1,5 +1,5 @@
-//! What a subscriber missed: reads a channel's history from where the subscriber was, and says whether that is all of it.
-//! The same for every kind of client and every broker.
+//! What a subscriber missed: reads a channel's history from where the subscriber was, and says
+//! whether that is all of it. The same for every kind of client and every broker.
 
 use std::{sync::Arc, time::Duration};
 
@@ -105,8 +105,8 @@ pub struct RecoveryRequest {
 }
 
 impl RecoveryRequest {
-    /// Whether the channel keeps nothing now and kept nothing when its client was there: nobody knows whether anything
-    /// was missed.
+    /// Whether the channel keeps nothing now and kept nothing when its client was there: nobody
+    /// knows whether anything was missed.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         self.keep.is_none() && self.since.is_nowhere()
@@ -170,9 +170,10 @@ impl Since {
     }
 }
 
-/// Waits until what is published to the channels from now on reaches this node, then reads what was missed of each. What they
-/// bring together keeps within `bytes_max`, in their order: a channel that would bring more begins where it is now, and is not
-/// recovered. Nothing is read for a channel without a request.
+/// Waits until what is published to the channels from now on reaches this node, then reads what was
+/// missed of each. What they bring together keeps within `bytes_max`, in their order: a channel
+/// that would bring more begins where it is now, and is not recovered. Nothing is read for a
+/// channel without a request.
 ///
 /// # Errors
 /// The broker's, for all of them.

@@ -1,5 +1,6 @@
-//! What is taken back before its time, by the server's API: users, tokens, and all tokens of a user. The lists stand with the
-//! tokens ([`crate::token`]), which bound them; what has begun with what is taken back ends here.
+//! What is taken back before its time, by the server's API: users, tokens, and all tokens of a
+//! user. The lists stand with the tokens ([`crate::token`]), which bound them; what has begun with
+//! what is taken back ends here.
 
 use super::Node;
 use crate::{
@@ -30,7 +31,8 @@ fn sessions_of(user: &str) -> Selector {
 }
 
 impl Node {
-    /// Lets no session of a user in until then (Unix seconds; absent: without end), and ends those that are there (3503).
+    /// Lets no session of a user in until then (Unix seconds; absent: without end), and ends those
+    /// that are there (3503).
     ///
     /// # Errors
     /// It could not be noted.
@@ -50,7 +52,8 @@ impl Node {
         self.tokens.revocations().unblock_user(user);
     }
 
-    /// The token of this id opens nothing any more, until then. Sessions that it has opened already go on.
+    /// The token of this id opens nothing any more, until then. Sessions that it has opened already
+    /// go on.
     ///
     /// # Errors
     /// It could not be noted.
@@ -58,8 +61,8 @@ impl Node {
         self.tokens.revocations().revoke_token(id, until)
     }
 
-    /// Tokens of a user count no more. Its sessions end (3005), or, for one channel, leave it (2501), and come back with newer
-    /// tokens.
+    /// Tokens of a user count no more. Its sessions end (3005), or, for one channel, leave it
+    /// (2501), and come back with newer tokens.
     ///
     /// # Errors
     /// It could not be noted.

@@ -1,6 +1,6 @@
-//! What is asked of the sessions of this node and told to them: commands of the server's API, who is connected, who is in a
-//! channel. Each call asks every shard or the `Server` actor, and holds nothing; what a shard that ends does not answer
-//! counts as nothing.
+//! What is asked of the sessions of this node and told to them: commands of the server's API, who
+//! is connected, who is in a channel. Each call asks every shard or the `Server` actor, and holds
+//! nothing; what a shard that ends does not answer counts as nothing.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -22,7 +22,8 @@ impl Node {
     /// Gives a command to sessions; answers how many there were.
     pub(crate) async fn send_command(&self, selector: Selector, command: ServerCommand) -> usize {
         let command = Arc::new(command);
-        // All hear it before any answers: who comes back at once, on another shard, is not told again.
+        // All hear it before any answers: who comes back at once, on another shard, is not told
+        // again.
         let shards = self.shards.all();
         let sent: Vec<_> = shards
             .iter()

@@ -72,8 +72,9 @@ fn nobody() -> HookContext {
     }
 }
 
-// A token could be taken back, and a user blocked, while its handshake waited for something: the session began all the same.
-// Only blocks were looked at when it began, and nothing at all where a request has no session.
+// A token could be taken back, and a user blocked, while its handshake waited for something: the
+// session began all the same. Only blocks were looked at when it began, and nothing at all where a
+// request has no session.
 #[test]
 fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
     run(async {
@@ -113,8 +114,8 @@ fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
     });
 }
 
-// A raw session over limits.sessions_per_user was refused and not counted, a protocol session was counted. Each kind of session
-// counted for itself.
+// A raw session over limits.sessions_per_user was refused and not counted, a protocol session was
+// counted. Each kind of session counted for itself.
 #[test]
 fn a_session_over_its_users_limit_is_counted_whatever_kind_it_is() {
     run(async {
@@ -128,8 +129,9 @@ fn a_session_over_its_users_limit_is_counted_whatever_kind_it_is() {
     });
 }
 
-// A token with thousands of channels kept a worker busy for seconds, since each was looked for among all the others, and raw
-// sessions had as many channels as they liked. They are counted before anything is made of them.
+// A token with thousands of channels kept a worker busy for seconds, since each was looked for
+// among all the others, and raw sessions had as many channels as they liked. They are counted
+// before anything is made of them.
 #[test]
 fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
     run(async {

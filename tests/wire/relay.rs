@@ -63,6 +63,34 @@ fn an_endpoints_own_channels_are_joined_by_all_its_sessions() {
     b.expect_text("x");
 }
 
+// A raw endpoint with channels of its own relayed into them whatever allow.publish said. Everything is closed unless allow.*
+// opens it, by WebSocket and by /send alike.
+#[test]
+fn an_endpoint_relays_into_its_own_channels_where_the_rules_let_it() {
+    let settings = |allow: &str| {
+        "[channels]\nallow.subscribe = [\"anonymous\"]\n".to_string()
+            + allow
+            + &raw("/ws", "on_message = \"relay\"\nchannels = [\"news\"]")
+            + &raw("/listen", "channels = [\"news\"]")
+    };
+    let send = "POST /send?path=/ws HTTP/1.1\r\nHost: t\r\nConnection: close\r\nContent-Length: 1\r\n\r\ny";
+    let server = Server::start(&settings(""));
+    let (mut speaker, mut listener) = (server.ws("/ws"), server.ws("/listen"));
+    joined(&server, 2);
+    speaker.text("x");
+    assert_eq!(speaker.message().code_and_reason().0, 3507);
+    assert_eq!(server.request(send).expect("an answer").status, 403);
+    listener.expect_nothing();
+
+    let server = Server::start(&settings("allow.publish = [\"subscriber\"]\n"));
+    let (mut speaker, mut listener) = (server.ws("/ws"), server.ws("/listen"));
+    joined(&server, 2);
+    speaker.text("x");
+    listener.expect_text("x");
+    assert_eq!(server.request(send).expect("an answer").status, 204);
+    listener.expect_text("y");
+}
+
 #[test]
 fn channel_names_are_checked() {
     let server = Server::start(&("[limits]\nsubscriptions = 2\n".to_string() + &raw("/ws", "")));

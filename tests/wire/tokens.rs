@@ -228,6 +228,52 @@ fn a_user_has_so_many_sessions() {
     });
 }
 
+// A raw session over the limit was closed and not counted, a session of the protocol was counted.
+#[test]
+fn sessions_over_a_users_limit_are_counted_whatever_they_speak() {
+    let server = Server::start(&settings(
+        &("[limits]\nsessions_per_user = 1\n".to_string() + &raw("/ws", "")),
+    ));
+    let token = token(&["--user", "42"]);
+    let path = format!("/ws?token={token}");
+    let _first = server.ws(&path);
+    server.wait_status("sessions", 1);
+    assert_eq!(server.ws(&path).message().code_and_reason().0, 3504);
+    let mut second = server.ws("/connection/websocket");
+    second.text(&json!({"id": 1, "connect": {"token": token}}).to_string());
+    assert_eq!(second.message().code_and_reason().0, 3504);
+    let stream = server.get(&format!("/sse?channel=news&token={token}"));
+    assert_eq!(stream.status, 429, "{}", stream.body);
+    eventually("all three are counted", || {
+        (server.status()["limited"]["sessions_per_user"] == 3).then_some(())
+    });
+}
+
+// A token with thousands of channels kept a worker busy, and a raw session had as many as it named. They are counted first.
+#[test]
+fn a_token_with_more_channels_than_a_session_may_have_is_refused_everywhere() {
+    let server = Server::start(&settings(
+        &("[limits]\nsubscriptions = 2\n".to_string() + &raw("/ws", "")),
+    ));
+    let many = token(&["--user", "42", "--channels", "a,b,c"]);
+    let two = token(&["--user", "42", "--channels", "a,b"]);
+    let mut client = server.ws("/connection/websocket");
+    client.text(&json!({"id": 1, "connect": {"token": many}}).to_string());
+    assert_eq!(client.message().code_and_reason().0, 3505);
+    let code = |path: &str| server.ws(path).message().code_and_reason().0;
+    assert_eq!(code(&format!("/ws?token={many}")), 3505);
+    assert_eq!(code(&format!("/ws?channel=c&token={two}")), 3505);
+    for path in [
+        format!("/sse?channel=a&token={many}"),
+        format!("/poll?channel=c&token={two}"),
+    ] {
+        let answer = server.get(&path);
+        assert_eq!(answer.status, 400, "{path}: {}", answer.body);
+    }
+    let answer = server.get(&format!("/poll?channel=a&token={two}"));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
 #[test]
 fn a_session_goes_on_with_a_new_token() {
     let server = Server::start(&settings(""));

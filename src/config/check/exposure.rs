@@ -27,6 +27,7 @@ pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
     if !settings.demonstration {
         texts.extend(open_channels(settings));
         texts.extend(unreachable(settings));
+        texts.extend(mute_relays(settings));
         if settings.api.enabled && settings.api.key.is_empty() {
             texts.push(
                 "api.key is not set: the API answers only on loopback, with a key made anew at each start; api.enabled = \
@@ -101,6 +102,32 @@ fn open_in(channels: &Channels, index: usize) -> Vec<String> {
         name => format!("namespace {name}"),
     };
     channels.all().filter(is_open).map(name).collect()
+}
+
+/// Endpoints that relay into channels of their own where no client may publish: whoever says something there is sent away.
+/// What the backend is to decide does not count, since nobody asks it about each message that is relayed.
+fn mute_relays(settings: &Settings) -> Vec<String> {
+    let channels = &settings.channels;
+    let relays = settings
+        .raw
+        .iter()
+        .filter(|raw| channels.configured && matches!(raw.on_message, OnMessage::Relay { .. }));
+    let speaks = |channel: &String| {
+        channels.rules(channel).is_some_and(|rules| {
+            let allow = rules.allow_publish;
+            allow.client || allow.anonymous || allow.subscriber
+        })
+    };
+    let mute = relays.filter(|raw| !raw.channels.is_empty() && !raw.channels.iter().any(speaks));
+    mute.map(|raw| {
+        format!(
+            "raw endpoint {} relays, and allow.publish lets no client publish in {}: whoever sends something is closed with \
+             3507",
+            raw.path,
+            raw.channels.join(", ")
+        )
+    })
+    .collect()
 }
 
 /// Nobody could do anything here.

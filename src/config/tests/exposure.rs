@@ -146,3 +146,22 @@ fn limits_that_do_not_fit_are_named() {
         &["/nonexistent/news is no file now"],
     );
 }
+
+#[test]
+fn an_endpoint_that_relays_where_no_client_may_publish_is_named() {
+    let relay = "[[raw]]\npath = \"/ws\"\non_message = \"relay\"\nchannels = [\"news\"]\n";
+    one_warning(
+        &format!("{CLOSED}{relay}"),
+        &["raw endpoint /ws", "allow.publish", "news", "3507"],
+    );
+    let with = |allow: &str| {
+        CLOSED.replace(
+            "[channels]\n",
+            &format!("[channels]\nallow.publish = [{allow}]\n"),
+        )
+    };
+    assert_eq!(warnings(&(with("\"subscriber\"") + relay)), [""; 0]);
+    assert_eq!(warnings(&(with("\"client\"") + relay)), [""; 0]);
+    let echo = relay.replace("relay", "echo");
+    assert_eq!(warnings(&format!("{CLOSED}{echo}")), [""; 0]);
+}

@@ -1,5 +1,6 @@
-//! How the API answers: `{"result":…}` or `{"error":{"code","message"}}`, with status 200 unless the caller asked for statuses.
-//! Pure. Results are JSON texts that are put together, never parsed again.
+//! How the API answers: `{"result":…}` or `{"error":{"code","message"}}`, with status 200 unless
+//! the caller asked for statuses. Pure. Results are JSON texts that are put together, never parsed
+//! again.
 
 use actix_web::{
     HttpRequest, HttpResponse,

@@ -1,7 +1,8 @@
-//! `presence`, `presence_stats`, `history`, `history_remove` and `channels`: what the broker knows of channels.
+//! `presence`, `presence_stats`, `history`, `history_remove` and `channels`: what the broker knows
+//! of channels.
 //!
-//! Bounds: a history is at most what its namespace keeps; `channels` lists [`CHANNELS_MAX`]. The server's own channels (`$…`) are
-//! unknown here.
+//! Bounds: a history is at most what its namespace keeps; `channels` lists [`CHANNELS_MAX`]. The
+//! server's own channels (`$…`) are unknown here.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -98,7 +99,8 @@ struct Kept<'a> {
     tags: Option<&'a BTreeMap<String, String>>,
 }
 
-/// A payload in JSON, as clients of the protocol see it: JSON as it stands, other text as a string, bytes as base64.
+/// A payload in JSON, as clients of the protocol see it: JSON as it stands, other text as a string,
+/// bytes as base64.
 struct Data<'a>(protocol::PayloadRef<'a>);
 
 impl Serialize for Data<'_> {

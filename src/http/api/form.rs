@@ -1,5 +1,6 @@
-//! How fields of a request are read: leniently where Centrifugo's are (`null` is absent), and without a tree where a field is JSON
-//! of the caller's own. Pure. No input panics; a value that makes no sense is error 107.
+//! How fields of a request are read: leniently where Centrifugo's are (`null` is absent), and
+//! without a tree where a field is JSON of the caller's own. Pure. No input panics; a value that
+//! makes no sense is error 107.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;

@@ -1,6 +1,7 @@
 //! `info` and `connections`: this node in numbers, and who is connected to it.
 //!
-//! Bound: a page lists [`PAGE_MAX`] connections at most; a filter by channel looks at every session of the node, a page at a time.
+//! Bound: a page lists [`PAGE_MAX`] connections at most; a filter by channel looks at every session
+//! of the node, a page at a time.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,8 @@ pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
 
 /// From Linux's /proc; absent elsewhere.
 fn process(uptime: f64) -> Option<Process> {
-    /// Linux shows times in hundredths of a second whatever the kernel's own clock (proc(5), `USER_HZ`).
+    /// Linux shows times in hundredths of a second whatever the kernel's own clock (proc(5),
+    /// `USER_HZ`).
     const TICKS_A_SECOND: f64 = 100.0;
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
@@ -147,7 +149,8 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
         let page = page.ok_or(ReplyError::INTERNAL)?;
         let wanted = |info: &SessionInfo| members.as_ref().is_none_or(|ids| ids.contains(&info.id));
         found.extend(page.sessions.into_iter().filter(|info| wanted(info)));
-        // What is still missing is all that the next page may hold, so that none is looked at and not shown.
+        // What is still missing is all that the next page may hold, so that none is looked at and
+        // not shown.
         filter.limit = limit as usize - found.len();
         match page.next {
             Some(next) if filter.limit > 0 => filter.after = next,

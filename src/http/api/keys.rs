@@ -1,7 +1,8 @@
-//! Whose request it is: keys of the server's API, compared in constant time, and what is local enough to need none set.
+//! Whose request it is: keys of the server's API, compared in constant time, and what is local
+//! enough to need none set.
 //!
-//! Made once a process, shared by all workers. Bound: one token bucket a key. No key is ever logged, but for the one that is
-//! made because none is set: nobody could know it otherwise.
+//! Made once a process, shared by all workers. Bound: one token bucket a key. No key is ever
+//! logged, but for the one that is made because none is set: nobody could know it otherwise.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -12,20 +13,20 @@ use actix_web::{
     HttpRequest,
     http::header::{self, HeaderMap},
 };
-use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::{Choice, ConstantTimeEq as _};
 use uuid::Uuid;
 
-use crate::{config::Settings, node::rate_limit::TokenBucket};
+use crate::{
+    config::Settings,
+    http::auth::{KeyDigest, digest_of},
+    node::rate_limit::TokenBucket,
+};
 
 /// Headers that a proxy adds: behind one on the same host, everybody comes from loopback.
 const FORWARDING: [&str; 4] = ["forwarded", "via", "x-real-ip", "x-forwarded"];
 
-/// A key as it is compared: of one length whatever the key's.
-type Digest = [u8; SHA256_OUTPUT_LEN];
-
 struct Key {
-    digest: Digest,
+    digest: KeyDigest,
     publishes: Mutex<TokenBucket>,
 }
 
@@ -136,13 +137,6 @@ impl ApiKeys {
         }
         found
     }
-}
-
-fn digest_of(key: &[u8]) -> Digest {
-    let mut bytes = Digest::default();
-    // Of that length by definition.
-    bytes.copy_from_slice(digest(&SHA256, key).as_ref());
-    bytes
 }
 
 /// `X-API-Key: <key>` or `Authorization: apikey <key>`.

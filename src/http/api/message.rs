@@ -1,7 +1,8 @@
-//! `publish`, `broadcast` and `send`: messages to channels, users, sessions and everyone, and the raw publish of shells.
+//! `publish`, `broadcast` and `send`: messages to channels, users, sessions and everyone, and the
+//! raw publish of shells.
 //!
-//! Each publication takes one from its key's rate. What the broker refuses is error 100, temporary; only where its message says so
-//! may it have been published all the same.
+//! Each publication takes one from its key's rate. What the broker refuses is error 100, temporary;
+//! only where its message says so may it have been published all the same.
 
 use std::sync::Arc;
 
@@ -45,14 +46,14 @@ struct Message {
 }
 
 impl Message {
-    fn read(request: r::Publish) -> Result<(String, Self), ReplyError> {
+    fn read(request: r::MessageFields) -> Result<Self, ReplyError> {
         let key = request.idempotency_key;
         if key.len() > KEY_BYTES_MAX || request.version_epoch.len() > VERSION_EPOCH_BYTES_MAX {
             return Err(answer::bad_request(
                 "bad request: a key of at most 256 bytes is expected".to_string(),
             ));
         }
-        let message = Self {
+        Ok(Self {
             payload: form::payload(request.data, &request.b64data)?,
             keep: !request.skip_history,
             delta: request.delta,
@@ -65,8 +66,7 @@ impl Message {
                 })
             }),
             exclude: form::clients(&request.exclude, EXCLUDED_MAX)?,
-        };
-        Ok((request.channel, message))
+        })
     }
 
     fn publish_request(
@@ -137,14 +137,15 @@ impl Place {
 
 /// `publish`.
 pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
-    let (channel, message) = Message::read(request)?;
+    let (channel, fields) = request.split();
+    let message = Message::read(fields)?;
     let request = message.admitted(call, &channel)?;
     answer::result(&Place::of(&call.node.publish(request).await?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
 pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answer {
-    let channels = request.channels;
+    let (channels, fields) = request.split();
     if channels.is_empty() {
         return Err(answer::bad_request(
             "bad request: channels are missing".to_string(),
@@ -153,19 +154,9 @@ pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answ
     if channels.len() > BROADCAST_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
-    let (_, message) = Message::read(r::Publish {
-        channel: String::new(),
-        data: request.data,
-        b64data: request.b64data,
-        skip_history: request.skip_history,
-        tags: request.tags,
-        idempotency_key: request.idempotency_key,
-        delta: request.delta,
-        version: request.version,
-        version_epoch: request.version_epoch,
-        exclude: request.exclude,
-    })?;
-    // All are on their way before any answer is awaited: ten thousand channels are not ten thousand round trips.
+    let message = Message::read(fields)?;
+    // All are on their way before any answer is awaited: ten thousand channels are not ten thousand
+    // round trips.
     let mut turns = Vec::with_capacity(channels.len().div_ceil(A_TURN));
     for turn in channels.chunks(A_TURN) {
         let mut requests = Vec::with_capacity(turn.len());

@@ -1,8 +1,9 @@
-//! The server's API: what a backend tells the node by `POST /api/<method>`, in Centrifugo's shapes, and the raw publish of shells.
+//! The server's API: what a backend tells the node by `POST /api/<method>`, in Centrifugo's shapes,
+//! and the raw publish of shells.
 //!
-//! Handlers run on the workers, hold no state and no lock, and wait for the broker, the shards and the `Server` actor only. Bounds:
-//! `api.body_bytes`, [`BODY_SECONDS_MAX`], [`COMMANDS_MAX`]. Nothing here parses a publication into a tree, and nothing is read
-//! before the key is known.
+//! Handlers run on the workers, hold no state and no lock, and wait for the broker, the shards and
+//! the `Server` actor only. Bounds: `api.body_bytes`, [`BODY_TIMEOUT`], [`COMMANDS_MAX`]. Nothing
+//! here parses a publication into a tree, and nothing is read before the key is known.
 
 mod answer;
 mod channels;
@@ -28,11 +29,14 @@ use self::{
     keys::KeyId,
     table::{Batch, Call, METHODS},
 };
-use super::HttpState;
+use super::{
+    HttpState,
+    body::{self, BodyLimit},
+};
 use crate::{config::Namespace, node::Node, protocol::ReplyError, registry::ChannelName};
 
 /// How long a body may take to come.
-const BODY_SECONDS_MAX: u64 = 60;
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Commands of one batch.
 const COMMANDS_MAX: usize = 10_000;
 
@@ -153,27 +157,16 @@ async fn read_body(
     node: &Node,
     payload: web::Payload,
 ) -> Result<Bytes, Box<HttpResponse>> {
-    let bytes_max = node.settings.api.body_bytes;
-    let refuse = |status, why: String| Err(Box::new(answer::with_status(status, bad_request(why))));
-    let too_large = || {
-        let why = format!("the body has more than {bytes_max} bytes (api.body_bytes)");
-        refuse(StatusCode::PAYLOAD_TOO_LARGE, why)
+    let limit = BodyLimit {
+        bytes: node.settings.api.body_bytes,
+        setting: "api.body_bytes",
+        timeout: BODY_TIMEOUT,
     };
-    let announced = request.headers().get(header::CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > bytes_max as u64) {
-        return too_large();
-    }
-    let reading = payload.to_bytes_limited(bytes_max);
-    match tokio::time::timeout(Duration::from_secs(BODY_SECONDS_MAX), reading).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => refuse(StatusCode::BAD_REQUEST, "the body broke off".to_string()),
-        Ok(Err(_)) => too_large(),
-        Err(_) => refuse(
-            StatusCode::REQUEST_TIMEOUT,
-            format!("no whole body in {BODY_SECONDS_MAX} s"),
-        ),
-    }
+    let body = body::read(request, payload, limit).await;
+    body.map_err(|error| {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Box::new(answer::with_status(status, bad_request(error.to_string())))
+    })
 }
 
 /// Bad JSON, or JSON of another shape. The message names line and column.

@@ -1,5 +1,5 @@
-//! `/api/openapi.json`: the API described for programs. A file of the binary; tests hold it to the methods and their requests.
-//! Public: it tells nothing of this node.
+//! `/api/openapi.json`: the API described for programs. A file of the binary; tests hold it to the
+//! methods and their requests. Public: it tells nothing of this node.
 
 use actix_web::{HttpResponse, http::header};
 

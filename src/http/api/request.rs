@@ -1,5 +1,6 @@
-//! What each method is asked with: the fields of the API's requests, by their names on the wire. Unknown fields are ignored, as
-//! Centrifugo ignores them. Plain data; openapi.json describes the same, which a test holds together.
+//! What each method is asked with: the fields of the API's requests, by their names on the wire.
+//! Unknown fields are ignored, as Centrifugo ignores them. Plain data; openapi.json describes the
+//! same, which a test holds together.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use serde::Deserialize;
 
 use super::form::{Json, json, nullable};
 
-/// Declares a request; every field may be absent or `null` but for JSON of the caller's own, which is marked `json`.
+/// Declares a request; every field may be absent or `null` but for JSON of the caller's own, which
+/// is marked `json`.
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident: $kind:ty as $reader:literal,)* })*) => {
         $($(#[$doc])*
@@ -19,35 +21,67 @@ macro_rules! requests {
     };
 }
 
-requests! {
+/// Declares a request that publishes: to whom, and what every such request says of its message.
+macro_rules! publications {
+    ($($(#[$doc:meta])* $name:ident { $target:ident: $kind:ty })*) => {
+        requests! {
+            $($(#[$doc])*
+            $name {
+                $target: $kind as "nullable",
+                data: Json as "json",
+                b64data: String as "nullable",
+                skip_history: bool as "nullable",
+                tags: BTreeMap<String, String> as "nullable",
+                idempotency_key: String as "nullable",
+                delta: bool as "nullable",
+                version: u64 as "nullable",
+                version_epoch: String as "nullable",
+                exclude: Vec<String> as "nullable",
+            })*
+        }
+
+        $(impl $name {
+            /// To whom, and the message.
+            pub(super) fn split(self) -> ($kind, MessageFields) {
+                let fields = MessageFields {
+                    data: self.data,
+                    b64data: self.b64data,
+                    skip_history: self.skip_history,
+                    tags: self.tags,
+                    idempotency_key: self.idempotency_key,
+                    delta: self.delta,
+                    version: self.version,
+                    version_epoch: self.version_epoch,
+                    exclude: self.exclude,
+                };
+                (self.$target, fields)
+            }
+        })*
+    };
+}
+
+/// What a request says of the message that it publishes, as it is on the wire.
+pub(super) struct MessageFields {
+    pub(super) data: Json,
+    pub(super) b64data: String,
+    pub(super) skip_history: bool,
+    pub(super) tags: BTreeMap<String, String>,
+    pub(super) idempotency_key: String,
+    pub(super) delta: bool,
+    pub(super) version: u64,
+    pub(super) version_epoch: String,
+    pub(super) exclude: Vec<String>,
+}
+
+publications! {
     /// `publish`.
-    Publish {
-        channel: String as "nullable",
-        data: Json as "json",
-        b64data: String as "nullable",
-        skip_history: bool as "nullable",
-        tags: BTreeMap<String, String> as "nullable",
-        idempotency_key: String as "nullable",
-        delta: bool as "nullable",
-        version: u64 as "nullable",
-        version_epoch: String as "nullable",
-        exclude: Vec<String> as "nullable",
-    }
+    Publish { channel: String }
 
     /// `broadcast`: as `publish`, to several.
-    Broadcast {
-        channels: Vec<String> as "nullable",
-        data: Json as "json",
-        b64data: String as "nullable",
-        skip_history: bool as "nullable",
-        tags: BTreeMap<String, String> as "nullable",
-        idempotency_key: String as "nullable",
-        delta: bool as "nullable",
-        version: u64 as "nullable",
-        version_epoch: String as "nullable",
-        exclude: Vec<String> as "nullable",
-    }
+    Broadcast { channels: Vec<String> }
+}
 
+requests! {
     /// `send`: without a channel.
     Send {
         user: String as "nullable",

@@ -1,5 +1,6 @@
-//! The methods: name, request and function of each, in one table. What else must know them all (the list of an unknown method's
-//! answer, the commands of a batch, the test that holds openapi.json) is made of it.
+//! The methods: name, request and function of each, in one table. What else must know them all (the
+//! list of an unknown method's answer, the commands of a batch, the test that holds openapi.json)
+//! is made of it.
 
 use serde::Deserialize;
 
@@ -102,7 +103,8 @@ pub(super) struct Batch {
     /// The commands, in order.
     #[serde(deserialize_with = "nullable")]
     pub(super) commands: Vec<Command>,
-    /// Accepted for Centrifugo's sake: commands are done one by one all the same, which keeps their order.
+    /// Accepted for Centrifugo's sake: commands are done one by one all the same, which keeps their
+    /// order.
     #[serde(deserialize_with = "nullable")]
     pub(super) parallel: bool,
 }

@@ -1,7 +1,8 @@
-//! `block_user`, `unblock_user`, `revoke_token` and `invalidate_user_tokens`: what is taken back before it expires.
+//! `block_user`, `unblock_user`, `revoke_token` and `invalidate_user_tokens`: what is taken back
+//! before it expires.
 //!
-//! The lists stand with the tokens ([`crate::token`]), which bound them: a full list is error 106. This node forgets them when it
-//! ends.
+//! The lists stand with the tokens ([`crate::token`]), which bound them: a full list is error 106.
+//! This node forgets them when it ends.
 
 use super::{
     ApiCall,
@@ -42,7 +43,8 @@ pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) ->
     Ok(DONE.to_string())
 }
 
-/// `revoke_token`: the token opens nothing any more. Sessions that it has opened already are the caller's to disconnect.
+/// `revoke_token`: the token opens nothing any more. Sessions that it has opened already are the
+/// caller's to disconnect.
 pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> Answer {
     named(&request.uid, "uid")?;
     let until = form::moment(request.expire_at);
@@ -51,8 +53,9 @@ pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) ->
     Ok(DONE.to_string())
 }
 
-/// `invalidate_user_tokens`: tokens issued before a moment (now, unless said) count no more. The user's sessions end with
-/// 3005, or, for one channel, leave it with 2501, and come back with a newer token.
+/// `invalidate_user_tokens`: tokens issued before a moment (now, unless said) count no more. The
+/// user's sessions end with 3005, or, for one channel, leave it with 2501, and come back with a
+/// newer token.
 pub(super) async fn invalidate_user_tokens(
     call: &ApiCall<'_>,
     request: r::InvalidateUserTokens,

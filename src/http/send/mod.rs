@@ -1,26 +1,20 @@
-//! `POST /send`: for those who have no WebSocket. With `path`, what a message on that raw endpoint would do ([`on_endpoint`]);
-//! without, a publish under `allow.publish` ([`publish`]).
+//! `POST /send`: for those who have no WebSocket. With `path`, what a message on that raw endpoint
+//! would do ([`on_endpoint`]); without, a publish under `allow.publish` ([`publish`]).
 //!
-//! A request is no session: it hears nothing, and everyone else hears it. Bounds: `limits.message_bytes` for the message, one place under
-//! `limits.sessions` for as long as it takes, and the rate of its user.
+//! A request is no session: it hears nothing, and everyone else hears it. Bounds:
+//! `limits.message_bytes` for the message, one place under `limits.sessions` for as long as it
+//! takes, and the rate of its user.
 
 mod on_endpoint;
 mod publish;
 
 use std::sync::Arc;
 
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{Method, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use bytes::Bytes;
 
-use super::{HttpState, cors, plain};
-use crate::{
-    node::{Node, auth::Identity},
-    publication::Payload,
-};
+use super::{HttpState, body, cors, plain};
+use crate::node::{Node, auth::Identity};
 
 /// Answers a message.
 pub async fn send(
@@ -43,7 +37,7 @@ async fn receive(
     body: web::Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let query = plain::query(request, node)?;
-    let payload = payload(request, read(request, node, body).await?);
+    let payload = body::payload(request, read(request, node, body).await?);
     match &query.path {
         Some(path) => {
             let Some(endpoint) = http.endpoint(path) else {
@@ -64,26 +58,6 @@ fn charge(node: &Node, identity: &Identity) -> Result<(), plain::Answer> {
         return Ok(());
     }
     Err(Box::new(plain::plain_text(429, "too many requests")))
-}
-
-/// Bytes where the sender says so or where it is no text, else text.
-fn payload(request: &HttpRequest, body: Bytes) -> Payload {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    let is_binary = content_type.is_some_and(|value| {
-        let media_type = value
-            .as_bytes()
-            .split(|&byte| byte == b';')
-            .next()
-            .unwrap_or_default();
-        media_type
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"application/octet-stream")
-    });
-    if is_binary {
-        Payload::Binary(body)
-    } else {
-        Payload::guess(body)
-    }
 }
 
 /// Reads a body up to the bound of a message.

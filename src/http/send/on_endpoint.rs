@@ -1,5 +1,5 @@
-//! A message for a raw endpoint that comes by a request of its own: echoed, answered, relayed or taken to the backend, under the
-//! endpoint's own rules. It keeps nothing and waits for no client.
+//! A message for a raw endpoint that comes by a request of its own: echoed, answered, relayed or
+//! taken to the backend, under the endpoint's own rules. It keeps nothing and waits for no client.
 
 use std::sync::Arc;
 

@@ -1,9 +1,11 @@
-//! A client's publish by a request of its own: under `allow.publish`, or as `hooks.publish` decides. Whoever may not publish to one of
-//! the channels publishes to none; where the broker refuses one, the others are published, and the sender is told why.
+//! A client's publish by a request of its own: under `allow.publish`, or as `hooks.publish`
+//! decides. Whoever may not publish to one of the channels publishes to none; where the broker
+//! refuses one, the others are published, and the sender is told why.
 
 use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
+use serde::Serialize;
 
 use super::charge;
 use crate::{
@@ -16,7 +18,7 @@ use crate::{
         authorize::{Action, Permission},
     },
     protocol::ClientInfo,
-    publication::{Payload, json_string},
+    publication::Payload,
     registry::ChannelName,
     session::{connect_info::ConnectInfo, raw::endpoint::Query},
 };
@@ -62,7 +64,8 @@ pub async fn publish(
     Ok(answer(&query.channels, &published))
 }
 
-/// The sender's key, which is told apart from those of others: nobody keeps another's publication from going out.
+/// The sender's key, which is told apart from those of others: nobody keeps another's publication
+/// from going out.
 fn key(request: &HttpRequest, identity: &Identity) -> Result<Option<Box<str>>, plain::Answer> {
     let Some(key) = request.headers().get("idempotency-key") else {
         return Ok(None);
@@ -110,36 +113,39 @@ async fn publish_request(
     Ok(publish_request)
 }
 
-/// `{"offset","epoch"}` where there is history; for several channels a list of it with their names.
-fn answer(channels: &[ChannelName], published: &[PublishResult]) -> HttpResponse {
-    let place = |published: &PublishResult| match published.position {
-        Some(position) => format!(
-            "\"offset\":{},\"epoch\":\"{}\"",
-            position.offset, position.epoch
-        ),
-        None => String::new(),
-    };
-    let body = match published {
-        [one] => format!("{{{}}}", place(one)).into_bytes(),
-        several => {
-            let mut list = Vec::new();
-            for (channel, published) in channels.iter().zip(several) {
-                list.extend_from_slice(if list.is_empty() { b"[{" } else { b",{" });
-                list.extend_from_slice(b"\"channel\":");
-                json_string(channel, &mut list);
-                let place = place(published);
-                if !place.is_empty() {
-                    list.push(b',');
-                }
-                list.extend_from_slice(place.as_bytes());
-                list.push(b'}');
-            }
-            list.push(b']');
-            list
+/// Where a publication stands: `offset` and `epoch` where there is history, and `channel` where
+/// there are several.
+#[derive(Serialize)]
+struct Place<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    epoch: Option<String>,
+}
+
+impl<'a> Place<'a> {
+    fn of(channel: Option<&'a str>, published: &PublishResult) -> Self {
+        let position = published.position;
+        Self {
+            channel,
+            offset: position.map(|position| position.offset),
+            epoch: position.map(|position| position.epoch.to_string()),
         }
-    };
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .content_type("application/json")
-        .body(body)
+    }
+}
+
+/// One place as it is; those of several channels as a list.
+fn answer(channels: &[ChannelName], published: &[PublishResult]) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    match published {
+        [one] => response.json(Place::of(None, one)),
+        several => {
+            let places = channels.iter().zip(several);
+            let places = places.map(|(channel, published)| Place::of(Some(channel), published));
+            response.json(places.collect::<Vec<_>>())
+        }
+    }
 }

@@ -1,4 +1,5 @@
-//! What a token, the backend or the rules grant, in one form, and what the backend makes of a publication. Plain data.
+//! What a token, the backend or the rules grant, in one form, and what the backend makes of a
+//! publication. Plain data.
 
 use std::sync::Arc;
 
@@ -68,7 +69,8 @@ impl From<token::SubscriptionClaims> for Grant {
     }
 }
 
-/// Puts what the backend wants of a publication into it. `as_bytes`: its sender publishes bytes, whatever they are.
+/// Puts what the backend wants of a publication into it. `as_bytes`: its sender publishes bytes,
+/// whatever they are.
 pub(super) fn apply(answer: PublishAnswer, request: &mut PublishRequest, as_bytes: bool) {
     if let Some(data) = answer.data {
         request.payload = match as_bytes {

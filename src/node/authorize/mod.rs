@@ -1,9 +1,10 @@
-//! Who may: subscribe, publish, read the history, see who is there. The one place that decides it, for every kind of client
-//! and every route.
+//! Who may: subscribe, publish, read the history, see who is there. The one place that decides it,
+//! for every kind of client and every route.
 //!
-//! What the rules say is pure ([`permission`], [`plain`]); what they leave to the backend or to a token of a channel, [`Node`]
-//! asks, and puts into the same [`Grant`]. It holds nothing. Bound: `limits.subscriptions` channels of a client, counted
-//! before anything is decided or asked. It must not know sessions or requests.
+//! What the rules say is pure ([`permission`], [`plain`]); what they leave to the backend or to a
+//! token of a channel, [`Node`] asks, and puts into the same [`Grant`]. It holds nothing. Bound:
+//! `limits.subscriptions` channels of a client, counted before anything is decided or asked. It
+//! must not know sessions or requests.
 
 mod grant;
 pub(crate) mod plain;
@@ -63,8 +64,8 @@ fn users_of(channel: &str) -> Option<impl Iterator<Item = &str>> {
     Some(users.split(','))
 }
 
-/// Whether an identity may do something in a channel. `subscription` is what the backend allows it beside as a subscriber;
-/// absent: it is none.
+/// Whether an identity may do something in a channel. `subscription` is what the backend allows it
+/// beside as a subscriber; absent: it is none.
 #[must_use]
 pub(crate) fn permission(
     action: Action,
@@ -124,7 +125,8 @@ impl Node {
         rules_of(&self.settings.channels, channel)
     }
 
-    /// The rules of a channel for the server's own callers: while none are written there are no namespaces to be unknown.
+    /// The rules of a channel for the server's own callers: while none are written there are no
+    /// namespaces to be unknown.
     ///
     /// # Errors
     /// As [`rules`](Self::rules), and why a name is none.
@@ -140,8 +142,9 @@ impl Node {
         Ok(&channels.default)
     }
 
-    /// The rules of a channel in which an identity may do something, and whether the backend is to be asked first.
-    /// `subscription` is what the backend allows it beside as a subscriber; absent: it is none.
+    /// The rules of a channel in which an identity may do something, and whether the backend is to
+    /// be asked first. `subscription` is what the backend allows it beside as a subscriber; absent:
+    /// it is none.
     ///
     /// # Errors
     /// There is no such channel, or the identity may not.
@@ -160,8 +163,8 @@ impl Node {
         }
     }
 
-    /// Lets the backend say whether and how something is published in a channel, where the rules leave it to it.
-    /// `as_bytes`: its sender publishes bytes, whatever they are.
+    /// Lets the backend say whether and how something is published in a channel, where the rules
+    /// leave it to it. `as_bytes`: its sender publishes bytes, whatever they are.
     ///
     /// # Errors
     /// The backend's refusal, or that it did not answer.

@@ -1,5 +1,5 @@
-//! The channels of a plain client (raw WebSocket, `/sse`, `/poll`, `/send`): what the rules say of them is pure; what they leave
-//! to the backend is asked one by one, once nothing else is denied.
+//! The channels of a plain client (raw WebSocket, `/sse`, `/poll`, `/send`): what the rules say of
+//! them is pure; what they leave to the backend is asked one by one, once nothing else is denied.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -41,8 +41,8 @@ pub(crate) struct PlainChannel {
     pub(crate) rules: Option<Arc<Namespace>>,
     /// What the client was granted there.
     pub(crate) grant: Grant,
-    /// Whether what the client says on an endpoint that relays goes there. Where the backend is to decide about each
-    /// publication it does not: only the client protocol and `/send` ask it.
+    /// Whether what the client says on an endpoint that relays goes there. Where the backend is to
+    /// decide about each publication it does not: only the client protocol and `/send` ask it.
     pub(crate) publishes: bool,
     /// The backend is still to say whether the client may subscribe.
     ask: bool,
@@ -72,8 +72,9 @@ pub(crate) struct PlainRequest<'a> {
     pub(crate) endpoint: &'a [ChannelName],
 }
 
-/// What the rules say of the channels of a plain client: those it asks for, as often as it does, those it was given and those
-/// of its endpoint. What it was given and what cannot be there is left out and logged.
+/// What the rules say of the channels of a plain client: those it asks for, as often as it does,
+/// those it was given and those of its endpoint. What it was given and what cannot be there is left
+/// out and logged.
 pub(super) fn plan(
     channels: &Channels,
     request: PlainRequest<'_>,
@@ -155,7 +156,8 @@ fn open(channels: &Channels, channel: &ChannelName, origin: Origin, grant: Grant
     }
 }
 
-/// Says where the client's messages go: everywhere while no rules are written, else where the rules let a subscriber publish.
+/// Says where the client's messages go: everywhere while no rules are written, else where the rules
+/// let a subscriber publish.
 pub(super) fn settle_publishing(
     channels: &Channels,
     identity: &Identity,
@@ -174,7 +176,8 @@ pub(super) fn settle_publishing(
 }
 
 impl Node {
-    /// Whether what a client says on an endpoint that relays goes to a channel that the server has put it into.
+    /// Whether what a client says on an endpoint that relays goes to a channel that the server has
+    /// put it into.
     #[must_use]
     pub(crate) fn may_publish_as_subscriber(&self, user: &str, channel: &str) -> bool {
         let identity = Identity {
@@ -185,8 +188,8 @@ impl Node {
         matches!(authorized, Ok((_, Permission::Granted)))
     }
 
-    /// The channels of a plain client, whatever route it comes by: those it asks for, where it may, those it was given, and
-    /// those of its endpoint. What is denied is counted.
+    /// The channels of a plain client, whatever route it comes by: those it asks for, where it may,
+    /// those it was given, and those of its endpoint. What is denied is counted.
     ///
     /// # Errors
     /// The first channel that it may not have, or that they are too many.

@@ -16,7 +16,8 @@ use crate::{
 };
 
 impl Node {
-    /// Whether a client of the protocol may subscribe: by a token of its own for the channel, by the rules, or by the backend.
+    /// Whether a client of the protocol may subscribe: by a token of its own for the channel, by
+    /// the rules, or by the backend.
     ///
     /// # Errors
     /// Why not.
@@ -75,8 +76,8 @@ impl Node {
         Ok(claims.into())
     }
 
-    /// Subscriptions that a client of the protocol has from the start: what its identity brings, and, of what it asks for
-    /// beside, what it may have without asking the backend.
+    /// Subscriptions that a client of the protocol has from the start: what its identity brings,
+    /// and, of what it asks for beside, what it may have without asking the backend.
     ///
     /// # Errors
     /// [`AuthError::TooManyChannels`].

@@ -219,8 +219,8 @@ fn a_plain_client_is_told_the_first_channel_that_it_may_not_have() {
     );
 }
 
-// A raw endpoint with channels of its own relayed into them whatever allow.publish said, against the README. Only channels that
-// a client had asked for or was given were looked up in the rules.
+// A raw endpoint with channels of its own relayed into them whatever allow.publish said, against
+// the README. Only channels that a client had asked for or was given were looked up in the rules.
 #[test]
 fn what_a_client_says_goes_where_the_rules_let_a_subscriber_publish_and_nowhere_else() {
     let publishes = |channels: &Channels, identity: &Identity| {

@@ -1,0 +1,118 @@
+//! Bodies of requests: read whole, up to a bound and in time, so that nobody holds a connection
+//! with half of one; and what kind of message they are.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, http::header, web};
+use bytes::Bytes;
+
+use crate::publication::Payload;
+
+/// How much of a body is read, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BodyLimit {
+    /// Bytes at most.
+    pub(super) bytes: usize,
+    /// The setting that says so, for the answer.
+    pub(super) setting: &'static str,
+    /// How long the body may take to come.
+    pub(super) timeout: Duration,
+}
+
+/// Why there is no body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum BodyError {
+    /// It is larger than it may be.
+    #[error("the body has more than {bytes} bytes ({setting})")]
+    TooLarge { bytes: usize, setting: &'static str },
+    /// Its client went, or its chunks are none.
+    #[error("the body broke off")]
+    BrokeOff,
+    /// It did not come in time.
+    #[error("no whole body in {} s", .0.as_secs())]
+    Late(Duration),
+}
+
+impl BodyError {
+    /// The status of the answer.
+    pub(super) fn status(self) -> u16 {
+        match self {
+            Self::TooLarge { .. } => 413,
+            Self::BrokeOff => 400,
+            Self::Late(_) => 408,
+        }
+    }
+}
+
+/// The whole body of a request.
+///
+/// # Errors
+/// Why there is none.
+pub(super) async fn read(
+    request: &HttpRequest,
+    payload: web::Payload,
+    limit: BodyLimit,
+) -> Result<Bytes, BodyError> {
+    let BodyLimit {
+        bytes,
+        setting,
+        timeout,
+    } = limit;
+    let announced = request.headers().get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > bytes as u64) {
+        return Err(BodyError::TooLarge { bytes, setting });
+    }
+    match tokio::time::timeout(timeout, payload.to_bytes_limited(bytes)).await {
+        Ok(Ok(Ok(body))) => Ok(body),
+        Ok(Ok(Err(_))) => Err(BodyError::BrokeOff),
+        Ok(Err(_)) => Err(BodyError::TooLarge { bytes, setting }),
+        Err(_) => Err(BodyError::Late(timeout)),
+    }
+}
+
+/// Whether the sender says that its body is bytes.
+pub(super) fn is_binary(request: &HttpRequest) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE);
+    content_type.is_some_and(|value| is_octets(value.as_bytes()))
+}
+
+/// A body as a message: bytes where the sender says so or where it is no text, else text.
+pub(super) fn payload(request: &HttpRequest, body: Bytes) -> Payload {
+    match is_binary(request) {
+        true => Payload::Binary(body),
+        false => Payload::guess(body),
+    }
+}
+
+fn is_octets(content_type: &[u8]) -> bool {
+    let mut parts = content_type.split(|&byte| byte == b';');
+    let media_type = parts.next().unwrap_or_default().trim_ascii();
+    media_type.eq_ignore_ascii_case(b"application/octet-stream")
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn the_content_type_and_the_bytes_decide_between_text_and_binary() {
+        let is_text = |content_type: &str, body: &'static [u8]| {
+            let request = TestRequest::post().insert_header(("content-type", content_type));
+            let payload = payload(&request.to_http_request(), Bytes::from_static(body));
+            matches!(payload, Payload::Text(_))
+        };
+        for content_type in [
+            "",
+            "text/plain; charset=utf-8",
+            "application/json",
+            "application/x-www-form-urlencoded",
+        ] {
+            assert!(is_text(content_type, b"hi"), "{content_type:?}");
+            assert!(!is_text(content_type, &[0xff]), "{content_type:?}");
+        }
+        assert!(!is_text("Application/Octet-Stream; x=y", b"hi"));
+    }
+}
