@@ -6,19 +6,19 @@
 //! take the sessions down with them.
 
 mod drain;
+mod error;
 mod start;
 
 use std::{io, sync::Arc, time::Duration};
 
+pub use self::error::AppError;
 use crate::{
     config::Settings,
     http::{self, HttpState},
-    http_client::HttpSetupError,
     node::Node,
     signals::{Signal, Signals},
-    token::TokenSetupError,
     transport::{
-        listener::{self, BindError, Closer, Listener, SocketOptions},
+        listener::{self, Closer, Listener, SocketOptions},
         tls::{Certificate, TlsError},
     },
 };
@@ -32,26 +32,6 @@ const EVENTS_GRACE: Duration = Duration::from_secs(5);
 /// actix-server's own limit on connections of a worker must not stand in the way of ours; after a
 /// hand-over it does not even count them.
 const CONNECTIONS_A_WORKER: usize = 1 << 20;
-
-/// Why a server cannot start, or ended badly.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// An address cannot be listened on.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// The certificate cannot be used.
-    #[error("TLS: {0}")]
-    Tls(#[from] TlsError),
-    /// A key for tokens cannot be used.
-    #[error("token: {0}")]
-    Token(#[from] TokenSetupError),
-    /// A hook cannot be called.
-    #[error("hooks: {0}")]
-    Hooks(#[from] HttpSetupError),
-    /// The system refused something else.
-    #[error("{0}: {1}")]
-    Io(&'static str, #[source] io::Error),
-}
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use std::{
 
 use actix::{Actor, Addr, Arbiter};
 
-use super::AppError;
+use super::error::AppError;
 use crate::{
     broker::{
         Broker, Front,

@@ -27,7 +27,6 @@ use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpResponse, Route, guard,
-    http::header,
     web::{self, Data, ServiceConfig},
 };
 
@@ -93,7 +92,7 @@ fn for_people(settings: &Settings, app: &mut ServiceConfig) {
         app.service(
             web::resource("/status/sessions")
                 .route(web::get().to(status::sessions))
-                .default_service(web::to(only_get)),
+                .default_service(web::to(plain::only_get)),
         );
         app.service(web::resource("/status/sessions/{id}").route(web::delete().to(status::kick)));
     }
@@ -104,15 +103,8 @@ fn get(path: &str, route: Route, app: &mut ServiceConfig) {
     app.service(
         web::resource(path)
             .route(route.guard(guard::Any(guard::Get()).or(guard::Head())))
-            .default_service(web::to(only_get)),
+            .default_service(web::to(plain::only_get)),
     );
-}
-
-async fn only_get() -> HttpResponse {
-    HttpResponse::MethodNotAllowed()
-        .insert_header((header::ALLOW, "GET, HEAD"))
-        .content_type("text/plain; charset=utf-8")
-        .body("only GET is answered here\n")
 }
 
 async fn not_found(http: Data<HttpState>) -> HttpResponse {

@@ -185,3 +185,19 @@ pub async fn body(
     let body = body::read(request, payload, limit).await;
     body.map_err(|error| Box::new(plain_text(error.status(), &error.to_string())))
 }
+
+/// 405 for what is only read.
+pub(super) async fn only_get() -> HttpResponse {
+    HttpResponse::MethodNotAllowed()
+        .insert_header((header::ALLOW, "GET, HEAD"))
+        .content_type("text/plain; charset=utf-8")
+        .body("only GET is answered here\n")
+}
+
+/// Takes a message from its user's rate.
+pub(super) fn charge(node: &Node, identity: &auth::Identity) -> Result<(), Answer> {
+    if node.charge_user(&identity.user) {
+        return Ok(());
+    }
+    Err(Box::new(plain_text(429, "too many requests")))
+}

@@ -8,7 +8,7 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Reservation, Selector, ServerCommand, SessionMessage, Shard};
+use super::{Selector, ServerCommand, SessionMessage, Shard, reservation::Reservation};
 use crate::{
     close::{Close, Ending},
     connection::TimerId,

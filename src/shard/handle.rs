@@ -5,10 +5,7 @@
 use std::{
     cell::OnceCell,
     rc::Rc,
-    sync::{
-        Arc, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::Ordering::Relaxed},
 };
 
 use actix::{Addr, Handler, Message};
@@ -16,6 +13,7 @@ use actix::{Addr, Handler, Message};
 use super::{
     Shard,
     actor::{Deliver, Missed, ShardActor},
+    reservation::{QueueCredit, Reservation},
 };
 use crate::{
     broker::LocalFanout,
@@ -33,28 +31,6 @@ pub struct QueueBounds {
     pub publications_max: usize,
     /// Bytes.
     pub bytes_max: usize,
-}
-
-/// What waits in a shard's mailbox.
-#[derive(Debug, Default)]
-struct QueueCredit {
-    publications: AtomicUsize,
-    bytes: AtomicUsize,
-}
-
-/// Room for one publication in one shard's mailbox. It travels with the publication and is given back when it is dropped: when
-/// the shard takes the publication, or on any other path.
-#[derive(Debug)]
-pub struct Reservation {
-    credit: Arc<QueueCredit>,
-    bytes: usize,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.credit.publications.fetch_sub(1, Relaxed);
-        self.credit.bytes.fetch_sub(self.bytes, Relaxed);
-    }
 }
 
 /// How other threads reach a shard.

@@ -14,6 +14,7 @@ mod entry;
 mod handle;
 mod membership;
 mod queries;
+mod reservation;
 mod state;
 mod subscriber;
 
@@ -23,9 +24,10 @@ use self::state::{State, USER_PREFIX};
 pub use self::{
     actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
     commands::{Selector, ServerCommand, SessionMessage},
-    handle::{QueueBounds, Reservation, ShardHandle, ShardSettings, Shards},
+    handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
     membership::Membership,
     queries::{ChannelsOf, CountMembers, MembersOf},
+    reservation::Reservation,
     subscriber::{SubscribeOptions, SubscriptionId},
 };
 use crate::{

@@ -40,32 +40,7 @@ pub const LEVELS: &[(&str, u8)] = &[
 /// Files that import each other in a circle. The list is exact: what is mended leaves it, and it is
 /// to become empty. A parent that only declares or re-exports its children makes none; one that uses
 /// a child which uses what stands in the parent's own file does, so move that into a third file.
-pub const CIRCLES: &[&[&str]] = &[
-    &["app", "app::start"],
-    &[
-        "broker::memory",
-        "broker::memory::keys",
-        "broker::memory::stripe",
-    ],
-    &[
-        "http",
-        "http::api",
-        "http::api::channels",
-        "http::api::info",
-        "http::api::message",
-        "http::api::raw_publish",
-        "http::api::sessions",
-        "http::api::table",
-        "http::api::users",
-    ],
-    &[
-        "http::send",
-        "http::send::on_endpoint",
-        "http::send::publish",
-    ],
-    &["server", "server::push"],
-    &["shard::actor", "shard::handle"],
-];
+pub const CIRCLES: &[&[&str]] = &[];
 
 /// Modules, with all that is in them, that are plain data: they know neither actix nor tokio, and the
 /// time is a parameter.

@@ -1,4 +1,4 @@
-//! Idempotency keys that were used, with the place that their publications got. Pure data; bounded by [`KEYS_MAX`](super::KEYS_MAX),
+//! Idempotency keys that were used, with the place that their publications got. Pure data; bounded by [`KEYS_MAX`],
 //! beyond which the oldest is forgotten before its time.
 
 use std::{
@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::id::StreamPosition;
+use crate::{broker::fanout::STRIPES, id::StreamPosition};
 
 /// Keys that are let go of in one call of [`Keys::expire`].
 const KEYS_A_TURN: usize = 1024;
@@ -19,8 +19,11 @@ pub(super) struct Keys {
     ends: VecDeque<(Instant, Box<str>)>,
 }
 
+/// Idempotency keys that are remembered; beyond them the oldest are forgotten before their time.
+const KEYS_MAX: usize = 1 << 20;
+
 /// Keys under one lock.
-const KEYS_MAX: usize = super::KEYS_MAX / super::STRIPES;
+const A_STRIPE: usize = KEYS_MAX / STRIPES;
 
 impl Keys {
     fn joined(channel: &str, key: &str) -> Box<str> {
@@ -49,7 +52,7 @@ impl Keys {
         end: Instant,
     ) {
         let joined = Self::joined(channel, &key);
-        if self.ends.len() >= KEYS_MAX
+        if self.ends.len() >= A_STRIPE
             && let Some((_, oldest)) = self.ends.pop_front()
         {
             self.known.remove(&oldest);

@@ -33,9 +33,6 @@ use crate::{
     registry::ChannelName,
 };
 
-/// Idempotency keys that are remembered; beyond them the oldest are forgotten before their time.
-const KEYS_MAX: usize = 1 << 20;
-
 /// Steps that one publication takes to make room for itself; each takes an item or finds out that it is not the oldest.
 const EVICTIONS_A_TURN: usize = 256;
 

@@ -12,8 +12,8 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    ApiCall,
     answer::{self, Answer, DONE, bad_request},
+    call::ApiCall,
     request as r,
 };
 use crate::{

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    ApiCall,
     answer::{self, Answer, bad_request},
+    call::ApiCall,
     request as r,
 };
 use crate::{

@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::call::A_TURN;
 use super::{
-    ApiCall,
     answer::{self, Answer, DONE},
+    call::ApiCall,
     form, request as r,
 };
 use crate::{
@@ -31,8 +32,6 @@ const VERSION_EPOCH_BYTES_MAX: usize = 256;
 const EXCLUDED_MAX: usize = 1000;
 /// Channels of one broadcast.
 pub(super) const BROADCAST_MAX: usize = 10_000;
-/// Publications after which other requests of the same worker get their turn.
-pub(super) const A_TURN: usize = 64;
 
 /// What is published, but for the channel.
 struct Message {

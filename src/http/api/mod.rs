@@ -2,10 +2,11 @@
 //! and the raw publish of shells.
 //!
 //! Handlers run on the workers, hold no state and no lock, and wait for the broker, the shards and
-//! the `Server` actor only. Bounds: `api.body_bytes`, [`BODY_TIMEOUT`], [`COMMANDS_MAX`]. Nothing
+//! the `Server` actor only. Bounds: `api.body_bytes`, `BODY_TIMEOUT`, [`COMMANDS_MAX`]. Nothing
 //! here parses a publication into a tree, and nothing is read before the key is known.
 
 mod answer;
+mod call;
 mod channels;
 mod form;
 mod info;
@@ -18,25 +19,17 @@ mod sessions;
 mod table;
 mod users;
 
-use std::{sync::Arc, time::Duration};
-
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
-use bytes::Bytes;
 
 pub use self::keys::{ApiKeys, Denied};
 use self::{
     answer::{Answer, bad_request},
-    keys::KeyId,
+    call::{A_TURN, ApiCall, read_body},
     table::{Batch, Call, METHODS},
 };
-use super::{
-    HttpState,
-    body::{self, BodyLimit},
-};
-use crate::{config::Namespace, node::Node, protocol::ReplyError, registry::ChannelName};
+use super::HttpState;
+use crate::{node::Node, protocol::ReplyError};
 
-/// How long a body may take to come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Commands of one batch.
 const COMMANDS_MAX: usize = 10_000;
 
@@ -45,7 +38,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.service(
         web::resource("/api/openapi.json")
             .route(web::get().to(openapi::document))
-            .default_service(web::to(super::only_get)),
+            .default_service(web::to(super::plain::only_get)),
     );
     // A name may hold slashes.
     app.service(
@@ -58,20 +51,6 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
             .route(web::post().to(call))
             .default_service(web::to(only_post)),
     );
-}
-
-/// Whose call it is.
-struct ApiCall<'a> {
-    node: &'a Node,
-    http: &'a HttpState,
-    key: KeyId,
-}
-
-impl ApiCall<'_> {
-    /// A channel and its rules.
-    fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
-        Ok((name.into(), self.node.rules_for_server(name)?))
-    }
 }
 
 async fn only_post() -> HttpResponse {
@@ -135,7 +114,7 @@ async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
     }
     let mut replies = Vec::with_capacity(commands.len());
     for (index, command) in commands.into_iter().enumerate() {
-        if index % message::A_TURN == message::A_TURN - 1 {
+        if index % A_TURN == A_TURN - 1 {
             tokio::task::yield_now().await;
         }
         replies.push(match command.call() {
@@ -149,24 +128,6 @@ async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
         });
     }
     Ok(answer::list(replies.into_iter()))
-}
-
-/// The body of a request that may come in; or the answer to give instead: 413, 408 or 400.
-async fn read_body(
-    request: &HttpRequest,
-    node: &Node,
-    payload: web::Payload,
-) -> Result<Bytes, Box<HttpResponse>> {
-    let limit = BodyLimit {
-        bytes: node.settings.api.body_bytes,
-        setting: "api.body_bytes",
-        timeout: BODY_TIMEOUT,
-    };
-    let body = body::read(request, payload, limit).await;
-    body.map_err(|error| {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Box::new(answer::with_status(status, bad_request(error.to_string())))
-    })
 }
 
 /// Bad JSON, or JSON of another shape. The message names line and column.

@@ -3,7 +3,11 @@
 //! Text where the content type or the bytes say so, else binary. Bound: `api.body_bytes`. Errors
 //! have their statuses here, since a shell looks at nothing else.
 
-use super::{ApiCall, answer, message, read_body};
+use super::{
+    answer,
+    call::{ApiCall, read_body},
+    message,
+};
 use crate::{
     http::{HttpState, body},
     node::Node,

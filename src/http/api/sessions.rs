@@ -8,8 +8,8 @@
 use std::sync::Arc;
 
 use super::{
-    ApiCall,
     answer::{Answer, DONE, bad_request},
+    call::ApiCall,
     form, request as r,
 };
 use crate::{

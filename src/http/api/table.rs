@@ -5,7 +5,7 @@
 use serde::Deserialize;
 
 use super::{
-    ApiCall, answer::Answer, channels, form::nullable, message, request as r, sessions, users,
+    answer::Answer, call::ApiCall, channels, form::nullable, message, request as r, sessions, users,
 };
 
 /// Makes the table's types of its lines.

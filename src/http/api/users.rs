@@ -5,8 +5,8 @@
 //! This node forgets them when it ends.
 
 use super::{
-    ApiCall,
     answer::{Answer, DONE, bad_request},
+    call::ApiCall,
     form, request as r,
 };
 use crate::{node::revoke::Invalidation, protocol::ReplyError, token::RevocationError};

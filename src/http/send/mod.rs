@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, http::Method, web};
 use bytes::Bytes;
 
 use super::{HttpState, body, cors, plain};
-use crate::node::{Node, auth::Identity};
+use crate::node::Node;
 
 /// Answers a message.
 pub async fn send(
@@ -50,14 +50,6 @@ async fn receive(
         }
         None => publish::publish(request, node, &query, payload).await,
     }
-}
-
-/// Takes a message from its user's rate.
-fn charge(node: &Node, identity: &Identity) -> Result<(), plain::Answer> {
-    if node.charge_user(&identity.user) {
-        return Ok(());
-    }
-    Err(Box::new(plain::plain_text(429, "too many requests")))
 }
 
 /// Reads a body up to the bound of a message.

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
 
-use super::charge;
 use crate::{
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
@@ -48,7 +47,7 @@ pub async fn message(
     // It may have been taken back while the backend was asked.
     node.check_revoked(&identity)
         .map_err(|error| Box::new(plain::auth_error(&error)))?;
-    charge(node, &identity)?;
+    plain::charge(node, &identity)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
         OnMessage::Echo => Ok(reply(&payload)),

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde::Serialize;
 
-use super::charge;
 use crate::{
     broker::{PublishRequest, PublishResult},
     connection::info::TransportKind,
@@ -44,7 +43,7 @@ pub async fn publish(
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
     }
-    charge(node, &identity)?;
+    plain::charge(node, &identity)?;
     let key = key(request, &identity)?;
     let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr};
 
 use super::*;
+use crate::{broker::BrokerError, server::Server};
 use crate::{
     server::{GetOverview, SessionCounts},
     testing::{Op, ScriptedBroker, scripted},

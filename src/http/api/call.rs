@@ -1,0 +1,58 @@
+//! What every method of the API works with: whose call it is, its body, and how much it does at a time.
+
+use std::{sync::Arc, time::Duration};
+
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use bytes::Bytes;
+
+use super::{
+    answer::{self, bad_request},
+    keys::KeyId,
+};
+use crate::{
+    config::Namespace,
+    http::{
+        HttpState,
+        body::{self, BodyLimit},
+    },
+    node::Node,
+    protocol::ReplyError,
+    registry::ChannelName,
+};
+
+/// How long a body may take to come.
+const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// Publications after which other requests of the same worker get their turn.
+pub(super) const A_TURN: usize = 64;
+
+/// Whose call it is.
+pub(super) struct ApiCall<'a> {
+    pub(super) node: &'a Node,
+    pub(super) http: &'a HttpState,
+    pub(super) key: KeyId,
+}
+
+impl ApiCall<'_> {
+    /// A channel and its rules.
+    pub(super) fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
+        Ok((name.into(), self.node.rules_for_server(name)?))
+    }
+}
+
+/// The body of a request that may come in; or the answer to give instead: 413, 408 or 400.
+pub(super) async fn read_body(
+    request: &HttpRequest,
+    node: &Node,
+    payload: web::Payload,
+) -> Result<Bytes, Box<HttpResponse>> {
+    let limit = BodyLimit {
+        bytes: node.settings.api.body_bytes,
+        setting: "api.body_bytes",
+        timeout: BODY_TIMEOUT,
+    };
+    let body = body::read(request, payload, limit).await;
+    body.map_err(|error| {
+        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        Box::new(answer::with_status(status, bad_request(error.to_string())))
+    })
+}
