@@ -1,5 +1,6 @@
-//! What sessions and routes ask of the broker, of presence and of the fan-out. Their [`Front`](crate::broker::Front) sees to it
-//! that none of it is answered later than `limits.broker_timeout`.
+//! What sessions and routes ask of the broker, of presence and of the fan-out. Their
+//! [`Front`](crate::broker::Front) sees to it that none of it is answered later than
+//! `limits.broker_timeout`.
 
 use std::sync::Arc;
 
