@@ -6,6 +6,14 @@
 //! [`transport`], [`registry`], [`publication`], [`heartbeat`], [`admission`], [`metrics`], the [`broker::Broker`] trait;
 //! [`codec`], [`close`], [`id`], [`config`].
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::too_many_lines,
+        reason = "a test's scenario is one story; the code itself is checked without its tests"
+    )
+)]
+
 pub mod admission;
 pub mod broker;
 pub mod cli;
