@@ -8,6 +8,14 @@
 //! [`http_client`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`], [`protocol`],
 //! [`fossil`], [`close`], [`id`], [`subscription`], [`unix_time`], [`config`].
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::too_many_lines,
+        reason = "a test's scenario is one story; the code itself is checked without its tests"
+    )
+)]
+
 pub mod admission;
 pub mod app;
 pub mod broker;

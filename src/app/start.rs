@@ -94,7 +94,7 @@ fn start_server(
     broker: &Arc<dyn Broker>,
 ) -> Result<Addr<Server>, AppError> {
     let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
-    let (sender, receiver) = mpsc::channel();
+    let (sender, receiver) = mpsc::sync_channel(1);
     Arbiter::new().spawn_fn(move || {
         let server = Server::new(
             counts,

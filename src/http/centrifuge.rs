@@ -163,7 +163,7 @@ async fn posted(
         unidirectional: transport == TransportKind::UniHttpStream,
         framing: Framing::Line,
     };
-    stream(request, node, way, transport, commands, None)
+    stream(request, node, way, transport, commands)
 }
 
 async fn sse(request: HttpRequest, node: web::Data<Node>, body: web::Payload) -> HttpResponse {
@@ -197,15 +197,7 @@ async fn events(
         unidirectional: transport == TransportKind::UniSse,
         framing: Framing::Event,
     };
-    // So that a browser says "open" before anything else comes.
-    stream(
-        request,
-        node,
-        way,
-        transport,
-        commands,
-        Some(Bytes::from_static(b"\r\n")),
-    )
+    stream(request, node, way, transport, commands)
 }
 
 /// Begins a streamed session.
@@ -215,8 +207,9 @@ fn stream(
     way: ClientTransport,
     transport: TransportKind,
     commands: Bytes,
-    head: Option<Bytes>,
 ) -> HttpResponse {
+    // So that a browser says "open" before anything else comes.
+    let head = (way.framing == Framing::Event).then(|| Bytes::from_static(b"\r\n"));
     let begun = (|| {
         if node.refuses_sessions() {
             return Err(Refusal::Draining);

@@ -70,6 +70,10 @@ impl Stream for OutboxBody {
 }
 
 impl Drop for OutboxBody {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one, by the only body of its session"
+    )]
     fn drop(&mut self) {
         self.session.do_send(SessionMessage::Gone);
     }

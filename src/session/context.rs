@@ -24,6 +24,10 @@ pub struct SessionContext {
 }
 
 impl SessionContext {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one a session, which limits.sessions has admitted"
+    )]
     pub(super) fn new(
         node: Arc<Node>,
         connection: Rc<Connection>,
@@ -61,6 +65,11 @@ impl SessionContext {
         self.membership.leave()
     }
 
+    /// Takes the session out of the directory.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one a session, by the call of leave() that left"
+    )]
     pub(super) fn tell_closed(&self, ending: Ending) {
         self.node.server.do_send(Closed {
             session: self.connection.info().id,

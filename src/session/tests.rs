@@ -227,6 +227,11 @@ impl Client {
         }
     }
 
+    /// What others tell its session.
+    fn tell(&self, message: SessionMessage) {
+        self.session.try_send(message).expect("room for one");
+    }
+
     /// What has come since the test looked last.
     async fn got(&mut self) -> Vec<Got> {
         settle().await;
@@ -445,7 +450,7 @@ fn who_goes_while_the_history_is_read_leaves_nothing_behind() {
         harness.test.broker.hold(Op::History);
         let mut client = harness.client(kind);
         assert_eq!(client.got().await, []);
-        client.session.do_send(SessionMessage::Gone);
+        client.tell(SessionMessage::Gone);
         settle().await;
         assert_eq!(harness.listeners(), before, "{kind:?}");
         harness.test.broker.release(Op::History);
@@ -468,7 +473,7 @@ fn who_is_taken_out_of_a_channel_while_its_history_is_read_does_not_go_live() {
             channel: CHANNEL.into(),
             why: Unsubscribe::SERVER,
         };
-        client.session.do_send(SessionMessage::Command(out.into()));
+        client.tell(SessionMessage::Command(out.into()));
         settle().await;
         assert_eq!(harness.listeners(), before, "{kind:?}: it is heard at once");
         harness.test.broker.release(Op::History);
@@ -488,7 +493,7 @@ fn a_disconnect_is_heard_while_the_broker_is_waited_for() {
         let mut client = harness.client(kind);
         assert_eq!(client.got().await, []);
         let end = ServerCommand::Disconnect(Close::KICKED);
-        client.session.do_send(SessionMessage::Command(end.into()));
+        client.tell(SessionMessage::Command(end.into()));
         settle().await;
         let ending = client.connection.ending();
         assert_eq!(ending, Some(Ending::ByServer(Close::KICKED)), "{kind:?}");

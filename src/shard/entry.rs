@@ -21,6 +21,10 @@ impl Entry {
         self.connection.info().id
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a gap once a subscription (limits.subscriptions); commands come from callers of the API, and are done in the next turn"
+    )]
     pub(super) fn send(&self, message: SessionMessage) {
         if let Some(inbox) = &self.inbox {
             inbox.do_send(message);

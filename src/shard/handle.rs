@@ -72,11 +72,19 @@ impl ShardHandle {
     }
 
     /// Sends a publication, for which room was reserved in this shard.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "room was reserved in this shard: limits.shard_queue, limits.shard_queue_bytes"
+    )]
     pub(crate) fn deliver(&self, publication: Arc<Publication>, room: Reservation) {
         self.addr.do_send(Deliver { publication, room });
     }
 
     /// Has the members of a channel that count its offsets told that they have missed something.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one a channel that a broker has lost something of, which is rare"
+    )]
     pub(crate) fn tell_missed(&self, channel: ChannelName) {
         self.addr.do_send(Missed(channel));
     }
@@ -159,6 +167,10 @@ impl Shards {
     }
 
     /// Sends a message to every shard.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one Drain and one Terminate in the life of a process"
+    )]
     pub fn send_all<M>(&self, message: &M)
     where
         M: Message<Result = ()> + Clone + Send + 'static,

@@ -177,6 +177,10 @@ fn messages_of_a_raw_endpoint_go_to_the_backend_and_its_answers_come_back_in_ord
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a slow backend, on a thread of its own"
+)]
 fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
     let backend = Backend::start(|asked| {
         if asked.body == "slow" {
@@ -205,6 +209,10 @@ fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
 /// While the backend was asked, nothing was read and no ping went out, so a proxy whose timeout is shorter than the backend's
 /// time cut the connection, and the answer never arrived. Pings go on; only the verdict about the client waits.
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a slow backend, on a thread of its own"
+)]
 fn pings_go_on_while_the_backend_is_asked() {
     let backend = Backend::start(|asked| {
         std::thread::sleep(std::time::Duration::from_millis(1500));
@@ -234,8 +242,8 @@ fn pings_go_on_while_the_backend_is_asked() {
 /// backend had answered. Commands of the server are heard meanwhile.
 #[test]
 fn commands_of_the_server_are_heard_while_the_backend_is_asked() {
-    let (asked, is_asked) = std::sync::mpsc::channel();
-    let (answer, answers) = std::sync::mpsc::channel::<()>();
+    let (asked, is_asked) = std::sync::mpsc::sync_channel(1);
+    let (answer, answers) = std::sync::mpsc::sync_channel::<()>(1);
     let (asked, answers) = (std::sync::Mutex::new(asked), std::sync::Mutex::new(answers));
     let backend = Backend::start(move |request| {
         asked.lock().unwrap().send(()).expect("the test listens");

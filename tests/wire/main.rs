@@ -1,5 +1,7 @@
 //! The wire ring: the real binary, real sockets, bytes written by hand. One file a subject; helpers are in `support`.
 
+#![allow(clippy::too_many_lines, reason = "a scenario is one story")]
+
 mod api;
 mod backend;
 mod client;

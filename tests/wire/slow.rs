@@ -122,6 +122,10 @@ fn latest_keeps_the_newest_of_each_channel() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a window in which nothing may move"
+)]
 fn a_client_that_does_not_read_its_echoes_is_paused_not_killed() {
     let server = Server::start(
         &("[limits]\noutbox_bytes = \"64KiB\"\n[slow]\nwrite_timeout = \"30s\"\n".to_string()

@@ -8,12 +8,12 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 use crate::{
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
+    hooks::Answer,
     http::{plain, request, websocket},
-    node::{Node, auth::Identity},
+    node::Node,
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
-        connect_info::ConnectInfo,
         handshake,
         raw::{
             endpoint::{Endpoint, Query},
@@ -60,7 +60,9 @@ pub async fn message(
         }
         OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
         OnMessage::Hook { on_failure } => {
-            ask_backend(node, &connect_info, &identity, path, payload, on_failure).await
+            let hook_context = identity.named_in(connect_info.hook_context("json", "json"));
+            let answer = node.hooks.message(&hook_context, path, payload).await;
+            answer_of_backend(answer, on_failure)
         }
     }
 }
@@ -84,16 +86,11 @@ async fn relay(
     }
 }
 
-async fn ask_backend(
-    node: &Node,
-    connect_info: &ConnectInfo,
-    identity: &Identity,
-    path: &str,
-    payload: Payload,
+/// What the sender is answered for what the backend said.
+fn answer_of_backend(
+    answer: Answer<Vec<Payload>>,
     on_failure: &HookFailureAction,
 ) -> Result<HttpResponse, plain::Answer> {
-    let hook_context = identity.named_in(connect_info.hook_context("json", "json"));
-    let answer = node.hooks.message(&hook_context, path, payload).await;
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
         Err(close) if close.code == 1011 => Err(Box::new(plain::plain_text(502, &close.reason))),

@@ -240,6 +240,10 @@ impl SessionHandle {
 }
 
 impl Drop for SessionHandle {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one, by the only handle of its session"
+    )]
     fn drop(&mut self) {
         self.session.do_send(SessionMessage::Gone);
     }

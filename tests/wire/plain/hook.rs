@@ -4,7 +4,7 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpListener,
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, sync_channel},
 };
 
 use super::{json, post};
@@ -14,7 +14,7 @@ use crate::support::{SOON, Server, raw};
 fn backend(answers: Vec<(&'static str, &'static str, &'static str)>) -> (String, Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/", listener.local_addr().expect("an address"));
-    let (told, asked) = channel();
+    let (told, asked) = sync_channel(16);
     std::thread::spawn(move || {
         for (status, content_type, body) in answers {
             let Ok((mut stream, _)) = listener.accept() else {
