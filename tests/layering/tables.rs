@@ -74,7 +74,6 @@ pub const CIRCLES: &[&[&str]] = &[
         "http::send::publish",
     ],
     &["publication", "publication::wire_format"],
-    &["server", "server::push"],
     &["shard::actor", "shard::handle"],
 ];
 

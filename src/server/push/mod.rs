@@ -1,18 +1,17 @@
 //! Interval pushes: what the settings' `[[push]]` say is sent by the clock, without being asked.
 //!
-//! Times are multiples of the interval from the start, so that an hour of pushes does not drift; ticks that passed
-//! while the machine slept are left out, so that none come in a burst. A tick that nobody would hear does nothing.
+//! Times are multiples of the interval from the start, so that an hour of pushes does not drift;
+//! ticks that passed while the machine slept are left out, so that none come in a burst. A tick
+//! that nobody would hear does nothing.
 
 use std::{
     borrow::Cow,
     time::{Duration, SystemTime},
 };
 
-use actix::{ActorFutureExt, AsyncContext, Context, WrapFuture};
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-use super::Server;
 use crate::{
     broker::{BrokerError, PublishRequest, PublishResult},
     config,
@@ -28,7 +27,8 @@ pub struct PushStatus {
     pub channel: Option<String>,
     /// Ticks that published.
     pub runs: u64,
-    /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was not through.
+    /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was
+    /// not through.
     pub skipped: u64,
     /// Ticks that the broker did not accept.
     pub refused: u64,
@@ -86,7 +86,7 @@ impl IntervalPush {
             skipped: self.skipped,
             refused: self.refused,
             unreadable: self.unreadable,
-            next_in: self.at(self.tick + 1).saturating_duration_since(now),
+            next_in: self.until_next(now),
         }
     }
 
@@ -103,8 +103,78 @@ impl IntervalPush {
         self.tick = tick.max(self.tick + 1);
     }
 
-    /// What to push. A file is read anew each time, on this thread, which delivers nothing; one that cannot be read, or is larger
-    /// than `bytes_max`, is said once until it can.
+    /// From `now` to the next tick.
+    pub(super) fn until_next(&self, now: Instant) -> Duration {
+        self.at(self.tick + 1).saturating_duration_since(now)
+    }
+
+    /// Who is to get it.
+    pub(super) fn target(&self) -> &Target {
+        &self.request.target
+    }
+
+    /// Begins the tick that has come by `now`; `false` if the one before is not through with the
+    /// broker: a broker that takes longer than the interval is not asked twice at a time.
+    pub(super) fn begin(&mut self, now: Instant) -> bool {
+        self.catch_up(now);
+        let is_free = !std::mem::replace(&mut self.is_running, true);
+        self.skipped += u64::from(!is_free);
+        is_free
+    }
+
+    /// What the tick publishes; if it is nothing, that is counted and the tick ends.
+    pub(super) fn publish_request(
+        &mut self,
+        sessions: u64,
+        bytes_max: usize,
+        has_subscribers: bool,
+    ) -> Option<PublishRequest> {
+        let request = self.fill_request(sessions, bytes_max, has_subscribers);
+        self.is_running = request.is_some();
+        request
+    }
+
+    fn fill_request(
+        &mut self,
+        sessions: u64,
+        bytes_max: usize,
+        has_subscribers: bool,
+    ) -> Option<PublishRequest> {
+        if !has_subscribers {
+            self.skipped += 1;
+            return None;
+        }
+        let text = self.text(sessions, bytes_max)?;
+        if self.settings.only_changed && self.last.as_ref() == Some(&text) {
+            self.skipped += 1;
+            return None;
+        }
+        let payload = Payload::Text(text.as_str().into());
+        self.seq += 1;
+        self.last = self.settings.only_changed.then_some(text);
+        Some(PublishRequest {
+            payload,
+            ..self.request.clone()
+        })
+    }
+
+    /// Ends the tick with what the broker says.
+    pub(super) fn published(&mut self, result: Result<PublishResult, BrokerError>) {
+        self.is_running = false;
+        if let Err(refused) = result {
+            // Not counted as a run, and not taken for the last text: the next tick says it again.
+            self.refused += 1;
+            self.seq -= 1;
+            self.last = None;
+            log::warn!(
+                "push to {} left out: {refused}",
+                self.settings.channel.as_deref().unwrap_or("every session")
+            );
+        }
+    }
+
+    /// What to push. A file is read anew each time, on this thread, which delivers nothing; one
+    /// that cannot be read, or is larger than `bytes_max`, is said once until it can.
     fn template(&mut self, bytes_max: usize) -> Option<Cow<'_, str>> {
         let Some(file) = &self.settings.file else {
             return Some(Cow::Borrowed(&self.settings.data));
@@ -145,7 +215,8 @@ impl IntervalPush {
     }
 }
 
-/// Replaces each `{name}` that is in the list; anything else in braces stays, so that JSON needs no escapes.
+/// Replaces each `{name}` that is in the list; anything else in braces stays, so that JSON needs no
+/// escapes.
 fn fill(template: &str, values: &[(&str, &dyn Fn() -> String)]) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
@@ -169,79 +240,6 @@ fn fill(template: &str, values: &[(&str, &dyn Fn() -> String)]) -> String {
     }
     text.push_str(rest);
     text
-}
-
-impl Server {
-    pub(super) fn schedule_push(&mut self, index: usize, ctx: &mut Context<Self>) {
-        let push = &self.pushes[index];
-        let delay = push
-            .at(push.tick + 1)
-            .saturating_duration_since(Instant::now());
-        ctx.run_later(delay, move |server, ctx| {
-            server.run_push(index, ctx);
-            server.schedule_push(index, ctx);
-        });
-    }
-
-    fn run_push(&mut self, index: usize, ctx: &mut Context<Self>) {
-        let push = &mut self.pushes[index];
-        push.catch_up(Instant::now());
-        if std::mem::replace(&mut push.is_running, true) {
-            // A broker that takes longer than the interval is not asked twice at a time.
-            push.skipped += 1;
-            return;
-        }
-        let asking = self.broker.has_subscribers(&push.request.target);
-        ctx.spawn(asking.into_actor(self).map(move |has, server, ctx| {
-            // Without an answer it is published, which says what is the matter.
-            let publishing = server.push_request(index, has.unwrap_or(true));
-            let Some(request) = publishing else {
-                server.pushes[index].is_running = false;
-                return;
-            };
-            let publishing = server.broker.publish(request).into_actor(server);
-            ctx.spawn(publishing.map(move |result, server, _| {
-                server.push_published(index, result);
-            }));
-        }));
-    }
-
-    /// What a tick publishes; absent: nothing, which is counted.
-    fn push_request(&mut self, index: usize, has_subscribers: bool) -> Option<PublishRequest> {
-        let sessions = self.directory.len() as u64;
-        let push = &mut self.pushes[index];
-        if !has_subscribers {
-            push.skipped += 1;
-            return None;
-        }
-        let text = push.text(sessions, self.data_bytes_max)?;
-        if push.settings.only_changed && push.last.as_ref() == Some(&text) {
-            push.skipped += 1;
-            return None;
-        }
-        let payload = Payload::Text(text.as_str().into());
-        push.seq += 1;
-        push.last = push.settings.only_changed.then_some(text);
-        Some(PublishRequest {
-            payload,
-            ..push.request.clone()
-        })
-    }
-
-    fn push_published(&mut self, index: usize, result: Result<PublishResult, BrokerError>) {
-        let push = &mut self.pushes[index];
-        push.is_running = false;
-        if let Err(refused) = result {
-            // Not counted as a run, and not taken for the last text: the next tick says it again.
-            push.refused += 1;
-            push.seq -= 1;
-            push.last = None;
-            log::warn!(
-                "push to {} left out: {refused}",
-                push.settings.channel.as_deref().unwrap_or("every session")
-            );
-        }
-    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use actix::{Actor, Addr};
 
 use super::*;
 use crate::{
-    server::{GetOverview, SessionCounts},
+    server::{GetOverview, Server, SessionCounts},
     testing::{Op, ScriptedBroker, scripted},
 };
 
