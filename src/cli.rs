@@ -34,7 +34,8 @@ enum Sub {
     Check(Check),
     /// Make a token for a client, signed with the first token.hmac_secret (HS256)
     Token(Token),
-    /// Explain a token: what it says, which key made it, and whether it counts (exit status 0) or not (1)
+    /// Explain a token: what it says, which key made it, and whether it counts (exit status 0) or
+    /// not (1)
     CheckToken(CheckToken),
 }
 
@@ -133,7 +134,8 @@ pub enum Command {
     CheckToken(Overrides, String),
 }
 
-/// Reads this process's command line; ends the process on `--help`, `--version` and faults (status 2).
+/// Reads this process's command line; ends the process on `--help`, `--version` and faults (status
+/// 2).
 #[must_use]
 pub fn parse() -> Command {
     Line::parse().into()

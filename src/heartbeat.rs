@@ -1,8 +1,9 @@
-//! Liveness of one session and the timing wheel that asks for it; pure, `now` is always a parameter.
+//! Liveness of one session and the timing wheel that asks for it; pure, `now` is always a
+//! parameter.
 //!
-//! One wheel serves a whole shard, so a session costs one entry of 16 bytes and no timer of its own. An entry
-//! only says *when to look again*: what is due is decided by the session's own state, so an entry that has
-//! become pointless does no harm and is simply forgotten.
+//! One wheel serves a whole shard, so a session costs one entry of 16 bytes and no timer of its
+//! own. An entry only says *when to look again*: what is due is decided by the session's own state,
+//! so an entry that has become pointless does no harm and is simply forgotten.
 
 use std::time::{Duration, Instant};
 
@@ -23,8 +24,8 @@ pub enum Heartbeat {
         /// When the next ping is due.
         ping_at: Instant,
     },
-    /// A ping was queued at `asked` and left the outbox at `left`. While it has not left, the write deadline
-    /// governs, not this one: a pong cannot come before the ping went.
+    /// A ping was queued at `asked` and left the outbox at `left`. While it has not left, the write
+    /// deadline governs, not this one: a pong cannot come before the ping went.
     Pinged {
         /// When the ping was queued.
         asked: Instant,
@@ -45,8 +46,8 @@ pub enum HeartbeatAction {
 }
 
 impl Heartbeat {
-    /// Starts with a first ping after `phase` (a share of the interval, so that sessions that came together
-    /// are not pinged together).
+    /// Starts with a first ping after `phase` (a share of the interval, so that sessions that came
+    /// together are not pinged together).
     #[must_use]
     pub fn start(now: Instant, phase: Duration) -> Self {
         Self::Quiet {
@@ -70,8 +71,9 @@ impl Heartbeat {
         }
     }
 
-    /// Says what is due at `now`. `reads_paused`: nothing is read, so life cannot be seen. The pings go on, since proxies
-    /// count idle time by them; the wait for life begins anew with each look, so that it is whole when reading goes on.
+    /// Says what is due at `now`. `reads_paused`: nothing is read, so life cannot be seen. The
+    /// pings go on, since proxies count idle time by them; the wait for life begins anew with each
+    /// look, so that it is whole when reading goes on.
     pub fn poll(
         &mut self,
         now: Instant,
@@ -271,8 +273,9 @@ mod tests {
         assert_eq!(late, HeartbeatAction::Dead);
     }
 
-    /// A session that waited for its backend got no ping in all that time, so a proxy with a shorter timeout than the
-    /// backend's cut it, and the answer never arrived. Pings go on at their interval while nothing is read.
+    /// A session that waited for its backend got no ping in all that time, so a proxy with a
+    /// shorter timeout than the backend's cut it, and the answer never arrived. Pings go on at
+    /// their interval while nothing is read.
     #[test]
     fn pings_go_on_while_we_do_not_read() {
         let start = Instant::now();

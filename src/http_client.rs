@@ -1,8 +1,10 @@
-//! The one pooled HTTP client through which fanfare asks backends, for hooks and for polled endpoints.
+//! The one pooled HTTP client through which fanfare asks backends, for hooks and for polled
+//! endpoints.
 //!
-//! Owned by [`super::HookClient`] and shared by clones. Bounds: an answer has at most [`ANSWER_BYTES_MAX`] bytes, and
-//! the caller sets the deadline. It follows no redirect, uses no proxy and keeps no cookie: a backend that was named in
-//! the settings is the only one that ever sees what is sent.
+//! Owned by the node and shared by clones. Bounds: an answer has at most
+//! [`ANSWER_BYTES_MAX`] bytes, and the caller sets the deadline. It follows no redirect, uses no
+//! proxy and keeps no cookie: a backend that was named in the settings is the only one that ever
+//! sees what is sent.
 
 use std::{error::Error, time::Duration};
 
@@ -16,8 +18,8 @@ use reqwest::{
 /// Largest body of an answer; a longer one is refused without being kept.
 pub const ANSWER_BYTES_MAX: usize = 1 << 20;
 
-/// Shorter than the 5 s for which common backends keep an idle connection: a call that may not be repeated should
-/// not be sent on a connection that the other side is about to close.
+/// Shorter than the 5 s for which common backends keep an idle connection: a call that may not be
+/// repeated should not be sent on a connection that the other side is about to close.
 const IDLE_MAX: Duration = Duration::from_secs(4);
 
 /// Longest `Content-Type` and `ETag` that are looked at.
@@ -116,8 +118,8 @@ impl HttpClient {
     /// A client with an empty pool.
     ///
     /// # Errors
-    /// When TLS cannot be set up at all. A machine without root certificates still gets a client: plain HTTP works,
-    /// and TLS trusts nobody.
+    /// When TLS cannot be set up at all. A machine without root certificates still gets a client:
+    /// plain HTTP works, and TLS trusts nobody.
     pub fn new() -> Result<Self, HttpSetupError> {
         // Fails only if another part of the process chose a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();

@@ -1,4 +1,5 @@
-//! Identifiers as newtypes. An id exists only once the thing it names does: there is no "not yet" value.
+//! Identifiers as newtypes. An id exists only once the thing it names does: there is no "not yet"
+//! value.
 
 use std::fmt;
 
@@ -16,7 +17,8 @@ impl SessionId {
         Self(Uuid::new_v4())
     }
 
-    /// A number from 0 to below 1 that is spread evenly over all ids, to spread what must not happen at once.
+    /// A number from 0 to below 1 that is spread evenly over all ids, to spread what must not
+    /// happen at once.
     #[must_use]
     pub fn fraction(self) -> f64 {
         // The last 32 bits of a version 4 UUID are random.
@@ -42,8 +44,8 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Number of a shard, which is the number of its worker thread: 0 up to `workers` − 1, plus one for each
-/// worker that actix-server had to start anew.
+/// Number of a shard, which is the number of its worker thread: 0 up to `workers` − 1, plus one for
+/// each worker that actix-server had to start anew.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ShardId(pub u32);
 
@@ -53,7 +55,8 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// Names a channel's stream: offsets only compare within one epoch. Shown as up to 13 letters and digits.
+/// Names a channel's stream: offsets only compare within one epoch. Shown as up to 13 letters and
+/// digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Epoch(u64);
 
@@ -66,7 +69,8 @@ impl Epoch {
     /// Makes a new one; random, so that a restarted node does not continue another's offsets.
     #[must_use]
     pub fn random() -> Self {
-        // 40 bits: 8 characters on the wire, and the chance that a stream gets its predecessor's name is one in 10^12.
+        // 40 bits: 8 characters on the wire, and the chance that a stream gets its predecessor's
+        // name is one in 10^12.
         Self((Uuid::new_v4().as_u128() as u64 & ((1 << 40) - 1)) | 1 << 39)
     }
 

@@ -1,4 +1,5 @@
-//! Logging through env_logger, with a filter that can be taken up anew while the process runs (SIGHUP).
+//! Logging through env_logger, with a filter that can be taken up anew while the process runs
+//! (SIGHUP).
 
 use std::sync::Arc;
 

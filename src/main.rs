@@ -1,5 +1,6 @@
-//! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain, 1 when it cannot serve or
-//! a second signal ended it or a checked token is not valid, 2 when command line or settings are wrong.
+//! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain,
+//! 1 when it cannot serve or a second signal ended it or a checked token is not valid, 2 when
+//! command line or settings are wrong.
 
 use std::{
     io::{Read as _, Write as _},
@@ -98,7 +99,8 @@ fn check_token(overrides: &Overrides, token: &str) -> ExitCode {
     };
     let mut input = String::new();
     if token == "-" {
-        // Twice the longest token, so that a longer one is told as such and never cut to the right length.
+        // Twice the longest token, so that a longer one is told as such and never cut to the right
+        // length.
         let read = std::io::stdin()
             .take(2 * TOKEN_BYTES_MAX as u64)
             .read_to_string(&mut input);
@@ -176,7 +178,8 @@ fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<
     })
 }
 
-/// Takes up the log filter of the settings as they are now; if they are wrong, says so and changes nothing.
+/// Takes up the log filter of the settings as they are now; if they are wrong, says so and changes
+/// nothing.
 fn reload_filter(overrides: &Overrides, filter: &LogFilter) {
     match Settings::load(overrides, environment()) {
         Ok((settings, _)) => {

@@ -1,8 +1,8 @@
 //! What a worker counts, and how it is shown in OpenMetrics form.
 //!
-//! Every number of a [`WorkerStats`] has exactly one writer, its worker's thread, so that counting on the delivery
-//! path is a plain load and store; readers (the routes `/status` and `/metrics`) may be a moment behind.
-//! Labels are bounded: workers, endpoints of the settings, and fixed words.
+//! Every number of a [`WorkerStats`] has exactly one writer, its worker's thread, so that counting
+//! on the delivery path is a plain load and store; readers (the routes `/status` and `/metrics`)
+//! may be a moment behind. Labels are bounded: workers, endpoints of the settings, and fixed words.
 
 use std::{
     sync::{
@@ -62,7 +62,8 @@ impl Delays {
         self.sum_nanos.add(nanos.saturating_mul(times));
     }
 
-    /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative, and the sum in seconds.
+    /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative, and the sum
+    /// in seconds.
     #[must_use]
     pub fn read(&self) -> (Vec<(f64, u64)>, f64) {
         let bounds = DELAY_BUCKETS.iter().copied().chain([f64::INFINITY]);
@@ -210,7 +211,8 @@ impl Metrics {
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Arc<WorkerStats>>> {
-        // The lock guards a push and clones of `Arc`s, which leave the list whole even if they panic.
+        // The lock guards a push and clones of `Arc`s, which leave the list whole even if they
+        // panic.
         self.workers
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)

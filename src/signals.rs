@@ -1,4 +1,5 @@
-//! The signals that a node listens to: SIGTERM and SIGINT stop it, SIGHUP makes it take up certificates and log filter.
+//! The signals that a node listens to: SIGTERM and SIGINT stop it, SIGHUP makes it take up
+//! certificates and log filter.
 
 use std::io;
 

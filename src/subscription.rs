@@ -36,7 +36,8 @@ impl ServerSubscription {
     }
 }
 
-/// What one subscription has otherwise than its channel's rules say; `None` is as the channel has it.
+/// What one subscription has otherwise than its channel's rules say; `None` is as the channel has
+/// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionOverrides {
     /// Whether the subscriber shows in presence.

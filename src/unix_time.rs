@@ -1,7 +1,7 @@
 //! Unix time, as tokens, events and the client protocol tell it.
 //!
-//! The only place that turns the system's clock into numbers. A clock before 1970 is one that nobody
-//! has set, and counts as 1970.
+//! The only place that turns the system's clock into numbers. A clock before 1970 is one that
+//! nobody has set, and counts as 1970.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

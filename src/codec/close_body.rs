@@ -1,7 +1,8 @@
-//! The body of a Close frame: which codes and reasons may stand on the wire (RFC 6455 §5.5.1, §7.4).
+//! The body of a Close frame: which codes and reasons may stand on the wire (RFC 6455 §5.5.1,
+//! §7.4).
 //!
-//! Used by the decoder for what arrives and by the encoder for what leaves. Bounds: 125 bytes. It must not judge what a
-//! code means; `close` does that.
+//! Used by the decoder for what arrives and by the encoder for what leaves. Bounds: 125 bytes. It
+//! must not judge what a code means; `close` does that.
 
 use bytestring::ByteString;
 
@@ -10,8 +11,9 @@ use super::{CloseFrame, ProtocolError};
 /// A control frame holds 125 bytes, the code takes two of them.
 pub(super) const REASON_BYTES_MAX: usize = 123;
 
-/// Codes that may stand in a frame: those defined and registered (RFC 6455 §7.4.1 and the registry of §11.7), and the
-/// ranges for libraries and applications (§7.4.2). 1004 is reserved; 1005, 1006 and 1015 only exist in APIs.
+/// Codes that may stand in a frame: those defined and registered (RFC 6455 §7.4.1 and the registry
+/// of §11.7), and the ranges for libraries and applications (§7.4.2). 1004 is reserved; 1005, 1006
+/// and 1015 only exist in APIs.
 pub(super) const fn is_legal(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }

@@ -1,8 +1,9 @@
 //! The decoder: masked frames in, messages out (RFC 6455 §5 and §6.2, the server's side).
 //!
-//! Owned by one session's reader. Between messages it owns no heap; with a message under way it holds at most about
-//! twice what arrived of it, and never more than the message limit plus one control frame. A stream of empty fragments
-//! costs no memory. It must not answer: pings and closes are handed up, violations are the session's to tell.
+//! Owned by one session's reader. Between messages it owns no heap; with a message under way it
+//! holds at most about twice what arrived of it, and never more than the message limit plus one
+//! control frame. A stream of empty fragments costs no memory. It must not answer: pings and closes
+//! are handed up, violations are the session's to tell.
 
 use std::mem;
 
@@ -59,7 +60,8 @@ enum State {
 }
 
 impl Decoder {
-    /// A decoder for messages of at most `message_bytes_max` bytes; `deflate` says that permessage-deflate was agreed.
+    /// A decoder for messages of at most `message_bytes_max` bytes; `deflate` says that
+    /// permessage-deflate was agreed.
     #[must_use]
     pub fn new(message_bytes_max: usize, deflate: bool) -> Self {
         Self {
@@ -72,11 +74,11 @@ impl Decoder {
         }
     }
 
-    /// Takes bytes from the front of `input`, unmasking them in place, and returns the next message, or `None` when `input`
-    /// is used up. Part of a frame is kept inside.
+    /// Takes bytes from the front of `input`, unmasking them in place, and returns the next
+    /// message, or `None` when `input` is used up. Part of a frame is kept inside.
     ///
-    /// After an error the connection is lost: every further call returns the same. After a Close every further byte is
-    /// taken and ignored.
+    /// After an error the connection is lost: every further call returns the same. After a Close
+    /// every further byte is taken and ignored.
     ///
     /// # Errors
     /// What the peer did wrong, at the earliest byte that proves it.

@@ -1,7 +1,9 @@
-//! Frames for the wire: the server's side, so unmasked and never in fragments (RFC 6455 §5.1, §5.4).
+//! Frames for the wire: the server's side, so unmasked and never in fragments (RFC 6455 §5.1,
+//! §5.4).
 //!
-//! The result is owned by whoever asked and shared among all who send it. One allocation of exactly the frame's size; the
-//! caller bounds the payload. It must not compress: that happens once per publication, before this.
+//! The result is owned by whoever asked and shared among all who send it. One allocation of exactly
+//! the frame's size; the caller bounds the payload. It must not compress: that happens once per
+//! publication, before this.
 
 use bytes::Bytes;
 
@@ -16,15 +18,16 @@ pub fn encode(opcode: Opcode, payload: &[u8]) -> Bytes {
     frame(FIN | opcode as u8, payload)
 }
 
-/// One whole frame of a message that [`deflate::Deflater`](super::deflate::Deflater) compressed: RSV1 set (RFC 7692 §6).
+/// One whole frame of a message that [`deflate::Deflater`](super::deflate::Deflater) compressed:
+/// RSV1 set (RFC 7692 §6).
 #[must_use]
 pub fn encode_compressed(opcode: Opcode, deflated: &[u8]) -> Bytes {
     debug_assert!(!opcode.is_control(), "control frames are never compressed");
     frame(FIN | RSV1 | opcode as u8, deflated)
 }
 
-/// A Close frame. A code that must not stand on the wire, as 1005 "no code", gives an empty body; a reason over 123 bytes
-/// is cut at a character.
+/// A Close frame. A code that must not stand on the wire, as 1005 "no code", gives an empty body; a
+/// reason over 123 bytes is cut at a character.
 #[must_use]
 pub fn encode_close(code: u16, reason: &str) -> Bytes {
     if !close_body::is_legal(code) {

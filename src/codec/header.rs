@@ -1,7 +1,9 @@
-//! The head of a frame (RFC 6455 §5.2): read byte by byte, refused at the first byte that proves it wrong.
+//! The head of a frame (RFC 6455 §5.2): read byte by byte, refused at the first byte that proves it
+//! wrong.
 //!
-//! Called by the decoder with whatever has arrived of a head, at most 14 bytes. The checks follow the order of the bytes,
-//! so the verdict does not depend on how they were split. Nothing here allocates, and nothing looks at the payload.
+//! Called by the decoder with whatever has arrived of a head, at most 14 bytes. The checks follow
+//! the order of the bytes, so the verdict does not depend on how they were split. Nothing here
+//! allocates, and nothing looks at the payload.
 
 use super::{Opcode, ProtocolError};
 
@@ -40,7 +42,8 @@ pub(super) struct Header {
 }
 
 impl Header {
-    /// Reads a head from the front of `bytes`: the head and its own length, or `None` while it is not all there.
+    /// Reads a head from the front of `bytes`: the head and its own length, or `None` while it is
+    /// not all there.
     #[inline]
     pub(super) fn parse(
         bytes: &[u8],
@@ -157,7 +160,8 @@ mod tests {
         ..DEFLATE
     };
 
-    /// The verdict, after checking that no shorter front had another one and the front before it had none.
+    /// The verdict, after checking that no shorter front had another one and the front before it
+    /// had none.
     fn verdict(bytes: &[u8], rules: Rules) -> ProtocolError {
         let at = (0..=bytes.len()).find_map(|n| Header::parse(&bytes[..n], rules).err());
         let whole = Header::parse(bytes, rules).expect_err("must be refused");

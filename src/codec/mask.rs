@@ -1,6 +1,7 @@
 //! Masking (RFC 6455 §5.3): each payload byte is XORed with one of four key bytes, in turn.
 //!
-//! The decoder unmasks in place, in the buffer that the socket was read into. No bound of its own, no allocation.
+//! The decoder unmasks in place, in the buffer that the socket was read into. No bound of its own,
+//! no allocation.
 
 /// The bytes of one round; wide enough that the compiler makes vector code of it.
 const ROUND: usize = 32;

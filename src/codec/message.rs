@@ -1,7 +1,7 @@
 //! What travels: messages, and the opcodes that carry them (RFC 6455 §5.2).
 //!
-//! Made by the decoder, owned by whoever takes them. Payloads are shared bytes, so that a relayed message is never copied.
-//! Nothing here looks at the wire.
+//! Made by the decoder, owned by whoever takes them. Payloads are shared bytes, so that a relayed
+//! message is never copied. Nothing here looks at the wire.
 
 use bytes::Bytes;
 use bytestring::ByteString;

@@ -1,8 +1,9 @@
-//! A data message that is not all there yet: fragments joined, text checked as it arrives, inflated at its end.
+//! A data message that is not all there yet: fragments joined, text checked as it arrives, inflated
+//! at its end.
 //!
-//! Owned by the decoder while the message is under way. Bounds: the buffer grows with what arrived, never with what was
-//! announced, and its capacity stays within twice that and within the message limit (the decoder refused anything longer
-//! by its header). It must not look at frames.
+//! Owned by the decoder while the message is under way. Bounds: the buffer grows with what arrived,
+//! never with what was announced, and its capacity stays within twice that and within the message
+//! limit (the decoder refused anything longer by its header). It must not look at frames.
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -44,7 +45,8 @@ impl Kind {
 pub(super) struct MessageBuffer {
     kind: Kind,
     data: Vec<u8>,
-    /// `data` up to here is proven UTF-8; behind it stand at most three bytes of a character that is not all there.
+    /// `data` up to here is proven UTF-8; behind it stand at most three bytes of a character that
+    /// is not all there.
     proven: usize,
 }
 
@@ -78,8 +80,8 @@ impl MessageBuffer {
         self.data.extend_from_slice(bytes);
     }
 
-    /// Refuses text at the first byte that no valid text continues with (RFC 6455 §8.1), in a frame still arriving too.
-    /// Compressed text can only be checked when it was inflated.
+    /// Refuses text at the first byte that no valid text continues with (RFC 6455 §8.1), in a frame
+    /// still arriving too. Compressed text can only be checked when it was inflated.
     pub(super) fn check(&mut self) -> Result<(), ProtocolError> {
         if !self.kind.text || self.kind.compressed {
             return Ok(());
@@ -96,8 +98,8 @@ impl MessageBuffer {
     /// The whole message.
     pub(super) fn finish(self, limit: usize) -> Result<Message, ProtocolError> {
         if self.kind.text || self.kind.compressed {
-            // Text is copied into an allocation of its size. That costs less than the standard library's check, which a
-            // zero-copy conversion would run once more.
+            // Text is copied into an allocation of its size. That costs less than the standard
+            // library's check, which a zero-copy conversion would run once more.
             self.kind.message(&self.data, limit)
         } else {
             Ok(Message::Binary(Bytes::from(self.data)))

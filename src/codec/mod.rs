@@ -1,9 +1,11 @@
-//! The WebSocket codec: bytes in, messages out, and back. RFC 6455 in full, RFC 7692 (permessage-deflate).
+//! The WebSocket codec: bytes in, messages out, and back. RFC 6455 in full, RFC 7692
+//! (permessage-deflate).
 //!
-//! Owned by nobody: a session holds a [`Decoder`], whoever sends calls [`encode()`]. It is pure code, so it is driven
-//! in tests and by the fuzzer as plain data. Bounds: a message is never larger than the decoder's limit, neither as it
-//! arrives nor after inflating, and what is refused is refused at the earliest byte that proves it wrong.
-//! It must not know actix or tokio, do I/O, read a clock or log.
+//! Owned by nobody: a session holds a [`Decoder`], whoever sends calls [`encode()`]. It is pure
+//! code, so it is driven in tests and by the fuzzer as plain data. Bounds: a message is never
+//! larger than the decoder's limit, neither as it arrives nor after inflating, and what is refused
+//! is refused at the earliest byte that proves it wrong. It must not know actix or tokio, do I/O,
+//! read a clock or log.
 
 mod close_body;
 mod decoder;

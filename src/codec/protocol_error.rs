@@ -1,7 +1,9 @@
-//! Why a peer's bytes are refused: one variant for each reason, with the close code and the words that go with it.
+//! Why a peer's bytes are refused: one variant for each reason, with the close code and the words
+//! that go with it.
 //!
-//! Made by the decoder, put into a Close frame by the session. Each text fits into a Close reason (123 bytes) and tells
-//! the client's author what to change. It must not quote what the peer sent, beyond a number.
+//! Made by the decoder, put into a Close frame by the session. Each text fits into a Close reason
+//! (123 bytes) and tells the client's author what to change. It must not quote what the peer sent,
+//! beyond a number.
 
 /// A breach of RFC 6455 or RFC 7692, or of the message limit. It ends the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,8 +53,9 @@ pub enum ProtocolError {
     /// A text that is not UTF-8 (RFC 6455 §8.1). 1007.
     #[error("text is not valid UTF-8")]
     TextNotUtf8,
-    /// A compressed message that does not inflate (RFC 7692 §7.2.2). 1007, not 1002: the frames were
-    /// right, their content is not what it claims to be, which is how RFC 6455 §7.4.1 describes 1007.
+    /// A compressed message that does not inflate (RFC 7692 §7.2.2). 1007, not 1002: the frames
+    /// were right, their content is not what it claims to be, which is how RFC 6455 §7.4.1
+    /// describes 1007.
     #[error("compressed message is not a valid deflate stream")]
     DeflateBroken,
 }

@@ -1,15 +1,18 @@
-//! Fossil deltas: what turns the publication before into this one, as subscriptions with deltas get it.
+//! Fossil deltas: what turns the publication before into this one, as subscriptions with deltas get
+//! it.
 //!
-//! A delta is the new size and a newline, then copies `len@offset,` and inserts `len:bytes`, then the checksum and `;`.
-//! Numbers are of base 64 with the digits below.
+//! A delta is the new size and a newline, then copies `len@offset,` and inserts `len:bytes`, then
+//! the checksum and `;`. Numbers are of base 64 with the digits below.
 //!
-//! Called while a publication is encoded, once for all its receivers. Bounds: time linear in both lengths, also for input made to
-//! be slow (`TRIES_MAX`); memory of at most the old length beside the result; [`apply`] makes at most [`APPLIED_BYTES_MAX`].
-//! It must not judge whether a delta is worth sending: that is for who compares the sizes.
+//! Called while a publication is encoded, once for all its receivers. Bounds: time linear in both
+//! lengths, also for input made to be slow (`TRIES_MAX`); memory of at most the old length beside
+//! the result; [`apply`] makes at most [`APPLIED_BYTES_MAX`]. It must not judge whether a delta is
+//! worth sending: that is for who compares the sizes.
 
 const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz~";
 
-/// The unit of search. Shorter repetitions are found only at the ends of longer ones, or of the whole.
+/// The unit of search. Shorter repetitions are found only at the ends of longer ones, or of the
+/// whole.
 const BLOCK: usize = 16;
 
 /// How many places of the old data are looked at for one place of the new.
@@ -46,7 +49,8 @@ pub fn create(old: &[u8], new: &[u8]) -> Vec<u8> {
     delta.finish()
 }
 
-/// What the delta makes of `old`; `None` if it is malformed, is not for this `old`, or makes too much.
+/// What the delta makes of `old`; `None` if it is malformed, is not for this `old`, or makes too
+/// much.
 #[must_use]
 pub fn apply(old: &[u8], delta: &[u8]) -> Option<Vec<u8>> {
     let mut rest = delta;
@@ -138,7 +142,8 @@ impl<'n> Delta<'n> {
         self.new.get(at).is_some_and(|byte| byte & 0xc0 == 0x80)
     }
 
-    /// Inserts what comes before the match and copies the match, unless that is longer than to insert it.
+    /// Inserts what comes before the match and copies the match, unless that is longer than to
+    /// insert it.
     fn copy(&mut self, found: Match) -> bool {
         let command = digits(found.len) + digits(found.old) + 2;
         // Two more for the head of the insert that may follow.
@@ -173,7 +178,8 @@ impl<'n> Delta<'n> {
     }
 }
 
-/// Where the blocks of the old data are, by hash: the latest of each bucket, and for each block the one before it there.
+/// Where the blocks of the old data are, by hash: the latest of each bucket, and for each block the
+/// one before it there.
 struct Index<'o> {
     old: &'o [u8],
     latest: Vec<u32>,
@@ -221,7 +227,8 @@ impl<'o> Index<'o> {
 
     /// The longest match around the block of new data at `at`, between what was written and `end`.
     ///
-    /// What a try costs is made up for by how far the chosen match brings the search, as no try is longer than that.
+    /// What a try costs is made up for by how far the chosen match brings the search, as no try is
+    /// longer than that.
     fn longest(&self, delta: &Delta<'_>, at: usize, end: usize) -> Option<Match> {
         let new = delta.new.get(..end)?;
         let block = new.get(at..at + BLOCK)?;

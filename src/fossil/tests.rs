@@ -1,4 +1,5 @@
-//! Deltas against bytes written by hand, random edits, and input made to be slow. Plain data; no case is over 1 MiB.
+//! Deltas against bytes written by hand, random edits, and input made to be slow. Plain data; no
+//! case is over 1 MiB.
 
 use proptest::{collection::vec, prelude::*, sample::Index as Place};
 
@@ -46,7 +47,8 @@ fn document(first: u32, second: u32) -> String {
 fn a_changed_word_is_two_copies_around_an_insert() {
     let old = b"The quick brown fox jumps over the lazy dog";
     let new = b"The quick brown cat jumps over the lazy dog";
-    // 43 is `g`, 16 is `G`, 24 is `O`, 19 is `J`. The checksum's digits are by hand from the definition.
+    // 43 is `g`, 16 is `G`, 24 is `O`, 19 is `J`. The checksum's digits are by hand from the
+    // definition.
     let mut sum = reference_checksum(new);
     let mut digits = Vec::new();
     while sum > 0 {
@@ -91,8 +93,8 @@ fn a_moved_part_is_found() {
     assert!(delta.len() < 40, "{} bytes", delta.len());
 }
 
-/// The bytes of such characters begin alike, so that a match of bytes would end inside one. In JSON the delta is a string, and half
-/// a character has no place in it.
+/// The bytes of such characters begin alike, so that a match of bytes would end inside one. In JSON
+/// the delta is a string, and half a character has no place in it.
 #[test]
 fn no_part_splits_a_character() {
     let old = "温度は二十一度です。湿度は四十五パーセントです。".repeat(3);
@@ -101,7 +103,8 @@ fn no_part_splits_a_character() {
     assert!(delta.len() < new.len());
 }
 
-/// Each position has thousands of equal blocks to compare with; unbounded, this is 10^9 steps and more.
+/// Each position has thousands of equal blocks to compare with; unbounded, this is 10^9 steps and
+/// more.
 #[test]
 fn repeated_blocks_do_not_make_it_quadratic() {
     let old = vec![b'a'; 1 << 20];

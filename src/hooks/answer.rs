@@ -1,7 +1,7 @@
 //! What backends answer, as the rest of fanfare sees it.
 //!
-//! Pure types, read by `envelope` from an answer's body, so bounded by its size. `info`, `data` and `meta` are
-//! JSON as it came, or the bytes of `b64info` and `b64data`; empty if absent.
+//! Pure types, read by `envelope` from an answer's body, so bounded by its size. `info`, `data` and
+//! `meta` are JSON as it came, or the bytes of `b64info` and `b64data`; empty if absent.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Delays that grow while a backend fails, with a random part so that many servers do not return together.
+//! Delays that grow while a backend fails, with a random part so that many servers do not return
+//! together.
 //!
 //! Pure but for the system's random numbers; used by the events' sender and by polls.
 

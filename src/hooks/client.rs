@@ -1,8 +1,8 @@
 //! [`HookClient`]: asks the backend, one call for one question.
 //!
 //! Owned by the node, shared by an `Arc`. Here are the questions; how a call goes out is the
-//! dispatcher's, with its bounds. It must not decide anything: what a failure means is its caller's to
-//! say.
+//! dispatcher's, with its bounds. It must not decide anything: what a failure means is its caller's
+//! to say.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::{
     envelope::{self, FromResult},
     failure::{Answer, HookFailure},
     message_answer,
-    request::Request,
+    request::{ConnectHookRequest, Request},
     stats::{HookKind, HookSnapshot},
 };
 use crate::{
@@ -77,22 +77,16 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure`], as for all hooks.
-    pub async fn connect(
-        &self,
-        hook_context: &HookContext,
-        data: Bytes,
-        name: &str,
-        version: &str,
-        channels: &[String],
-    ) -> Answer<ConnectAnswer> {
+    pub async fn connect(&self, connect_request: ConnectHookRequest<'_>) -> Answer<ConnectAnswer> {
+        let hook_context = connect_request.context;
         let request = Request {
-            name,
-            version,
-            channels,
+            name: connect_request.name,
+            version: connect_request.version,
+            channels: connect_request.channels,
             ..Request::newcomer(hook_context)
         };
-        self.ask(HookKind::Connect, hook_context, &request.with_data(&data))
-            .await
+        let request = request.with_data(&connect_request.data);
+        self.ask(HookKind::Connect, hook_context, &request).await
     }
 
     /// May this session go on?
@@ -176,7 +170,8 @@ impl HookClient {
             .await
     }
 
-    /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in order.
+    /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in
+    /// order.
     ///
     /// # Errors
     /// [`super::HookFailure::Unavailable`].

@@ -1,7 +1,8 @@
 //! On whose behalf a call is made, and which headers of the handshake may go along.
 //!
-//! Pure. Headers are passed on only if the settings name them; those that belong to the connection itself, or that
-//! fanfare sets, never are, so that a client cannot bend a call or speak as fanfare.
+//! Pure. Headers are passed on only if the settings name them; those that belong to the connection
+//! itself, or that fanfare sets, never are, so that a client cannot bend a call or speak as
+//! fanfare.
 
 use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 
@@ -39,7 +40,8 @@ impl HookContext {
     }
 }
 
-/// Never passed on, whatever the settings say: they describe the client's connection and what it reads, not this one.
+/// Never passed on, whatever the settings say: they describe the client's connection and what it
+/// reads, not this one.
 const NEVER: [&str; 14] = [
     "accept-encoding",
     "connection",
@@ -83,7 +85,8 @@ impl HeaderList {
         }
     }
 
-    /// What is passed on of a caller's headers; looked at again here, so that no caller can leak more by mistake.
+    /// What is passed on of a caller's headers; looked at again here, so that no caller can leak
+    /// more by mistake.
     pub(super) fn pick<'a>(
         &'a self,
         hook_context: &'a HookContext,
@@ -99,8 +102,8 @@ impl HeaderList {
     }
 }
 
-/// A text as header value: UTF-8, percent-encoded except for visible ASCII (and `%` itself), so that none is refused
-/// and each can be had back.
+/// A text as header value: UTF-8, percent-encoded except for visible ASCII (and `%` itself), so
+/// that none is refused and each can be had back.
 pub(super) fn header_text(text: &str) -> Option<HeaderValue> {
     let mut value = String::with_capacity(text.len());
     for byte in text.bytes() {

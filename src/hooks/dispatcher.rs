@@ -65,8 +65,8 @@ pub(super) struct Dispatcher {
     signer: Option<Signer>,
     /// For calls that a client makes once a session or channel.
     limit: ConcurrencyLimit,
-    /// For calls that a client can make as often as it likes, so that no flood of them keeps anybody
-    /// from connecting.
+    /// For calls that a client can make as often as it likes, so that no flood of them keeps
+    /// anybody from connecting.
     frequent_limit: ConcurrencyLimit,
     stats: HookStats,
 }

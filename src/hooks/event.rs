@@ -1,7 +1,7 @@
 //! The events that the backend's `events` hook is told.
 //!
-//! Pure. In JSON an event is an object with its `type` first; an absent field has no value. Texts come from clients,
-//! within the limits that admitted them.
+//! Pure. In JSON an event is an object with its `type` first; an absent field has no value. Texts
+//! come from clients, within the limits that admitted them.
 
 use std::net::IpAddr;
 

@@ -1,7 +1,9 @@
-//! What the `message` hook of raw endpoints takes and gives: the message itself, without any envelope.
+//! What the `message` hook of raw endpoints takes and gives: the message itself, without any
+//! envelope.
 //!
 //! Pure. Any endpoint that reads a body and answers one can serve it. Bounds: an answer has at most
-//! [`MESSAGES_MAX`] messages in at most [`ANSWER_BYTES_MAX`](crate::http_client::ANSWER_BYTES_MAX) bytes.
+//! [`MESSAGES_MAX`] messages in at most [`ANSWER_BYTES_MAX`](crate::http_client::ANSWER_BYTES_MAX)
+//! bytes.
 
 use bytes::Bytes;
 use bytestring::ByteString;

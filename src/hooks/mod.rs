@@ -1,11 +1,11 @@
 //! Hooks: the backend decides what clients may do, and is told what happens.
 //!
 //! [`HookClient`] asks (`connect`, `subscribe`, `rpc`, …), one call for one question; [`EventSink`]
-//! tells, in batches. Both are owned by the node and used from any thread of a tokio runtime. Bounds:
-//! `hooks.concurrency` calls at a time and `hooks.queue` waiting, each within its hook's timeout;
-//! `hooks.events_queue` events; answers up to 1 MiB. It must not know actix, and nothing here stands
-//! in the way of a delivery: a slow backend makes only those wait who asked it. `docs/hooks.md`
-//! describes the shapes for authors of backends.
+//! tells, in batches. Both are owned by the node and used from any thread of a tokio runtime.
+//! Bounds: `hooks.concurrency` calls at a time and `hooks.queue` waiting, each within its hook's
+//! timeout; `hooks.events_queue` events; answers up to 1 MiB. It must not know actix, and nothing
+//! here stands in the way of a delivery: a slow backend makes only those wait who asked it.
+//! `docs/hooks.md` describes the shapes for authors of backends.
 
 mod answer;
 mod backoff;
@@ -32,6 +32,7 @@ pub use self::{
     event::Event,
     event_sink::{EventSink, EventStats},
     failure::{Answer, HookFailure},
+    request::ConnectHookRequest,
     signer::{SIGNATURE_HEADER, Signer},
     stats::{CallOutcome, DURATION_BUCKETS, HookKind, HookSnapshot, PerHookSnapshot},
 };

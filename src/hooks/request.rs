@@ -1,8 +1,9 @@
 //! The JSON bodies that hooks are asked with, in the shapes of Centrifugo's proxy.
 //!
-//! Pure. Data that is JSON goes as it stands, checked but not parsed into a tree; other data, and all data of binary
-//! sessions, as `b64data`. Fields without a value are left out, except `user`, which a backend always finds where
-//! there can be one. A request is as large as what the client sent, which the limits of messages bound.
+//! Pure. Data that is JSON goes as it stands, checked but not parsed into a tree; other data, and
+//! all data of binary sessions, as `b64data`. Fields without a value are left out, except `user`,
+//! which a backend always finds where there can be one. A request is as large as what the client
+//! sent, which the limits of messages bound.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -11,7 +12,21 @@ use serde_json::value::RawValue;
 
 use super::context::HookContext;
 
-/// One request; hooks fill in what their shape has.
+/// What the `connect` hook is asked about.
+pub struct ConnectHookRequest<'a> {
+    /// The session that connects.
+    pub context: &'a HookContext,
+    /// Payload of the client's connect request; empty for none.
+    pub data: Bytes,
+    /// The client's name, such as `js`; empty for none.
+    pub name: &'a str,
+    /// The client's version; empty for none.
+    pub version: &'a str,
+    /// Channels that the client asks for.
+    pub channels: &'a [String],
+}
+
+/// The body of one request; hooks fill in what their shape has.
 #[derive(Serialize)]
 pub(super) struct Request<'a> {
     pub(super) client: &'a str,

@@ -1,8 +1,9 @@
 //! The fields of each hook's `result`, and how they become the answers of [`super::answer`].
 //!
-//! Pure. One struct a hook, fields as in Centrifugo's proxy; unknown ones are ignored, so that a backend may say more
-//! than this version understands. JSON that is for clients is kept as it came, checked once, without the line breaks
-//! between its tokens, since the client protocol frames by them.
+//! Pure. One struct a hook, fields as in Centrifugo's proxy; unknown ones are ignored, so that a
+//! backend may say more than this version understands. JSON that is for clients is kept as it came,
+//! checked once, without the line breaks between its tokens, since the client protocol frames by
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -27,14 +28,16 @@ impl<'de> Deserialize<'de> for Json {
             return Ok(Self::default());
         };
         let mut bytes = Vec::from(Box::<str>::from(raw).into_string());
-        // In checked JSON these stand only between tokens, where nothing needs them; in texts they are escaped.
+        // In checked JSON these stand only between tokens, where nothing needs them; in texts they
+        // are escaped.
         bytes.retain(|byte| !matches!(byte, b'\n' | b'\r'));
         Ok(Self(bytes.into()))
     }
 }
 
 impl Json {
-    /// The bytes of the base64 form where that is given, else the JSON; `None` if the base64 is none.
+    /// The bytes of the base64 form where that is given, else the JSON; `None` if the base64 is
+    /// none.
     fn or_base64(self, base64: &str) -> Option<Bytes> {
         if base64.is_empty() {
             return Some(self.0);

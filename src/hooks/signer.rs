@@ -1,7 +1,7 @@
 //! `X-Fanfare-Signature`: how a backend knows that a call is fanfare's and not old.
 //!
-//! Pure. The value is `t=<unix seconds>,v1=<HMAC-SHA256 of "<t>.<body>" in lower-case hex>`; it covers time and body,
-//! not the headers. It must not show its key.
+//! Pure. The value is `t=<unix seconds>,v1=<HMAC-SHA256 of "<t>.<body>" in lower-case hex>`; it
+//! covers time and body, not the headers. It must not show its key.
 
 use std::fmt::{self, Write};
 

@@ -1,7 +1,8 @@
 //! What is counted of calls to the backend, for `/status` and `/metrics`.
 //!
-//! Owned by the dispatcher; written by any thread, read by anyone. Labels are fixed words: [`HookKind`] and
-//! [`CallOutcome`]. A call is noted exactly once, also when its caller goes away and drops it.
+//! Owned by the dispatcher; written by any thread, read by anyone. Labels are fixed words:
+//! [`HookKind`] and [`CallOutcome`]. A call is noted exactly once, also when its caller goes away
+//! and drops it.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use super::request;
 use crate::{
     connection::ConnectionProfile,
+    hooks::ConnectHookRequest,
     node::{
         Node,
-        auth::{AuthError, ConnectHookRequest, Identity},
+        auth::{AuthError, Identity},
         authorize::plain::PlainRequest,
     },
     registry::ChannelName,

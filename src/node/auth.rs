@@ -20,7 +20,7 @@ use super::{Node, rate_limit::UserPermit};
 use crate::{
     close::Close,
     connection::info::cut,
-    hooks::{ConnectAnswer, HookContext, HookFailure},
+    hooks::{ConnectAnswer, ConnectHookRequest, HookContext, HookFailure},
     metrics::Limited,
     protocol::ReplyError,
     registry::ChannelName,
@@ -246,20 +246,6 @@ impl From<HookFailure> for AuthError {
     }
 }
 
-/// What the backend is asked about at a connect.
-pub struct ConnectHookRequest<'a> {
-    /// On whose behalf.
-    pub context: &'a HookContext,
-    /// The client's own data.
-    pub data: Bytes,
-    /// Its name.
-    pub name: &'a str,
-    /// Its version.
-    pub version: &'a str,
-    /// Channels it asks for.
-    pub channels: &'a [String],
-}
-
 impl Node {
     /// Who a client is: by its token, else by the backend where that is to be asked, else nobody in
     /// particular.
@@ -329,17 +315,7 @@ impl Node {
         &self,
         request: ConnectHookRequest<'_>,
     ) -> Result<Identity, AuthError> {
-        let ConnectHookRequest {
-            context,
-            data,
-            name,
-            version,
-            channels,
-        } = request;
-        let answer = self
-            .hooks
-            .connect(context, data, name, version, channels)
-            .await?;
+        let answer = self.hooks.connect(request).await?;
         let names = answer.subs.iter().map(|sub| &sub.channel);
         self.check_channels(names.chain(&answer.channels))?;
         let identity = by_hook(answer);

@@ -1,5 +1,5 @@
-//! Who is connected: every session of this node in the order of arrival, with counts by endpoint. Pure data,
-//! owned by the `Server` actor; its size is bounded by `limits.sessions`.
+//! Who is connected: every session of this node in the order of arrival, with counts by endpoint.
+//! Pure data, owned by the `Server` actor; its size is bounded by `limits.sessions`.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -48,7 +48,8 @@ pub struct SessionPage {
     pub next: Option<u64>,
 }
 
-/// All sessions. Places count from 1 and are never given twice, so that paging neither skips nor repeats one.
+/// All sessions. Places count from 1 and are never given twice, so that paging neither skips nor
+/// repeats one.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     places: u64,

@@ -1,8 +1,9 @@
-//! The central `Server` actor: knows every session of this node, counts them, and runs the interval pushes.
+//! The central `Server` actor: knows every session of this node, counts them, and runs the interval
+//! pushes.
 //!
-//! It has a thread of its own and stands beside the delivery path, never in it: sessions tell it that they came
-//! and went, the routes ask it, and its pushes go to the broker like anyone else's. Its mailbox holds at most two
-//! messages a session, so `limits.sessions` bounds it.
+//! It has a thread of its own and stands beside the delivery path, never in it: sessions tell it
+//! that they came and went, the routes ask it, and its pushes go to the broker like anyone else's.
+//! Its mailbox holds at most two messages a session, so `limits.sessions` bounds it.
 
 mod directory;
 pub mod poll;
@@ -13,7 +14,9 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
+use actix::{
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
+};
 
 use self::directory::Directory;
 pub use self::directory::{SessionFilter, SessionPage};
@@ -55,9 +58,9 @@ pub struct Opened(pub Arc<SessionInfo>);
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Closed {
-    /// Which.
+    /// Id of the session.
     pub session: SessionId,
-    /// How.
+    /// The close that ended it, and who closed.
     pub ending: Ending,
 }
 
@@ -83,7 +86,7 @@ pub struct ListSessions(pub SessionFilter);
 /// How often the broker lets go of what has expired.
 const BROKER_TICK: std::time::Duration = std::time::Duration::from_secs(1);
 
-/// The actor.
+/// The sessions of this node and its interval pushes; see the module.
 pub struct Server {
     directory: Directory,
     counts: Arc<SessionCounts>,
@@ -113,6 +116,37 @@ impl Server {
             data_bytes_max,
             broker,
         }
+    }
+}
+
+impl Server {
+    fn schedule_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+        let delay = self.pushes[index].until_next(tokio::time::Instant::now());
+        ctx.run_later(delay, move |server, ctx| {
+            server.run_push(index, ctx);
+            server.schedule_push(index, ctx);
+        });
+    }
+
+    fn run_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+        let push = &mut self.pushes[index];
+        if !push.begin(tokio::time::Instant::now()) {
+            return;
+        }
+        let asking = self.broker.has_subscribers(push.target());
+        ctx.spawn(asking.into_actor(self).map(move |has, server, ctx| {
+            let (sessions, bytes_max) = (server.directory.len() as u64, server.data_bytes_max);
+            // Without an answer it is published, which says what is the matter.
+            let has = has.unwrap_or(true);
+            let push = &mut server.pushes[index];
+            let Some(request) = push.publish_request(sessions, bytes_max, has) else {
+                return;
+            };
+            let publishing = server.broker.publish(request).into_actor(server);
+            ctx.spawn(publishing.map(move |result, server, _| {
+                server.pushes[index].published(result);
+            }));
+        }));
     }
 }
 

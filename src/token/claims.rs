@@ -1,6 +1,6 @@
 //! What a token claims, as plain data. Made by `read_claims` from a verified payload, so that its
-//! size is bounded by the token's; checked for form only: whether a channel exists and may be joined
-//! is the caller's to decide.
+//! size is bounded by the token's; checked for form only: whether a channel exists and may be
+//! joined is the caller's to decide.
 
 use bytes::Bytes;
 
@@ -19,7 +19,8 @@ pub struct ConnectionClaims {
     pub issued_at: Option<u64>,
     /// Its own id (`jti`).
     pub id: Option<String>,
-    /// Shown to others in presence: JSON on one line, or whatever bytes `b64info` had; empty is none.
+    /// Shown to others in presence: JSON on one line, or whatever bytes `b64info` had; empty is
+    /// none.
     pub info: Bytes,
     /// Kept with the session and never shown to clients: JSON; empty is none.
     pub meta: Bytes,

@@ -1,9 +1,10 @@
 //! The cache of public keys that are fetched from a URL (RFC 7517).
 //!
-//! Owned by [`super::Tokens`], shared by all workers. Bounds: [`KEYS_MAX`] keys, one fetch at a time and one each
-//! [`RETRY`] at most, whatever tokens name; [`KIDLESS_MAX`] keys tried for a token without a key id. A fetch runs as a task
-//! of its own, so that a client that goes away takes nobody's keys along. A failing endpoint never unseats keys that are
-//! known; a document that is fetched replaces them all, so that a key taken out of it is gone.
+//! Owned by [`super::Tokens`], shared by all workers. Bounds: [`KEYS_MAX`] keys, one fetch at a
+//! time and one each [`RETRY`] at most, whatever tokens name; [`KIDLESS_MAX`] keys tried for a
+//! token without a key id. A fetch runs as a task of its own, so that a client that goes away takes
+//! nobody's keys along. A failing endpoint never unseats keys that are known; a document that is
+//! fetched replaces them all, so that a key taken out of it is gone.
 //!
 //! The clock is the caller's. It must not hold its lock across an await.
 
@@ -28,7 +29,8 @@ pub const RETRY: Duration = Duration::from_secs(10);
 /// Age at which keys are fetched anew in the background, while the old ones still count.
 pub const REFRESH: Duration = Duration::from_secs(10 * 60);
 
-/// Age from which a fetch is awaited first, so that a key withdrawn during a quiet night does not count once more.
+/// Age from which a fetch is awaited first, so that a key withdrawn during a quiet night does not
+/// count once more.
 pub const STALE: Duration = Duration::from_secs(60 * 60);
 
 /// Keys tried for a token that names none; each costs a verification.
@@ -64,7 +66,8 @@ impl Jwks {
         })
     }
 
-    /// The keys that may verify a token with this algorithm and key id; fetched first where that is due.
+    /// The keys that may verify a token with this algorithm and key id; fetched first where that is
+    /// due.
     ///
     /// # Errors
     /// Why there is none.
@@ -180,7 +183,8 @@ impl Drop for Fetch {
     }
 }
 
-/// Reads a document; keys of other kinds and faulty ones are left out, since issuers publish more than signing keys.
+/// Reads a document; keys of other kinds and faulty ones are left out, since issuers publish more
+/// than signing keys.
 fn read(document: &[u8]) -> Result<Vec<Entry>, String> {
     #[derive(Deserialize)]
     struct Document<'a> {

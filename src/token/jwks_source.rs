@@ -1,8 +1,8 @@
 //! Fetches the JWKS document: one GET, bounded by [`TIMEOUT`] and [`BODY_BYTES_MAX`].
 //!
-//! Owned by the cache of the JWKS. It follows no redirect, uses no proxy, keeps no cookie and no idle connection (a document
-//! is fetched each ten minutes, and whichever worker asks drives the connection). Errors never show the URL, which may hold
-//! a password.
+//! Owned by the cache of the JWKS. It follows no redirect, uses no proxy, keeps no cookie and no
+//! idle connection (a document is fetched each ten minutes, and whichever worker asks drives the
+//! connection). Errors never show the URL, which may hold a password.
 
 use std::{error::Error, time::Duration};
 

@@ -1,6 +1,7 @@
-//! The outer form of a token (RFC 7515, section 3.1): three base64url parts and a header, read before anything is verified.
-//! Pure. Bound: [`TOKEN_BYTES_MAX`], looked at before anything else. What it returns is not to be believed until a key has
-//! verified it; its errors never repeat what the token says beyond the name of an algorithm.
+//! The outer form of a token (RFC 7515, section 3.1): three base64url parts and a header, read
+//! before anything is verified. Pure. Bound: [`TOKEN_BYTES_MAX`], looked at before anything else.
+//! What it returns is not to be believed until a key has verified it; its errors never repeat what
+//! the token says beyond the name of an algorithm.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::Algorithm;
@@ -23,7 +24,8 @@ pub(super) struct CompactJws<'a> {
     payload: &'a str,
 }
 
-/// What of the header counts. `jku`, `jwk`, `x5u` and `x5c` are not read at all: a token does not choose its own key.
+/// What of the header counts. `jku`, `jwk`, `x5u` and `x5c` are not read at all: a token does not
+/// choose its own key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Header {
     /// The algorithm of the signature.

@@ -1,8 +1,10 @@
-//! One key that verifies tokens: an HMAC secret, or a public key from a PEM text or a JWK. A key knows its own family of
-//! algorithms and verifies nothing else (RFC 8725, section 3.1), so that a public key can never serve as an HMAC secret.
+//! One key that verifies tokens: an HMAC secret, or a public key from a PEM text or a JWK. A key
+//! knows its own family of algorithms and verifies nothing else (RFC 8725, section 3.1), so that a
+//! public key can never serve as an HMAC secret.
 //!
-//! Pure, owned by [`super::Tokens`] or the cache of the JWKS. Bounds: RSA keys of [`RSA_BITS`]. Keys are checked when they
-//! are made; a faulty one never reaches a token. Its debug form and its errors never show what it is made of.
+//! Pure, owned by [`super::Tokens`] or the cache of the JWKS. Bounds: RSA keys of [`RSA_BITS`].
+//! Keys are checked when they are made; a faulty one never reaches a token. Its debug form and its
+//! errors never show what it is made of.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -13,7 +15,8 @@ use jsonwebtoken::{
 };
 use serde::Deserialize;
 
-/// Sizes of RSA keys: shorter ones can be broken (RFC 7518, section 3.3), longer ones make a token too costly to verify.
+/// Sizes of RSA keys: shorter ones can be broken (RFC 7518, section 3.3), longer ones make a token
+/// too costly to verify.
 const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
 
 /// The family of a key.
@@ -134,8 +137,8 @@ impl Key {
         Self::check(name, family, None, key)
     }
 
-    /// A key of a JWKS (RFC 7517), with its id; `Err` says why it is of no use here. Symmetric keys have no place in a
-    /// document that anyone can fetch.
+    /// A key of a JWKS (RFC 7517), with its id; `Err` says why it is of no use here. Symmetric keys
+    /// have no place in a document that anyone can fetch.
     pub(super) fn from_jwk(text: &str) -> Result<(Option<String>, Self), String> {
         let jwk: RawJwk = serde_json::from_str(text).map_err(|_| "it is no JWK")?;
         if jwk.usage.as_deref().is_some_and(|usage| usage != "sig") {
@@ -191,8 +194,8 @@ impl Key {
         Ok((jwk.kid, key))
     }
 
-    /// The gate through which every key comes: sizes, and whether the library takes the key at all. Its verifier of EdDSA
-    /// would panic on a short key.
+    /// The gate through which every key comes: sizes, and whether the library takes the key at all.
+    /// Its verifier of EdDSA would panic on a short key.
     fn check(
         name: String,
         family: Family,

@@ -1,9 +1,10 @@
-//! Who a client is: verifies the tokens (JWT, RFC 7519) that backends hand to their clients, and knows which of them were
-//! taken back.
+//! Who a client is: verifies the tokens (JWT, RFC 7519) that backends hand to their clients, and
+//! knows which of them were taken back.
 //!
-//! One [`Tokens`] a node, shared in an `Arc` by all workers. Bounds: tokens of [`TOKEN_BYTES_MAX`] bytes, [`KEYS_MAX`]
-//! keys in the settings, and those of the JWKS and of [`Revocations`]. Only an unknown key of a JWKS is ever waited for. It
-//! decides nothing about channels or sessions, and no token, key or claimed value ever stands in its errors.
+//! One [`Tokens`] a node, shared in an `Arc` by all workers. Bounds: tokens of [`TOKEN_BYTES_MAX`]
+//! bytes, [`KEYS_MAX`] keys in the settings, and those of the JWKS and of [`Revocations`]. Only an
+//! unknown key of a JWKS is ever waited for. It decides nothing about channels or sessions, and no
+//! token, key or claimed value ever stands in its errors.
 
 mod claims;
 pub mod command;
@@ -28,11 +29,12 @@ use self::{
     jws::{CompactJws, Header},
     key::Key,
     read_claims::Requirements,
+    revocations::TokenFacts,
 };
 use crate::{config::TokenSettings, unix_time::since_epoch};
 
-/// Secrets and public keys that settings may name together. Two of a kind are enough to rotate; each costs a bad token's
-/// sender nothing and us a verification.
+/// Secrets and public keys that settings may name together. Two of a kind are enough to rotate;
+/// each costs a bad token's sender nothing and us a verification.
 pub const KEYS_MAX: usize = 32;
 
 /// Largest PEM file of one key.
@@ -124,13 +126,13 @@ impl Tokens {
     ) -> Result<ConnectionClaims, TokenError> {
         let verified = self.verify(token, now).await?;
         let connection = read_claims::connection(&verified.claims, &self.requirements, now)?;
-        self.revocations.check(
-            &connection.user,
-            None,
-            connection.id.as_deref(),
-            connection.issued_at,
-            since_epoch(now).as_secs(),
-        )?;
+        let facts = TokenFacts {
+            user: &connection.user,
+            channel: None,
+            id: connection.id.as_deref(),
+            issued_at: connection.issued_at,
+        };
+        self.revocations.check(&facts, since_epoch(now).as_secs())?;
         Ok(connection)
     }
 
@@ -145,17 +147,18 @@ impl Tokens {
     ) -> Result<SubscriptionClaims, TokenError> {
         let verified = self.verify(token, now).await?;
         let subscription = read_claims::subscription(&verified.claims, &self.requirements, now)?;
-        self.revocations.check(
-            &subscription.user,
-            Some(&subscription.channel),
-            subscription.id.as_deref(),
-            subscription.issued_at,
-            since_epoch(now).as_secs(),
-        )?;
+        let facts = TokenFacts {
+            user: &subscription.user,
+            channel: Some(&subscription.channel),
+            id: subscription.id.as_deref(),
+            issued_at: subscription.issued_at,
+        };
+        self.revocations.check(&facts, since_epoch(now).as_secs())?;
         Ok(subscription)
     }
 
-    /// Finds a key that verifies the signature: those of the settings in their order, then those of the JWKS.
+    /// Finds a key that verifies the signature: those of the settings in their order, then those of
+    /// the JWKS.
     async fn verify(&self, token: &str, now: SystemTime) -> Result<Verified, TokenError> {
         let envelope = CompactJws::split(token).map_err(TokenError::Invalid)?;
         let header = envelope.header().map_err(TokenError::Invalid)?;

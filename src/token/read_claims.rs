@@ -1,9 +1,9 @@
-//! What tokens claim (protocol page, part 15): the claims of a payload whose signature has been verified, checked against
-//! the settings and the clock that the caller passes in.
+//! What tokens claim (protocol page, part 15): the claims of a payload whose signature has been
+//! verified, checked against the settings and the clock that the caller passes in.
 //!
-//! Pure. Bounds: the token's own, [`TOKEN_BYTES_MAX`](super::TOKEN_BYTES_MAX), and [`TIME_MAX`]. An error names the claim
-//! and what is wrong with it, and never repeats its value. A claim that is `null` counts as absent, since that is how many
-//! backends write it.
+//! Pure. Bounds: the token's own, [`TOKEN_BYTES_MAX`](super::TOKEN_BYTES_MAX), and [`TIME_MAX`]. An
+//! error names the claim and what is wrong with it, and never repeats its value. A claim that is
+//! `null` counts as absent, since that is how many backends write it.
 
 use std::{
     collections::BTreeMap,
@@ -165,8 +165,8 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// Checks whom the token is for and since when; leaves to [`Times::check`] whether it still counts, so that a token
-    /// which is wrong as well as expired counts as wrong.
+    /// Checks whom the token is for and since when; leaves to [`Times::check`] whether it still
+    /// counts, so that a token which is wrong as well as expired counts as wrong.
     fn times(&self, requirements: &Requirements, now: SystemTime) -> Result<Times, TokenError> {
         if let Some(audience) = &requirements.audience {
             let claimed: Option<Audience> = value("aud", self.aud)?;
@@ -208,8 +208,8 @@ impl<'a> Claims<'a> {
 }
 
 impl Times {
-    /// RFC 7519, section 4.1.4: on or after its time a token no longer counts. A session that would be over at once is as
-    /// expired as its token.
+    /// RFC 7519, section 4.1.4: on or after its time a token no longer counts. A session that would
+    /// be over at once is as expired as its token.
     fn check(&self, now: SystemTime) -> Result<(), TokenError> {
         let now = since_epoch(now);
         let is_token_over = self
@@ -250,8 +250,8 @@ fn time(name: &str, raw: Raw<'_>) -> Result<Option<Duration>, TokenError> {
         .map_err(|_| invalid(&format!("the claim {name} is no time")))
 }
 
-/// JSON as it stands, without the line breaks between its tokens, since the client protocol frames by them; inside a text
-/// JSON has none.
+/// JSON as it stands, without the line breaks between its tokens, since the client protocol frames
+/// by them; inside a text JSON has none.
 fn json(raw: Raw<'_>) -> Bytes {
     let text = raw.map_or("", RawValue::get);
     if text.bytes().any(is_break) {

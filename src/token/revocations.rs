@@ -1,9 +1,10 @@
 //! Users that are blocked and tokens that were taken back before their time.
 //!
-//! Owned by [`super::Tokens`], fed by the API. Entries go when they would have expired anyway: what has expired never
-//! counts, and each change removes up to [`PURGE_MAX`] of it. Bounds: [`BYTES_MAX`] in all, each entry charged its names and
-//! [`ENTRY_BYTES`], and [`NAME_BYTES_MAX`] for a name; beyond it an entry is refused rather than another one lost. It ends no
-//! session; that is the caller's. It must not await under its lock.
+//! Owned by [`super::Tokens`], fed by the API. Entries go when they would have expired anyway: what
+//! has expired never counts, and each change removes up to [`PURGE_MAX`] of it. Bounds:
+//! [`BYTES_MAX`] in all, each entry charged its names and [`ENTRY_BYTES`], and [`NAME_BYTES_MAX`]
+//! for a name; beyond it an entry is refused rather than another one lost. It ends no session; that
+//! is the caller's. It must not await under its lock.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -77,6 +78,29 @@ impl Subject {
     }
 }
 
+/// Claims of a token by which it is found to be taken back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TokenFacts<'a> {
+    pub(super) user: &'a str,
+    /// The channel of a subscription token.
+    pub(super) channel: Option<&'a str>,
+    /// Its `jti`.
+    pub(super) id: Option<&'a str>,
+    /// Its `iat`, in Unix seconds.
+    pub(super) issued_at: Option<u64>,
+}
+
+/// The tokens of a user that are taken back together.
+pub(super) struct Invalidation<'a> {
+    pub(super) user: &'a str,
+    /// Only subscription tokens of this channel.
+    pub(super) channel: Option<String>,
+    /// Tokens issued before this are meant, in Unix seconds.
+    pub(super) issued_before: u64,
+    /// Until when they are, in Unix seconds; `None` is without end.
+    pub(super) until: Option<u64>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Entry {
     /// Until when it counts; `u64::MAX` is without end.
@@ -98,7 +122,8 @@ struct Table {
 pub struct Revocations(RwLock<Table>);
 
 impl Revocations {
-    /// Blocks a user until then (Unix seconds), or until [`Revocations::unblock_user`]. Said again, the last word counts.
+    /// Blocks a user until then (Unix seconds), or until [`Revocations::unblock_user`]. Said again,
+    /// the last word counts.
     ///
     /// # Errors
     /// Why it could not be.
@@ -146,11 +171,17 @@ impl Revocations {
         id: Option<&str>,
         issued_at: Option<u64>,
     ) -> Result<(), TokenError> {
-        self.check(user, None, id, issued_at, unix_now())
+        let token = TokenFacts {
+            user,
+            channel: None,
+            id,
+            issued_at,
+        };
+        self.check(&token, unix_now())
     }
 
-    /// Takes back the token with this id (`jti`) until then, which should be when it expires. Said again, the later end
-    /// counts.
+    /// Takes back the token with this id (`jti`) until then, which should be when it expires. Said
+    /// again, the later end counts.
     ///
     /// # Errors
     /// Why it could not be.
@@ -172,9 +203,10 @@ impl Revocations {
             .extend(Subject::Token(id.to_string()), entry, now)
     }
 
-    /// Takes back a user's tokens that were issued before a time (Unix seconds), until then: with a channel the subscription
-    /// tokens of that channel, without one all tokens. A token that does not say when it was issued (`iat`) counts as issued
-    /// before. Said again, the later of each time counts.
+    /// Takes back a user's tokens that were issued before a time (Unix seconds), until then: with a
+    /// channel the subscription tokens of that channel, without one all tokens. A token that does
+    /// not say when it was issued (`iat`) counts as issued before. Said again, the later of each
+    /// time counts.
     ///
     /// # Errors
     /// Why it could not be.
@@ -185,24 +217,28 @@ impl Revocations {
         channel: Option<String>,
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
-        self.invalidate_user_tokens_at(user, issued_before, channel, until, unix_now())
+        let invalidation = Invalidation {
+            user,
+            channel,
+            issued_before,
+            until,
+        };
+        self.invalidate_user_tokens_at(invalidation, unix_now())
     }
 
     pub(super) fn invalidate_user_tokens_at(
         &self,
-        user: &str,
-        issued_before: u64,
-        channel: Option<String>,
-        until: Option<u64>,
+        invalidation: Invalidation<'_>,
         now: u64,
     ) -> Result<(), RevocationError> {
-        let subject = match channel {
-            None => Subject::TokensOf(user.to_string()),
-            Some(channel) => Subject::SubscriptionsOf(user.to_string(), channel),
+        let user = invalidation.user.to_string();
+        let subject = match invalidation.channel {
+            None => Subject::TokensOf(user),
+            Some(channel) => Subject::SubscriptionsOf(user, channel),
         };
         let entry = Entry {
-            until: until.unwrap_or(u64::MAX),
-            issued_before,
+            until: invalidation.until.unwrap_or(u64::MAX),
+            issued_before: invalidation.issued_before,
         };
         self.write().extend(subject, entry, now)
     }
@@ -220,14 +256,13 @@ impl Revocations {
     }
 
     /// Whether a token still counts, by what it claims.
-    pub(super) fn check(
-        &self,
-        user: &str,
-        channel: Option<&str>,
-        id: Option<&str>,
-        issued_at: Option<u64>,
-        now: u64,
-    ) -> Result<(), TokenError> {
+    pub(super) fn check(&self, token: &TokenFacts<'_>, now: u64) -> Result<(), TokenError> {
+        let TokenFacts {
+            user,
+            channel,
+            id,
+            issued_at,
+        } = *token;
         let state = self.read();
         if state.entries.is_empty() {
             return Ok(());

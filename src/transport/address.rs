@@ -1,8 +1,8 @@
 //! Whose connection it is: the client's address through trusted proxies, pure.
 //!
-//! Only a peer in `trusted_proxies` is believed, and of `X-Forwarded-For` only what trusted proxies wrote: the
-//! list is walked from the right past trusted addresses; the first other one is the client. What stands left of
-//! it, a client could have made up.
+//! Only a peer in `trusted_proxies` is believed, and of `X-Forwarded-For` only what trusted proxies
+//! wrote: the list is walked from the right past trusted addresses; the first other one is the
+//! client. What stands left of it, a client could have made up.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -63,8 +63,8 @@ fn real_ip(headers: &HeaderMap) -> Option<IpAddr> {
     values(headers, "x-real-ip").next().and_then(parse_node)
 }
 
-/// The rightmost address that is not a trusted proxy's; if all are, the leftmost. An entry that is no address
-/// ends the walk: what stands left of it cannot be believed.
+/// The rightmost address that is not a trusted proxy's; if all are, the leftmost. An entry that is
+/// no address ends the walk: what stands left of it cannot be believed.
 fn walk(
     list: impl DoubleEndedIterator<Item = Option<IpAddr>>,
     trusted: &TrustedProxies,

@@ -1,9 +1,10 @@
-//! The hand-over: an actix-http `upgrade` service that calls the ordinary `App` and, on 101, takes the socket out
-//! of HTTP and gives it to the closure that the handler left in the response.
+//! The hand-over: an actix-http `upgrade` service that calls the ordinary `App` and, on 101, takes
+//! the socket out of HTTP and gives it to the closure that the handler left in the response.
 //!
-//! From then on nothing of HTTP stays alive: the dispatcher and its buffers are dropped. Any other answer is
-//! written as usual, and the connection is closed so that the client can read it: our direction is shut first,
-//! then input is discarded until the client is gone or `close.timeout` has passed.
+//! From then on nothing of HTTP stays alive: the dispatcher and its buffers are dropped. Any other
+//! answer is written as usual, and the connection is closed so that the client can read it: our
+//! direction is shut first, then input is discarded until the client is gone or `close.timeout` has
+//! passed.
 
 use std::{
     cell::RefCell,
@@ -27,8 +28,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::http_stream::HttpStream;
 use crate::connection::socket::Socket;
 
-/// What to do with the socket once 101 is out; left in the response's extensions by the handler. The second
-/// argument holds bytes that came behind the request.
+/// What to do with the socket once 101 is out; left in the response's extensions by the handler.
+/// The second argument holds bytes that came behind the request.
 pub struct HandOver(RefCell<Option<Taker>>);
 
 type Taker = Box<dyn FnOnce(Socket, BytesMut)>;
@@ -118,31 +119,23 @@ where
                 Ok(response) => response.into(),
                 Err(error) => error.into(),
             };
-            let parts = framed.into_parts();
             // A peer that resets during the answer has said all there is to say.
-            let _ = respond(
-                response,
-                parts.io,
-                parts.codec,
-                parts.read_buf,
-                parts.write_buf,
-                close_timeout,
-            )
-            .await;
+            let _ = respond(response, framed, close_timeout).await;
             Ok(())
         })
     }
 }
 
+/// Writes the answer; on 101 the socket goes to whoever the handler left in it.
 async fn respond(
     mut response: Response<BoxBody>,
-    mut io: HttpStream,
-    mut codec: h1::Codec,
-    read_buf: BytesMut,
-    // Answers to requests that came before this one on the same connection and are not sent yet.
-    mut head: BytesMut,
+    framed: Framed<HttpStream, h1::Codec>,
     close_timeout: Duration,
 ) -> std::io::Result<()> {
+    let parts = framed.into_parts();
+    let (mut io, mut codec, read_buf) = (parts.io, parts.codec, parts.read_buf);
+    // Answers to requests that came before this one on the same connection and are not sent yet.
+    let mut head = parts.write_buf;
     let take = response
         .extensions_mut()
         .remove::<HandOver>()
@@ -154,8 +147,8 @@ async fn respond(
         codec.encode(h1::Message::Item((response, BodySize::None)), &mut head)?;
         io.write_all(&head).await?;
         io.flush().await?;
-        // A copy of what is there, most often nothing: the dispatcher's buffer has room for 8 KiB, and the session would
-        // keep it for life.
+        // A copy of what is there, most often nothing: the dispatcher's buffer has room for 8 KiB,
+        // and the session would keep it for life.
         take(io.into_socket(), BytesMut::from(&read_buf[..]));
         return Ok(());
     }

@@ -1,8 +1,9 @@
 //! The stream under an HTTP connection: a [`Socket`] with a write deadline.
 //!
-//! actix-http has no write timeout and stops polling a body once its buffer is full, so a peer that takes
-//! nothing would hold its connection for ever. Here every stalled write or flush starts a timer of
-//! `slow.write_timeout`; a byte taken stops it. Owned by the HTTP dispatcher until a hand-over takes the socket.
+//! actix-http has no write timeout and stops polling a body once its buffer is full, so a peer that
+//! takes nothing would hold its connection for ever. Here every stalled write or flush starts a
+//! timer of `slow.write_timeout`; a byte taken stops it. Owned by the HTTP dispatcher until a
+//! hand-over takes the socket.
 
 use std::{
     future::Future,

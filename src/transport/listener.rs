@@ -1,8 +1,9 @@
 //! Listeners: TCP, TLS and unix sockets, bound before anything else starts, served by actix-server.
 //!
-//! Each accepted socket gets its options, then goes through TLS where that is due, then becomes an [`HttpStream`] under
-//! actix-http with our upgrade service. Closing a listener is ours too: actix-server can only pause it, which would
-//! leave clients waiting in the backlog of a server that goes away.
+//! Each accepted socket gets its options, then goes through TLS where that is due, then becomes an
+//! [`HttpStream`] under actix-http with our upgrade service. Closing a listener is ours too:
+//! actix-server can only pause it, which would leave clients waiting in the backlog of a server
+//! that goes away.
 
 use std::{
     io,
@@ -12,7 +13,9 @@ use std::{
     time::Duration,
 };
 
-use actix_http::{HttpService, KeepAlive, Protocol, Request, Response, body::BoxBody};
+use actix_http::{
+    HttpService, KeepAlive, Protocol, Request, Response, body::BoxBody, error::DispatchError,
+};
 use actix_rt::net::TcpStream;
 #[cfg(unix)]
 use actix_rt::net::UnixStream;
@@ -153,8 +156,9 @@ pub struct Closer {
 }
 
 impl Closer {
-    /// From here on connections are refused. On Linux shutting a listening socket down stops it for all who hold it;
-    /// elsewhere that may fail, and the listener stays paused until the process ends.
+    /// From here on connections are refused. On Linux shutting a listening socket down stops it for
+    /// all who hold it; elsewhere that may fail, and the listener stays paused until the process
+    /// ends.
     pub fn close(self) {
         if let Some(path) = &self.path {
             let _ = std::fs::remove_file(path);
@@ -189,7 +193,8 @@ fn bind_one(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListen
     Ok(socket.into())
 }
 
-/// A socket file that nobody listens on is left over from a process that died; one that answers is in use.
+/// A socket file that nobody listens on is left over from a process that died; one that answers is
+/// in use.
 #[cfg(unix)]
 fn bind_unix(path: &std::path::Path) -> io::Result<std::os::unix::net::UnixListener> {
     use std::os::unix::{fs::FileTypeExt, net};
@@ -246,8 +251,8 @@ impl SocketOptions {
     }
 }
 
-/// Gives a listener to actix-server. `make_app` is called on each worker, twice: once for ordinary requests, once for
-/// those that may be upgraded.
+/// Gives a listener to actix-server. `make_app` is called on each worker, twice: once for ordinary
+/// requests, once for those that may be upgraded.
 ///
 /// # Errors
 /// What the system says.
@@ -275,7 +280,7 @@ where
                 options.apply(&stream);
                 let peer = stream.peer_addr().ok();
                 let stream = HttpStream::new(Socket::Tcp(stream), options.write_timeout);
-                Ok::<_, actix_http::error::DispatchError>((stream, Protocol::Http1, peer))
+                Ok::<_, DispatchError>((stream, Protocol::Http1, peer))
             })
             .and_then(http_service(options, make_app.clone()))
         }),
@@ -283,53 +288,59 @@ where
         BoundSocket::Unix(socket, _) => builder.listen_uds(name, socket, move || {
             fn_service(move |stream: UnixStream| async move {
                 let stream = HttpStream::new(Socket::Unix(stream), options.write_timeout);
-                Ok::<_, actix_http::error::DispatchError>((stream, Protocol::Http1, None))
+                Ok::<_, DispatchError>((stream, Protocol::Http1, None))
             })
             .and_then(http_service(options, make_app.clone()))
         }),
         BoundSocket::Tls(socket) => {
             let config = tls_config.ok_or(io::ErrorKind::InvalidInput)?;
             builder.listen(name, socket, move || {
-                let mut acceptor = tls::Acceptor::new(ServerConfig::clone(&config));
-                acceptor.set_handshake_timeout(options.request_timeout);
-                fn_service(move |stream: TcpStream| async move {
-                    options.apply(&stream);
-                    let stream = CountingStream::new(stream);
-                    Ok::<_, actix_tls::accept::TlsError<io::Error, std::convert::Infallible>>(
-                        stream,
-                    )
-                })
-                .and_then(acceptor)
-                .map_err(|error| {
-                    log::debug!("TLS handshake failed: {error:?}");
-                    actix_http::error::DispatchError::Io(io::Error::other("TLS handshake failed"))
-                })
-                .and_then(fn_service(
-                    move |stream: tls::TlsStream<CountingStream>| async move {
-                        let peer = stream.get_ref().0.stream().peer_addr().ok();
-                        let socket = Socket::Tls(Box::new(stream));
-                        let stream = HttpStream::new(socket, options.write_timeout);
-                        Ok((stream, Protocol::Http1, peer))
-                    },
-                ))
-                .and_then(http_service(options, make_app.clone()))
+                let http = http_service(options, make_app.clone());
+                tls_service(ServerConfig::clone(&config), options, http)
             })
         }
     }
 }
 
+/// TLS in front of HTTP.
+fn tls_service<H>(
+    config: ServerConfig,
+    options: SocketOptions,
+    http: H,
+) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+where
+    H: ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()>,
+{
+    let mut acceptor = tls::Acceptor::new(config);
+    acceptor.set_handshake_timeout(options.request_timeout);
+    fn_service(move |stream: TcpStream| async move {
+        options.apply(&stream);
+        let stream = CountingStream::new(stream);
+        Ok::<_, actix_tls::accept::TlsError<io::Error, std::convert::Infallible>>(stream)
+    })
+    .and_then(acceptor)
+    .map_err(|error| {
+        log::debug!("TLS handshake failed: {error:?}");
+        DispatchError::Io(io::Error::other("TLS handshake failed"))
+    })
+    .and_then(fn_service(
+        move |stream: tls::TlsStream<CountingStream>| async move {
+            let peer = stream.get_ref().0.stream().peer_addr().ok();
+            let socket = Socket::Tls(Box::new(stream));
+            let stream = HttpStream::new(socket, options.write_timeout);
+            Ok((stream, Protocol::Http1, peer))
+        },
+    ))
+    .and_then(http)
+}
+
+/// An accepted connection, as actix-http takes it.
 type Accepted = (HttpStream, Protocol, Option<SocketAddr>);
 
 fn http_service<A, I, S>(
     options: SocketOptions,
     make_app: A,
-) -> impl ServiceFactory<
-    Accepted,
-    Config = (),
-    Response = (),
-    Error = actix_http::error::DispatchError,
-    InitError = (),
->
+) -> impl ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()>
 where
     A: Fn() -> I + Clone + 'static,
     I: IntoServiceFactory<S, Request>,

@@ -1,7 +1,7 @@
 //! TLS with rustls: one certificate for all TLS listeners, taken up anew when its files change.
 //!
-//! Handshakes in progress keep the certificate they began with; later ones get the new one. A pair of files that
-//! cannot be used leaves the old certificate in place.
+//! Handshakes in progress keep the certificate they began with; later ones get the new one. A pair
+//! of files that cannot be used leaves the old certificate in place.
 
 use std::{
     io,
@@ -98,8 +98,8 @@ impl Certificate {
         Some(self.reload())
     }
 
-    /// The server's side of TLS 1.2 and 1.3 with this certificate, HTTP/1.1 only: a WebSocket over HTTP/2 (RFC 8441)
-    /// would need what actix-http does not have.
+    /// The server's side of TLS 1.2 and 1.3 with this certificate, HTTP/1.1 only: a WebSocket over
+    /// HTTP/2 (RFC 8441) would need what actix-http does not have.
     ///
     /// # Errors
     /// [`TlsError::Setup`].

@@ -1,7 +1,9 @@
-//! Compressing (RFC 7692 §7.2.1): each message by itself, once per window size however many receive it.
+//! Compressing (RFC 7692 §7.2.1): each message by itself, once per window size however many receive
+//! it.
 //!
-//! Owned by a thread that publishes. Bounds: one zlib state (about 270 KB at 15 bits, less below) for each window size that
-//! some client asked for, seven at most; made at first use, reused ever after. It keeps nothing of a message.
+//! Owned by a thread that publishes. Bounds: one zlib state (about 270 KB at 15 bits, less below)
+//! for each window size that some client asked for, seven at most; made at first use, reused ever
+//! after. It keeps nothing of a message.
 
 use std::fmt;
 
@@ -14,7 +16,8 @@ const WINDOW_BITS_MIN: u8 = 9;
 const WINDOW_BITS_MAX: u8 = 15;
 const WINDOWS: usize = (WINDOW_BITS_MAX - WINDOW_BITS_MIN + 1) as usize;
 
-/// zlib repeats the flush marker if it is called again with fewer than six bytes of room; stay clear of that.
+/// zlib repeats the flush marker if it is called again with fewer than six bytes of room; stay
+/// clear of that.
 const ROOM_BYTES_MIN: usize = 64;
 
 /// A compressor without context takeover.
@@ -33,7 +36,8 @@ impl Deflater {
         }
     }
 
-    /// Compresses one message for receivers whose window is `window_bits` (9–15; others count as the nearest).
+    /// Compresses one message for receivers whose window is `window_bits` (9–15; others count as
+    /// the nearest).
     #[must_use]
     pub fn compress(&mut self, payload: &[u8], window_bits: u8) -> Vec<u8> {
         if payload.is_empty() {

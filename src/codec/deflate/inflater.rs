@@ -1,8 +1,10 @@
-//! Inflating (RFC 7692 §7.2.2): a message's compressed bytes become its payload, within the message limit.
+//! Inflating (RFC 7692 §7.2.2): a message's compressed bytes become its payload, within the message
+//! limit.
 //!
 //! One zlib state and one output buffer for each thread, which works because every answer says
-//! `client_no_context_takeover`. Bounds: output ends one byte over the limit, so a bomb costs what a legal message costs;
-//! a buffer over [`KEEP_BYTES_MAX`] is given back after the message. It must not look at what it inflates.
+//! `client_no_context_takeover`. Bounds: output ends one byte over the limit, so a bomb costs what
+//! a legal message costs; a buffer over [`KEEP_BYTES_MAX`] is given back after the message. It must
+//! not look at what it inflates.
 
 use std::cell::RefCell;
 
@@ -13,7 +15,8 @@ use super::{super::ProtocolError, TAIL};
 /// An output buffer up to this size stays with its thread.
 const KEEP_BYTES_MAX: usize = 128 * 1024;
 
-/// A final, empty block. A stream that is whole after the tail ends with it; one that was cut inside a block does not.
+/// A final, empty block. A stream that is whole after the tail ends with it; one that was cut
+/// inside a block does not.
 const PROOF: [u8; 5] = [0x01, 0x00, 0x00, 0xff, 0xff];
 
 thread_local! {
@@ -23,7 +26,8 @@ thread_local! {
 /// Inflates one message and hands the result to `then`, on this thread's inflater.
 ///
 /// # Errors
-/// [`ProtocolError::MessageTooBig`] beyond `limit`, [`ProtocolError::DeflateBroken`], or what `then` returns.
+/// [`ProtocolError::MessageTooBig`] beyond `limit`, [`ProtocolError::DeflateBroken`], or what
+/// `then` returns.
 pub fn inflate<T>(
     deflated: &[u8],
     limit: usize,
@@ -63,7 +67,8 @@ impl Inflater {
 
     fn inflate(&mut self, deflated: &[u8], limit: usize) -> Result<(), ProtocolError> {
         if deflated.is_empty() {
-            // Strictly one byte is due (RFC 7692 §7.2.3.6), but senders that cut the tail off a flush of nothing send none.
+            // Strictly one byte is due (RFC 7692 §7.2.3.6), but senders that cut the tail off a
+            // flush of nothing send none.
             return Ok(());
         }
         self.zlib.reset(false);
@@ -99,7 +104,8 @@ impl Inflater {
             let result = self
                 .zlib
                 .decompress_vec(rest, &mut self.plain, FlushDecompress::Sync);
-            // Too big comes first: so the verdict does not depend on how much room there happened to be.
+            // Too big comes first: so the verdict does not depend on how much room there happened
+            // to be.
             if self.plain.len() > limit {
                 return Err(ProtocolError::MessageTooBig { limit });
             }
@@ -120,7 +126,8 @@ impl Inflater {
         }
     }
 
-    /// Room for at least one byte more; never room for more than one byte over the limit, unless it is at hand already.
+    /// Room for at least one byte more; never room for more than one byte over the limit, unless it
+    /// is at hand already.
     fn make_room(&mut self, input: usize, limit: usize) {
         let len = self.plain.len();
         if len < self.plain.capacity() {

@@ -1,8 +1,8 @@
 //! permessage-deflate (RFC 7692): negotiating it, compressing what leaves, inflating what arrives.
 //!
-//! The handshake calls [`negotiate`], publications own a [`Deflater`], the decoder inflates. Both directions run without
-//! context takeover: so one compressed form serves every receiver, and no connection holds a zlib state.
-//! Nothing here decides what is worth compressing.
+//! The handshake calls [`negotiate`], publications own a [`Deflater`], the decoder inflates. Both
+//! directions run without context takeover: so one compressed form serves every receiver, and no
+//! connection holds a zlib state. Nothing here decides what is worth compressing.
 
 mod deflater;
 mod inflater;

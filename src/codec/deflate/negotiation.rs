@@ -1,7 +1,9 @@
-//! Agreeing on permessage-deflate: the offers of `Sec-WebSocket-Extensions` and the answer to them (RFC 7692 §5, §7.1).
+//! Agreeing on permessage-deflate: the offers of `Sec-WebSocket-Extensions` and the answer to them
+//! (RFC 7692 §5, §7.1).
 //!
-//! Called once for each handshake. Bounds: linear in the header, whose size HTTP bounds; nothing is kept. It declines what
-//! it does not understand and never fails a handshake: without an agreement messages travel uncompressed.
+//! Called once for each handshake. Bounds: linear in the header, whose size HTTP bounds; nothing is
+//! kept. It declines what it does not understand and never fails a handshake: without an agreement
+//! messages travel uncompressed.
 
 use std::borrow::Cow;
 
@@ -14,8 +16,9 @@ pub struct Agreed {
     pub response: String,
 }
 
-/// Answers the offers of a request: all values of its `Sec-WebSocket-Extensions` headers, in order, since RFC 6455 §9.1
-/// makes them one list. The first acceptable offer wins; `None` if there is none.
+/// Answers the offers of a request: all values of its `Sec-WebSocket-Extensions` headers, in order,
+/// since RFC 6455 §9.1 makes them one list. The first acceptable offer wins; `None` if there is
+/// none.
 pub fn negotiate<'a>(headers: impl Iterator<Item = &'a str>) -> Option<Agreed> {
     headers
         .flat_map(|header| split(header, b','))
@@ -32,7 +35,8 @@ fn answer(offer: &str) -> Option<Agreed> {
     let mut server_bits = None;
     for part in parts {
         let (name, value) = parameter(part)?;
-        // RFC 7692 §7: an unknown name, a name twice or a value that is not legal declines the offer.
+        // RFC 7692 §7: an unknown name, a name twice or a value that is not legal declines the
+        // offer.
         let index = match (name, value.as_deref()) {
             ("server_no_context_takeover", None) => 0,
             ("client_no_context_takeover", None) => 1,
@@ -41,8 +45,9 @@ fn answer(offer: &str) -> Option<Agreed> {
                 server_bits = Some(window_bits(value).filter(|bits| *bits >= 9)?);
                 2
             }
-            // A hint, or a promise of a smaller window. Inflating works with either, and the inflater belongs to a thread, not to
-            // a connection: a smaller window would save nothing here, so the answer does not ask for one.
+            // A hint, or a promise of a smaller window. Inflating works with either, and the
+            // inflater belongs to a thread, not to a connection: a smaller window would save
+            // nothing here, so the answer does not ask for one.
             ("client_max_window_bits", None) => 3,
             ("client_max_window_bits", Some(value)) => {
                 window_bits(value)?;
@@ -84,7 +89,8 @@ fn unquote(value: &str) -> Option<Cow<'_, str>> {
             while let Some(c) = chars.next() {
                 match c {
                     '"' => return None,
-                    // A backslash takes away the next character's meaning; at the end it would take the closing quote's.
+                    // A backslash takes away the next character's meaning; at the end it would take
+                    // the closing quote's.
                     '\\' => plain.push(chars.next()?),
                     c => plain.push(c),
                 }
@@ -220,7 +226,8 @@ mod tests {
 
     #[test]
     fn the_first_acceptable_alternative_wins() {
-        // RFC 7692 §5.1 and §7.1.3: alternatives in the order of preference, in one header or in several.
+        // RFC 7692 §5.1 and §7.1.3: alternatives in the order of preference, in one header or in
+        // several.
         let expected = Some((10, format!("{BOTH}; server_max_window_bits=10")));
         assert_eq!(
             ask(

@@ -16,7 +16,8 @@ fn refused(payload: &[u8]) -> ProtocolError {
 
 #[test]
 fn examples_of_rfc_7692_7_2_3() {
-    // §7.2.3.1 one block; §7.2.3.3 no compression; §7.2.3.4 BFINAL set; §7.2.3.5 two blocks in one message.
+    // §7.2.3.1 one block; §7.2.3.3 no compression; §7.2.3.4 BFINAL set; §7.2.3.5 two blocks in one
+    // message.
     for hello in [
         &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00][..],
         &[
@@ -37,7 +38,8 @@ fn examples_of_rfc_7692_7_2_3() {
         messages(&fragments),
         [Message::Ping("between".into()), text("Hello")]
     );
-    // §7.2.3.2 shares the window with the message before: without context takeover it must not inflate.
+    // §7.2.3.2 shares the window with the message before: without context takeover it must not
+    // inflate.
     assert_eq!(
         refused(&[0xf2, 0x00, 0x11, 0x00, 0x00]),
         ProtocolError::DeflateBroken

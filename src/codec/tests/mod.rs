@@ -1,6 +1,8 @@
-//! The codec's tests as plain data: bytes in, messages out. Shared helpers here, one file for each subject.
+//! The codec's tests as plain data: bytes in, messages out. Shared helpers here, one file for each
+//! subject.
 //!
-//! Properties over arbitrary input stand in `tests/codec_properties.rs`, the fuzz targets in `fuzz/`.
+//! Properties over arbitrary input stand in `tests/codec_properties.rs`, the fuzz targets in
+//! `fuzz/`.
 
 mod close;
 mod compressed;

@@ -1,7 +1,8 @@
-//! Reads what backends answer: `result`, `error` or `disconnect`, in the shapes of Centrifugo's proxy.
+//! Reads what backends answer: `result`, `error` or `disconnect`, in the shapes of Centrifugo's
+//! proxy.
 //!
-//! Pure. `null` means absent. Anything that does not fit is malformed: a hook decides who may do what, so nothing is
-//! guessed from half an answer, and no result is no permission.
+//! Pure. `null` means absent. Anything that does not fit is malformed: a hook decides who may do
+//! what, so nothing is guessed from half an answer, and no result is no permission.
 
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;

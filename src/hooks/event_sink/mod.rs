@@ -1,9 +1,11 @@
-//! [`EventSink`]: tells the backend what happened, in order, in batches, until it says that it heard.
+//! [`EventSink`]: tells the backend what happened, in order, in batches, until it says that it
+//! heard.
 //!
-//! Owned by the node; anyone sends, one task posts. Guarantee: events are delivered in the order in which they were
-//! sent, each at least once, unless counted as dropped: when the queue is full, when the backend refuses a batch for good
-//! (a 4xx that is neither 408 nor 429), or when the process ends. Bounds: `hooks.events_queue` events wait and one batch
-//! of `hooks.events_batch` is on its way. It must not make anyone wait who sends.
+//! Owned by the node; anyone sends, one task posts. Guarantee: events are delivered in the order in
+//! which they were sent, each at least once, unless counted as dropped: when the queue is full,
+//! when the backend refuses a batch for good (a 4xx that is neither 408 nor 429), or when the
+//! process ends. Bounds: `hooks.events_queue` events wait and one batch of `hooks.events_batch` is
+//! on its way. It must not make anyone wait who sends.
 
 use std::{
     sync::{
@@ -74,8 +76,8 @@ pub struct EventStats {
 }
 
 impl EventSink {
-    /// Starts the task that posts on the current tokio runtime; `None` if `hooks.events` is not set. The task ends,
-    /// after what waits was delivered, when all handles are gone.
+    /// Starts the task that posts on the current tokio runtime; `None` if `hooks.events` is not
+    /// set. The task ends, after what waits was delivered, when all handles are gone.
     #[must_use]
     pub fn start(settings: &Hooks, client: Arc<HookClient>) -> Option<Self> {
         client.has(HookKind::Events).then(|| {
@@ -128,8 +130,8 @@ impl EventSink {
         }
     }
 
-    /// Waits until everything sent so far is delivered or dropped, at most `limit`; a pause between tries is cut
-    /// short once. Tells how many events are left.
+    /// Waits until everything sent so far is delivered or dropped, at most `limit`; a pause between
+    /// tries is cut short once. Tells how many events are left.
     pub async fn flush(&self, limit: Duration) -> u64 {
         self.shared.hurry.notify_one();
         let all = async {

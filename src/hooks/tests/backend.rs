@@ -1,7 +1,8 @@
-//! A backend for tests: answers HTTP/1.1 on loopback as a function says, and notes what it was asked.
+//! A backend for tests: answers HTTP/1.1 on loopback as a function says, and notes what it was
+//! asked.
 //!
-//! Owned by the test, ends with its runtime. It understands requests with `Content-Length`, which is all that
-//! fanfare sends, and keeps connections open.
+//! Owned by the test, ends with its runtime. It understands requests with `Content-Length`, which
+//! is all that fanfare sends, and keeps connections open.
 
 use std::{
     net::SocketAddr,
@@ -53,7 +54,8 @@ pub(crate) fn json(body: &str) -> Does {
     )
 }
 
-/// A port that refuses connections as long as the socket lives: bound, so that nobody else gets it, but not listening.
+/// A port that refuses connections as long as the socket lives: bound, so that nobody else gets it,
+/// but not listening.
 pub(crate) fn nowhere() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     config::Secret,
-    hooks::{CallOutcome, HookClient, HookContext, HookFailure, Signer},
+    hooks::{CallOutcome, ConnectHookRequest, HookClient, HookContext, HookFailure, Signer},
     protocol::ReplyError,
     publication::Payload,
 };
@@ -28,7 +28,13 @@ async fn each_hook_asks_in_its_own_shape() {
     let data = Bytes::from_static(b"[1]");
     let channels = ["a".to_string()];
     client
-        .connect(&hook_context, data.clone(), "js", "2", &channels)
+        .connect(ConnectHookRequest {
+            context: &hook_context,
+            data: data.clone(),
+            name: "js",
+            version: "2",
+            channels: &channels,
+        })
         .await
         .unwrap();
     client.refresh(&hook_context).await.unwrap();

@@ -1,7 +1,7 @@
 //! Wire ring of the hooks: a client against a small backend on loopback.
 //!
-//! `backend` is the noise; `calls` is what a call sends and reads, `failures` what happens when the backend does not
-//! do its part, `delivery` the events on the wire.
+//! `backend` is the noise; `calls` is what a call sends and reads, `failures` what happens when the
+//! backend does not do its part, `delivery` the events on the wire.
 
 pub(crate) mod backend;
 mod calls;

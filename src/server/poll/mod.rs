@@ -1,9 +1,11 @@
-//! `[[poll]]`: asks a backend's HTTP endpoint by the clock and publishes what it answers when that changed.
+//! `[[poll]]`: asks a backend's HTTP endpoint by the clock and publishes what it answers when that
+//! changed.
 //!
-//! One tokio task for each entry, owned by the node, ended by aborting it. It asks only while somebody listens; the
-//! first answer counts as a change, and so publishes. Who comes later is served by the channel's history: an unchanged
-//! answer is not published again for them. Bounds: one request at a time, answers up to 1 MiB, pauses of at most 5 min
-//! (or `every`) during an outage. It must not know sessions.
+//! One tokio task for each entry, owned by the node, ended by aborting it. It asks only while
+//! somebody listens; the first answer counts as a change, and so publishes. Who comes later is
+//! served by the channel's history: an unchanged answer is not published again for them. Bounds:
+//! one request at a time, answers up to 1 MiB, pauses of at most 5 min (or `every`) during an
+//! outage. It must not know sessions.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -255,7 +257,8 @@ impl Poller {
         }
     }
 
-    /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no body) is no change.
+    /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no
+    /// body) is no change.
     async fn answered(&mut self, response: HttpResponse) -> Result<(), String> {
         if response.status == 304 || response.body.is_empty() {
             return Ok(());
@@ -274,7 +277,8 @@ impl Poller {
                 self.last.hash = Some(hash);
             }
             Err(error) => {
-                // The backend is well; its answer still counts as unseen, so the next one is published.
+                // The backend is well; its answer still counts as unseen, so the next one is
+                // published.
                 self.watch.counts().refused += 1;
                 log::warn!("poll of {} left out: {error}", self.channel());
             }
@@ -302,7 +306,8 @@ impl Poller {
             let error = serde_json::json!({ "error": why }).to_string();
             self.last.told = self.publish(error.into(), true).await.is_ok();
             if self.last.told {
-                // The channel saw the error last, so the next answer is a change even if it is the old one.
+                // The channel saw the error last, so the next answer is a change even if it is the
+                // old one.
                 self.last.etag = None;
                 self.last.hash = None;
             }

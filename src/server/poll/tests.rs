@@ -1,4 +1,5 @@
-//! Wire ring of `[[poll]]`: against a small backend on loopback. The clock is paused where only pauses are looked at.
+//! Wire ring of `[[poll]]`: against a small backend on loopback. The clock is paused where only
+//! pauses are looked at.
 
 use std::{
     collections::VecDeque,

@@ -1,9 +1,8 @@
 //! Interval pushes: what the settings' `[[push]]` say is sent by the clock, without being asked.
 //!
-//! Times are multiples of the interval from the start, so that an hour of pushes does not drift; ticks that passed
-//! while the machine slept are left out, so that none come in a burst. A tick that nobody would hear does nothing.
-
-mod ticks;
+//! Times are multiples of the interval from the start, so that an hour of pushes does not drift;
+//! ticks that passed while the machine slept are left out, so that none come in a burst. A tick
+//! that nobody would hear does nothing.
 
 use std::{
     borrow::Cow,
@@ -14,7 +13,7 @@ use bytestring::ByteString;
 use tokio::time::Instant;
 
 use crate::{
-    broker::PublishRequest,
+    broker::{BrokerError, PublishRequest, PublishResult},
     config,
     publication::{Payload, Target},
 };
@@ -28,7 +27,8 @@ pub struct PushStatus {
     pub channel: Option<String>,
     /// Ticks that published.
     pub runs: u64,
-    /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was not through.
+    /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was
+    /// not through.
     pub skipped: u64,
     /// Ticks that the broker did not accept.
     pub refused: u64,
@@ -86,7 +86,7 @@ impl IntervalPush {
             skipped: self.skipped,
             refused: self.refused,
             unreadable: self.unreadable,
-            next_in: self.at(self.tick + 1).saturating_duration_since(now),
+            next_in: self.until_next(now),
         }
     }
 
@@ -103,8 +103,78 @@ impl IntervalPush {
         self.tick = tick.max(self.tick + 1);
     }
 
-    /// What to push. A file is read anew each time, on this thread, which delivers nothing; one that cannot be read, or is larger
-    /// than `bytes_max`, is said once until it can.
+    /// From `now` to the next tick.
+    pub(super) fn until_next(&self, now: Instant) -> Duration {
+        self.at(self.tick + 1).saturating_duration_since(now)
+    }
+
+    /// Who is to get it.
+    pub(super) fn target(&self) -> &Target {
+        &self.request.target
+    }
+
+    /// Begins the tick that has come by `now`; `false` if the one before is not through with the
+    /// broker: a broker that takes longer than the interval is not asked twice at a time.
+    pub(super) fn begin(&mut self, now: Instant) -> bool {
+        self.catch_up(now);
+        let is_free = !std::mem::replace(&mut self.is_running, true);
+        self.skipped += u64::from(!is_free);
+        is_free
+    }
+
+    /// What the tick publishes; if it is nothing, that is counted and the tick ends.
+    pub(super) fn publish_request(
+        &mut self,
+        sessions: u64,
+        bytes_max: usize,
+        has_subscribers: bool,
+    ) -> Option<PublishRequest> {
+        let request = self.fill_request(sessions, bytes_max, has_subscribers);
+        self.is_running = request.is_some();
+        request
+    }
+
+    fn fill_request(
+        &mut self,
+        sessions: u64,
+        bytes_max: usize,
+        has_subscribers: bool,
+    ) -> Option<PublishRequest> {
+        if !has_subscribers {
+            self.skipped += 1;
+            return None;
+        }
+        let text = self.text(sessions, bytes_max)?;
+        if self.settings.only_changed && self.last.as_ref() == Some(&text) {
+            self.skipped += 1;
+            return None;
+        }
+        let payload = Payload::Text(text.as_str().into());
+        self.seq += 1;
+        self.last = self.settings.only_changed.then_some(text);
+        Some(PublishRequest {
+            payload,
+            ..self.request.clone()
+        })
+    }
+
+    /// Ends the tick with what the broker says.
+    pub(super) fn published(&mut self, result: Result<PublishResult, BrokerError>) {
+        self.is_running = false;
+        if let Err(refused) = result {
+            // Not counted as a run, and not taken for the last text: the next tick says it again.
+            self.refused += 1;
+            self.seq -= 1;
+            self.last = None;
+            log::warn!(
+                "push to {} left out: {refused}",
+                self.settings.channel.as_deref().unwrap_or("every session")
+            );
+        }
+    }
+
+    /// What to push. A file is read anew each time, on this thread, which delivers nothing; one
+    /// that cannot be read, or is larger than `bytes_max`, is said once until it can.
     fn template(&mut self, bytes_max: usize) -> Option<Cow<'_, str>> {
         let Some(file) = &self.settings.file else {
             return Some(Cow::Borrowed(&self.settings.data));
@@ -145,7 +215,8 @@ impl IntervalPush {
     }
 }
 
-/// Replaces each `{name}` that is in the list; anything else in braces stays, so that JSON needs no escapes.
+/// Replaces each `{name}` that is in the list; anything else in braces stays, so that JSON needs no
+/// escapes.
 fn fill(template: &str, values: &[(&str, &dyn Fn() -> String)]) -> String {
     let mut text = String::with_capacity(template.len());
     let mut rest = template;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use actix::{Actor, Addr};
 
 use super::*;
-use crate::{broker::BrokerError, server::Server};
 use crate::{
-    server::{GetOverview, SessionCounts},
+    server::{GetOverview, Server, SessionCounts},
     testing::{Op, ScriptedBroker, scripted},
 };
 

@@ -13,10 +13,10 @@ use crate::{
     broker::BrokerError,
     close::Close,
     connection::info::cut,
-    hooks::HookContext,
+    hooks::{ConnectHookRequest, HookContext},
     node::{
         Node,
-        auth::{AuthError, ConnectHookRequest, Identity},
+        auth::{AuthError, Identity},
         rate_limit::RateLimiter,
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply},

@@ -1,6 +1,7 @@
-//! Explains a token: what it says, which key made it or why none did, whether it counts now, and what it grants.
-//! It shows the claims even of a token that no key verifies, and says so; it must not show keys. It knows the settings alone,
-//! not what a running server was told to block or revoke.
+//! Explains a token: what it says, which key made it or why none did, whether it counts now, and
+//! what it grants. It shows the claims even of a token that no key verifies, and says so; it must
+//! not show keys. It knows the settings alone, not what a running server was told to block or
+//! revoke.
 
 use std::{
     fmt::Write as _,

@@ -1,5 +1,5 @@
-//! Makes a token for trying things out: HS256 with the first secret of the settings, or with one that is given.
-//! Pure; must not print the secret.
+//! Makes a token for trying things out: HS256 with the first secret of the settings, or with one
+//! that is given. Pure; must not print the secret.
 
 use std::time::{Duration, SystemTime};
 
@@ -26,7 +26,8 @@ pub struct TokenSpec {
     pub channels: Vec<String>,
     /// Public information, as JSON.
     pub info: Option<String>,
-    /// Further claims as `name=value`; the value is JSON, or else a text. They replace what is set by the others.
+    /// Further claims as `name=value`; the value is JSON, or else a text. They replace what is set
+    /// by the others.
     pub claims: Vec<String>,
     /// The secret to use instead of the first of the settings.
     pub secret: Option<Secret>,

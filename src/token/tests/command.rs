@@ -1,4 +1,5 @@
-//! The commands: a token that is made counts under the same settings, and an explanation says what there is to know.
+//! The commands: a token that is made counts under the same settings, and an explanation says what
+//! there is to know.
 
 use super::{
     super::command::{TokenSpec, explain, make},

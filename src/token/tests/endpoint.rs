@@ -1,5 +1,5 @@
-//! A small HTTP server for the tests of the JWKS: it answers what it is told, counts requests, and may hold answers back.
-//! On loopback; it ends with the test's runtime.
+//! A small HTTP server for the tests of the JWKS: it answers what it is told, counts requests, and
+//! may hold answers back. On loopback; it ends with the test's runtime.
 
 use std::sync::{
     Arc,

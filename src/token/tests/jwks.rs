@@ -1,5 +1,5 @@
-//! Keys from a URL: when they are fetched, which of them count, and what a bad endpoint does. The clock is
-//! passed in.
+//! Keys from a URL: when they are fetched, which of them count, and what a bad endpoint does. The
+//! clock is passed in.
 
 use tokio::{net::TcpListener, sync::Semaphore};
 
@@ -110,7 +110,8 @@ async fn concurrent_callers_share_one_fetch() {
     assert_eq!(endpoint.requests(), 1);
 }
 
-/// A caller that began the fetch and went away took the fetch along; whoever came in the next 10 s was refused.
+/// A caller that began the fetch and went away took the fetch along; whoever came in the next 10 s
+/// was refused.
 #[tokio::test]
 async fn a_caller_that_goes_away_takes_no_fetch_along() {
     let signer = Signer::ed();

@@ -50,8 +50,8 @@ fn a_changed_token_is_refused() {
     }
 }
 
-/// The classic confusion: a token signed HS256 with the public key as the secret. A verifier that lets the token choose
-/// would take it, since it has that key at hand.
+/// The classic confusion: a token signed HS256 with the public key as the secret. A verifier that
+/// lets the token choose would take it, since it has that key at hand.
 #[test]
 fn a_public_key_is_never_a_secret() {
     for signer in public_signers() {

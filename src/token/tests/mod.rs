@@ -1,5 +1,5 @@
-//! Tests of tokens as the rest of the server uses them. Here: signers of every family, which the files below share. The RSA
-//! keys in `testdata` exist for these tests alone.
+//! Tests of tokens as the rest of the server uses them. Here: signers of every family, which the
+//! files below share. The RSA keys in `testdata` exist for these tests alone.
 
 mod claims;
 mod command;

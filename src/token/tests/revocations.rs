@@ -3,12 +3,34 @@
 use proptest::prelude::*;
 
 use super::{
-    super::revocations::{BYTES_MAX, ENTRY_BYTES, NAME_BYTES_MAX, PURGE_MAX},
+    super::revocations::{
+        BYTES_MAX, ENTRY_BYTES, Invalidation, NAME_BYTES_MAX, PURGE_MAX, TokenFacts,
+    },
     *,
 };
 
 fn token(claims: &Value) -> String {
     Signer::hmac(SECRET).token(claims)
+}
+
+/// Tokens of user 42 that were issued before 50.
+fn of_42(channel: Option<String>, until: Option<u64>) -> Invalidation<'static> {
+    Invalidation {
+        user: "42",
+        channel,
+        issued_before: 50,
+        until,
+    }
+}
+
+/// A token of nobody with this id, issued in 1970.
+fn revoked_by(id: &str) -> TokenFacts<'_> {
+    TokenFacts {
+        user: "nobody",
+        channel: None,
+        id: Some(id),
+        issued_at: Some(0),
+    }
 }
 
 /// Outcomes for one token as time goes by.
@@ -87,7 +109,7 @@ fn tokens_of_a_user_are_invalidated_by_their_age() {
     let node = Node::new();
     let revocations = node.0.revocations();
     revocations
-        .invalidate_user_tokens_at("42", 50, None, Some(100), 10)
+        .invalidate_user_tokens_at(of_42(None, Some(100)), 10)
         .unwrap();
     let issued = |at: u64| json!({"sub": "42", "iat": at});
     assert_eq!(node.connect(&issued(49), 60), Err(TokenError::Invalidated));
@@ -112,7 +134,7 @@ fn tokens_of_one_channel_are_invalidated_alone() {
     let channel = Some("a".to_string());
     node.0
         .revocations()
-        .invalidate_user_tokens_at("42", 50, channel, None, 10)
+        .invalidate_user_tokens_at(of_42(channel, None), 10)
         .unwrap();
     let issued = |channel: &str, at: u64| json!({"sub": "42", "iat": at, "channel": channel});
     assert_eq!(
@@ -229,7 +251,7 @@ proptest! {
                 let index = usize::from(name);
                 let name = name.to_string();
                 prop_assert_eq!(revocations.is_blocked_at(&name, now), now < blocks[index]);
-                let outcome = revocations.check("nobody", None, Some(&name), Some(0), now);
+                let outcome = revocations.check(&revoked_by(&name), now);
                 prop_assert_eq!(outcome.is_err(), now < revoked[index]);
             }
         }
