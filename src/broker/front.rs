@@ -19,7 +19,7 @@ use crate::{
 
 /// A broker, or a presence, with a deadline on every answer and counts of publications. A publication without an answer in time is
 /// [`Doubtful`](BrokerError::Doubtful), anything else [`Unavailable`](BrokerError::Unavailable).
-pub(crate) struct Front<B> {
+pub struct Front<B> {
     inner: Arc<B>,
     metrics: Arc<Metrics>,
     timeout: Duration,
@@ -28,7 +28,7 @@ pub(crate) struct Front<B> {
 impl<B> Front<B> {
     /// `timeout` is `limits.broker_timeout`.
     #[must_use]
-    pub(crate) fn new(inner: Arc<B>, metrics: Arc<Metrics>, timeout: Duration) -> Self {
+    pub fn new(inner: Arc<B>, metrics: Arc<Metrics>, timeout: Duration) -> Self {
         Self {
             inner,
             metrics,

@@ -19,9 +19,9 @@ pub(crate) mod suite;
 
 use std::{sync::Arc, time::Instant};
 
-pub(crate) use self::front::Front;
 pub use self::{
     error::BrokerError,
+    front::Front,
     future::BrokerFuture,
     history::{Fit, History, HistoryFilter},
     presence::{Presence, PresenceStats},
