@@ -59,15 +59,29 @@ pub struct History {
 }
 
 impl HistoryFilter {
+    /// The same as one of several reads, for which so many bytes are left.
+    #[must_use]
+    pub fn within(self, bytes_max: usize) -> Self {
+        Self {
+            bytes_max: self.bytes_max.min(bytes_max),
+            fit: match self.fit {
+                Fit::Page => Fit::Part,
+                fit => fit,
+            },
+            ..self
+        }
+    }
+
     /// Takes what this filter's limits let through of publications that are already those since its offset, in its order.
     pub fn take<'a>(
         &self,
         items: impl Iterator<Item = &'a Arc<Item>>,
         top: StreamPosition,
     ) -> History {
-        let mut taken = Vec::new();
+        let items = items.take(self.limit.unwrap_or(usize::MAX));
+        let mut taken = Vec::with_capacity(items.size_hint().0);
         let (mut bytes, mut truncated) = (0usize, false);
-        for item in items.take(self.limit.unwrap_or(usize::MAX)) {
+        for item in items {
             bytes = bytes.saturating_add(item.weight());
             let is_first_of_page = self.fit == Fit::Page && taken.is_empty();
             if bytes > self.bytes_max && !is_first_of_page {

@@ -187,12 +187,7 @@ pub async fn recover_all<'a>(
         let RecoveryRequest { since, keep } = request?;
         Some((channel.clone(), since.filter((*keep)?)))
     });
-    let reads: Vec<_> = reads.collect();
-    let mut histories = match reads.is_empty() {
-        true => Vec::new(),
-        false => node.broker.histories(reads, bytes_max).await?,
-    }
-    .into_iter();
+    let mut histories = read(node, reads, bytes_max).await?.into_iter();
     let recoveries = channels.map(|(_, request)| match request {
         None => Ok(Recovery::nothing(false)),
         Some(RecoveryRequest { since, keep: None }) => {
@@ -205,6 +200,23 @@ pub async fn recover_all<'a>(
         }
     });
     recoveries.collect()
+}
+
+/// Reads histories, under one bound. Most clients come with one channel, for which no list is made.
+async fn read(
+    node: &Node,
+    mut reads: impl Iterator<Item = (ChannelName, HistoryFilter)>,
+    bytes_max: usize,
+) -> Result<Vec<History>, BrokerError> {
+    let Some((channel, filter)) = reads.next() else {
+        return Ok(Vec::new());
+    };
+    let Some(second) = reads.next() else {
+        let history = node.broker.history(&channel, filter.within(bytes_max));
+        return Ok(vec![history.await?]);
+    };
+    let several = [(channel, filter), second].into_iter().chain(reads);
+    node.broker.histories(several.collect(), bytes_max).await
 }
 
 /// Waits until all of these are listened to; they are asked for together.

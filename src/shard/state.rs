@@ -173,6 +173,9 @@ impl State {
             return;
         };
         let waiting = subscriber.go_live(position, primed);
+        if waiting.is_empty() {
+            return;
+        }
         // What a subscription that is live holds back is nothing.
         let (sessions, mut delivery) = self.delivery(Instant::now(), false, usize::MAX);
         let entry = &sessions[key as usize];

@@ -19,7 +19,10 @@ use std::{
 pub const SOON: Duration = Duration::from_secs(20);
 
 /// Waits until `condition` gives something.
-#[expect(clippy::disallowed_methods, reason = "the step of a wait that has a deadline")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the step of a wait that has a deadline"
+)]
 pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {

@@ -287,9 +287,9 @@ impl Node {
     /// Listens to a channel and reads what was missed, as a session has it done (`node::recovery`).
     fn recover(&self, channel: &ChannelName, since: &Since) -> Recovery {
         at_once(self.broker.listening(channel)).expect("listening");
-        let reads = vec![(channel.clone(), since.filter(LONG))];
-        let histories = at_once(self.broker.histories(reads, PLENTY)).expect("an answer");
-        since.recovery(histories.into_iter().next().expect("one channel's history"))
+        let filter = since.filter(LONG).within(PLENTY);
+        let history = at_once(self.broker.history(channel, filter)).expect("an answer");
+        since.recovery(history)
     }
 }
 

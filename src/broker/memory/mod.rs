@@ -23,7 +23,7 @@ use std::{
 pub(crate) use self::presence::MemoryPresence;
 use self::stripe::Stripe;
 use super::{
-    Broker, BrokerError, BrokerFuture, Fit, History, HistoryFilter, PublishRequest, PublishResult,
+    Broker, BrokerError, BrokerFuture, History, HistoryFilter, PublishRequest, PublishResult,
     PublishResults,
     fanout::{Fanout, STRIPES},
 };
@@ -189,12 +189,8 @@ impl Broker for MemoryBroker {
         bytes_max: usize,
     ) -> BrokerFuture<Vec<History>> {
         let mut left = bytes_max;
-        let histories = reads.into_iter().map(|(channel, mut filter)| {
-            filter.bytes_max = filter.bytes_max.min(left);
-            if filter.fit == Fit::Page {
-                filter.fit = Fit::Part;
-            }
-            let history = self.read(&channel, &filter);
+        let histories = reads.into_iter().map(|(channel, filter)| {
+            let history = self.read(&channel, &filter.within(left));
             left = left.saturating_sub(history.weight());
             history
         });

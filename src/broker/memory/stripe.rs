@@ -133,7 +133,8 @@ impl Stripe {
                 .since
                 .map_or(0, |since| since.saturating_add(1).saturating_sub(first));
             let skip = usize::try_from(skip).unwrap_or(usize::MAX);
-            filter.take(items.skip(skip), top)
+            let wanted = stream.items.range(skip.min(stream.items.len())..);
+            filter.take(wanted.map(|kept| &kept.item), top)
         };
         self.history_bytes.fetch_sub(freed, Relaxed);
         history
