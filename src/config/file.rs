@@ -95,13 +95,8 @@ impl Reader<'_> {
     }
 
     fn table(&mut self, table: &str, inner: &DeTable<'_>) {
-        let settings = self.raw.settings();
-        let here = settings
-            .iter()
-            .filter(|s| s.section == table)
-            .map(|s| s.name);
-        let names: Vec<&str> = here.collect();
-        for (name, at, value) in flat(&names, "", inner) {
+        let names = self.raw.names_in(table);
+        for (name, at, value) in flatten(&names, "", inner) {
             self.setting(table, &name, at, value);
         }
     }
@@ -119,12 +114,7 @@ impl Reader<'_> {
                 self.raw.unreadable.insert(path.clone());
             }
             None => {
-                let settings = self.raw.settings();
-                let here = settings
-                    .iter()
-                    .filter(|s| s.section == table)
-                    .map(|s| s.name);
-                let mut names: Vec<&str> = here.collect();
+                let mut names = self.raw.names_in(table);
                 if table.is_empty() {
                     names.extend(RawSettings::sections().iter().map(|(name, _)| *name));
                     names.extend(ARRAYS);
@@ -161,7 +151,7 @@ impl Reader<'_> {
                 continue;
             };
             let mut element = S::default();
-            for (name, at, value) in flat(&names, "", inner) {
+            for (name, at, value) in flatten(&names, "", inner) {
                 let origin = self.origin(at);
                 let path = format!("{table}.{name}");
                 match element.read(&name, Input::Toml(value)) {
@@ -186,7 +176,7 @@ impl Reader<'_> {
 
 /// The values of a table with their dotted names and places: tables within it are opened as far as settings have names in
 /// them, so that `allow.publish` may be written with a dot or below a heading of its own.
-fn flat<'a, 'text>(
+fn flatten<'a, 'text>(
     names: &[&str],
     prefix: &str,
     table: &'a DeTable<'text>,
@@ -200,7 +190,7 @@ fn flat<'a, 'text>(
                 if !names.contains(&name.as_str())
                     && names.iter().any(|known| known.starts_with(&inner)) =>
             {
-                values.extend(flat(names, &inner, table));
+                values.extend(flatten(names, &inner, table));
             }
             value => values.push((name, key.span().start, value)),
         }

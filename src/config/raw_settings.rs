@@ -112,6 +112,13 @@ raw_settings! {
 pub(super) const ARRAYS: [&str; 4] = ["raw", "push", "namespace", "poll"];
 
 impl RawSettings {
+    /// Names of the settings of a section.
+    pub(super) fn names_in(&self, section: &str) -> Vec<&'static str> {
+        let settings = self.settings();
+        let here = settings.iter().filter(|setting| setting.section == section);
+        here.map(|setting| setting.name).collect()
+    }
+
     /// Whether rules of channels are written, even if they only repeat the defaults.
     pub(super) fn writes_channels(&self) -> bool {
         let is_there = |path: &String| path == "channels" || path.starts_with("channels.");
@@ -128,7 +135,7 @@ impl RawSettings {
     }
 
     /// Whether a key for tokens is set. One that could not be read counts, since that was told already.
-    pub(super) fn has_keys(&self) -> bool {
+    pub(super) fn has_token_keys(&self) -> bool {
         let token = &self.token;
         !token.hmac_secret.is_empty()
             || !token.public_keys.is_empty()

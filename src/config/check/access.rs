@@ -36,7 +36,7 @@ pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
         );
     }
     Client {
-        anonymous: raw.client.anonymous.unwrap_or(!raw.has_keys()),
+        anonymous: raw.client.anonymous.unwrap_or(!raw.has_token_keys()),
         origins: raw.client.origins.clone(),
         connect_timeout: raw.client.connect_timeout,
     }

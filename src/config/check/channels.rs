@@ -113,7 +113,7 @@ fn check_allow(raw: &RawSettings, name: &str, allow: Allow, mut refuse: impl FnM
             "\"hook\" needs hooks.{hook}.url, which is to be asked"
         ));
     }
-    if allow.token && !raw.has_keys() {
+    if allow.token && !raw.has_token_keys() {
         refuse(
             "\"token\" needs a key to check tokens with: token.hmac_secret, token.public_keys or token.jwks_url"
                 .to_string(),

@@ -15,18 +15,18 @@ use crate::config::{
 const SECRET_BYTES_MIN: usize = 32;
 
 /// Warns of what stands open.
-pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
-    let mut texts = cookies(settings);
-    texts.extend(plain_urls(settings));
-    if is_any(settings.client.origins.as_deref()) {
+pub(super) fn warn_of_exposure(settings: &Settings, warnings: &mut Vec<Warning>) {
+    let mut texts = passed_cookies(settings);
+    texts.extend(plain_http_urls(settings));
+    if allow_any(settings.client.origins.as_deref()) {
         texts.push(
             "client.origins is [\"*\"]: every web page may connect as its visitors' browsers"
                 .to_string(),
         );
     }
     if !settings.demonstration {
-        texts.extend(open_channels(settings));
-        texts.extend(unreachable(settings));
+        texts.extend(open_to_anonymous(settings));
+        texts.extend(serves_nobody(settings));
         texts.extend(mute_relays(settings));
         if settings.api.enabled && settings.api.key.is_empty() {
             texts.push(
@@ -49,11 +49,11 @@ pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
 }
 
 /// Whether a list of origins lets every page in.
-fn is_any(origins: Option<&[String]>) -> bool {
+fn allow_any(origins: Option<&[String]>) -> bool {
     origins.is_some_and(|origins| origins.iter().any(|origin| origin == "*"))
 }
 
-fn open_channels(settings: &Settings) -> Vec<String> {
+fn open_to_anonymous(settings: &Settings) -> Vec<String> {
     let mut texts = Vec::new();
     if !settings.channels.configured {
         if !settings.raw.is_empty() {
@@ -75,7 +75,7 @@ fn open_channels(settings: &Settings) -> Vec<String> {
     ];
     for (index, what) in what.iter().enumerate() {
         let name = settings.channels.default.allow_lists()[index].0;
-        let open = open_in(&settings.channels, index);
+        let open = namespaces_open_in(&settings.channels, index);
         if !open.is_empty() {
             texts.push(format!(
                 "{name} names anonymous in {}, and client.anonymous is true: everyone may {what}",
@@ -87,7 +87,7 @@ fn open_channels(settings: &Settings) -> Vec<String> {
 }
 
 /// Where anonymous clients may do the one of [`Namespace::allow_lists`] at `index`, and there is something to do it with.
-fn open_in(channels: &Channels, index: usize) -> Vec<String> {
+fn namespaces_open_in(channels: &Channels, index: usize) -> Vec<String> {
     let is_open = |rules: &&Arc<Namespace>| {
         let (name, allow) = rules.allow_lists()[index];
         let is_there = match name {
@@ -131,7 +131,7 @@ fn mute_relays(settings: &Settings) -> Vec<String> {
 }
 
 /// Nobody could do anything here.
-fn unreachable(settings: &Settings) -> Option<String> {
+fn serves_nobody(settings: &Settings) -> Option<String> {
     let has_routes =
         settings.connection.enabled || settings.sse.enabled || settings.longpoll.enabled;
     let token = &settings.token;
@@ -150,20 +150,20 @@ fn unreachable(settings: &Settings) -> Option<String> {
 }
 
 /// Cookies that pages of others can make a browser send, and that the backend would believe.
-fn cookies(settings: &Settings) -> Vec<String> {
+fn passed_cookies(settings: &Settings) -> Vec<String> {
     let hooks = &settings.hooks;
     let mut open = Vec::new();
     if !hooks.headers.iter().any(|name| name == "cookie") {
         return open;
     }
     let tail = "while hooks.headers passes Cookie on: other people's pages act as their visitors; name the origins";
-    if hooks.configured().next().is_some() && is_any(settings.client.origins.as_deref()) {
+    if hooks.configured().next().is_some() && allow_any(settings.client.origins.as_deref()) {
         open.push(format!("client.origins is [\"*\"] {tail}"));
     }
     let asks =
         |raw: &&RawEndpoint| raw.connect_hook || matches!(raw.on_message, OnMessage::Hook { .. });
     for raw in settings.raw.iter().filter(asks) {
-        if raw.origins.is_none() || is_any(raw.origins.as_deref()) {
+        if raw.origins.is_none() || allow_any(raw.origins.as_deref()) {
             open.push(format!("raw endpoint {} takes any origin {tail}", raw.path));
         }
     }
@@ -171,7 +171,7 @@ fn cookies(settings: &Settings) -> Vec<String> {
 }
 
 /// URLs whose calls can be read and changed on the way.
-fn plain_urls(settings: &Settings) -> Vec<String> {
+fn plain_http_urls(settings: &Settings) -> Vec<String> {
     let hooks = settings
         .hooks
         .configured()
@@ -186,7 +186,7 @@ fn plain_urls(settings: &Settings) -> Vec<String> {
     hooks
         .chain(jwks)
         .chain(polls)
-        .filter(|(_, url)| is_plain(url))
+        .filter(|(_, url)| is_plain_http(url))
         .map(|(name, url)| {
             format!(
                 "{name}: {} goes over plain http to another host, where it can be read and changed on the way",
@@ -196,7 +196,7 @@ fn plain_urls(settings: &Settings) -> Vec<String> {
         .collect()
 }
 
-fn is_plain(url: &str) -> bool {
+fn is_plain_http(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };

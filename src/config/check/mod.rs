@@ -75,6 +75,6 @@ pub(super) fn check(
         demonstration,
         file,
     };
-    exposure::warn(&settings, warnings);
+    exposure::warn_of_exposure(&settings, warnings);
     settings
 }

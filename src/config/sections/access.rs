@@ -7,7 +7,8 @@ use super::declaration::sections;
 use crate::config::{
     channels::{Allow, HISTORY_TTL},
     setting_type::{
-        AllowList, Count, Flag, KeyOrList, Optional, Policy, Text, TextList, TextOrList, Time,
+        AllowList, Bool, Count, KeyOrList, Optional, SlowPolicyName, Text, TextList, TextOrList,
+        Time,
     },
     values::{Secret, SlowPolicy},
 };
@@ -21,17 +22,17 @@ sections! {
         /// How long each is kept.
         history_ttl: Duration as Time = HISTORY_TTL;
         /// Whether every subscriber gets positions and recovers, without asking for it; needs history_size.
-        recovery: bool as Flag = false;
+        recovery: bool as Bool = false;
         /// Whether a new subscriber gets the newest publication at once; needs history_size.
-        cache_recovery: bool as Flag = false;
+        cache_recovery: bool as Bool = false;
         /// Whether it is known who is in a channel.
-        presence: bool as Flag = false;
+        presence: bool as Bool = false;
         /// Whether joins and leaves are sent to subscribers who ask for them.
-        join_leave: bool as Flag = false;
+        join_leave: bool as Bool = false;
         /// Whether subscribers that ask get differences (Fossil delta) instead of whole publications; needs history_size.
-        delta: bool as Flag = false;
+        delta: bool as Bool = false;
         /// What happens to slow clients in these channels; absent: slow.policy.
-        slow_policy: Option<SlowPolicy> as Optional<Policy> = None;
+        slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
         /// Who may subscribe: `client` is anyone with a user, `anonymous` anyone without one, `token` who brings a subscription
         /// token, `hook` whom hooks.subscribe lets in. Empty: nobody.
         allow_subscribe ("allow.subscribe"): Allow as AllowList = Allow::default();
@@ -53,17 +54,17 @@ sections! {
         /// How long each is kept.
         history_ttl: Option<Duration> as Optional<Time> = None;
         /// Whether every subscriber gets positions and recovers, without asking for it.
-        recovery: Option<bool> as Optional<Flag> = None;
+        recovery: Option<bool> as Optional<Bool> = None;
         /// Whether a new subscriber gets the newest publication at once.
-        cache_recovery: Option<bool> as Optional<Flag> = None;
+        cache_recovery: Option<bool> as Optional<Bool> = None;
         /// Whether it is known who is in a channel.
-        presence: Option<bool> as Optional<Flag> = None;
+        presence: Option<bool> as Optional<Bool> = None;
         /// Whether joins and leaves are sent to subscribers who ask for them.
-        join_leave: Option<bool> as Optional<Flag> = None;
+        join_leave: Option<bool> as Optional<Bool> = None;
         /// Whether subscribers that ask get differences (Fossil delta).
-        delta: Option<bool> as Optional<Flag> = None;
+        delta: Option<bool> as Optional<Bool> = None;
         /// What happens to slow clients in these channels.
-        slow_policy: Option<SlowPolicy> as Optional<Policy> = None;
+        slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
         /// Who may subscribe.
         allow_subscribe ("allow.subscribe"): Option<Allow> as Optional<AllowList> = None;
         /// Who may publish.
@@ -94,7 +95,7 @@ sections! {
     /// Sessions of clients, at /connection/*, /sse, /poll and /send.
     ClientSection {
         /// Whether sessions without a token are taken, on raw endpoints too; by default exactly as long as no key for tokens is set.
-        anonymous: Option<bool> as Optional<Flag> = None;
+        anonymous: Option<bool> as Optional<Bool> = None;
         /// Origins that may use /connection/*, /sse, /poll and /send from a browser, `["*"]` for all; absent: pages of the same
         /// host. Requests without an Origin header are always allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;

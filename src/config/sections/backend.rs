@@ -7,7 +7,7 @@ use super::declaration::sections;
 use crate::config::{
     backend::{HOOK_TIMEOUT, Hook, Hooks},
     setting_type::{
-        Bytes, Count, Flag, Headers, Key, KeyOrList, Optional, Text, TextList, Time, U32,
+        Bool, Bytes, Count, Headers, Key, KeyOrList, Optional, Text, TextList, Time, U32,
     },
     values::Secret,
 };
@@ -16,7 +16,7 @@ sections! {
     /// The API of backends at /api/*: publish, disconnect, and whatever else the backend says.
     Api {
         /// Whether it is served.
-        enabled: bool as Flag = true;
+        enabled: bool as Bool = true;
         /// The key that backends send as `X-API-Key`, or several. Without one the API answers only on loopback, with a key that
         /// is made at start and printed once.
         key: Vec<Secret> as KeyOrList = Vec::new();
@@ -89,7 +89,7 @@ sections! {
         /// How long one answer may take.
         timeout: Duration as Time = Duration::from_secs(10);
         /// Whether an outage is published, once, as `{"error":"…"}`.
-        publish_failures: bool as Flag = false;
+        publish_failures: bool as Bool = false;
     }
 }
 

@@ -4,7 +4,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::declaration::sections;
-use crate::config::setting_type::{File, Flag, Optional, Text, TextList, Time};
+use crate::config::setting_type::{Bool, FilePath, Optional, Text, TextList, Time};
 
 sections! {
     /// Raw WebSocket endpoints, any number of them. With a file, only those that it lists exist.
@@ -20,7 +20,7 @@ sections! {
         /// The text sent back by on_message = "reply"; `{message}` stands for the message.
         reply: Option<String> as Optional<Text> = None;
         /// With on_message = "relay": whether the sender gets its message too; false unless set.
-        relay_self: Option<bool> as Optional<Flag> = None;
+        relay_self: Option<bool> as Optional<Bool> = None;
         /// Known subprotocols: the first one that a client offers and that is listed here is chosen; `["*"]` takes the first
         /// offered. A client that offers only others is accepted without one.
         subprotocols: Vec<String> as TextList = Vec::new();
@@ -30,7 +30,7 @@ sections! {
         /// Channels that every session of this path joins.
         channels: Vec<String> as TextList = Vec::new();
         /// Whether hooks.connect is asked who a client is, before it may come in.
-        connect_hook: bool as Flag = false;
+        connect_hook: bool as Bool = false;
         /// With on_message = "hook", when the backend does not answer: `close` (1011, as without it) or `reply` (the text of
         /// failure_reply).
         on_failure: Option<String> as Optional<Text> = None;
@@ -47,8 +47,8 @@ sections! {
         /// The text; `{time}`, `{sessions}` and `{seq}` are filled in. Either this or data_file is required.
         data: Option<String> as Optional<Text> = None;
         /// A file with the text, read anew at each tick.
-        data_file: Option<PathBuf> as Optional<File> = None;
+        data_file: Option<PathBuf> as Optional<FilePath> = None;
         /// Whether a tick is left out whose text equals the last one's.
-        only_changed: bool as Flag = false;
+        only_changed: bool as Bool = false;
     }
 }

@@ -6,8 +6,8 @@ use std::{path::PathBuf, time::Duration};
 use super::declaration::sections;
 use crate::config::{
     setting_type::{
-        Bytes, Count, File, Flag, Key, ListenAddresses, Optional, Policy, ProxyList, Text, Time,
-        U32,
+        Bool, Bytes, Count, FilePath, Key, ListenAddresses, Optional, ProxyList, SlowPolicyName,
+        Text, Time, U32,
     },
     values::{Listen, Secret, SlowPolicy, TrustedProxies},
 };
@@ -94,7 +94,7 @@ sections! {
     Slow {
         /// What happens when publications overflow a client's outbox: `disconnect` closes it with 3008, `drop_oldest` drops
         /// the oldest publications, `latest` keeps the newest of each channel.
-        policy: SlowPolicy as Policy = SlowPolicy::Disconnect;
+        policy: SlowPolicy as SlowPolicyName = SlowPolicy::Disconnect;
         /// How long something may wait without the client taking a byte; then it is cut (3009).
         write_timeout: Duration as Time = Duration::from_secs(10);
     }
@@ -108,7 +108,7 @@ sections! {
     /// Compression of WebSocket messages (permessage-deflate), for clients that ask for it.
     Deflate {
         /// Whether it is offered at all.
-        enabled: bool as Flag = true;
+        enabled: bool as Bool = true;
         /// Messages shorter than this go out plain.
         min_bytes: usize as Bytes = 256;
         /// From 1 (fast) to 9 (small).
@@ -144,9 +144,9 @@ sections! {
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
     TlsSection {
         /// PEM file with the full chain, the server's own certificate first.
-        cert: Option<PathBuf> as Optional<File> = None;
+        cert: Option<PathBuf> as Optional<FilePath> = None;
         /// PEM file with the key.
-        key: Option<PathBuf> as Optional<File> = None;
+        key: Option<PathBuf> as Optional<FilePath> = None;
     }
 
     /// The administrator.
@@ -164,7 +164,7 @@ sections! {
     /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is for.
     Route {
         /// Whether it is served.
-        enabled: bool as Flag = true;
+        enabled: bool as Bool = true;
     }
 }
 

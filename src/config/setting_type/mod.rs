@@ -10,7 +10,7 @@ use toml::de::DeValue;
 pub(super) use self::{
     headers::{Headers, check_header_name},
     lists::{AllowList, KeyOrList, ListenAddresses, ProxyList, TextList, TextOrList},
-    scalars::{Bytes, Count, File, Flag, Key, Optional, Policy, Text, Time, U32},
+    scalars::{Bool, Bytes, Count, FilePath, Key, Optional, SlowPolicyName, Text, Time, U32},
 };
 
 /// A value as it was given.
@@ -47,7 +47,7 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn flag(self) -> Option<bool> {
+    fn boolean(self) -> Option<bool> {
         match self {
             Self::Toml(DeValue::Boolean(flag)) => Some(*flag),
             Self::Text("true" | "1" | "yes" | "on") => Some(true),

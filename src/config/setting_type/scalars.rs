@@ -94,13 +94,13 @@ impl SettingType for Time {
 }
 
 /// Yes or no.
-pub(in crate::config) struct Flag;
+pub(in crate::config) struct Bool;
 
-impl SettingType for Flag {
+impl SettingType for Bool {
     type Value = bool;
     const EXPECTED: &'static str = "true or false";
     fn read(input: Input<'_>) -> Result<bool, String> {
-        input.flag().ok_or_else(expected::<Self>)
+        input.boolean().ok_or_else(expected::<Self>)
     }
     fn to_toml(value: &bool) -> Option<String> {
         Some(value.to_string())
@@ -142,9 +142,9 @@ impl SettingType for Key {
 }
 
 /// A path of the file system.
-pub(in crate::config) struct File;
+pub(in crate::config) struct FilePath;
 
-impl SettingType for File {
+impl SettingType for FilePath {
     type Value = PathBuf;
     const EXPECTED: &'static str = "a path in quotes";
     fn read(input: Input<'_>) -> Result<PathBuf, String> {
@@ -159,9 +159,9 @@ impl SettingType for File {
 }
 
 /// `slow.policy`.
-pub(in crate::config) struct Policy;
+pub(in crate::config) struct SlowPolicyName;
 
-impl SettingType for Policy {
+impl SettingType for SlowPolicyName {
     type Value = SlowPolicy;
     const EXPECTED: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
     fn read(input: Input<'_>) -> Result<SlowPolicy, String> {
