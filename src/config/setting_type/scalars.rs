@@ -24,7 +24,7 @@ impl SettingType for Count {
     }
 }
 
-/// A small whole number.
+/// A whole number of 32 bits.
 pub(in crate::config) struct U32;
 
 impl SettingType for U32 {
@@ -66,7 +66,7 @@ impl SettingType for Bytes {
     }
 }
 
-/// No setting means more than this, and much larger times overflow the clock they are added to.
+/// Longest time; much longer ones overflow the clock that they are added to.
 const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A time: `"10s"` or bare seconds.
@@ -93,7 +93,7 @@ impl SettingType for Time {
     }
 }
 
-/// Yes or no.
+/// True or false.
 pub(in crate::config) struct Bool;
 
 impl SettingType for Bool {
@@ -124,7 +124,7 @@ impl SettingType for Text {
     }
 }
 
-/// A key that is never shown.
+/// A key, which is never shown.
 pub(in crate::config) struct Key;
 
 impl SettingType for Key {
@@ -181,7 +181,7 @@ impl SettingType for SlowPolicyName {
     }
 }
 
-/// A value that may be absent.
+/// A setting that may be left out, and has no value then.
 pub(in crate::config) struct Optional<T>(PhantomData<T>);
 
 impl<T: SettingType> SettingType for Optional<T> {
