@@ -8,7 +8,8 @@ use super::values::Secret;
 /// How long a hook may take, unless the settings say otherwise.
 pub(super) const HOOK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where one question goes. Its debug form leaves out what may be a password.
+/// Where the backend is asked one kind of question. Its debug form leaves out what may be a
+/// password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hook {
     /// The URL, http or https.
@@ -26,36 +27,36 @@ impl fmt::Debug for Hook {
     }
 }
 
-/// The backend's say.
+/// What the backend is asked and told; a hook without a URL is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hooks {
-    /// Who a client is.
+    /// Asked who a client is.
     pub connect: Option<Hook>,
-    /// Whether a session may go on.
+    /// Asked whether a session may go on.
     pub refresh: Option<Hook>,
-    /// Whether a client may subscribe.
+    /// Asked whether a client may subscribe.
     pub subscribe: Option<Hook>,
-    /// Whether a subscription may go on.
+    /// Asked whether a subscription may go on.
     pub sub_refresh: Option<Hook>,
-    /// Whether a client may publish, and what.
+    /// Asked whether a client may publish, and what.
     pub publish: Option<Hook>,
-    /// The answer to a client's call.
+    /// Answers a client's rpc command.
     pub rpc: Option<Hook>,
-    /// The answer to a message on a raw endpoint.
+    /// Answers a message on a raw endpoint.
     pub message: Option<Hook>,
-    /// What happened.
+    /// Told of sessions, subscriptions and channels.
     pub events: Option<Hook>,
-    /// Signs every call.
+    /// Key that every call is signed with.
     pub secret: Option<Secret>,
     /// Headers of the client's request that are passed on, in lower case.
     pub headers: Vec<String>,
-    /// Calls at a time.
+    /// Calls at a time, for each of the two kinds of hooks.
     pub concurrency: usize,
-    /// Calls that may wait.
+    /// Calls that may wait for their turn, for each kind.
     pub queue: usize,
-    /// Events that may wait.
+    /// Events that may wait for the backend.
     pub events_queue: usize,
-    /// Events of one call.
+    /// Events that one call carries at most.
     pub events_batch: usize,
 }
 
@@ -77,17 +78,17 @@ impl Hooks {
     }
 }
 
-/// An endpoint that is asked and whose changed answers are published: a checked `[[poll]]`. Its debug form shows no values of
-/// headers, since they may be keys.
+/// An endpoint of the backend whose answers are published when they change: a checked `[[poll]]`.
+/// Its debug form shows no values of headers, since they may be keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Poll {
     /// The URL, http or https.
     pub url: String,
-    /// From one question to the next.
+    /// Interval between requests.
     pub every: Duration,
-    /// Where changes are published.
+    /// The channel that changed answers are published in.
     pub channel: String,
-    /// Headers of the question.
+    /// Headers of the request.
     pub headers: Vec<(String, String)>,
     /// How long one answer may take.
     pub timeout: Duration,
@@ -115,7 +116,7 @@ pub fn public_url(url: &str) -> String {
     let Ok(mut url) = reqwest::Url::parse(url) else {
         return "(no URL)".to_string();
     };
-    // Fails only for URLs that cannot have any.
+    // Both refuse only URLs without a host, which have neither user nor password.
     let _ = url.set_username("");
     let _ = url.set_password(None);
     url.set_query(None);

@@ -9,22 +9,23 @@ use super::values::SlowPolicy;
 /// How long a history keeps a publication, unless the settings say otherwise.
 pub(super) const HISTORY_TTL: Duration = Duration::from_secs(300);
 
-/// Who may do something with a channel; nobody unless said.
+/// Who may do one thing in a channel: whoever one of these names; nobody by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
-    /// Anyone with a user.
+    /// Any client with a user.
     pub client: bool,
-    /// Anyone without one.
+    /// Any client without a user.
     pub anonymous: bool,
-    /// Who is subscribed.
+    /// Clients that are subscribed to the channel.
     pub subscriber: bool,
-    /// Who brings a subscription token.
+    /// Clients that bring a subscription token.
     pub token: bool,
-    /// Whom the backend lets.
+    /// Clients that the backend allows it, asked by a hook.
     pub hook: bool,
 }
 
 impl Allow {
+    /// Each word of the setting, and whether it is in the list.
     pub(super) fn words(self) -> [(&'static str, bool); 5] {
         [
             ("client", self.client),
@@ -36,7 +37,8 @@ impl Allow {
     }
 }
 
-/// The rules of the channels of one namespace; what a `[[namespace]]` leaves out is taken from `[channels]`.
+/// The rules of the channels of one namespace, with what its `[[namespace]]` leaves out taken from
+/// `[channels]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Namespace {
     /// The text before the first `:` of its channels; empty for `[channels]`.
@@ -45,17 +47,17 @@ pub struct Namespace {
     pub history_size: usize,
     /// How long each is kept.
     pub history_ttl: Duration,
-    /// Every subscriber gets positions and recovers, whether it asks or not.
+    /// Whether every subscriber gets positions and recovers, without asking for it.
     pub recovery: bool,
-    /// A new subscriber gets the newest publication.
+    /// Whether a new subscriber gets the newest publication at once.
     pub cache_recovery: bool,
-    /// Who is in a channel is known.
+    /// Whether presence is kept.
     pub presence: bool,
-    /// Joins and leaves are sent to those who ask.
+    /// Whether joins and leaves are sent to subscribers that ask for them.
     pub join_leave: bool,
-    /// Subscribers that ask get differences instead of whole publications.
+    /// Whether subscribers that ask get differences (Fossil delta) instead of whole publications.
     pub delta: bool,
-    /// What happens to slow clients here; `None` is `slow.policy`.
+    /// What happens to slow clients in these channels; `None` is `slow.policy`.
     pub slow_policy: Option<SlowPolicy>,
     /// Who may subscribe.
     pub allow_subscribe: Allow,
@@ -63,7 +65,7 @@ pub struct Namespace {
     pub allow_publish: Allow,
     /// Who may read the history.
     pub allow_history: Allow,
-    /// Who may ask who is there.
+    /// Who may read the presence.
     pub allow_presence: Allow,
 }
 
@@ -88,7 +90,7 @@ impl Default for Namespace {
 }
 
 impl Namespace {
-    /// Who may, by the name of the setting.
+    /// What may be allowed, by the name of its setting, and to whom.
     pub(super) fn allow_lists(&self) -> [(&'static str, Allow); 4] {
         [
             ("allow.subscribe", self.allow_subscribe),
@@ -102,7 +104,8 @@ impl Namespace {
 /// The rules of all channels.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Channels {
-    /// `[channels]` or a `[[namespace]]` is written; until then plain clients' `?channel=` is open.
+    /// Whether `[channels]` or a `[[namespace]]` is written; until then plain clients may name any
+    /// channel with `?channel=`.
     pub configured: bool,
     /// The rules of channels without a `:`, and what namespaces inherit.
     pub default: Arc<Namespace>,
@@ -111,8 +114,9 @@ pub struct Channels {
 }
 
 impl Channels {
-    /// The rules of a channel; `None` where its namespace is unknown (error 102). The text before the first `:` names the
-    /// namespace; without one, or with none before it, the rules are those of `[channels]`.
+    /// The rules of a channel; `None` where its namespace is unknown (error 102). The text before
+    /// the first `:` names the namespace; without one, or with none before it, the rules are those
+    /// of `[channels]`.
     #[must_use]
     pub fn rules(&self, channel: &str) -> Option<&Arc<Namespace>> {
         match channel.split_once(':') {

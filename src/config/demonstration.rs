@@ -8,7 +8,7 @@ use super::{
     sections::{ChannelsSection, PushSection, RawSection},
 };
 
-/// What runs without a file: `/ws` relays and gets a push each 10 s, `/echo` echoes, and the client protocol is open.
+/// `/ws` relays and gets a push each 10 s, `/echo` echoes, and the client protocol is open.
 pub(super) fn demonstration() -> RawSettings {
     let any = vec!["*".to_string()];
     let everyone = Allow {

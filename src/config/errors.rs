@@ -1,12 +1,12 @@
-//! What is wrong or odd with settings, and where: collected while they are read and checked, so that
-//! one look mends them all.
+//! What is wrong or odd with settings, and where it was written: collected while they are read and
+//! checked, so that all of it can be mended at once.
 
 use std::{fmt, path::PathBuf};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// A line of the file.
+    /// A line of the file, counted from 1.
     File(PathBuf, usize),
     /// An environment variable.
     Environment(String),
@@ -27,7 +27,7 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Something that is odd but does not stop the server.
+/// A sentence about something that is odd but does not stop the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning(pub String);
 
@@ -44,6 +44,7 @@ impl fmt::Display for Errors {
 impl std::error::Error for Errors {}
 
 impl Errors {
+    /// Adds what is wrong with the setting `path`, which was written at `origin`.
     pub(super) fn add(&mut self, origin: &Origin, path: &str, what: impl fmt::Display) {
         self.0.push(format!("{origin}: {path}: {what}"));
     }

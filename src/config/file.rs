@@ -1,4 +1,5 @@
-//! Reading the file of settings into [`RawSettings`], with the line of every value.
+//! Reads the settings file into [`RawSettings`], with the line of every value. A value that cannot
+//! be read is an error and leaves its default; reading goes on.
 
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use super::{
     suggestion::unknown,
 };
 
+/// Reads the file; what cannot be read is among the errors afterwards.
 pub(super) fn read_file(path: &Path, errors: &mut Errors) -> RawSettings {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
@@ -42,7 +44,7 @@ pub(super) fn read_file(path: &Path, errors: &mut Errors) -> RawSettings {
     reader.raw
 }
 
-/// A file in the making: where it is, and how far each line reaches.
+/// A file that is being read. Places in it are offsets in bytes into `text`.
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
@@ -51,6 +53,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    /// The line of a place, counted from 1.
     fn line(&self, at: usize) -> usize {
         let end = at.min(self.text.len());
         self.text.as_bytes()[..end]
@@ -64,6 +67,7 @@ impl Reader<'_> {
         Origin::File(self.path.to_owned(), self.line(at))
     }
 
+    /// The top of the file: settings without a section, sections, arrays of tables.
     fn root(&mut self, table: &DeTable<'_>) {
         let sections = RawSettings::sections();
         for (key, value) in table {
@@ -77,7 +81,7 @@ impl Reader<'_> {
                 }
                 ("poll", value) => self.raw.poll = self.elements("poll", at, value),
                 (_, DeValue::Table(inner)) if sections.iter().any(|(table, _)| *table == name) => {
-                    // That it is there counts, even when it is empty.
+                    // An empty [channels] counts as written.
                     let origin = self.origin(at);
                     self.raw.origins.insert(name.to_string(), origin);
                     self.table(name, inner);
@@ -94,18 +98,15 @@ impl Reader<'_> {
         }
     }
 
+    /// The settings of a section that the file has once.
     fn table(&mut self, table: &str, inner: &DeTable<'_>) {
-        let settings = self.raw.settings();
-        let here = settings
-            .iter()
-            .filter(|s| s.section == table)
-            .map(|s| s.name);
-        let names: Vec<&str> = here.collect();
-        for (name, at, value) in flat(&names, "", inner) {
+        let names = self.raw.names_in(table);
+        for (name, at, value) in flatten(&names, "", inner) {
             self.setting(table, &name, at, value);
         }
     }
 
+    /// One setting; `table` is the name of its section, empty at the top of the file.
     fn setting(&mut self, table: &str, name: &str, at: usize, value: &DeValue<'_>) {
         let path = match table {
             "" => name.to_string(),
@@ -119,12 +120,7 @@ impl Reader<'_> {
                 self.raw.unreadable.insert(path.clone());
             }
             None => {
-                let settings = self.raw.settings();
-                let here = settings
-                    .iter()
-                    .filter(|s| s.section == table)
-                    .map(|s| s.name);
-                let mut names: Vec<&str> = here.collect();
+                let mut names = self.raw.names_in(table);
                 if table.is_empty() {
                     names.extend(RawSettings::sections().iter().map(|(name, _)| *name));
                     names.extend(ARRAYS);
@@ -135,6 +131,7 @@ impl Reader<'_> {
         self.raw.origins.insert(path, origin);
     }
 
+    /// The elements of an array of tables; those that are no tables are errors and left out.
     fn elements<S: Section>(
         &mut self,
         table: &'static str,
@@ -149,7 +146,7 @@ impl Reader<'_> {
         };
         let names: Vec<&str> = S::FIELDS.iter().map(|field| field.name).collect();
         for value in array.iter() {
-            // The element's place among those kept, by which the checks name it.
+            // Its index among those that are kept, since the checks name it by that.
             let index = elements.len();
             let origin = self.origin(value.span().start);
             self.raw
@@ -161,7 +158,7 @@ impl Reader<'_> {
                 continue;
             };
             let mut element = S::default();
-            for (name, at, value) in flat(&names, "", inner) {
+            for (name, at, value) in flatten(&names, "", inner) {
                 let origin = self.origin(at);
                 let path = format!("{table}.{name}");
                 match element.read(&name, Input::Toml(value)) {
@@ -184,9 +181,10 @@ impl Reader<'_> {
     }
 }
 
-/// The values of a table with their dotted names and places: tables within it are opened as far as settings have names in
-/// them, so that `allow.publish` may be written with a dot or below a heading of its own.
-fn flat<'a, 'text>(
+/// The values of a table with their dotted names and places. Tables within it are opened where
+/// settings have names in them, so that `allow.publish` may be written with a dot or below a
+/// heading of its own.
+fn flatten<'a, 'text>(
     names: &[&str],
     prefix: &str,
     table: &'a DeTable<'text>,
@@ -200,7 +198,7 @@ fn flat<'a, 'text>(
                 if !names.contains(&name.as_str())
                     && names.iter().any(|known| known.starts_with(&inner)) =>
             {
-                values.extend(flat(names, &inner, table));
+                values.extend(flatten(names, &inner, table));
             }
             value => values.push((name, key.span().start, value)),
         }

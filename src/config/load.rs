@@ -1,5 +1,5 @@
-//! Putting the settings together: file, then environment over it, then flags over those. Every fault is collected, with
-//! its place and what would be right, so that one look mends them all.
+//! Loading the settings: the file, the environment over it, flags over those, then the checks.
+//! Every error is collected, with its place and what is expected there.
 
 use std::path::PathBuf;
 
@@ -27,10 +27,11 @@ pub struct Overrides {
 }
 
 impl Settings {
-    /// Reads the settings.
+    /// Loads the settings from the file, the environment and the flags; without a file the
+    /// demonstration's take its place.
     ///
     /// # Errors
-    /// Everything that is wrong, at once.
+    /// Everything that is wrong, in the order of lines where it was written in the file.
     pub fn load(
         overrides: &Overrides,
         environment: impl Iterator<Item = (String, String)>,
@@ -55,14 +56,14 @@ impl Settings {
         if errors.0.is_empty() {
             Ok((settings, warnings))
         } else {
-            // The order of lines, where they have one; the sort is stable.
+            // The sort is stable: what has no line keeps its order, at the end.
             errors.0.sort_by_key(|line| line_number(line));
             errors.0.dedup();
             Err(errors)
         }
     }
 
-    /// The settings of the built-in demonstration, which also runs without a file.
+    /// The settings of the built-in demonstration.
     #[must_use]
     pub fn demonstration() -> Self {
         let raw = demonstration();
@@ -70,6 +71,7 @@ impl Settings {
     }
 }
 
+/// The line that an error names; the largest number if none.
 fn line_number(message: &str) -> usize {
     message
         .split(": ")
@@ -79,6 +81,7 @@ fn line_number(message: &str) -> usize {
         .unwrap_or(usize::MAX)
 }
 
+/// Reads the flags that are given over what is there.
 fn read_flags(raw: &mut RawSettings, overrides: &Overrides, errors: &mut Errors) {
     let listen = (!overrides.listen.is_empty()).then(|| overrides.listen.join(","));
     let flags = [
@@ -96,6 +99,8 @@ fn read_flags(raw: &mut RawSettings, overrides: &Overrides, errors: &mut Errors)
     }
 }
 
+/// Reads the variables over what is there; an unknown one only warns, since the platform may have
+/// set it.
 fn read_environment(
     raw: &mut RawSettings,
     variables: &[(String, String)],

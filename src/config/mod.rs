@@ -1,8 +1,10 @@
-//! Settings: one TOML file, environment variables over it, flags over those; checked as a whole before anything starts.
+//! Settings: one TOML file, environment variables over it, flags over those; checked as a whole
+//! before anything starts.
 //!
-//! The sections ([`sections`]) are the only place that names settings; reading, environment names, `fanfare config`, checks
-//! for unknown keys and the documentation follow from it. Pure: reads the file it is told to and the keys that it names, and
-//! nothing else.
+//! `sections` is the only place that names settings; reading, environment variables, `fanfare
+//! config`, errors for unknown keys and the documentation follow from it. `load` reads them into
+//! `RawSettings` and `check` makes [`Settings`] of those. Reads the file that it is told to and the
+//! key files that this one names, and nothing else.
 
 mod backend;
 mod channels;

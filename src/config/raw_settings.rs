@@ -1,4 +1,5 @@
-//! The settings while they are being put together: sections as they were written, and where each value came from.
+//! The settings as written, before they are checked: a value for each, and where it came from.
+//! Built by `load` and consumed by `check`.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -15,7 +16,7 @@ use super::{
     setting_type::Input,
 };
 
-/// What a section is about: what is said of it here, or else what its type says.
+/// What a section is about: the sentence given here, or else that of its type.
 macro_rules! about {
     ($section:ident) => {
         <$section as Section>::ABOUT
@@ -25,8 +26,9 @@ macro_rules! about {
     };
 }
 
-/// Declares [`RawSettings`]: the sections that the file has once, in the order of the documentation,
-/// each with its type, and with what it is about where several have the same type.
+/// Declares [`RawSettings`]: the sections that the file has once, in the order of the
+/// documentation, each with its type, and with what it is about where several sections have one
+/// type.
 macro_rules! raw_settings {
     ($($name:ident: $section:ident $(= $about:literal)?;)*) => {
         /// The settings as written.
@@ -46,8 +48,8 @@ macro_rules! raw_settings {
         }
 
         impl RawSettings {
-            /// Name of each section that the file has once, and what it is about, in the order of the
-            /// documentation; "" is the top of the file.
+            /// Name of each section that the file has once, and what it is about, in the order of
+            /// the documentation; "" is the top of the file.
             pub(super) fn sections() -> Vec<(&'static str, &'static str)> {
                 vec![
                     ("", Root::ABOUT),
@@ -112,7 +114,14 @@ raw_settings! {
 pub(super) const ARRAYS: [&str; 4] = ["raw", "push", "namespace", "poll"];
 
 impl RawSettings {
-    /// Whether rules of channels are written, even if they only repeat the defaults.
+    /// Names of the settings of a section.
+    pub(super) fn names_in(&self, section: &str) -> Vec<&'static str> {
+        let settings = self.settings();
+        let here = settings.iter().filter(|setting| setting.section == section);
+        here.map(|setting| setting.name).collect()
+    }
+
+    /// Whether rules of channels are written, be it only an empty `[channels]`.
     pub(super) fn writes_channels(&self) -> bool {
         let is_there = |path: &String| path == "channels" || path.starts_with("channels.");
         !self.namespace.is_empty()
@@ -127,8 +136,9 @@ impl RawSettings {
         self.hooks.calls().iter().any(has_url) || self.is_unreadable(&format!("hooks.{name}.url"))
     }
 
-    /// Whether a key for tokens is set. One that could not be read counts, since that was told already.
-    pub(super) fn has_keys(&self) -> bool {
+    /// Whether a key for tokens is set. One that could not be read counts, since that is among the
+    /// errors already.
+    pub(super) fn has_token_keys(&self) -> bool {
         let token = &self.token;
         !token.hmac_secret.is_empty()
             || !token.public_keys.is_empty()

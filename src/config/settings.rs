@@ -13,21 +13,21 @@ use super::{
     values::{Listen, OnMessage, TrustedProxies},
 };
 
-/// Certificate and key.
+/// PEM files of the TLS listeners.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
-    /// `tls.cert`.
+    /// The full chain, the server's own certificate first.
     pub cert: PathBuf,
-    /// `tls.key`.
+    /// Its key.
     pub key: PathBuf,
 }
 
 /// A raw WebSocket endpoint: a checked `[[raw]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawEndpoint {
-    /// Where it is served.
+    /// Path at which it is served.
     pub path: String,
-    /// Sent right after the handshake.
+    /// Text sent right after the handshake.
     pub greeting: Option<String>,
     /// What a message does.
     pub on_message: OnMessage,
@@ -44,7 +44,7 @@ pub struct RawEndpoint {
 /// An interval push: a checked `[[push]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// The interval.
+    /// The interval; the first push comes one interval after the start.
     pub every: Duration,
     /// The channel; absent: every session.
     pub channel: Option<String>,
@@ -60,7 +60,7 @@ pub struct Push {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(
     missing_docs,
-    reason = "each field is the section of its name, documented above"
+    reason = "each field is the section or the setting of its name"
 )]
 pub struct Settings {
     pub listen: Vec<Listen>,
@@ -96,13 +96,13 @@ pub struct Settings {
     pub poll: Vec<Poll>,
     pub raw: Vec<RawEndpoint>,
     pub push: Vec<Push>,
-    /// No file was given, and the built-in demonstration runs.
+    /// Whether the built-in demonstration runs, since no file was given.
     pub demonstration: bool,
     /// The file that was read.
     pub file: Option<PathBuf>,
 }
 
-/// Sessions of clients.
+/// What is asked of the sessions of clients: a checked `[client]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// Whether sessions without a token are taken.

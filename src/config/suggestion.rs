@@ -1,6 +1,9 @@
-//! What to say of a name that no setting has: the nearest name, if one is near.
+//! What is said of an unknown name: the nearest name that a setting has, if one is near.
 
-/// What to say of a name that no setting has.
+/// Likeness (Jaro-Winkler, 0 to 1) above which a name counts as meant.
+const NEAR: f64 = 0.85;
+
+/// The error for a name in the file that no setting among `names` has.
 pub(super) fn unknown(name: &str, names: &[&str]) -> String {
     let inner = format!("{name}.");
     match names.iter().find(|known| known.starts_with(&inner)) {
@@ -9,14 +12,14 @@ pub(super) fn unknown(name: &str, names: &[&str]) -> String {
     }
 }
 
-/// "; did you mean …" for the nearest name, if one is near.
+/// The end of such an error: the nearest of `names`, or where to find them all.
 pub(super) fn suggestion<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> String {
     let near = names
         .filter(|known| !known.is_empty())
         .map(|known| (strsim::jaro_winkler(name, known), known))
         .max_by(|a, b| a.0.total_cmp(&b.0));
     match near {
-        Some((likeness, known)) if likeness > 0.85 => format!("; did you mean {known}?"),
+        Some((likeness, known)) if likeness > NEAR => format!("; did you mean {known}?"),
         _ => "; `fanfare config` prints all there are".to_string(),
     }
 }

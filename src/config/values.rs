@@ -1,4 +1,5 @@
-//! The settings' own types of values.
+//! Types that only settings have: addresses to listen at, trusted proxies, secrets, policies, and
+//! the rule for names of channels. Pure data; nothing is opened or resolved.
 
 use std::{
     fmt,
@@ -12,10 +13,11 @@ use ipnet::IpNet;
 /// Longest channel name, in bytes.
 const CHANNEL_BYTES_MAX: usize = 255;
 
-/// The rule for names of channels that clients may join: 1–255 bytes of visible ASCII, not the server's own.
+/// The rule for names of channels that clients may join: 1–255 bytes of visible ASCII that do not
+/// begin with `$`.
 ///
 /// # Errors
-/// What is wrong, for whoever chose the name; the name itself is not repeated.
+/// What is wrong with the name, without the name itself.
 pub fn check_channel_name(name: &str) -> Result<(), &'static str> {
     if name.is_empty() || name.len() > CHANNEL_BYTES_MAX {
         return Err("a channel name has 1 to 255 bytes");
@@ -60,8 +62,8 @@ impl FromStr for Listen {
             .and_then(|(_, port)| port.parse::<u16>().ok());
         match port {
             None => Err(format!(
-                "{text:?} is no address; expected \"host:port\" with a port up to 65535, \"tls:host:port\" or \
-                 \"unix:/path\""
+                "{text:?} is no address; expected \"host:port\" with a port up to 65535, \
+                 \"tls:host:port\" or \"unix:/path\""
             )),
             Some(_) if is_tls => Ok(Self::Tls(address.into())),
             Some(_) => Ok(Self::Tcp(address.into())),
@@ -69,7 +71,8 @@ impl FromStr for Listen {
     }
 }
 
-/// A name, an IPv4 address, or an IPv6 address in brackets; whether it resolves shows when it is bound.
+/// Whether this is a host name, an IPv4 address, or an IPv6 address in brackets; whether it
+/// resolves shows when it is bound.
 fn is_host(text: &str) -> bool {
     match text
         .strip_prefix('[')
@@ -93,7 +96,7 @@ impl fmt::Display for Listen {
     }
 }
 
-/// Peers whose word about the client's address is believed.
+/// Peers whose headers about the client's address (X-Forwarded-For and the like) are believed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -101,7 +104,7 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Whether a peer with this address is one of them.
+    /// Whether a peer with this address is trusted.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
@@ -110,7 +113,7 @@ impl TrustedProxies {
             .any(|network| network.contains(&address))
     }
 
-    /// Whether peers on unix sockets are.
+    /// Whether peers on unix sockets are trusted.
     #[must_use]
     pub fn trusts_unix(&self) -> bool {
         self.unix
@@ -145,8 +148,8 @@ impl FromStr for TrustedProxies {
                 proxies.networks.push(network.trunc());
             } else {
                 faults.push(format!(
-                    "{entry:?} is neither an address nor a network; expected for example \"10.0.0.7\", \"10.0.0.0/8\" \
-                     or \"unix\""
+                    "{entry:?} is neither an address nor a network; expected for example \
+                     \"10.0.0.7\", \"10.0.0.0/8\" or \"unix\""
                 ));
             }
         }
@@ -169,18 +172,18 @@ pub enum SlowPolicy {
     Latest,
 }
 
-/// A text that is never printed.
+/// A text that no debug form shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Hides a text.
+    /// A secret with this text.
     #[must_use]
     pub fn new(text: &str) -> Self {
         Self(text.to_string())
     }
 
-    /// The text itself, to compare with.
+    /// The text itself.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
@@ -196,18 +199,18 @@ impl fmt::Debug for Secret {
 /// What a raw endpoint does with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnMessage {
-    /// Nothing.
+    /// It is ignored.
     Ignore,
-    /// The same back, text or binary.
+    /// It is sent back as it came, text or binary.
     Echo,
-    /// This text back, with `{message}` filled in.
+    /// This text is sent back, with `{message}` filled in.
     Reply(String),
-    /// On to everyone in the client's channels, or on the path if it has none.
+    /// It is sent to everyone in the client's channels, or on the path if it has none.
     Relay {
-        /// Whether the sender gets it too.
+        /// Whether the sender gets its own message too.
         relay_self: bool,
     },
-    /// Up to the backend (`hooks.message`), whose answer goes to the sender.
+    /// It is sent to the backend (`hooks.message`), whose answer goes to the sender.
     Hook {
         /// What the sender sees when the backend does not answer.
         on_failure: HookFailureAction,
@@ -217,8 +220,8 @@ pub enum OnMessage {
 /// What a client of a raw endpoint sees when the backend does not answer its message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HookFailureAction {
-    /// A close with 1011.
+    /// Its connection is closed with 1011.
     Close,
-    /// This text, and the session goes on.
+    /// It gets this text, and its session goes on.
     Reply(String),
 }

@@ -1,4 +1,5 @@
-//! What must hold for `[token]`, `[client]` and `[api]`. Reads the key files that the settings name; no fault repeats a key.
+//! What must hold for `[token]`, `[client]` and `[api]`. Reads the key files that the settings
+//! name; no error repeats a key.
 
 use std::fs;
 
@@ -36,13 +37,13 @@ pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
         );
     }
     Client {
-        anonymous: raw.client.anonymous.unwrap_or(!raw.has_keys()),
+        anonymous: raw.client.anonymous.unwrap_or(!raw.has_token_keys()),
         origins: raw.client.origins.clone(),
         connect_timeout: raw.client.connect_timeout,
     }
 }
 
-/// A key as it is written: a PEM text, or the path of a file with one.
+/// The rule for public keys: a PEM text, or the path of a file with one.
 fn check_public_key(key: &str) -> Result<(), String> {
     const MARK: &str = "-----BEGIN ";
     let pem = if key.contains(MARK) {

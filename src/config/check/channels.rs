@@ -1,5 +1,6 @@
-//! What must hold for `[channels]` and each `[[namespace]]`; makes the rules of channels, in which a namespace has what it
-//! leaves out from `[channels]`. What is inherited is told once, where it is written.
+//! What must hold for `[channels]` and each `[[namespace]]`; makes the rules of channels, in which
+//! a namespace has what it leaves out from `[channels]`. What is wrong with a rule that is
+//! inherited is an error once, where it is written.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -102,10 +103,11 @@ fn check_namespace(
     }
 }
 
+/// The rule for who may: whoever is to be asked, or to be trusted, must be set.
 fn check_allow(raw: &RawSettings, name: &str, allow: Allow, mut refuse: impl FnMut(String)) {
     let hook = match name {
         "allow.publish" => "publish",
-        // What else it lets a client do, the answer of the subscribe hook says.
+        // The answer of the subscribe hook says what else it allows a client.
         _ => "subscribe",
     };
     if allow.hook && !raw.has_hook(hook) {
@@ -113,14 +115,16 @@ fn check_allow(raw: &RawSettings, name: &str, allow: Allow, mut refuse: impl FnM
             "\"hook\" needs hooks.{hook}.url, which is to be asked"
         ));
     }
-    if allow.token && !raw.has_keys() {
+    if allow.token && !raw.has_token_keys() {
         refuse(
-            "\"token\" needs a key to check tokens with: token.hmac_secret, token.public_keys or token.jwks_url"
+            "\"token\" needs a key to check tokens with: token.hmac_secret, token.public_keys or \
+             token.jwks_url"
                 .to_string(),
         );
     }
 }
 
+/// Settings that do nothing without a history, and whether each is on.
 fn needing_history(rules: &Namespace) -> [(&'static str, bool); 3] {
     [
         ("recovery", rules.recovery),
@@ -129,6 +133,7 @@ fn needing_history(rules: &Namespace) -> [(&'static str, bool); 3] {
     ]
 }
 
+/// The rules of `[channels]`.
 fn defaults(raw: &RawSettings) -> Namespace {
     let section = &raw.channels;
     Namespace {
@@ -148,6 +153,7 @@ fn defaults(raw: &RawSettings) -> Namespace {
     }
 }
 
+/// The rules of a `[[namespace]]`.
 fn inherit(section: &NamespaceSection, default: &Namespace) -> Namespace {
     Namespace {
         name: section.name.clone(),

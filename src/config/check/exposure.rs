@@ -1,5 +1,6 @@
-//! What is right but stands open: to everyone, or to who listens on the way. Warnings only, made from the checked settings;
-//! the demonstration is open on purpose and warned of where it is started.
+//! Warnings about settings that are valid but expose something: to everyone, or to whoever can read
+//! the traffic. Made from the checked settings. The demonstration is open on purpose; the binary
+//! warns when it can be reached from other machines.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -11,27 +12,28 @@ use crate::config::{
     values::OnMessage,
 };
 
-/// Shorter secrets can be guessed from one token (RFC 7518, section 3.2, asks for the length of the hash).
+/// Shorter secrets can be guessed from one token (RFC 7518, section 3.2, asks for the length of the
+/// hash).
 const SECRET_BYTES_MIN: usize = 32;
 
-/// Warns of what stands open.
-pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
-    let mut texts = cookies(settings);
-    texts.extend(plain_urls(settings));
-    if is_any(settings.client.origins.as_deref()) {
+/// Adds a warning for everything that is exposed.
+pub(super) fn warn_of_exposure(settings: &Settings, warnings: &mut Vec<Warning>) {
+    let mut texts = passed_cookies(settings);
+    texts.extend(plain_http_urls(settings));
+    if allow_any(settings.client.origins.as_deref()) {
         texts.push(
             "client.origins is [\"*\"]: every web page may connect as its visitors' browsers"
                 .to_string(),
         );
     }
     if !settings.demonstration {
-        texts.extend(open_channels(settings));
-        texts.extend(unreachable(settings));
+        texts.extend(open_to_anonymous(settings));
+        texts.extend(serves_nobody(settings));
         texts.extend(mute_relays(settings));
         if settings.api.enabled && settings.api.key.is_empty() {
             texts.push(
-                "api.key is not set: the API answers only on loopback, with a key made anew at each start; api.enabled = \
-                 false leaves it out"
+                "api.key is not set: the API answers only on loopback, with a key made anew at \
+                 each start; api.enabled = false leaves it out"
                     .to_string(),
             );
         }
@@ -40,7 +42,8 @@ pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
         let length = secret.expose().len();
         if length < SECRET_BYTES_MIN {
             texts.push(format!(
-                "token.hmac_secret: secret {} has {length} bytes; from fewer than {SECRET_BYTES_MIN} it can be guessed from a token",
+                "token.hmac_secret: secret {} has {length} bytes; from fewer than \
+                 {SECRET_BYTES_MIN} it can be guessed from a token",
                 index + 1
             ));
         }
@@ -49,16 +52,18 @@ pub(super) fn warn(settings: &Settings, warnings: &mut Vec<Warning>) {
 }
 
 /// Whether a list of origins lets every page in.
-fn is_any(origins: Option<&[String]>) -> bool {
+fn allow_any(origins: Option<&[String]>) -> bool {
     origins.is_some_and(|origins| origins.iter().any(|origin| origin == "*"))
 }
 
-fn open_channels(settings: &Settings) -> Vec<String> {
+/// What clients without a user may do, where there are such clients.
+fn open_to_anonymous(settings: &Settings) -> Vec<String> {
     let mut texts = Vec::new();
     if !settings.channels.configured {
         if !settings.raw.is_empty() {
             texts.push(
-                "neither [channels] nor a [[namespace]] is written: every plain client may join any channel with ?channel="
+                "neither [channels] nor a [[namespace]] is written: every plain client may join \
+                 any channel with ?channel="
                     .to_string(),
             );
         }
@@ -75,7 +80,7 @@ fn open_channels(settings: &Settings) -> Vec<String> {
     ];
     for (index, what) in what.iter().enumerate() {
         let name = settings.channels.default.allow_lists()[index].0;
-        let open = open_in(&settings.channels, index);
+        let open = namespaces_open_in(&settings.channels, index);
         if !open.is_empty() {
             texts.push(format!(
                 "{name} names anonymous in {}, and client.anonymous is true: everyone may {what}",
@@ -86,8 +91,9 @@ fn open_channels(settings: &Settings) -> Vec<String> {
     texts
 }
 
-/// Where anonymous clients may do the one of [`Namespace::allow_lists`] at `index`, and there is something to do it with.
-fn open_in(channels: &Channels, index: usize) -> Vec<String> {
+/// The namespaces in which anonymous clients may do what [`Namespace::allow_lists`] has at `index`,
+/// left out those that keep nothing to read.
+fn namespaces_open_in(channels: &Channels, index: usize) -> Vec<String> {
     let is_open = |rules: &&Arc<Namespace>| {
         let (name, allow) = rules.allow_lists()[index];
         let is_there = match name {
@@ -104,8 +110,9 @@ fn open_in(channels: &Channels, index: usize) -> Vec<String> {
     channels.all().filter(is_open).map(name).collect()
 }
 
-/// Endpoints that relay into channels of their own where no client may publish: whoever says something there is sent away.
-/// What the backend is to decide does not count, since nobody asks it about each message that is relayed.
+/// Endpoints that relay into channels of their own in which no client may publish, so that whoever
+/// sends something is closed. What the publish hook would allow does not count, since it is not asked
+/// about relayed messages.
 fn mute_relays(settings: &Settings) -> Vec<String> {
     let channels = &settings.channels;
     let relays = settings
@@ -121,8 +128,8 @@ fn mute_relays(settings: &Settings) -> Vec<String> {
     let mute = relays.filter(|raw| !raw.channels.is_empty() && !raw.channels.iter().any(speaks));
     mute.map(|raw| {
         format!(
-            "raw endpoint {} relays, and allow.publish lets no client publish in {}: whoever sends something is closed with \
-             3507",
+            "raw endpoint {} relays, and allow.publish lets no client publish in {}: whoever sends \
+             something is closed with 3507",
             raw.path,
             raw.channels.join(", ")
         )
@@ -130,8 +137,8 @@ fn mute_relays(settings: &Settings) -> Vec<String> {
     .collect()
 }
 
-/// Nobody could do anything here.
-fn unreachable(settings: &Settings) -> Option<String> {
+/// A node on which no client could do anything.
+fn serves_nobody(settings: &Settings) -> Option<String> {
     let has_routes =
         settings.connection.enabled || settings.sse.enabled || settings.longpoll.enabled;
     let token = &settings.token;
@@ -143,35 +150,36 @@ fn unreachable(settings: &Settings) -> Option<String> {
         return None;
     }
     Some(
-        "no [[raw]] endpoint is set, and clients of the protocol may do nothing without [channels]; `fanfare config` shows an \
-         example"
+        "no [[raw]] endpoint is set, and clients of the protocol may do nothing without \
+         [channels]; `fanfare config` shows an example"
             .to_string(),
     )
 }
 
-/// Cookies that pages of others can make a browser send, and that the backend would believe.
-fn cookies(settings: &Settings) -> Vec<String> {
+/// Cookies that are passed on to the backend though any web page can make a browser send them.
+fn passed_cookies(settings: &Settings) -> Vec<String> {
     let hooks = &settings.hooks;
     let mut open = Vec::new();
     if !hooks.headers.iter().any(|name| name == "cookie") {
         return open;
     }
-    let tail = "while hooks.headers passes Cookie on: other people's pages act as their visitors; name the origins";
-    if hooks.configured().next().is_some() && is_any(settings.client.origins.as_deref()) {
+    let tail = "while hooks.headers passes Cookie on: other people's pages act as their visitors; \
+                name the origins";
+    if hooks.configured().next().is_some() && allow_any(settings.client.origins.as_deref()) {
         open.push(format!("client.origins is [\"*\"] {tail}"));
     }
     let asks =
         |raw: &&RawEndpoint| raw.connect_hook || matches!(raw.on_message, OnMessage::Hook { .. });
     for raw in settings.raw.iter().filter(asks) {
-        if raw.origins.is_none() || is_any(raw.origins.as_deref()) {
+        if raw.origins.is_none() || allow_any(raw.origins.as_deref()) {
             open.push(format!("raw endpoint {} takes any origin {tail}", raw.path));
         }
     }
     open
 }
 
-/// URLs whose calls can be read and changed on the way.
-fn plain_urls(settings: &Settings) -> Vec<String> {
+/// URLs that are called unencrypted on another host, with something worth reading or changing.
+fn plain_http_urls(settings: &Settings) -> Vec<String> {
     let hooks = settings
         .hooks
         .configured()
@@ -186,17 +194,19 @@ fn plain_urls(settings: &Settings) -> Vec<String> {
     hooks
         .chain(jwks)
         .chain(polls)
-        .filter(|(_, url)| is_plain(url))
+        .filter(|(_, url)| is_plain_http(url))
         .map(|(name, url)| {
             format!(
-                "{name}: {} goes over plain http to another host, where it can be read and changed on the way",
+                "{name}: {} goes over plain http to another host, where it can be read and changed \
+                 on the way",
                 public_url(url)
             )
         })
         .collect()
 }
 
-fn is_plain(url: &str) -> bool {
+/// Whether a URL is http and of another host than this one.
+fn is_plain_http(url: &str) -> bool {
     let Ok(url) = reqwest::Url::parse(url) else {
         return false;
     };

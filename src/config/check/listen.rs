@@ -2,6 +2,7 @@
 
 use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Tls, values::Listen};
 
+/// Certificate and key belong together, and a `tls:` listener needs both.
 pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
     let wants = raw
         .root
@@ -15,7 +16,7 @@ pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
                 key: key.clone(),
             });
         }
-        // Given, but told already that it cannot be read.
+        // Given, and an error already, since it could not be read.
         _ if raw.is_unreadable("tls.cert") || raw.is_unreadable("tls.key") => {}
         (Some(_), None) => errors.add(
             &raw.origin("tls.cert"),
@@ -37,6 +38,7 @@ pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
     None
 }
 
+/// No address may be there twice, but for port 0, which is another each time.
 pub(super) fn check_listen(raw: &RawSettings, errors: &mut Errors) {
     let listen = &raw.root.listen;
     for (index, entry) in listen.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! What must hold between settings, beyond the type of each; turns the raw settings into checked [`Settings`].
+//! What must hold for settings beyond the type of each, and between them; makes [`Settings`] of
+//! [`RawSettings`]. A value that could not be read is among the errors already and draws no others.
 
 mod access;
 mod channels;
@@ -21,6 +22,7 @@ use super::{
     settings::Settings,
 };
 
+/// Checks the raw settings. What is returned counts only if there are no errors.
 pub(super) fn check(
     raw: RawSettings,
     file: Option<PathBuf>,
@@ -75,6 +77,6 @@ pub(super) fn check(
         demonstration,
         file,
     };
-    exposure::warn(&settings, warnings);
+    exposure::warn_of_exposure(&settings, warnings);
     settings
 }

@@ -1,4 +1,4 @@
-//! What must hold for single numbers and times, a rule a line, and what is odd among them.
+//! What must hold for single numbers and times, a rule a line, and what is odd between them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::config::{
     raw_settings::RawSettings,
 };
 
-/// More workers than this are a mistake: each has a thread and a listener of its own.
+/// Most workers; each has a thread of its own, so that more are a mistake.
 const WORKERS_MAX: usize = 1024;
 
 /// nginx and most proxies cut connections that are idle for this long.
@@ -65,10 +65,12 @@ fn log_filter(filter: &str) -> Option<String> {
     ))
 }
 
+/// A count of 0.
 fn none_served(count: usize) -> Option<String> {
     (count == 0).then(|| "0 would serve nobody; expected at least 1".to_string())
 }
 
+/// A time of less than a millisecond.
 fn no_time(time: Duration) -> Option<String> {
     (time < Duration::from_millis(1)).then(|| "expected a time above 0".to_string())
 }
@@ -81,8 +83,7 @@ fn deflate_level(level: u32) -> Option<String> {
     (!(1..=9).contains(&level)).then(|| "expected 1 (fast) to 9 (small)".to_string())
 }
 
-/// Which of the two times of the heartbeat [`late_pong`] is told of: the one that was set, where the
-/// author can see it.
+/// The setting at which [`late_pong`] is an error: the one of the two that was written.
 fn longer_heartbeat(raw: &RawSettings) -> &'static str {
     match raw.origin("heartbeat.pong_timeout") {
         Origin::BuiltIn => "heartbeat.ping_interval",
@@ -90,6 +91,7 @@ fn longer_heartbeat(raw: &RawSettings) -> &'static str {
     }
 }
 
+/// A pong that may come after the next ping is due.
 fn late_pong(raw: &RawSettings) -> Option<String> {
     let heartbeat = &raw.heartbeat;
     let is_known = ["heartbeat.ping_interval", "heartbeat.pong_timeout"]

@@ -1,5 +1,5 @@
-//! What must hold for each `[[poll]]`; makes the checked ones. No error repeats a URL, since there may
-//! be a password in it. Connects to nothing.
+//! What must hold for each `[[poll]]`; makes the checked ones. No error repeats a URL, since there
+//! may be a password in it. Connects to nothing.
 
 use super::{
     element::elements,

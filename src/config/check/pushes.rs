@@ -1,5 +1,5 @@
-//! What must hold for each `[[push]]`; makes the checked ones. Of a push's file it only asks whether
-//! there is one.
+//! What must hold for each `[[push]]`; makes the checked ones. Of a push's file it only asks
+//! whether there is one.
 
 use super::{
     element::elements,

@@ -1,4 +1,4 @@
-//! What must hold for each `[[raw]]` and among them; turns them as written into checked ones. Reads nothing.
+//! What must hold for each `[[raw]]` and among them; makes the checked ones. Reads nothing.
 
 use std::collections::HashSet;
 
@@ -59,6 +59,7 @@ fn endpoint(section: &RawSection, on_message: OnMessage) -> RawEndpoint {
     }
 }
 
+/// The rule for paths, apart from whether they are free.
 fn check_path(path: &str) -> Result<(), String> {
     let right = "expected a path such as \"/ws\", without ?, # and braces";
     if !path.starts_with('/') {
@@ -123,6 +124,7 @@ fn check_subprotocol(name: &str) -> Result<(), String> {
     ))
 }
 
+/// What the endpoint does with a message; `has_hook` is whether hooks.message is set.
 fn on_message(
     section: &RawSection,
     has_hook: bool,
@@ -170,7 +172,8 @@ fn on_message(
             refuse(
                 "on_message",
                 format!(
-                    "{word:?} is unknown; expected \"ignore\", \"echo\", \"reply\", \"relay\" or \"hook\""
+                    "{word:?} is unknown; expected \"ignore\", \"echo\", \"reply\", \"relay\" or \
+                     \"hook\""
                 ),
             );
             OnMessage::Ignore
@@ -178,6 +181,7 @@ fn on_message(
     }
 }
 
+/// What a client sees when the backend does not answer.
 fn on_failure(section: &RawSection, refuse: &mut impl FnMut(&str, String)) -> HookFailureAction {
     if section.on_failure.is_some() && section.on_message != "hook" {
         refuse(

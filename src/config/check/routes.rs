@@ -1,8 +1,9 @@
-//! Which paths the built-in routes have, so that no raw endpoint takes one of them. Knows only what the settings switch on.
+//! The paths of the built-in routes that the settings switch on, so that no raw endpoint takes one
+//! of them. The routes themselves are made in `http`.
 
 use crate::config::raw_settings::RawSettings;
 
-/// Paths of the built-in routes, with the table that can leave them out.
+/// Paths of the built-in routes, each with the section that can switch it off.
 const PATHS: [(&str, &str); 12] = [
     ("/", "page"),
     ("/status", "status"),
@@ -18,14 +19,15 @@ const PATHS: [(&str, &str); 12] = [
     ("/api", "api"),
 ];
 
-/// Prefixes of whose paths none is free.
+/// Prefixes of paths that belong to built-in routes, each with the section that can switch them
+/// off.
 const PREFIXES: [(&str, &str); 3] = [
     ("/static/", "page"),
     ("/connection/", "connection"),
     ("/api/", "api"),
 ];
 
-/// The table of the built-in route that serves a path, if one does.
+/// The section of the built-in route that serves a path, if one does.
 pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<&'static str> {
     let enabled = |route: &str| match route {
         "page" => raw.page.enabled,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{channels::Channels, values::check_channel_name};
 
-/// Shortest interval of pushes and polls; what comes more often would be a load test.
+/// Shortest interval of pushes and polls; more often would be a load test.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// The rule for the interval of a push or a poll.
@@ -29,7 +29,7 @@ pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
     }
 }
 
-/// The rule for channels that the server itself uses: named rightly, and of a namespace that exists.
+/// The rule for channels that the server itself uses: a valid name in a namespace that exists.
 pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), String> {
     check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))?;
     if channels.configured && channels.rules(name).is_none() {

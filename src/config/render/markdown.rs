@@ -12,9 +12,9 @@ const HEAD: &str = "# Settings\n\n\
     One TOML file (`--config F` or `FANFARE_CONFIG`), environment variables over it, flags over \
     those. `fanfare config` prints all of this as a file, `fanfare check --config F` checks one. \
     Without a file the demonstration runs.\n\n\
-    Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, lists \
-    are separated by commas. An unknown key is an error; an unknown `FANFARE_…` variable only a \
-    warning.\n\n\
+    Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, \
+    lists are separated by commas. An unknown key is an error; an unknown `FANFARE_…` variable \
+    only a warning.\n\n\
     This file is made from the sections in `src/config/sections`; a test keeps the two equal.\n";
 
 /// The documentation of the settings.

@@ -10,9 +10,9 @@ use crate::config::{
     sections::{NamespaceSection, PollSection, PushSection, Section, Setting},
 };
 
-const HEAD: &str = "Every setting of fanfare with its default. Each can be left out. An environment \
-    variable goes over the file, a flag over both. Times: \"10s\" or bare seconds; sizes: \
-    \"64KiB\" or bare bytes; lists in the environment by commas.";
+const HEAD: &str = "Every setting of fanfare with its default. Each can be left out. \
+    An environment variable goes over the file, a flag over both. Times: \"10s\" or bare seconds; \
+    sizes: \"64KiB\" or bare bytes; lists in the environment by commas.";
 
 /// Said below what `[channels]` is about.
 const DEMONSTRATION_CHANNELS: &str = "These are the demonstration's, open to everyone; by default \

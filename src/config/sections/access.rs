@@ -1,5 +1,5 @@
-//! The sections that say who may come and what they may do: channels, namespaces, tokens, clients.
-//! Declared here, read and checked elsewhere.
+//! Sections that say who may connect and do what: channels, namespaces, tokens, clients.
+//! Declared here; read by `file` and `load`, checked by `check`.
 
 use std::time::Duration;
 
@@ -7,35 +7,42 @@ use super::declaration::sections;
 use crate::config::{
     channels::{Allow, HISTORY_TTL},
     setting_type::{
-        AllowList, Count, Flag, KeyOrList, Optional, Policy, Text, TextList, TextOrList, Time,
+        AllowList, Bool, Count, KeyOrList, Optional, SlowPolicyName, Text, TextList, TextOrList,
+        Time,
     },
     values::{Secret, SlowPolicy},
 };
 
 sections! {
-    /// Rules of channels. What is not allowed here is refused. Until this table or a [[namespace]] is
-    /// written, plain clients may name any channel with ?channel=, and clients of the protocol none.
+    /// Rules of channels. What is not allowed here is refused. Until this table or a [[namespace]]
+    /// is written, plain clients may name any channel with ?channel=, and clients of the protocol
+    /// none.
     ChannelsSection {
-        /// Publications kept of each channel, from which clients recover what they missed; 0 is none.
+        /// Publications kept of each channel, from which clients recover what they missed; 0 is
+        /// none.
         history_size: usize as Count = 0;
         /// How long each is kept.
         history_ttl: Duration as Time = HISTORY_TTL;
-        /// Whether every subscriber gets positions and recovers, without asking for it; needs history_size.
-        recovery: bool as Flag = false;
+        /// Whether every subscriber gets positions and recovers, without asking for it; needs
+        /// history_size.
+        recovery: bool as Bool = false;
         /// Whether a new subscriber gets the newest publication at once; needs history_size.
-        cache_recovery: bool as Flag = false;
+        cache_recovery: bool as Bool = false;
         /// Whether it is known who is in a channel.
-        presence: bool as Flag = false;
+        presence: bool as Bool = false;
         /// Whether joins and leaves are sent to subscribers who ask for them.
-        join_leave: bool as Flag = false;
-        /// Whether subscribers that ask get differences (Fossil delta) instead of whole publications; needs history_size.
-        delta: bool as Flag = false;
+        join_leave: bool as Bool = false;
+        /// Whether subscribers that ask get differences (Fossil delta) instead of whole
+        /// publications; needs history_size.
+        delta: bool as Bool = false;
         /// What happens to slow clients in these channels; absent: slow.policy.
-        slow_policy: Option<SlowPolicy> as Optional<Policy> = None;
-        /// Who may subscribe: `client` is anyone with a user, `anonymous` anyone without one, `token` who brings a subscription
-        /// token, `hook` whom hooks.subscribe lets in. Empty: nobody.
+        slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
+        /// Who may subscribe: `client` is anyone with a user, `anonymous` anyone without one,
+        /// `token` who brings a subscription token, `hook` whom hooks.subscribe lets in. Empty:
+        /// nobody.
         allow_subscribe ("allow.subscribe"): Allow as AllowList = Allow::default();
-        /// Who may publish: as above, with `subscriber` for who is subscribed, and `hook` for what hooks.publish lets through.
+        /// Who may publish: as above, with `subscriber` for who is subscribed, and `hook` for what
+        /// hooks.publish lets through.
         allow_publish ("allow.publish"): Allow as AllowList = Allow::default();
         /// Who may read the history; `hook` is whom the answer of hooks.subscribe lets.
         allow_history ("allow.history"): Allow as AllowList = Allow::default();
@@ -43,8 +50,8 @@ sections! {
         allow_presence ("allow.presence"): Allow as AllowList = Allow::default();
     }
 
-    /// Rules of channels whose names begin with the namespace's and a colon, such as chat:room-1. What
-    /// is left out is taken from [channels].
+    /// Rules of channels whose names begin with the namespace's and a colon, such as chat:room-1.
+    /// What is left out is taken from [channels].
     NamespaceSection {
         /// The text before the first `:` of its channels: letters, digits, `-`, `_` and `.`.
         name: String as Text = String::new();
@@ -53,17 +60,17 @@ sections! {
         /// How long each is kept.
         history_ttl: Option<Duration> as Optional<Time> = None;
         /// Whether every subscriber gets positions and recovers, without asking for it.
-        recovery: Option<bool> as Optional<Flag> = None;
+        recovery: Option<bool> as Optional<Bool> = None;
         /// Whether a new subscriber gets the newest publication at once.
-        cache_recovery: Option<bool> as Optional<Flag> = None;
+        cache_recovery: Option<bool> as Optional<Bool> = None;
         /// Whether it is known who is in a channel.
-        presence: Option<bool> as Optional<Flag> = None;
+        presence: Option<bool> as Optional<Bool> = None;
         /// Whether joins and leaves are sent to subscribers who ask for them.
-        join_leave: Option<bool> as Optional<Flag> = None;
+        join_leave: Option<bool> as Optional<Bool> = None;
         /// Whether subscribers that ask get differences (Fossil delta).
-        delta: Option<bool> as Optional<Flag> = None;
+        delta: Option<bool> as Optional<Bool> = None;
         /// What happens to slow clients in these channels.
-        slow_policy: Option<SlowPolicy> as Optional<Policy> = None;
+        slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
         /// Who may subscribe.
         allow_subscribe ("allow.subscribe"): Option<Allow> as Optional<AllowList> = None;
         /// Who may publish.
@@ -76,8 +83,8 @@ sections! {
 
     /// Tokens (JWT) that say who a client is.
     TokenSettings {
-        /// Secrets that tokens are signed with (HS256, HS384, HS512), of 32 bytes or more. With two, both are valid, which is
-        /// how one takes over from the other.
+        /// Secrets that tokens are signed with (HS256, HS384, HS512), of 32 bytes or more. With
+        /// two, both are valid, which is how one takes over from the other.
         hmac_secret: Vec<Secret> as KeyOrList = Vec::new();
         /// Public keys for RS, PS, ES and EdDSA tokens: PEM texts, or paths of PEM files.
         public_keys: Vec<String> as TextOrList = Vec::new();
@@ -93,10 +100,12 @@ sections! {
 
     /// Sessions of clients, at /connection/*, /sse, /poll and /send.
     ClientSection {
-        /// Whether sessions without a token are taken, on raw endpoints too; by default exactly as long as no key for tokens is set.
-        anonymous: Option<bool> as Optional<Flag> = None;
-        /// Origins that may use /connection/*, /sse, /poll and /send from a browser, `["*"]` for all; absent: pages of the same
-        /// host. Requests without an Origin header are always allowed, since phones send none.
+        /// Whether sessions without a token are taken, on raw endpoints too; by default exactly as
+        /// long as no key for tokens is set.
+        anonymous: Option<bool> as Optional<Bool> = None;
+        /// Origins that may use /connection/*, /sse, /poll and /send from a browser, `["*"]` for
+        /// all; absent: pages of the same host. Requests without an Origin header are always
+        /// allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// How long a connection may stay without its connect command; then it is closed with 3502.
         connect_timeout: Duration as Time = Duration::from_secs(10);

@@ -1,5 +1,5 @@
-//! The sections about the backend: its API, the hooks that ask it, the endpoints of it that are polled.
-//! Declared here, read and checked elsewhere.
+//! Sections about the backend: the API for it, the hooks that ask it, the endpoints that are
+//! polled. Declared here; read by `file` and `load`, checked by `check`.
 
 use std::time::Duration;
 
@@ -7,18 +7,24 @@ use super::declaration::sections;
 use crate::config::{
     backend::{HOOK_TIMEOUT, Hook, Hooks},
     setting_type::{
-        Bytes, Count, Flag, Headers, Key, KeyOrList, Optional, Text, TextList, Time, U32,
+        Bool, Bytes, Count, Headers, Key, KeyOrList, Optional, Text, TextList, Time, U32,
     },
     values::Secret,
 };
+
+/// Headers that are passed on unless the settings say otherwise: none that may hold a secret.
+fn passed_headers() -> Vec<String> {
+    let names = ["user-agent", "accept-language", "origin", "x-request-id"];
+    names.map(str::to_string).to_vec()
+}
 
 sections! {
     /// The API of backends at /api/*: publish, disconnect, and whatever else the backend says.
     Api {
         /// Whether it is served.
-        enabled: bool as Flag = true;
-        /// The key that backends send as `X-API-Key`, or several. Without one the API answers only on loopback, with a key that
-        /// is made at start and printed once.
+        enabled: bool as Bool = true;
+        /// The key that backends send as `X-API-Key`, or several. Without one the API answers only
+        /// on loopback, with a key that is made at start and printed once.
         key: Vec<Secret> as KeyOrList = Vec::new();
         /// Publications a second that one key may make; 0 is no limit.
         publishes_per_second: u32 as U32 = 0;
@@ -26,8 +32,8 @@ sections! {
         body_bytes: usize as Bytes = 4 << 20;
     }
 
-    /// Calls to the backend, which decides and is told; [hooks.connect] with url and timeout is the same
-    /// as connect.url.
+    /// Calls to the backend, which decides and is told; [hooks.connect] with url and timeout is the
+    /// same as connect.url.
     HooksSection {
         /// Asked who a client is, when it connects.
         connect_url ("connect.url"): Option<String> as Optional<Text> = None;
@@ -64,12 +70,14 @@ sections! {
         /// Signs every call, in the header X-Fanfare-Signature; absent: calls are not signed.
         secret: Option<Secret> as Optional<Key> = None;
         /// Headers of the client's request that are passed on.
-        headers: Vec<String> as TextList = ["user-agent", "accept-language", "origin", "x-request-id"].map(str::to_string).to_vec();
-        /// Calls at a time of `connect`, `refresh`, `subscribe` and `sub_refresh` together, and as many of `publish`, `rpc` and `message`.
+        headers: Vec<String> as TextList = passed_headers();
+        /// Calls at a time of `connect`, `refresh`, `subscribe` and `sub_refresh` together, and as
+        /// many of `publish`, `rpc` and `message`.
         concurrency: usize as Count = 256;
         /// Calls of each of the two kinds that may wait for their turn; further ones fail at once.
         queue: usize as Count = 4096;
-        /// Events that may wait while the backend does not take them; further ones are dropped and counted.
+        /// Events that may wait while the backend does not take them; further ones are dropped and
+        /// counted.
         events_queue: usize as Count = 65_536;
         /// Events that one call carries at most.
         events_batch: usize as Count = 100;
@@ -89,13 +97,13 @@ sections! {
         /// How long one answer may take.
         timeout: Duration as Time = Duration::from_secs(10);
         /// Whether an outage is published, once, as `{"error":"…"}`.
-        publish_failures: bool as Flag = false;
+        publish_failures: bool as Bool = false;
     }
 }
 
 /// One hook as it is written.
 pub(in crate::config) struct HookCall<'a> {
-    /// Its name in the file and in its settings.
+    /// Its name in the settings: `connect` of `hooks.connect.url`.
     pub(in crate::config) name: &'static str,
     pub(in crate::config) url: Option<&'a str>,
     pub(in crate::config) timeout: Option<Duration>,
@@ -125,7 +133,7 @@ impl HooksSection {
         })
     }
 
-    /// The hooks as they are used; those without a URL are none.
+    /// The hooks as they are used, with their defaults; one without a URL is `None`.
     pub(in crate::config) fn checked(&self) -> Hooks {
         let hook = |call: HookCall<'_>| {
             call.url.map(|url| Hook {

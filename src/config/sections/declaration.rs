@@ -10,8 +10,7 @@ pub(in crate::config) struct Field<S> {
     pub(in crate::config) name: &'static str,
     /// What it is for, in a sentence or more.
     pub(in crate::config) sentence: &'static str,
-    /// What may be written, as [`SettingType::EXPECTED`](crate::config::setting_type::SettingType)
-    /// says it.
+    /// What may be written, as `SettingType::EXPECTED` says it.
     pub(in crate::config) expected: &'static str,
     /// Its value as TOML; `None` where it is absent or secret.
     pub(in crate::config) to_toml: fn(&S) -> Option<String>,
@@ -114,25 +113,29 @@ macro_rules! sections {
             }
         }
 
-        // A line of a doc comment begins with a space, so that lines join as words do.
-        impl $crate::config::sections::declaration::Section for $section {
-            const ABOUT: &'static str = concat!($($about),*).trim_ascii();
-            const FIELDS: &'static [$crate::config::sections::declaration::Field<Self>] = &[$(
-                $crate::config::sections::declaration::Field {
-                    name: $crate::config::sections::declaration::setting_name!($name $($dotted)?),
-                    sentence: concat!($($sentence),*).trim_ascii(),
-                    expected: <$kind as $crate::config::setting_type::SettingType>::EXPECTED,
-                    to_toml: |section| {
-                        <$kind as $crate::config::setting_type::SettingType>::to_toml(&section.$name)
+        const _: () = {
+            use $crate::config::{
+                sections::declaration::{Field, Section, setting_name},
+                setting_type::SettingType,
+            };
+
+            // A line of a doc comment begins with a space, so that lines join as words do.
+            impl Section for $section {
+                const ABOUT: &'static str = concat!($($about),*).trim_ascii();
+                const FIELDS: &'static [Field<Self>] = &[$(
+                    Field {
+                        name: setting_name!($name $($dotted)?),
+                        sentence: concat!($($sentence),*).trim_ascii(),
+                        expected: <$kind as SettingType>::EXPECTED,
+                        to_toml: |section| <$kind as SettingType>::to_toml(&section.$name),
+                        read: |section, input| {
+                            section.$name = <$kind as SettingType>::read(input)?;
+                            Ok(())
+                        },
                     },
-                    read: |section, input| {
-                        section.$name =
-                            <$kind as $crate::config::setting_type::SettingType>::read(input)?;
-                        Ok(())
-                    },
-                },
-            )*];
-        }
+                )*];
+            }
+        };
     )*};
 }
 

@@ -1,23 +1,23 @@
 //! Sections about the node itself: where it listens, limits, times, sockets, routes, logging.
-//! Declared here, read and checked elsewhere.
+//! Declared here; read by `file` and `load`, checked by `check`.
 
 use std::{path::PathBuf, time::Duration};
 
 use super::declaration::sections;
 use crate::config::{
     setting_type::{
-        Bytes, Count, File, Flag, Key, ListenAddresses, Optional, Policy, ProxyList, Text, Time,
-        U32,
+        Bool, Bytes, Count, FilePath, Key, ListenAddresses, Optional, ProxyList, SlowPolicyName,
+        Text, Time, U32,
     },
     values::{Listen, Secret, SlowPolicy, TrustedProxies},
 };
 
-/// Processors that this process may use.
+/// Processors that this process may use, the default of `workers`.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// The machine's name, so that nodes can be told apart without a setting.
+/// The machine's name, the default of `node`: tells nodes apart without a setting.
 fn host_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match name.trim() {
@@ -29,13 +29,15 @@ fn host_name() -> String {
 sections! {
     /// The node.
     Root {
-        /// Where to listen: `host:port` (plain), `tls:host:port` (needs tls.cert and tls.key) and `unix:/path`.
+        /// Where to listen: `host:port` (plain), `tls:host:port` (needs tls.cert and tls.key) and
+        /// `unix:/path`.
         listen: Vec<Listen> as ListenAddresses = vec![Listen::Tcp("127.0.0.1:8080".to_string())];
         /// Worker threads; by default one a core.
         workers: usize as Count = cores();
         /// Name of this node in status; by default the machine's.
         node: String as Text = host_name();
-        /// Proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed; `unix` stands for peers on unix sockets.
+        /// Proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed; `unix` stands for
+        /// peers on unix sockets.
         trusted_proxies: TrustedProxies as ProxyList = TrustedProxies::default();
     }
 
@@ -43,42 +45,49 @@ sections! {
     Limits {
         /// Sessions at a time; further handshakes get 503.
         sessions: usize as Count = 100_000;
-        /// Sessions of one address at a time (IPv6: of one /64), further ones get 429; 0 is no limit, since carriers put
-        /// thousands behind one address.
+        /// Sessions of one address at a time (IPv6: of one /64), further ones get 429; 0 is no
+        /// limit, since carriers put thousands behind one address.
         sessions_per_address: usize as Count = 0;
         /// Largest message that a client may send; a larger one closes with 1009.
         message_bytes: usize as Bytes = 64 << 10;
-        /// Bytes that may wait for one client, each message charged 256 more for what it keeps; slow.policy says what happens beyond. One message may exceed it alone.
+        /// Bytes that may wait for one client, each message charged 256 more for what it keeps;
+        /// slow.policy says what happens beyond. One message may exceed it alone.
         outbox_bytes: usize as Bytes = 1 << 20;
         /// Channels that one connection may name.
         subscriptions: usize as Count = 128;
-        /// Publications that may wait for one worker; a publisher without room is told to come again.
+        /// Publications that may wait for one worker; a publisher without room is told to come
+        /// again.
         shard_queue: usize as Count = 16_384;
         /// Bytes of publications that may wait for one worker.
         shard_queue_bytes: usize as Bytes = 64 << 20;
-        /// Bytes of publications that one recovery may bring; a larger one is answered with `recovered: false`. Absent: half of
-        /// outbox_bytes.
+        /// Bytes of publications that one recovery may bring; a larger one is answered with
+        /// `recovered: false`. Absent: half of outbox_bytes.
         recovery_bytes: Option<usize> as Optional<Bytes> = None;
-        /// Bytes of all histories together; beyond it, what is next to expire goes first, and whoever comes back for it is told so.
+        /// Bytes of all histories together; beyond it, what is next to expire goes first, and
+        /// whoever comes back for it is told so.
         history_bytes: usize as Bytes = 256 << 20;
         /// Sessions of one user at a time, further ones are closed with 3504; 0 is no limit.
         sessions_per_user: usize as Count = 0;
-        /// Messages and commands a second that one session may send; beyond it commands get error 111, and who goes on is closed
-        /// with 3013; 0 is no limit.
+        /// Messages and commands a second that one session may send; beyond it commands get error
+        /// 111, and who goes on is closed with 3013; 0 is no limit.
         messages_per_second: u32 as U32 = 0;
         /// How many may come at once; 0 is twice messages_per_second.
         messages_burst: u32 as U32 = 0;
         /// Messages and commands a second of all sessions of one user together; 0 is no limit.
         messages_per_second_per_user: u32 as U32 = 0;
-        /// How long an idempotency key is remembered; a publish that brings it again is answered as the first one was.
+        /// How long an idempotency key is remembered; a publish that brings it again is answered as
+        /// the first one was.
         idempotency_ttl: Duration as Time = Duration::from_secs(300);
-        /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what may have happened.
+        /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what
+        /// may have happened.
         broker_timeout: Duration as Time = Duration::from_secs(5);
-        /// How long a client of a node that vanished counts as present on others; without an engine nothing does.
+        /// How long a client of a node that vanished counts as present on others; without an engine
+        /// nothing does.
         presence_ttl: Duration as Time = Duration::from_secs(60);
         /// How long a long poll is held at most.
         poll_wait: Duration as Time = Duration::from_secs(25);
-        /// Commands of one session that may wait for the backend; nothing more is read from it until there is room.
+        /// Commands of one session that may wait for the backend; nothing more is read from it
+        /// until there is room.
         commands_pending: usize as Count = 128;
     }
 
@@ -86,15 +95,17 @@ sections! {
     Heartbeat {
         /// From one ping to the next; must be below every proxy's idle timeout (nginx: 60 s).
         ping_interval: Duration as Time = Duration::from_secs(25);
-        /// How long after a ping anything must have come from the client; else it is closed with 3012.
+        /// How long after a ping anything must have come from the client; else it is closed with
+        /// 3012.
         pong_timeout: Duration as Time = Duration::from_secs(8);
     }
 
     /// Clients that take less than they are sent.
     Slow {
-        /// What happens when publications overflow a client's outbox: `disconnect` closes it with 3008, `drop_oldest` drops
-        /// the oldest publications, `latest` keeps the newest of each channel.
-        policy: SlowPolicy as Policy = SlowPolicy::Disconnect;
+        /// What happens when publications overflow a client's outbox: `disconnect` closes it with
+        /// 3008, `drop_oldest` drops the oldest publications, `latest` keeps the newest of each
+        /// channel.
+        policy: SlowPolicy as SlowPolicyName = SlowPolicy::Disconnect;
         /// How long something may wait without the client taking a byte; then it is cut (3009).
         write_timeout: Duration as Time = Duration::from_secs(10);
     }
@@ -108,7 +119,7 @@ sections! {
     /// Compression of WebSocket messages (permessage-deflate), for clients that ask for it.
     Deflate {
         /// Whether it is offered at all.
-        enabled: bool as Flag = true;
+        enabled: bool as Bool = true;
         /// Messages shorter than this go out plain.
         min_bytes: usize as Bytes = 256;
         /// From 1 (fast) to 9 (small).
@@ -119,7 +130,8 @@ sections! {
     Tcp {
         /// Silence after which the system probes a connection; 0 is never.
         keepalive: Duration as Time = Duration::from_secs(60);
-        /// How long sent bytes may stay unacknowledged before the system gives the connection up (Linux); 0 is its default.
+        /// How long sent bytes may stay unacknowledged before the system gives the connection up
+        /// (Linux); 0 is its default.
         user_timeout: Duration as Time = Duration::from_secs(30);
         /// Connections that may wait to be accepted.
         backlog: u32 as U32 = 4096;
@@ -135,7 +147,8 @@ sections! {
 
     /// How the node goes away on SIGTERM and SIGINT.
     Drain {
-        /// How long the node says 503 at /ready but still serves, so that load balancers can turn away.
+        /// How long the node says 503 at /ready but still serves, so that load balancers can turn
+        /// away.
         notice: Duration as Time = Duration::ZERO;
         /// Over how long sessions are closed (1012), so that they do not all come back at once.
         spread: Duration as Time = Duration::from_secs(5);
@@ -144,14 +157,15 @@ sections! {
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
     TlsSection {
         /// PEM file with the full chain, the server's own certificate first.
-        cert: Option<PathBuf> as Optional<File> = None;
+        cert: Option<PathBuf> as Optional<FilePath> = None;
         /// PEM file with the key.
-        key: Option<PathBuf> as Optional<File> = None;
+        key: Option<PathBuf> as Optional<FilePath> = None;
     }
 
     /// The administrator.
     Admin {
-        /// The key for /status/sessions, sent as `Authorization: Bearer <key>`; without one, that route does not exist.
+        /// The key for /status/sessions, sent as `Authorization: Bearer <key>`; without one, that
+        /// route does not exist.
         key: Option<Secret> as Optional<Key> = None;
     }
 
@@ -161,21 +175,22 @@ sections! {
         filter: String as Text = "info,actix_server=warn".to_string();
     }
 
-    /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is for.
+    /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is
+    /// for.
     Route {
         /// Whether it is served.
-        enabled: bool as Flag = true;
+        enabled: bool as Bool = true;
     }
 }
 
 impl Limits {
-    /// Bytes of publications that one recovery may bring.
+    /// Bytes of publications that one recovery may bring; unless set, half of what may wait.
     #[must_use]
     pub fn recovery_bytes(&self) -> usize {
         self.recovery_bytes.unwrap_or(self.outbox_bytes / 2)
     }
 
-    /// Messages that may come at once where a rate is set.
+    /// Messages that may come at once; unless set, two seconds of `messages_per_second`.
     #[must_use]
     pub fn messages_burst(&self) -> u32 {
         match self.messages_burst {

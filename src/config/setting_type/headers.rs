@@ -1,4 +1,5 @@
-//! Headers of requests: how they are written, and which names they may have. No fault repeats a value, which may be a key.
+//! Headers of requests: how they are written, and which names they may have. No error repeats a
+//! value, which may be a key.
 
 use toml::de::DeValue;
 
@@ -51,8 +52,8 @@ impl SettingType for Headers {
     }
 }
 
-/// The rule for names of headers (RFC 9110, section 5.1), without those that belong to the connection, which no setting may
-/// set.
+/// The rule for names of headers (RFC 9110, section 5.1); those of the connection itself are
+/// refused.
 pub(in crate::config) fn check_header_name(name: &str) -> Result<(), String> {
     const OWN: [&str; 8] = [
         "connection",

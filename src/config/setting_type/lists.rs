@@ -43,7 +43,7 @@ impl SettingType for TextOrList {
     }
 }
 
-/// One key or several; never shown.
+/// One key or a list of them; never shown.
 pub(in crate::config) struct KeyOrList;
 
 impl SettingType for KeyOrList {
@@ -66,7 +66,7 @@ impl SettingType for KeyOrList {
     }
 }
 
-/// A list of who may.
+/// Who may do one thing in a channel: a list of words.
 pub(in crate::config) struct AllowList;
 
 impl SettingType for AllowList {
@@ -94,12 +94,13 @@ impl SettingType for AllowList {
     }
 }
 
-/// Where to listen.
+/// Addresses to listen at, one at least.
 pub(in crate::config) struct ListenAddresses;
 
 impl SettingType for ListenAddresses {
     type Value = Vec<Listen>;
-    const EXPECTED: &'static str = "a list of \"host:port\", \"tls:host:port\" and \"unix:/path\", such as [\"127.0.0.1:8080\"]";
+    const EXPECTED: &'static str = "a list of \"host:port\", \"tls:host:port\" and \"unix:/path\", \
+                                    such as [\"127.0.0.1:8080\"]";
     fn read(input: Input<'_>) -> Result<Vec<Listen>, String> {
         let texts = TextList::read(input).map_err(|_| expected::<Self>())?;
         if texts.is_empty() {

@@ -1,5 +1,5 @@
-//! Types of settings: how a value is written in TOML and in the environment, and how it is shown. The
-//! sections name the type of each setting.
+//! Types of settings: how a value is written in TOML, in the environment and in flags, and how it
+//! is shown. The sections name the type of each setting.
 
 mod headers;
 mod lists;
@@ -10,7 +10,7 @@ use toml::de::DeValue;
 pub(super) use self::{
     headers::{Headers, check_header_name},
     lists::{AllowList, KeyOrList, ListenAddresses, ProxyList, TextList, TextOrList},
-    scalars::{Bytes, Count, File, Flag, Key, Optional, Policy, Text, Time, U32},
+    scalars::{Bool, Bytes, Count, FilePath, Key, Optional, SlowPolicyName, Text, Time, U32},
 };
 
 /// A value as it was given.
@@ -23,6 +23,7 @@ pub(super) enum Input<'a> {
 }
 
 impl<'a> Input<'a> {
+    /// The text as it is written, whatever it says.
     fn text(self) -> Option<&'a str> {
         match self {
             Self::Text(text) => Some(text),
@@ -47,7 +48,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    fn flag(self) -> Option<bool> {
+    /// A boolean, or text that is one.
+    fn boolean(self) -> Option<bool> {
         match self {
             Self::Toml(DeValue::Boolean(flag)) => Some(*flag),
             Self::Text("true" | "1" | "yes" | "on") => Some(true),
@@ -56,6 +58,7 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// An array, or text with commas.
     fn list(self) -> Option<Vec<Input<'a>>> {
         match self {
             Self::Toml(DeValue::Array(array)) => Some(
@@ -76,23 +79,27 @@ impl<'a> Input<'a> {
     }
 }
 
-/// How values of one kind are read and shown.
+/// How values of one type are read and shown.
 pub(super) trait SettingType {
-    /// What it makes.
+    /// The type of the values.
     type Value;
-    /// What would be right, for errors and documentation.
+    /// What may be written, for errors and documentation; follows "expected".
     const EXPECTED: &'static str;
-    /// Reads a value; an error says what is wrong, without what would be right where [`EXPECTED`](Self::EXPECTED) says it.
+    /// Reads a value.
+    ///
+    /// # Errors
+    /// What is wrong or expected, for whoever wrote it.
     fn read(input: Input<'_>) -> Result<Self::Value, String>;
-    /// Shows a value as TOML; `None` where there is none.
+    /// A value as TOML; `None` where it is absent or secret.
     fn to_toml(value: &Self::Value) -> Option<String>;
 }
 
+/// The error that says what may be written.
 fn expected<T: SettingType>() -> String {
     format!("expected {}", T::EXPECTED)
 }
 
-/// TOML's basic string.
+/// A text as a basic string of TOML.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()
 }

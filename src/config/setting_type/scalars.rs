@@ -24,7 +24,7 @@ impl SettingType for Count {
     }
 }
 
-/// A small whole number.
+/// A whole number of 32 bits.
 pub(in crate::config) struct U32;
 
 impl SettingType for U32 {
@@ -66,7 +66,7 @@ impl SettingType for Bytes {
     }
 }
 
-/// No setting means more than this, and much larger times overflow the clock they are added to.
+/// Longest time; much longer ones overflow the clock that they are added to.
 const TIME_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A time: `"10s"` or bare seconds.
@@ -93,14 +93,14 @@ impl SettingType for Time {
     }
 }
 
-/// Yes or no.
-pub(in crate::config) struct Flag;
+/// True or false.
+pub(in crate::config) struct Bool;
 
-impl SettingType for Flag {
+impl SettingType for Bool {
     type Value = bool;
     const EXPECTED: &'static str = "true or false";
     fn read(input: Input<'_>) -> Result<bool, String> {
-        input.flag().ok_or_else(expected::<Self>)
+        input.boolean().ok_or_else(expected::<Self>)
     }
     fn to_toml(value: &bool) -> Option<String> {
         Some(value.to_string())
@@ -124,7 +124,7 @@ impl SettingType for Text {
     }
 }
 
-/// A key that is never shown.
+/// A key, which is never shown.
 pub(in crate::config) struct Key;
 
 impl SettingType for Key {
@@ -142,9 +142,9 @@ impl SettingType for Key {
 }
 
 /// A path of the file system.
-pub(in crate::config) struct File;
+pub(in crate::config) struct FilePath;
 
-impl SettingType for File {
+impl SettingType for FilePath {
     type Value = PathBuf;
     const EXPECTED: &'static str = "a path in quotes";
     fn read(input: Input<'_>) -> Result<PathBuf, String> {
@@ -159,9 +159,9 @@ impl SettingType for File {
 }
 
 /// `slow.policy`.
-pub(in crate::config) struct Policy;
+pub(in crate::config) struct SlowPolicyName;
 
-impl SettingType for Policy {
+impl SettingType for SlowPolicyName {
     type Value = SlowPolicy;
     const EXPECTED: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
     fn read(input: Input<'_>) -> Result<SlowPolicy, String> {
@@ -181,7 +181,7 @@ impl SettingType for Policy {
     }
 }
 
-/// A value that may be absent.
+/// A setting that may be left out, and has no value then.
 pub(in crate::config) struct Optional<T>(PhantomData<T>);
 
 impl<T: SettingType> SettingType for Optional<T> {

@@ -1,9 +1,11 @@
-//! What is wrong with settings of channels and access is told with its place and what would be right, and no key is repeated.
+//! What is wrong with settings of channels and access is told with its place and what would be
+//! right, and no key is repeated.
 
 use super::faults::one_fault;
 
 /// Public, and of no key that is used anywhere.
-const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEArsk3Jqb4Qswhz6VXPLrbiwfsCQ5oC16ix8PTPZHqzYk=\n\
+const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
+                          MCowBQYDK2VwAyEArsk3Jqb4Qswhz6VXPLrbiwfsCQ5oC16ix8PTPZHqzYk=\n\
                           -----END PUBLIC KEY-----\n";
 
 const POLL: &str = "[[poll]]\nurl = \"http://127.0.0.1/\"\nevery = 1\nchannel = \"c\"\n";
@@ -76,20 +78,23 @@ fn what_recovers_needs_a_history() {
         );
         one_fault(
             &format!(
-                "[channels]\nhistory_size = 1\n{name} = true\n[[namespace]]\nname = \"a\"\nhistory_size = 0\n"
+                "[channels]\nhistory_size = 1\n{name} = true\n\
+                 [[namespace]]\nname = \"a\"\nhistory_size = 0\n"
             ),
             "6: namespace.history_size: ",
             &format!("set {name} = false"),
         );
     }
-    // Told once: at [channels], not at each that inherits it, and not where the size itself is wrong.
+    // Told once: at [channels], not at each that inherits it, and not where the size itself is
+    // wrong.
     one_fault(
         "[channels]\nrecovery = true\n[[namespace]]\nname = \"a\"\n",
         "2: channels.recovery: ",
         "history_size",
     );
     one_fault(
-        "[channels]\nhistory_size = \"x\"\nrecovery = true\n[[namespace]]\nname = \"a\"\ndelta = true\n",
+        "[channels]\nhistory_size = \"x\"\nrecovery = true\n\
+         [[namespace]]\nname = \"a\"\ndelta = true\n",
         "2: channels.history_size: ",
         "whole number",
     );

@@ -1,4 +1,5 @@
-//! What the settings of channels and the backend promise: their forms, what namespaces inherit, and what follows from what else is set.
+//! What the settings of channels and of the backend promise: their types, what namespaces inherit,
+//! and what follows from other settings.
 
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ fn who_may_is_written_with_a_dot_or_below_a_heading() {
 #[test]
 fn every_word_of_who_may_is_known() {
     let settings = accepted(
-        "[channels]\nallow.publish = [\"client\", \"anonymous\", \"subscriber\", \"token\", \"hook\"]\n\
+        "[channels]\n\
+         allow.publish = [\"client\", \"anonymous\", \"subscriber\", \"token\", \"hook\"]\n\
          [token]\nhmac_secret = \"0123456789abcdef0123456789abcdef\"\n\
          [hooks]\npublish.url = \"http://127.0.0.1/\"\n",
     );
@@ -173,7 +175,8 @@ fn raw_endpoints_ask_the_backend() {
     let settings = accepted(&format!(
         "{hooks}{raw}connect_hook = true\n\
          [[raw]]\npath = \"/b\"\non_message = \"hook\"\non_failure = \"close\"\n\
-         [[raw]]\npath = \"/c\"\non_message = \"hook\"\non_failure = \"reply\"\nfailure_reply = \"later\"\n",
+         [[raw]]\npath = \"/c\"\non_message = \"hook\"\non_failure = \"reply\"\n\
+         failure_reply = \"later\"\n",
     ));
     let actions = [
         HookFailureAction::Close,

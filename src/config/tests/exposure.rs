@@ -1,4 +1,4 @@
-//! What is right but stands open is warned of, and what does not is not.
+//! Settings that are valid but expose something draw a warning, and others draw none.
 
 use super::{Overrides, Scratch, Warning, load};
 
@@ -51,7 +51,8 @@ fn what_everyone_may_do_is_named() {
     );
     one_warning(
         &format!(
-            "{anonymous}[[namespace]]\nname = \"chat\"\nhistory_size = 1\nallow.history = [\"anonymous\"]\n"
+            "{anonymous}[[namespace]]\nname = \"chat\"\nhistory_size = 1\n\
+             allow.history = [\"anonymous\"]\n"
         ),
         &["allow.history", "read the history"],
     );

@@ -1,4 +1,5 @@
-//! What is wrong with settings is told with its place, all at once, with what would be right, and nothing else is told.
+//! What is wrong with settings is told with its place, all at once, with what would be right, and
+//! nothing else is told.
 
 use super::{Overrides, Scratch, accepted, load};
 

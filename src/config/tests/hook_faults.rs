@@ -1,4 +1,5 @@
-//! What is wrong with settings of hooks and polls is told with its place and what would be right, and no key is repeated.
+//! What is wrong with settings of hooks and polls is told with its place and what would be right,
+//! and no key is repeated.
 
 use super::faults::{faults, one_fault};
 
@@ -108,7 +109,8 @@ fn polls_are_whole() {
 #[test]
 fn raw_endpoints_that_ask_need_someone_to_ask() {
     let raw = "[[raw]]\npath = \"/ws\"\n";
-    let hook = "[hooks]\nmessage.url = \"http://127.0.0.1/\"\n[[raw]]\npath = \"/ws\"\non_message = \"hook\"\n";
+    let hook = "[hooks]\nmessage.url = \"http://127.0.0.1/\"\n\
+                [[raw]]\npath = \"/ws\"\non_message = \"hook\"\n";
     let cases = [
         (
             format!("{raw}on_message = \"hook\""),

@@ -1,6 +1,7 @@
-//! What settings promise: precedence, forms, defaults, the demonstration, and that what is printed and documented is
-//! what is read. What is refused, and how it is said, is in `faults`, `channel_faults` and `hook_faults`, what only warns in
-//! `exposure`, and the settings of channels and the backend are in `channels`.
+//! What settings promise: precedence, types, defaults, the demonstration, and that what is printed
+//! and documented is what is read. What is refused, and with which words, is in `faults`,
+//! `channel_faults` and `hook_faults`; what only warns in `exposure`; the settings of channels and
+//! of the backend are in `channels`.
 
 use std::{
     fs,
