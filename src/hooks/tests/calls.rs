@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     config::Secret,
-    hooks::{CallOutcome, ConnectHookRequest, HookClient, HookContext, HookFailure, Signer},
+    hooks::{
+        ConnectHookRequest, HookClient, HookContext, HookFailure, signer::Signer,
+        stats::CallOutcome,
+    },
     protocol::ReplyError,
     publication::Payload,
 };
