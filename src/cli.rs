@@ -14,7 +14,8 @@ use crate::{
     name = "fanfare",
     version,
     about = "A push server: WebSocket first, actor-based, one binary",
-    after_help = "Without --config and FANFARE_CONFIG a demonstration runs at http://127.0.0.1:8080/.",
+    after_help = "Without --config and FANFARE_CONFIG a demonstration runs at \
+                  http://127.0.0.1:8080/.",
     args_conflicts_with_subcommands = true
 )]
 struct Line {
@@ -213,7 +214,8 @@ mod tests {
 
     #[test]
     fn a_token_is_made_as_told() {
-        let line = "fanfare token --config f.toml --user 42 --ttl 90m --channels a,b --claim x=1 --claim y=z=z --secret s";
+        let line = "fanfare token --config f.toml --user 42 --ttl 90m --channels a,b \
+                    --claim x=1 --claim y=z=z --secret s";
         let line: Vec<&str> = line.split(' ').collect();
         let Command::Token(overrides, make) = command(&line) else {
             panic!("another command");

@@ -31,7 +31,7 @@ pub enum HttpSetupError {
     /// An address in the settings that is none.
     #[error("{what} is no address of an HTTP endpoint ({why}): {url}")]
     Url {
-        /// Which setting.
+        /// The setting, as the message names it.
         what: String,
         /// What is wrong with it.
         why: String,
@@ -41,7 +41,7 @@ pub enum HttpSetupError {
     /// A header in the settings that cannot be sent.
     #[error("{what} has a header that cannot be sent: {name:?}")]
     Header {
-        /// Which setting.
+        /// The setting, as the message names it.
         what: String,
         /// The header's name.
         name: String,
@@ -65,13 +65,13 @@ pub enum HttpError {
 /// A whole answer.
 #[derive(Clone, Debug)]
 pub struct HttpResponse {
-    /// The status.
+    /// The status code.
     pub status: u16,
     /// `Content-Type` in lower case; empty if there was none.
     pub content_type: String,
     /// `ETag` as it came.
     pub etag: Option<HeaderValue>,
-    /// The body.
+    /// The whole body.
     pub body: Bytes,
 }
 

@@ -113,7 +113,7 @@ impl fmt::Display for Epoch {
 pub struct StreamPosition {
     /// Offset of the newest publication.
     pub offset: u64,
-    /// The stream.
+    /// The stream that the offset counts in.
     pub epoch: Epoch,
 }
 

@@ -156,8 +156,8 @@ fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<
             file.display()
         ),
         None => log::info!(
-            "fanfare {}: no settings given, so the demonstration runs: /ws relays and gets a push each 10 s, /echo echoes. \
-             `fanfare config` prints a file to start from",
+            "fanfare {}: no settings given, so the demonstration runs: /ws relays and \
+             gets a push each 10 s, /echo echoes. `fanfare config` prints a file to start from",
             env!("CARGO_PKG_VERSION")
         ),
     }
@@ -167,8 +167,8 @@ fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<
         let app = App::bind(settings)?;
         if demonstration && !app.is_local() {
             log::warn!(
-                "THE DEMONSTRATION IS REACHABLE FROM beyond this machine: anyone can connect and speak to everyone. Give \
-                 settings with --config F, or listen on 127.0.0.1"
+                "THE DEMONSTRATION IS REACHABLE FROM beyond this machine: anyone can connect and \
+                 speak to everyone. Give settings with --config F, or listen on 127.0.0.1"
             );
         }
         for url in app.urls() {

@@ -178,7 +178,11 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_may_be_applied(old in vec(any::<u8>(), 0..64), delta in "[0-9A-Z_a-z~@:,;\n]{0,64}", raw in vec(any::<u8>(), 0..64)) {
+    fn any_bytes_may_be_applied(
+        old in vec(any::<u8>(), 0..64),
+        delta in "[0-9A-Z_a-z~@:,;\n]{0,64}",
+        raw in vec(any::<u8>(), 0..64),
+    ) {
         let _ = apply(&old, delta.as_bytes());
         let _ = apply(&old, &raw);
     }

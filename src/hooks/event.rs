@@ -122,9 +122,10 @@ mod tests {
             },
         ];
         let expected = concat!(
-            r#"{"events":[{"type":"connected","time_ms":1,"client":"c","user":"u","transport":"raw","#,
-            r#""endpoint":"/ws"},{"type":"disconnected","time_ms":2,"client":"c","user":"u","code":3000,"#,
-            r#""reason":"bye","duration_ms":1},{"type":"channel_occupied","time_ms":3,"channel":"a"}]}"#
+            r#"{"events":[{"type":"connected","time_ms":1,"client":"c","user":"u","#,
+            r#""transport":"raw","endpoint":"/ws"},{"type":"disconnected","time_ms":2,"#,
+            r#""client":"c","user":"u","code":3000,"reason":"bye","duration_ms":1},"#,
+            r#"{"type":"channel_occupied","time_ms":3,"channel":"a"}]}"#
         );
         assert_eq!(batch(&events), expected);
     }

@@ -30,11 +30,9 @@ pub use self::{
     client::HookClient,
     context::HookContext,
     event::Event,
-    event_sink::{EventSink, EventStats},
+    event_sink::EventSink,
     failure::{Answer, HookFailure},
     request::ConnectHookRequest,
-    signer::{SIGNATURE_HEADER, Signer},
-    stats::{CallOutcome, DURATION_BUCKETS, HookKind, HookSnapshot, PerHookSnapshot},
 };
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// The body.
+    /// The request as JSON.
     pub(super) fn body(&self) -> Bytes {
         // Texts and checked JSON always serialise; an empty body would be the backend's to refuse.
         serde_json::to_vec(self).unwrap_or_default().into()

@@ -5,7 +5,7 @@
 //! checked once, without the line breaks between its tokens, since the client protocol frames by
 //! them.
 
-use std::collections::BTreeMap;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,7 +16,10 @@ use super::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
     envelope::{FromResult, or_default},
 };
-use crate::subscription::{ServerSubscription, SubscriptionOverrides};
+use crate::{
+    protocol::without_newlines,
+    subscription::{ServerSubscription, SubscriptionOverrides},
+};
 
 /// Any JSON as it came; empty if it is `null` or absent.
 #[derive(Default)]
@@ -27,11 +30,10 @@ impl<'de> Deserialize<'de> for Json {
         let Some(raw) = Option::<Box<RawValue>>::deserialize(input)? else {
             return Ok(Self::default());
         };
-        let mut bytes = Vec::from(Box::<str>::from(raw).into_string());
-        // In checked JSON these stand only between tokens, where nothing needs them; in texts they
-        // are escaped.
-        bytes.retain(|byte| !matches!(byte, b'\n' | b'\r'));
-        Ok(Self(bytes.into()))
+        Ok(Self(match without_newlines(raw.get().as_bytes()) {
+            Cow::Borrowed(_) => Box::<str>::from(raw).into_string().into(),
+            Cow::Owned(text) => text.into(),
+        }))
     }
 }
 

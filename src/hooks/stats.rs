@@ -195,6 +195,7 @@ pub struct PerHookSnapshot {
     pub seconds: f64,
 }
 
+#[cfg(test)]
 impl PerHookSnapshot {
     /// Calls that ended with this outcome.
     #[must_use]

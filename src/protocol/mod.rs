@@ -22,6 +22,7 @@ mod tests;
 
 use bytes::Bytes;
 
+pub(crate) use self::payload::without_newlines;
 pub use self::{
     command::{
         Command, ConnectRequest, EmulationRequest, HistoryRequest, Request, SubscribeRequest,

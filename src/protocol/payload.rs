@@ -79,15 +79,20 @@ fn clean(value: &RawValue) -> Option<Cow<'_, [u8]>> {
     if text.len() > 2 * DEPTH_MAX && too_deep(text) {
         return None;
     }
+    Some(without_newlines(text))
+}
+
+/// The text of a valid JSON value on one line. Copies only if there is a newline.
+pub(crate) fn without_newlines(json: &[u8]) -> Cow<'_, [u8]> {
     // Strings cannot hold a raw newline, so that each one stands between tokens, none of which it
     // alone keeps apart.
-    if !text.iter().copied().any(is_newline) {
-        return Some(Cow::Borrowed(text));
+    if !json.iter().copied().any(is_newline) {
+        return Cow::Borrowed(json);
     }
     // Not grown step by step, since a history may keep what stays unused.
-    let mut line = Vec::with_capacity(text.len());
-    line.extend(text.iter().copied().filter(|&byte| !is_newline(byte)));
-    Some(Cow::Owned(line))
+    let mut line = Vec::with_capacity(json.len());
+    line.extend(json.iter().copied().filter(|&byte| !is_newline(byte)));
+    Cow::Owned(line)
 }
 
 const fn is_newline(byte: u8) -> bool {

@@ -15,7 +15,7 @@ use super::{
 pub struct ClientInfo {
     /// The user; empty is anonymous.
     pub user: String,
-    /// The session.
+    /// Id of the session.
     pub client: String,
     /// Public information of the connection. In a JSON message, bytes that are not JSON become a
     /// base64 string.

@@ -109,7 +109,8 @@ impl Key {
             }
             label if label.ends_with("PRIVATE KEY") => {
                 return Err(
-                    "it is a private key, which has no business here; `openssl pkey -pubout` prints the public one"
+                    "it is a private key, which has no business here; `openssl pkey -pubout` \
+                     prints the public one"
                         .to_string(),
                 );
             }

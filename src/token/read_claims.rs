@@ -6,6 +6,7 @@
 //! `null` counts as absent, since that is how many backends write it.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     time::{Duration, SystemTime},
 };
@@ -23,6 +24,7 @@ use super::{
     error::TokenError,
 };
 use crate::{
+    protocol::without_newlines,
     subscription::{ServerSubscription, SubscriptionOverrides},
     unix_time::since_epoch,
 };
@@ -253,16 +255,10 @@ fn time(name: &str, raw: Raw<'_>) -> Result<Option<Duration>, TokenError> {
 /// JSON as it stands, without the line breaks between its tokens, since the client protocol frames
 /// by them; inside a text JSON has none.
 fn json(raw: Raw<'_>) -> Bytes {
-    let text = raw.map_or("", RawValue::get);
-    if text.bytes().any(is_break) {
-        text.bytes().filter(|byte| !is_break(*byte)).collect()
-    } else {
-        Bytes::copy_from_slice(text.as_bytes())
+    match without_newlines(raw.map_or("", RawValue::get).as_bytes()) {
+        Cow::Borrowed(text) => Bytes::copy_from_slice(text),
+        Cow::Owned(text) => text.into(),
     }
-}
-
-fn is_break(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\r')
 }
 
 /// JSON, or the bytes of its base64 form, which goes before.

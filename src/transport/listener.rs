@@ -39,8 +39,8 @@ use crate::{
 pub enum BindError {
     /// Something listens there already.
     #[error(
-        "cannot listen on {0}: the address is in use. Another fanfare or another program runs there; stop it, or \
-         choose another address with --listen HOST:PORT"
+        "cannot listen on {0}: the address is in use. Another fanfare or another program \
+         runs there; stop it, or choose another address with --listen HOST:PORT"
     )]
     InUse(String),
     /// Any other reason.
@@ -302,14 +302,25 @@ where
     }
 }
 
+/// A service that takes connections of this kind to their end.
+trait ConnectionService<C>:
+    ServiceFactory<C, Config = (), Response = (), Error = DispatchError, InitError = ()>
+{
+}
+
+impl<C, S> ConnectionService<C> for S where
+    S: ServiceFactory<C, Config = (), Response = (), Error = DispatchError, InitError = ()>
+{
+}
+
 /// TLS in front of HTTP.
 fn tls_service<H>(
     config: ServerConfig,
     options: SocketOptions,
     http: H,
-) -> impl ServiceFactory<TcpStream, Config = (), Response = (), Error = DispatchError, InitError = ()>
+) -> impl ConnectionService<TcpStream>
 where
-    H: ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()>,
+    H: ConnectionService<Accepted>,
 {
     let mut acceptor = tls::Acceptor::new(config);
     acceptor.set_handshake_timeout(options.request_timeout);
@@ -337,10 +348,7 @@ where
 /// An accepted connection, as actix-http takes it.
 type Accepted = (HttpStream, Protocol, Option<SocketAddr>);
 
-fn http_service<A, I, S>(
-    options: SocketOptions,
-    make_app: A,
-) -> impl ServiceFactory<Accepted, Config = (), Response = (), Error = DispatchError, InitError = ()>
+fn http_service<A, I, S>(options: SocketOptions, make_app: A) -> impl ConnectionService<Accepted>
 where
     A: Fn() -> I + Clone + 'static,
     I: IntoServiceFactory<S, Request>,

@@ -25,9 +25,9 @@ pub enum TlsError {
     /// A file cannot be read or holds no PEM of the kind that is needed.
     #[error("{file}: {source}")]
     Pem {
-        /// Which file.
+        /// The file.
         file: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         source: rustls::pki_types::pem::Error,
     },
     /// The certificate file holds none.
@@ -40,7 +40,7 @@ pub enum TlsError {
         cert: PathBuf,
         /// The key's file.
         key: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it.
         source: rustls::Error,
     },
     /// No protocol version in common with the provider; does not happen with the built-in one.

@@ -8,10 +8,7 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::failure::HookFailure;
-use crate::protocol::ReplyError;
-
-/// Longest reason that fits into a Close frame (RFC 6455 §5.5: 125 bytes with the code).
-const REASON_BYTES_MAX: usize = 123;
+use crate::{codec::cut_close_reason, protocol::ReplyError};
 
 /// Says "force disconnect": stands in for a code that no close frame of an application may carry.
 const FORCED: u16 = 3503;
@@ -94,11 +91,7 @@ fn close_code(code: u32) -> u16 {
 }
 
 fn close_reason(mut reason: String) -> String {
-    let mut end = REASON_BYTES_MAX.min(reason.len());
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    reason.truncate(end);
+    reason.truncate(cut_close_reason(&reason).len());
     reason
 }
 

@@ -16,9 +16,12 @@ fn reads<T: FromResult>(body: &str) -> Result<T, HookFailure> {
 
 #[test]
 fn connect_reads_every_field_and_ignores_what_it_does_not_know() {
-    let body = r#" {"result":{"user":"alice","expire_at":1700000000,"info":{ "name": "A" },"data":[1,2],
-        "channels":["a"],"subs":{"b":{"expire_at":5,"info":1,"b64data":"AAE=","override":{"presence":{"value":false},
-        "join_leave":{"value":true},"force_recovery":{}}},"c":null},"meta":{"m":"x"},"caps":[{"channels":["x"]}]}}"#;
+    let body = r#" {"result":{"user":"alice","expire_at":1700000000,"info":{ "name": "A" },
+        "data":[1,2],
+        "channels":["a"],"subs":{"b":{"expire_at":5,"info":1,"b64data":"AAE=",
+        "override":{"presence":{"value":false},
+        "join_leave":{"value":true},"force_recovery":{}}},"c":null},
+        "meta":{"m":"x"},"caps":[{"channels":["x"]}]}}"#;
     let answer: ConnectAnswer = reads(body).unwrap();
     assert_eq!(answer.user, "alice");
     assert_eq!(answer.expire_at, Some(1_700_000_000));
@@ -42,7 +45,8 @@ fn connect_reads_every_field_and_ignores_what_it_does_not_know() {
 
 #[test]
 fn null_and_absent_are_the_same() {
-    let nulls = r#"{"result":{"user":null,"expire_at":null,"info":null,"b64info":null,"data":null,"channels":null,
+    let nulls = r#"{"result":{"user":null,"expire_at":null,"info":null,"b64info":null,"data":null,
+        "channels":null,
         "subs":null,"meta":null},"error":null,"disconnect":null}"#;
     let answer: ConnectAnswer = reads(nulls).unwrap();
     assert_eq!(answer, ConnectAnswer::default());
@@ -60,7 +64,8 @@ fn json_for_clients_loses_its_line_breaks_but_not_its_texts() {
 
 #[test]
 fn publish_may_replace_the_data_and_set_the_options() {
-    let body = r#"{"result":{"b64data":"aGk=","skip_history":true,"tags":{"k":"v"},"idempotency_key":"i",
+    let body = r#"{"result":{"b64data":"aGk=","skip_history":true,"tags":{"k":"v"},
+        "idempotency_key":"i",
         "delta":true,"version":7,"version_epoch":"e"}}"#;
     let expected = PublishAnswer {
         data: Some(Bytes::from_static(b"hi")),
@@ -92,7 +97,10 @@ fn an_error_is_for_the_client_and_a_disconnect_comes_before_it() {
         temporary: true,
     };
     assert_eq!(error, Err(HookFailure::Error(refusal)));
-    let both = r#"{"error":{"code":1},"disconnect":{"code":4500,"reason":"bye","reconnect":true},"result":{}}"#;
+    let both = concat!(
+        r#"{"error":{"code":1},"disconnect":{"code":4500,"reason":"bye","reconnect":true},"#,
+        r#""result":{}}"#
+    );
     let bye = HookFailure::Disconnect {
         code: 4500,
         reason: "bye".into(),

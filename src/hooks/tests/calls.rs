@@ -12,7 +12,10 @@ use super::{
 };
 use crate::{
     config::Secret,
-    hooks::{CallOutcome, ConnectHookRequest, HookClient, HookContext, HookFailure, Signer},
+    hooks::{
+        ConnectHookRequest, HookClient, HookContext, HookFailure, signer::Signer,
+        stats::CallOutcome,
+    },
     protocol::ReplyError,
     publication::Payload,
 };
@@ -50,7 +53,9 @@ async fn each_hook_asks_in_its_own_shape() {
     client.rpc(&hook_context, "add", data).await.unwrap();
 
     let with = |fields: serde_json::Value| {
-        let mut all = json!({"client": "c1", "transport": "websocket", "protocol": "json", "encoding": "json"});
+        let mut all = json!({
+            "client": "c1", "transport": "websocket", "protocol": "json", "encoding": "json"
+        });
         let object = all.as_object_mut().unwrap();
         object.extend(fields.as_object().unwrap().clone());
         all

@@ -10,7 +10,7 @@ use super::{
     backend::{Backend, Does},
     hooks_at,
 };
-use crate::hooks::{CallOutcome, Event, EventSink, HookClient, HookKind};
+use crate::hooks::{Event, EventSink, HookClient, stats::CallOutcome, stats::HookKind};
 
 #[tokio::test]
 async fn events_arrive_in_order_and_again_after_a_failure() {

@@ -11,7 +11,7 @@ use super::{
     hook_context, hooks_at, until,
 };
 use crate::{
-    hooks::{CallOutcome, HookClient, HookFailure, HookKind},
+    hooks::{HookClient, HookFailure, stats::CallOutcome, stats::HookKind},
     http_client::{ANSWER_BYTES_MAX, HttpSetupError},
     publication::Payload,
 };

@@ -39,8 +39,13 @@ fn an_empty_command_is_a_pong() {
 #[test]
 fn a_connect_has_all_its_fields() {
     check(
-        r#"{"id":1,"connect":{"token":"t","data":{"a":1},"name":"js","version":"5","headers":{"h":"v"},"subs":{"s":{"recover":true,"offset":2,"epoch":"e"}},"flag":1}}"#,
-        b"\x08\x01\x22\x2b\x0a\x01t\x12\x07{\"a\":1}\x1a\x0c\x0a\x01s\x12\x07\x18\x01\x32\x01e\x38\x02\x22\x02js\x2a\x015\x32\x06\x0a\x01h\x12\x01v\x38\x01",
+        concat!(
+            r#"{"id":1,"connect":{"token":"t","data":{"a":1},"name":"js","version":"5","#,
+            r#""headers":{"h":"v"},"subs":{"s":{"recover":true,"offset":2,"epoch":"e"}},"#,
+            r#""flag":1}}"#
+        ),
+        b"\x08\x01\x22\x2b\x0a\x01t\x12\x07{\"a\":1}\x1a\x0c\x0a\x01s\x12\x07\x18\x01\x32\x01e\
+          \x38\x02\x22\x02js\x2a\x015\x32\x06\x0a\x01h\x12\x01v\x38\x01",
         1,
         Request::Connect(ConnectRequest {
             token: "t".into(),
@@ -65,8 +70,13 @@ fn a_connect_has_all_its_fields() {
 #[test]
 fn a_subscribe_has_all_its_fields() {
     check(
-        r#"{"id":2,"subscribe":{"channel":"c","token":"t","data":1,"recover":true,"offset":18446744073709551615,"epoch":"e","positioned":true,"recoverable":true,"join_leave":true,"delta":"fossil","flag":2}}"#,
-        b"\x08\x02\x2a\x29\x0a\x01c\x12\x01t\x18\x01\x32\x01e\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x42\x011\x48\x01\x50\x01\x58\x01\x62\x06fossil\x70\x02",
+        concat!(
+            r#"{"id":2,"subscribe":{"channel":"c","token":"t","data":1,"recover":true,"#,
+            r#""offset":18446744073709551615,"epoch":"e","positioned":true,"recoverable":true,"#,
+            r#""join_leave":true,"delta":"fossil","flag":2}}"#
+        ),
+        b"\x08\x02\x2a\x29\x0a\x01c\x12\x01t\x18\x01\x32\x01e\x38\xff\xff\xff\xff\xff\xff\xff\
+          \xff\xff\x01\x42\x011\x48\x01\x50\x01\x58\x01\x62\x06fossil\x70\x02",
         2,
         Request::Subscribe(SubscribeRequest {
             channel: "c".into(),
@@ -87,8 +97,12 @@ fn a_subscribe_has_all_its_fields() {
 #[test]
 fn a_history_has_all_its_fields() {
     check(
-        r#"{"id":3,"history":{"channel":"c","limit":-1,"since":{"offset":4,"epoch":"e"},"reverse":true}}"#,
-        b"\x08\x03\x52\x17\x0a\x01c\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x42\x05\x08\x04\x12\x01e\x48\x01",
+        concat!(
+            r#"{"id":3,"history":{"channel":"c","limit":-1,"since":{"offset":4,"epoch":"e"},"#,
+            r#""reverse":true}}"#
+        ),
+        b"\x08\x03\x52\x17\x0a\x01c\x38\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01\x42\x05\x08\
+          \x04\x12\x01e\x48\x01",
         3,
         Request::History(HistoryRequest {
             channel: "c".into(),

@@ -41,11 +41,18 @@ fn errors() {
 fn results_with_all_fields() {
     replies(
         &Reply::Connect(connected()),
-        r#""connect":{"client":"c1","version":"v","expires":true,"ttl":60,"data":{},"subs":{"s":{}},"ping":25,"pong":true,"session":"x","node":"y","time":5}"#,
+        concat!(
+            r#""connect":{"client":"c1","version":"v","expires":true,"ttl":60,"data":{},"#,
+            r#""subs":{"s":{}},"ping":25,"pong":true,"session":"x","node":"y","time":5}"#
+        ),
     );
     replies(
         &Reply::Subscribe(subscribed()),
-        r#""subscribe":{"expires":true,"ttl":60,"recoverable":true,"epoch":"ab","publications":[{"data":1,"offset":300}],"recovered":true,"offset":300,"positioned":true,"data":[],"was_recovering":true,"delta":true}"#,
+        concat!(
+            r#""subscribe":{"expires":true,"ttl":60,"recoverable":true,"epoch":"ab","#,
+            r#""publications":[{"data":1,"offset":300}],"recovered":true,"offset":300,"#,
+            r#""positioned":true,"data":[],"was_recovering":true,"delta":true}"#
+        ),
     );
     replies(
         &Reply::Refresh {
@@ -104,7 +111,10 @@ fn who_is_there() {
     ];
     replies(
         &Reply::Presence(&present),
-        r#""presence":{"presence":{"c1":{"user":"42","client":"c1","conn_info":{"n":1}},"c\"2":{"user":"","client":""}}}"#,
+        concat!(
+            r#""presence":{"presence":{"c1":{"user":"42","client":"c1","conn_info":{"n":1}},"#,
+            r#""c\"2":{"user":"","client":""}}}"#
+        ),
     );
 }
 
@@ -120,7 +130,11 @@ fn a_page_of_history() {
             epoch: "e",
             offset: u64::MAX,
         },
-        r#""history":{"publications":[{"data":"x","offset":18446744073709551614},{"data":"x","offset":18446744073709551615}],"epoch":"e","offset":18446744073709551615}"#,
+        concat!(
+            r#""history":{"publications":[{"data":"x","#,
+            r#""offset":18446744073709551614},{"data":"x","offset":18446744073709551615}],"#,
+            r#""epoch":"e","offset":18446744073709551615}"#
+        ),
     );
 }
 
@@ -140,7 +154,11 @@ fn a_publication_with_all_fields() {
     pushes(
         "a:*",
         &Push::Pub(shown),
-        r#"{"channel":"a:*","pub":{"data":{"x":1},"info":{"user":"42","client":"c1","conn_info":{"n":1}},"offset":3,"tags":{"a":"1","b":"\n"},"delta":true,"time":1700000000000,"channel":"a:b"}}"#,
+        concat!(
+            r#"{"channel":"a:*","pub":{"data":{"x":1},"info":{"user":"42","client":"c1","#,
+            r#""conn_info":{"n":1}},"offset":3,"tags":{"a":"1","b":"\n"},"delta":true,"#,
+            r#""time":1700000000000,"channel":"a:b"}}"#
+        ),
     );
 }
 
@@ -192,7 +210,10 @@ fn pushes_of_every_kind() {
             positioned: true,
             data: Bytes::from_static(b"1"),
         },
-        r#"{"channel":"c","subscribe":{"recoverable":true,"epoch":"e","offset":4,"positioned":true,"data":1}}"#,
+        concat!(
+            r#"{"channel":"c","subscribe":{"recoverable":true,"epoch":"e","offset":4,"#,
+            r#""positioned":true,"data":1}}"#
+        ),
     );
     pushes(
         "",

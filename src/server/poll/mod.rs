@@ -42,9 +42,9 @@ const NEVER: Duration = Duration::from_secs(86_400 * 365);
 pub struct PollStatus {
     /// What it asks, without user, password and query.
     pub url: String,
-    /// How often.
+    /// Time from one request to the next.
     pub every: Duration,
-    /// Where it publishes.
+    /// The channel that it publishes into.
     pub channel: String,
     /// Requests.
     pub runs: u64,

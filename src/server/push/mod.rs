@@ -21,7 +21,7 @@ use crate::{
 /// How an interval push is doing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PushStatus {
-    /// The interval.
+    /// Time from one tick to the next.
     pub every: Duration,
     /// The channel; absent: every session.
     pub channel: Option<String>,

@@ -54,7 +54,8 @@ async fn describe(
     let tokens = Tokens::new(settings).map_err(|error| error.to_string())?;
     if !tokens.is_configured() {
         return Err(
-            "the settings have no key for tokens (token.hmac_secret, token.public_keys, token.jwks_url)"
+            "the settings have no key for tokens (token.hmac_secret, token.public_keys, \
+             token.jwks_url)"
                 .to_string(),
         );
     }

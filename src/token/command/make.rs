@@ -43,8 +43,8 @@ pub fn make(settings: &TokenSettings, make: &TokenSpec, now: SystemTime) -> Resu
         .as_ref()
         .or(settings.hmac_secret.first())
         .ok_or(
-            "the settings have no token.hmac_secret to sign with; set one, or give --secret S. (Tokens for public keys and a \
-             JWKS are made by who has the private key.)",
+            "the settings have no token.hmac_secret to sign with; set one, or give --secret S. \
+             (Tokens for public keys and a JWKS are made by who has the private key.)",
         )?;
     if secret.expose().is_empty() {
         return Err("the secret is empty".to_string());

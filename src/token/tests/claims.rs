@@ -24,7 +24,8 @@ fn a_connection_token_says_everything() {
     let read = connection(
         r#"{"sub":"42","exp":1700000100,"iat":1699999999.9,"jti":"t1","info":{"b" : 1,"a":"\n"},
            "meta":[1e400],"channels":["news"],"expire_at":1700000050,"unknown":{"x":[]},
-           "subs":{"b":{"b64info":"aGk=","data":{"k":1.0},"override":{"presence":{"value":true},"join_leave":{"value":false}}},
+           "subs":{"b":{"b64info":"aGk=","data":{"k":1.0},
+                   "override":{"presence":{"value":true},"join_leave":{"value":false}}},
                    "a":{"info":7,"b64data":"aGk"},"c":{},"d":null}}"#,
     )
     .unwrap();
@@ -75,8 +76,10 @@ fn a_token_without_claims_is_anonymous_and_never_ends() {
 #[test]
 fn a_subscription_token_says_everything() {
     let read = subscription(
-        r#"{"sub":"42","channel":"news","client":"c1","exp":1700000100,"expire_at":0,"iat":1,"jti":"s1","b64info":"e30",
-           "info":"left out","override":{"force_recovery":{"value":true},"force_positioning":{"value":true},
+        r#"{"sub":"42","channel":"news","client":"c1","exp":1700000100,"expire_at":0,"iat":1,
+           "jti":"s1","b64info":"e30",
+           "info":"left out","override":{"force_recovery":{"value":true},
+           "force_positioning":{"value":true},
            "force_push_join_leave":{"value":true},"presence":null}}"#,
     )
     .unwrap();

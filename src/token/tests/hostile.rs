@@ -63,7 +63,11 @@ proptest! {
     }
 
     #[test]
-    fn text_of_any_form_is_refused(token in any::<String>(), header in any::<String>(), cut in 0..200usize) {
+    fn text_of_any_form_is_refused(
+        token in any::<String>(),
+        header in any::<String>(),
+        cut in 0..200usize,
+    ) {
         let tokens = Tokens::new(&with_secret(SECRET)).unwrap();
         let refused = |token: &str| ready(tokens.connection(token, now())).is_err();
         let signed = Signer::hmac(SECRET).token(&json!({"sub": "42", "info": "x".repeat(80)}));

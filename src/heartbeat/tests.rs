@@ -1,0 +1,137 @@
+//! The heartbeat and the wheel at given times.
+
+use super::*;
+
+const RHYTHM: HeartbeatConfig = HeartbeatConfig {
+    ping_interval: Duration::from_secs(25),
+    pong_timeout: Duration::from_secs(8),
+};
+
+fn after(start: Instant, seconds: u64) -> Instant {
+    start + Duration::from_secs(seconds)
+}
+
+#[test]
+fn a_client_that_answers_is_pinged_at_even_intervals() {
+    let start = Instant::now();
+    let mut beat = Heartbeat::start(start, Duration::from_secs(3));
+    assert_eq!(
+        beat.poll(start, &RHYTHM, false),
+        HeartbeatAction::Wait(after(start, 3))
+    );
+    assert_eq!(
+        beat.poll(after(start, 3), &RHYTHM, false),
+        HeartbeatAction::Ping
+    );
+    beat.ping_left(after(start, 3));
+    beat.on_activity(&RHYTHM);
+    assert_eq!(
+        beat.poll(after(start, 4), &RHYTHM, false),
+        HeartbeatAction::Wait(after(start, 28))
+    );
+}
+
+#[test]
+fn a_client_that_is_silent_after_a_ping_is_dead_after_the_timeout() {
+    let start = Instant::now();
+    let mut beat = Heartbeat::start(start, Duration::ZERO);
+    assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
+    beat.ping_left(after(start, 1));
+    assert_eq!(
+        beat.poll(after(start, 8), &RHYTHM, false),
+        HeartbeatAction::Wait(after(start, 9))
+    );
+    assert_eq!(
+        beat.poll(after(start, 9), &RHYTHM, false),
+        HeartbeatAction::Dead
+    );
+}
+
+#[test]
+fn a_ping_that_could_not_leave_kills_nobody() {
+    let start = Instant::now();
+    let mut beat = Heartbeat::start(start, Duration::ZERO);
+    assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
+    assert!(matches!(
+        beat.poll(after(start, 60), &RHYTHM, false),
+        HeartbeatAction::Wait(_)
+    ));
+}
+
+#[test]
+fn nobody_is_dead_while_we_do_not_read() {
+    let start = Instant::now();
+    let mut beat = Heartbeat::start(start, Duration::ZERO);
+    assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
+    beat.ping_left(start);
+    for seconds in 1..24 {
+        let action = beat.poll(after(start, seconds), &RHYTHM, true);
+        assert!(matches!(action, HeartbeatAction::Wait(_)), "{action:?}");
+    }
+    // Reading goes on: from the last look on, the client has the whole of the timeout.
+    let life = HeartbeatAction::Wait(after(start, 31));
+    assert_eq!(beat.poll(after(start, 24), &RHYTHM, false), life);
+    let late = beat.poll(after(start, 31), &RHYTHM, false);
+    assert_eq!(late, HeartbeatAction::Dead);
+}
+
+/// A session that waited for its backend got no ping in all that time, so a proxy with a
+/// shorter timeout than the backend's cut it, and the answer never arrived. Pings go on at
+/// their interval while nothing is read.
+#[test]
+fn pings_go_on_while_we_do_not_read() {
+    let start = Instant::now();
+    let mut beat = Heartbeat::start(start, Duration::ZERO);
+    let mut pings = 0;
+    for seconds in 0..=100 {
+        if beat.poll(after(start, seconds), &RHYTHM, true) == HeartbeatAction::Ping {
+            beat.ping_left(after(start, seconds));
+            pings += 1;
+        }
+    }
+    assert_eq!(pings, 5, "at 0, 25, 50, 75 and 100 s");
+}
+
+#[test]
+fn the_wheel_hands_back_each_key_once_and_never_early() {
+    let start = Instant::now();
+    let mut wheel = Wheel::new(start);
+    // Far more than one round of the wheel, in a scattered order.
+    let mut expected: Vec<(u64, u32)> = (0..5_000u32)
+        .map(|k| ((u64::from(k) * 7919) % 200_000, k))
+        .collect();
+    for &(ms, k) in &expected {
+        wheel.insert(start + Duration::from_millis(ms), k);
+    }
+    expected.sort_unstable();
+    let mut seen = Vec::new();
+    let mut due = Vec::new();
+    for step in 0..=(200_000 / 50 + 1) {
+        let now = start + TICK * step;
+        wheel.expire(now, &mut due);
+        for k in due.drain(..) {
+            let at = start + Duration::from_millis((u64::from(k) * 7919) % 200_000);
+            assert!(at <= now, "key {k} came early");
+            assert!(now - at < TICK * 2, "key {k} came late");
+            seen.push(k);
+        }
+    }
+    assert_eq!(seen.len(), expected.len());
+    assert!(wheel.is_empty());
+}
+
+#[test]
+fn after_a_sleep_of_the_machine_everything_due_comes_at_once() {
+    let start = Instant::now();
+    let mut wheel = Wheel::new(start);
+    for k in 0..100u32 {
+        wheel.insert(start + Duration::from_secs(u64::from(k)), k);
+    }
+    let mut due = Vec::new();
+    wheel.expire(start + Duration::from_secs(3600), &mut due);
+    assert_eq!(due.len(), 100);
+    wheel.insert(start, 7);
+    due.clear();
+    wheel.expire(start + Duration::from_secs(3601), &mut due);
+    assert_eq!(due, [7]);
+}
