@@ -1,7 +1,8 @@
 //! Why a session ends: named values with the code and the reason that go on the wire.
 //!
-//! Codes are those of RFC 6455 §7.4.1 and of the Centrifuge protocol (3000–3999), since client authors know
-//! both. 3500–3999 and 4500–4999 mean "do not reconnect"; everything else may come back.
+//! Codes are those of RFC 6455 §7.4.1 and of the Centrifuge protocol (3000–3999), since client
+//! authors know both. 3500–3999 and 4500–4999 mean "do not reconnect"; everything else may come
+//! back.
 
 use std::{borrow::Cow, fmt};
 
@@ -77,8 +78,8 @@ impl Close {
         }
     }
 
-    /// A close whose code comes from outside: the backend, the API, a client's Close frame. Codes of the server's own are
-    /// the constants.
+    /// A close whose code comes from outside: the backend, the API, a client's Close frame. Codes
+    /// of the server's own are the constants.
     #[must_use]
     pub fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -107,7 +108,8 @@ impl Close {
     }
 }
 
-/// Why the server ends one subscription of the client protocol; the session goes on (protocol page, part 9).
+/// Why the server ends one subscription of the client protocol; the session goes on (protocol page,
+/// part 9).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unsubscribe {
     /// 2000–2499: the client is not to subscribe again; 2500–2999: it is.
@@ -134,7 +136,8 @@ impl Unsubscribe {
 /// How a session came to its end; what the log line and the directory tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The client sent a Close frame; code 1005 stands for a frame without a code (RFC 6455 §7.1.5).
+    /// The client sent a Close frame; code 1005 stands for a frame without a code (RFC 6455
+    /// §7.1.5).
     ByPeer(Close),
     /// The server closed.
     ByServer(Close),
@@ -143,7 +146,8 @@ pub enum Ending {
 }
 
 impl Ending {
-    /// The code to show: 1006 stands for a lost connection, which no frame can carry (RFC 6455 §7.4.1).
+    /// The code to show: 1006 stands for a lost connection, which no frame can carry (RFC 6455
+    /// §7.4.1).
     #[must_use]
     pub fn code(&self) -> u16 {
         match self {

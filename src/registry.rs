@@ -1,8 +1,8 @@
 //! Which session is in which channel: a two-way index, owned by one shard, pure data.
 //!
-//! Both directions change in the same method, so they cannot disagree; each asserts the other in debug builds.
-//! A channel without members costs nothing: its entry goes with its last member. Joining and leaving take
-//! constant time, since each membership knows its place in both lists.
+//! Both directions change in the same method, so they cannot disagree; each asserts the other in
+//! debug builds. A channel without members costs nothing: its entry goes with its last member.
+//! Joining and leaving take constant time, since each membership knows its place in both lists.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -11,7 +11,8 @@ use slab::Slab;
 /// Name of a channel, shared by all who hold it: 1–255 bytes of visible ASCII.
 pub type ChannelName = Arc<str>;
 
-/// Whether a channel is one of the server's own: a raw endpoint's, or a user's sessions. Clients and the API cannot name it.
+/// Whether a channel is one of the server's own: a raw endpoint's, or a user's sessions. Clients
+/// and the API cannot name it.
 #[must_use]
 pub fn is_internal(channel: &str) -> bool {
     channel.starts_with('$')
@@ -43,7 +44,8 @@ struct Channel {
     members: Vec<Member>,
 }
 
-/// The index. Sessions are added by [`add_session`](Self::add_session) under keys the caller chooses.
+/// The index. Sessions are added by [`add_session`](Self::add_session) under keys the caller
+/// chooses.
 #[derive(Debug, Default)]
 pub struct Registry {
     names: HashMap<ChannelName, usize>,
@@ -69,8 +71,8 @@ impl Registry {
         self.sessions[index] = Some(Vec::new());
     }
 
-    /// Takes a session out of all its channels and forgets it. Calls `left` for each: the channel, the
-    /// membership's slot, and whether the channel is empty now.
+    /// Takes a session out of all its channels and forgets it. Calls `left` for each: the channel,
+    /// the membership's slot, and whether the channel is empty now.
     pub fn remove_session(
         &mut self,
         session: SessionKey,
@@ -87,8 +89,9 @@ impl Registry {
         }
     }
 
-    /// Puts a session into a channel. Returns `None` if it was there already, else whether the channel was
-    /// empty before. Cost: linear in the session's own channels, which `limits.subscriptions` bounds.
+    /// Puts a session into a channel. Returns `None` if it was there already, else whether the
+    /// channel was empty before. Cost: linear in the session's own channels, which
+    /// `limits.subscriptions` bounds.
     pub fn join(&mut self, session: SessionKey, name: &ChannelName, slot: Slot) -> Option<bool> {
         let memberships = self
             .sessions
@@ -119,8 +122,8 @@ impl Registry {
         Some(occupied)
     }
 
-    /// Takes a session out of one channel. Returns `None` if it was not there, else the membership's slot and
-    /// whether the channel is empty now.
+    /// Takes a session out of one channel. Returns `None` if it was not there, else the
+    /// membership's slot and whether the channel is empty now.
     pub fn leave(&mut self, session: SessionKey, name: &str) -> Option<(Slot, bool)> {
         let channel = *self.names.get(name)? as u32;
         let memberships = self
@@ -180,7 +183,8 @@ impl Registry {
         self.channels.len()
     }
 
-    /// Removes the member at `place`; the last member takes its place and the moved session is told so.
+    /// Removes the member at `place`; the last member takes its place and the moved session is told
+    /// so.
     fn take_member(
         &mut self,
         channel: u32,

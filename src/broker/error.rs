@@ -2,13 +2,16 @@
 
 use crate::close::Close;
 
-/// What went wrong, and whether asking again can do harm. All three pass: who comes again may be lucky.
+/// What went wrong, and whether asking again can do harm. All three pass: who comes again may be
+/// lucky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
-    /// A queue on the way has no room (`limits.shard_queue`, `limits.shard_queue_bytes`). Nothing was done.
+    /// A queue on the way has no room (`limits.shard_queue`, `limits.shard_queue_bytes`). Nothing
+    /// was done.
     #[error("a shard has no room for another publication, try again")]
     Busy,
-    /// The broker cannot be reached, or a reader's answer did not come in time. Nothing was published.
+    /// The broker cannot be reached, or a reader's answer did not come in time. Nothing was
+    /// published.
     #[error("the broker does not answer, nothing was done, try again")]
     Unavailable,
     /// The request went out and no answer came: it may have been published, or will be yet.

@@ -1,8 +1,10 @@
-//! The way from a broker to the shards of this node: who listens to a channel here, room in every shard, and the sending.
+//! The way from a broker to the shards of this node: who listens to a channel here, room in every
+//! shard, and the sending.
 //!
-//! One for the process, whatever the broker is. Channels are spread over `STRIPES` locks, each held for as long as a publication
-//! is handed to the shards that listen, which is what makes all of them hear a channel's publications in one order. Bounds: an
-//! entry a channel that has a member, and the shards' mailboxes: nothing is sent to one without a [`Reservation`]. It must
+//! One for the process, whatever the broker is. Channels are spread over `STRIPES` locks, each held
+//! for as long as a publication is handed to the shards that listen, which is what makes all of
+//! them hear a channel's publications in one order. Bounds: an entry a channel that has a member,
+//! and the shards' mailboxes: nothing is sent to one without a [`Reservation`]. It must
 //! not wait for anyone, nor know histories or sessions.
 
 use std::{
@@ -25,8 +27,9 @@ use crate::{
 /// Locks that channels are spread over.
 pub(super) const STRIPES: usize = 64;
 
-/// Told when a channel gets its first member on this node (true) or loses its last, the server's own channels included. Called
-/// under the channel's lock, so that what is told last is what is so; it must not wait.
+/// Told when a channel gets its first member on this node (true) or loses its last, the server's
+/// own channels included. Called under the channel's lock, so that what is told last is what is so;
+/// it must not wait.
 pub type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
 
 /// A channel's members on this node.
@@ -88,20 +91,22 @@ impl Fanout {
         }
     }
 
-    /// The lock that a channel is under. A broker that has locks of its own for channels takes the one of this number, and
-    /// before this one.
+    /// The lock that a channel is under. A broker that has locks of its own for channels takes the
+    /// one of this number, and before this one.
     pub(super) fn stripe_of(&self, channel: &str) -> usize {
         (self.hasher.hash_one(channel) % STRIPES as u64) as usize
     }
 
     fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
-        // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
+        // Nothing under the lock is left half done by what could panic there (memory aside, which
+        // aborts).
         self.stripes[stripe]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `act` with the shards that listen to a channel, under its lock: none comes or goes meanwhile.
+    /// Calls `act` with the shards that listen to a channel, under its lock: none comes or goes
+    /// meanwhile.
     pub(crate) fn listening<R>(&self, channel: &str, act: impl FnOnce(&Listening<'_>) -> R) -> R {
         self.listening_in(self.stripe_of(channel), channel, act)
     }
@@ -126,7 +131,8 @@ impl Fanout {
         }
     }
 
-    /// Sends a publication to whoever it is for on this node, to all shards concerned or to none. Returns the receivers.
+    /// Sends a publication to whoever it is for on this node, to all shards concerned or to none.
+    /// Returns the receivers.
     pub(crate) fn send(&self, publication: Publication) -> Result<usize, BrokerError> {
         let bytes = publication.weight();
         if let Target::Channel(channel) = publication.target() {
@@ -154,7 +160,8 @@ impl Fanout {
         Ok(delivered)
     }
 
-    /// Has the members of a channel that count its offsets told that they have missed something that no broker can bring.
+    /// Has the members of a channel that count its offsets told that they have missed something
+    /// that no broker can bring.
     pub fn tell_missed(&self, channel: &ChannelName) {
         self.listening(channel, |listening| {
             for &(shard, _) in listening.shards {
@@ -182,7 +189,8 @@ impl Fanout {
         self.channels.load(Relaxed)
     }
 
-    /// These channels with their members on this node, for those whose name `admits`; at most `limit`.
+    /// These channels with their members on this node, for those whose name `admits`; at most
+    /// `limit`.
     pub(crate) fn list_channels(
         &self,
         admits: &dyn Fn(&str) -> bool,
@@ -249,7 +257,8 @@ impl LocalFanout for Fanout {
     }
 }
 
-/// Room for one publication in the shards that listened when it was taken; given back shard by shard if it is not used.
+/// Room for one publication in the shards that listened when it was taken; given back shard by
+/// shard if it is not used.
 pub(crate) struct Room(Vec<(ShardId, Reservation)>);
 
 /// The shards that listen to a channel, while nobody else can change them.
@@ -267,7 +276,8 @@ impl Listening<'_> {
     }
 
     fn handle(&self, shard: ShardId) -> &ShardHandle {
-        // A shard that listens is in the list: it is added before the shard has a session, and never taken out.
+        // A shard that listens is in the list: it is added before the shard has a session, and
+        // never taken out.
         &self.handles[shard.0 as usize]
     }
 
@@ -281,8 +291,9 @@ impl Listening<'_> {
         Ok(Room(room))
     }
 
-    /// Sends a publication to every shard that listens now. One that did not when the room was taken gets it if it has room; if not,
-    /// its members are told that they have missed something. Whatever room is left is given back.
+    /// Sends a publication to every shard that listens now. One that did not when the room was
+    /// taken gets it if it has room; if not, its members are told that they have missed
+    /// something. Whatever room is left is given back.
     pub(crate) fn send(&self, publication: Publication, Room(mut room): Room) {
         let publication = Arc::new(publication);
         for &(shard, _) in self.shards {

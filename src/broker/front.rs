@@ -1,7 +1,8 @@
-//! What callers hold of a broker: no answer is waited for without end, and publications are counted, whatever the broker is.
+//! What callers hold of a broker: no answer is waited for without end, and publications are
+//! counted, whatever the broker is.
 //!
-//! Built once, around the broker of the settings. What the broker answers at once passes through without a timer or an
-//! allocation. It keeps nothing.
+//! Built once, around the broker of the settings. What the broker answers at once passes through
+//! without a timer or an allocation. It keeps nothing.
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -17,8 +18,9 @@ use crate::{
     registry::ChannelName,
 };
 
-/// A broker, or a presence, with a deadline on every answer and counts of publications. A publication without an answer in time is
-/// [`Doubtful`](BrokerError::Doubtful), anything else [`Unavailable`](BrokerError::Unavailable).
+/// A broker, or a presence, with a deadline on every answer and counts of publications. A
+/// publication without an answer in time is [`Doubtful`](BrokerError::Doubtful), anything else
+/// [`Unavailable`](BrokerError::Unavailable).
 pub struct Front<B> {
     inner: Arc<B>,
     metrics: Arc<Metrics>,

@@ -1,4 +1,5 @@
-//! The answer of a broker: here already, or still on its way. What is answered at once costs no allocation and no waker.
+//! The answer of a broker: here already, or still on its way. What is answered at once costs no
+//! allocation and no waker.
 
 use std::{
     fmt,
@@ -16,8 +17,8 @@ enum Answer<T> {
     Later(Pin<Box<dyn Future<Output = Result<T, BrokerError>> + Send>>),
 }
 
-/// An answer that may come from another machine. It borrows nothing, and to drop it is to give up the answer, not the
-/// request: that took its place when it was made.
+/// An answer that may come from another machine. It borrows nothing, and to drop it is to give up
+/// the answer, not the request: that took its place when it was made.
 #[must_use = "a request is made when it is called, but its outcome is known by its answer"]
 pub struct BrokerFuture<T>(Answer<T>);
 
@@ -45,7 +46,8 @@ impl<T> BrokerFuture<T> {
 }
 
 impl<T: Send + 'static> BrokerFuture<T> {
-    /// The same answer; `late` where none has come within `limit`. What is here already needs no timer.
+    /// The same answer; `late` where none has come within `limit`. What is here already needs no
+    /// timer.
     pub fn within(self, limit: Duration, late: BrokerError) -> Self {
         match self.0 {
             Answer::Ready(answer) => Self(Answer::Ready(answer)),

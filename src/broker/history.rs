@@ -19,7 +19,8 @@ pub enum Fit {
 /// Which part of a history to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HistoryFilter {
-    /// Only what is newer than this offset (older, with `reverse`); absent: from the oldest kept (the newest, with `reverse`).
+    /// Only what is newer than this offset (older, with `reverse`); absent: from the oldest kept
+    /// (the newest, with `reverse`).
     pub since: Option<u64>,
     /// At most so many; absent: all that are kept; 0: only the position.
     pub limit: Option<usize>,
@@ -29,7 +30,8 @@ pub struct HistoryFilter {
     pub bytes_max: usize,
     /// What becomes of it if there are more.
     pub fit: Fit,
-    /// A stream that is read is kept so long after, even if it is empty: its position was told to someone.
+    /// A stream that is read is kept so long after, even if it is empty: its position was told to
+    /// someone.
     pub keep: Duration,
 }
 
@@ -72,7 +74,8 @@ impl HistoryFilter {
         }
     }
 
-    /// Takes what this filter's limits let through of publications that are already those since its offset, in its order.
+    /// Takes what this filter's limits let through of publications that are already those since its
+    /// offset, in its order.
     pub fn take<'a>(
         &self,
         items: impl Iterator<Item = &'a Arc<Item>>,

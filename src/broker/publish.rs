@@ -56,7 +56,8 @@ pub struct PublishRequest {
     pub history: Option<HistoryOptions>,
     /// Whether the publication before it goes along, for deltas.
     pub delta: bool,
-    /// A publication of the same channel and key within `limits.idempotency_ttl` is published once.
+    /// A publication of the same channel and key within `limits.idempotency_ttl` is published
+    /// once.
     pub idempotency_key: Option<Box<str>>,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
@@ -92,8 +93,9 @@ impl PublishRequest {
         }
     }
 
-    /// The same for publishers of the settings (relays, pushes, polls), whom nobody asks for a right: a channel of the
-    /// server's own, or of a namespace that is not there, keeps no history.
+    /// The same for publishers of the settings (relays, pushes, polls), whom nobody asks for a
+    /// right: a channel of the server's own, or of a namespace that is not there, keeps no
+    /// history.
     #[must_use]
     pub fn unchecked(channels: &Channels, channel: ChannelName, payload: Payload) -> Self {
         match channels.rules(&channel) {
@@ -106,7 +108,8 @@ impl PublishRequest {
 /// What became of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishResult {
-    /// Its place, where the channel keeps history; of what was suppressed, the place that the channel was at.
+    /// Its place, where the channel keeps history; of what was suppressed, the place that the
+    /// channel was at.
     pub position: Option<StreamPosition>,
     /// Receivers on this node at that moment, as far as it was known here when it was accepted.
     pub delivered: usize,

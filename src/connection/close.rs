@@ -1,5 +1,5 @@
-//! How a session's connection ends: in an orderly way, for a fault, by its client, or at once; each leaves the phase that says what
-//! may still happen.
+//! How a session's connection ends: in an orderly way, for a fault, by its client, or at once; each
+//! leaves the phase that says what may still happen.
 
 use std::time::Instant;
 
@@ -10,8 +10,8 @@ use crate::{
 };
 
 impl Connection {
-    /// Ends the session in an orderly way: what is queued goes out, then the Close, then the client's Close is
-    /// awaited until `close.timeout`.
+    /// Ends the session in an orderly way: what is queued goes out, then the Close, then the
+    /// client's Close is awaited until `close.timeout`.
     pub fn close(&self, close: Close, now: Instant) {
         let close = self.profile.translate_close(close);
         let mut inner = self.inner.borrow_mut();
@@ -26,8 +26,9 @@ impl Connection {
         }
     }
 
-    /// Ends the session for a fault of the client's: what is queued goes out, for it answers what came before the
-    /// fault, then the Close, and nothing after it; the client's own Close is not awaited.
+    /// Ends the session for a fault of the client's: what is queued goes out, for it answers what
+    /// came before the fault, then the Close, and nothing after it; the client's own Close is
+    /// not awaited.
     pub fn fail(&self, close: Close, now: Instant) {
         self.fail_inner(&mut self.inner.borrow_mut(), close, now);
     }
@@ -40,7 +41,8 @@ impl Connection {
         }
     }
 
-    /// The client's Close came: it is answered with its own code, or its answer to ours ends the wait.
+    /// The client's Close came: it is answered with its own code, or its answer to ours ends the
+    /// wait.
     pub fn answer_close(&self, close: Close, now: Instant) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {

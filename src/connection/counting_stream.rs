@@ -1,5 +1,5 @@
-//! A TCP stream that counts what the system took of it: the layer under TLS, whose own writes only fill a buffer. Owned by the TLS
-//! stream; the write deadline reads the count.
+//! A TCP stream that counts what the system took of it: the layer under TLS, whose own writes only
+//! fill a buffer. Owned by the TLS stream; the write deadline reads the count.
 
 use std::{
     io::{self, IoSlice},

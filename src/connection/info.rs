@@ -1,5 +1,6 @@
-//! Who is at the other end of a session, and how much passed: written once, shared by `Arc` between the
-//! session, the directory and the routes that list sessions. Texts from the peer are cut to a bound.
+//! Who is at the other end of a session, and how much passed: written once, shared by `Arc` between
+//! the session, the directory and the routes that list sessions. Texts from the peer are cut to a
+//! bound.
 
 use std::{
     net::IpAddr,
@@ -113,7 +114,8 @@ pub struct SessionInfo {
     pub id: SessionId,
     /// Who it is, where that is known.
     pub user: OnceLock<Box<str>>,
-    /// The client's address, as resolved through trusted proxies; absent on a unix socket without a proxy.
+    /// The client's address, as resolved through trusted proxies; absent on a unix socket without
+    /// a proxy.
     pub address: Option<IpAddr>,
     /// Path of the endpoint.
     pub endpoint: Arc<str>,

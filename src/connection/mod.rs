@@ -1,10 +1,11 @@
 //! A client's connection: its socket or streamed body, its phase, its heartbeat and timers, and the
 //! [`Outbox`] of frames that wait for it, on one thread.
 //!
-//! Shared (`Rc`) by the session's [`reader`] and its shard. Pushing never writes; writing happens once a
-//! turn, by the shard after a publication or by the reader after the session's own replies, so that what
-//! one turn produced leaves in one vectored write. What the system does not take waits for writability
-//! under the write deadline. Bound: the outbox's. It decides nothing about channels or protocols.
+//! Shared (`Rc`) by the session's [`reader`] and its shard. Pushing never writes; writing happens
+//! once a turn, by the shard after a publication or by the reader after the session's own replies,
+//! so that what one turn produced leaves in one vectored write. What the system does not take waits
+//! for writability under the write deadline. Bound: the outbox's. It decides nothing about channels
+//! or protocols.
 
 mod close;
 mod counting_stream;
@@ -48,7 +49,8 @@ use crate::{
     registry::SessionKey,
 };
 
-/// What a wheel's entry names: the session's place, and the number of the entry, which tells a stale one.
+/// What a wheel's entry names: the session's place, and the number of the entry, which tells a
+/// stale one.
 pub type TimerId = (SessionKey, u32);
 
 /// What all outboxes of one shard share.
@@ -85,8 +87,9 @@ pub enum Phase {
     Open,
     /// Our Close is queued or sent; we wait for the client's (RFC 6455 §7.1.2).
     Closing,
-    /// Nothing more will be sent: what waits is flushed, then our direction is shut, then input is discarded
-    /// until the client is gone, so that a reset does not destroy what it has not read yet.
+    /// Nothing more will be sent: what waits is flushed, then our direction is shut, then input is
+    /// discarded until the client is gone, so that a reset does not destroy what it has not
+    /// read yet.
     Lingering,
     /// Over: the reader ends, and with it the session.
     Ended,
@@ -96,7 +99,8 @@ pub enum Phase {
 enum Wire {
     /// Written here.
     Socket(Socket),
-    /// Asked for by the body of an HTTP answer ([`Connection::poll_take`]); the write deadline is its connection's.
+    /// Asked for by the body of an HTTP answer ([`Connection::poll_take`]); the write deadline is
+    /// its connection's.
     Body,
 }
 
@@ -140,7 +144,8 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Takes a socket over. Nothing happens until the shard has given it a place with [`place`](Self::place).
+    /// Takes a socket over. Nothing happens until the shard has given it a place with
+    /// [`place`](Self::place).
     #[must_use]
     pub fn new(
         socket: Socket,
@@ -167,7 +172,8 @@ impl Connection {
         config: Rc<ConnectionConfig>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        // The first ping is spread over the interval, so that clients that came together are not pinged together.
+        // The first ping is spread over the interval, so that clients that came together are not
+        // pinged together.
         let first_ping = config.heartbeat.ping_interval.mul_f64(info.id.fraction());
         let heartbeat = Heartbeat::start(info.started, first_ping);
         Rc::new(Self {
@@ -250,7 +256,8 @@ impl Connection {
         open > 0
     }
 
-    /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading is paused.
+    /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading
+    /// is paused.
     pub fn pong(&self, payload: &[u8]) {
         self.own(codec::encode(Opcode::Pong, payload), FrameKind::Pong);
     }
@@ -263,8 +270,8 @@ impl Connection {
     }
 
     /// Queues a publication. Publications that were dropped for it are given to
-    /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its turn, which it is told once a
-    /// turn.
+    /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its
+    /// turn, which it is told once a turn.
     pub fn push(
         &self,
         publication: &SharedPublication,
@@ -315,7 +322,8 @@ impl Connection {
             && (self.waiting.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
     }
 
-    /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can be expected; pings go on.
+    /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can
+    /// be expected; pings go on.
     pub fn set_waiting(&self, waiting: bool) {
         if self.waiting.replace(waiting)
             && !waiting
@@ -326,7 +334,8 @@ impl Connection {
         }
     }
 
-    /// Says that a client of the protocol was told that it is connected: pings may come from here on.
+    /// Says that a client of the protocol was told that it is connected: pings may come from here
+    /// on.
     pub fn set_welcomed(&self) {
         self.welcomed.set(true);
     }
@@ -354,8 +363,8 @@ impl Connection {
         self.config.stats.messages_in.add(1);
     }
 
-    /// Takes the next frame for the body of an HTTP answer, which is then responsible for it; `Ready(None)` when the answer is to
-    /// end.
+    /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;
+    /// `Ready(None)` when the answer is to end.
     pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
         let mut inner = self.inner.borrow_mut();
         if !inner

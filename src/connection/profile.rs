@@ -1,4 +1,5 @@
-//! How one kind of session speaks: the form of its publications, what its pings are, and how it says good-bye.
+//! How one kind of session speaks: the form of its publications, what its pings are, and how it
+//! says good-bye.
 
 use bytes::Bytes;
 
@@ -14,7 +15,8 @@ use crate::{
 /// What asks a client for life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pings {
-    /// A WebSocket ping (RFC 6455 §5.5.2), with a text `{}` before it where the client asked for that.
+    /// A WebSocket ping (RFC 6455 §5.5.2), with a text `{}` before it where the client asked for
+    /// that.
     Control {
         /// `?heartbeat=1`.
         text: bool,
@@ -72,8 +74,9 @@ impl ConnectionProfile {
         }
     }
 
-    /// Whether messages that wait leave in one frame, and what stands between them there: the client protocol allows
-    /// several messages a frame (protocol page, part 1), raw clients get a frame a message.
+    /// Whether messages that wait leave in one frame, and what stands between them there: the
+    /// client protocol allows several messages a frame (protocol page, part 1), raw clients get
+    /// a frame a message.
     #[must_use]
     pub(super) fn separator(&self) -> Option<&'static [u8]> {
         match (self.form.body, self.form.framing) {
@@ -98,7 +101,8 @@ impl ConnectionProfile {
         )
     }
 
-    /// When to ping: comment lines have a rhythm of their own, since some proxies cut streams after 30 s of silence.
+    /// When to ping: comment lines have a rhythm of their own, since some proxies cut streams after
+    /// 30 s of silence.
     #[must_use]
     pub(super) fn heartbeat(&self, config: HeartbeatConfig) -> HeartbeatConfig {
         match self.pings {
@@ -148,8 +152,8 @@ impl ConnectionProfile {
         }
     }
 
-    /// A close in the codes that this kind of session knows: the client protocol has 3001 where WebSocket has 1012 (protocol page,
-    /// part 9).
+    /// A close in the codes that this kind of session knows: the client protocol has 3001 where
+    /// WebSocket has 1012 (protocol page, part 9).
     #[must_use]
     pub(super) fn translate_close(&self, close: Close) -> Close {
         match self.form.body {

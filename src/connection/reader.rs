@@ -1,9 +1,9 @@
 //! The read half of a session: a stream of messages, polled by the session's actor.
 //!
-//! Bytes are read into one buffer a thread, so that an idle session holds none; only what follows the first
-//! message of a read, and the beginning of a message that is not complete yet, is kept. Each poll first writes
-//! what the session has queued, which is how the replies of one turn leave together, and stops reading while
-//! those replies fill half of the outbox.
+//! Bytes are read into one buffer a thread, so that an idle session holds none; only what follows
+//! the first message of a read, and the beginning of a message that is not complete yet, is kept.
+//! Each poll first writes what the session has queued, which is how the replies of one turn leave
+//! together, and stops reading while those replies fill half of the outbox.
 
 use std::{
     cell::RefCell,
@@ -38,7 +38,8 @@ pub enum Inbound {
     Message(ws::Message),
     /// The client does not keep to the protocol (RFC 6455, RFC 7692); nothing more will come.
     Fault(ProtocolError),
-    /// The session was ended by someone else than its client: a limit, a timeout, a command, a drain. Comes once.
+    /// The session was ended by someone else than its client: a limit, a timeout, a command, a
+    /// drain. Comes once.
     Ended,
 }
 
@@ -79,7 +80,8 @@ impl Reader {
         result
     }
 
-    /// Reads once and decodes the first message; the rest is kept. `Ready(None)` is the end of input.
+    /// Reads once and decodes the first message; the rest is kept. `Ready(None)` is the end of
+    /// input.
     fn poll_decode(
         &mut self,
         cx: &mut Context<'_>,

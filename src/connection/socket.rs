@@ -1,7 +1,8 @@
 //! The byte stream under a connection: TCP, unix socket, or TLS over TCP, as one type.
 //!
-//! One type for all three keeps a single copy of the HTTP service in the binary and lets a session be handed
-//! over without knowing what it runs on. TLS is boxed, since its state would make every TCP socket pay.
+//! One type for all three keeps a single copy of the HTTP service in the binary and lets a session
+//! be handed over without knowing what it runs on. TLS is boxed, since its state would make every
+//! TCP socket pay.
 
 use std::{
     io::{self, IoSlice},
@@ -29,10 +30,11 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// Writes as much as the system takes at once; on `Pending` the waker is called when it takes more.
+    /// Writes as much as the system takes at once; on `Pending` the waker is called when it takes
+    /// more.
     ///
-    /// Plain sockets are tried outside the runtime's cooperative budget: a shard writes to thousands of sockets
-    /// in one turn, and a spent budget would look like a full socket.
+    /// Plain sockets are tried outside the runtime's cooperative budget: a shard writes to
+    /// thousands of sockets in one turn, and a spent budget would look like a full socket.
     pub fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => {
@@ -75,7 +77,8 @@ impl Socket {
         }
     }
 
-    /// Whether written bytes may still wait in the socket's own buffer and need a flush (TLS records).
+    /// Whether written bytes may still wait in the socket's own buffer and need a flush (TLS
+    /// records).
     #[must_use]
     pub fn buffers(&self) -> bool {
         matches!(self, Self::Tls(_))

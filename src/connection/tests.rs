@@ -1,5 +1,5 @@
-//! The connection's ring: one end of a socket pair, a clock that is a number, no shard and no actor. Timers ring as the
-//! shard would ring them.
+//! The connection's ring: one end of a socket pair, a clock that is a number, no shard and no
+//! actor. Timers ring as the shard would ring them.
 
 use std::{
     io::Read,

@@ -1,5 +1,6 @@
-//! Time in the life of a session: pings, the wait for life, the write deadline, the end of a closing connection. One alarm counts at
-//! a time, the earliest; what is due when it rings is decided by the session's state.
+//! Time in the life of a session: pings, the wait for life, the write deadline, the end of a
+//! closing connection. One alarm counts at a time, the earliest; what is due when it rings is
+//! decided by the session's state.
 
 use std::time::Instant;
 
@@ -42,7 +43,8 @@ impl Connection {
             let reads_paused = self.pauses_reads(inner);
             let mut beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);
             if beat == HeartbeatAction::Ping {
-                // Before the client's connect is answered it does not know of pings (protocol page, part 4).
+                // Before the client's connect is answered it does not know of pings (protocol page,
+                // part 4).
                 let told =
                     self.welcomed.get() || !matches!(self.profile.pings, Pings::Protocol { .. });
                 if told {

@@ -1,4 +1,5 @@
-//! Writing: what waits goes out as far as the system takes it, then the direction is shut where that is next; what left is counted.
+//! Writing: what waits goes out as far as the system takes it, then the direction is shut where
+//! that is next; what left is counted.
 
 use std::{
     io::{self, IoSlice},
@@ -19,7 +20,8 @@ use crate::{
 const SLICES_MAX: usize = 64;
 
 impl Connection {
-    /// Writes what waits, as the session's own task: registers it for writability and follows the phase.
+    /// Writes what waits, as the session's own task: registers it for writability and follows the
+    /// phase.
     pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
         let mut inner = self.inner.borrow_mut();
         if !inner
@@ -39,8 +41,8 @@ impl Connection {
         self.flush_for_task(&mut self.inner.borrow_mut(), now);
     }
 
-    /// Flushes on behalf of the session's task, which is told if the connection turns out to be lost. A session
-    /// that was not polled yet flushes by itself on its first poll.
+    /// Flushes on behalf of the session's task, which is told if the connection turns out to be
+    /// lost. A session that was not polled yet flushes by itself on its first poll.
     pub(super) fn flush_for_task(&self, inner: &mut Inner, now: Instant) {
         // Taken out and put back, since cloning a waker costs two atomic operations a delivery.
         if let Some(waker) = inner.waker.take() {

@@ -1,5 +1,5 @@
-//! One publication in one form: what the message looks like, then what carries it. Called once for each form of a publication,
-//! on the thread of whoever needs it first.
+//! One publication in one form: what the message looks like, then what carries it. Called once for
+//! each form of a publication, on the thread of whoever needs it first.
 
 use bytes::Bytes;
 
@@ -101,7 +101,8 @@ fn client(
     }
 }
 
-/// Payloads beyond this go out whole: making a patch takes time that all receivers of the shard wait for.
+/// Payloads beyond this go out whole: making a patch takes time that all receivers of the shard
+/// wait for.
 const PATCHED_BYTES_MAX: usize = 1 << 20;
 
 fn envelope(publication: &Publication, out: &mut Vec<u8>) {

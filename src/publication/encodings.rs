@@ -1,5 +1,6 @@
-//! The encodings of one publication: a list that only grows, by one entry for each form that some session uses, of which
-//! there are few. Entries are never changed, so receivers borrow from it without a lock.
+//! The encodings of one publication: a list that only grows, by one entry for each form that some
+//! session uses, of which there are few. Entries are never changed, so receivers borrow from it
+//! without a lock.
 
 use std::sync::OnceLock;
 
@@ -22,8 +23,8 @@ pub(super) struct Encodings {
 }
 
 impl Encodings {
-    /// The frame in a form, made by the first who asks; whoever asks for it meanwhile waits for that one, so that nothing is
-    /// encoded twice.
+    /// The frame in a form, made by the first who asks; whoever asks for it meanwhile waits for
+    /// that one, so that nothing is encoded twice.
     pub(super) fn get(&self, wire_format: WireFormat, encode: impl Fn() -> Bytes) -> &[u8] {
         let make = || Encoded {
             wire_format,

@@ -1,4 +1,5 @@
-//! What was published and what history keeps: a payload with its place in the channel's stream, and how it goes into JSON.
+//! What was published and what history keeps: a payload with its place in the channel's stream, and
+//! how it goes into JSON.
 
 use std::{
     borrow::Cow,
@@ -67,7 +68,8 @@ impl Payload {
 enum JsonView {
     /// It is JSON and goes in as it stands.
     AsIs,
-    /// It is JSON with raw newlines between its tokens, here without them: the protocol frames by newline.
+    /// It is JSON with raw newlines between its tokens, here without them: the protocol frames by
+    /// newline.
     Cleaned(Box<[u8]>),
     /// It is no JSON and becomes a JSON string.
     No,
@@ -80,7 +82,8 @@ pub struct Item {
     pub payload: Payload,
     /// Place in the stream, from 1; 0 where the channel keeps no history.
     pub offset: u64,
-    /// The offset of the one before it in the stream, whether that is still kept or not; 0 for the first.
+    /// The offset of the one before it in the stream, whether that is still kept or not; 0 for the
+    /// first.
     pub follows: u64,
     /// Who published it, where that was a client.
     pub info: Option<Arc<ClientInfo>>,
@@ -112,7 +115,8 @@ impl Item {
         self
     }
 
-    /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the heap.
+    /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the
+    /// heap.
     #[must_use]
     pub fn weight(&self) -> usize {
         let info = self.info.as_deref().map_or(0, |info| {
@@ -148,8 +152,8 @@ impl Item {
         }
     }
 
-    /// The bytes that deltas are made of: in Protobuf the payload, in JSON its text there, which is JSON whatever was published,
-    /// since clients parse what they have put together.
+    /// The bytes that deltas are made of: in Protobuf the payload, in JSON its text there, which is
+    /// JSON whatever was published, since clients parse what they have put together.
     #[must_use]
     pub fn delta_bytes(&self, encoding: Encoding) -> Cow<'_, [u8]> {
         let as_string = |text: &str| {

@@ -1,9 +1,11 @@
-//! One message on its way to many: immutable, encoded at most once for each form it takes on the wire.
+//! One message on its way to many: immutable, encoded at most once for each form it takes on the
+//! wire.
 //!
-//! An [`Item`] is what was published and what history keeps; a [`Publication`] is an item on its way, with its target
-//! and its encodings, owned by an `Arc` that all shards share. Encodings are made on first use by whichever shard
-//! needs them first and are handed to every receiver. That is why compression keeps no context between messages, and
-//! why history keeps items: a kept item holds no encodings.
+//! An [`Item`] is what was published and what history keeps; a [`Publication`] is an item on its
+//! way, with its target and its encodings, owned by an `Arc` that all shards share. Encodings are
+//! made on first use by whichever shard needs them first and are handed to every receiver. That is
+//! why compression keeps no context between messages, and why history keeps items: a kept item
+//! holds no encodings.
 
 mod encode;
 mod encodings;
@@ -47,8 +49,9 @@ pub enum Content {
     Leave(Arc<ClientInfo>),
 }
 
-/// Names the life of the store that gave a publication its offset, where a store can lose what it acknowledged and go on from
-/// before it: the same offset of another lineage is another publication. Zero where that cannot happen.
+/// Names the life of the store that gave a publication its offset, where a store can lose what it
+/// acknowledged and go on from before it: the same offset of another lineage is another
+/// publication. Zero where that cannot happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lineage(pub u64);
 
@@ -63,8 +66,8 @@ pub struct Publication {
     /// The item before this one, where the channel compresses by delta.
     previous: Option<Arc<Item>>,
     exclude: Box<[SessionId]>,
-    /// All channels of a message that was relayed into several, one publication each: a plain client that is in more than one
-    /// of them takes it from the first only.
+    /// All channels of a message that was relayed into several, one publication each: a plain
+    /// client that is in more than one of them takes it from the first only.
     group: Option<Arc<[ChannelName]>>,
     accepted: Instant,
     encodings: Encodings,
@@ -196,7 +199,8 @@ impl Publication {
         content + std::mem::size_of::<Self>()
     }
 
-    /// Whether a newer publication of `other`'s channel makes this one stale (`slow.policy = "latest"`).
+    /// Whether a newer publication of `other`'s channel makes this one stale (`slow.policy =
+    /// "latest"`).
     #[must_use]
     pub fn same_stream(&self, other: &Self) -> bool {
         self.target == other.target && self.item().is_some() && other.item().is_some()

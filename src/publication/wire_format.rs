@@ -1,4 +1,5 @@
-//! The forms that a message takes on the wire: what it looks like ([`PayloadFormat`]) and what carries it ([`Framing`]).
+//! The forms that a message takes on the wire: what it looks like ([`PayloadFormat`]) and what
+//! carries it ([`Framing`]).
 
 use std::cell::RefCell;
 
@@ -41,12 +42,14 @@ pub enum Delta {
 /// What carries a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
-    /// A WebSocket frame; deflated with a window of this many bits (9–15; RFC 7692 §7.1.2), 0 is never.
+    /// A WebSocket frame; deflated with a window of this many bits (9–15; RFC 7692 §7.1.2), 0 is
+    /// never.
     WebSocket {
         /// The agreed window.
         window_bits: u8,
     },
-    /// A line of a streamed HTTP answer: JSON behind which a newline stands, or Protobuf behind its length.
+    /// A line of a streamed HTTP answer: JSON behind which a newline stands, or Protobuf behind its
+    /// length.
     Line,
     /// An event of `text/event-stream`: one `data:` field (HTML, server-sent events).
     Event,
@@ -119,7 +122,8 @@ fn deflate(payload: &[u8], window_bits: u8, level: u32) -> Option<Vec<u8>> {
     })
 }
 
-/// Puts a message into what carries it. A message of the Protobuf form comes with its length before it.
+/// Puts a message into what carries it. A message of the Protobuf form comes with its length before
+/// it.
 #[must_use]
 pub fn frame_message(
     framing: Framing,

@@ -1,6 +1,7 @@
-//! The body of a streamed HTTP answer: takes what waits in an outbox and hands it to actix-http, which asks for more only while its
-//! own buffer has room. So the outbox's bound is the bound, and the connection's write deadline the deadline. Owned by the HTTP
-//! dispatcher; when it is dropped, the session's actor is told that its client is gone.
+//! The body of a streamed HTTP answer: takes what waits in an outbox and hands it to actix-http,
+//! which asks for more only while its own buffer has room. So the outbox's bound is the bound, and
+//! the connection's write deadline the deadline. Owned by the HTTP dispatcher; when it is dropped,
+//! the session's actor is told that its client is gone.
 
 use std::{
     convert::Infallible,
@@ -26,7 +27,8 @@ pub struct OutboxBody {
 }
 
 impl OutboxBody {
-    /// A body that begins with `head` and goes on with whatever comes into the outbox, as its frames are.
+    /// A body that begins with `head` and goes on with whatever comes into the outbox, as its
+    /// frames are.
     #[must_use]
     pub fn new(
         head: Option<Bytes>,

@@ -1,5 +1,5 @@
-//! How a plain client goes on in a channel: from where, under which rules, and what it is told. The same for raw WebSocket, SSE and
-//! long-poll.
+//! How a plain client goes on in a channel: from where, under which rules, and what it is told. The
+//! same for raw WebSocket, SSE and long-poll.
 
 use std::{sync::Arc, time::Duration};
 
@@ -25,7 +25,8 @@ pub struct ChannelRequest {
     pub since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
     pub keep: Option<Duration>,
-    /// What happens to this channel's publications when the client is slow; absent: the node's policy.
+    /// What happens to this channel's publications when the client is slow; absent: the node's
+    /// policy.
     pub policy: Option<SlowPolicy>,
     /// The session is seen in the channel.
     pub presence: bool,
@@ -35,7 +36,8 @@ pub struct ChannelRequest {
     pub positions: bool,
     /// What the client says goes to this channel too, where its endpoint relays.
     pub publishes: bool,
-    /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain client can renew nothing.
+    /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain
+    /// client can renew nothing.
     pub expire_at: Option<u64>,
     /// Public information of the client in this channel, as JSON; empty for none.
     pub info: Bytes,
@@ -145,7 +147,8 @@ pub fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
     out
 }
 
-/// What an envelope client is told once a channel's replay is through. `since` is absent where the channel keeps nothing.
+/// What an envelope client is told once a channel's replay is through. `since` is absent where the
+/// channel keeps nothing.
 #[must_use]
 pub fn told(channel: &str, recovery: &Recovery) -> Vec<u8> {
     let mut out = b"{\"channel\":".to_vec();

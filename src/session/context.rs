@@ -1,5 +1,5 @@
-//! What every session has in the node, whatever its protocol: its connection, its membership of the shard, its permit.
-//! Owned by the session's actor, which leaves it once.
+//! What every session has in the node, whatever its protocol: its connection, its membership of the
+//! shard, its permit. Owned by the session's actor, which leaves it once.
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
@@ -54,7 +54,8 @@ impl SessionContext {
         self.connection.ending().is_some()
     }
 
-    /// Bytes that a recovery may bring now: with what waits already it must not run into the bound of the outbox.
+    /// Bytes that a recovery may bring now: with what waits already it must not run into the bound
+    /// of the outbox.
     pub(super) fn recovery_left(&self) -> usize {
         let bytes_max = self.node.settings.limits.recovery_bytes();
         bytes_max.saturating_sub(self.connection.reply_cost())

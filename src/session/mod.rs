@@ -1,11 +1,12 @@
 //! Sessions: one actor for each client, whatever its protocol and whatever carries it.
 //!
-//! [`Session`] owns the life of a client: it begins on a socket or on a streamed body, hears what comes, waits for others
-//! without holding anyone up, and leaves every table exactly once, at the latest when it is dropped. What its messages mean
-//! is its [`Protocol`]'s: [`raw`] speaks plain WebSocket, [`centrifuge`] the Centrifuge protocol over any transport,
-//! [`stream`] is the listening end of `/sse` and `/poll`. A session never writes to a socket: it pushes into its
-//! connection's outbox. Bounds: what a client sends waits in its socket while the session waits for others, and what
-//! is sent to it is bounded by the outbox.
+//! [`Session`] owns the life of a client: it begins on a socket or on a streamed body, hears what
+//! comes, waits for others without holding anyone up, and leaves every table exactly once, at the
+//! latest when it is dropped. What its messages mean is its [`Protocol`]'s: [`raw`] speaks plain
+//! WebSocket, [`centrifuge`] the Centrifuge protocol over any transport, [`stream`] is the
+//! listening end of `/sse` and `/poll`. A session never writes to a socket: it pushes into its
+//! connection's outbox. Bounds: what a client sends waits in its socket while the session waits for
+//! others, and what is sent to it is bounded by the outbox.
 
 pub mod body;
 pub mod centrifuge;
@@ -53,23 +54,27 @@ use crate::{
 /// One client.
 ///
 /// Its inputs, all heard on its worker's thread:
-/// * messages of its socket ([`Inbound`]): text, binary, ping, pong, close, a fault of the client's, its end;
-/// * [`SessionMessage`]s: commands of the server, gaps that the shard has found, frames that came by `/emulation`, and the
-///   word that a streamed body was dropped;
+/// * messages of its socket ([`Inbound`]): text, binary, ping, pong, close, a fault of the
+///   client's, its end;
+/// * [`SessionMessage`]s: commands of the server, gaps that the shard has found, frames that came
+///   by `/emulation`, and the word that a streamed body was dropped;
 /// * answers of the backend and the broker, by [`later`](Self::later);
-/// * its timers: the end of its credentials and of its subscriptions. Pings and deadlines are its connection's.
+/// * its timers: the end of its credentials and of its subscriptions. Pings and deadlines are its
+///   connection's.
 pub struct Session<P: Protocol> {
     pub(crate) context: SessionContext,
     pub(crate) protocol: P,
 }
 
-/// A protocol that plugs into a [`Session`]. It is plain data: it owns what only its clients have, and speaks through the
-/// session's connection. A function that gets a session may find it closing; what it sends then goes nowhere.
+/// A protocol that plugs into a [`Session`]. It is plain data: it owns what only its clients have,
+/// and speaks through the session's connection. A function that gets a session may find it closing;
+/// what it sends then goes nowhere.
 pub trait Protocol: Sized + Unpin + 'static {
     /// What the request has settled beside the session's connection.
     type Params;
 
-    /// Whether the client follows no joins and leaves, and takes a message that goes to several of its channels once.
+    /// Whether the client follows no joins and leaves, and takes a message that goes to several of
+    /// its channels once.
     fn is_plain(params: &Self::Params) -> bool;
 
     /// Begins: the session is in the tables, and nothing has been sent or read yet.
@@ -88,7 +93,8 @@ pub trait Protocol: Sized + Unpin + 'static {
     /// A whole text or binary message came.
     fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>);
 
-    /// A frame of commands came by a request of its own; only sessions that entered the emulation registry hear any.
+    /// A frame of commands came by a request of its own; only sessions that entered the emulation
+    /// registry hear any.
     fn on_frame(_: &mut Session<Self>, _: &Bytes, _: &mut Context<Session<Self>>) {}
 
     /// The server wants something of the session other than its end.
@@ -101,7 +107,8 @@ pub trait Protocol: Sized + Unpin + 'static {
     /// Subscriptions that the client was told of have gone live.
     fn on_live(_: &mut Session<Self>, _: &mut Context<Session<Self>>) {}
 
-    /// A subscription that follows offsets has missed a publication; nothing more is delivered to it.
+    /// A subscription that follows offsets has missed a publication; nothing more is delivered to
+    /// it.
     fn on_missed(session: &mut Session<Self>, channel: &ChannelName);
 
     /// The session leaves; called once.
@@ -163,9 +170,9 @@ impl<P: Protocol> Session<P> {
         })
     }
 
-    /// Does `then` with what a future gives: at once if nothing in it waits, else when it is there. As many answers as
-    /// [`Protocol::pending_max`] says may be waited for before nothing more is read from the client; who has ended
-    /// meanwhile hears none.
+    /// Does `then` with what a future gives: at once if nothing in it waits, else when it is there.
+    /// As many answers as [`Protocol::pending_max`] says may be waited for before nothing more
+    /// is read from the client; who has ended meanwhile hears none.
     pub(crate) fn later<T: 'static>(
         &mut self,
         ctx: &mut Context<Self>,
@@ -209,8 +216,9 @@ impl<P: Protocol> Session<P> {
         }));
     }
 
-    /// Pauses reading while as many answers are waited for as may be, and goes on with it otherwise. The connection reads
-    /// nothing meanwhile, but pings; commands of the server are heard as ever.
+    /// Pauses reading while as many answers are waited for as may be, and goes on with it
+    /// otherwise. The connection reads nothing meanwhile, but pings; commands of the server are
+    /// heard as ever.
     pub(crate) fn pause_reads(&self) {
         let is_full = self.context.pending >= P::pending_max(self);
         self.context.connection.set_waiting(is_full);
@@ -225,7 +233,8 @@ impl<P: Protocol> Session<P> {
         }
     }
 
-    /// The client's Close is answered with its own code; one without a code is told by 1005 (RFC 6455 §7.1.5).
+    /// The client's Close is answered with its own code; one without a code is told by 1005 (RFC
+    /// 6455 §7.1.5).
     fn on_close(&mut self, reason: Option<ws::CloseReason>) {
         let close = reason.map_or(Close::NO_STATUS, |reason| {
             Close::new(reason.code.into(), reason.description.unwrap_or_default())

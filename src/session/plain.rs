@@ -1,6 +1,7 @@
-//! What the sessions of plain clients have in common: [`Raw`](super::raw::Raw) and [`Stream`](super::stream::Stream). Their
-//! channels are settled by the request, they can renew nothing, and the server can put them into channels, take them out,
-//! and say how long they go on. Bound: their channels, `limits.subscriptions`.
+//! What the sessions of plain clients have in common: [`Raw`](super::raw::Raw) and
+//! [`Stream`](super::stream::Stream). Their channels are settled by the request, they can renew
+//! nothing, and the server can put them into channels, take them out, and say how long they go on.
+//! Bound: their channels, `limits.subscriptions`.
 
 use actix::{AsyncContext, Context, SpawnHandle};
 
@@ -18,7 +19,8 @@ use crate::{
 /// The user of a plain session, and when the session ends.
 pub struct PlainUser {
     pub(super) user: ConnectedUser,
-    /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its session ends with it.
+    /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its
+    /// session ends with it.
     channels_expire_at: Option<u64>,
     expiry_timer: Option<SpawnHandle>,
 }
@@ -52,7 +54,8 @@ pub trait PlainProtocol: Protocol {
 }
 
 impl<P: PlainProtocol> Session<P> {
-    /// Enters channels of which everything is delivered as it comes. Answers those whose history is to be read first.
+    /// Enters channels of which everything is delivered as it comes. Answers those whose history is
+    /// to be read first.
     pub(super) fn enter_plain(
         &mut self,
         channels: Vec<(ChannelName, ChannelRequest)>,

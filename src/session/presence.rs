@@ -1,5 +1,6 @@
-//! Where a session is present, and as whom: one entry for each of its channels that lists it, announces it or is told to
-//! the backend. Owned by the session's [`ConnectedUser`](super::ConnectedUser); a session that nobody wants to know of has
+//! Where a session is present, and as whom: one entry for each of its channels that lists it,
+//! announces it or is told to the backend. Owned by the session's
+//! [`ConnectedUser`](super::ConnectedUser); a session that nobody wants to know of has
 //! no table. Nobody renews: what was told of presence holds until it is left.
 
 use std::{collections::HashMap, sync::Arc};

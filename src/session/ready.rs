@@ -1,4 +1,5 @@
-//! Futures that are mostly ready: what a broker in this process answers, and what no rule asks anyone about.
+//! Futures that are mostly ready: what a broker in this process answers, and what no rule asks
+//! anyone about.
 
 use std::{
     future::Future,

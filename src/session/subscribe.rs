@@ -1,9 +1,10 @@
-//! The one way into a channel, with recovery, for every protocol: enter held back → wait until the broker listens → read
-//! the history → tell the client → go live, with what came meanwhile merged by offset. So nothing is missed or doubled
-//! between what the client is told and what it then gets.
+//! The one way into a channel, with recovery, for every protocol: enter held back → wait until the
+//! broker listens → read the history → tell the client → go live, with what came meanwhile merged
+//! by offset. So nothing is missed or doubled between what the client is told and what it then
+//! gets.
 //!
-//! Bounds: what waits for a subscriber that is held back is the shard's to bound, what is read `limits.recovery_bytes`.
-//! What does not get as far as the client being told is undone.
+//! Bounds: what waits for a subscriber that is held back is the shard's to bound, what is read
+//! `limits.recovery_bytes`. What does not get as far as the client being told is undone.
 
 use actix::Context;
 
@@ -46,9 +47,10 @@ impl RecoveredSubscription {
 }
 
 impl<P: Protocol> Session<P> {
-    /// Subscribes to channels, all of them or none. `tell` tells the client what was recovered, or why nothing could be,
-    /// and answers whether it was told; then the subscriptions go live, else they are left. What was unsubscribed before
-    /// its history was there is not among what `tell` gets.
+    /// Subscribes to channels, all of them or none. `tell` tells the client what was recovered, or
+    /// why nothing could be, and answers whether it was told; then the subscriptions go live,
+    /// else they are left. What was unsubscribed before its history was there is not among what
+    /// `tell` gets.
     pub(super) fn subscribe(
         &mut self,
         channels: Vec<ChannelSubscription>,

@@ -1,6 +1,7 @@
-//! Every protocol through the one way into a channel, against a broker whose answers come late, out of turn or never, and
-//! whose publications come late, doubled or not at all. No process, no socket: each session runs on a body, whose frames
-//! the test takes. The clock stands still until everything waits.
+//! Every protocol through the one way into a channel, against a broker whose answers come late, out
+//! of turn or never, and whose publications come late, doubled or not at all. No process, no
+//! socket: each session runs on a body, whose frames the test takes. The clock stands still until
+//! everything waits.
 
 use std::{future::Future, task::Waker, time::Duration};
 
@@ -243,7 +244,8 @@ impl Client {
                 ..
             } = frame
             {
-                // A plain stream's body says it in words of its own; that it is there is what counts.
+                // A plain stream's body says it in words of its own; that it is there is what
+                // counts.
                 let ending = self.connection.ending().expect("it has ended");
                 got.push(closed(ending.code().into()));
             } else {
@@ -461,7 +463,8 @@ fn who_goes_while_the_history_is_read_leaves_nothing_behind() {
     });
 }
 
-/// An order that came while the history was read waited until it was there, for the actor heard nothing meanwhile.
+/// An order that came while the history was read waited until it was there, for the actor heard
+/// nothing meanwhile.
 #[test]
 fn who_is_taken_out_of_a_channel_while_its_history_is_read_does_not_go_live() {
     each(|kind, harness| async move {

@@ -1,6 +1,7 @@
-//! Who a session's client is, once that is known: its place among its user's sessions, when its credentials end, and
-//! where it is present. Made by [`ConnectedUser::identify`] alone, so that nothing that needs an identity can be called
-//! before there is one. Owned by the session's protocol; left once, with the session.
+//! Who a session's client is, once that is known: its place among its user's sessions, when its
+//! credentials end, and where it is present. Made by [`ConnectedUser::identify`] alone, so that
+//! nothing that needs an identity can be called before there is one. Owned by the session's
+//! protocol; left once, with the session.
 
 use std::sync::Arc;
 
@@ -34,7 +35,8 @@ impl ConnectedUser {
     /// Says whose session it is, to the tables and to the backend.
     ///
     /// # Errors
-    /// How the session is to be closed: its user was blocked, or its token taken back, since it was asked who it is.
+    /// How the session is to be closed: its user was blocked, or its token taken back, since it was
+    /// asked who it is.
     pub(super) fn identify(
         context: &SessionContext,
         identity: &Identity,
@@ -45,7 +47,8 @@ impl ConnectedUser {
             let _ = info.user.set(identity.user.as_str().into());
         }
         context.membership.enter_user(&identity.user);
-        // Commands of the server for this user reach the session from here on; those that came before have passed it by.
+        // Commands of the server for this user reach the session from here on; those that came
+        // before have passed it by.
         let revoked = context.node.check_revoked(identity);
         revoked.map_err(|error| error.close())?;
         if let Some(events) = &context.node.events {
@@ -77,7 +80,8 @@ impl ConnectedUser {
         }
     }
 
-    /// New public information; in publications and, where the session is listed, in presence from now on.
+    /// New public information; in publications and, where the session is listed, in presence from
+    /// now on.
     pub(super) fn set_conn_info(&mut self, context: &SessionContext, conn_info: Bytes) {
         self.presence.set_conn_info(context, &conn_info);
         self.conn_info = conn_info;
@@ -104,7 +108,8 @@ impl ConnectedUser {
         self.presence.enter(context, channel, info, &options);
     }
 
-    /// The information of the session in a channel, as it was entered; absent where nobody asked for it.
+    /// The information of the session in a channel, as it was entered; absent where nobody asked
+    /// for it.
     pub(super) fn info_in(&self, channel: &str) -> Option<&Arc<ClientInfo>> {
         self.presence.info_in(channel)
     }

@@ -18,8 +18,8 @@ use crate::{
     registry::{ChannelName, SessionKey},
 };
 
-/// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of them cannot
-/// keep the writing waiting.
+/// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of
+/// them cannot keep the writing waiting.
 const PUBLICATIONS_A_TURN: usize = 64;
 
 /// The same bound in deliveries, for publications with many receivers.
@@ -37,8 +37,9 @@ pub(super) struct Deliver {
     pub(super) room: Reservation,
 }
 
-/// The members of a channel that count its offsets have missed something that cannot be brought. Bound: sent only in place of a
-/// publication that was on its way before this shard listened, and found no room when it came.
+/// The members of a channel that count its offsets have missed something that cannot be brought.
+/// Bound: sent only in place of a publication that was on its way before this shard listened, and
+/// found no room when it came.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Missed(pub(super) ChannelName);
@@ -127,7 +128,8 @@ impl ShardActor {
         self.due = due;
     }
 
-    /// Closes sessions so that, at any moment, the share of closed ones is the share of the spread that passed.
+    /// Closes sessions so that, at any moment, the share of closed ones is the share of the spread
+    /// that passed.
     fn drain_step(&mut self, ctx: &mut Context<Self>, mut plan: DrainPlan) {
         let passed = plan.started.elapsed().as_secs_f64();
         let spread = plan.drain.spread.as_secs_f64();
@@ -177,9 +179,10 @@ impl Handler<Deliver> for ShardActor {
         self.turn.push(publication);
         if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
             self.end_turn();
-            // A mailbox that others fill as fast as it is emptied would keep this thread to itself: the actor's context goes
-            // on with it until it is empty. So the sessions get their turn here, and the wheel its tick, which the context
-            // would only look at afterwards.
+            // A mailbox that others fill as fast as it is emptied would keep this thread to itself:
+            // the actor's context goes on with it until it is empty. So the sessions
+            // get their turn here, and the wheel its tick, which the context would only
+            // look at afterwards.
             if self.ticked.elapsed() >= TICK {
                 self.on_tick();
             }

@@ -1,4 +1,5 @@
-//! What others tell a session, whatever its kind: sent by the shard and by the server's API, obeyed by the session's actor.
+//! What others tell a session, whatever its kind: sent by the shard and by the server's API, obeyed
+//! by the session's actor.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! One publication's way into the outboxes of its receivers: who gets it, in which form, and who is told that it missed something.
-//! Borrowed from the shard's state for one turn.
+//! One publication's way into the outboxes of its receivers: who gets it, in which form, and who is
+//! told that it missed something. Borrowed from the shard's state for one turn.
 
 use std::time::Instant;
 
@@ -71,7 +71,8 @@ impl Delivery<'_> {
         }
     }
 
-    /// A message that was relayed into several channels reaches a plain client of more than one of them by the first.
+    /// A message that was relayed into several channels reaches a plain client of more than one of
+    /// them by the first.
     fn had_by_another_channel(&self, key: SessionKey, shared: &Publication) -> bool {
         let before = shared.group().into_iter().flatten();
         before

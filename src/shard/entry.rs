@@ -12,7 +12,8 @@ pub(super) struct Entry {
     pub(super) connection: Rc<Connection>,
     /// Its actor, once it has started.
     pub(super) inbox: Option<Recipient<SessionMessage>>,
-    /// Its client does not follow joins and leaves, and takes a message that goes to several of its channels once.
+    /// Its client does not follow joins and leaves, and takes a message that goes to several of
+    /// its channels once.
     pub(super) plain: bool,
 }
 

@@ -1,6 +1,8 @@
-//! How other threads reach a shard: handles, room reserved in its mailbox, and the list of all shards of this process.
+//! How other threads reach a shard: handles, room reserved in its mailbox, and the list of all
+//! shards of this process.
 //!
-//! A [`Reservation`] is the bound of its shard's mailbox: `do_send` knows none. The list grows by one a worker thread.
+//! A [`Reservation`] is the bound of its shard's mailbox: `do_send` knows none. The list grows by
+//! one a worker thread.
 
 use std::{
     cell::OnceCell,
@@ -55,8 +57,8 @@ impl ShardHandle {
         self.stats.sessions.get() as usize
     }
 
-    /// Takes room for one publication of `bytes`; absent if there is none. A single publication may exceed the
-    /// byte bound in an empty queue.
+    /// Takes room for one publication of `bytes`; absent if there is none. A single publication may
+    /// exceed the byte bound in an empty queue.
     #[must_use]
     pub fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let waiting = self.credit.publications.fetch_add(1, Relaxed);
@@ -94,14 +96,15 @@ impl ShardHandle {
 pub struct ShardSettings {
     /// Bounds of its mailbox.
     pub queue: QueueBounds,
-    /// Bytes of publications that one subscriber holds back while its history is read (`limits.recovery_bytes`).
+    /// Bytes of publications that one subscriber holds back while its history is read
+    /// (`limits.recovery_bytes`).
     pub held_bytes_max: usize,
     /// Makes what its outboxes share.
     pub config: Box<dyn Fn(Arc<WorkerStats>) -> ConnectionConfig + Send + Sync>,
 }
 
-/// The shards of this process. Grows by one a worker thread; a worker is replaced only if its thread died, in
-/// which case the process ends anyway.
+/// The shards of this process. Grows by one a worker thread; a worker is replaced only if its
+/// thread died, in which case the process ends anyway.
 pub struct Shards {
     handles: RwLock<Vec<ShardHandle>>,
     metrics: Arc<Metrics>,

@@ -69,7 +69,8 @@ impl Membership {
         }
     }
 
-    /// Joins a channel of which everything that comes is delivered as it comes. Returns false if it was joined already.
+    /// Joins a channel of which everything that comes is delivered as it comes. Returns false if it
+    /// was joined already.
     pub fn join(&self, channel: &ChannelName) -> bool {
         let mut state = self.shard.state.borrow_mut();
         let joined = state.registry.join(self.key, channel, Slot::NONE);
@@ -80,7 +81,8 @@ impl Membership {
         joined.is_some()
     }
 
-    /// Joins a channel, held back until [`go_live`](Self::go_live). Nothing if it was joined already.
+    /// Joins a channel, held back until [`go_live`](Self::go_live). Nothing if it was joined
+    /// already.
     pub fn subscribe(
         &self,
         channel: &ChannelName,
@@ -107,8 +109,8 @@ impl Membership {
         }
     }
 
-    /// The client has everything up to `position`; what came meanwhile and is newer is queued behind it. False if the
-    /// subscription is not there any more.
+    /// The client has everything up to `position`; what came meanwhile and is newer is queued
+    /// behind it. False if the subscription is not there any more.
     pub fn go_live(
         &self,
         channel: &str,
@@ -159,10 +161,12 @@ impl Drop for Membership {
     fn drop(&mut self) {
         self.leave();
         let mut state = self.shard.state.borrow_mut();
-        // Its bytes stay for the next session: giving them back would mean rebuilding the list of free places.
+        // Its bytes stay for the next session: giving them back would mean rebuilding the list of
+        // free places.
         let entry = state.sessions.try_remove(self.key as usize);
         drop(state);
-        // What goes with it, a socket or the last address of an actor, goes without the shard being borrowed.
+        // What goes with it, a socket or the last address of an actor, goes without the shard being
+        // borrowed.
         drop(entry);
     }
 }

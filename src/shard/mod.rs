@@ -1,10 +1,10 @@
 //! A shard: one actor per worker thread, with everything that belongs to that thread's sessions.
 //!
-//! Owns the registry (channel ⇄ sessions), the sessions' outboxes and the timing wheel, so that nothing on the
-//! delivery path is locked. Sessions live on the same thread and call [`Shard`] directly; other threads send
-//! messages to [`ShardActor`]. Its mailbox is bounded in effect: publications reserve room first
-//! ([`ShardHandle::reserve`]), and other messages are as rare as signals and administrators. It tells the
-//! [`LocalFanout`] of its members and knows no broker.
+//! Owns the registry (channel ⇄ sessions), the sessions' outboxes and the timing wheel, so that
+//! nothing on the delivery path is locked. Sessions live on the same thread and call [`Shard`]
+//! directly; other threads send messages to [`ShardActor`]. Its mailbox is bounded in effect:
+//! publications reserve room first ([`ShardHandle::reserve`]), and other messages are as rare as
+//! signals and administrators. It tells the [`LocalFanout`] of its members and knows no broker.
 //! A panic in a shard ends the process: half a server that looks whole is worse than a restart.
 
 mod actor;
@@ -37,9 +37,10 @@ use crate::{
 
 /// What belongs to one worker thread.
 ///
-/// The rule of borrowing: its state is borrowed for one step of the shard, the membership or the actor, and never over a call to the
-/// fan-out, a broker or a session's own code: what they answer at once may call back. Under a borrow connections are pushed into
-/// and written, and actors are sent messages; both only queue work on this thread (a connection's waker is that of a task,
+/// The rule of borrowing: its state is borrowed for one step of the shard, the membership or the
+/// actor, and never over a call to the fan-out, a broker or a session's own code: what they answer
+/// at once may call back. Under a borrow connections are pushed into and written, and actors are
+/// sent messages; both only queue work on this thread (a connection's waker is that of a task,
 /// which is polled later), so neither calls back.
 pub struct Shard {
     id: ShardId,
@@ -99,8 +100,9 @@ impl Shard {
         self.config.stats.channels.set(channels as u64);
     }
 
-    /// Delivers what one turn of the mailbox brought. A single publication is queued and written receiver by receiver, so
-    /// that each outbox is touched once; several are all queued first and then leave together.
+    /// Delivers what one turn of the mailbox brought. A single publication is queued and written
+    /// receiver by receiver, so that each outbox is touched once; several are all queued first
+    /// and then leave together.
     fn deliver_all(&self, publications: &mut Vec<Arc<Publication>>) {
         let now = Instant::now();
         let at_once = publications.len() == 1;

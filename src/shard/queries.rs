@@ -1,5 +1,6 @@
-//! Who is where: what a shard tells the server's API of its registry. Each question costs what it looks at, on the shard's thread;
-//! the API asks for a page of sessions or one channel at a time. The server's own channels are left out.
+//! Who is where: what a shard tells the server's API of its registry. Each question costs what it
+//! looks at, on the shard's thread; the API asks for a page of sessions or one channel at a time.
+//! The server's own channels are left out.
 
 use std::sync::Arc;
 

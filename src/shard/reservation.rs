@@ -12,8 +12,8 @@ pub(super) struct QueueCredit {
     pub(super) bytes: AtomicUsize,
 }
 
-/// Room for one publication in one shard's mailbox. It travels with the publication and is given back when it is dropped: when
-/// the shard takes the publication, or on any other path.
+/// Room for one publication in one shard's mailbox. It travels with the publication and is given
+/// back when it is dropped: when the shard takes the publication, or on any other path.
 #[derive(Debug)]
 pub struct Reservation {
     pub(super) credit: Arc<QueueCredit>,

@@ -1,5 +1,6 @@
-//! What a shard knows of its sessions, as one value: who is where, what each subscription has had, and whom to write to. Pure but for
-//! the connections that it pushes into, owned by the [`Shard`](super::Shard), whose rule of borrowing holds for it.
+//! What a shard knows of its sessions, as one value: who is where, what each subscription has had,
+//! and whom to write to. Pure but for the connections that it pushes into, owned by the
+//! [`Shard`](super::Shard), whose rule of borrowing holds for it.
 
 use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
 
@@ -42,7 +43,8 @@ pub(super) struct State {
     pub(super) by_id: HashMap<SessionId, SessionKey>,
     /// Sessions to write to at the end of the turn.
     pub(super) dirty: Vec<SessionKey>,
-    /// Set once the drain has begun: whose handshake was under way then is closed as soon as it joins.
+    /// Set once the drain has begun: whose handshake was under way then is closed as soon as it
+    /// joins.
     pub(super) draining: Option<Close>,
 }
 
@@ -184,7 +186,8 @@ impl State {
         }
     }
 
-    /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted for the flush.
+    /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted
+    /// for the flush.
     pub(super) fn deliver(
         &mut self,
         publication: Arc<Publication>,
@@ -240,7 +243,8 @@ impl State {
         (&self.sessions, delivery)
     }
 
-    /// Breaks the subscriptions of a channel whose offsets are counted, and has their sessions told, each once.
+    /// Breaks the subscriptions of a channel whose offsets are counted, and has their sessions
+    /// told, each once.
     pub(super) fn tell_missed(&mut self, channel: &ChannelName) {
         for (key, slot) in self.registry.members(channel) {
             let subscriber = self.subscribers.get_mut(slot.0 as usize);

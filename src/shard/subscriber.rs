@@ -1,9 +1,11 @@
-//! One session's subscription of a channel, as delivery sees it: what it has had, and what comes next. Pure data.
+//! One session's subscription of a channel, as delivery sees it: what it has had, and what comes
+//! next. Pure data.
 //!
-//! A subscriber enters held back: publications wait here while its history is read. Then it goes live from a position, what waited is
-//! merged by offset, and from there on each publication must follow what was had before. Bounds while held: [`HELD_MAX`] publications,
-//! and `limits.recovery_bytes` of them; beyond either the subscription is broken, as it is by any gap, and its session is told to
-//! have it begun anew.
+//! A subscriber enters held back: publications wait here while its history is read. Then it goes
+//! live from a position, what waited is merged by offset, and from there on each publication must
+//! follow what was had before. Bounds while held: [`HELD_MAX`] publications, and `limits.
+//! recovery_bytes` of them; beyond either the subscription is broken, as it is by any gap, and its
+//! session is told to have it begun anew.
 
 use crate::{
     config::SlowPolicy,
@@ -24,7 +26,8 @@ pub struct SubscribeOptions {
     pub join_leave: bool,
     /// Publications come as deltas where that is shorter.
     pub delta: bool,
-    /// What happens to this channel's publications when the client is slow; absent: the node's policy.
+    /// What happens to this channel's publications when the client is slow; absent: the node's
+    /// policy.
     pub policy: Option<SlowPolicy>,
 }
 
@@ -38,7 +41,8 @@ enum State {
     /// Had everything up to here.
     Live {
         position: StreamPosition,
-        /// Of the newest that came by delivery; absent: that was not delivered, or only what has none.
+        /// Of the newest that came by delivery; absent: that was not delivered, or only what has
+        /// none.
         lineage: Option<Lineage>,
     },
     /// Something was missed; nothing more is delivered.
@@ -97,8 +101,8 @@ impl Subscriber {
         self.options
     }
 
-    /// Goes live: the client has had everything up to `position`. Returns what waited, to be offered anew. `primed`: the
-    /// publication at `position` itself was given to the client.
+    /// Goes live: the client has had everything up to `position`. Returns what waited, to be
+    /// offered anew. `primed`: the publication at `position` itself was given to the client.
     pub fn go_live(&mut self, position: StreamPosition, primed: bool) -> Vec<SharedPublication> {
         let live = State::Live {
             position,
@@ -133,8 +137,8 @@ impl Subscriber {
         }
     }
 
-    /// Says what to do with a publication. `excluded`: the session is left out of it, but its place in the stream moves on.
-    /// `held_bytes_max`: what may wait here.
+    /// Says what to do with a publication. `excluded`: the session is left out of it, but its place
+    /// in the stream moves on. `held_bytes_max`: what may wait here.
     pub fn take(
         &mut self,
         publication: &SharedPublication,
@@ -205,7 +209,8 @@ fn follow(
         return Next::Gap;
     }
     if item.offset <= position.offset {
-        // Of another lineage it is no duplicate: an offset was given anew, and what had it before is lost.
+        // Of another lineage it is no duplicate: an offset was given anew, and what had it before
+        // is lost.
         let is_known = lineage.is_none_or(|lineage| lineage == publication.lineage());
         return if is_known { Next::Old } else { Next::Gap };
     }

@@ -1,5 +1,5 @@
-//! What tests of several modules are set up with: shards, a node, a member that keeps what it gets, and a broker that does as it is
-//! told. Only built for tests.
+//! What tests of several modules are set up with: shards, a node, a member that keeps what it gets,
+//! and a broker that does as it is told. Only built for tests.
 
 pub mod scripted;
 
@@ -64,7 +64,8 @@ pub fn shard_settings(publications_max: usize) -> ShardSettings {
     }
 }
 
-/// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this thread.
+/// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this
+/// thread.
 pub struct TestNode {
     pub broker: Arc<ScriptedBroker>,
     pub shard: Rc<Shard>,

@@ -1,8 +1,9 @@
-//! A broker that does as it is told: its answers come late, out of turn or never, its publications late, doubled or not at all.
+//! A broker that does as it is told: its answers come late, out of turn or never, its publications
+//! late, doubled or not at all.
 //!
-//! A [`ScriptedEngine`] is what several nodes share, in this process: streams, keys, presence. A [`ScriptedBroker`] is one node's way
-//! to it. Nothing happens by itself: what is held waits until the test releases it. A request is done when it is made, whatever
-//! becomes of its answer.
+//! A [`ScriptedEngine`] is what several nodes share, in this process: streams, keys, presence. A
+//! [`ScriptedBroker`] is one node's way to it. Nothing happens by itself: what is held waits until
+//! the test releases it. A request is done when it is made, whatever becomes of its answer.
 
 mod script;
 

@@ -1,4 +1,5 @@
-//! The fan-out by itself: who is told of the first and last member, and room that is always given back.
+//! The fan-out by itself: who is told of the first and last member, and room that is always given
+//! back.
 
 use std::rc::Rc;
 

@@ -1,5 +1,5 @@
-//! Idempotency keys that were used, with the place that their publications got. Pure data; bounded by [`KEYS_MAX`],
-//! beyond which the oldest is forgotten before its time.
+//! Idempotency keys that were used, with the place that their publications got. Pure data; bounded
+//! by [`KEYS_MAX`], beyond which the oldest is forgotten before its time.
 
 use std::{
     collections::{HashMap, VecDeque},

@@ -1,10 +1,11 @@
 //! The broker of a single node: everything in this process's memory.
 //!
-//! Channels are spread over as many locks as the [`Fanout`] has, and the same channels share one in both. Under a channel's lock a
-//! publication is placed and committed (`place`), which is what makes order hold; what has no place to keep (no history, no key, no
-//! version) needs the fan-out's lock alone. Nothing is encoded or awaited under either, and this broker's is always taken
-//! first. Memory: one entry a channel with a stream; bounds are `limits.history_bytes` over all histories and `KEYS_MAX`
-//! idempotency keys. What has expired goes by [`expire`](Broker::expire).
+//! Channels are spread over as many locks as the [`Fanout`] has, and the same channels share one in
+//! both. Under a channel's lock a publication is placed and committed (`place`), which is what
+//! makes order hold; what has no place to keep (no history, no key, no version) needs the fan-out's
+//! lock alone. Nothing is encoded or awaited under either, and this broker's is always taken first.
+//! Memory: one entry a channel with a stream; bounds are `limits.history_bytes` over all histories
+//! and `KEYS_MAX` idempotency keys. What has expired goes by [`expire`](Broker::expire).
 
 mod keys;
 mod place;
@@ -33,7 +34,8 @@ use crate::{
     registry::ChannelName,
 };
 
-/// Steps that one publication takes to make room for itself; each takes an item or finds out that it is not the oldest.
+/// Steps that one publication takes to make room for itself; each takes an item or finds out that
+/// it is not the oldest.
 const EVICTIONS_A_TURN: usize = 256;
 
 /// Bounds of what the broker keeps.
@@ -107,7 +109,8 @@ impl MemoryBroker {
         result
     }
 
-    /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes first.
+    /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes
+    /// first.
     fn make_room(&self) {
         for _ in 0..EVICTIONS_A_TURN {
             if self.history_bytes.load(Relaxed) <= self.history_bytes_max {
@@ -152,7 +155,8 @@ fn publication(request: PublishRequest) -> Publication {
 }
 
 fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
-    // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
+    // Nothing under the lock is left half done by what could panic there (memory aside, which
+    // aborts).
     stripe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

@@ -1,9 +1,11 @@
-//! The two steps of a publication that has a place in a stream, or a key: *place* and *commit*. Both under its channel's lock,
-//! and here one right after the other; a store that is written between them needs no other order of things.
+//! The two steps of a publication that has a place in a stream, or a key: *place* and *commit*.
+//! Both under its channel's lock, and here one right after the other; a store that is written
+//! between them needs no other order of things.
 //!
-//! Placing gives an offset and takes room in the shards that listen; nobody is told of it yet. Committing lets the item into the
-//! history, moves the top, remembers key and version, and sends to the shards that listen then. A [`Placed`] that is dropped
-//! gives its room back, and its offset is given to the next, since only committing moves the top.
+//! Placing gives an offset and takes room in the shards that listen; nobody is told of it yet.
+//! Committing lets the item into the history, moves the top, remembers key and version, and sends
+//! to the shards that listen then. A [`Placed`] that is dropped gives its room back, and its offset
+//! is given to the next, since only committing moves the top.
 
 use std::{sync::Arc, time::Instant};
 
@@ -111,7 +113,8 @@ impl Placed {
     }
 }
 
-/// What is known of a publication before it is placed: that it, or something newer, was published already.
+/// What is known of a publication before it is placed: that it, or something newer, was published
+/// already.
 pub(super) fn known(
     request: &PublishRequest,
     stream: Option<&Stream>,

@@ -1,5 +1,6 @@
-//! Who is in the channels of this node. An entry stays until it is taken out: sessions leave on every path, and all of them end with
-//! the process. Bound: one entry a session and channel that has presence (`limits.subscriptions`).
+//! Who is in the channels of this node. An entry stays until it is taken out: sessions leave on
+//! every path, and all of them end with the process. Bound: one entry a session and channel that
+//! has presence (`limits.subscriptions`).
 
 use std::{
     collections::{HashMap, HashSet},
@@ -37,7 +38,8 @@ impl Default for MemoryPresence {
 impl MemoryPresence {
     fn lock(&self, channel: &str) -> MutexGuard<'_, Channels> {
         let index = self.hasher.hash_one(channel) % STRIPES as u64;
-        // Nothing under the lock is left half done by what could panic there (memory aside, which aborts).
+        // Nothing under the lock is left half done by what could panic there (memory aside, which
+        // aborts).
         self.stripes[index as usize]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -1,4 +1,5 @@
-//! A channel's stream in the memory broker: its position and what is kept of it. Pure data, `now` is always a parameter.
+//! A channel's stream in the memory broker: its position and what is kept of it. Pure data, `now`
+//! is always a parameter.
 
 use std::{collections::VecDeque, sync::Arc, time::Instant};
 

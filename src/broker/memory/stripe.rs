@@ -1,8 +1,9 @@
 //! What one lock of the memory broker guards: streams and idempotency keys.
 //! Pure data, `now` is always a parameter.
 //!
-//! Every stream has exactly one alarm, at the time its oldest item expires or, without items, its position does. So expiry
-//! costs one heap entry a stream, and the bound on all histories finds the stream whose oldest item is next to go.
+//! Every stream has exactly one alarm, at the time its oldest item expires or, without items, its
+//! position does. So expiry costs one heap entry a stream, and the bound on all histories finds the
+//! stream whose oldest item is next to go.
 
 use std::{
     cmp::Reverse,
@@ -27,7 +28,8 @@ use crate::{
     registry::ChannelName,
 };
 
-/// What a stream is charged against the bound on histories beside its items: its own structs, its name, its alarm.
+/// What a stream is charged against the bound on histories beside its items: its own structs, its
+/// name, its alarm.
 const STREAM_BYTES: usize = 320;
 /// Alarms looked at in one call of [`Stripe::expire`], so that the lock is never held long.
 const ALARMS_A_TURN: usize = 1024;
@@ -127,7 +129,8 @@ impl Stripe {
             let is_older = |item: &&Arc<Item>| filter.since.is_none_or(|since| item.offset < since);
             filter.take(items.rev().filter(is_older), top)
         } else {
-            // Offsets here are without gaps, so the place of the first that is wanted can be counted.
+            // Offsets here are without gaps, so the place of the first that is wanted can be
+            // counted.
             let first = stream.items.front().map_or(0, |kept| kept.item.offset);
             let skip = filter
                 .since
@@ -192,8 +195,8 @@ impl Stripe {
         self.timers.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes one step to make room: the item that is next to expire goes, or the position of a channel without items that nobody
-    /// listens to.
+    /// Takes one step to make room: the item that is next to expire goes, or the position of a
+    /// channel without items that nobody listens to.
     pub(super) fn evict(&mut self, is_listened: IsListened<'_>) {
         let Some(Reverse((at, name))) = self.timers.pop() else {
             return;

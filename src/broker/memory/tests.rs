@@ -1,4 +1,5 @@
-//! The memory broker under the suite of all brokers, and what is its own: what it costs, and what it lets go.
+//! The memory broker under the suite of all brokers, and what is its own: what it costs, and what
+//! it lets go.
 
 use std::rc::Rc;
 

@@ -1,5 +1,6 @@
-//! The tests that brokers must pass, whatever they keep their channels in: [`every`] broker, a broker of [`one_node`] whose shards can
-//! refuse a publisher, and [`two_nodes`] of one engine. An implementation calls their `all` with a way to make a [`Fixture`].
+//! The tests that brokers must pass, whatever they keep their channels in: [`every`] broker, a
+//! broker of [`one_node`] whose shards can refuse a publisher, and [`two_nodes`] of one engine. An
+//! implementation calls their `all` with a way to make a [`Fixture`].
 
 pub(crate) mod every;
 mod history;

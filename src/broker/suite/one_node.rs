@@ -1,5 +1,5 @@
-//! What a broker promises whose publishers and shards are of one process: a publisher can be refused before its publication has a place,
-//! and what is delivered is all there is.
+//! What a broker promises whose publishers and shards are of one process: a publisher can be
+//! refused before its publication has a place, and what is delivered is all there is.
 
 use super::{ALL, Fixture, LONG, kept, offsets, taken};
 use crate::broker::BrokerError;

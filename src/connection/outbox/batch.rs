@@ -1,5 +1,6 @@
-//! Messages that wait together leave in one WebSocket frame, where the protocol above allows it. What is joined is copied once for its
-//! client and can no longer be dropped by a policy, so it is bounded, and joined only when it is about to be written.
+//! Messages that wait together leave in one WebSocket frame, where the protocol above allows it.
+//! What is joined is copied once for its client and can no longer be dropped by a policy, so it is
+//! bounded, and joined only when it is about to be written.
 
 use super::{Frame, FrameKind, Outbox, OutboxConfig, Store};
 use crate::{
@@ -23,8 +24,8 @@ fn message_in(frame: &[u8]) -> &[u8] {
 }
 
 impl Frame {
-    /// Whether it can share a WebSocket frame with others: a whole data message that is not compressed
-    /// (RFC 6455 §5.2: FIN, no reserved bits, opcode 1 or 2).
+    /// Whether it can share a WebSocket frame with others: a whole data message that is not
+    /// compressed (RFC 6455 §5.2: FIN, no reserved bits, opcode 1 or 2).
     fn can_share(&self, compression: &Compression) -> bool {
         let batch = matches!(
             self,
@@ -38,8 +39,9 @@ impl Frame {
 }
 
 impl Outbox {
-    /// Joins the messages at the front, at most [`BATCH_MESSAGES_MAX`] and [`BATCH_BYTES_MAX`], into one frame, with
-    /// `separator` between them; called before writing. `left` sees each frame whose message is in it now.
+    /// Joins the messages at the front, at most [`BATCH_MESSAGES_MAX`] and [`BATCH_BYTES_MAX`],
+    /// into one frame, with `separator` between them; called before writing. `left` sees each
+    /// frame whose message is in it now.
     pub fn join_front(
         &mut self,
         separator: &[u8],

@@ -1,10 +1,11 @@
 //! The frames that wait for one client: a byte-bounded queue, pure data, owned by its
 //! [`Connection`](super::Connection).
 //!
-//! Bound: `limits.outbox_bytes`, checked whenever a publication is pushed. What is over it is settled by
-//! `slow.policy`; only whole publications are ever dropped, never a reply, a control frame or what is partly
-//! written. Replies are bounded by their session, which stops reading while they fill half of the bound.
-//! An empty queue holds no heap, and neither does a queue of one frame, which is nearly all there ever are.
+//! Bound: `limits.outbox_bytes`, checked whenever a publication is pushed. What is over it is
+//! settled by `slow.policy`; only whole publications are ever dropped, never a reply, a control
+//! frame or what is partly written. Replies are bounded by their session, which stops reading while
+//! they fill half of the bound. An empty queue holds no heap, and neither does a queue of one
+//! frame, which is nearly all there ever are.
 
 mod batch;
 
@@ -108,8 +109,9 @@ enum Store {
     Many(VecDeque<Frame>),
 }
 
-/// What is charged for each frame that waits, beside its bytes: its place in the queue and what it keeps alive on the heap. Without
-/// it, a bound of 1 MiB in messages of one byte would hold more than 100 MB.
+/// What is charged for each frame that waits, beside its bytes: its place in the queue and what it
+/// keeps alive on the heap. Without it, a bound of 1 MiB in messages of one byte would hold more
+/// than 100 MB.
 pub const FRAME_OVERHEAD: usize = 256;
 
 /// How a queue is bounded; the same for all sessions of a shard.
@@ -133,7 +135,8 @@ pub struct Outbox {
     written: usize,
     /// Bytes that are not written yet.
     bytes: usize,
-    /// What the waiting frames are charged against the bound: bytes that are not written yet, and each frame's overhead.
+    /// What the waiting frames are charged against the bound: bytes that are not written yet, and
+    /// each frame's overhead.
     cost: usize,
     /// Of this, what replies are charged; a partly written reply counts in full until it has left.
     reply_cost: usize,
@@ -175,8 +178,8 @@ impl Outbox {
         self.append(Frame::Own { bytes, kind });
     }
 
-    /// Appends a publication, making room as the policy says. One message may exceed the bound where no other
-    /// publication waits.
+    /// Appends a publication, making room as the policy says. One message may exceed the bound
+    /// where no other publication waits.
     pub fn push(
         &mut self,
         publication: SharedPublication,
@@ -259,7 +262,8 @@ impl Outbox {
         }
     }
 
-    /// Takes the first frame out, for a connection that is not written here but asked for what waits.
+    /// Takes the first frame out, for a connection that is not written here but asked for what
+    /// waits.
     pub fn take(&mut self, config: &OutboxConfig) -> Option<Frame> {
         debug_assert_eq!(self.written, 0, "what is taken is taken whole");
         let frame = self.take_front()?;

@@ -1,4 +1,5 @@
-//! What every method of the API works with: whose call it is, its body, and how much it does at a time.
+//! What every method of the API works with: whose call it is, its body, and how much it does at a
+//! time.
 
 use std::{sync::Arc, time::Duration};
 

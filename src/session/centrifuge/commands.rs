@@ -212,7 +212,8 @@ impl Session<Centrifuge> {
         });
     }
 
-    /// A message without an answer of its own goes to the backend that answers raw endpoints; what it says is pushed.
+    /// A message without an answer of its own goes to the backend that answers raw endpoints; what
+    /// it says is pushed.
     pub(super) fn send(&mut self, data: Bytes, ctx: &mut Context<Self>) {
         if self.context.node.settings.hooks.message.is_none() {
             return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));

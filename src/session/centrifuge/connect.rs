@@ -74,8 +74,8 @@ impl Session<Centrifuge> {
         });
     }
 
-    /// Headers of the client's connect command, as far as the backend is shown them. What came with the request was set or
-    /// seen by a proxy: a client's word does not replace it.
+    /// Headers of the client's connect command, as far as the backend is shown them. What came with
+    /// the request was set or seen by a proxy: a client's word does not replace it.
     fn add_headers(&mut self, request: &ConnectRequest) {
         let mut headers = (*self.protocol.hook_context.headers).clone();
         for (name, value) in &request.headers {
@@ -199,8 +199,8 @@ impl Session<Centrifuge> {
         true
     }
 
-    /// The client was told that it is connected, and its subscriptions are live: from here on it may do what it may, and
-    /// what waited for that is done.
+    /// The client was told that it is connected, and its subscriptions are live: from here on it
+    /// may do what it may, and what waited for that is done.
     pub(super) fn on_welcomed(&mut self, ctx: &mut Context<Self>) {
         let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
         let Phase::Welcoming {

@@ -1,8 +1,10 @@
-//! The Centrifuge protocol, over any transport: WebSocket, streamed HTTP answers with `/emulation`, and one way.
+//! The Centrifuge protocol, over any transport: WebSocket, streamed HTTP answers with `/emulation`,
+//! and one way.
 //!
-//! It answers a client's commands in order, except those that wait for the backend or the broker: they are answered when they
-//! can be, at most `limits.commands_pending` at a time; beyond that nothing more is read. What a client sends wrong gets
-//! the code that the protocol names and harms no other session.
+//! It answers a client's commands in order, except those that wait for the backend or the broker:
+//! they are answered when they can be, at most `limits.commands_pending` at a time; beyond that
+//! nothing more is read. What a client sends wrong gets the code that the protocol names and harms
+//! no other session.
 
 mod commands;
 mod connect;
@@ -325,8 +327,8 @@ impl Session<Centrifuge> {
             }
             RateDecision::End => return self.end(Close::TOO_MANY_REQUESTS),
         }
-        // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold thousands, and streams
-        // are not read.
+        // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold
+        // thousands, and streams are not read.
         let is_free = matches!(
             request,
             Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }

@@ -1,6 +1,6 @@
-//! Time in the life of a client's credentials: tokens are renewed by the client, what the backend granted is renewed by asking
-//! the backend, and what is not renewed ends. One timer for the session and one for all its subscriptions, however often they
-//! are renewed.
+//! Time in the life of a client's credentials: tokens are renewed by the client, what the backend
+//! granted is renewed by asking the backend, and what is not renewed ends. One timer for the
+//! session and one for all its subscriptions, however often they are renewed.
 
 use std::time::Duration;
 
@@ -24,7 +24,8 @@ use crate::{
     unix_time::{seconds_until, unix_now},
 };
 
-/// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
+/// How long beyond its end a token that the client renews is still good: the client renews it when
+/// it ends.
 const GRACE: Duration = Duration::from_secs(GRACE_SECS);
 
 /// How soon the backend is asked again when it did not answer.
@@ -72,7 +73,8 @@ impl Session<Centrifuge> {
         self.context.membership.flush();
     }
 
-    /// Asks the backend whether the session goes on; it may be away for as long as a client's renewal may take.
+    /// Asks the backend whether the session goes on; it may be away for as long as a client's
+    /// renewal may take.
     fn ask_refresh(&mut self, tries: u32, ctx: &mut Context<Self>) {
         let (node, hook_context) = (
             self.context.node.clone(),
@@ -181,8 +183,8 @@ impl Session<Centrifuge> {
         );
     }
 
-    /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one before, so that however often a
-    /// client renews, it has one.
+    /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one
+    /// before, so that however often a client renews, it has one.
     pub(super) fn watch_subscriptions(&mut self, ctx: &mut Context<Self>) {
         let Some(client) = self.protocol.client_mut() else {
             return;

@@ -71,7 +71,8 @@ impl Session<Centrifuge> {
         });
     }
 
-    /// Notes a channel, so that nothing subscribes to it a second time. Answers the number of this subscription.
+    /// Notes a channel, so that nothing subscribes to it a second time. Answers the number of this
+    /// subscription.
     fn reserve(&mut self, channel: &ChannelName, server_side: bool) -> u64 {
         let Some(client) = self.protocol.client_mut() else {
             return 0;
@@ -155,7 +156,8 @@ impl Session<Centrifuge> {
         }
     }
 
-    /// A subscription that the server makes; `asked` is what the client said of it with its connect.
+    /// A subscription that the server makes; `asked` is what the client said of it with its
+    /// connect.
     pub(super) fn server_side(
         &mut self,
         given: &ServerSubscription,

@@ -1,4 +1,5 @@
-//! A subscription of the protocol from its granting to its end, and what the client is told of it: pure data.
+//! A subscription of the protocol from its granting to its end, and what the client is told of it:
+//! pure data.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -19,10 +20,12 @@ use crate::{
     unix_time::seconds_until,
 };
 
-/// How long beyond its end a token that the client renews is still good: the client renews it when it ends.
+/// How long beyond its end a token that the client renews is still good: the client renews it when
+/// it ends.
 pub(super) const GRACE_SECS: u64 = 25;
 
-/// A client's flag: a subscription that cannot be recovered is refused instead of begun anew (protocol page, part 5).
+/// A client's flag: a subscription that cannot be recovered is refused instead of begun anew
+/// (protocol page, part 5).
 const FLAG_REQUIRE_RECOVERY: i64 = 2;
 
 /// A channel of this session.
@@ -44,7 +47,8 @@ pub(super) struct Subscription {
 }
 
 impl Subscription {
-    /// When something is to be done about its end, in Unix seconds; absent: never, or it is being done.
+    /// When something is to be done about its end, in Unix seconds; absent: never, or it is being
+    /// done.
     pub(super) fn end(&self) -> Option<u64> {
         let grace = if self.by_token { GRACE_SECS } else { 0 };
         let at = self.expire_at.filter(|_| self.live && !self.asking)?;
@@ -163,7 +167,8 @@ pub(super) struct ToldSubscription<'a> {
     pending: &'a PendingSubscription,
     recovered: &'a RecoveredSubscription,
     epoch: String,
-    /// Of what is replayed, for a subscription with deltas: the payload, and whether it is a patch.
+    /// Of what is replayed, for a subscription with deltas: the payload, and whether it is a
+    /// patch.
     payloads: Vec<(Vec<u8>, bool)>,
 }
 

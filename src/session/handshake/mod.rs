@@ -1,5 +1,6 @@
-//! The opening handshake's checks (RFC 6455 §4.2.1), made before `ws::handshake` sees the request: it lets versions
-//! 7 and 8 and any key pass, and reads only the first `Sec-WebSocket-Protocol` header. Pure over the request's head.
+//! The opening handshake's checks (RFC 6455 §4.2.1), made before `ws::handshake` sees the request:
+//! it lets versions 7 and 8 and any key pass, and reads only the first `Sec-WebSocket-Protocol`
+//! header. Pure over the request's head.
 
 use actix_http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{
@@ -88,7 +89,8 @@ impl Refusal {
         match self {
             Self::NotWebSocket(_) => {
                 response.insert_header((header::UPGRADE, "websocket"));
-                // RFC 9110 §7.8: who sends Upgrade names it in Connection; actix-http adds the rest.
+                // RFC 9110 §7.8: who sends Upgrade names it in Connection; actix-http adds the
+                // rest.
                 response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
             }
             Self::Version => {
@@ -110,7 +112,8 @@ impl Refusal {
     }
 }
 
-/// Checks what makes a request a WebSocket handshake, in the order in which a reader would want to hear of it.
+/// Checks what makes a request a WebSocket handshake, in the order in which a reader would want to
+/// hear of it.
 ///
 /// # Errors
 /// The first fault.
@@ -121,7 +124,8 @@ pub fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<(
     if method != Method::GET {
         return Err(Refusal::Method(method.clone()));
     }
-    // actix-http calls the upgrade service for exactly this value, and only there a socket can be handed over.
+    // actix-http calls the upgrade service for exactly this value, and only there a socket can be
+    // handed over.
     let mut upgrades = headers.get_all(header::UPGRADE);
     let asks = |value: &HeaderValue| {
         value
@@ -174,7 +178,8 @@ pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item
         .filter(|entry| !entry.is_empty())
 }
 
-/// The first offered subprotocol that is known; `*` knows them all. Nothing is chosen that is no token.
+/// The first offered subprotocol that is known; `*` knows them all. Nothing is chosen that is no
+/// token.
 #[must_use]
 pub fn choose_subprotocol<'a>(headers: &'a HeaderMap, known: &[String]) -> Option<&'a str> {
     let any = known.iter().any(|name| name == "*");

@@ -1,4 +1,5 @@
-//! A raw endpoint as its sessions see it: the settings of a `[[raw]]`, with its channel names made once.
+//! A raw endpoint as its sessions see it: the settings of a `[[raw]]`, with its channel names made
+//! once.
 
 use std::sync::Arc;
 
@@ -46,7 +47,8 @@ impl Endpoint {
         &self.channels
     }
 
-    /// The server's own channel of everyone on this path, where messages are relayed: who has no channel speaks to it.
+    /// The server's own channel of everyone on this path, where messages are relayed: who has no
+    /// channel speaks to it.
     #[must_use]
     pub fn group(&self) -> Option<&ChannelName> {
         matches!(self.settings.on_message, OnMessage::Relay { .. }).then_some(&self.group)
@@ -58,9 +60,11 @@ impl Endpoint {
 pub struct Query {
     /// `?channel=`, any number of times.
     pub channels: Vec<ChannelName>,
-    /// `?since=`: one for each channel in order, or one that stands for all (see [`Query::since`]).
+    /// `?since=`: one for each channel in order, or one that stands for all (see
+    /// [`Query::since`]).
     since: Vec<Since>,
-    /// They came in one text, which an answer gave and which may name channels that a token gave too.
+    /// They came in one text, which an answer gave and which may name channels that a token gave
+    /// too.
     combined: bool,
     /// `?heartbeat=1`.
     pub heartbeat: bool,
@@ -76,7 +80,8 @@ impl Query {
     /// Reads a query string; what it does not know is for others.
     ///
     /// # Errors
-    /// A channel name that is none, more than `channels_max` of them, or a `since` that is none or fits no channel.
+    /// A channel name that is none, more than `channels_max` of them, or a `since` that is none or
+    /// fits no channel.
     pub fn parse(query: &str, channels_max: usize) -> Result<Self, Refusal> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|error| Refusal::Channel(format!("the query cannot be read: {error}")))?;
@@ -113,7 +118,8 @@ impl Query {
         Ok(parsed)
     }
 
-    /// Forgets every `since` and takes the one given: a header's word that is newer than the address.
+    /// Forgets every `since` and takes the one given: a header's word that is newer than the
+    /// address.
     ///
     /// # Errors
     /// It is no position.
@@ -152,8 +158,8 @@ impl Query {
         !self.since.is_empty()
     }
 
-    /// From where the channel at this place goes on. A single number of newest messages stands for every channel, a single
-    /// position for the first.
+    /// From where the channel at this place goes on. A single number of newest messages stands for
+    /// every channel, a single position for the first.
     #[must_use]
     pub fn since(&self, index: usize) -> Since {
         match self.since.as_slice() {

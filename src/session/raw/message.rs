@@ -1,5 +1,6 @@
-//! What a message on a raw endpoint leads to: relayed to others, answered by a template or by the backend. The same whether it
-//! came by WebSocket or by `/send`. Nothing here keeps state; a relay waits at most [`RELAY_PATIENCE`] for room.
+//! What a message on a raw endpoint leads to: relayed to others, answered by a template or by the
+//! backend. The same whether it came by WebSocket or by `/send`. Nothing here keeps state; a relay
+//! waits at most [`RELAY_PATIENCE`] for room.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,13 +16,13 @@ use crate::{
     session::{channel_request::ChannelRequest, raw::endpoint::Endpoint},
 };
 
-/// How long a relayed message waits for room in the shards, and how often it asks. Meanwhile its sender is not
-/// read from; after it, the sender is told to come again (1013).
+/// How long a relayed message waits for room in the shards, and how often it asks. Meanwhile its
+/// sender is not read from; after it, the sender is told to come again (1013).
 pub const RELAY_PATIENCE: Duration = Duration::from_secs(2);
 const RELAY_RETRY: Duration = Duration::from_millis(5);
 
-/// To whom a client's messages are relayed: its channels, as far as it may publish there, or everyone on the path if it has none.
-/// Empty where it has channels and may speak in none of them.
+/// To whom a client's messages are relayed: its channels, as far as it may publish there, or
+/// everyone on the path if it has none. Empty where it has channels and may speak in none of them.
 #[must_use]
 pub fn audience_of(
     endpoint: &Endpoint,
@@ -52,8 +53,8 @@ pub fn relay_requests(
     requests.collect()
 }
 
-/// Publishes all at once, asking again for those for which there was no room or no broker, until patience ends. What may have
-/// been published is not published again.
+/// Publishes all at once, asking again for those for which there was no room or no broker, until
+/// patience ends. What may have been published is not published again.
 ///
 /// # Errors
 /// Not all of it was published; whether some may have been that is not known to be.

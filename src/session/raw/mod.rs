@@ -1,7 +1,8 @@
 //! Raw endpoints: text and bytes as they are, no protocol above WebSocket.
 //!
-//! While the backend or the broker is asked, nothing more is read from the client, which keeps its messages in order and
-//! lets nobody else wait. Bound beside the session's: one entry a channel that the client may speak in.
+//! While the backend or the broker is asked, nothing more is read from the client, which keeps its
+//! messages in order and lets nobody else wait. Bound beside the session's: one entry a channel
+//! that the client may speak in.
 
 pub mod endpoint;
 pub mod message;
@@ -40,7 +41,8 @@ use crate::{
 pub struct RawParams {
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
-    /// Who it is, or how the session ends before it has begun: a page cannot see the status of a refused handshake.
+    /// Who it is, or how the session ends before it has begun: a page cannot see the status of a
+    /// refused handshake.
     pub identity: Result<Identity, Close>,
     /// On whose behalf the backend is asked.
     pub hook_context: HookContext,
@@ -61,7 +63,8 @@ pub struct Raw {
 /// A raw client that may be here.
 struct Client {
     plain: PlainUser,
-    /// To whom its messages are relayed: empty where it may speak to nobody. Follows its membership.
+    /// To whom its messages are relayed: empty where it may speak to nobody. Follows its
+    /// membership.
     audience: Arc<[ChannelName]>,
     /// On whose behalf the backend is asked, where the endpoint asks it.
     hook_context: Option<Box<HookContext>>,

@@ -1,5 +1,5 @@
-//! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that only moves when everything
-//! waits.
+//! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that
+//! only moves when everything waits.
 
 use std::{future::Future, time::Duration};
 
@@ -190,8 +190,8 @@ fn a_sender_goes_on_once_there_is_room() {
         assert_eq!(answer, [0x8a, 0]);
     });
 }
-/// What an idle raw client costs beside its socket and its actor's mailbox. Who makes one of them larger says why, and
-/// looks at `benches/compare/run idle`.
+/// What an idle raw client costs beside its socket and its actor's mailbox. Who makes one of them
+/// larger says why, and looks at `benches/compare/run idle`.
 #[test]
 fn an_idle_session_is_no_larger_than_it_was() {
     assert!(size_of::<Session<Raw>>() <= 280);

@@ -1,6 +1,7 @@
-//! What a plain client is told of its channels beside their messages: where it is in each of them. Pure data, owned by the body of
-//! an event stream or by a long poll. Bound: one place a channel of the request (`limits.subscriptions`), and what was missed,
-//! which all channels together keep within `limits.recovery_bytes`.
+//! What a plain client is told of its channels beside their messages: where it is in each of them.
+//! Pure data, owned by the body of an event stream or by a long poll. Bound: one place a channel of
+//! the request (`limits.subscriptions`), and what was missed, which all channels together keep
+//! within `limits.recovery_bytes`.
 
 use std::sync::Arc;
 
@@ -19,7 +20,8 @@ pub struct RecoveredChannel {
     pub channel: ChannelName,
     /// What there was.
     pub recovery: Recovery,
-    /// The channel keeps nothing and kept nothing when its client was there: what came meanwhile is lost, if anything came.
+    /// The channel keeps nothing and kept nothing when its client was there: what came meanwhile
+    /// is lost, if anything came.
     pub unknown: bool,
 }
 
@@ -56,8 +58,8 @@ pub struct StreamCursor {
 }
 
 impl StreamCursor {
-    /// The client is where it was: what it missed is not taken yet. `channels` is the order of the request, where one may stand
-    /// twice.
+    /// The client is where it was: what it missed is not taken yet. `channels` is the order of the
+    /// request, where one may stand twice.
     #[must_use]
     pub fn before(channels: &[ChannelName], replays: &[RecoveredChannel]) -> Self {
         let nowhere = Recovery::nothing(true).top;
@@ -153,7 +155,8 @@ pub fn missed(replays: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
     )
 }
 
-/// A kept publication as an event's data: in its envelope, or as it was published with binary as base64.
+/// A kept publication as an event's data: in its envelope, or as it was published with binary as
+/// base64.
 #[must_use]
 pub fn event_data(
     channel: &str,

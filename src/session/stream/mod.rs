@@ -1,6 +1,7 @@
-//! The session behind a plain event stream or a waiting long poll: it stands in the tables, reads what was missed, and does
-//! what the server wants. What it is sent is taken from its connection by whoever holds the [`SessionHandle`]; when that is
-//! dropped, the client is gone and the session ends at once. It reads nothing from its client and never writes.
+//! The session behind a plain event stream or a waiting long poll: it stands in the tables, reads
+//! what was missed, and does what the server wants. What it is sent is taken from its connection by
+//! whoever holds the [`SessionHandle`]; when that is dropped, the client is gone and the session
+//! ends at once. It reads nothing from its client and never writes.
 
 pub mod cursor;
 
@@ -116,7 +117,8 @@ pub async fn recover(node: &Node, channels: &[(ChannelName, ChannelRequest)]) ->
 impl Protocol for Stream {
     type Params = Begin;
 
-    /// A message that comes by several channels is sorted out where positions are kept, since each of them moves on.
+    /// A message that comes by several channels is sorted out where positions are kept, since each
+    /// of them moves on.
     fn is_plain(_: &Begin) -> bool {
         false
     }

@@ -77,7 +77,8 @@ impl ScriptedBroker {
         while self.release_one(op, 0) {}
     }
 
-    /// Gives the answer to the request of this number among those that wait; false if there is none.
+    /// Gives the answer to the request of this number among those that wait; false if there is
+    /// none.
     pub fn release_one(&self, op: Op, number: usize) -> bool {
         self.settle(op, number, true)
     }

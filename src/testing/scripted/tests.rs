@@ -1,4 +1,5 @@
-//! The scripted broker under the suites, as far as the guarantee goes, and what it does when told to.
+//! The scripted broker under the suites, as far as the guarantee goes, and what it does when told
+//! to.
 
 use std::rc::Rc;
 
