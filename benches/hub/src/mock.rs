@@ -128,6 +128,10 @@ fn serve(mut stream: TcpStream, shared: &Shared) {
             let answer = answer(&path);
             buffer.drain(..length);
             shared.asked.fetch_add(1, Relaxed);
+            #[expect(
+                clippy::disallowed_methods,
+                reason = "a thread a connection, and its slowness is what is measured"
+            )]
             thread::sleep(Duration::from_millis(shared.delay_ms.load(Relaxed)));
             if stream.write_all(answer.as_bytes()).is_err() {
                 return;

@@ -8,6 +8,11 @@
 //! is to its advantage in the figures. It must never be used for anything but the comparison, and must do nothing
 //! for speed that the usual example does not do.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "mailboxes without a bound are what it is measured with"
+)]
+
 use std::collections::HashMap;
 
 use actix::prelude::*;
