@@ -111,8 +111,8 @@ fn namespaces_open_in(channels: &Channels, index: usize) -> Vec<String> {
 }
 
 /// Endpoints that relay into channels of their own in which no client may publish, so that whoever
-/// sends something is closed. What the publish hook would allow does not count, since it is not asked
-/// about relayed messages.
+/// sends something is closed. What the publish hook would allow does not count, since it is not
+/// asked about relayed messages.
 fn mute_relays(settings: &Settings) -> Vec<String> {
     let channels = &settings.channels;
     let relays = settings
