@@ -122,13 +122,11 @@ impl Item {
         let info = self.info.as_deref().map_or(0, |info| {
             info.user.len() + info.client.len() + info.conn_info.len() + info.chan_info.len() + 96
         });
-        let tags = self.tags.iter().flat_map(|tags| tags.iter());
-        self.payload.as_bytes().len()
-            + std::mem::size_of::<Self>()
-            + info
-            + tags
-                .map(|(key, value)| key.len() + value.len() + 96)
-                .sum::<usize>()
+        let tags = self.tags.as_deref().map_or(0, |tags| {
+            let each = tags.iter().map(|(key, value)| key.len() + value.len() + 96);
+            each.sum::<usize>()
+        });
+        self.payload.as_bytes().len() + std::mem::size_of::<Self>() + info + tags
     }
 
     /// The payload as the protocol takes it.

@@ -85,7 +85,7 @@ impl ShardHandle {
     /// Has the members of a channel that count its offsets told that they have missed something.
     #[expect(
         clippy::disallowed_methods,
-        reason = "one a channel that a broker has lost something of, which is rare"
+        reason = "nothing sends it yet but tests; an engine will, and has to bound it by a mark on the channel"
     )]
     pub(crate) fn tell_missed(&self, channel: ChannelName) {
         self.addr.do_send(Missed(channel));

@@ -25,7 +25,8 @@ pub struct Import {
 pub struct Paths {
     pub imports: Vec<Import>,
     pub in_place: Vec<Path>,
-    /// The words of the code outside of `use` declarations.
+    /// The words of the code outside of `use` declarations that may mean what a `use` brings: not
+    /// what stands behind `::` or `.`, and no variant where its enum declares it.
     pub words: Vec<String>,
 }
 
@@ -107,7 +108,7 @@ impl Paths {
 
     /// A word with all that hangs on it by `::`; answers where it ends.
     fn read_in_place(&mut self, code: &[Token], mut at: usize) -> usize {
-        let line = code[at].line;
+        let (first, line) = (at, code[at].line);
         let continues = at > 0 && (code[at - 1].is("::") || code[at - 1].is("."));
         let mut segments = vec![code[at].text.clone()];
         while let [sign, word, ..] = &code[at + 1..]
@@ -117,7 +118,9 @@ impl Paths {
             segments.push(word.text.clone());
             at += 2;
         }
-        self.words.extend(segments.iter().cloned());
+        if !continues && !is_variant(code, first) {
+            self.words.push(segments[0].clone());
+        }
         let is_path = segments.len() > 1 || code.get(at + 1).is_some_and(|next| next.is("::"));
         if is_path && !continues {
             self.in_place.push(Path { segments, line });
@@ -135,6 +138,29 @@ fn is_public(before: &[Token]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether the word is the name of a variant in the declaration of its enum.
+fn is_variant(code: &[Token], at: usize) -> bool {
+    let begins = at > 0 && ["{", ",", "]"].iter().any(|sign| code[at - 1].is(sign));
+    let mut depth = 0;
+    let open = (0..at).rev().find(|&before| {
+        match code[before].text.as_str() {
+            ")" | "]" | "}" => depth += 1,
+            "(" | "[" | "{" => depth -= 1,
+            _ => {}
+        }
+        depth < 0
+    });
+    let Some(open) = open.filter(|&open| begins && code[open].is("{")) else {
+        return false;
+    };
+    // From the brace back to the item's beginning: `enum Name<…> {`.
+    let item = code[..open]
+        .iter()
+        .rev()
+        .take_while(|token| ![";", "{", "}", "]"].iter().any(|sign| token.is(sign)));
+    item.into_iter().any(|token| token.is("enum"))
 }
 
 fn is_place(code: &[Token], at: usize) -> bool {
@@ -195,5 +221,24 @@ fn paths_in_place_are_found_and_visibilities_are_not() {
     ];
     assert_eq!(read, expected);
     assert!(paths.imports.is_empty());
-    assert!(paths.words.iter().any(|word| word == "len"));
+    assert!(paths.words.iter().any(|word| word == "y"));
+    assert!(
+        paths
+            .words
+            .iter()
+            .all(|word| word != "len" && word != "Overrides")
+    );
+}
+
+#[test]
+fn a_variant_is_no_use_of_what_an_import_calls_the_same() {
+    let code = crate::source::tokens(
+        "pub use self::scalars::{Number, Text};
+         pub enum Input<'a> { #[doc = \"x\"] Text(&'a str), Toml { inner: Value }, Number }
+         fn f() { Self::Text; x.Text; match y { Number => {} } }",
+    );
+    let paths = Paths::read(&code);
+    let has = |name: &str| paths.words.iter().any(|word| word == name);
+    assert!(!has("Text") && !has("Toml"));
+    assert!(has("Number") && has("Value"));
 }
