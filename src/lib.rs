@@ -16,7 +16,7 @@
     )
 )]
 
-pub mod admission;
+pub(crate) mod admission;
 pub mod app;
 pub mod broker;
 pub mod cli;
@@ -37,7 +37,7 @@ pub mod protocol;
 pub mod publication;
 pub mod registry;
 pub(crate) mod server;
-pub mod session;
+pub(crate) mod session;
 pub mod shard;
 pub mod signals;
 pub(crate) mod subscription;

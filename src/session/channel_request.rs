@@ -45,6 +45,7 @@ pub struct ChannelRequest {
 
 impl ChannelRequest {
     /// From now, in a channel without rules.
+    #[cfg(test)]
     #[must_use]
     pub fn plain() -> Self {
         Self {
