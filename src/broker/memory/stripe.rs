@@ -7,7 +7,7 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BinaryHeap, HashMap},
+    collections::{BinaryHeap, HashMap, hash_map::Entry},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -63,12 +63,14 @@ impl Stripe {
 
     /// The stream of a channel, begun where there is none.
     fn stream(&mut self, name: &ChannelName, keep_until: Instant) -> &mut Stream {
-        if !self.streams.contains_key(name) {
-            self.history_bytes.fetch_add(STREAM_BYTES, Relaxed);
-            self.timers.push(Reverse((keep_until, name.clone())));
-        }
-        let stream = self.streams.entry(name.clone());
-        let stream = stream.or_insert_with(|| Box::new(Stream::new(keep_until)));
+        let stream = match self.streams.entry(name.clone()) {
+            Entry::Occupied(stream) => stream.into_mut(),
+            Entry::Vacant(place) => {
+                self.history_bytes.fetch_add(STREAM_BYTES, Relaxed);
+                self.timers.push(Reverse((keep_until, name.clone())));
+                place.insert(Box::new(Stream::new(keep_until)))
+            }
+        };
         stream.keep_until = stream.keep_until.max(keep_until);
         stream
     }
