@@ -65,7 +65,7 @@ impl ConnectionProfile {
         Self {
             form: WireFormat {
                 body,
-                framing: Framing::Bare,
+                framing: Framing::None,
             },
             pings: match comments {
                 true => Pings::Comment,
@@ -167,13 +167,20 @@ impl ConnectionProfile {
     pub(super) fn close_message(&self, close: &Close) -> Bytes {
         match (self.form.body, self.form.framing) {
             (_, Framing::WebSocket { .. }) => codec::encode_close(close.code, &close.reason),
-            (PayloadFormat::Client { encoding, bare, .. }, _) => {
+            (
+                PayloadFormat::Client {
+                    encoding,
+                    unidirectional,
+                    ..
+                },
+                _,
+            ) => {
                 let mut message = Vec::new();
                 let push = Push::Disconnect {
                     code: close.code.into(),
                     reason: &close.reason,
                 };
-                protocol::encode_push(encoding, bare, "", &push, &mut message);
+                protocol::encode_push(encoding, unidirectional, "", &push, &mut message);
                 self.frame_own(&message, NEVER_DEFLATED)
             }
             (_, Framing::Event) => {

@@ -74,13 +74,13 @@ async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, pl
     }
     let shard = request::shard_of(request)
         .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
-    let attached = stream::start(connect_info, shard, node);
-    wait(attached, &channels, complete, node).await
+    let handle = stream::start(connect_info, shard, node);
+    wait(handle, &channels, complete, node).await
 }
 
 /// Waits for the first message, and gathers what comes with it.
 async fn wait(
-    mut attached: SessionHandle,
+    mut handle: SessionHandle,
     channels: &[ChannelName],
     complete: bool,
     node: &Node,
@@ -93,7 +93,7 @@ async fn wait(
             "the history cannot be read, try again",
         ))
     };
-    let past = attached.recovered().await.map_err(busy)?;
+    let past = handle.recovered().await.map_err(busy)?;
     let mut messages = Messages::past(channels, past);
     messages.recovered &= complete;
     if !messages.is_empty() {
@@ -101,7 +101,7 @@ async fn wait(
     }
     // Faster than this, and the rest is for the next poll.
     while messages.json.len() <= limits.outbox_bytes {
-        match timeout_at(deadline, poll_fn(|cx| attached.connection().poll_take(cx))).await {
+        match timeout_at(deadline, poll_fn(|cx| handle.connection().poll_take(cx))).await {
             Err(_) => break,
             Ok(Some(frame)) => {
                 if messages.take(&frame) {
@@ -109,7 +109,7 @@ async fn wait(
                 }
             }
             Ok(None) => {
-                if let Some(close) = refused(attached.connection().ending(), &messages) {
+                if let Some(close) = refused(handle.connection().ending(), &messages) {
                     return Err(Box::new(plain::close_response(&close)));
                 }
                 break;

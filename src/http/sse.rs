@@ -77,8 +77,8 @@ async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain:
         .map(|(name, _)| name.clone())
         .collect();
     let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
-    let mut attached = stream::start(connect_info, shard, node);
-    let past = attached.recovered().await;
+    let mut handle = stream::start(connect_info, shard, node);
+    let past = handle.recovered().await;
     let past = past.map_err(|_| {
         Box::new(plain::plain_text(
             503,
@@ -86,7 +86,7 @@ async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain:
         ))
     })?;
     Ok(Events::new(
-        attached,
+        handle,
         &channels,
         past,
         retry as u64,
@@ -96,7 +96,7 @@ async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain:
 
 /// The body.
 struct Events {
-    attached: SessionHandle,
+    handle: SessionHandle,
     cursor: StreamCursor,
     envelope: bool,
     head: Option<Bytes>,
@@ -105,7 +105,7 @@ struct Events {
 
 impl Events {
     fn new(
-        attached: SessionHandle,
+        handle: SessionHandle,
         channels: &[ChannelName],
         past: Vec<RecoveredChannel>,
         retry_ms: u64,
@@ -115,7 +115,7 @@ impl Events {
         let mut head = BytesMut::from(format!("retry: {retry_ms}\nevent: fanfare\n").as_bytes());
         event(&mut head, Some(&cursor.since()), &cursor.greeting(&past));
         Self {
-            attached,
+            handle,
             cursor,
             envelope,
             head: Some(head.freeze()),
@@ -141,7 +141,7 @@ impl Events {
                 kind: FrameKind::Close,
                 ..
             } => {
-                if let Some(Ending::ByServer(close)) = self.attached.connection().ending() {
+                if let Some(Ending::ByServer(close)) = self.handle.connection().ending() {
                     let said = serde_json::json!({ "code": close.code, "reason": close.reason });
                     chunk.extend_from_slice(b"event: close\n");
                     event(chunk, None, said.to_string().as_bytes());
@@ -173,7 +173,7 @@ impl Events {
             event(
                 chunk,
                 id.as_deref(),
-                self.attached.connection().bytes_of(frame),
+                self.handle.connection().bytes_of(frame),
             );
         } else {
             event(chunk, id.as_deref(), &cursor::plain_data(item));
@@ -204,7 +204,7 @@ impl Stream for Events {
         let mut chunk = BytesMut::new();
         this.put_missed(&mut chunk);
         while chunk.len() < CHUNK_BYTES {
-            match this.attached.connection().poll_take(cx) {
+            match this.handle.connection().poll_take(cx) {
                 Poll::Ready(Some(frame)) => this.put(&frame, &mut chunk),
                 Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
                 Poll::Pending if chunk.is_empty() => return Poll::Pending,

@@ -47,12 +47,12 @@ fn encode_body(publication: &Publication, body: PayloadFormat) -> (Opcode, Vec<u
         (
             PayloadFormat::Client {
                 encoding,
-                bare,
+                unidirectional,
                 delta,
             },
             _,
         ) => {
-            client(publication, encoding, bare, delta, &mut out);
+            client(publication, encoding, unidirectional, delta, &mut out);
             match encoding {
                 Encoding::Json => (Opcode::Text, out),
                 Encoding::Protobuf => {
@@ -68,12 +68,13 @@ fn encode_body(publication: &Publication, body: PayloadFormat) -> (Opcode, Vec<u
 fn client(
     publication: &Publication,
     encoding: Encoding,
-    bare: bool,
+    unidirectional: bool,
     delta: Delta,
     out: &mut Vec<u8>,
 ) {
     let channel = publication.channel();
-    let mut push = |push: &Push<'_>| protocol::encode_push(encoding, bare, channel, push, out);
+    let mut push =
+        |push: &Push<'_>| protocol::encode_push(encoding, unidirectional, channel, push, out);
     let item = match &publication.content {
         Content::Join(info) => return push(&Push::Join(info)),
         Content::Leave(info) => return push(&Push::Leave(info)),

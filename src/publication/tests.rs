@@ -26,7 +26,7 @@ fn client(encoding: Encoding, delta: Delta, framing: Framing) -> WireFormat {
     WireFormat {
         body: PayloadFormat::Client {
             encoding,
-            bare: false,
+            unidirectional: false,
             delta,
         },
         framing,
@@ -120,7 +120,7 @@ fn an_envelope_tells_channel_and_position() {
     let epoch = Epoch::random();
     let wire_format = WireFormat {
         body: PayloadFormat::Envelope,
-        framing: Framing::Bare,
+        framing: Framing::None,
     };
     let kept = publication(in_channel(Payload::Text("hi".into()), 3)).in_stream(epoch, None);
     assert_eq!(
@@ -170,6 +170,6 @@ fn a_delta_is_a_patch_of_the_text_that_clients_have() {
     assert_eq!(String::from_utf8(applied).expect("text"), whole);
     assert!(patch.len() < 100, "{}", patch.len());
     // In Protobuf it is made of the payload itself.
-    let wire_format = client(Encoding::Protobuf, Delta::Patch, Framing::Bare);
+    let wire_format = client(Encoding::Protobuf, Delta::Patch, Framing::None);
     assert!(next.frame(wire_format, &COMPRESSION).len() < 150);
 }

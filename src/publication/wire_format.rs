@@ -22,7 +22,7 @@ pub enum PayloadFormat {
         /// JSON or Protobuf.
         encoding: Encoding,
         /// Without the `push` wrapper, as the one-way transports have it.
-        bare: bool,
+        unidirectional: bool,
         /// As a subscription with deltas sees it.
         delta: Delta,
     },
@@ -54,7 +54,7 @@ pub enum Framing {
     /// An event of `text/event-stream`: one `data:` field (HTML, server-sent events).
     Event,
     /// None: whoever takes it from the outbox frames it.
-    Bare,
+    None,
 }
 
 /// The form in which a session takes publications.
@@ -83,10 +83,14 @@ impl WireFormat {
     #[must_use]
     pub fn with_delta(self, delta: Delta) -> Self {
         match self.body {
-            PayloadFormat::Client { encoding, bare, .. } => Self {
+            PayloadFormat::Client {
+                encoding,
+                unidirectional,
+                ..
+            } => Self {
                 body: PayloadFormat::Client {
                     encoding,
-                    bare,
+                    unidirectional,
                     delta,
                 },
                 ..self
@@ -142,7 +146,7 @@ pub fn frame_message(
             codec::encode(opcode, message)
         }
         Framing::Line if opcode == Opcode::Text => [message, b"\n"].concat().into(),
-        Framing::Line | Framing::Bare => Bytes::copy_from_slice(message),
+        Framing::Line | Framing::None => Bytes::copy_from_slice(message),
         Framing::Event => event(message).into(),
     }
 }

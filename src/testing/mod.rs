@@ -148,7 +148,7 @@ impl Listener {
         let profile = ConnectionProfile {
             form: WireFormat {
                 body: PayloadFormat::Raw,
-                framing: Framing::Bare,
+                framing: Framing::None,
             },
             pings: Pings::None,
         };

@@ -87,7 +87,7 @@ impl Wire {
     fn form(self) -> WireFormat {
         let client = |encoding| PayloadFormat::Client {
             encoding,
-            bare: false,
+            unidirectional: false,
             delta: Delta::Off,
         };
         let (body, window_bits) = match self {

@@ -51,8 +51,8 @@ impl Rig {
 
 #[test]
 fn first_and_last_members_are_told_and_counted() {
-    let rig = Rig::new();
-    let (room, fanout) = (ChannelName::from("room"), &rig.fanout);
+    let fixture = Rig::new();
+    let (room, fanout) = (ChannelName::from("room"), &fixture.fanout);
     let (one, two) = (ShardId(0), ShardId(1));
     for shard in [one, one, two] {
         fanout.subscribe(&room, shard);
@@ -65,7 +65,7 @@ fn first_and_last_members_are_told_and_counted() {
     assert!(fanout.has_subscribers(&Target::Channel(room.clone())));
     for shard in [one, two, one] {
         assert_eq!(
-            *rig.told.lock().expect("no panic"),
+            *fixture.told.lock().expect("no panic"),
             [("room".to_string(), true)]
         );
         fanout.unsubscribe(&room, shard);
@@ -73,49 +73,49 @@ fn first_and_last_members_are_told_and_counted() {
     // Leaving twice.
     fanout.unsubscribe(&room, one);
     let told = [("room".to_string(), true), ("room".to_string(), false)];
-    assert_eq!(*rig.told.lock().expect("no panic"), told);
+    assert_eq!(*fixture.told.lock().expect("no panic"), told);
     assert_eq!((fanout.channels(), fanout.entries()), (0, (0, 0)));
     assert!(!fanout.has_subscribers(&Target::Channel(room)));
 }
 
 #[test]
 fn the_servers_own_channels_are_told_but_not_shown() {
-    let rig = Rig::new();
+    let fixture = Rig::new();
     let own = ChannelName::from("$raw:/ws");
-    rig.fanout.subscribe(&own, ShardId(0));
-    assert_eq!(rig.fanout.channels(), 0);
-    assert!(rig.fanout.list_channels(&|_| true, 10).is_empty());
-    assert_eq!(rig.told.lock().expect("no panic").len(), 1);
+    fixture.fanout.subscribe(&own, ShardId(0));
+    assert_eq!(fixture.fanout.channels(), 0);
+    assert!(fixture.fanout.list_channels(&|_| true, 10).is_empty());
+    assert_eq!(fixture.told.lock().expect("no panic").len(), 1);
 }
 
 #[test]
 fn what_does_not_fit_one_shard_goes_to_none_and_all_room_comes_back() {
     on_a_worker(async {
-        let rig = Rig::new();
-        let (full, free) = (rig.shard(), rig.shard());
+        let fixture = Rig::new();
+        let (full, free) = (fixture.shard(), fixture.shard());
         let (here, there) = (Listener::new(&full), Listener::new(&free));
         here.membership.join(&"both".into());
         here.membership.join(&"one".into());
         there.membership.join(&"both".into());
         for _ in 0..ROOM {
-            assert_eq!(rig.fanout.send(Rig::message("one")), Ok(1));
+            assert_eq!(fixture.fanout.send(Rig::message("one")), Ok(1));
         }
         for _ in 0..3 {
             assert_eq!(
-                rig.fanout.send(Rig::message("both")),
+                fixture.fanout.send(Rig::message("both")),
                 Err(BrokerError::Busy)
             );
             let everyone = Publication::message(Target::Everyone, Payload::Text("x".into()));
-            assert_eq!(rig.fanout.send(everyone), Err(BrokerError::Busy));
+            assert_eq!(fixture.fanout.send(everyone), Err(BrokerError::Busy));
         }
         assert_eq!(taken(&here, ROOM).await.len(), ROOM);
         assert!(there.taken().is_empty());
         // The refused have left nothing taken in the shard that had room.
         for _ in 0..ROOM {
-            assert_eq!(rig.fanout.send(Rig::message("both")), Ok(2));
+            assert_eq!(fixture.fanout.send(Rig::message("both")), Ok(2));
         }
         assert_eq!(
-            rig.fanout.send(Rig::message("both")),
+            fixture.fanout.send(Rig::message("both")),
             Err(BrokerError::Busy)
         );
         assert_eq!(taken(&there, ROOM).await.len(), ROOM);
@@ -125,12 +125,12 @@ fn what_does_not_fit_one_shard_goes_to_none_and_all_room_comes_back() {
 #[test]
 fn room_that_is_not_used_is_given_back() {
     on_a_worker(async {
-        let rig = Rig::new();
-        let shard = rig.shard();
+        let fixture = Rig::new();
+        let shard = fixture.shard();
         let listener = Listener::new(&shard);
         listener.membership.join(&"news".into());
         for _ in 0..10 * ROOM {
-            let room = rig
+            let room = fixture
                 .fanout
                 .listening("news", |listening| listening.reserve(100));
             assert!(room.is_ok());
@@ -141,8 +141,8 @@ fn room_that_is_not_used_is_given_back() {
 #[test]
 fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
     on_a_worker(async {
-        let rig = Rig::new();
-        let (early, late, full) = (rig.shard(), rig.shard(), rig.shard());
+        let fixture = Rig::new();
+        let (early, late, full) = (fixture.shard(), fixture.shard(), fixture.shard());
         let (first, second, third) = (
             Listener::new(&early),
             Listener::new(&late),
@@ -151,13 +151,13 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         first.membership.join(&"news".into());
         let publication = Rig::message("news");
         let bytes = publication.weight();
-        let room = rig
+        let room = fixture
             .fanout
             .listening("news", |listening| listening.reserve(bytes));
         let room = room.expect("room");
         third.membership.join(&"other".into());
         for _ in 0..ROOM {
-            rig.fanout.send(Rig::message("other")).expect("room");
+            fixture.fanout.send(Rig::message("other")).expect("room");
         }
         let positioned = crate::shard::SubscribeOptions {
             positioned: true,
@@ -165,7 +165,8 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         };
         second.membership.join(&"news".into());
         third.membership.subscribe(&"news".into(), positioned);
-        rig.fanout
+        fixture
+            .fanout
             .listening("news", |listening| listening.send(publication, room));
         assert_eq!(taken(&first, 1).await.len(), 1);
         assert_eq!(taken(&second, 1).await.len(), 1);

@@ -42,12 +42,12 @@ impl Rig {
     }
 
     fn fixture() -> Fixture {
-        let rig = Self::new(1 << 30);
+        let fixture = Self::new(1 << 30);
         Fixture {
-            shard: rig.shard(),
-            broker: rig.broker,
+            shard: fixture.shard(),
+            broker: fixture.broker,
             presence: Arc::new(MemoryPresence::default()),
-            fanout: rig.fanout,
+            fanout: fixture.fanout,
             room: ROOM,
         }
     }
@@ -62,19 +62,19 @@ fn it_passes_the_suites_of_all_brokers_and_of_a_single_node() {
 }
 
 fn kept(channel: &str, payload: &str, ttl: Duration) -> PublishRequest {
-    let mut draft = PublishRequest::new(Target::Channel(channel.into()), text(payload));
-    draft.history = Some(HistoryOptions { size: 10, ttl });
-    draft
+    let mut request = PublishRequest::new(Target::Channel(channel.into()), text(payload));
+    request.history = Some(HistoryOptions { size: 10, ttl });
+    request
 }
 
 #[test]
 fn channels_vanish_when_they_are_empty() {
     on_a_worker(async {
-        let rig = Rig::new(1 << 30);
-        let (broker, shard) = (rig.broker.clone(), rig.shard());
+        let fixture = Rig::new(1 << 30);
+        let (broker, shard) = (fixture.broker.clone(), fixture.shard());
         for number in 0..100 {
-            let draft = kept(&format!("c{number}"), "x", Duration::from_secs(10));
-            broker.publish(draft).await.expect("room");
+            let request = kept(&format!("c{number}"), "x", Duration::from_secs(10));
+            broker.publish(request).await.expect("room");
             let live =
                 PublishRequest::new(Target::Channel(format!("live{number}").into()), text("x"));
             broker.publish(live).await.expect("room");
@@ -82,7 +82,7 @@ fn channels_vanish_when_they_are_empty() {
         let listener = Listener::new(&shard);
         listener.membership.join(&"heard".into());
         listener.membership.join(&"c0".into());
-        let entries = || (broker.streams(), rig.fanout.entries().0);
+        let entries = || (broker.streams(), fixture.fanout.entries().0);
         assert_eq!(entries(), (100, 2), "what keeps nothing costs nothing");
         let later = Instant::now() + Duration::from_secs(11);
         broker.expire(later);
@@ -101,8 +101,8 @@ fn all_histories_together_stay_under_their_bound_and_the_oldest_go_first() {
         let Rig { broker, .. } = Rig::new(100_000);
         let payload = "x".repeat(1000);
         for number in 0..1000 {
-            let draft = kept(&format!("c{number}"), &payload, Duration::from_secs(600));
-            broker.publish(draft).await.expect("room");
+            let request = kept(&format!("c{number}"), &payload, Duration::from_secs(600));
+            broker.publish(request).await.expect("room");
             let bytes = broker.history_bytes().expect("kept here");
             assert!(bytes <= 100_000, "{bytes}");
         }

@@ -32,8 +32,8 @@ async fn offsets_grow_by_one_and_all_arrives_in_order(fixture: &Fixture) {
     let listener = fixture.listener(&["news"]).await;
     let mut epochs = Vec::new();
     for number in 1..=5u64 {
-        let draft = kept("news", &number.to_string(), 3, LONG);
-        let published = fixture.broker.publish(draft).await.expect("room");
+        let request = kept("news", &number.to_string(), 3, LONG);
+        let published = fixture.broker.publish(request).await.expect("room");
         let position = published.position.expect("a place");
         assert_eq!((position.offset, published.delivered), (number, 1));
         epochs.push(position.epoch);
@@ -57,8 +57,8 @@ async fn offsets_grow_by_one_and_all_arrives_in_order(fixture: &Fixture) {
 
 async fn without_history_there_is_no_offset(fixture: &Fixture) {
     let listener = fixture.listener(&["live"]).await;
-    let draft = PublishRequest::new(Target::Channel("live".into()), text("x"));
-    let published = fixture.broker.publish(draft).await.expect("room");
+    let request = PublishRequest::new(Target::Channel("live".into()), text("x"));
+    let published = fixture.broker.publish(request).await.expect("room");
     assert_eq!((published.position, published.delivered), (None, 1));
     assert_eq!(taken(&listener, 1).await, [(0, "x".to_string())]);
     let nobody = PublishRequest::new(Target::Channel("empty".into()), text("x"));
@@ -76,20 +76,20 @@ async fn without_history_there_is_no_offset(fixture: &Fixture) {
 async fn a_known_key_publishes_once(fixture: &Fixture) {
     let listener = fixture.listener(&["kept", "live"]).await;
     for channel in ["kept", "live"] {
-        let mut draft = match channel {
+        let mut request = match channel {
             "kept" => kept(channel, "x", 10, LONG),
             _ => PublishRequest::new(Target::Channel(channel.into()), text("x")),
         };
-        draft.idempotency_key = Some("key".into());
-        let first = fixture.broker.publish(draft.clone()).await.expect("room");
-        let again = fixture.broker.publish(draft.clone()).await.expect("room");
+        request.idempotency_key = Some("key".into());
+        let first = fixture.broker.publish(request.clone()).await.expect("room");
+        let again = fixture.broker.publish(request.clone()).await.expect("room");
         assert!(!first.suppressed && again.suppressed);
         assert_eq!(first.position, again.position);
-        draft.idempotency_key = Some("other".into());
+        request.idempotency_key = Some("other".into());
         assert!(
             !fixture
                 .broker
-                .publish(draft)
+                .publish(request)
                 .await
                 .expect("room")
                 .suppressed
@@ -100,12 +100,12 @@ async fn a_known_key_publishes_once(fixture: &Fixture) {
 
 async fn what_is_not_newer_is_not_published(fixture: &Fixture) {
     let publish = |number: u64, epoch: &'static str| {
-        let mut draft = kept("state", &number.to_string(), 10, LONG);
-        draft.version = Some(Box::new(Version {
+        let mut request = kept("state", &number.to_string(), 10, LONG);
+        request.version = Some(Box::new(Version {
             number,
             epoch: epoch.to_string(),
         }));
-        fixture.broker.publish(draft)
+        fixture.broker.publish(request)
     };
     let mut suppressed = Vec::new();
     for (number, epoch) in [
@@ -170,9 +170,9 @@ pub(crate) async fn who_listens_first_and_then_reads_misses_nothing(fixture: &Fi
 async fn who_is_left_out_hears_nothing(fixture: &Fixture) {
     let sender = fixture.listener(&["room"]).await;
     let other = fixture.listener(&["room"]).await;
-    let mut draft = PublishRequest::new(Target::Channel("room".into()), text("mine"));
-    draft.exclude = Box::new([sender.connection.info().id]);
-    fixture.broker.publish(draft).await.expect("room");
+    let mut request = PublishRequest::new(Target::Channel("room".into()), text("mine"));
+    request.exclude = Box::new([sender.connection.info().id]);
+    fixture.broker.publish(request).await.expect("room");
     fixture
         .broker
         .publish(PublishRequest::new(

@@ -21,8 +21,8 @@ pub(super) async fn all(make: &impl AsyncFn() -> Fixture) {
 async fn history_is_read_from_any_place_in_both_directions(fixture: &Fixture) {
     assert_eq!(offsets(fixture, "news", ALL).await, (vec![], 0));
     for number in 1..=10 {
-        let draft = kept("news", &number.to_string(), 10, LONG);
-        fixture.broker.publish(draft).await.expect("room");
+        let request = kept("news", &number.to_string(), 10, LONG);
+        fixture.broker.publish(request).await.expect("room");
     }
     let limited = |limit| HistoryFilter {
         limit: Some(limit),
@@ -54,8 +54,8 @@ async fn history_is_read_from_any_place_in_both_directions(fixture: &Fixture) {
 
 async fn history_is_bounded_by_size_and_age_and_what_is_left_has_no_gap(fixture: &Fixture) {
     for number in 1..=7 {
-        let draft = kept("small", &number.to_string(), 3, LONG);
-        fixture.broker.publish(draft).await.expect("room");
+        let request = kept("small", &number.to_string(), 3, LONG);
+        fixture.broker.publish(request).await.expect("room");
     }
     assert_eq!(offsets(fixture, "small", ALL).await, (vec![5, 6, 7], 7));
     let short = Duration::from_millis(30);

@@ -55,9 +55,9 @@ const ALL: HistoryFilter = HistoryFilter {
 };
 
 fn kept(channel: &str, payload: &str, size: usize, ttl: Duration) -> PublishRequest {
-    let mut draft = PublishRequest::new(Target::Channel(channel.into()), text(payload));
-    draft.history = Some(HistoryOptions { size, ttl });
-    draft
+    let mut request = PublishRequest::new(Target::Channel(channel.into()), text(payload));
+    request.history = Some(HistoryOptions { size, ttl });
+    request
 }
 
 /// Waits until the listener has so many, or gives what it has after a while.

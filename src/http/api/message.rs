@@ -74,18 +74,18 @@ impl Message {
         channel: &ChannelName,
         rules: &Namespace,
     ) -> PublishRequest {
-        let mut draft = call
+        let mut request = call
             .node
             .publish_request(channel, rules, self.payload.clone());
         if !self.keep {
-            draft.history = None;
+            request.history = None;
         }
-        draft.delta |= self.delta;
-        draft.tags.clone_from(&self.tags);
-        draft.idempotency_key.clone_from(&self.idempotency_key);
-        draft.version.clone_from(&self.version);
-        draft.exclude.clone_from(&self.exclude);
-        draft
+        request.delta |= self.delta;
+        request.tags.clone_from(&self.tags);
+        request.idempotency_key.clone_from(&self.idempotency_key);
+        request.version.clone_from(&self.version);
+        request.exclude.clone_from(&self.exclude);
+        request
     }
 
     /// The publication for a channel, if the channel and the key's rate let it.
@@ -108,10 +108,10 @@ fn take_from_rate(call: &ApiCall<'_>) -> Result<(), ReplyError> {
 
 async fn publish_draft(
     call: &ApiCall<'_>,
-    draft: PublishRequest,
+    request: PublishRequest,
 ) -> Result<PublishResult, ReplyError> {
     take_from_rate(call)?;
-    Ok(call.node.publish(draft).await?)
+    Ok(call.node.publish(request).await?)
 }
 
 /// Where a publication stands; nothing without history.
@@ -226,9 +226,9 @@ pub(super) async fn publish_raw(
         ));
     }
     let (channel, rules) = call.channel(channel)?;
-    let mut draft = call.node.publish_request(&channel, rules, payload);
-    draft.idempotency_key = key.map(Into::into);
-    let published = publish_draft(call, draft).await?;
+    let mut request = call.node.publish_request(&channel, rules, payload);
+    request.idempotency_key = key.map(Into::into);
+    let published = publish_draft(call, request).await?;
     let receipt = PublishResponse {
         place: Place::of(&published),
         delivered: published.delivered,

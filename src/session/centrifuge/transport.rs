@@ -25,7 +25,7 @@ impl ClientTransport {
             form: WireFormat {
                 body: PayloadFormat::Client {
                     encoding: self.encoding,
-                    bare: self.unidirectional,
+                    unidirectional: self.unidirectional,
                     delta: Delta::Off,
                 },
                 framing: self.framing,

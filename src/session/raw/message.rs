@@ -45,10 +45,10 @@ pub fn relay_requests(
 ) -> Vec<PublishRequest> {
     let group = (audience.len() > 1).then(|| audience.clone());
     let requests = audience.iter().map(|channel| {
-        let mut draft = node.unchecked_publish_request(channel, payload.clone());
-        draft.exclude = exclude.into_iter().collect();
-        draft.group.clone_from(&group);
-        draft
+        let mut request = node.unchecked_publish_request(channel, payload.clone());
+        request.exclude = exclude.into_iter().collect();
+        request.group.clone_from(&group);
+        request
     });
     requests.collect()
 }

@@ -213,12 +213,12 @@ mod tests {
         let (a, b) = (Epoch::random(), Epoch::random());
         let replays = vec![replayed("a", 4..=5, a), replayed("b", 8..=8, b)];
         let channels: Vec<ChannelName> = vec!["b".into(), "a".into(), "b".into()];
-        let mut feed = StreamCursor::before(&channels, &replays);
-        assert_eq!(feed.since(), format!("7@{b},3@{a},7@{b}"));
+        let mut cursor = StreamCursor::before(&channels, &replays);
+        assert_eq!(cursor.since(), format!("7@{b},3@{a},7@{b}"));
         let seen: Vec<String> = missed(replays)
             .map(|(channel, position, _)| {
-                feed.advance(&channel, position);
-                feed.since()
+                cursor.advance(&channel, position);
+                cursor.since()
             })
             .collect();
         assert_eq!(
@@ -242,13 +242,13 @@ mod tests {
         replays[1].recovery.items.clear();
         replays[1].recovery.recovered = false;
         let channels: Vec<ChannelName> = vec!["a".into(), "b".into(), "c".into()];
-        let feed = StreamCursor::before(&channels, &replays);
-        assert_eq!(feed.since(), format!("0@{epoch},9@{epoch},2@{epoch}"));
-        let told: serde_json::Value = serde_json::from_slice(&feed.greeting(&replays)).unwrap();
+        let cursor = StreamCursor::before(&channels, &replays);
+        assert_eq!(cursor.since(), format!("0@{epoch},9@{epoch},2@{epoch}"));
+        let told: serde_json::Value = serde_json::from_slice(&cursor.greeting(&replays)).unwrap();
         assert_eq!(told["recovered"], false);
         assert_eq!(told["channels"][0]["recovered"], true);
         assert_eq!(told["channels"][1]["recovered"], false);
-        assert_eq!(told["since"], feed.since());
+        assert_eq!(told["since"], cursor.since());
     }
 
     #[test]
@@ -258,15 +258,15 @@ mod tests {
             recovery: Recovery::nothing(false),
             unknown: true,
         };
-        let mut feed = StreamCursor::before(&["a".into()], std::slice::from_ref(&lost));
-        feed.advance(
+        let mut cursor = StreamCursor::before(&["a".into()], std::slice::from_ref(&lost));
+        cursor.advance(
             "a",
             StreamPosition {
                 offset: 0,
                 epoch: Epoch::NONE,
             },
         );
-        assert_eq!(feed.since(), "-");
+        assert_eq!(cursor.since(), "-");
         assert!(
             !lost.is_complete() && !lost.has_messages(),
             "nobody knows, and nobody need be told again and again"

@@ -89,26 +89,30 @@ fn two_of_its_nodes_pass_the_suite_of_two_nodes() {
 #[test]
 fn whoever_counts_offsets_has_each_once_though_all_come_twice() {
     on_a_worker(async {
-        let rig = Rig::new();
-        rig.broker.set_delivery(Delivery::Twice);
-        suite::every::who_listens_first_and_then_reads_misses_nothing(&rig.fixture()).await;
+        let fixture = Rig::new();
+        fixture.broker.set_delivery(Delivery::Twice);
+        suite::every::who_listens_first_and_then_reads_misses_nothing(&fixture.fixture()).await;
     });
 }
 
 #[test]
 fn what_comes_late_while_history_is_read_comes_once() {
     on_a_worker(async {
-        let rig = Rig::new();
-        rig.broker.set_delivery(Delivery::Late);
-        let (listener, id) = rig.positioned();
+        let fixture = Rig::new();
+        fixture.broker.set_delivery(Delivery::Late);
+        let (listener, id) = fixture.positioned();
         for payload in ["1", "2"] {
-            rig.broker.publish(kept(payload)).await.expect("published");
+            fixture
+                .broker
+                .publish(kept(payload))
+                .await
+                .expect("published");
         }
-        let top = rig.top().await;
+        let top = fixture.top().await;
         assert_eq!(top.offset, 2);
-        rig.broker.publish(kept("3")).await.expect("published");
+        fixture.broker.publish(kept("3")).await.expect("published");
         listener.membership.go_live("news", id, top, true);
-        rig.broker.deliver(None);
+        fixture.broker.deliver(None);
         assert_eq!(taken(&listener, 1).await, [(3, "3".to_string())]);
     });
 }
@@ -117,21 +121,21 @@ fn what_comes_late_while_history_is_read_comes_once() {
 fn out_of_turn_or_lost_it_breaks_whoever_counts() {
     for is_lost in [false, true] {
         on_a_worker(async move {
-            let rig = Rig::new();
-            let (listener, id) = rig.positioned();
-            let top = rig.top().await;
+            let fixture = Rig::new();
+            let (listener, id) = fixture.positioned();
+            let top = fixture.top().await;
             listener.membership.go_live("news", id, top, true);
             let first = if is_lost {
                 Delivery::Lost
             } else {
                 Delivery::Late
             };
-            rig.broker.set_delivery(first);
-            rig.broker.publish(kept("1")).await.expect("published");
-            rig.broker.set_delivery(Delivery::AtOnce);
-            rig.broker.publish(kept("2")).await.expect("published");
-            rig.broker.publish(kept("3")).await.expect("published");
-            rig.broker.deliver(None);
+            fixture.broker.set_delivery(first);
+            fixture.broker.publish(kept("1")).await.expect("published");
+            fixture.broker.set_delivery(Delivery::AtOnce);
+            fixture.broker.publish(kept("2")).await.expect("published");
+            fixture.broker.publish(kept("3")).await.expect("published");
+            fixture.broker.deliver(None);
             assert!(
                 taken_soon(&listener).await.is_empty(),
                 "nothing behind a gap"
@@ -151,13 +155,13 @@ async fn taken_soon(listener: &Listener) -> Vec<(u64, String)> {
 #[test]
 fn answers_come_out_of_turn_or_never() {
     on_a_worker(async {
-        let rig = Rig::new();
-        rig.broker.hold(Op::Publish);
-        let one = tokio::task::spawn_local(rig.broker.publish(kept("1")));
-        let two = tokio::task::spawn_local(rig.broker.publish(kept("2")));
-        let lost = rig.broker.publish(kept("3"));
-        assert_eq!(rig.broker.waiting(Op::Publish), 3);
-        assert!(rig.broker.release_one(Op::Publish, 1));
+        let fixture = Rig::new();
+        fixture.broker.hold(Op::Publish);
+        let one = tokio::task::spawn_local(fixture.broker.publish(kept("1")));
+        let two = tokio::task::spawn_local(fixture.broker.publish(kept("2")));
+        let lost = fixture.broker.publish(kept("3"));
+        assert_eq!(fixture.broker.waiting(Op::Publish), 3);
+        assert!(fixture.broker.release_one(Op::Publish, 1));
         assert_eq!(
             two.await
                 .expect("ran")
@@ -167,7 +171,7 @@ fn answers_come_out_of_turn_or_never() {
             Some(2)
         );
         assert!(!one.is_finished());
-        assert!(rig.broker.release_one(Op::Publish, 0));
+        assert!(fixture.broker.release_one(Op::Publish, 0));
         assert_eq!(
             one.await
                 .expect("ran")
@@ -176,25 +180,37 @@ fn answers_come_out_of_turn_or_never() {
                 .map(|p| p.offset),
             Some(1)
         );
-        rig.broker.lose(Op::Publish);
+        fixture.broker.lose(Op::Publish);
         let late = lost.within(Duration::from_millis(1), BrokerError::Doubtful);
         assert_eq!(late.await, Err(BrokerError::Doubtful));
-        assert_eq!(rig.top().await.offset, 3, "it was published all the same");
+        assert_eq!(
+            fixture.top().await.offset,
+            3,
+            "it was published all the same"
+        );
     });
 }
 
 #[test]
 fn until_it_is_in_force_nothing_is_heard() {
     on_a_worker(async {
-        let rig = Rig::new();
-        let listener = Listener::new(&rig.shard);
+        let fixture = Rig::new();
+        let listener = Listener::new(&fixture.shard);
         listener.membership.join(&"news".into());
-        rig.broker.hold(Op::Listening);
-        let in_force = rig.broker.listening(&"news".into());
-        rig.broker.publish(kept("before")).await.expect("published");
-        rig.broker.release(Op::Listening);
+        fixture.broker.hold(Op::Listening);
+        let in_force = fixture.broker.listening(&"news".into());
+        fixture
+            .broker
+            .publish(kept("before"))
+            .await
+            .expect("published");
+        fixture.broker.release(Op::Listening);
         in_force.await.expect("in force");
-        rig.broker.publish(kept("after")).await.expect("published");
+        fixture
+            .broker
+            .publish(kept("after"))
+            .await
+            .expect("published");
         assert_eq!(taken(&listener, 1).await, [(2, "after".to_string())]);
     });
 }
@@ -202,13 +218,13 @@ fn until_it_is_in_force_nothing_is_heard() {
 #[test]
 fn what_is_doubtful_was_published_and_its_key_keeps_it_single() {
     on_a_worker(async {
-        let rig = Rig::new();
+        let fixture = Rig::new();
         let mut request = kept("x");
         request.idempotency_key = Some("key".into());
-        rig.broker.fail(Op::Publish, BrokerError::Doubtful, 1);
-        let doubtful = rig.broker.publish(request.clone()).await;
+        fixture.broker.fail(Op::Publish, BrokerError::Doubtful, 1);
+        let doubtful = fixture.broker.publish(request.clone()).await;
         assert_eq!(doubtful, Err(BrokerError::Doubtful));
-        let again = rig.broker.publish(request).await.expect("published");
+        let again = fixture.broker.publish(request).await.expect("published");
         assert!(again.suppressed);
         assert_eq!(again.position.map(|position| position.offset), Some(1));
     });
