@@ -48,6 +48,11 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
     let broker = broker(settings, &fanout, &metrics);
+    let presence = Arc::new(Front::new(
+        Arc::new(MemoryPresence::default()),
+        metrics.clone(),
+        settings.limits.broker_timeout,
+    ));
     let server = start_server(settings, &counts, &broker)?;
     Ok(Node::new(NodeParts {
         settings: settings.clone(),
@@ -55,7 +60,7 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
         counts,
         shards,
         broker,
-        presence: Arc::new(MemoryPresence::default()),
+        presence,
         fanout,
         server,
         tokens,

@@ -51,10 +51,14 @@ impl<T: Send + 'static> BrokerFuture<T> {
     pub fn within(self, limit: Duration, late: BrokerError) -> Self {
         match self.0 {
             Answer::Ready(answer) => Self(Answer::Ready(answer)),
-            Answer::Later(answer) => Self::later(async move {
-                let answered = tokio::time::timeout(limit, answer).await;
-                answered.unwrap_or(Err(late))
-            }),
+            Answer::Later(answer) => {
+                // From the call on, not from when its answer is first looked at.
+                let by = tokio::time::Instant::now() + limit;
+                Self::later(async move {
+                    let answered = tokio::time::timeout_at(by, answer).await;
+                    answered.unwrap_or(Err(late))
+                })
+            }
         }
     }
 

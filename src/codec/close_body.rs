@@ -39,7 +39,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Option<CloseFrame>, ProtocolError> {
 }
 
 /// The longest front of `reason` that fits and ends at a character.
-pub(crate) fn cut(reason: &str) -> &str {
+pub fn cut(reason: &str) -> &str {
     let mut end = reason.len().min(REASON_BYTES_MAX);
     while !reason.is_char_boundary(end) {
         end -= 1;

@@ -19,7 +19,7 @@ mod protocol_error;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use close_body::cut as cut_close_reason;
+pub use close_body::cut as cut_close_reason;
 pub use decoder::Decoder;
 pub use encode::{encode, encode_close, encode_compressed};
 pub use message::{CloseFrame, Message, Opcode};

@@ -53,7 +53,7 @@ use crate::{
 /// stale one.
 pub type TimerId = (SessionKey, u32);
 
-/// What all outboxes of one shard share.
+/// What all connections of one shard share.
 pub struct ConnectionConfig {
     /// Bound and policy of the queues.
     pub outbox: OutboxConfig,
@@ -65,7 +65,7 @@ pub struct ConnectionConfig {
     pub close_timeout: Duration,
     /// The shard's timing wheel.
     pub wheel: RefCell<Wheel<TimerId>>,
-    /// Number of the last alarm set.
+    /// Number of the last timer set.
     pub timers: Cell<u32>,
     /// The worker's numbers.
     pub stats: Arc<WorkerStats>,
@@ -126,7 +126,7 @@ struct Inner {
     timer: Option<(u32, Instant)>,
 }
 
-/// The write half.
+/// A client's connection: see the module.
 pub struct Connection {
     info: Arc<SessionInfo>,
     config: Rc<ConnectionConfig>,
@@ -202,7 +202,7 @@ impl Connection {
         })
     }
 
-    /// Gives the outbox its place in the shard, under which its alarms ring.
+    /// Gives the connection its place in the shard, under which its timers ring.
     pub fn place(&self, key: SessionKey, now: Instant) {
         self.key.set(Some(key));
         self.on_timer_due(now, &mut self.inner.borrow_mut());

@@ -1,5 +1,5 @@
 //! Time in the life of a session: pings, the wait for life, the write deadline, the end of a
-//! closing connection. One alarm counts at a time, the earliest; what is due when it rings is
+//! closing connection. One timer counts at a time, the earliest; what is due when it rings is
 //! decided by the session's state.
 
 use std::time::Instant;
@@ -11,7 +11,7 @@ use crate::{
 };
 
 impl Connection {
-    /// An alarm of this session rang; a stale one is told by its number.
+    /// A timer of this session rang; a stale one is told by its number.
     pub fn on_timer(&self, number: u32, now: Instant) {
         let mut inner = self.inner.borrow_mut();
         if inner.timer.is_some_and(|(current, _)| current == number) {
@@ -20,7 +20,7 @@ impl Connection {
         }
     }
 
-    /// Does what is due and sets the next alarm.
+    /// Does what is due and sets the next timer.
     pub(super) fn on_timer_due(&self, now: Instant, inner: &mut Inner) {
         let mut next = None;
         if let Some(since) = inner.stalled {

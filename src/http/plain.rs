@@ -19,7 +19,8 @@ use super::{
 use bytes::Bytes;
 
 use crate::{
-    close::Close,
+    broker::BrokerError,
+    close::{Close, Ending},
     connection::info::TransportKind,
     node::{
         Node,
@@ -184,6 +185,25 @@ pub async fn body(
     };
     let body = body::read(request, payload, limit).await;
     body.map_err(|error| Box::new(plain_text(error.status(), &error.to_string())))
+}
+
+/// The answer to who was to be told what it missed: why its session ended meanwhile, or that the
+/// history cannot be read.
+pub(super) fn unrecovered(ending: Option<Ending>) -> Answer {
+    Box::new(match ending {
+        Some(Ending::ByServer(close)) => close_response(&close),
+        _ => plain_text(503, "the history cannot be read, try again"),
+    })
+}
+
+/// The answer to a publication that the broker did not take; a doubtful one is not to be repeated
+/// by itself.
+pub(super) fn unpublished(error: BrokerError) -> Answer {
+    let mut answer = plain_text(503, &error.to_string());
+    if !error.is_harmless() {
+        answer.headers_mut().remove(header::RETRY_AFTER);
+    }
+    Box::new(answer)
 }
 
 /// 405 for what is only read.

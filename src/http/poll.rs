@@ -43,15 +43,8 @@ async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, pl
     let query = plain::query(request, node)?;
     let mut connect_info =
         plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
-    let busy = |_| {
-        Box::new(plain::plain_text(
-            503,
-            "the history cannot be read, try again",
-        ))
-    };
-    let past = stream::recover(node, &connect_info.channels)
-        .await
-        .map_err(busy)?;
+    let past = stream::recover(node, &connect_info.channels).await;
+    let past = past.map_err(|_| plain::unrecovered(None))?;
     let channels: Vec<ChannelName> = connect_info
         .channels
         .iter()
@@ -87,13 +80,8 @@ async fn wait(
 ) -> Result<HttpResponse, plain::Answer> {
     let limits = &node.settings.limits;
     let mut deadline = Instant::now() + limits.poll_wait;
-    let busy = |_| {
-        Box::new(plain::plain_text(
-            503,
-            "the history cannot be read, try again",
-        ))
-    };
-    let past = handle.recovered().await.map_err(busy)?;
+    let past = handle.recovered().await;
+    let past = past.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
     let mut messages = Messages::past(channels, past);
     messages.recovered &= complete;
     if !messages.is_empty() {

@@ -79,12 +79,7 @@ async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain:
     let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
     let mut handle = stream::start(connect_info, shard, node);
     let past = handle.recovered().await;
-    let past = past.map_err(|_| {
-        Box::new(plain::plain_text(
-            503,
-            "the history cannot be read, try again",
-        ))
-    })?;
+    let past = past.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
     Ok(Events::new(
         handle,
         &channels,

@@ -81,6 +81,19 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// Takes what it brings out of a bound that others share; beyond it, it brings nothing and is
+    /// not recovered.
+    pub fn keep_within(&mut self, left: &mut usize) {
+        let weight = self.items.iter().map(|item| item.weight()).sum();
+        match left.checked_sub(weight) {
+            Some(rest) => *left = rest,
+            None => {
+                self.items.clear();
+                self.recovered = false;
+            }
+        }
+    }
+
     /// Of a channel that keeps nothing.
     #[must_use]
     pub fn nothing(recovered: bool) -> Self {
@@ -183,6 +196,19 @@ pub async fn recover_all<'a>(
     bytes_max: usize,
 ) -> Result<Vec<Recovery>, BrokerError> {
     listening(node, channels.clone().map(|(channel, _)| channel)).await?;
+    read_all(node, channels, bytes_max).await
+}
+
+/// Reads what was missed of each, as [`recover_all`] does, for channels that nobody here need
+/// subscribe to.
+///
+/// # Errors
+/// The broker's, for all of them.
+pub async fn read_all<'a>(
+    node: &Node,
+    channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)> + Clone,
+    bytes_max: usize,
+) -> Result<Vec<Recovery>, BrokerError> {
     let reads = channels.clone().filter_map(|(channel, request)| {
         let RecoveryRequest { since, keep } = request?;
         Some((channel.clone(), since.filter((*keep)?)))

@@ -131,7 +131,7 @@ impl ChannelRequest {
     }
 }
 
-/// A kept publication in its envelope, as `publication::form` writes live ones.
+/// A kept publication in its envelope, as `publication::encode` writes live ones.
 #[must_use]
 pub fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
     let mut out = b"{\"channel\":".to_vec();

@@ -208,6 +208,8 @@ impl<P: Protocol> Session<P> {
         self.pause_reads();
         ctx.spawn(future.into_actor(self).map(|value, session, ctx| {
             session.context.pending -= 1;
+            // Before what comes next, which may ask whether there is room for more.
+            session.pause_reads();
             if !session.context.has_ended() {
                 then(session, value, ctx);
                 session.context.membership.flush();

@@ -3,6 +3,8 @@
 //! nothing, and the server can put them into channels, take them out, and say how long they go on.
 //! Bound: their channels, `limits.subscriptions`.
 
+use std::collections::HashMap;
+
 use actix::{AsyncContext, Context, SpawnHandle};
 
 use super::{
@@ -16,12 +18,15 @@ use crate::{
     close::Close, registry::ChannelName, shard::ServerCommand, subscription::ServerSubscription,
 };
 
+/// Channels that end, with when they do, in Unix seconds.
+type ChannelEnds = HashMap<ChannelName, u64>;
+
 /// The user of a plain session, and when the session ends.
 pub struct PlainUser {
     pub(super) user: ConnectedUser,
     /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its
     /// session ends with it.
-    channels_expire_at: Option<u64>,
+    channel_ends: Option<Box<ChannelEnds>>,
     expiry_timer: Option<SpawnHandle>,
 }
 
@@ -29,15 +34,30 @@ impl PlainUser {
     pub(super) fn new(user: ConnectedUser) -> Self {
         Self {
             user,
-            channels_expire_at: None,
+            channel_ends: None,
             expiry_timer: None,
         }
     }
 
     /// When the session ends, in Unix seconds; absent: never.
     fn expire_at(&self) -> Option<u64> {
-        let ends = [self.user.expire_at, self.channels_expire_at];
-        ends.into_iter().flatten().min()
+        let channels = self.channel_ends.iter().flat_map(|ends| ends.values());
+        channels.copied().chain(self.user.expire_at).min()
+    }
+
+    /// When a channel ends, in Unix seconds; absent: never.
+    fn set_channel_end(&mut self, channel: &ChannelName, at: Option<u64>) {
+        match at {
+            Some(at) => {
+                let ends = self.channel_ends.get_or_insert_default();
+                ends.insert(channel.clone(), at);
+            }
+            None => {
+                if let Some(ends) = &mut self.channel_ends {
+                    ends.remove(channel);
+                }
+            }
+        }
     }
 }
 
@@ -63,8 +83,7 @@ impl<P: PlainProtocol> Session<P> {
         let mut to_recover = Vec::new();
         for (channel, request) in channels {
             if let Some(plain) = self.protocol.plain_user() {
-                let ends = [plain.channels_expire_at, request.expire_at];
-                plain.channels_expire_at = ends.into_iter().flatten().min();
+                plain.set_channel_end(&channel, request.expire_at);
             }
             if request.is_plain() {
                 self.join(&channel, request.presence_options());
@@ -115,7 +134,9 @@ impl<P: PlainProtocol> Session<P> {
                 if self.context.membership.unsubscribe(channel) {
                     if let Some(plain) = self.protocol.plain_user() {
                         plain.user.leave_channel(&self.context, channel);
+                        plain.set_channel_end(channel, None);
                     }
+                    self.watch_expiry(ctx);
                     P::on_left(self, channel);
                 }
             }
@@ -145,14 +166,13 @@ impl<P: PlainProtocol> Session<P> {
             presence: given.overrides.presence.unwrap_or(presence),
             announce: given.overrides.join_leave.unwrap_or(announce),
         };
-        if !self.join(&channel, presence) {
-            return;
-        }
+        let joined = self.join(&channel, presence);
         if let Some(plain) = self.protocol.plain_user() {
-            let ends = [plain.channels_expire_at, given.expire_at];
-            plain.channels_expire_at = ends.into_iter().flatten().min();
+            plain.set_channel_end(&channel, given.expire_at);
         }
         self.watch_expiry(ctx);
-        P::on_entered(self, &channel);
+        if joined {
+            P::on_entered(self, &channel);
+        }
     }
 }

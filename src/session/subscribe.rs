@@ -106,15 +106,20 @@ impl<P: Protocol> Session<P> {
                 return;
             }
         };
-        let mut recovered: Vec<_> = held
-            .into_iter()
-            .zip(recoveries)
-            .map(|((id, subscription), recovery)| RecoveredSubscription {
-                subscription,
-                recovery,
-                id,
-            })
-            .collect();
+        // Asked again, since other recoveries may have been told while this one was read.
+        let mut left = self.context.recovery_left();
+        let recovered =
+            held.into_iter()
+                .zip(recoveries)
+                .map(|((id, subscription), mut recovery)| {
+                    recovery.keep_within(&mut left);
+                    RecoveredSubscription {
+                        subscription,
+                        recovery,
+                        id,
+                    }
+                });
+        let mut recovered: Vec<_> = recovered.collect();
         let membership = &self.context.membership;
         recovered.retain(|it| membership.is_held(&it.subscription.channel, it.id));
         let told = tell(self, Ok(&recovered), ctx);

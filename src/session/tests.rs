@@ -164,16 +164,21 @@ impl Harness {
     }
 
     fn centrifuge(&self) -> Client {
+        self.centrifuge_with(&format!(
+            "{{\"id\":1,\"connect\":{{}}}}\n\
+             {{\"id\":2,\"subscribe\":{{\"channel\":\"{CHANNEL}\",\"recover\":true}}}}"
+        ))
+    }
+
+    /// A client of the protocol that begins with these commands.
+    fn centrifuge_with(&self, commands: &str) -> Client {
         let connect_info = self.connect_info();
         let transport = ClientTransport {
             encoding: Encoding::Json,
             unidirectional: false,
             framing: Framing::Line,
         };
-        let commands = format!(
-            "{{\"id\":1,\"connect\":{{}}}}\n\
-             {{\"id\":2,\"subscribe\":{{\"channel\":\"{CHANNEL}\",\"recover\":true}}}}"
-        );
+        let commands = commands.to_string();
         let params =
             CentrifugeParams::new(&connect_info, transport, None).with_commands(commands.into());
         let (connection, session) = Session::<Centrifuge>::start_on_body(NewSession {
@@ -298,7 +303,7 @@ fn read(frame: &[u8], got: &mut Vec<Got>) {
         let offset = |it: &Value| it["offset"].as_u64().map(Offset);
         if let Some(code) = it["error"]["code"].as_u64() {
             got.push(Refused(code));
-        } else if it["id"] == 2 {
+        } else if subscribed.is_object() {
             let replayed = subscribed["publications"].as_array();
             got.extend(replayed.into_iter().flatten().filter_map(offset));
             got.push(Told(subscribed["recovered"] == true));
@@ -502,5 +507,100 @@ fn a_disconnect_is_heard_while_the_broker_is_waited_for() {
         assert_eq!(ending, Some(Ending::ByServer(Close::KICKED)), "{kind:?}");
         harness.test.broker.release(Op::History);
         assert!(!client.got().await.contains(&Told(true)), "{kind:?}");
+    });
+}
+
+/// Runs a test of the Centrifuge protocol alone.
+fn centrifuge<F: Future<Output = ()> + 'static>(test: impl Fn(Rc<Harness>) -> F + Sync) {
+    let nothing = |_| async {};
+    each(|kind, harness| {
+        let run: std::pin::Pin<Box<dyn Future<Output = ()>>> = match kind {
+            Kind::Centrifuge => Box::pin(test(harness)),
+            Kind::Raw | Kind::Stream => Box::pin(nothing(harness)),
+        };
+        run
+    });
+}
+
+/// A connect that waits for the history of a channel that the client has from the start.
+const SLOW_CONNECT: &str = "{\"id\":1,\"connect\":{\"subs\":{\"c\":{\"recover\":true}}}}";
+
+/// What stood behind a connect that waited, in the same frame, was refused with 111: reading was
+/// still paused when its turn came.
+#[test]
+fn commands_behind_a_connect_that_waits_are_done_once_it_is_answered() {
+    centrifuge(|harness| async move {
+        harness.test.broker.hold(Op::History);
+        let behind = "{\"id\":2,\"subscribe\":{\"channel\":\"d\"}}";
+        let mut client = harness.centrifuge_with(&format!("{SLOW_CONNECT}\n{behind}"));
+        assert_eq!(client.got().await, [], "nothing before the welcome");
+        harness.test.broker.release(Op::History);
+        assert_eq!(client.got().await, [Told(false)]);
+        harness.publish(1).await;
+        assert_eq!(client.got().await, [Offset(1)]);
+    });
+}
+
+/// What the API wanted of a session before it was connected was lost, or done out of order.
+#[test]
+fn commands_of_the_server_before_the_welcome_are_done_behind_it_in_order() {
+    centrifuge(|harness| async move {
+        let before = harness.listeners();
+        harness.test.broker.hold(Op::History);
+        let mut client = harness.centrifuge_with(SLOW_CONNECT);
+        assert_eq!(client.got().await, []);
+        let given = crate::subscription::ServerSubscription {
+            channel: "given".into(),
+            ..Default::default()
+        };
+        let why = Unsubscribe::SERVER;
+        let leave = |channel: &str| ServerCommand::Unsubscribe {
+            channel: channel.into(),
+            why,
+        };
+        for command in [
+            ServerCommand::Subscribe(given),
+            leave("given"),
+            leave(CHANNEL),
+        ] {
+            client.tell(SessionMessage::Command(command.into()));
+        }
+        assert_eq!(
+            client.got().await,
+            [],
+            "it does not know yet that it is connected"
+        );
+        harness.test.broker.release(Op::History);
+        assert_eq!(client.got().await, [Refused(2000), Refused(2000)]);
+        assert_eq!(harness.listeners(), before, "out of both");
+    });
+}
+
+/// A subscription that failed took a later one of its channel with it: that went on being delivered,
+/// and nothing could end it.
+#[test]
+fn a_subscription_that_fails_late_leaves_the_next_one_of_its_channel_alone() {
+    centrifuge(|harness| async move {
+        let mut client = harness.centrifuge_with("{\"id\":1,\"connect\":{}}");
+        assert_eq!(client.got().await, []);
+        harness.test.broker.hold(Op::History);
+        let say = |command: &str| SessionMessage::Frame(command.to_string().into());
+        let subscribe = "\"subscribe\":{\"channel\":\"c\",\"recover\":true}}";
+        client.tell(say(&format!("{{\"id\":2,{subscribe}")));
+        settle().await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        client.tell(say("{\"id\":3,\"unsubscribe\":{\"channel\":\"c\"}}"));
+        client.tell(say(&format!("{{\"id\":4,{subscribe}")));
+        settle().await;
+        tokio::time::sleep(Duration::from_millis(2100)).await;
+        assert_eq!(client.got().await, [Refused(100)], "the first one");
+        harness.test.broker.release(Op::History);
+        assert_eq!(client.got().await, [Told(true)], "the second one");
+        harness.publish(1).await;
+        assert_eq!(client.got().await, [Offset(1)]);
+        client.tell(say("{\"id\":5,\"unsubscribe\":{\"channel\":\"c\"}}"));
+        settle().await;
+        harness.publish(1).await;
+        assert_eq!(client.got().await, [], "it can be left");
     });
 }

@@ -34,7 +34,7 @@ pub enum ServerCommand {
     Disconnect(Close),
     /// Be subscribed.
     Subscribe(ServerSubscription),
-    /// Leave a channel, or all for none.
+    /// Leave a channel.
     Unsubscribe {
         /// Which.
         channel: ChannelName,

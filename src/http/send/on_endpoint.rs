@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use crate::{
+    close::Close,
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
     hooks::Answer,
@@ -82,7 +83,7 @@ async fn relay(
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
-        Err(error) => Err(Box::new(plain::plain_text(503, &error.to_string()))),
+        Err(error) => Err(plain::unpublished(error)),
     }
 }
 
@@ -93,7 +94,9 @@ fn answer_of_backend(
 ) -> Result<HttpResponse, plain::Answer> {
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
-        Err(close) if close.code == 1011 => Err(Box::new(plain::plain_text(502, &close.reason))),
+        Err(close) if close.code == Close::BACKEND_FAILED.code => {
+            Err(Box::new(plain::plain_text(502, &close.reason)))
+        }
         Err(close) => Err(Box::new(plain::close_response(&close))),
     }
 }

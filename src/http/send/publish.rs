@@ -58,8 +58,7 @@ pub async fn publish(
     node.check_revoked(&identity)
         .map_err(|error| Box::new(plain::auth_error(&error)))?;
     let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
-    let published =
-        published.map_err(|error| Box::new(plain::plain_text(503, &error.to_string())))?;
+    let published = published.map_err(plain::unpublished)?;
     Ok(answer(&query.channels, &published))
 }
 

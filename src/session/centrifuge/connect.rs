@@ -8,12 +8,13 @@ use std::{
 
 use actix::{AsyncContext, Context};
 
-use super::{Centrifuge, Client, Phase, subscription::PendingSubscription};
+use super::{Backlog, Centrifuge, Client, Phase, subscription::PendingSubscription};
 use crate::{
     broker::BrokerError,
     close::Close,
     connection::info::cut,
     hooks::{ConnectHookRequest, HookContext},
+    metrics::Limited,
     node::{
         Node,
         auth::{AuthError, Identity},
@@ -57,8 +58,13 @@ impl Session<Centrifuge> {
         token: Option<String>,
         ctx: &mut Context<Self>,
     ) {
+        let subscriptions_max = self.context.node.settings.limits.subscriptions;
+        if request.subs.len() > subscriptions_max {
+            self.context.node.metrics.limited(Limited::Subscriptions);
+            return self.end(Close::CHANNEL_LIMIT.because("too many subscriptions"));
+        }
         self.protocol.phase = Phase::Authenticating {
-            backlog: VecDeque::new(),
+            backlog: Backlog::default(),
         };
         self.add_headers(&request);
         let token = match request.token.is_empty() {
@@ -110,11 +116,7 @@ impl Session<Centrifuge> {
         let given = self.context.node.initial_subscriptions(&identity, asked);
         let client = Box::new(Client::new(&self.context, user, identity));
         self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
-            Phase::Authenticating { backlog } => Phase::Welcoming {
-                client,
-                backlog,
-                given: Vec::new(),
-            },
+            Phase::Authenticating { backlog } => Phase::Welcoming { client, backlog },
             other => other,
         };
         let given = match given {
@@ -153,7 +155,7 @@ impl Session<Centrifuge> {
         let patience = self.context.node.settings.client.connect_timeout;
         ctx.run_later(patience, Self::end_if_not_connected);
         if let Phase::Authenticating { backlog } = before {
-            self.run_backlog(backlog, ctx);
+            self.run_backlog(backlog.commands, ctx);
         }
     }
 
@@ -203,20 +205,15 @@ impl Session<Centrifuge> {
     /// may do what it may, and what waited for that is done.
     pub(super) fn on_welcomed(&mut self, ctx: &mut Context<Self>) {
         let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
-        let Phase::Welcoming {
-            client,
-            backlog,
-            given,
-        } = before
-        else {
+        let Phase::Welcoming { client, backlog } = before else {
             self.protocol.phase = before;
             return;
         };
         self.protocol.phase = Phase::Connected(client);
-        for subscription in &given {
-            self.subscribe_by_server(subscription, ctx);
+        for command in &backlog.server_commands {
+            self.on_server_command(command, ctx);
         }
-        self.run_backlog(backlog, ctx);
+        self.run_backlog(backlog.commands, ctx);
     }
 
     /// The welcome without its subscriptions.

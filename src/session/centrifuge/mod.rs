@@ -38,7 +38,6 @@ use crate::{
     publication::Payload,
     registry::ChannelName,
     shard::{ServerCommand, SessionMessage},
-    subscription::ServerSubscription,
 };
 
 /// What a session of the protocol begins with.
@@ -98,22 +97,29 @@ enum Phase {
     },
     /// It is being found out who it is.
     Authenticating {
-        /// Commands behind the connect; at most `limits.commands_pending`.
-        backlog: VecDeque<Command>,
+        /// What waits for the welcome.
+        backlog: Backlog,
     },
     /// It is known who it is, and what it has from the start is read; it is told next.
     Welcoming {
         /// The client.
         client: Box<Client>,
         /// As before.
-        backlog: VecDeque<Command>,
-        /// Channels that the server gives it meanwhile; at most `limits.subscriptions`.
-        given: Vec<ServerSubscription>,
+        backlog: Backlog,
     },
     /// Its connect was answered with an error: the next command ends it.
     Refused,
     /// It may do what it may.
     Connected(Box<Client>),
+}
+
+/// What waits until a client is told that it is connected.
+#[derive(Default)]
+struct Backlog {
+    /// Commands behind the connect; at most `limits.commands_pending`.
+    commands: VecDeque<Command>,
+    /// What the server wants of the session meanwhile, in order; at most `limits.subscriptions`.
+    server_commands: Vec<ServerCommand>,
 }
 
 /// A client that is known.
@@ -241,10 +247,6 @@ impl Centrifuge {
             Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
         }
     }
-
-    fn is_connected(&self) -> bool {
-        matches!(self.phase, Phase::Connected(_))
-    }
 }
 
 impl Session<Centrifuge> {
@@ -297,8 +299,8 @@ impl Session<Centrifuge> {
                 _ => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
             },
             Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
-                if backlog.len() < backlog_max {
-                    backlog.push_back(command);
+                if backlog.commands.len() < backlog_max {
+                    backlog.commands.push_back(command);
                 } else {
                     self.context.node.metrics.limited(Limited::Messages);
                     self.error(command.id, &ReplyError::TOO_MANY_REQUESTS);

@@ -9,7 +9,6 @@ use crate::{
     registry::ChannelName,
     session::Session,
     shard::ServerCommand,
-    subscription::ServerSubscription,
 };
 
 impl Session<Centrifuge> {
@@ -32,15 +31,25 @@ impl Session<Centrifuge> {
     }
 
     pub(super) fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
-        if self.protocol.client().is_none() {
-            return;
+        let waiting_max = self.context.node.settings.limits.subscriptions;
+        match &mut self.protocol.phase {
+            Phase::Connected(_) => {}
+            // The client is told first that it is connected, then what has changed since.
+            Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
+                if backlog.server_commands.len() < waiting_max {
+                    backlog.server_commands.push(command.clone());
+                } else {
+                    let id = self.context.connection.info().id;
+                    log::warn!("session {id}: too many commands before it is connected");
+                }
+                return;
+            }
+            Phase::New { .. } | Phase::Refused => return,
         }
         match command {
-            ServerCommand::Subscribe(subscription) => self.on_given(subscription, ctx),
+            ServerCommand::Subscribe(subscription) => self.subscribe_by_server(subscription, ctx),
             ServerCommand::Unsubscribe { channel, why } => {
-                let is_connected = self.protocol.is_connected();
-                // Before the welcome the client knows of no subscription that could end.
-                if self.drop_subscription(channel) && is_connected {
+                if self.drop_subscription(channel) {
                     self.push_unsubscribe(channel, *why);
                 }
             }
@@ -58,18 +67,6 @@ impl Session<Centrifuge> {
             }
             // The session has done it before its protocol was asked.
             ServerCommand::Disconnect(_) => {}
-        }
-    }
-
-    fn on_given(&mut self, subscription: &ServerSubscription, ctx: &mut Context<Self>) {
-        let given_max = self.context.node.settings.limits.subscriptions;
-        match &mut self.protocol.phase {
-            Phase::Welcoming { given, .. } => {
-                if given.len() < given_max {
-                    given.push(subscription.clone());
-                }
-            }
-            _ => self.subscribe_by_server(subscription, ctx),
         }
     }
 }

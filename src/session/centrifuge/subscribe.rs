@@ -60,11 +60,12 @@ impl Session<Centrifuge> {
             }
             match decision {
                 Ok(grant) => {
-                    let pending = PendingSubscription::new(channel, rules, grant, &request);
+                    let pending =
+                        PendingSubscription::new((channel, generation), rules, grant, &request);
                     session.on_granted(id, pending, &request.epoch, ctx);
                 }
                 Err(error) => {
-                    session.forget(&channel);
+                    session.forget(&channel, generation);
                     session.refuse(id, &error);
                 }
             }
@@ -94,8 +95,11 @@ impl Session<Centrifuge> {
             .is_some_and(|known| known.generation == generation)
     }
 
-    fn forget(&mut self, channel: &ChannelName) {
-        if let Some(client) = self.protocol.client_mut() {
+    /// Gives a channel up that did not become a subscription; a later one of the same channel stays.
+    fn forget(&mut self, channel: &ChannelName, generation: u64) {
+        if self.is_current(channel, generation)
+            && let Some(client) = self.protocol.client_mut()
+        {
             client.subscriptions.remove(channel);
         }
     }
@@ -135,7 +139,7 @@ impl Session<Centrifuge> {
             }
             Err(error) => error.into(),
         };
-        self.forget(&pending.channel);
+        self.forget(&pending.channel, pending.generation);
         self.error(id, &error);
         false
     }
@@ -174,7 +178,7 @@ impl Session<Centrifuge> {
         if self.protocol.client()?.subscriptions.contains_key(&channel) {
             return None;
         }
-        self.reserve(&channel, true);
+        let generation = self.reserve(&channel, true);
         let mut request = asked.unwrap_or_default();
         if let Some(position) = given.recover_since {
             request.recover = true;
@@ -182,7 +186,7 @@ impl Session<Centrifuge> {
             request.epoch = position.epoch.to_string();
         }
         let grant = Grant::from(given);
-        let pending = PendingSubscription::new(channel, rules, grant, &request);
+        let pending = PendingSubscription::new((channel, generation), rules, grant, &request);
         let wanted = pending.wanted(&request.epoch);
         Some((pending, wanted))
     }
@@ -199,7 +203,7 @@ impl Session<Centrifuge> {
         self.subscribe(vec![wanted], ctx, move |session, recovered, ctx| {
             let Ok([it]) = recovered else {
                 if recovered.is_err() {
-                    session.forget(&pending.channel);
+                    session.forget(&pending.channel, pending.generation);
                 }
                 return false;
             };

@@ -59,6 +59,8 @@ impl Subscription {
 /// A subscription that was granted; its client is not told yet.
 pub(super) struct PendingSubscription {
     pub(super) channel: ChannelName,
+    /// Which of the channel's subscriptions, one after the other, it is.
+    pub(super) generation: u64,
     pub(super) grant: Grant,
     rules: Arc<Namespace>,
     options: SubscribeOptions,
@@ -72,7 +74,7 @@ pub(super) struct PendingSubscription {
 impl PendingSubscription {
     /// What a client asked for, under the rules of the channel and what was granted.
     pub(super) fn new(
-        channel: ChannelName,
+        (channel, generation): (ChannelName, u64),
         rules: Arc<Namespace>,
         grant: Grant,
         request: &SubscribeRequest,
@@ -93,6 +95,7 @@ impl PendingSubscription {
         };
         Self {
             channel,
+            generation,
             grant,
             rules,
             options,
@@ -249,7 +252,7 @@ mod tests {
     }
 
     fn pending(rules: Namespace, request: &SubscribeRequest) -> PendingSubscription {
-        PendingSubscription::new("c".into(), rules.into(), Grant::default(), request)
+        PendingSubscription::new(("c".into(), 1), rules.into(), Grant::default(), request)
     }
 
     fn since(pending: &PendingSubscription) -> Option<Since> {

@@ -62,7 +62,7 @@ pub async fn publish_patiently(
     node: Arc<Node>,
     mut requests: Vec<PublishRequest>,
 ) -> Result<(), BrokerError> {
-    let mut waited = Duration::ZERO;
+    let by = tokio::time::Instant::now() + RELAY_PATIENCE;
     let mut doubtful = None;
     loop {
         let results = node.publish_all(requests.clone()).await;
@@ -78,11 +78,10 @@ pub async fn publish_patiently(
                 Err(error) => doubtful = Some(error),
             }
         }
-        if again.is_empty() || waited >= RELAY_PATIENCE {
+        if again.is_empty() || tokio::time::Instant::now() >= by {
             return doubtful.or(refused).map_or(Ok(()), Err);
         }
         tokio::time::sleep(RELAY_RETRY).await;
-        waited += RELAY_RETRY;
         requests = again;
     }
 }

@@ -102,7 +102,7 @@ pub async fn recover(node: &Node, channels: &[(ChannelName, ChannelRequest)]) ->
         .iter()
         .map(|(channel, request)| (*channel, Some(request)));
     let bytes_max = node.settings.limits.recovery_bytes();
-    let recoveries = recovery::recover_all(node, requests, bytes_max).await?;
+    let recoveries = recovery::read_all(node, requests, bytes_max).await?;
     let recovered = wanted
         .into_iter()
         .zip(recoveries)
