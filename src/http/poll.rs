@@ -43,21 +43,23 @@ async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, pl
     let query = plain::query(request, node)?;
     let mut connect_info =
         plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
-    let past = stream::recover(node, &connect_info.channels).await;
-    let past = past.map_err(|_| plain::unrecovered(None))?;
+    let recovered = stream::recover(node, &connect_info.channels).await;
+    let recovered = recovered.map_err(|_| plain::unrecovered(None))?;
     let channels: Vec<ChannelName> = connect_info
         .channels
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    if !query.has_since() || past.iter().any(RecoveredChannel::has_messages) {
-        return Ok(Messages::past(&channels, past).finish());
+    if !query.has_since() || recovered.iter().any(RecoveredChannel::has_messages) {
+        return Ok(Messages::past(&channels, recovered).finish());
     }
-    let complete = past.iter().all(RecoveredChannel::is_complete);
+    let complete = recovered.iter().all(RecoveredChannel::is_complete);
     // It goes on from what was just read: nothing is there yet, and nothing will be missed while
     // the session begins.
     for (channel, resume) in &mut connect_info.channels {
-        let known = past.iter().find(|replayed| replayed.channel == *channel);
+        let known = recovered
+            .iter()
+            .find(|replayed| replayed.channel == *channel);
         resume.since = match known.map(|replayed| replayed.recovery.top) {
             Some(top) if !top.epoch.is_none() => Since::position(top),
             _ => Since::Now,
@@ -80,9 +82,9 @@ async fn wait(
 ) -> Result<HttpResponse, plain::Answer> {
     let limits = &node.settings.limits;
     let mut deadline = Instant::now() + limits.poll_wait;
-    let past = handle.recovered().await;
-    let past = past.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
-    let mut messages = Messages::past(channels, past);
+    let recovered = handle.recovered().await;
+    let recovered = recovered.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
+    let mut messages = Messages::past(channels, recovered);
     messages.recovered &= complete;
     if !messages.is_empty() {
         deadline = Instant::now() + GATHER;
@@ -129,13 +131,13 @@ struct Messages {
 
 impl Messages {
     /// With what was missed.
-    fn past(channels: &[ChannelName], past: Vec<RecoveredChannel>) -> Self {
+    fn past(channels: &[ChannelName], recovered: Vec<RecoveredChannel>) -> Self {
         let mut messages = Self {
             json: Vec::new(),
-            cursor: StreamCursor::before(channels, &past),
-            recovered: past.iter().all(RecoveredChannel::is_complete),
+            cursor: StreamCursor::before(channels, &recovered),
+            recovered: recovered.iter().all(RecoveredChannel::is_complete),
         };
-        for (channel, position, item) in cursor::missed(past) {
+        for (channel, position, item) in cursor::missed(recovered) {
             messages.add(&channel, position, &item);
         }
         messages

@@ -78,12 +78,12 @@ async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain:
         .collect();
     let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
     let mut handle = stream::start(connect_info, shard, node);
-    let past = handle.recovered().await;
-    let past = past.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
+    let recovered = handle.recovered().await;
+    let recovered = recovered.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
     Ok(Events::new(
         handle,
         &channels,
-        past,
+        recovered,
         retry as u64,
         query.envelope,
     ))
@@ -102,19 +102,23 @@ impl Events {
     fn new(
         handle: SessionHandle,
         channels: &[ChannelName],
-        past: Vec<RecoveredChannel>,
+        recovered: Vec<RecoveredChannel>,
         retry_ms: u64,
         envelope: bool,
     ) -> Self {
-        let cursor = StreamCursor::before(channels, &past);
+        let cursor = StreamCursor::before(channels, &recovered);
         let mut head = BytesMut::from(format!("retry: {retry_ms}\nevent: fanfare\n").as_bytes());
-        event(&mut head, Some(&cursor.since()), &cursor.greeting(&past));
+        event(
+            &mut head,
+            Some(&cursor.since()),
+            &cursor.greeting(&recovered),
+        );
         Self {
             handle,
             cursor,
             envelope,
             head: Some(head.freeze()),
-            missed: Box::new(cursor::missed(past)),
+            missed: Box::new(cursor::missed(recovered)),
         }
     }
 

@@ -215,12 +215,17 @@ impl AuthError {
 
 /// The status in place of a close: codes that tell a client to stay away tell it so over HTTP too.
 pub(crate) fn status_of(close: &Close) -> u16 {
-    match close.code {
-        3005 | 3500 => 401,
-        3013 | 3504 => 429,
-        3505 => 400,
-        _ if close.may_reconnect() => 503,
-        _ => 403,
+    let is = |named: &Close| close.code == named.code;
+    if is(&Close::EXPIRED) || is(&Close::INVALID_TOKEN) {
+        401
+    } else if is(&Close::TOO_MANY_REQUESTS) || is(&Close::CONNECTION_LIMIT) {
+        429
+    } else if is(&Close::CHANNEL_LIMIT) {
+        400
+    } else if close.may_reconnect() {
+        503
+    } else {
+        403
     }
 }
 

@@ -23,7 +23,7 @@ fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
 }
 
 impl EmulationRegistry {
-    /// Gives a session a name; it is forgotten when the place is dropped.
+    /// Gives a session a name; it is forgotten when the guard is dropped.
     #[must_use]
     pub fn enter(&self, id: SessionId, session: Recipient<SessionMessage>) -> EmulationGuard {
         let name = Uuid::new_v4().to_string();

@@ -77,7 +77,7 @@ pub enum RateDecision {
 }
 
 impl RateLimiter {
-    /// A session's meter.
+    /// A session's limiter, with a full bucket.
     #[must_use]
     pub fn new(rate: u32, burst: u32, now: Instant) -> Self {
         Self {
@@ -294,15 +294,15 @@ mod tests {
         let start = Instant::now();
         let mut rate_limiter = RateLimiter::new(1, 1, start);
         assert_eq!(rate_limiter.take(start), RateDecision::Pass);
-        let tolls: Vec<RateDecision> = (0..=REFUSALS_MAX)
+        let decisions: Vec<RateDecision> = (0..=REFUSALS_MAX)
             .map(|_| rate_limiter.take(start))
             .collect();
         assert!(
-            tolls[..REFUSALS_MAX as usize]
+            decisions[..REFUSALS_MAX as usize]
                 .iter()
-                .all(|toll| *toll == RateDecision::Refuse)
+                .all(|decision| *decision == RateDecision::Refuse)
         );
-        assert_eq!(tolls[REFUSALS_MAX as usize], RateDecision::End);
+        assert_eq!(decisions[REFUSALS_MAX as usize], RateDecision::End);
         assert_eq!(
             rate_limiter.take(start + Duration::from_secs(2)),
             RateDecision::Pass

@@ -52,7 +52,7 @@ pub enum ServerCommand {
     },
 }
 
-/// Which sessions an order is for. Everything that is set must fit.
+/// Which sessions a command is for. Everything that is set must fit.
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
     /// Sessions of this user.

@@ -1,9 +1,9 @@
-//! `subscribe`, `unsubscribe`, `disconnect` and `refresh`: orders to sessions of a user, or to one
+//! `subscribe`, `unsubscribe`, `disconnect` and `refresh`: commands to sessions of a user, or to one
 //! session.
 //!
-//! A user who has no session here is no error: the order found nobody. Orders reach sessions of any
-//! kind; what one cannot do with an order (a raw session has no way to be told of a new expiry), it
-//! leaves.
+//! A user who has no session here is no error: the command found nobody. Commands reach sessions of
+//! any kind. A raw or streamed session is subscribed from now on, without recovery, and ends when
+//! what it was given ends, since it can be told of neither.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ const REASON_BYTES_MAX: usize = 123;
 /// Sessions that a disconnect can spare.
 const SPARED_MAX: usize = 1000;
 
-/// Whom an order is for: a user's sessions, one session, or one session if it is that user's.
+/// Whom a command is for: a user's sessions, one session, or one session if it is that user's.
 /// `None` where the session's name is none that could be, so that there is nobody.
 fn selector(
     emulation: &EmulationRegistry,
