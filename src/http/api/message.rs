@@ -15,7 +15,7 @@ use super::{
     form, request as r,
 };
 use crate::{
-    broker::{BrokerError, PublishRequest, PublishResult, Version},
+    broker::{BrokerError, BrokerFuture, PublishRequest, PublishResult, Version},
     config::Namespace,
     id::SessionId,
     metrics::Limited,
@@ -136,10 +136,22 @@ impl Place {
 
 /// `publish`.
 pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
+    published(begin_publish(call, request)?.await)
+}
+
+/// `publish`, which has its place when this returns.
+pub(super) fn begin_publish(
+    call: &ApiCall<'_>,
+    request: r::Publish,
+) -> Result<BrokerFuture<PublishResult>, ReplyError> {
     let (channel, fields) = request.split();
-    let message = Message::read(fields)?;
-    let request = message.admitted(call, &channel)?;
-    answer::result(&Place::of(&call.node.publish(request).await?))
+    let request = Message::read(fields)?.admitted(call, &channel)?;
+    Ok(call.node.publish(request))
+}
+
+/// What `publish` answers.
+pub(super) fn published(result: Result<PublishResult, BrokerError>) -> Answer {
+    answer::result(&Place::of(&result?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
@@ -176,8 +188,7 @@ pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answ
         let turn = admitted.into_iter().map(|admitted| {
             admitted?;
             // One for each that was admitted, in their order.
-            let published = published.next().unwrap_or(Err(BrokerError::Doubtful))?;
-            answer::result(&Place::of(&published))
+            self::published(published.next().unwrap_or(Err(BrokerError::Doubtful)))
         });
         answers.extend(turn.map(|answer| ("result", answer)));
     }

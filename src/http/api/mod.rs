@@ -2,10 +2,11 @@
 //! and the raw publish of shells.
 //!
 //! Handlers run on the workers, hold no state and no lock, and wait for the broker, the shards and
-//! the `Server` actor only. Bounds: `api.body_bytes`, `BODY_TIMEOUT`, [`COMMANDS_MAX`]. Nothing
+//! the `Server` actor only. Bounds: `api.body_bytes`, `BODY_TIMEOUT`, `COMMANDS_MAX`. Nothing
 //! here parses a publication into a tree, and nothing is read before the key is known.
 
 mod answer;
+mod batch;
 mod call;
 mod channels;
 mod form;
@@ -23,15 +24,13 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
 pub use self::keys::{ApiKeys, Denied};
 use self::{
-    answer::{Answer, bad_request},
-    call::{A_TURN, ApiCall, read_body},
-    table::{Batch, Call, METHODS},
+    answer::bad_request,
+    batch::batch,
+    call::{ApiCall, read_body},
+    table::{Call, METHODS},
 };
 use super::HttpState;
 use crate::{node::Node, protocol::ReplyError};
-
-/// Commands of one batch.
-const COMMANDS_MAX: usize = 10_000;
 
 /// Registers the API's routes.
 pub(super) fn configure(app: &mut web::ServiceConfig) {
@@ -105,29 +104,6 @@ async fn call(
         Some(Err(error)) => unreadable(&error),
         Some(Ok(method)) => answer::of_method(&request, "result", &method.run(&call).await),
     }
-}
-
-/// Commands one by one, in order; each has its own answer.
-async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
-    if commands.len() > COMMANDS_MAX {
-        return Err(ReplyError::LIMIT_EXCEEDED);
-    }
-    let mut replies = Vec::with_capacity(commands.len());
-    for (index, command) in commands.into_iter().enumerate() {
-        if index % A_TURN == A_TURN - 1 {
-            tokio::task::yield_now().await;
-        }
-        replies.push(match command.call() {
-            None => (
-                "error",
-                Err(bad_request(
-                    "bad request: a command is one method, and no batch".to_string(),
-                )),
-            ),
-            Some(method) => (method.name(), method.run(call).await),
-        });
-    }
-    Ok(answer::list(replies.into_iter()))
 }
 
 /// Bad JSON, or JSON of another shape. The message names line and column.

@@ -103,8 +103,8 @@ pub(super) struct Batch {
     /// The commands, in order.
     #[serde(deserialize_with = "nullable")]
     pub(super) commands: Vec<Command>,
-    /// Accepted for Centrifugo's sake: commands are done one by one all the same, which keeps
-    /// their order.
+    /// Accepted for Centrifugo's sake and without effect: publications do not wait for one another
+    /// as it is, and all else keeps its order.
     #[serde(deserialize_with = "nullable")]
     pub(super) parallel: bool,
 }

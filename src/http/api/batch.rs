@@ -1,0 +1,135 @@
+//! `batch`: several commands in one request, in order, each with its own answer.
+
+use super::{
+    answer::{self, Answer, bad_request},
+    call::{A_TURN, ApiCall},
+    message,
+    table::{Batch, Call},
+};
+use crate::{
+    broker::{BrokerFuture, PublishResult},
+    protocol::ReplyError,
+};
+
+/// Commands of one batch.
+const COMMANDS_MAX: usize = 10_000;
+
+/// The answers so far, and the publications that follow them and are still on their way.
+///
+/// A publication has its place when it is called, so that neighbours need not wait for one
+/// another: ten thousand of them are not ten thousand round trips. Any other command waits for
+/// those before it.
+#[derive(Default)]
+struct Replies {
+    answers: Vec<(&'static str, Answer)>,
+    publishing: Vec<Result<BrokerFuture<PublishResult>, ReplyError>>,
+}
+
+impl Replies {
+    async fn settle(&mut self) {
+        for publishing in self.publishing.drain(..) {
+            let answer = match publishing {
+                Ok(publishing) => message::published(publishing.await),
+                Err(error) => Err(error),
+            };
+            self.answers.push(("publish", answer));
+        }
+    }
+
+    async fn push(&mut self, name: &'static str, answer: impl Future<Output = Answer>) {
+        self.settle().await;
+        self.answers.push((name, answer.await));
+    }
+}
+
+/// `batch`.
+pub(super) async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
+    if commands.len() > COMMANDS_MAX {
+        return Err(ReplyError::LIMIT_EXCEEDED);
+    }
+    let mut replies = Replies::default();
+    for (index, command) in commands.into_iter().enumerate() {
+        if index % A_TURN == A_TURN - 1 {
+            tokio::task::yield_now().await;
+        }
+        match command.call() {
+            None => {
+                let message = "bad request: a command is one method, and no batch";
+                let refused = async { Err(bad_request(message.to_string())) };
+                replies.push("error", refused).await;
+            }
+            Some(Call::Publish(request)) => {
+                let publishing = message::begin_publish(call, *request);
+                replies.publishing.push(publishing);
+            }
+            Some(method) => replies.push(method.name(), method.run(call)).await,
+        }
+    }
+    replies.settle().await;
+    Ok(answer::list(replies.answers.into_iter()))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+    use crate::{
+        broker::BrokerError,
+        config::{Secret, Settings},
+        http::HttpState,
+        testing::{Op, TestNode},
+    };
+
+    fn read(json: &str) -> Batch {
+        serde_json::from_str(json).expect("a batch")
+    }
+
+    #[actix_web::test]
+    async fn publications_of_a_batch_do_not_wait_for_one_another() {
+        let test = TestNode::new(64);
+        let mut settings = Settings::demonstration();
+        settings.api.key = vec![Secret::new("key")];
+        let http = HttpState::new(&settings, Vec::new());
+        let request = TestRequest::post().append_header(("X-API-Key", "key"));
+        let call = ApiCall {
+            node: &test.node,
+            http: &http,
+            key: http.api.admit(&request.to_http_request()).expect("the key"),
+        };
+        let commands = read(
+            r#"{"commands":[
+                {"publish":{"channel":"lobby","data":1}},
+                {"publish":{"channel":"lobby"}},
+                {"publish":{"channel":"lobby","data":2}},
+                {"history":{"channel":"lobby"}},
+                {"publish":{"channel":"lobby","data":3}}]}"#,
+        );
+        test.broker.hold(Op::Publish);
+        let mut answer = std::pin::pin!(batch(&call, commands));
+        let early = tokio::time::timeout(std::time::Duration::ZERO, &mut answer).await;
+        assert!(early.is_err(), "the broker has not answered");
+        assert_eq!(test.broker.texts(), ["1", "2"], "both before any answer");
+        test.broker.fail(Op::Publish, BrokerError::Unavailable, 1);
+        test.broker.release(Op::Publish);
+        let answer: serde_json::Value =
+            serde_json::from_str(&answer.await.expect("an answer")).expect("JSON");
+        let replies = answer.as_array().expect("a list");
+        let names = replies.iter().map(|reply| {
+            let reply = reply.as_object().expect("an object");
+            reply.keys().next().expect("a name").as_str()
+        });
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["publish", "error", "publish", "history", "error"],
+            "{answer}"
+        );
+        assert_eq!(replies[1]["error"]["code"], 107);
+        assert_eq!(
+            replies[3]["history"]["offset"], 2,
+            "what was published before"
+        );
+        assert_eq!(replies[4]["error"]["code"], 100);
+        assert_eq!(test.broker.texts(), ["1", "2"]);
+    }
+}
