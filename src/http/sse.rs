@@ -32,14 +32,14 @@ use crate::{
     node::Node,
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
-    session::stream::{
-        self, SessionHandle,
-        cursor::{self, RecoveredChannel, StreamCursor},
+    session::{
+        body::{CHUNK_BYTES, poll_chunk},
+        stream::{
+            self, SessionHandle,
+            cursor::{self, RecoveredChannel, StreamCursor},
+        },
     },
 };
-
-/// Bytes that are gathered into one chunk, so that a burst leaves in few writes.
-const CHUNK_BYTES: usize = 16 * 1024;
 
 /// After how many milliseconds a browser connects again; spread, so that the clients of a server
 /// that went do not come back at once.
@@ -202,15 +202,10 @@ impl Stream for Events {
         }
         let mut chunk = BytesMut::new();
         this.put_missed(&mut chunk);
-        while chunk.len() < CHUNK_BYTES {
-            match this.handle.connection().poll_take(cx) {
-                Poll::Ready(Some(frame)) => this.put(&frame, &mut chunk),
-                Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
-                Poll::Pending if chunk.is_empty() => return Poll::Pending,
-                // What is over or waits is found again by the next call.
-                Poll::Ready(None) | Poll::Pending => break,
-            }
-        }
-        Poll::Ready(Some(Ok(chunk.freeze())))
+        let connection = this.handle.connection().clone();
+        let chunk = poll_chunk(&connection, cx, chunk, |frame, chunk| {
+            this.put(frame, chunk);
+        });
+        chunk.map(|chunk| chunk.map(Ok))
     }
 }

@@ -14,10 +14,33 @@ use actix::Recipient;
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use crate::{connection::Connection, shard::SessionMessage};
+use crate::{
+    connection::{Connection, outbox::Frame},
+    shard::SessionMessage,
+};
 
 /// Bytes that are gathered into one chunk, so that a burst leaves in few writes.
-const CHUNK_BYTES: usize = 16 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Puts what waits in an outbox behind what `chunk` has, until that is large or nothing waits;
+/// `None` once all is taken. `put` writes one frame.
+pub(crate) fn poll_chunk(
+    connection: &Connection,
+    cx: &mut Context<'_>,
+    mut chunk: BytesMut,
+    mut put: impl FnMut(&Frame, &mut BytesMut),
+) -> Poll<Option<Bytes>> {
+    while chunk.len() < CHUNK_BYTES {
+        match connection.poll_take(cx) {
+            Poll::Ready(Some(frame)) => put(&frame, &mut chunk),
+            Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
+            Poll::Pending if chunk.is_empty() => return Poll::Pending,
+            // What is over or waits is found again by the next call.
+            Poll::Ready(None) | Poll::Pending => break,
+        }
+    }
+    Poll::Ready(Some(chunk.freeze()))
+}
 
 /// The body.
 pub struct OutboxBody {
@@ -51,23 +74,11 @@ impl Stream for OutboxBody {
         if let Some(head) = this.head.take() {
             return Poll::Ready(Some(Ok(head)));
         }
-        let mut chunk = BytesMut::new();
-        loop {
-            match this.connection.poll_take(cx) {
-                Poll::Ready(Some(frame)) => {
-                    chunk.extend_from_slice(this.connection.bytes_of(&frame));
-                    if chunk.len() >= CHUNK_BYTES {
-                        return Poll::Ready(Some(Ok(chunk.freeze())));
-                    }
-                }
-                Poll::Ready(None) if chunk.is_empty() => return Poll::Ready(None),
-                Poll::Pending if chunk.is_empty() => return Poll::Pending,
-                // What is over or waits is found again by the next call.
-                Poll::Ready(None) | Poll::Pending => {
-                    return Poll::Ready(Some(Ok(chunk.freeze())));
-                }
-            }
-        }
+        let connection = &this.connection;
+        let chunk = poll_chunk(connection, cx, BytesMut::new(), |frame, chunk| {
+            chunk.extend_from_slice(connection.bytes_of(frame));
+        });
+        chunk.map(|chunk| chunk.map(Ok))
     }
 }
 
