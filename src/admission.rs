@@ -37,7 +37,7 @@ pub struct Admission {
 impl Admission {
     /// Nobody is in yet.
     #[must_use]
-    pub fn new(sessions_max: usize, per_address_max: usize) -> Arc<Self> {
+    pub(crate) fn new(sessions_max: usize, per_address_max: usize) -> Arc<Self> {
         Arc::new(Self {
             sessions_max,
             per_address_max,
@@ -48,13 +48,13 @@ impl Admission {
 
     /// Whether the next session would be refused.
     #[must_use]
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.sessions.load(Relaxed) >= self.sessions_max
     }
 
     /// Permits given out.
     #[must_use]
-    pub fn sessions(&self) -> usize {
+    pub(crate) fn sessions(&self) -> usize {
         self.sessions.load(Relaxed)
     }
 
@@ -62,7 +62,7 @@ impl Admission {
     ///
     /// # Errors
     /// The limit that is reached.
-    pub fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, LimitReached> {
+    pub(crate) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Result<Permit, LimitReached> {
         let address = address.filter(|_| self.per_address_max > 0).map(counted_as);
         if let Some(address) = address {
             let mut addresses = self.lock();

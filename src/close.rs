@@ -81,7 +81,7 @@ impl Close {
     /// A close whose code comes from outside: the backend, the API, a client's Close frame. Codes
     /// of the server's own are the constants.
     #[must_use]
-    pub fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         Self {
             code,
             reason: reason.into(),
@@ -90,20 +90,20 @@ impl Close {
 
     /// The same with the particulars behind its reason.
     #[must_use]
-    pub fn because(self, detail: impl fmt::Display) -> Self {
+    pub(crate) fn because(self, detail: impl fmt::Display) -> Self {
         let reason = format!("{}: {detail}", self.reason);
         Self::new(self.code, reason)
     }
 
     /// The same code in other words.
     #[must_use]
-    pub fn with_reason(self, reason: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn with_reason(self, reason: impl Into<Cow<'static, str>>) -> Self {
         Self::new(self.code, reason)
     }
 
     /// Whether a client that got this may come back by itself (protocol page, part 9).
     #[must_use]
-    pub fn may_reconnect(&self) -> bool {
+    pub(crate) fn may_reconnect(&self) -> bool {
         !matches!(self.code, 3500..=3999 | 4500..=4999)
     }
 }
@@ -149,7 +149,7 @@ impl Ending {
     /// The code to show: 1006 stands for a lost connection, which no frame can carry (RFC 6455
     /// §7.4.1).
     #[must_use]
-    pub fn code(&self) -> u16 {
+    pub(crate) fn code(&self) -> u16 {
         match self {
             Self::ByPeer(close) | Self::ByServer(close) => close.code,
             Self::Lost => 1006,
@@ -158,7 +158,7 @@ impl Ending {
 
     /// The reason as given; `none` where there is none.
     #[must_use]
-    pub fn reason(&self) -> &str {
+    pub(crate) fn reason(&self) -> &str {
         match self {
             Self::ByPeer(close) | Self::ByServer(close) if !close.reason.is_empty() => {
                 &close.reason
@@ -169,7 +169,7 @@ impl Ending {
 
     /// Who ended it, as one word.
     #[must_use]
-    pub fn by(&self) -> &'static str {
+    pub(crate) fn by(&self) -> &'static str {
         match self {
             Self::ByPeer(_) => "client",
             Self::ByServer(_) => "server",

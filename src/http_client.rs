@@ -78,27 +78,27 @@ pub struct HttpResponse {
 impl HttpResponse {
     /// Whether the status says that the backend did what it was asked.
     #[must_use]
-    pub fn is_success(&self) -> bool {
+    pub(crate) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 
     /// `Content-Type` without its parameters.
     #[must_use]
-    pub fn media_type(&self) -> &str {
+    pub(crate) fn media_type(&self) -> &str {
         let end = self.content_type.find(';');
         self.content_type[..end.unwrap_or(self.content_type.len())].trim()
     }
 
     /// Whether the body calls itself JSON.
     #[must_use]
-    pub fn is_json(&self) -> bool {
+    pub(crate) fn is_json(&self) -> bool {
         let media = self.media_type();
         media == "application/json" || media == "text/json" || media.ends_with("+json")
     }
 
     /// Whether the body is text: it calls itself that, or nothing at all, and is UTF-8.
     #[must_use]
-    pub fn is_text(&self) -> bool {
+    pub(crate) fn is_text(&self) -> bool {
         let media = self.media_type();
         let says_so = media.is_empty()
             || media.starts_with("text/")
@@ -120,7 +120,7 @@ impl HttpClient {
     /// # Errors
     /// When TLS cannot be set up at all. A machine without root certificates still gets a client:
     /// plain HTTP works, and TLS trusts nobody.
-    pub fn new() -> Result<Self, HttpSetupError> {
+    pub(crate) fn new() -> Result<Self, HttpSetupError> {
         // Fails only if another part of the process chose a provider before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = builder()
@@ -139,12 +139,12 @@ impl HttpClient {
     }
 
     /// A GET request to be given to [`HttpClient::send`].
-    pub fn get(&self, url: &Url) -> RequestBuilder {
+    pub(crate) fn get(&self, url: &Url) -> RequestBuilder {
         self.0.get(url.clone())
     }
 
     /// A POST request to be given to [`HttpClient::send`].
-    pub fn post(&self, url: &Url) -> RequestBuilder {
+    pub(crate) fn post(&self, url: &Url) -> RequestBuilder {
         self.0.post(url.clone())
     }
 
@@ -152,7 +152,7 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`HttpError`]; the request's deadline is the caller's to set.
-    pub async fn send(&self, request: RequestBuilder) -> Result<HttpResponse, HttpError> {
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Result<HttpResponse, HttpError> {
         let mut response = request.send().await.map_err(|error| {
             let fault = if error.is_connect() {
                 HttpError::Connect

@@ -18,18 +18,18 @@ pub struct Count(AtomicU64);
 
 impl Count {
     /// Adds `n`; only the owning thread may call this.
-    pub fn add(&self, n: u64) {
+    pub(crate) fn add(&self, n: u64) {
         self.0.store(self.0.load(Relaxed).wrapping_add(n), Relaxed);
     }
 
     /// Takes `n` away; only the owning thread may call this.
-    pub fn sub(&self, n: u64) {
+    pub(crate) fn sub(&self, n: u64) {
         self.0
             .store(self.0.load(Relaxed).saturating_sub(n), Relaxed);
     }
 
     /// Sets the number; only the owning thread may call this.
-    pub fn set(&self, n: u64) {
+    pub(crate) fn set(&self, n: u64) {
         self.0.store(n, Relaxed);
     }
 
@@ -54,7 +54,7 @@ pub struct Delays {
 
 impl Delays {
     /// Notes `times` deliveries that took `delay` each.
-    pub fn observe(&self, delay: Duration, times: u64) {
+    pub(crate) fn observe(&self, delay: Duration, times: u64) {
         let seconds = delay.as_secs_f64();
         let bucket = DELAY_BUCKETS.partition_point(|&bound| bound < seconds);
         self.counts[bucket].add(times);
@@ -65,7 +65,7 @@ impl Delays {
     /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative, and the sum
     /// in seconds.
     #[must_use]
-    pub fn read(&self) -> (Vec<(f64, u64)>, f64) {
+    pub(crate) fn read(&self) -> (Vec<(f64, u64)>, f64) {
         let bounds = DELAY_BUCKETS.iter().copied().chain([f64::INFINITY]);
         let buckets = bounds
             .zip(self.counts.iter().map(Count::get))
@@ -170,18 +170,18 @@ pub enum Limited {
 
 impl Metrics {
     /// Counts what a limit refused.
-    pub fn limited(&self, limit: Limited) {
+    pub(crate) fn limited(&self, limit: Limited) {
         self.limited[limit as usize].fetch_add(1, Relaxed);
     }
 
     /// What limits refused, by limit.
-    pub fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    pub(crate) fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.limited.iter().map(|count| count.load(Relaxed));
         LIMITS.into_iter().zip(counts)
     }
 
     /// Adds a worker's numbers to those that are shown.
-    pub fn add_worker(&self) -> Arc<WorkerStats> {
+    pub(crate) fn add_worker(&self) -> Arc<WorkerStats> {
         let stats = Arc::new(WorkerStats::default());
         self.lock().push(stats.clone());
         stats
@@ -189,23 +189,23 @@ impl Metrics {
 
     /// The workers' numbers, in the order of the workers.
     #[must_use]
-    pub fn workers(&self) -> Vec<Arc<WorkerStats>> {
+    pub(crate) fn workers(&self) -> Vec<Arc<WorkerStats>> {
         self.lock().clone()
     }
 
     /// Sum of one number over all workers.
     #[must_use]
-    pub fn sum(&self, of: impl Fn(&WorkerStats) -> &Count) -> u64 {
+    pub(crate) fn sum(&self, of: impl Fn(&WorkerStats) -> &Count) -> u64 {
         self.lock().iter().map(|stats| of(stats).get()).sum()
     }
 
     /// Counts a refused handshake.
-    pub fn refuse(&self, why: RefusalReason) {
+    pub(crate) fn refuse(&self, why: RefusalReason) {
         self.refused[why as usize].fetch_add(1, Relaxed);
     }
 
     /// RefusalReason handshakes by reason.
-    pub fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+    pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.refused.iter().map(|count| count.load(Relaxed));
         REFUSALS.into_iter().zip(counts)
     }

@@ -73,7 +73,7 @@ impl Registry {
 
     /// Takes a session out of all its channels and forgets it. Calls `left` for each: the channel,
     /// the membership's slot, and whether the channel is empty now.
-    pub fn remove_session(
+    pub(crate) fn remove_session(
         &mut self,
         session: SessionKey,
         mut left: impl FnMut(&ChannelName, Slot, bool),
@@ -124,7 +124,7 @@ impl Registry {
 
     /// Takes a session out of one channel. Returns `None` if it was not there, else the
     /// membership's slot and whether the channel is empty now.
-    pub fn leave(&mut self, session: SessionKey, name: &str) -> Option<(Slot, bool)> {
+    pub(crate) fn leave(&mut self, session: SessionKey, name: &str) -> Option<(Slot, bool)> {
         let channel = *self.names.get(name)? as u32;
         let memberships = self
             .sessions
@@ -145,7 +145,7 @@ impl Registry {
 
     /// A session's membership of a channel.
     #[must_use]
-    pub fn slot(&self, session: SessionKey, name: &str) -> Option<Slot> {
+    pub(crate) fn slot(&self, session: SessionKey, name: &str) -> Option<Slot> {
         let channel = *self.names.get(name)?;
         let memberships = self.sessions.get(session as usize)?.as_ref()?;
         let &(_, place) = memberships.iter().find(|&&(c, _)| c as usize == channel)?;
@@ -162,7 +162,7 @@ impl Registry {
     }
 
     /// The channels of a session, in no particular order.
-    pub fn channels_of(&self, session: SessionKey) -> impl Iterator<Item = &ChannelName> {
+    pub(crate) fn channels_of(&self, session: SessionKey) -> impl Iterator<Item = &ChannelName> {
         self.sessions
             .get(session as usize)
             .and_then(Option::as_ref)
@@ -172,14 +172,14 @@ impl Registry {
     }
 
     /// Every channel with how many members it has, in no particular order.
-    pub fn channels(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (&ChannelName, usize)> {
         let entries = self.channels.iter();
         entries.map(|(_, channel)| (&channel.name, channel.members.len()))
     }
 
     /// Channels that have a member.
     #[must_use]
-    pub fn channel_count(&self) -> usize {
+    pub(crate) fn channel_count(&self) -> usize {
         self.channels.len()
     }
 

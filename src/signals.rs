@@ -42,12 +42,12 @@ impl Signals {
     /// # Errors
     /// None on this system.
     #[cfg(not(unix))]
-    pub fn listen() -> io::Result<Self> {
+    pub(crate) fn listen() -> io::Result<Self> {
         Ok(Self {})
     }
 
     /// Waits for the next signal.
-    pub async fn next(&mut self) -> Signal {
+    pub(crate) async fn next(&mut self) -> Signal {
         #[cfg(unix)]
         {
             tokio::select! {

@@ -28,7 +28,7 @@ pub struct ServerSubscription {
 impl ServerSubscription {
     /// A subscription to a channel with the channel's rules and nothing else.
     #[must_use]
-    pub fn to(channel: String) -> Self {
+    pub(crate) fn to(channel: String) -> Self {
         Self {
             channel,
             ..Self::default()

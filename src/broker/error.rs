@@ -25,7 +25,7 @@ pub enum BrokerError {
 impl BrokerError {
     /// How a connection is closed that cannot be told otherwise (1013).
     #[must_use]
-    pub fn close(self) -> Close {
+    pub(crate) fn close(self) -> Close {
         match self {
             Self::Busy => Close::TRY_AGAIN,
             Self::Unavailable | Self::Doubtful => Close::TRY_AGAIN.with_reason(self.to_string()),
@@ -34,7 +34,7 @@ impl BrokerError {
 
     /// Whether the same request can go out again without the danger of being published twice.
     #[must_use]
-    pub fn is_harmless(self) -> bool {
+    pub(crate) fn is_harmless(self) -> bool {
         self != Self::Doubtful
     }
 }

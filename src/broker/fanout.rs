@@ -161,8 +161,9 @@ impl Fanout {
     }
 
     /// Has the members of a channel that count its offsets told that they have missed something
-    /// that no broker can bring.
-    pub fn tell_missed(&self, channel: &ChannelName) {
+    /// that no broker can bring. So far only the tests' engine loses anything.
+    #[cfg(test)]
+    pub(crate) fn tell_missed(&self, channel: &ChannelName) {
         self.listening(channel, |listening| {
             for &(shard, _) in listening.shards {
                 listening.handle(shard).tell_missed(channel.clone());
@@ -185,7 +186,7 @@ impl Fanout {
 
     /// Channels that have a member on this node, the server's own left out.
     #[must_use]
-    pub fn channels(&self) -> usize {
+    pub(crate) fn channels(&self) -> usize {
         self.channels.load(Relaxed)
     }
 

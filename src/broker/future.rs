@@ -24,12 +24,14 @@ pub struct BrokerFuture<T>(Answer<T>);
 
 impl<T> BrokerFuture<T> {
     /// An answer that is here.
-    pub fn ready(answer: Result<T, BrokerError>) -> Self {
+    pub(crate) fn ready(answer: Result<T, BrokerError>) -> Self {
         Self(Answer::Ready(Some(answer)))
     }
 
     /// An answer that is waited for.
-    pub fn later(answer: impl Future<Output = Result<T, BrokerError>> + Send + 'static) -> Self {
+    pub(crate) fn later(
+        answer: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
+    ) -> Self {
         Self(Answer::Later(Box::pin(answer)))
     }
 
@@ -37,7 +39,7 @@ impl<T> BrokerFuture<T> {
     ///
     /// # Errors
     /// The future itself.
-    pub fn now(self) -> Result<Result<T, BrokerError>, Self> {
+    pub(crate) fn now(self) -> Result<Result<T, BrokerError>, Self> {
         match self.0 {
             Answer::Ready(Some(answer)) => Ok(answer),
             later => Err(Self(later)),
@@ -48,7 +50,7 @@ impl<T> BrokerFuture<T> {
 impl<T: Send + 'static> BrokerFuture<T> {
     /// The same answer; `late` where none has come within `limit`. What is here already needs no
     /// timer.
-    pub fn within(self, limit: Duration, late: BrokerError) -> Self {
+    pub(crate) fn within(self, limit: Duration, late: BrokerError) -> Self {
         match self.0 {
             Answer::Ready(answer) => Self(Answer::Ready(answer)),
             Answer::Later(answer) => {
@@ -63,7 +65,7 @@ impl<T: Send + 'static> BrokerFuture<T> {
     }
 
     /// Calls `look` with the answer once it is here.
-    pub fn inspect(
+    pub(crate) fn inspect(
         self,
         look: impl FnOnce(&Result<T, BrokerError>) + Send + 'static,
     ) -> BrokerFuture<T> {

@@ -76,7 +76,7 @@ impl HistoryFilter {
 
     /// Takes what this filter's limits let through of publications that are already those since its
     /// offset, in its order.
-    pub fn take<'a>(
+    pub(crate) fn take<'a>(
         &self,
         items: impl Iterator<Item = &'a Arc<Item>>,
         top: StreamPosition,
@@ -107,7 +107,7 @@ impl HistoryFilter {
 impl History {
     /// Bytes of its publications.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.items.iter().map(|item| item.weight()).sum()
     }
 }

@@ -22,7 +22,7 @@ pub struct HistoryOptions {
 impl HistoryOptions {
     /// What a channel of these rules keeps; absent: nothing.
     #[must_use]
-    pub fn under(rules: &Namespace) -> Option<Self> {
+    pub(crate) fn under(rules: &Namespace) -> Option<Self> {
         (rules.history_size > 0).then_some(Self {
             size: rules.history_size,
             ttl: rules.history_ttl,
@@ -85,7 +85,7 @@ impl PublishRequest {
 
     /// A message for a channel under the channel's rules.
     #[must_use]
-    pub fn under(rules: &Namespace, channel: ChannelName, payload: Payload) -> Self {
+    pub(crate) fn under(rules: &Namespace, channel: ChannelName, payload: Payload) -> Self {
         Self {
             history: HistoryOptions::under(rules),
             delta: rules.delta,
@@ -97,7 +97,7 @@ impl PublishRequest {
     /// right: a channel of the server's own, or of a namespace that is not there, keeps no
     /// history.
     #[must_use]
-    pub fn unchecked(channels: &Channels, channel: ChannelName, payload: Payload) -> Self {
+    pub(crate) fn unchecked(channels: &Channels, channel: ChannelName, payload: Payload) -> Self {
         match channels.rules(&channel) {
             Some(rules) if !is_internal(&channel) => Self::under(rules, channel, payload),
             _ => Self::new(Target::Channel(channel), payload),
@@ -120,7 +120,7 @@ pub struct PublishResult {
 impl PublishResult {
     /// Sent to so many, without a place.
     #[must_use]
-    pub fn sent(delivered: usize) -> Self {
+    pub(crate) fn sent(delivered: usize) -> Self {
         Self {
             position: None,
             delivered,
@@ -130,7 +130,7 @@ impl PublishResult {
 
     /// Not sent, since it was published before.
     #[must_use]
-    pub fn suppressed(position: Option<StreamPosition>) -> Self {
+    pub(crate) fn suppressed(position: Option<StreamPosition>) -> Self {
         Self {
             position,
             delivered: 0,

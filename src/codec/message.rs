@@ -51,7 +51,7 @@ pub enum Opcode {
 impl Opcode {
     /// Close, Ping and Pong: never fragmented, never over 125 bytes (RFC 6455 §5.5).
     #[must_use]
-    pub const fn is_control(self) -> bool {
+    pub(crate) const fn is_control(self) -> bool {
         self as u8 & 0x8 != 0
     }
 

@@ -62,7 +62,7 @@ pub struct Hooks {
 
 impl Hooks {
     /// The hooks that are set, by name, in the order of the documentation.
-    pub fn configured(&self) -> impl Iterator<Item = (&'static str, &Hook)> {
+    pub(crate) fn configured(&self) -> impl Iterator<Item = (&'static str, &Hook)> {
         [
             ("connect", &self.connect),
             ("refresh", &self.refresh),

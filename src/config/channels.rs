@@ -118,7 +118,7 @@ impl Channels {
     /// the first `:` names the namespace; without one, or with none before it, the rules are those
     /// of `[channels]`.
     #[must_use]
-    pub fn rules(&self, channel: &str) -> Option<&Arc<Namespace>> {
+    pub(crate) fn rules(&self, channel: &str) -> Option<&Arc<Namespace>> {
         match channel.split_once(':') {
             None | Some(("", _)) => Some(&self.default),
             Some((name, _)) => self.namespaces.get(name),
@@ -126,7 +126,7 @@ impl Channels {
     }
 
     /// The rules of `[channels]` and of every namespace.
-    pub fn all(&self) -> impl Iterator<Item = &Arc<Namespace>> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<Namespace>> {
         std::iter::once(&self.default).chain(self.namespaces.values())
     }
 }

@@ -64,8 +64,9 @@ impl Settings {
     }
 
     /// The settings of the built-in demonstration.
+    #[cfg(test)]
     #[must_use]
-    pub fn demonstration() -> Self {
+    pub(crate) fn demonstration() -> Self {
         let raw = demonstration();
         check::check(raw, None, &mut Errors::default(), &mut Vec::new())
     }

@@ -106,7 +106,7 @@ pub struct TrustedProxies {
 impl TrustedProxies {
     /// Whether a peer with this address is trusted.
     #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.networks
             .iter()
@@ -115,13 +115,13 @@ impl TrustedProxies {
 
     /// Whether peers on unix sockets are trusted.
     #[must_use]
-    pub fn trusts_unix(&self) -> bool {
+    pub(crate) fn trusts_unix(&self) -> bool {
         self.unix
     }
 
     /// The entries as they are written; an address is a network of itself.
     #[must_use]
-    pub fn entries(&self) -> Vec<String> {
+    pub(crate) fn entries(&self) -> Vec<String> {
         let networks = self.networks.iter().map(ToString::to_string);
         networks
             .chain(self.unix.then(|| "unix".to_string()))
@@ -179,13 +179,13 @@ pub struct Secret(String);
 impl Secret {
     /// A secret with this text.
     #[must_use]
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         Self(text.to_string())
     }
 
     /// The text itself.
     #[must_use]
-    pub fn expose(&self) -> &str {
+    pub(crate) fn expose(&self) -> &str {
         &self.0
     }
 }

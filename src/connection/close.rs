@@ -12,7 +12,7 @@ use crate::{
 impl Connection {
     /// Ends the session in an orderly way: what is queued goes out, then the Close, then the
     /// client's Close is awaited until `close.timeout`.
-    pub fn close(&self, close: Close, now: Instant) {
+    pub(crate) fn close(&self, close: Close, now: Instant) {
         let close = self.profile.translate_close(close);
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
@@ -29,7 +29,7 @@ impl Connection {
     /// Ends the session for a fault of the client's: what is queued goes out, for it answers what
     /// came before the fault, then the Close, and nothing after it; the client's own Close is
     /// not awaited.
-    pub fn fail(&self, close: Close, now: Instant) {
+    pub(crate) fn fail(&self, close: Close, now: Instant) {
         self.fail_inner(&mut self.inner.borrow_mut(), close, now);
     }
 
@@ -43,7 +43,7 @@ impl Connection {
 
     /// The client's Close came: it is answered with its own code, or its answer to ours ends the
     /// wait.
-    pub fn answer_close(&self, close: Close, now: Instant) {
+    pub(crate) fn answer_close(&self, close: Close, now: Instant) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
             self.queue_close(&mut inner, &Close::new(close.code, ""));
@@ -55,7 +55,7 @@ impl Connection {
     }
 
     /// What the client sends cannot be read any more while we wait for its Close: stop waiting.
-    pub fn stop_waiting(&self) {
+    pub(crate) fn stop_waiting(&self) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Closing {
             inner.phase = Phase::Lingering;
@@ -63,7 +63,7 @@ impl Connection {
     }
 
     /// The connection is gone or is to go now; what waits is lost.
-    pub fn end(&self, ending: Ending) {
+    pub(crate) fn end(&self, ending: Ending) {
         self.cut(&mut self.inner.borrow_mut(), ending);
     }
 

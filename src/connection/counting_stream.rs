@@ -20,13 +20,13 @@ pub struct CountingStream {
 impl CountingStream {
     /// Counts from 0.
     #[must_use]
-    pub fn new(stream: TcpStream) -> Self {
+    pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream, taken: 0 }
     }
 
     /// The stream, for its address.
     #[must_use]
-    pub fn stream(&self) -> &TcpStream {
+    pub(crate) fn stream(&self) -> &TcpStream {
         &self.stream
     }
 

@@ -43,7 +43,7 @@ pub enum TransportKind {
 impl TransportKind {
     /// The name shown in status and logs.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",
             Self::WebSocketTls => "websocket+tls",
@@ -61,7 +61,7 @@ impl TransportKind {
 
     /// Whether its frames are the body of an HTTP answer.
     #[must_use]
-    pub fn is_streamed(self) -> bool {
+    pub(crate) fn is_streamed(self) -> bool {
         match self {
             Self::HttpStream
             | Self::Sse
@@ -78,7 +78,7 @@ impl TransportKind {
 
     /// The name that hooks and events are told (protocol page, part 14).
     #[must_use]
-    pub fn hook_name(self) -> &'static str {
+    pub(crate) fn hook_name(self) -> &'static str {
         match self {
             Self::WebSocket | Self::WebSocketTls | Self::WebSocketUnix => "websocket",
             other => other.as_str(),
@@ -102,7 +102,7 @@ pub struct Traffic {
 impl SessionInfo {
     /// Who it is; absent while that is not known, and for anonymous sessions.
     #[must_use]
-    pub fn user(&self) -> Option<&str> {
+    pub(crate) fn user(&self) -> Option<&str> {
         self.user.get().map(|user| &**user)
     }
 }

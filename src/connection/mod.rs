@@ -158,7 +158,7 @@ impl Connection {
 
     /// An outbox whose frames are asked for by the body of an HTTP answer.
     #[must_use]
-    pub fn for_body(
+    pub(crate) fn for_body(
         info: Arc<SessionInfo>,
         config: Rc<ConnectionConfig>,
         profile: ConnectionProfile,
@@ -203,44 +203,44 @@ impl Connection {
     }
 
     /// Gives the connection its place in the shard, under which its timers ring.
-    pub fn place(&self, key: SessionKey, now: Instant) {
+    pub(crate) fn place(&self, key: SessionKey, now: Instant) {
         self.key.set(Some(key));
         self.on_timer_due(now, &mut self.inner.borrow_mut());
     }
 
     /// Who is at the other end.
     #[must_use]
-    pub fn info(&self) -> &Arc<SessionInfo> {
+    pub(crate) fn info(&self) -> &Arc<SessionInfo> {
         &self.info
     }
 
     /// Where the session is in its life.
     #[must_use]
-    pub fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.inner.borrow().phase
     }
 
     /// How the session came to its end, once it has.
     #[must_use]
-    pub fn ending(&self) -> Option<Ending> {
+    pub(crate) fn ending(&self) -> Option<Ending> {
         self.inner.borrow().ending.clone()
     }
 
     /// How this session speaks.
     #[must_use]
-    pub fn profile(&self) -> &ConnectionProfile {
+    pub(crate) fn profile(&self) -> &ConnectionProfile {
         &self.profile
     }
 
     /// Queues a data message of the session's own, deflated where that was agreed and pays.
-    pub fn reply(&self, opcode: Opcode, payload: &[u8]) {
+    pub(crate) fn reply(&self, opcode: Opcode, payload: &[u8]) {
         let compression = &self.config.outbox.compression;
         let frame = frame_message(self.profile.form.framing, opcode, payload, compression);
         self.own(frame, FrameKind::Reply);
     }
 
     /// Queues a message of the client protocol: a reply, or a push for this session alone.
-    pub fn message(&self, message: &[u8]) {
+    pub(crate) fn message(&self, message: &[u8]) {
         let compression = &self.config.outbox.compression;
         self.own(
             self.profile.frame_own(message, compression),
@@ -250,7 +250,7 @@ impl Connection {
 
     /// The answer to a ping of the protocol came; false if none was asked for.
     #[must_use]
-    pub fn take_pong(&self) -> bool {
+    pub(crate) fn take_pong(&self) -> bool {
         let open = self.pings_open.get();
         self.pings_open.set(open.saturating_sub(1));
         open > 0
@@ -258,7 +258,7 @@ impl Connection {
 
     /// Queues the answer to a ping. Counts as a reply, so that a client that pings without reading
     /// is paused.
-    pub fn pong(&self, payload: &[u8]) {
+    pub(crate) fn pong(&self, payload: &[u8]) {
         self.own(codec::encode(Opcode::Pong, payload), FrameKind::Pong);
     }
 
@@ -272,7 +272,7 @@ impl Connection {
     /// Queues a publication. Publications that were dropped for it are given to
     /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its
     /// turn, which it is told once a turn.
-    pub fn push(
+    pub(crate) fn push(
         &self,
         publication: &SharedPublication,
         options: PushOptions,
@@ -307,13 +307,13 @@ impl Connection {
 
     /// Whether reading is to pause: the session's own answers fill half of the bound.
     #[must_use]
-    pub fn reads_paused(&self) -> bool {
+    pub(crate) fn reads_paused(&self) -> bool {
         self.pauses_reads(&self.inner.borrow())
     }
 
     /// What waiting replies are charged against the bound.
     #[must_use]
-    pub fn reply_cost(&self) -> usize {
+    pub(crate) fn reply_cost(&self) -> usize {
         self.inner.borrow().outbox.reply_cost()
     }
 
@@ -324,7 +324,7 @@ impl Connection {
 
     /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can
     /// be expected; pings go on.
-    pub fn set_waiting(&self, waiting: bool) {
+    pub(crate) fn set_waiting(&self, waiting: bool) {
         if self.waiting.replace(waiting)
             && !waiting
             && let Some(waker) = &self.inner.borrow().waker
@@ -336,18 +336,18 @@ impl Connection {
 
     /// Says that a client of the protocol was told that it is connected: pings may come from here
     /// on.
-    pub fn set_welcomed(&self) {
+    pub(crate) fn set_welcomed(&self) {
         self.welcomed.set(true);
     }
 
     /// Whether everything is out and our direction is shut.
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub(crate) fn is_done(&self) -> bool {
         self.inner.borrow().shut
     }
 
     /// Bytes came in: a sign of life.
-    pub fn on_activity(&self, bytes: usize) {
+    pub(crate) fn on_activity(&self, bytes: usize) {
         self.info.traffic.bytes_in.add(bytes as u64);
         self.config.stats.bytes_in.add(bytes as u64);
         let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
@@ -358,14 +358,14 @@ impl Connection {
     }
 
     /// A data message came in.
-    pub fn count_message_in(&self) {
+    pub(crate) fn count_message_in(&self) {
         self.info.traffic.messages_in.add(1);
         self.config.stats.messages_in.add(1);
     }
 
     /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;
     /// `Ready(None)` when the answer is to end.
-    pub fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
         let mut inner = self.inner.borrow_mut();
         if !inner
             .waker
@@ -391,12 +391,16 @@ impl Connection {
 
     /// The bytes of a frame that was taken.
     #[must_use]
-    pub fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
+    pub(crate) fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
         frame.bytes(&self.config.outbox.compression)
     }
 
     /// Reads into `buf`, as the session's task.
-    pub fn poll_read(&self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    pub(crate) fn poll_read(
+        &self,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         match &mut self.inner.borrow_mut().wire {
             Wire::Socket(socket) => Pin::new(socket).poll_read(cx, buf),
             Wire::Body => Poll::Pending,

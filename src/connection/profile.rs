@@ -44,7 +44,7 @@ pub struct ConnectionProfile {
 impl ConnectionProfile {
     /// A raw WebSocket session.
     #[must_use]
-    pub fn raw(window_bits: Option<u8>, envelope: bool, text: bool) -> Self {
+    pub(crate) fn raw(window_bits: Option<u8>, envelope: bool, text: bool) -> Self {
         let mut form = WireFormat::raw(window_bits.unwrap_or(0));
         if envelope {
             form.body = PayloadFormat::Envelope;
@@ -57,7 +57,7 @@ impl ConnectionProfile {
 
     /// A plain event stream, kept alive by comment lines, or a poll without them.
     #[must_use]
-    pub fn stream(envelope: bool, comments: bool) -> Self {
+    pub(crate) fn stream(envelope: bool, comments: bool) -> Self {
         let body = match envelope {
             true => PayloadFormat::Envelope,
             false => PayloadFormat::Raw,
@@ -138,7 +138,7 @@ impl ConnectionProfile {
 
     /// One message of the client protocol in this session's framing.
     #[must_use]
-    pub fn frame_own(&self, message: &[u8], compression: &Compression) -> Bytes {
+    pub(crate) fn frame_own(&self, message: &[u8], compression: &Compression) -> Bytes {
         match self.form.body {
             PayloadFormat::Client {
                 encoding: Encoding::Protobuf,

@@ -57,7 +57,7 @@ pub struct Reader {
 impl Reader {
     /// Reads from `connection`'s socket, `read_buf` (what came with the handshake) first.
     #[must_use]
-    pub fn new(connection: Rc<Connection>, decoder: Decoder, read_buf: BytesMut) -> Self {
+    pub(crate) fn new(connection: Rc<Connection>, decoder: Decoder, read_buf: BytesMut) -> Self {
         Self {
             connection,
             decoder,

@@ -35,7 +35,11 @@ impl Socket {
     ///
     /// Plain sockets are tried outside the runtime's cooperative budget: a shard writes to
     /// thousands of sockets in one turn, and a spent budget would look like a full socket.
-    pub fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub(crate) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Self::Tcp(stream) => {
                 until_full(|| stream.try_write(bytes), || stream.poll_write_ready(cx))
@@ -49,7 +53,7 @@ impl Socket {
     }
 
     /// The same for several pieces in one call of the system.
-    pub fn poll_send_vectored(
+    pub(crate) fn poll_send_vectored(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
@@ -70,7 +74,7 @@ impl Socket {
 
     /// Bytes that the system has taken, where writing does not tell: under TLS.
     #[must_use]
-    pub fn taken(&self) -> Option<u64> {
+    pub(crate) fn taken(&self) -> Option<u64> {
         match self {
             Self::Tls(stream) => Some(stream.get_ref().0.taken),
             _ => None,
@@ -80,7 +84,7 @@ impl Socket {
     /// Whether written bytes may still wait in the socket's own buffer and need a flush (TLS
     /// records).
     #[must_use]
-    pub fn buffers(&self) -> bool {
+    pub(crate) fn buffers(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 
 impl Connection {
     /// A timer of this session rang; a stale one is told by its number.
-    pub fn on_timer(&self, number: u32, now: Instant) {
+    pub(crate) fn on_timer(&self, number: u32, now: Instant) {
         let mut inner = self.inner.borrow_mut();
         if inner.timer.is_some_and(|(current, _)| current == number) {
             inner.timer = None;

@@ -36,7 +36,7 @@ impl Connection {
     }
 
     /// Writes what waits, as the shard at the end of its turn.
-    pub fn flush(&self, now: Instant) {
+    pub(crate) fn flush(&self, now: Instant) {
         self.dirty.set(false);
         self.flush_for_task(&mut self.inner.borrow_mut(), now);
     }

@@ -49,14 +49,14 @@ impl Heartbeat {
     /// Starts with a first ping after `phase` (a share of the interval, so that sessions that came
     /// together are not pinged together).
     #[must_use]
-    pub fn start(now: Instant, phase: Duration) -> Self {
+    pub(crate) fn start(now: Instant, phase: Duration) -> Self {
         Self::Quiet {
             ping_at: now + phase,
         }
     }
 
     /// Bytes came from the client. Any of them count: a pong, a message, a part of one.
-    pub fn on_activity(&mut self, config: &HeartbeatConfig) {
+    pub(crate) fn on_activity(&mut self, config: &HeartbeatConfig) {
         if let Self::Pinged { asked, .. } = *self {
             *self = Self::Quiet {
                 ping_at: asked + config.ping_interval,
@@ -65,7 +65,7 @@ impl Heartbeat {
     }
 
     /// The queued ping has left.
-    pub fn ping_left(&mut self, now: Instant) {
+    pub(crate) fn ping_left(&mut self, now: Instant) {
         if let Self::Pinged { left, .. } = self {
             left.get_or_insert(now);
         }
@@ -74,7 +74,7 @@ impl Heartbeat {
     /// Says what is due at `now`. `reads_paused`: nothing is read, so life cannot be seen. The
     /// pings go on, since proxies count idle time by them; the wait for life begins anew with each
     /// look, so that it is whole when reading goes on.
-    pub fn poll(
+    pub(crate) fn poll(
         &mut self,
         now: Instant,
         config: &HeartbeatConfig,
@@ -130,7 +130,6 @@ pub struct Wheel<K> {
     /// The next tick to expire.
     next: u64,
     slots: Vec<Vec<(u64, K)>>,
-    len: usize,
 }
 
 impl<K: Copy> Wheel<K> {
@@ -141,31 +140,24 @@ impl<K: Copy> Wheel<K> {
             start,
             next: 0,
             slots: (0..SLOTS).map(|_| Vec::new()).collect(),
-            len: 0,
         }
     }
 
-    /// Entries that wait.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
     /// Whether nothing waits.
+    #[cfg(test)]
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+    pub(crate) fn is_empty(&self) -> bool {
+        self.slots.iter().all(Vec::is_empty)
     }
 
     /// Asks for `key` to be handed back at the first tick at or after `at`.
-    pub fn insert(&mut self, at: Instant, key: K) {
+    pub(crate) fn insert(&mut self, at: Instant, key: K) {
         let tick = self.tick_at_or_after(at).max(self.next);
         self.slots[(tick % SLOTS) as usize].push((tick, key));
-        self.len += 1;
     }
 
     /// Moves every key whose time has come to `due`.
-    pub fn expire(&mut self, now: Instant, due: &mut Vec<K>) {
+    pub(crate) fn expire(&mut self, now: Instant, due: &mut Vec<K>) {
         let elapsed = now.saturating_duration_since(self.start).as_nanos();
         let current = (elapsed / TICK.as_nanos()) as u64;
         // After a long sleep of the machine one round over all slots finds everything that is due.
@@ -177,7 +169,6 @@ impl<K: Copy> Wheel<K> {
             while index < slot.len() {
                 if slot[index].0 <= current {
                     due.push(slot.swap_remove(index).1);
-                    self.len -= 1;
                 } else {
                     index += 1;
                 }

@@ -37,7 +37,7 @@ impl HookClient {
     ///
     /// # Errors
     /// When an address is none, or TLS cannot be set up.
-    pub fn new(settings: &Hooks) -> Result<Arc<Self>, HttpSetupError> {
+    pub(crate) fn new(settings: &Hooks) -> Result<Arc<Self>, HttpSetupError> {
         Ok(Arc::new(Self {
             dispatcher: Dispatcher::new(settings)?,
             headers: HeaderList::new(&settings.headers),
@@ -46,25 +46,25 @@ impl HookClient {
 
     /// Whether this hook is set.
     #[must_use]
-    pub fn has(&self, kind: HookKind) -> bool {
+    pub(crate) fn has(&self, kind: HookKind) -> bool {
         self.dispatcher.has(kind)
     }
 
     /// Whether a header of the handshake goes along; name in any case.
     #[must_use]
-    pub fn passes(&self, header_name: &str) -> bool {
+    pub(crate) fn passes(&self, header_name: &str) -> bool {
         self.headers.passes(header_name)
     }
 
     /// The pool of connections, for others who ask backends.
     #[must_use]
-    pub fn http_client(&self) -> HttpClient {
+    pub(crate) fn http_client(&self) -> HttpClient {
         self.dispatcher.http_client()
     }
 
     /// The counts of all hooks now.
     #[must_use]
-    pub fn stats(&self) -> HookSnapshot {
+    pub(crate) fn stats(&self) -> HookSnapshot {
         self.dispatcher.stats()
     }
 
@@ -77,7 +77,10 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure`], as for all hooks.
-    pub async fn connect(&self, connect_request: ConnectHookRequest<'_>) -> Answer<ConnectAnswer> {
+    pub(crate) async fn connect(
+        &self,
+        connect_request: ConnectHookRequest<'_>,
+    ) -> Answer<ConnectAnswer> {
         let hook_context = connect_request.context;
         let request = Request {
             name: connect_request.name,
@@ -93,7 +96,7 @@ impl HookClient {
     ///
     /// # Errors
     /// [`HookFailure`].
-    pub async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
+    pub(crate) async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
         self.ask(HookKind::Refresh, hook_context, &Request::of(hook_context))
             .await
     }
@@ -102,7 +105,7 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure`].
-    pub async fn subscribe(
+    pub(crate) async fn subscribe(
         &self,
         hook_context: &HookContext,
         channel: &str,
@@ -122,7 +125,7 @@ impl HookClient {
     ///
     /// # Errors
     /// [`HookFailure`].
-    pub async fn sub_refresh(
+    pub(crate) async fn sub_refresh(
         &self,
         hook_context: &HookContext,
         channel: &str,
@@ -138,7 +141,7 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure`].
-    pub async fn publish(
+    pub(crate) async fn publish(
         &self,
         hook_context: &HookContext,
         channel: &str,
@@ -156,7 +159,7 @@ impl HookClient {
     ///
     /// # Errors
     /// [`HookFailure`].
-    pub async fn rpc(
+    pub(crate) async fn rpc(
         &self,
         hook_context: &HookContext,
         method: &str,
@@ -175,7 +178,7 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure::Unavailable`].
-    pub async fn message(
+    pub(crate) async fn message(
         &self,
         hook_context: &HookContext,
         path: &str,

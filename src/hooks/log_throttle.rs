@@ -27,7 +27,7 @@ pub struct LogThrottle {
 impl LogThrottle {
     /// Notes that it happened; `Some(times)` since the last line if a line is due now.
     #[must_use]
-    pub fn happened(&self) -> Option<u64> {
+    pub(crate) fn happened(&self) -> Option<u64> {
         let now = u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.happened_at(now)
     }

@@ -18,14 +18,14 @@ pub struct Signer(hmac::Key);
 impl Signer {
     /// A signer with this key.
     #[must_use]
-    pub fn new(secret: &Secret) -> Self {
+    pub(crate) fn new(secret: &Secret) -> Self {
         let key = secret.expose().as_bytes();
         Self(hmac::Key::new(hmac::HMAC_SHA256, key))
     }
 
     /// The header's value for a body that leaves at `unix_seconds`.
     #[must_use]
-    pub fn sign(&self, unix_seconds: u64, body: &[u8]) -> String {
+    pub(crate) fn sign(&self, unix_seconds: u64, body: &[u8]) -> String {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(unix_seconds.to_string().as_bytes());
         context.update(b".");

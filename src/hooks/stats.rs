@@ -24,7 +24,7 @@ macro_rules! words {
 
             /// The word as it stands in settings, labels and logs.
             #[must_use]
-            pub const fn word(self) -> &'static str {
+            pub(crate) const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
         }
@@ -199,7 +199,7 @@ pub struct PerHookSnapshot {
 impl PerHookSnapshot {
     /// Calls that ended with this outcome.
     #[must_use]
-    pub fn ended(&self, outcome: CallOutcome) -> u64 {
+    pub(crate) fn ended(&self, outcome: CallOutcome) -> u64 {
         self.calls[outcome as usize].1
     }
 }

@@ -57,7 +57,7 @@ pub struct Identity {
 impl Identity {
     /// Nobody in particular, who brings nothing.
     #[must_use]
-    pub fn anonymous() -> Self {
+    pub(crate) fn anonymous() -> Self {
         Self {
             user: String::new(),
             info: Bytes::new(),
@@ -73,7 +73,7 @@ impl Identity {
 
     /// Whether it has no user.
     #[must_use]
-    pub fn is_anonymous(&self) -> bool {
+    pub(crate) fn is_anonymous(&self) -> bool {
         self.user.is_empty()
     }
 
@@ -123,7 +123,7 @@ impl AuthError {
 
     /// How a connection is closed that has no replies: a plain one, or one way.
     #[must_use]
-    pub fn close(&self) -> Close {
+    pub(crate) fn close(&self) -> Close {
         match self {
             Self::Expired => Close::TOKEN_EXPIRED,
             Self::Invalid(_) => Close::INVALID_TOKEN,
@@ -149,7 +149,7 @@ impl AuthError {
     ///
     /// # Errors
     /// The close, where the protocol has no error for it.
-    pub fn reply_error(&self) -> Result<ReplyError, Close> {
+    pub(crate) fn reply_error(&self) -> Result<ReplyError, Close> {
         match self {
             Self::Expired => Ok(ReplyError::TOKEN_EXPIRED),
             Self::Channel { error, .. } | Self::Refused(error) => Ok(error.clone()),
@@ -164,7 +164,7 @@ impl AuthError {
 
     /// The status of an HTTP answer.
     #[must_use]
-    pub fn status(&self) -> u16 {
+    pub(crate) fn status(&self) -> u16 {
         match self {
             Self::Expired | Self::Invalid(_) | Self::Missing => 401,
             Self::Channel { error, .. } if *error == ReplyError::UNKNOWN_CHANNEL => 404,
@@ -180,7 +180,7 @@ impl AuthError {
 
     /// The text of an HTTP answer.
     #[must_use]
-    pub fn text(&self) -> Cow<'static, str> {
+    pub(crate) fn text(&self) -> Cow<'static, str> {
         match self {
             Self::Channel { error, channel } => format!("{}: {channel}", error.message).into(),
             Self::TooManyChannels => "too many channels (limits.subscriptions)".into(),
@@ -191,13 +191,13 @@ impl AuthError {
 
     /// Whether the same question may be answered otherwise in a moment: the backend was away.
     #[must_use]
-    pub fn is_unavailable(&self) -> bool {
+    pub(crate) fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
 
     /// The close, where the connection is to end and not only what was asked for.
     #[must_use]
-    pub fn disconnect(&self) -> Option<Close> {
+    pub(crate) fn disconnect(&self) -> Option<Close> {
         match self {
             Self::Disconnected(close) => Some(close.clone()),
             _ => None,
@@ -257,7 +257,7 @@ impl Node {
     ///
     /// # Errors
     /// Why it is nobody who may come in.
-    pub async fn authenticate(
+    pub(crate) async fn authenticate(
         &self,
         token: Option<&str>,
         hook: Option<ConnectHookRequest<'_>>,
@@ -279,7 +279,7 @@ impl Node {
     ///
     /// # Errors
     /// The token does not count, or is another user's.
-    pub async fn authenticate_refresh(
+    pub(crate) async fn authenticate_refresh(
         &self,
         user: &str,
         token: &str,
@@ -295,7 +295,7 @@ impl Node {
 
     /// Whether there is anything to verify a token with.
     #[must_use]
-    pub fn takes_tokens(&self) -> bool {
+    pub(crate) fn takes_tokens(&self) -> bool {
         self.tokens.is_configured()
     }
 
@@ -351,7 +351,7 @@ impl Node {
     ///
     /// # Errors
     /// What the session ends with.
-    pub fn check_revoked(&self, identity: &Identity) -> Result<(), AuthError> {
+    pub(crate) fn check_revoked(&self, identity: &Identity) -> Result<(), AuthError> {
         let revocations = self.tokens.revocations();
         if identity.by_token {
             let id = identity.token_id.as_deref();
@@ -368,7 +368,7 @@ impl Node {
     ///
     /// # Errors
     /// [`AuthError::TooManySessions`].
-    pub fn admit_user(&self, user: &str) -> Result<UserPermit, AuthError> {
+    pub(crate) fn admit_user(&self, user: &str) -> Result<UserPermit, AuthError> {
         self.users.enter(user, Instant::now()).ok_or_else(|| {
             self.metrics.limited(Limited::SessionsPerUser);
             AuthError::TooManySessions
@@ -378,7 +378,7 @@ impl Node {
     /// Takes a message that came without a session from its user's rate; what is refused is
     /// counted.
     #[must_use]
-    pub fn charge_user(&self, user: &str) -> bool {
+    pub(crate) fn charge_user(&self, user: &str) -> bool {
         let passes = self.users.charge(user, Instant::now());
         if !passes {
             self.metrics.limited(Limited::Messages);
@@ -388,7 +388,7 @@ impl Node {
 
     /// The headers of a request that the backend is shown.
     #[must_use]
-    pub fn passed_headers(&self, headers: &HeaderMap) -> Arc<Vec<(String, String)>> {
+    pub(crate) fn passed_headers(&self, headers: &HeaderMap) -> Arc<Vec<(String, String)>> {
         let passed = headers
             .iter()
             .filter(|(name, _)| self.hooks.passes(name.as_str()));

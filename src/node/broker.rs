@@ -20,7 +20,7 @@ type Present = Vec<(SessionId, Arc<ClientInfo>)>;
 
 impl Node {
     /// Publishes. The publication has its place when this returns; the answer says which.
-    pub fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
+    pub(crate) fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
         self.broker.publish(request)
     }
 

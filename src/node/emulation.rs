@@ -25,7 +25,11 @@ fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
 impl EmulationRegistry {
     /// Gives a session a name; it is forgotten when the guard is dropped.
     #[must_use]
-    pub fn enter(&self, id: SessionId, session: Recipient<SessionMessage>) -> EmulationGuard {
+    pub(crate) fn enter(
+        &self,
+        id: SessionId,
+        session: Recipient<SessionMessage>,
+    ) -> EmulationGuard {
         let name = Uuid::new_v4().to_string();
         locked(&self.0).insert(name.as_str().into(), (id, session));
         EmulationGuard {
@@ -36,7 +40,7 @@ impl EmulationRegistry {
 
     /// The session of a name.
     #[must_use]
-    pub fn find(&self, name: &str) -> Option<Recipient<SessionMessage>> {
+    pub(crate) fn find(&self, name: &str) -> Option<Recipient<SessionMessage>> {
         locked(&self.0)
             .get(name)
             .map(|(_, session)| session.clone())
@@ -44,7 +48,7 @@ impl EmulationRegistry {
 
     /// Its client id.
     #[must_use]
-    pub fn client_of(&self, name: &str) -> Option<SessionId> {
+    pub(crate) fn client_of(&self, name: &str) -> Option<SessionId> {
         locked(&self.0).get(name).map(|(id, _)| *id)
     }
 }
@@ -58,7 +62,7 @@ pub struct EmulationGuard {
 impl EmulationGuard {
     /// What the client is told.
     #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 }

@@ -137,7 +137,7 @@ impl Node {
 
     /// A message for a channel under its rules.
     #[must_use]
-    pub fn publish_request(
+    pub(crate) fn publish_request(
         &self,
         channel: &ChannelName,
         rules: &Namespace,
@@ -149,7 +149,7 @@ impl Node {
     /// The same for whoever has no rules to ask for: relays, pushes and polls of the settings. An
     /// unknown namespace keeps no history.
     #[must_use]
-    pub fn unchecked_publish_request(
+    pub(crate) fn unchecked_publish_request(
         &self,
         channel: &ChannelName,
         payload: Payload,

@@ -21,7 +21,7 @@ pub struct TokenBucket {
 impl TokenBucket {
     /// A full bucket of `burst` that gets `rate` a second; a rate of 0 never runs out.
     #[must_use]
-    pub fn new(rate: u32, burst: u32, now: Instant) -> Self {
+    pub(crate) fn new(rate: u32, burst: u32, now: Instant) -> Self {
         Self {
             rate: rate.into(),
             burst: burst.max(1).into(),
@@ -31,7 +31,7 @@ impl TokenBucket {
     }
 
     /// Takes one token; false if there is none.
-    pub fn take(&mut self, now: Instant) -> bool {
+    pub(crate) fn take(&mut self, now: Instant) -> bool {
         if self.rate == 0.0 {
             return true;
         }
@@ -79,7 +79,7 @@ pub enum RateDecision {
 impl RateLimiter {
     /// A session's limiter, with a full bucket.
     #[must_use]
-    pub fn new(rate: u32, burst: u32, now: Instant) -> Self {
+    pub(crate) fn new(rate: u32, burst: u32, now: Instant) -> Self {
         Self {
             bucket: TokenBucket::new(rate, burst, now),
             refused: 0,
@@ -88,12 +88,12 @@ impl RateLimiter {
     }
 
     /// From now on the session counts for its user too.
-    pub fn set_user(&mut self, permit: Option<UserPermit>) {
+    pub(crate) fn set_user(&mut self, permit: Option<UserPermit>) {
         self.user = permit;
     }
 
     /// A message came.
-    pub fn take(&mut self, now: Instant) -> RateDecision {
+    pub(crate) fn take(&mut self, now: Instant) -> RateDecision {
         let passes = self.bucket.take(now) && self.user.as_ref().is_none_or(|user| user.take(now));
         if passes {
             self.refused = 0;
@@ -175,7 +175,7 @@ pub struct Users {
 impl Users {
     /// Nobody yet. 0 is no limit, for both.
     #[must_use]
-    pub fn new(sessions_max: usize, rate: u32) -> Arc<Self> {
+    pub(crate) fn new(sessions_max: usize, rate: u32) -> Arc<Self> {
         Arc::new(Self {
             sessions_max,
             rate,
@@ -185,7 +185,7 @@ impl Users {
 
     /// A session of a user begins; `None` if there are too many already. Nobody in particular is
     /// not counted.
-    pub fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
+    pub(crate) fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
         let name: Arc<str> = user.into();
         let mut table = self.lock();
         let user = table.user(&name, self.rate, now);
@@ -202,7 +202,7 @@ impl Users {
     }
 
     /// A message of a user that came without a session; false if its rate has none left.
-    pub fn charge(&self, user: &str, now: Instant) -> bool {
+    pub(crate) fn charge(&self, user: &str, now: Instant) -> bool {
         if self.rate == 0 || user.is_empty() {
             return true;
         }
@@ -215,7 +215,7 @@ impl Users {
 
     /// Different users with a session, those without a name left out.
     #[must_use]
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         let table = self.lock();
         let with_session = table
             .users

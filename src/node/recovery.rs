@@ -33,7 +33,7 @@ impl Since {
 
     /// The position in a channel that keeps no history.
     #[must_use]
-    pub fn nowhere() -> Self {
+    pub(crate) fn nowhere() -> Self {
         Self::Offset {
             offset: 0,
             epoch: Self::NOWHERE.to_string(),
@@ -42,7 +42,7 @@ impl Since {
 
     /// Whether a client goes on in a channel that kept no history when it was there.
     #[must_use]
-    pub fn is_nowhere(&self) -> bool {
+    pub(crate) fn is_nowhere(&self) -> bool {
         matches!(self, Self::Offset { epoch, .. } if epoch == Self::NOWHERE)
     }
 
@@ -57,7 +57,7 @@ impl Since {
 
     /// Reads `offset@epoch` or a number of newest messages.
     #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         if let Some((offset, epoch)) = text.split_once('@') {
             let is_epoch = epoch.len() <= 64 && epoch.bytes().all(|byte| byte.is_ascii_graphic());
             return Some(Self::Offset {
@@ -83,7 +83,7 @@ pub struct Recovery {
 impl Recovery {
     /// Takes what it brings out of a bound that others share; beyond it, it brings nothing and is
     /// not recovered.
-    pub fn keep_within(&mut self, left: &mut usize) {
+    pub(crate) fn keep_within(&mut self, left: &mut usize) {
         let weight = self.items.iter().map(|item| item.weight()).sum();
         match left.checked_sub(weight) {
             Some(rest) => *left = rest,
@@ -121,7 +121,7 @@ impl RecoveryRequest {
     /// Whether the channel keeps nothing now and kept nothing when its client was there: nobody
     /// knows whether anything was missed.
     #[must_use]
-    pub fn is_unknown(&self) -> bool {
+    pub(crate) fn is_unknown(&self) -> bool {
         self.keep.is_none() && self.since.is_nowhere()
     }
 }

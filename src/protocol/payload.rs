@@ -35,7 +35,7 @@ pub enum PayloadRef<'a> {
 impl<'a> PayloadRef<'a> {
     /// The bytes, as Protobuf has them.
     #[must_use]
-    pub const fn as_bytes(&self) -> &'a [u8] {
+    pub(crate) const fn as_bytes(&self) -> &'a [u8] {
         match *self {
             Self::Json(bytes) | Self::Binary(bytes) | Self::Stringed(bytes) => bytes,
             Self::Text(text) => text.as_bytes(),

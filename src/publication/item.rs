@@ -28,7 +28,7 @@ pub enum Payload {
 impl Payload {
     /// The payload's bytes.
     #[must_use]
-    pub fn as_bytes(&self) -> &[u8] {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Text(text) => text.as_bytes(),
             Self::Binary(bytes) => bytes,
@@ -37,7 +37,7 @@ impl Payload {
 
     /// The same without a copy.
     #[must_use]
-    pub fn bytes(&self) -> Bytes {
+    pub(crate) fn bytes(&self) -> Bytes {
         match self {
             Self::Text(text) => text.as_bytes().clone(),
             Self::Binary(bytes) => bytes.clone(),
@@ -46,7 +46,7 @@ impl Payload {
 
     /// The opcode of the frame that carries it.
     #[must_use]
-    pub fn opcode(&self) -> Opcode {
+    pub(crate) fn opcode(&self) -> Opcode {
         match self {
             Self::Text(_) => Opcode::Text,
             Self::Binary(_) => Opcode::Binary,
@@ -55,7 +55,7 @@ impl Payload {
 
     /// Text where the bytes are UTF-8, else binary: for publishers who do not say.
     #[must_use]
-    pub fn guess(bytes: Bytes) -> Self {
+    pub(crate) fn guess(bytes: Bytes) -> Self {
         match ByteString::try_from(bytes.clone()) {
             Ok(text) => Self::Text(text),
             Err(_) => Self::Binary(bytes),
@@ -108,9 +108,10 @@ impl Item {
         }
     }
 
-    /// The same in a stream with other offsets between.
+    /// The same in a stream with other offsets between, as a far store's are.
+    #[cfg(test)]
     #[must_use]
-    pub fn following(mut self, follows: u64) -> Self {
+    pub(crate) fn following(mut self, follows: u64) -> Self {
         self.follows = follows;
         self
     }
@@ -118,7 +119,7 @@ impl Item {
     /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the
     /// heap.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let info = self.info.as_deref().map_or(0, |info| {
             info.user.len() + info.client.len() + info.conn_info.len() + info.chan_info.len() + 96
         });
@@ -131,7 +132,7 @@ impl Item {
 
     /// The payload as the protocol takes it.
     #[must_use]
-    pub fn as_json(&self) -> protocol::PayloadRef<'_> {
+    pub(crate) fn as_json(&self) -> protocol::PayloadRef<'_> {
         let text = match &self.payload {
             Payload::Binary(bytes) => return protocol::PayloadRef::Binary(bytes),
             Payload::Text(text) => text,
@@ -153,7 +154,7 @@ impl Item {
     /// The bytes that deltas are made of: in Protobuf the payload, in JSON its text there, which is
     /// JSON whatever was published, since clients parse what they have put together.
     #[must_use]
-    pub fn delta_bytes(&self, encoding: Encoding) -> Cow<'_, [u8]> {
+    pub(crate) fn delta_bytes(&self, encoding: Encoding) -> Cow<'_, [u8]> {
         let as_string = |text: &str| {
             let mut json = Vec::with_capacity(text.len() + 2);
             json_string(text, &mut json);
@@ -171,7 +172,7 @@ impl Item {
 
     /// The publication as clients of the Centrifuge protocol see it.
     #[must_use]
-    pub fn as_pub(&self) -> protocol::Pub<'_> {
+    pub(crate) fn as_pub(&self) -> protocol::Pub<'_> {
         protocol::Pub {
             data: self.as_json(),
             offset: self.offset,

@@ -104,16 +104,17 @@ impl Publication {
         self
     }
 
-    /// Says which life of its store gave it its offset.
+    /// Says which life of its store gave it its offset; a store that is always the same need not.
+    #[cfg(test)]
     #[must_use]
-    pub fn of_lineage(mut self, lineage: Lineage) -> Self {
+    pub(crate) fn of_lineage(mut self, lineage: Lineage) -> Self {
         self.lineage = lineage;
         self
     }
 
     /// Leaves sessions out.
     #[must_use]
-    pub fn excluding(
+    pub(crate) fn excluding(
         mut self,
         exclude: Box<[SessionId]>,
         group: Option<Arc<[ChannelName]>>,
@@ -125,19 +126,19 @@ impl Publication {
 
     /// Who receives it.
     #[must_use]
-    pub fn target(&self) -> &Target {
+    pub(crate) fn target(&self) -> &Target {
         &self.target
     }
 
     /// What it carries.
     #[must_use]
-    pub fn content(&self) -> &Content {
+    pub(crate) fn content(&self) -> &Content {
         &self.content
     }
 
     /// The message, where it is one.
     #[must_use]
-    pub fn item(&self) -> Option<&Arc<Item>> {
+    pub(crate) fn item(&self) -> Option<&Arc<Item>> {
         match &self.content {
             Content::Item(item) => Some(item),
             Content::Join(_) | Content::Leave(_) => None,
@@ -146,25 +147,25 @@ impl Publication {
 
     /// Place in the stream; 0 without one.
     #[must_use]
-    pub fn offset(&self) -> u64 {
+    pub(crate) fn offset(&self) -> u64 {
         self.item().map_or(0, |item| item.offset)
     }
 
     /// The stream.
     #[must_use]
-    pub fn epoch(&self) -> Epoch {
+    pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
     /// The life of the store that gave it its offset.
     #[must_use]
-    pub fn lineage(&self) -> Lineage {
+    pub(crate) fn lineage(&self) -> Lineage {
         self.lineage
     }
 
     /// The channel, where it has one.
     #[must_use]
-    pub fn channel(&self) -> &str {
+    pub(crate) fn channel(&self) -> &str {
         match &self.target {
             Target::Channel(name) => name,
             _ => "",
@@ -173,25 +174,25 @@ impl Publication {
 
     /// Whether a session is left out: its sender, where senders do not hear themselves.
     #[must_use]
-    pub fn excludes(&self, session: SessionId) -> bool {
+    pub(crate) fn excludes(&self, session: SessionId) -> bool {
         self.exclude.contains(&session)
     }
 
     /// The channels of the message that this publication is one share of.
     #[must_use]
-    pub fn group(&self) -> Option<&[ChannelName]> {
+    pub(crate) fn group(&self) -> Option<&[ChannelName]> {
         self.group.as_deref()
     }
 
     /// When it was accepted; delivery delay counts from here.
     #[must_use]
-    pub fn accepted(&self) -> Instant {
+    pub(crate) fn accepted(&self) -> Instant {
         self.accepted
     }
 
     /// Bytes that it holds while it waits, for the bound of a shard's queue.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let content = match &self.content {
             Content::Item(item) => item.weight(),
             Content::Join(_) | Content::Leave(_) => 256,
@@ -202,7 +203,7 @@ impl Publication {
     /// Whether a newer publication of `other`'s channel makes this one stale (`slow.policy =
     /// "latest"`).
     #[must_use]
-    pub fn same_stream(&self, other: &Self) -> bool {
+    pub(crate) fn same_stream(&self, other: &Self) -> bool {
         self.target == other.target && self.item().is_some() && other.item().is_some()
     }
 

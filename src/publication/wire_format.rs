@@ -81,7 +81,7 @@ impl WireFormat {
 
     /// The same form for a subscription with deltas, or without.
     #[must_use]
-    pub fn with_delta(self, delta: Delta) -> Self {
+    pub(crate) fn with_delta(self, delta: Delta) -> Self {
         match self.body {
             PayloadFormat::Client {
                 encoding,

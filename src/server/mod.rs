@@ -35,7 +35,7 @@ pub struct SessionCounts {
 impl SessionCounts {
     /// Sessions now, the most there were at a time, and all there ever were since the start.
     #[must_use]
-    pub fn read(&self) -> (u64, u64, u64) {
+    pub(crate) fn read(&self) -> (u64, u64, u64) {
         (
             self.now.load(Relaxed),
             self.peak.load(Relaxed),
@@ -99,7 +99,7 @@ pub struct Server {
 impl Server {
     /// A server with no sessions whose pushes begin one interval after it starts.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         counts: Arc<SessionCounts>,
         pushes: &[config::Push],
         channels: &config::Channels,

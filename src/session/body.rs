@@ -53,7 +53,7 @@ impl OutboxBody {
     /// A body that begins with `head` and goes on with whatever comes into the outbox, as its
     /// frames are.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         head: Option<Bytes>,
         connection: Rc<Connection>,
         session: Recipient<SessionMessage>,

@@ -47,7 +47,7 @@ impl ChannelRequest {
     /// From now, in a channel without rules.
     #[cfg(test)]
     #[must_use]
-    pub fn plain() -> Self {
+    pub(crate) fn plain() -> Self {
         Self {
             since: Since::Now,
             keep: None,
@@ -89,13 +89,13 @@ impl ChannelRequest {
 
     /// Whether delivery needs to know nothing of it: everything that comes goes out as it is.
     #[must_use]
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.since == Since::Now && !self.positions && self.policy.is_none()
     }
 
     /// Whether the channel's offsets are followed.
     #[must_use]
-    pub fn is_kept(&self) -> bool {
+    pub(crate) fn is_kept(&self) -> bool {
         self.keep.is_some() && (self.positions || self.since != Since::Now)
     }
 

@@ -38,7 +38,7 @@ pub struct ConnectInfo {
 impl ConnectInfo {
     /// The session as others see it.
     #[must_use]
-    pub fn info(&self, worker: u32) -> Arc<SessionInfo> {
+    pub(crate) fn info(&self, worker: u32) -> Arc<SessionInfo> {
         Arc::new(SessionInfo {
             id: self.id,
             user: OnceLock::new(),
@@ -57,7 +57,11 @@ impl ConnectInfo {
 
     /// On whose behalf the backend is asked, before anything is known of its user.
     #[must_use]
-    pub fn hook_context(&self, protocol: &'static str, encoding: &'static str) -> HookContext {
+    pub(crate) fn hook_context(
+        &self,
+        protocol: &'static str,
+        encoding: &'static str,
+    ) -> HookContext {
         HookContext {
             client: self.id.to_string(),
             user: String::new(),

@@ -135,7 +135,7 @@ pub struct NewSession<'a, P: Protocol> {
 
 impl<P: Protocol> Session<P> {
     /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
-    pub fn start_on_socket(new: NewSession<'_, P>, socket: Socket, read_buf: BytesMut) {
+    pub(crate) fn start_on_socket(new: NewSession<'_, P>, socket: Socket, read_buf: BytesMut) {
         let deflate = new.connect_info.window_bits.is_some();
         let decoder = Decoder::new(new.node.settings.limits.message_bytes, deflate);
         let info = new.connect_info.info(new.shard.id().0);
@@ -147,7 +147,9 @@ impl<P: Protocol> Session<P> {
     }
 
     /// Begins a session whose frames are taken from its connection by the body of an HTTP answer.
-    pub fn start_on_body(new: NewSession<'_, P>) -> (Rc<Connection>, Recipient<SessionMessage>) {
+    pub(crate) fn start_on_body(
+        new: NewSession<'_, P>,
+    ) -> (Rc<Connection>, Recipient<SessionMessage>) {
         let info = new.connect_info.info(new.shard.id().0);
         let connection = Connection::for_body(info, new.shard.config().clone(), new.profile);
         let session = Self::start(new, connection.clone(), |_| {});

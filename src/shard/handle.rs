@@ -47,20 +47,20 @@ pub struct ShardHandle {
 impl ShardHandle {
     /// The actor's address.
     #[must_use]
-    pub fn addr(&self) -> &Addr<ShardActor> {
+    pub(crate) fn addr(&self) -> &Addr<ShardActor> {
         &self.addr
     }
 
     /// Sessions of this shard.
     #[must_use]
-    pub fn sessions(&self) -> usize {
+    pub(crate) fn sessions(&self) -> usize {
         self.stats.sessions.get() as usize
     }
 
     /// Takes room for one publication of `bytes`; absent if there is none. A single publication may
     /// exceed the byte bound in an empty queue.
     #[must_use]
-    pub fn reserve(&self, bytes: usize) -> Option<Reservation> {
+    pub(crate) fn reserve(&self, bytes: usize) -> Option<Reservation> {
         let waiting = self.credit.publications.fetch_add(1, Relaxed);
         let waiting_bytes = self.credit.bytes.fetch_add(bytes, Relaxed);
         // From here on it is given back by its drop, also if it does not fit.
@@ -154,7 +154,7 @@ impl Shards {
 
     /// All shards.
     #[must_use]
-    pub fn all(&self) -> Vec<ShardHandle> {
+    pub(crate) fn all(&self) -> Vec<ShardHandle> {
         self.read().clone()
     }
 
@@ -165,7 +165,7 @@ impl Shards {
 
     /// Whether any session is connected to this process.
     #[must_use]
-    pub fn has_sessions(&self) -> bool {
+    pub(crate) fn has_sessions(&self) -> bool {
         self.read().iter().any(|shard| shard.sessions() > 0)
     }
 
@@ -174,7 +174,7 @@ impl Shards {
         clippy::disallowed_methods,
         reason = "one Drain and one Terminate in the life of a process"
     )]
-    pub fn send_all<M>(&self, message: &M)
+    pub(crate) fn send_all<M>(&self, message: &M)
     where
         M: Message<Result = ()> + Clone + Send + 'static,
         ShardActor: Handler<M>,

@@ -45,14 +45,8 @@ impl Shard {
 }
 
 impl Membership {
-    /// The shard.
-    #[must_use]
-    pub fn shard(&self) -> &Rc<Shard> {
-        &self.shard
-    }
-
     /// Names the actor that hears [`SessionMessage`]s.
-    pub fn set_inbox(&self, inbox: Recipient<SessionMessage>) {
+    pub(crate) fn set_inbox(&self, inbox: Recipient<SessionMessage>) {
         let mut state = self.shard.state.borrow_mut();
         if let Some(entry) = state.sessions.get_mut(self.key as usize) {
             entry.inbox = Some(inbox);
@@ -60,7 +54,7 @@ impl Membership {
     }
 
     /// Puts the session among its user's.
-    pub fn enter_user(&self, user: &str) {
+    pub(crate) fn enter_user(&self, user: &str) {
         if !user.is_empty() {
             let mut state = self.shard.state.borrow_mut();
             state
@@ -97,13 +91,13 @@ impl Membership {
 
     /// Whether the channel is still subscribed to by this subscription, and not by a later one.
     #[must_use]
-    pub fn is_held(&self, channel: &str, id: SubscriptionId) -> bool {
+    pub(crate) fn is_held(&self, channel: &str, id: SubscriptionId) -> bool {
         let state = self.shard.state.borrow();
         state.slot_of(self.key, channel, id).is_some()
     }
 
     /// Leaves a channel if it is still subscribed to by this subscription.
-    pub fn leave_held(&self, channel: &ChannelName, id: SubscriptionId) {
+    pub(crate) fn leave_held(&self, channel: &ChannelName, id: SubscriptionId) {
         if self.is_held(channel, id) {
             self.unsubscribe(channel);
         }
@@ -127,7 +121,7 @@ impl Membership {
     }
 
     /// Leaves a channel; false if it was not there.
-    pub fn unsubscribe(&self, channel: &ChannelName) -> bool {
+    pub(crate) fn unsubscribe(&self, channel: &ChannelName) -> bool {
         let left = self.shard.state.borrow_mut().leave(self.key, channel);
         if left {
             self.shard.unlisten([channel]);
@@ -136,7 +130,7 @@ impl Membership {
     }
 
     /// Has the outbox written at the end of this turn, for replies that no read has led to.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         if let Some(entry) = self.shard.state.borrow().entry(self.key) {
             entry.connection.flush(Instant::now());
         }
@@ -144,7 +138,7 @@ impl Membership {
 
     /// Leaves all channels and the count of sessions; the place is kept for the timers of a closing
     /// connection. Returns whether this was the call that left.
-    pub fn leave(&self) -> bool {
+    pub(crate) fn leave(&self) -> bool {
         let is_first = self.member.replace(false);
         if is_first {
             let mut state = self.shard.state.borrow_mut();

@@ -69,7 +69,7 @@ impl Shard {
 
     /// Number of the worker.
     #[must_use]
-    pub fn id(&self) -> ShardId {
+    pub(crate) fn id(&self) -> ShardId {
         self.id
     }
 

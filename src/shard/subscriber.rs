@@ -77,7 +77,7 @@ pub struct Subscriber {
 impl Subscriber {
     /// A subscription that is held back.
     #[must_use]
-    pub fn held(id: SubscriptionId, options: SubscribeOptions) -> Self {
+    pub(crate) fn held(id: SubscriptionId, options: SubscribeOptions) -> Self {
         Self {
             id,
             options,
@@ -91,19 +91,23 @@ impl Subscriber {
 
     /// Which subscription it is.
     #[must_use]
-    pub fn id(&self) -> SubscriptionId {
+    pub(crate) fn id(&self) -> SubscriptionId {
         self.id
     }
 
     /// What it asks.
     #[must_use]
-    pub fn options(&self) -> SubscribeOptions {
+    pub(crate) fn options(&self) -> SubscribeOptions {
         self.options
     }
 
     /// Goes live: the client has had everything up to `position`. Returns what waited, to be
     /// offered anew. `primed`: the publication at `position` itself was given to the client.
-    pub fn go_live(&mut self, position: StreamPosition, primed: bool) -> Vec<SharedPublication> {
+    pub(crate) fn go_live(
+        &mut self,
+        position: StreamPosition,
+        primed: bool,
+    ) -> Vec<SharedPublication> {
         let live = State::Live {
             position,
             lineage: None,
@@ -121,7 +125,7 @@ impl Subscriber {
     }
 
     /// A publication that was queued for the client was dropped again.
-    pub fn lose(&mut self) -> Verdict {
+    pub(crate) fn lose(&mut self) -> Verdict {
         self.primed = false;
         if self.options.positioned {
             self.miss()
@@ -139,7 +143,7 @@ impl Subscriber {
 
     /// Says what to do with a publication. `excluded`: the session is left out of it, but its place
     /// in the stream moves on. `held_bytes_max`: what may wait here.
-    pub fn take(
+    pub(crate) fn take(
         &mut self,
         publication: &SharedPublication,
         excluded: bool,

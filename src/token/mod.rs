@@ -69,7 +69,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Which key is wrong, and how.
-    pub fn new(settings: &TokenSettings) -> Result<Self, TokenSetupError> {
+    pub(crate) fn new(settings: &TokenSettings) -> Result<Self, TokenSetupError> {
         let error = |setting: &str, why: String| TokenSetupError {
             setting: setting.to_string(),
             why,
@@ -105,13 +105,13 @@ impl Tokens {
 
     /// Whether there is anything to verify a token with.
     #[must_use]
-    pub fn is_configured(&self) -> bool {
+    pub(crate) fn is_configured(&self) -> bool {
         !self.keys.is_empty() || self.jwks.is_some()
     }
 
     /// Tokens and users that were taken back.
     #[must_use]
-    pub fn revocations(&self) -> &Arc<Revocations> {
+    pub(crate) fn revocations(&self) -> &Arc<Revocations> {
         &self.revocations
     }
 
@@ -119,7 +119,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Why it does not count.
-    pub async fn connection(
+    pub(crate) async fn connection(
         &self,
         token: &str,
         now: SystemTime,
@@ -140,7 +140,7 @@ impl Tokens {
     ///
     /// # Errors
     /// Why it does not count.
-    pub async fn subscription(
+    pub(crate) async fn subscription(
         &self,
         token: &str,
         now: SystemTime,

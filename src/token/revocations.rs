@@ -127,7 +127,7 @@ impl Revocations {
     ///
     /// # Errors
     /// Why it could not be.
-    pub fn block_user(&self, user: &str, until: Option<u64>) -> Result<(), RevocationError> {
+    pub(crate) fn block_user(&self, user: &str, until: Option<u64>) -> Result<(), RevocationError> {
         self.block_user_at(user, until, unix_now())
     }
 
@@ -146,13 +146,13 @@ impl Revocations {
     }
 
     /// Ends a block; whether there was one.
-    pub fn unblock_user(&self, user: &str) -> bool {
+    pub(crate) fn unblock_user(&self, user: &str) -> bool {
         self.write().remove(&Subject::User(user.to_string()))
     }
 
     /// Whether a user is blocked.
     #[must_use]
-    pub fn is_blocked(&self, user: &str) -> bool {
+    pub(crate) fn is_blocked(&self, user: &str) -> bool {
         self.is_blocked_at(user, unix_now())
     }
 
@@ -165,7 +165,7 @@ impl Revocations {
     ///
     /// # Errors
     /// Why not.
-    pub fn check_connection(
+    pub(crate) fn check_connection(
         &self,
         user: &str,
         id: Option<&str>,
@@ -185,7 +185,7 @@ impl Revocations {
     ///
     /// # Errors
     /// Why it could not be.
-    pub fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
+    pub(crate) fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
         self.revoke_token_at(id, until, unix_now())
     }
 
@@ -210,7 +210,7 @@ impl Revocations {
     ///
     /// # Errors
     /// Why it could not be.
-    pub fn invalidate_user_tokens(
+    pub(crate) fn invalidate_user_tokens(
         &self,
         user: &str,
         issued_before: u64,
@@ -244,14 +244,16 @@ impl Revocations {
     }
 
     /// How many entries there are, with those that have expired but were not removed yet.
+    #[cfg(test)]
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.read().entries.len()
     }
 
     /// Whether there is none.
+    #[cfg(test)]
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 

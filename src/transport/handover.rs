@@ -36,7 +36,7 @@ type Taker = Box<dyn FnOnce(Socket, BytesMut)>;
 
 impl HandOver {
     /// Wraps the closure.
-    pub fn new(take: impl FnOnce(Socket, BytesMut) + 'static) -> Self {
+    pub(crate) fn new(take: impl FnOnce(Socket, BytesMut) + 'static) -> Self {
         Self(RefCell::new(Some(Box::new(take))))
     }
 }
@@ -53,7 +53,7 @@ pub struct UpgradeFactory<F> {
 
 impl<F> UpgradeFactory<F> {
     /// `app` is called for each upgrade request; `close_timeout` bounds the wait after a refusal.
-    pub fn new(app: F, close_timeout: Duration) -> Self {
+    pub(crate) fn new(app: F, close_timeout: Duration) -> Self {
         Self { app, close_timeout }
     }
 }

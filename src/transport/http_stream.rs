@@ -30,7 +30,7 @@ pub struct HttpStream {
 impl HttpStream {
     /// Puts a deadline on a socket's writes.
     #[must_use]
-    pub fn new(socket: Socket, write_timeout: Duration) -> Self {
+    pub(crate) fn new(socket: Socket, write_timeout: Duration) -> Self {
         Self {
             socket,
             write_timeout,
@@ -40,13 +40,13 @@ impl HttpStream {
 
     /// Gives the socket up, for a hand-over.
     #[must_use]
-    pub fn into_socket(self) -> Socket {
+    pub(crate) fn into_socket(self) -> Socket {
         self.socket
     }
 
     /// How a session on this stream is carried.
     #[must_use]
-    pub fn transport(&self) -> TransportKind {
+    pub(crate) fn transport(&self) -> TransportKind {
         match &self.socket {
             Socket::Tcp(_) => TransportKind::WebSocket,
             Socket::Tls(_) => TransportKind::WebSocketTls,

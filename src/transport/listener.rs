@@ -72,7 +72,7 @@ impl Listener {
     ///
     /// # Errors
     /// The first entry that cannot be bound.
-    pub fn bind_all(settings: &Settings) -> Result<Vec<Self>, BindError> {
+    pub(crate) fn bind_all(settings: &Settings) -> Result<Vec<Self>, BindError> {
         let mut listeners = Vec::new();
         for listen in &settings.listen {
             let failed = |source: io::Error| match source.kind() {
@@ -114,13 +114,13 @@ impl Listener {
 
     /// Where clients reach it.
     #[must_use]
-    pub fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
     /// Whether only this machine reaches it.
     #[must_use]
-    pub fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         match &self.socket {
             BoundSocket::Tcp(listener) | BoundSocket::Tls(listener) => listener
                 .local_addr()
@@ -134,7 +134,7 @@ impl Listener {
     ///
     /// # Errors
     /// The system is out of descriptors.
-    pub fn closer(&self) -> io::Result<Closer> {
+    pub(crate) fn closer(&self) -> io::Result<Closer> {
         let (socket, path) = match &self.socket {
             BoundSocket::Tcp(listener) | BoundSocket::Tls(listener) => {
                 (RawSocket::from(listener.try_clone()?), None)
@@ -159,7 +159,7 @@ impl Closer {
     /// From here on connections are refused. On Linux shutting a listening socket down stops it for
     /// all who hold it; elsewhere that may fail, and the listener stays paused until the process
     /// ends.
-    pub fn close(self) {
+    pub(crate) fn close(self) {
         if let Some(path) = &self.path {
             let _ = std::fs::remove_file(path);
         }
@@ -225,7 +225,7 @@ pub struct SocketOptions {
 impl SocketOptions {
     /// As the settings say.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self {
             keepalive: settings.tcp.keepalive,
             user_timeout: settings.tcp.user_timeout,

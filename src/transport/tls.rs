@@ -79,7 +79,7 @@ impl Certificate {
     ///
     /// # Errors
     /// What is wrong with them; the old certificate stays.
-    pub fn reload(&self) -> Result<(), TlsError> {
+    pub(crate) fn reload(&self) -> Result<(), TlsError> {
         self.current.store(Arc::new(read(&self.cert, &self.key)?));
         Ok(())
     }
@@ -88,7 +88,7 @@ impl Certificate {
     ///
     /// # Errors
     /// What is wrong with them; the old certificate stays, and the same files are not tried again.
-    pub fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
+    pub(crate) fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
         let stamps = (modified(&self.cert), modified(&self.key));
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if *seen == stamps {
@@ -103,7 +103,7 @@ impl Certificate {
     ///
     /// # Errors
     /// [`TlsError::Setup`].
-    pub fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
+    pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Setup)?

@@ -186,13 +186,13 @@ sections! {
 impl Limits {
     /// Bytes of publications that one recovery may bring; unless set, half of what may wait.
     #[must_use]
-    pub fn recovery_bytes(&self) -> usize {
+    pub(crate) fn recovery_bytes(&self) -> usize {
         self.recovery_bytes.unwrap_or(self.outbox_bytes / 2)
     }
 
     /// Messages that may come at once; unless set, two seconds of `messages_per_second`.
     #[must_use]
-    pub fn messages_burst(&self) -> u32 {
+    pub(crate) fn messages_burst(&self) -> u32 {
         match self.messages_burst {
             0 => self.messages_per_second.saturating_mul(2),
             burst => burst,

@@ -42,7 +42,7 @@ impl Outbox {
     /// Joins the messages at the front, at most [`BATCH_MESSAGES_MAX`] and [`BATCH_BYTES_MAX`],
     /// into one frame, with `separator` between them; called before writing. `left` sees each
     /// frame whose message is in it now.
-    pub fn join_front(
+    pub(crate) fn join_front(
         &mut self,
         separator: &[u8],
         config: &OutboxConfig,

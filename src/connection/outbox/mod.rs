@@ -62,13 +62,14 @@ pub enum Frame {
 
 impl Frame {
     /// The frame as it goes on the wire.
-    pub fn bytes(&self, compression: &Compression) -> &[u8] {
+    pub(crate) fn bytes(&self, compression: &Compression) -> &[u8] {
         match self {
             Self::Own { bytes, .. } => bytes,
             Self::Shared { publication, form } => publication.frame(*form, compression),
         }
     }
 
+    #[cfg(test)]
     fn is_publication(&self) -> bool {
         matches!(self, Self::Shared { .. })
     }
@@ -145,30 +146,32 @@ pub struct Outbox {
 impl Outbox {
     /// Whether nothing waits.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         matches!(self.store, Store::Empty)
     }
 
     /// Bytes that wait.
+    #[cfg(test)]
     #[must_use]
-    pub fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
 
     /// What waits is charged against the bound.
+    #[cfg(test)]
     #[must_use]
-    pub fn cost(&self) -> usize {
+    pub(crate) fn cost(&self) -> usize {
         self.cost
     }
 
     /// What waiting replies are charged against the bound.
     #[must_use]
-    pub fn reply_cost(&self) -> usize {
+    pub(crate) fn reply_cost(&self) -> usize {
         self.reply_cost
     }
 
     /// Appends a frame of the session's own; never refused.
-    pub fn push_own(&mut self, bytes: Bytes, kind: FrameKind, config: &OutboxConfig) {
+    pub(crate) fn push_own(&mut self, bytes: Bytes, kind: FrameKind, config: &OutboxConfig) {
         let cost = bytes.len() + config.frame_overhead;
         self.bytes += bytes.len();
         self.cost += cost;
@@ -207,7 +210,7 @@ impl Outbox {
     }
 
     /// Drops every frame of which nothing is written yet.
-    pub fn discard_unsent(&mut self, config: &OutboxConfig) {
+    pub(crate) fn discard_unsent(&mut self, config: &OutboxConfig) {
         let keep = usize::from(self.written > 0);
         self.retain(config, |index, _| index < keep);
     }
@@ -222,7 +225,11 @@ impl Outbox {
     }
 
     /// Fills `slices` with what is to be written next; returns how many it filled.
-    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>], config: &'a OutboxConfig) -> usize {
+    pub(crate) fn slices<'a>(
+        &'a self,
+        slices: &mut [IoSlice<'a>],
+        config: &'a OutboxConfig,
+    ) -> usize {
         let mut filled = 0;
         for frame in self.iter().take(slices.len()) {
             let mut bytes = frame.bytes(&config.compression);
@@ -264,7 +271,7 @@ impl Outbox {
 
     /// Takes the first frame out, for a connection that is not written here but asked for what
     /// waits.
-    pub fn take(&mut self, config: &OutboxConfig) -> Option<Frame> {
+    pub(crate) fn take(&mut self, config: &OutboxConfig) -> Option<Frame> {
         debug_assert_eq!(self.written, 0, "what is taken is taken whole");
         let frame = self.take_front()?;
         let len = frame.bytes(&config.compression).len();
@@ -400,9 +407,10 @@ impl Outbox {
         };
     }
 
-    /// Publications that wait; for tests and for the policy's own checks.
+    /// Publications that wait.
+    #[cfg(test)]
     #[must_use]
-    pub fn publications(&self) -> usize {
+    pub(crate) fn publications(&self) -> usize {
         self.iter().filter(|frame| frame.is_publication()).count()
     }
 }

@@ -31,7 +31,7 @@ pub struct HookContext {
 impl HookContext {
     /// The context with the user and the notes that became known.
     #[must_use]
-    pub fn of_user(self, user: &str, meta: &Bytes) -> Self {
+    pub(crate) fn of_user(self, user: &str, meta: &Bytes) -> Self {
         Self {
             user: user.to_string(),
             meta: meta.clone(),
@@ -66,7 +66,7 @@ pub struct HeaderList(BTreeSet<String>);
 impl HeaderList {
     /// The names that may pass, in any case.
     #[must_use]
-    pub fn new(names: &[String]) -> Self {
+    pub(crate) fn new(names: &[String]) -> Self {
         let names = names.iter().map(|name| name.trim().to_ascii_lowercase());
         Self(
             names
@@ -77,7 +77,7 @@ impl HeaderList {
 
     /// Whether a header of this name, in any case, is passed on.
     #[must_use]
-    pub fn passes(&self, name: &str) -> bool {
+    pub(crate) fn passes(&self, name: &str) -> bool {
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
             self.0.contains(&name.to_ascii_lowercase())
         } else {

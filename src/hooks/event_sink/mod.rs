@@ -79,7 +79,7 @@ impl EventSink {
     /// Starts the task that posts on the current tokio runtime; `None` if `hooks.events` is not
     /// set. The task ends, after what waits was delivered, when all handles are gone.
     #[must_use]
-    pub fn start(settings: &Hooks, client: Arc<HookClient>) -> Option<Self> {
+    pub(crate) fn start(settings: &Hooks, client: Arc<HookClient>) -> Option<Self> {
         client.has(HookKind::Events).then(|| {
             Self::spawn(settings.events_queue, settings.events_batch, move |body| {
                 let client = Arc::clone(&client);
@@ -103,7 +103,7 @@ impl EventSink {
     }
 
     /// Queues an event, or drops it if there is no room; returns at once.
-    pub fn send(&self, event: Event) {
+    pub(crate) fn send(&self, event: Event) {
         let shared = &self.shared;
         shared.sent.fetch_add(1, Relaxed);
         // Before it is queued, so that its delivery cannot be counted first.
@@ -119,7 +119,7 @@ impl EventSink {
 
     /// The numbers now.
     #[must_use]
-    pub fn stats(&self) -> EventStats {
+    pub(crate) fn stats(&self) -> EventStats {
         let shared = &self.shared;
         EventStats {
             sent: shared.sent.load(Relaxed),
@@ -132,7 +132,7 @@ impl EventSink {
 
     /// Waits until everything sent so far is delivered or dropped, at most `limit`; a pause between
     /// tries is cut short once. Tells how many events are left.
-    pub async fn flush(&self, limit: Duration) -> u64 {
+    pub(crate) async fn flush(&self, limit: Duration) -> u64 {
         self.shared.hurry.notify_one();
         let all = async {
             loop {

@@ -67,7 +67,7 @@ pub enum Denied {
 impl ApiKeys {
     /// The keys of the settings. Where there is none, one is made and logged, once.
     #[must_use]
-    pub fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         let api = &settings.api;
         let rate = api.publishes_per_second;
         let mut keys: Vec<Key> = api
@@ -94,7 +94,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// Why not.
-    pub fn admit(&self, request: &HttpRequest) -> Result<KeyId, Denied> {
+    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<KeyId, Denied> {
         if !self.configured && !is_local(request) {
             return Err(Denied::NotLocal);
         }
@@ -105,7 +105,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// Why not.
-    pub fn admit_reader(&self, request: &HttpRequest) -> Result<(), Denied> {
+    pub(crate) fn admit_reader(&self, request: &HttpRequest) -> Result<(), Denied> {
         if self.configured {
             self.find(request.headers()).map(|_| ()).ok_or(Denied::Key)
         } else if is_local(request) {
@@ -117,7 +117,7 @@ impl ApiKeys {
 
     /// Takes one publication from a key's rate; false if there is none left.
     #[must_use]
-    pub fn may_publish(&self, KeyId(index): KeyId) -> bool {
+    pub(crate) fn may_publish(&self, KeyId(index): KeyId) -> bool {
         self.keys.get(index).is_some_and(|key| {
             // A bucket is whole after a panic too.
             let mut bucket = key.publishes.lock().unwrap_or_else(PoisonError::into_inner);

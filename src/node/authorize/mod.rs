@@ -121,7 +121,7 @@ impl Node {
     ///
     /// # Errors
     /// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
-    pub fn rules(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
+    pub(crate) fn rules(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
         rules_of(&self.settings.channels, channel)
     }
 

@@ -85,7 +85,7 @@ struct Counts {
 impl PollWatch {
     /// The status now.
     #[must_use]
-    pub fn status(&self) -> PollStatus {
+    pub(crate) fn status(&self) -> PollStatus {
         let watched = &*self.0;
         let counts = self.counts();
         PollStatus {
@@ -138,7 +138,7 @@ impl Poller {
     ///
     /// # Errors
     /// When the address or a header cannot be one.
-    pub fn new(
+    pub(crate) fn new(
         settings: &config::Poll,
         http: HttpClient,
         channels: &Channels,
@@ -190,12 +190,12 @@ impl Poller {
 
     /// To read the status while the task runs.
     #[must_use]
-    pub fn watch(&self) -> PollWatch {
+    pub(crate) fn watch(&self) -> PollWatch {
         self.watch.clone()
     }
 
     /// The task; never ends by itself.
-    pub async fn run(mut self) {
+    pub(crate) async fn run(mut self) {
         loop {
             let due = self.watch.counts().due;
             sleep_until(due).await;

@@ -55,7 +55,7 @@ pub struct CentrifugeParams {
 impl CentrifugeParams {
     /// For a session on a socket.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         connect_info: &ConnectInfo,
         transport: ClientTransport,
         token: Option<String>,
@@ -71,7 +71,7 @@ impl CentrifugeParams {
 
     /// For a session on a streamed body, with the commands that came with its request.
     #[must_use]
-    pub fn with_commands(self, commands: Bytes) -> Self {
+    pub(crate) fn with_commands(self, commands: Bytes) -> Self {
         Self {
             commands: Some(commands),
             ..self

@@ -20,7 +20,7 @@ pub struct ClientTransport {
 impl ClientTransport {
     /// How its connection speaks.
     #[must_use]
-    pub fn profile(self) -> ConnectionProfile {
+    pub(crate) fn profile(self) -> ConnectionProfile {
         ConnectionProfile {
             form: WireFormat {
                 body: PayloadFormat::Client {
@@ -38,7 +38,7 @@ impl ClientTransport {
 
     /// Its names for hooks: of the protocol, and of its encoding.
     #[must_use]
-    pub fn hook_names(self) -> (&'static str, &'static str) {
+    pub(crate) fn hook_names(self) -> (&'static str, &'static str) {
         match self.encoding {
             Encoding::Json => ("json", "json"),
             Encoding::Protobuf => ("protobuf", "binary"),

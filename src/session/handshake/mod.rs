@@ -56,7 +56,7 @@ pub enum Refusal {
 impl Refusal {
     /// The answer's status.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::Http10 | Self::Key(_) | Self::Body | Self::Channel(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
@@ -69,7 +69,7 @@ impl Refusal {
 
     /// Under which reason it is counted.
     #[must_use]
-    pub fn counted_as(&self) -> metrics::RefusalReason {
+    pub(crate) fn counted_as(&self) -> metrics::RefusalReason {
         match self {
             Self::Http10 => metrics::RefusalReason::Http10,
             Self::Method(_) | Self::Body | Self::Channel(_) => metrics::RefusalReason::BadRequest,
@@ -84,7 +84,7 @@ impl Refusal {
 
     /// The answer.
     #[must_use]
-    pub fn response(&self) -> HttpResponse {
+    pub(crate) fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());
         match self {
             Self::NotWebSocket(_) => {

@@ -28,7 +28,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Prepares an endpoint.
     #[must_use]
-    pub fn new(settings: &RawEndpoint) -> Arc<Self> {
+    pub(crate) fn new(settings: &RawEndpoint) -> Arc<Self> {
         Arc::new(Self {
             path: settings.path.as_str().into(),
             group: format!("$endpoint:{}", settings.path).into(),
@@ -43,14 +43,14 @@ impl Endpoint {
 
     /// The channels that every session joins.
     #[must_use]
-    pub fn channels(&self) -> &[ChannelName] {
+    pub(crate) fn channels(&self) -> &[ChannelName] {
         &self.channels
     }
 
     /// The server's own channel of everyone on this path, where messages are relayed: who has no
     /// channel speaks to it.
     #[must_use]
-    pub fn group(&self) -> Option<&ChannelName> {
+    pub(crate) fn group(&self) -> Option<&ChannelName> {
         matches!(self.settings.on_message, OnMessage::Relay { .. }).then_some(&self.group)
     }
 }
@@ -82,7 +82,7 @@ impl Query {
     /// # Errors
     /// A channel name that is none, more than `channels_max` of them, or a `since` that is none or
     /// fits no channel.
-    pub fn parse(query: &str, channels_max: usize) -> Result<Self, Refusal> {
+    pub(crate) fn parse(query: &str, channels_max: usize) -> Result<Self, Refusal> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|error| Refusal::Channel(format!("the query cannot be read: {error}")))?;
         let mut parsed = Self::default();
@@ -123,7 +123,7 @@ impl Query {
     ///
     /// # Errors
     /// It is no position.
-    pub fn resume_at(&mut self, since: &str, channels_max: usize) -> Result<(), Refusal> {
+    pub(crate) fn resume_at(&mut self, since: &str, channels_max: usize) -> Result<(), Refusal> {
         self.since.clear();
         self.add_since(since, channels_max)
     }
@@ -154,14 +154,14 @@ impl Query {
 
     /// Whether the client says from where it goes on.
     #[must_use]
-    pub fn has_since(&self) -> bool {
+    pub(crate) fn has_since(&self) -> bool {
         !self.since.is_empty()
     }
 
     /// From where the channel at this place goes on. A single number of newest messages stands for
     /// every channel, a single position for the first.
     #[must_use]
-    pub fn since(&self, index: usize) -> Since {
+    pub(crate) fn since(&self, index: usize) -> Since {
         match self.since.as_slice() {
             [all @ Since::Newest(_)] => all.clone(),
             each => each.get(index).cloned().unwrap_or(Since::Now),

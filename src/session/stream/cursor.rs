@@ -28,13 +28,13 @@ pub struct RecoveredChannel {
 impl RecoveredChannel {
     /// Whether the client surely has everything up to where it is now.
     #[must_use]
-    pub fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         self.recovery.recovered
     }
 
     /// Whether there is something to tell that cannot wait: messages, or that some were missed.
     #[must_use]
-    pub fn has_messages(&self) -> bool {
+    pub(crate) fn has_messages(&self) -> bool {
         !self.recovery.items.is_empty() || !(self.recovery.recovered || self.unknown)
     }
 
@@ -61,7 +61,7 @@ impl StreamCursor {
     /// The client is where it was: what it missed is not taken yet. `channels` is the order of the
     /// request, where one may stand twice.
     #[must_use]
-    pub fn before(channels: &[ChannelName], replays: &[RecoveredChannel]) -> Self {
+    pub(crate) fn before(channels: &[ChannelName], replays: &[RecoveredChannel]) -> Self {
         let nowhere = Recovery::nothing(true).top;
         let place = |channel: &ChannelName| {
             let replayed = replays.iter().find(|replayed| replayed.channel == *channel);
@@ -76,7 +76,7 @@ impl StreamCursor {
     }
 
     /// The client has had this.
-    pub fn advance(&mut self, channel: &str, position: StreamPosition) {
+    pub(crate) fn advance(&mut self, channel: &str, position: StreamPosition) {
         if position.offset > 0 && !position.epoch.is_none() {
             let places = self.places.iter_mut();
             for (_, place) in places.filter(|(name, _)| **name == *channel) {
@@ -87,20 +87,20 @@ impl StreamCursor {
 
     /// Whether a channel is among them.
     #[must_use]
-    pub fn has(&self, channel: &str) -> bool {
+    pub(crate) fn has(&self, channel: &str) -> bool {
         self.places.iter().any(|(name, _)| **name == *channel)
     }
 
     /// All places in one text, from which the client goes on later.
     #[must_use]
-    pub fn since(&self) -> String {
+    pub(crate) fn since(&self) -> String {
         let positions: Vec<StreamPosition> = self.places.iter().map(|(_, place)| *place).collect();
         crate::session::raw::endpoint::combined(&positions)
     }
 
     /// The first event of a stream: channels, position, and whether anything was missed.
     #[must_use]
-    pub fn greeting(&self, replays: &[RecoveredChannel]) -> Vec<u8> {
+    pub(crate) fn greeting(&self, replays: &[RecoveredChannel]) -> Vec<u8> {
         let mut out = b"{\"channels\":[".to_vec();
         for (index, replayed) in replays.iter().enumerate() {
             if index > 0 {

@@ -208,7 +208,7 @@ pub struct SessionHandle {
 impl SessionHandle {
     /// What the session is sent.
     #[must_use]
-    pub fn connection(&self) -> &Rc<Connection> {
+    pub(crate) fn connection(&self) -> &Rc<Connection> {
         &self.connection
     }
 
@@ -216,7 +216,7 @@ impl SessionHandle {
     ///
     /// # Errors
     /// The broker could not say.
-    pub async fn recovered(&mut self) -> Recovered {
+    pub(crate) async fn recovered(&mut self) -> Recovered {
         match self.recovered.take() {
             // The session ended first.
             Some(recovered) => recovered.await.unwrap_or(Err(BrokerError::Unavailable)),
