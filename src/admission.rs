@@ -15,7 +15,7 @@ use std::{
 
 /// Why a session may not come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LimitReached {
+pub(crate) enum LimitReached {
     /// `limits.sessions` is reached.
     #[error("the server is full")]
     Full,
@@ -26,7 +26,7 @@ pub enum LimitReached {
 
 /// The limits and what they count.
 #[derive(Debug)]
-pub struct Admission {
+pub(crate) struct Admission {
     sessions_max: usize,
     /// 0: addresses are not counted.
     per_address_max: usize,
@@ -103,7 +103,7 @@ fn counted_as(address: IpAddr) -> IpAddr {
 
 /// One session's place under the limits.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
 }

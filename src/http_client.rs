@@ -16,7 +16,7 @@ use reqwest::{
 };
 
 /// Largest body of an answer; a longer one is refused without being kept.
-pub const ANSWER_BYTES_MAX: usize = 1 << 20;
+pub(crate) const ANSWER_BYTES_MAX: usize = 1 << 20;
 
 /// Shorter than the 5 s for which common backends keep an idle connection: a call that may not be
 /// repeated should not be sent on a connection that the other side is about to close.
@@ -64,7 +64,7 @@ pub enum HttpError {
 
 /// A whole answer.
 #[derive(Clone, Debug)]
-pub struct HttpResponse {
+pub(crate) struct HttpResponse {
     /// The status code.
     pub status: u16,
     /// `Content-Type` in lower case; empty if there was none.
@@ -112,7 +112,7 @@ impl HttpResponse {
 
 /// A handle of the pool; clones share it.
 #[derive(Clone, Debug)]
-pub struct HttpClient(reqwest::Client);
+pub(crate) struct HttpClient(reqwest::Client);
 
 impl HttpClient {
     /// A client with an empty pool.
@@ -211,7 +211,7 @@ fn content_type(headers: &HeaderMap) -> String {
 ///
 /// # Errors
 /// When it is not `http://` or `https://` with a host.
-pub fn parse_url(what: &str, url: &str) -> Result<Url, HttpSetupError> {
+pub(crate) fn parse_url(what: &str, url: &str) -> Result<Url, HttpSetupError> {
     let fault = |why: String| HttpSetupError::Url {
         what: what.to_string(),
         why,
@@ -226,7 +226,7 @@ pub fn parse_url(what: &str, url: &str) -> Result<Url, HttpSetupError> {
 
 /// An address without user, password, query and fragment, for logs and status.
 #[must_use]
-pub fn redacted(url: &str) -> String {
+pub(crate) fn redacted(url: &str) -> String {
     let Ok(mut url) = Url::parse(url) else {
         return "(unreadable)".to_string();
     };

@@ -11,7 +11,7 @@ use crate::subscription::{ServerSubscription, SubscriptionOverrides};
 
 /// Answer of `connect`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ConnectAnswer {
+pub(crate) struct ConnectAnswer {
     /// The user; empty is anonymous.
     pub user: String,
     /// When the session ends unless refreshed, in Unix seconds.
@@ -30,7 +30,7 @@ pub struct ConnectAnswer {
 
 /// Answer of `refresh` and `sub_refresh`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RefreshAnswer {
+pub(crate) struct RefreshAnswer {
     /// The session or subscription has ended.
     pub expired: bool,
     /// When it ends unless it is refreshed again, in Unix seconds.
@@ -43,7 +43,7 @@ pub struct RefreshAnswer {
 
 /// Answer of `subscribe`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SubscribeAnswer {
+pub(crate) struct SubscribeAnswer {
     /// When the subscription ends unless it is refreshed, in Unix seconds.
     pub expire_at: Option<u64>,
     /// Public information of the subscription, beside the session's own; empty for none.
@@ -58,7 +58,7 @@ pub struct SubscribeAnswer {
 
 /// Answer of `publish`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PublishAnswer {
+pub(crate) struct PublishAnswer {
     /// Published in place of what the client sent.
     pub data: Option<Bytes>,
     /// Whether the publication is kept out of the history.

@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 /// `first * 2^failures`, at most `longest`, of which a random half is taken away.
 #[must_use]
-pub fn delay(first: Duration, longest: Duration, failures: u32) -> Duration {
+pub(crate) fn delay(first: Duration, longest: Duration, failures: u32) -> Duration {
     let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     let whole = first.saturating_mul(factor).min(longest);
     whole / 2 + (whole / 2).mul_f64(random())

@@ -27,7 +27,7 @@ use crate::{
 
 /// Asks the backend through the hooks that are set.
 #[derive(Debug)]
-pub struct HookClient {
+pub(crate) struct HookClient {
     dispatcher: Dispatcher,
     headers: HeaderList,
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 /// Something that happened, with its time in Unix milliseconds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     /// A session began.
     Connected {
         /// When it happened, in Unix milliseconds.

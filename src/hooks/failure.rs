@@ -4,7 +4,7 @@ use super::stats::CallOutcome;
 use crate::{http_client::HttpError, protocol::ReplyError};
 
 /// The result of a hook.
-pub type Answer<T> = Result<T, HookFailure>;
+pub(crate) type Answer<T> = Result<T, HookFailure>;
 
 /// A call without a result.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,7 +18,7 @@ static START: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct LogThrottle {
+pub(super) struct LogThrottle {
     /// When the next line is allowed, in milliseconds.
     next: AtomicU64,
     kept_back: AtomicU64,

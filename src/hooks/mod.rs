@@ -24,7 +24,7 @@ mod shape;
 mod signer;
 mod stats;
 
-pub use self::{
+pub(crate) use self::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
     backoff::delay as backoff_delay,
     client::HookClient,

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use super::context::HookContext;
 
 /// What the `connect` hook is asked about.
-pub struct ConnectHookRequest<'a> {
+pub(crate) struct ConnectHookRequest<'a> {
     /// The session that connects.
     pub context: &'a HookContext,
     /// Payload of the client's connect request; empty for none.

@@ -10,10 +10,10 @@ use ring::hmac;
 use crate::config::Secret;
 
 /// Name of the header.
-pub const SIGNATURE_HEADER: &str = "x-fanfare-signature";
+pub(super) const SIGNATURE_HEADER: &str = "x-fanfare-signature";
 
 /// Signs with `hooks.secret`.
-pub struct Signer(hmac::Key);
+pub(super) struct Signer(hmac::Key);
 
 impl Signer {
     /// A signer with this key.

@@ -16,11 +16,11 @@ macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$doc])* $variant,)* }
+        pub(crate) enum $name { $($(#[$doc])* $variant,)* }
 
         impl $name {
             /// All of them, in order.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The word as it stands in settings, labels and logs.
             #[must_use]
@@ -82,7 +82,7 @@ words! {
 }
 
 /// Upper bounds of the buckets of durations, in seconds; the last bucket is without bound.
-pub const DURATION_BUCKETS: [f64; 11] = [
+pub(super) const DURATION_BUCKETS: [f64; 11] = [
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 
@@ -171,7 +171,7 @@ impl Drop for Measure<'_> {
 
 /// All hooks at a moment.
 #[derive(Clone, Debug, Serialize)]
-pub struct HookSnapshot {
+pub(crate) struct HookSnapshot {
     /// Calls that wait for their turn.
     pub waiting: usize,
     /// One entry a hook, in the order of [`HookKind::ALL`].
@@ -180,7 +180,7 @@ pub struct HookSnapshot {
 
 /// One hook at a moment.
 #[derive(Clone, Debug, Serialize)]
-pub struct PerHookSnapshot {
+pub(crate) struct PerHookSnapshot {
     /// Its name in the settings.
     pub hook: &'static str,
     /// Calls by outcome, in the order of [`CallOutcome::ALL`].

@@ -14,7 +14,7 @@ use crate::{config::Secret, node::Node};
 ///
 /// # Errors
 /// The answer to give instead.
-pub fn admin(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>> {
+pub(super) fn admin(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>> {
     let Some(key) = &node.settings.admin.key else {
         return Err(Box::new(
             HttpResponse::NotFound()
@@ -35,7 +35,7 @@ pub fn admin(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>
 
 /// Whether a request brings the administrator's key; never while none is set.
 #[must_use]
-pub fn is_admin(request: &HttpRequest, node: &Node) -> bool {
+pub(super) fn is_admin(request: &HttpRequest, node: &Node) -> bool {
     let key = node.settings.admin.key.as_ref();
     key.is_some_and(|key| brings(request, key))
 }

@@ -59,7 +59,7 @@ impl Query {
 }
 
 /// Registers the routes.
-pub fn configure(app: &mut web::ServiceConfig) {
+pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.route("/connection/websocket", web::to(websocket))
         .route("/connection/uni_websocket", web::to(uni_websocket))
         .route("/connection/http_stream", web::to(http_stream))

@@ -25,7 +25,11 @@ const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-
 /// Answers what needs no more than the request's head: a page that may not, a page's question
 /// whether it may, and methods other than the one given.
 #[must_use]
-pub fn preflight(request: &HttpRequest, node: &Node, method: &Method) -> Option<HttpResponse> {
+pub(super) fn preflight(
+    request: &HttpRequest,
+    node: &Node,
+    method: &Method,
+) -> Option<HttpResponse> {
     if let Err(refusal) = request::check_client_origin(request, node) {
         return Some(request::refuse(request, node, &refusal));
     }
@@ -49,7 +53,7 @@ pub fn preflight(request: &HttpRequest, node: &Node, method: &Method) -> Option<
 }
 
 /// Lets the page that asked see the answer; its origin was checked.
-pub fn add_headers(request: &HttpRequest, node: &Node, headers: &mut HeaderMap) {
+pub(super) fn add_headers(request: &HttpRequest, node: &Node, headers: &mut HeaderMap) {
     // Of a page of the same host too: what is stored on the way must not be given to another.
     headers.append(header::VARY, HeaderValue::from_static("Origin"));
     let Some(origin) = request.headers().get(header::ORIGIN) else {
@@ -75,7 +79,7 @@ pub fn add_headers(request: &HttpRequest, node: &Node, headers: &mut HeaderMap) 
 }
 
 /// Answers a request of one method for a page that may.
-pub async fn with_cors(
+pub(super) async fn with_cors(
     request: &HttpRequest,
     node: &Node,
     method: &Method,

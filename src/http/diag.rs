@@ -22,7 +22,7 @@ const SECRET: [&str; 6] = [
 ];
 
 /// Answers `/diag`.
-pub async fn diag(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn diag(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let headers = request.headers();
     let peer = peer_ip(&request);
     let resolved = address::resolve(peer, headers, &node.settings.trusted_proxies);

@@ -16,12 +16,12 @@ fn answer(status: StatusCode, text: &'static str) -> HttpResponse {
 }
 
 /// 200 as long as the process answers at all.
-pub async fn health() -> HttpResponse {
+pub(super) async fn health() -> HttpResponse {
     answer(StatusCode::OK, "ok\n")
 }
 
 /// 503 from the moment a drain begins, and while the session limit is reached.
-pub async fn ready(node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.phase() > Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else if node.admission.is_full() {

@@ -19,7 +19,7 @@ use crate::{
 
 /// Answers `/metrics`: to the administrator, to whoever has a key of the API, and while none is set
 /// to this machine.
-pub async fn metrics(
+pub(super) async fn metrics(
     request: HttpRequest,
     node: Data<Node>,
     http: Data<HttpState>,

@@ -17,12 +17,12 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; c
 struct Files;
 
 /// Answers `/`.
-pub async fn index(request: HttpRequest) -> HttpResponse {
+pub(super) async fn index(request: HttpRequest) -> HttpResponse {
     serve(&request, "index.html")
 }
 
 /// Answers `/static/{name}`.
-pub async fn file(request: HttpRequest, name: Path<String>) -> HttpResponse {
+pub(super) async fn file(request: HttpRequest, name: Path<String>) -> HttpResponse {
     serve(&request, &name)
 }
 

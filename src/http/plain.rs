@@ -36,11 +36,11 @@ use crate::{
 const RETRY_AFTER_SECS: &str = "1";
 
 /// A refusal on its way out.
-pub type Answer = Box<HttpResponse>;
+pub(super) type Answer = Box<HttpResponse>;
 
 /// A short answer in words.
 #[must_use]
-pub fn plain_text(status: u16, text: &str) -> HttpResponse {
+pub(super) fn plain_text(status: u16, text: &str) -> HttpResponse {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut answer = HttpResponse::build(status);
     match status {
@@ -61,7 +61,7 @@ pub fn plain_text(status: u16, text: &str) -> HttpResponse {
 
 /// A body without an end in HTTP/1.0, as nginx asks for it unless told otherwise: there are no
 /// chunks (RFC 9112 §6.1), and the end of the connection is the end of the body.
-pub fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
+pub(super) fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
     if request.version() < Version::HTTP_11 {
         let head = answer.head_mut();
         head.no_chunking(true);
@@ -71,13 +71,13 @@ pub fn without_chunking(request: &HttpRequest, answer: &mut HttpResponse) {
 
 /// The answer in place of a close.
 #[must_use]
-pub fn close_response(close: &Close) -> HttpResponse {
+pub(super) fn close_response(close: &Close) -> HttpResponse {
     plain_text(auth::status_of(close), &close.reason)
 }
 
 /// The answer to who is nobody that may come in.
 #[must_use]
-pub fn auth_error(error: &AuthError) -> HttpResponse {
+pub(super) fn auth_error(error: &AuthError) -> HttpResponse {
     plain_text(error.status(), &error.text())
 }
 
@@ -86,7 +86,7 @@ pub fn auth_error(error: &AuthError) -> HttpResponse {
 ///
 /// # Errors
 /// 400.
-pub fn query(request: &HttpRequest, node: &Node) -> Result<Query, Answer> {
+pub(super) fn query(request: &HttpRequest, node: &Node) -> Result<Query, Answer> {
     let channels_max = node.settings.limits.subscriptions;
     let refuse = |refusal: Refusal| Box::new(request::refuse(request, node, &refusal));
     let mut query = Query::parse(request.query_string(), channels_max).map_err(refuse)?;
@@ -107,7 +107,7 @@ pub fn query(request: &HttpRequest, node: &Node) -> Result<Query, Answer> {
 ///
 /// # Errors
 /// 429 or 503.
-pub fn connect_info(
+pub(super) fn connect_info(
     request: &HttpRequest,
     node: &Node,
     endpoint: &str,
@@ -126,7 +126,7 @@ pub fn connect_info(
 /// # Errors
 /// 400 without a channel, 401 without an identity, 403 for a channel that it may not have, 404 for
 /// one that is unknown, 429 and 503 where there is no room.
-pub async fn prepare(
+pub(super) async fn prepare(
     request: &HttpRequest,
     node: &Node,
     query: &Query,
@@ -172,7 +172,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 /// 413 beyond the bound, 408 when it does not come in time, 400 when it breaks off.
-pub async fn body(
+pub(super) async fn body(
     request: &HttpRequest,
     payload: web::Payload,
     bytes: usize,

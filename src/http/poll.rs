@@ -31,7 +31,7 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Answers a poll.
-pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let work = async {
         let answer = ask(&request, &node).await;
         answer.unwrap_or_else(|answer| *answer)

@@ -31,18 +31,18 @@ use crate::{
 
 /// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped
 /// into IPv6 is shown as IPv4.
-pub fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
+pub(super) fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
     request.peer_addr().map(|peer| peer.ip().to_canonical())
 }
 
 /// The client's address, as trusted proxies tell it.
-pub fn address_of(request: &HttpRequest, node: &Node) -> Option<IpAddr> {
+pub(super) fn address_of(request: &HttpRequest, node: &Node) -> Option<IpAddr> {
     let proxies = &node.settings.trusted_proxies;
     address::resolve(peer_ip(request), request.headers(), proxies)
 }
 
 /// Answers a request that may not come in, counts it and says why in the log.
-pub fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResponse {
+pub(super) fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResponse {
     node.metrics.refuse(refusal.counted_as());
     // The path, not the query: a token may stand there.
     log::info!(
@@ -55,7 +55,7 @@ pub fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResp
 }
 
 /// Checks that a request is a WebSocket handshake whose socket can be handed over.
-pub fn check_handshake(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
+pub(super) fn check_handshake(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
     handshake::check(request.method(), request.version(), request.headers())?;
     // Without the mark, nobody would take the socket over.
     if request.extensions().get::<Upgradable>().is_none() {
@@ -68,13 +68,13 @@ pub fn check_handshake(request: &HttpRequest, node: &Node) -> Result<(), Refusal
 }
 
 /// This worker's shard.
-pub fn shard_of(request: &HttpRequest) -> Result<&Rc<Shard>, Refusal> {
+pub(super) fn shard_of(request: &HttpRequest) -> Result<&Rc<Shard>, Refusal> {
     // Registered with every App by `configure`.
     request.app_data::<Rc<Shard>>().ok_or(Refusal::Draining)
 }
 
 /// `client.origins`: whether a page may use what is not a raw endpoint.
-pub fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
+pub(super) fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<(), Refusal> {
     let headers = request.headers();
     let Some(origin) = headers.get(header::ORIGIN) else {
         return Ok(());
@@ -106,7 +106,7 @@ pub fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<(), Ref
 }
 
 /// What is settled about a session before it begins. Takes its place under the limits.
-pub fn connect_info(
+pub(super) fn connect_info(
     request: &HttpRequest,
     node: &Node,
     endpoint: Arc<str>,
@@ -131,7 +131,7 @@ pub fn connect_info(
 }
 
 /// How a WebSocket is carried.
-pub fn transport_of(request: &HttpRequest) -> TransportKind {
+pub(super) fn transport_of(request: &HttpRequest) -> TransportKind {
     request
         .conn_data::<TransportKind>()
         .copied()
@@ -139,7 +139,7 @@ pub fn transport_of(request: &HttpRequest) -> TransportKind {
 }
 
 /// The 101, with what was agreed; notes it in the opening. `named` is the subprotocol.
-pub fn upgrade_response(
+pub(super) fn upgrade_response(
     request: &HttpRequest,
     node: &Node,
     connect_info: &mut ConnectInfo,
@@ -174,7 +174,7 @@ pub fn upgrade_response(
 /// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol
 /// `token.<jwt>`, in this order. An empty one is none.
 #[must_use]
-pub fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
+pub(super) fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let bearer = || {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         let (scheme, token) = value.split_once(' ')?;
@@ -198,7 +198,7 @@ pub fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
 
 /// The token of a plain request, and whether its subprotocols are the form `fanfare, token.<jwt>`,
 /// of which only the first is echoed.
-pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
+pub(super) fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
     let offered: Vec<&str> = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
     let by_subprotocol = offered.iter().any(|name| name.starts_with("token."));
     let token = token_in(headers, query.token.as_deref());
@@ -207,7 +207,7 @@ pub fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
 
 /// The channels of a plain client, with from where it goes on in each. `positions`: it is told
 /// positions.
-pub fn channel_requests(
+pub(super) fn channel_requests(
     granted: Vec<PlainChannel>,
     query: &Query,
     positions: bool,

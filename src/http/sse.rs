@@ -47,7 +47,7 @@ const RETRY_MS: f64 = 2000.0;
 const RETRY_SPREAD_MS: f64 = 2000.0;
 
 /// Answers a request for a stream.
-pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let work = async {
         match begin(&request, &node).await {
             Ok(events) => {

@@ -25,7 +25,11 @@ const PAGE_DEFAULT: usize = 100;
 const PAGE_MAX: usize = 1000;
 
 /// Answers `/status`.
-pub async fn status(request: HttpRequest, node: Data<Node>, http: Data<HttpState>) -> HttpResponse {
+pub(super) async fn status(
+    request: HttpRequest,
+    node: Data<Node>,
+    http: Data<HttpState>,
+) -> HttpResponse {
     // Where things are inside is for those who may see the metrics; `/status` itself is for anyone.
     let inside = auth::is_admin(&request, &node) || http.api.admit_reader(&request).is_ok();
     let Some(overview) = node.overview().await else {
@@ -133,7 +137,7 @@ fn poll_json(poll: &PollStatus, inside: bool) -> Value {
 /// The query of `/status/sessions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SessionsQuery {
+pub(super) struct SessionsQuery {
     user: Option<String>,
     address: Option<std::net::IpAddr>,
     endpoint: Option<String>,
@@ -143,7 +147,7 @@ pub struct SessionsQuery {
 }
 
 /// Answers `/status/sessions`.
-pub async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResponse {
+pub(super) async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResponse {
     if let Err(refused) = auth::admin(&request, &node) {
         return *refused;
     }
@@ -196,7 +200,7 @@ fn session_json(info: &SessionInfo) -> Value {
 
 /// Answers `DELETE /status/sessions/{id}`: ends a session with 3503, which tells clients not to
 /// come back.
-pub async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String>) -> HttpResponse {
+pub(super) async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String>) -> HttpResponse {
     if let Err(refused) = auth::admin(&request, &node) {
         return *refused;
     }

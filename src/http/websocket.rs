@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// Answers a request for a raw endpoint.
-pub async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     match accept(&request, &node).await {
         Ok(response) => response,
         Err(refusal) => request::refuse(&request, &node, &refusal),

@@ -11,7 +11,7 @@ use crate::{connection::info::SessionInfo, id::SessionId};
 
 /// Which sessions to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SessionFilter {
+pub(crate) struct SessionFilter {
     /// Only sessions of this user.
     pub user: Option<String>,
     /// Only sessions from this address.
@@ -41,7 +41,7 @@ impl SessionFilter {
 
 /// A page of sessions.
 #[derive(Debug)]
-pub struct SessionPage {
+pub(crate) struct SessionPage {
     /// The sessions, oldest first.
     pub sessions: Vec<Arc<SessionInfo>>,
     /// Where the next page begins (`after`); absent on the last page.

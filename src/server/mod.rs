@@ -6,7 +6,7 @@
 //! Its mailbox holds at most two messages a session, so `limits.sessions` bounds it.
 
 mod directory;
-pub mod poll;
+pub(crate) mod poll;
 mod push;
 
 use std::sync::{
@@ -19,14 +19,14 @@ use actix::{
 };
 
 use self::directory::Directory;
-pub use self::directory::{SessionFilter, SessionPage};
+pub(crate) use self::directory::{SessionFilter, SessionPage};
 use self::push::IntervalPush;
-pub use self::push::PushStatus;
+pub(crate) use self::push::PushStatus;
 use crate::{broker::Broker, close::Ending, config, connection::info::SessionInfo, id::SessionId};
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
 #[derive(Debug, Default)]
-pub struct SessionCounts {
+pub(crate) struct SessionCounts {
     now: AtomicU64,
     peak: AtomicU64,
     total: AtomicU64,
@@ -52,12 +52,12 @@ impl SessionCounts {
 /// A session began.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Opened(pub Arc<SessionInfo>);
+pub(crate) struct Opened(pub Arc<SessionInfo>);
 
 /// A session ended.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct Closed {
+pub(crate) struct Closed {
     /// Id of the session.
     pub session: SessionId,
     /// The close that ended it, and who closed.
@@ -67,11 +67,11 @@ pub struct Closed {
 /// Asks for [`Overview`].
 #[derive(Message)]
 #[rtype(result = "Overview")]
-pub struct GetOverview;
+pub(crate) struct GetOverview;
 
 /// What `/status` shows of sessions and pushes.
 #[derive(Debug)]
-pub struct Overview {
+pub(crate) struct Overview {
     /// Sessions by path of their endpoint; endpoints without sessions are absent.
     pub by_endpoint: Vec<(Arc<str>, usize)>,
     /// The interval pushes, in the order of the settings.
@@ -81,13 +81,13 @@ pub struct Overview {
 /// Asks for a page of sessions.
 #[derive(Message)]
 #[rtype(result = "SessionPage")]
-pub struct ListSessions(pub SessionFilter);
+pub(crate) struct ListSessions(pub SessionFilter);
 
 /// How often the broker lets go of what has expired.
 const BROKER_TICK: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// The sessions of this node and its interval pushes; see the module.
-pub struct Server {
+pub(crate) struct Server {
     directory: Directory,
     counts: Arc<SessionCounts>,
     pushes: Vec<IntervalPush>,

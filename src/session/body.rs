@@ -43,7 +43,7 @@ pub(crate) fn poll_chunk(
 }
 
 /// The body.
-pub struct OutboxBody {
+pub(crate) struct OutboxBody {
     head: Option<Bytes>,
     connection: Rc<Connection>,
     session: Recipient<SessionMessage>,

@@ -20,7 +20,7 @@ use crate::{
 
 /// A plain client's wish for one channel, under the channel's rules.
 #[derive(Clone, Debug, PartialEq)]
-pub struct ChannelRequest {
+pub(crate) struct ChannelRequest {
     /// From where.
     pub since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
@@ -133,7 +133,7 @@ impl ChannelRequest {
 
 /// A kept publication in its envelope, as `publication::encode` writes live ones.
 #[must_use]
-pub fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
+pub(crate) fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
     let mut out = b"{\"channel\":".to_vec();
     json_string(channel, &mut out);
     if item.offset > 0 {
@@ -151,7 +151,7 @@ pub fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
 /// What an envelope client is told once a channel's replay is through. `since` is absent where the
 /// channel keeps nothing.
 #[must_use]
-pub fn told(channel: &str, recovery: &Recovery) -> Vec<u8> {
+pub(crate) fn told(channel: &str, recovery: &Recovery) -> Vec<u8> {
     let mut out = b"{\"channel\":".to_vec();
     json_string(channel, &mut out);
     out.extend_from_slice(format!(",\"recovered\":{}", recovery.recovered).as_bytes());

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// What is known of the client before it has said anything.
-pub struct ConnectInfo {
+pub(crate) struct ConnectInfo {
     /// The session's id.
     pub id: SessionId,
     /// The client's address.

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A session's place in the node, before and after it is known whose it is.
-pub struct SessionContext {
+pub(crate) struct SessionContext {
     pub(super) node: Arc<Node>,
     pub(super) connection: Rc<Connection>,
     pub(super) membership: Membership,

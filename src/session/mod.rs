@@ -8,18 +8,18 @@
 //! connection's outbox. Bounds: what a client sends waits in its socket while the session waits for
 //! others, and what is sent to it is bounded by the outbox.
 
-pub mod body;
-pub mod centrifuge;
-pub mod channel_request;
-pub mod connect_info;
+pub(crate) mod body;
+pub(crate) mod centrifuge;
+pub(crate) mod channel_request;
+pub(crate) mod connect_info;
 mod context;
 mod expiry;
-pub mod handshake;
+pub(crate) mod handshake;
 mod plain;
 mod presence;
-pub mod raw;
+pub(crate) mod raw;
 mod ready;
-pub mod stream;
+pub(crate) mod stream;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -35,7 +35,7 @@ use actix_web_actors::ws;
 use bytes::{Bytes, BytesMut};
 
 use self::{connect_info::ConnectInfo, ready::now_or_later};
-pub use self::{context::SessionContext, user::ConnectedUser};
+pub(crate) use self::{context::SessionContext, user::ConnectedUser};
 use crate::{
     broker::{BrokerError, BrokerFuture},
     close::{Close, Ending},
@@ -61,7 +61,7 @@ use crate::{
 /// * answers of the backend and the broker, by [`later`](Self::later);
 /// * its timers: the end of its credentials and of its subscriptions. Pings and deadlines are its
 ///   connection's.
-pub struct Session<P: Protocol> {
+pub(crate) struct Session<P: Protocol> {
     pub(crate) context: SessionContext,
     pub(crate) protocol: P,
 }
@@ -69,7 +69,7 @@ pub struct Session<P: Protocol> {
 /// A protocol that plugs into a [`Session`]. It is plain data: it owns what only its clients have,
 /// and speaks through the session's connection. A function that gets a session may find it closing;
 /// what it sends then goes nowhere.
-pub trait Protocol: Sized + Unpin + 'static {
+pub(crate) trait Protocol: Sized + Unpin + 'static {
     /// What the request has settled beside the session's connection.
     type Params;
 
@@ -120,7 +120,7 @@ pub trait Protocol: Sized + Unpin + 'static {
 }
 
 /// What a session is made of, whatever carries it.
-pub struct NewSession<'a, P: Protocol> {
+pub(crate) struct NewSession<'a, P: Protocol> {
     /// What the request has settled.
     pub connect_info: ConnectInfo,
     /// How it speaks.

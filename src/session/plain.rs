@@ -22,7 +22,7 @@ use crate::{
 type ChannelEnds = HashMap<ChannelName, u64>;
 
 /// The user of a plain session, and when the session ends.
-pub struct PlainUser {
+pub(crate) struct PlainUser {
     pub(super) user: ConnectedUser,
     /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its
     /// session ends with it.
@@ -62,7 +62,7 @@ impl PlainUser {
 }
 
 /// A protocol for clients without one.
-pub trait PlainProtocol: Protocol {
+pub(crate) trait PlainProtocol: Protocol {
     /// The user, unless the session was refused.
     fn plain_user(&mut self) -> Option<&mut PlainUser>;
 

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The user of a session.
-pub struct ConnectedUser {
+pub(crate) struct ConnectedUser {
     /// Public information, as JSON; empty for none.
     conn_info: Bytes,
     /// When its credentials end, in Unix seconds; absent: never.

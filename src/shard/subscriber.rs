@@ -51,7 +51,7 @@ enum State {
 
 /// What to do with a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(super) enum Verdict {
     /// Nothing.
     Skip,
     /// Deliver it, in this form where the session has deltas.
@@ -66,7 +66,7 @@ pub struct SubscriptionId(pub(super) u32);
 
 /// The subscription.
 #[derive(Debug)]
-pub struct Subscriber {
+pub(super) struct Subscriber {
     id: SubscriptionId,
     options: SubscribeOptions,
     state: State,

@@ -1,7 +1,7 @@
 //! What tests of several modules are set up with: shards, a node, a member that keeps what it gets,
 //! and a broker that does as it is told. Only built for tests.
 
-pub mod scripted;
+pub(crate) mod scripted;
 
 use std::{
     cell::{Cell, RefCell},
@@ -12,7 +12,7 @@ use std::{
 
 use actix::Actor;
 
-pub use self::scripted::{Op, ScriptedBroker, ScriptedEngine, scripted};
+pub(crate) use self::scripted::{Op, ScriptedBroker, ScriptedEngine, scripted};
 use crate::{
     broker::{Front, LocalFanout, fanout::Fanout},
     config::{Settings, SlowPolicy},
@@ -33,7 +33,7 @@ use crate::{
 };
 
 /// Shards whose mailboxes hold so many publications.
-pub fn shard_settings(publications_max: usize) -> ShardSettings {
+pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
     let second = Duration::from_secs(1);
     ShardSettings {
         queue: QueueBounds {
@@ -66,7 +66,7 @@ pub fn shard_settings(publications_max: usize) -> ShardSettings {
 
 /// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this
 /// thread.
-pub struct TestNode {
+pub(crate) struct TestNode {
     pub broker: Arc<ScriptedBroker>,
     pub shard: Rc<Shard>,
     pub node: Arc<Node>,
@@ -76,12 +76,12 @@ pub struct TestNode {
 
 impl TestNode {
     /// Whose shard's mailbox holds so many publications.
-    pub fn new(room: usize) -> Self {
+    pub(crate) fn new(room: usize) -> Self {
         Self::with(room, Settings::demonstration())
     }
 
     /// The same with other settings.
-    pub fn with(room: usize, settings: Settings) -> Self {
+    pub(crate) fn with(room: usize, settings: Settings) -> Self {
         let metrics = Arc::new(Metrics::default());
         let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(room)));
         let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| {})));
@@ -123,14 +123,14 @@ impl TestNode {
 }
 
 /// A member of a shard that keeps what it gets.
-pub struct Listener {
+pub(crate) struct Listener {
     pub connection: Rc<Connection>,
     pub membership: Membership,
 }
 
 impl Listener {
     /// In no channel yet.
-    pub fn new(shard: &Rc<Shard>) -> Self {
+    pub(crate) fn new(shard: &Rc<Shard>) -> Self {
         let info = Arc::new(SessionInfo {
             id: SessionId::random(),
             user: std::sync::OnceLock::new(),
@@ -161,7 +161,7 @@ impl Listener {
     }
 
     /// What came so far: offset and text.
-    pub fn taken(&self) -> Vec<(u64, String)> {
+    pub(crate) fn taken(&self) -> Vec<(u64, String)> {
         let mut taken = Vec::new();
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         while let std::task::Poll::Ready(Some(frame)) = self.connection.poll_take(&mut cx) {
@@ -176,7 +176,7 @@ impl Listener {
 }
 
 /// Runs a test on a thread of its own kind: a shard belongs to its thread.
-pub fn on_a_worker<F: std::future::Future<Output = ()> + 'static>(test: F) {
+pub(crate) fn on_a_worker<F: std::future::Future<Output = ()> + 'static>(test: F) {
     // A thread a test, since a shard belongs to its thread.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -190,6 +190,6 @@ pub fn on_a_worker<F: std::future::Future<Output = ()> + 'static>(test: F) {
 }
 
 /// A text.
-pub fn text(text: &str) -> Payload {
+pub(crate) fn text(text: &str) -> Payload {
     Payload::Text(text.into())
 }

@@ -14,7 +14,7 @@ use std::{
 
 use tokio::sync::oneshot;
 
-pub use self::script::{Delivery, Op};
+pub(crate) use self::script::{Delivery, Op};
 use self::script::{Make, Release, Script};
 use super::shard_settings;
 use crate::{
@@ -33,21 +33,21 @@ use crate::{
 };
 
 /// What the nodes of one engine share.
-pub struct ScriptedEngine {
+pub(crate) struct ScriptedEngine {
     store: MemoryBroker,
     presence: MemoryPresence,
     nodes: Mutex<Vec<Weak<ScriptedBroker>>>,
 }
 
 /// One node's way to its engine.
-pub struct ScriptedBroker {
+pub(crate) struct ScriptedBroker {
     engine: Arc<ScriptedEngine>,
     fanout: Arc<Fanout>,
     script: Mutex<Script>,
 }
 
 /// A node without shards: what is published can be looked at, and somebody is said to listen.
-pub fn scripted() -> Arc<ScriptedBroker> {
+pub(crate) fn scripted() -> Arc<ScriptedBroker> {
     let shards = Arc::new(Shards::new(Arc::default(), shard_settings(1)));
     let node = ScriptedEngine::new().node(Arc::new(Fanout::new(shards, Box::new(|_, _| {}))));
     node.say_has_subscribers(true);
@@ -55,7 +55,7 @@ pub fn scripted() -> Arc<ScriptedBroker> {
 }
 
 impl ScriptedEngine {
-    pub fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         // The store's own fan-out has no shards: what it publishes is kept and goes nowhere.
         let nowhere = Arc::new(Shards::new(Arc::new(Metrics::default()), shard_settings(1)));
         let nowhere = Arc::new(Fanout::new(nowhere, Box::new(|_, _| {})));
@@ -71,7 +71,7 @@ impl ScriptedEngine {
     }
 
     /// Another node, whose shards are behind this fan-out.
-    pub fn node(self: &Arc<Self>, fanout: Arc<Fanout>) -> Arc<ScriptedBroker> {
+    pub(crate) fn node(self: &Arc<Self>, fanout: Arc<Fanout>) -> Arc<ScriptedBroker> {
         let node = Arc::new(ScriptedBroker {
             engine: self.clone(),
             fanout,

@@ -21,17 +21,17 @@ use tokio::{runtime::Handle, sync::watch};
 use super::{jwks_source::JwksSource, key::Key};
 
 /// Keys that are kept; further ones are left out.
-pub const KEYS_MAX: usize = 64;
+pub(super) const KEYS_MAX: usize = 64;
 
 /// Shortest time from one fetch to the next.
-pub const RETRY: Duration = Duration::from_secs(10);
+pub(super) const RETRY: Duration = Duration::from_secs(10);
 
 /// Age at which keys are fetched anew in the background, while the old ones still count.
-pub const REFRESH: Duration = Duration::from_secs(10 * 60);
+pub(super) const REFRESH: Duration = Duration::from_secs(10 * 60);
 
 /// Age from which a fetch is awaited first, so that a key withdrawn during a quiet night does not
 /// count once more.
-pub const STALE: Duration = Duration::from_secs(60 * 60);
+pub(super) const STALE: Duration = Duration::from_secs(60 * 60);
 
 /// Keys tried for a token that names none; each costs a verification.
 const KIDLESS_MAX: usize = 8;

@@ -15,16 +15,16 @@ use super::error::TokenError;
 use crate::unix_time::unix_now;
 
 /// Room for all entries together: some 300,000 of them.
-pub const BYTES_MAX: usize = 64 << 20;
+pub(super) const BYTES_MAX: usize = 64 << 20;
 
 /// What an entry is charged beside its names, which are kept twice.
-pub const ENTRY_BYTES: usize = 160;
+pub(super) const ENTRY_BYTES: usize = 160;
 
 /// Longest user, token id or channel.
-pub const NAME_BYTES_MAX: usize = 1024;
+pub(super) const NAME_BYTES_MAX: usize = 1024;
 
 /// Expired entries that one change removes, so that no change takes long.
-pub const PURGE_MAX: usize = 64;
+pub(super) const PURGE_MAX: usize = 64;
 
 /// Why an entry was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@ use crate::source::{Token, closing};
 
 /// A path as it is written, from its first segment on.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Path {
+pub(crate) struct Path {
     /// The last one is `*` for everything in it.
     pub segments: Vec<String>,
     pub line: usize,
@@ -13,7 +13,7 @@ pub struct Path {
 
 /// One name that a `use` brings into the file.
 #[derive(Debug, PartialEq)]
-pub struct Import {
+pub(crate) struct Import {
     /// What it is called here.
     pub name: String,
     pub path: Path,
@@ -22,7 +22,7 @@ pub struct Import {
 }
 
 /// All paths of a file.
-pub struct Paths {
+pub(crate) struct Paths {
     pub imports: Vec<Import>,
     pub in_place: Vec<Path>,
     /// The words of the code outside of `use` declarations that may mean what a `use` brings: not
@@ -31,7 +31,7 @@ pub struct Paths {
 }
 
 impl Paths {
-    pub fn read(code: &[Token]) -> Self {
+    pub(crate) fn read(code: &[Token]) -> Self {
         let mut paths = Self {
             imports: Vec::new(),
             in_place: Vec::new(),

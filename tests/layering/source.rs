@@ -7,29 +7,29 @@
 
 /// A word, a number, a literal (which begins with its quote) or a sign; `::` is one sign.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Token {
+pub(crate) struct Token {
     pub text: String,
     pub line: usize,
 }
 
 impl Token {
-    pub fn is(&self, text: &str) -> bool {
+    pub(crate) fn is(&self, text: &str) -> bool {
         self.text == text
     }
 
-    pub fn is_word(&self) -> bool {
+    pub(crate) fn is_word(&self) -> bool {
         self.text
             .starts_with(|c: char| c.is_alphabetic() || c == '_')
     }
 
-    pub fn is_number(&self) -> bool {
+    pub(crate) fn is_number(&self) -> bool {
         self.text.starts_with(|c: char| c.is_ascii_digit())
     }
 }
 
 /// `mod name;`
 #[derive(Debug, PartialEq)]
-pub struct Declaration {
+pub(crate) struct Declaration {
     pub name: String,
     /// From `#[path = "…"]`.
     pub path: Option<String>,
@@ -37,14 +37,14 @@ pub struct Declaration {
 }
 
 /// One file.
-pub struct Source {
+pub(crate) struct Source {
     pub declares: Vec<Declaration>,
     /// What is not under `#[cfg(test)]`, and no declaration of a module.
     pub code: Vec<Token>,
 }
 
 impl Source {
-    pub fn read(text: &str) -> Self {
+    pub(crate) fn read(text: &str) -> Self {
         let tokens = tokens(text);
         let mut source = Self {
             declares: Vec::new(),
@@ -78,7 +78,7 @@ impl Source {
 }
 
 /// Splits a text into tokens; comments and white space are dropped.
-pub fn tokens(text: &str) -> Vec<Token> {
+pub(crate) fn tokens(text: &str) -> Vec<Token> {
     let chars: Vec<char> = text.chars().collect();
     let mut tokens = Vec::new();
     let (mut at, mut line) = (0, 1);
@@ -192,7 +192,7 @@ fn after_visibility(tokens: &[Token], at: usize) -> usize {
 }
 
 /// The bracket that closes the one at `at`.
-pub fn closing(tokens: &[Token], at: usize) -> usize {
+pub(crate) fn closing(tokens: &[Token], at: usize) -> usize {
     let mut depth = 0;
     for (index, token) in tokens.iter().enumerate().skip(at) {
         match token.text.as_str() {

@@ -3,7 +3,7 @@
 
 /// Each module's level: a module may use its own level and those below. The longest name that fits
 /// a module counts.
-pub const LEVELS: &[(&str, u8)] = &[
+pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("main", 6),
     ("cli", 6),
     ("app", 6),
@@ -40,11 +40,11 @@ pub const LEVELS: &[(&str, u8)] = &[
 /// Files that import each other in a circle. The list is exact: what is mended leaves it, and it is
 /// to become empty. A parent that only declares or re-exports its children makes none; one that uses
 /// a child which uses what stands in the parent's own file does, so move that into a third file.
-pub const CIRCLES: &[&[&str]] = &[];
+pub(crate) const CIRCLES: &[&[&str]] = &[];
 
 /// Modules, with all that is in them, that are plain data: they know neither actix nor tokio, and the
 /// time is a parameter.
-pub const PURE: &[&str] = &[
+pub(crate) const PURE: &[&str] = &[
     "codec",
     "protocol",
     "fossil",
@@ -68,7 +68,7 @@ pub const PURE: &[&str] = &[
 ];
 
 /// What a pure module uses all the same: (module, what, why).
-pub const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+pub(crate) const EXCEPTIONS: &[(&str, &str, &str)] = &[(
     "publication",
     "Instant::now",
     "a publication notes when it was accepted; only the metric of the delivery delay reads it",

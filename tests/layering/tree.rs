@@ -17,13 +17,13 @@ use crate::{
     source::{Source, Token},
 };
 
-pub struct Module {
+pub(crate) struct Module {
     pub file: PathBuf,
     pub code: Vec<Token>,
     pub paths: Paths,
 }
 
-pub struct Tree {
+pub(crate) struct Tree {
     pub modules: BTreeMap<String, Module>,
     /// Every file that was reached, those of the tests too.
     pub files: BTreeSet<PathBuf>,
@@ -31,7 +31,7 @@ pub struct Tree {
 
 /// One module uses another.
 #[derive(Clone, Debug)]
-pub struct Use {
+pub(crate) struct Use {
     pub from: String,
     pub line: usize,
     /// As it is written.
@@ -45,7 +45,7 @@ pub struct Use {
 }
 
 impl Use {
-    pub fn to(&self) -> &str {
+    pub(crate) fn to(&self) -> &str {
         self.through.last().map_or("", String::as_str)
     }
 }
@@ -55,7 +55,7 @@ const HOPS_MAX: usize = 8;
 
 impl Tree {
     /// Reads the crate whose sources are in `root`.
-    pub fn read(root: &FilePath) -> io::Result<Self> {
+    pub(crate) fn read(root: &FilePath) -> io::Result<Self> {
         let mut tree = Self {
             modules: BTreeMap::new(),
             files: BTreeSet::new(),
@@ -86,7 +86,7 @@ impl Tree {
     }
 
     /// All uses of our own modules by our own modules, in the order of the files.
-    pub fn uses(&self) -> Vec<Use> {
+    pub(crate) fn uses(&self) -> Vec<Use> {
         let mut uses = Vec::new();
         for (from, module) in &self.modules {
             let Paths {
@@ -208,7 +208,7 @@ fn parent(module: &str) -> Option<String> {
 }
 
 /// Groups that can reach each other, each sorted; a node by itself is none.
-pub fn circles(edges: &BTreeSet<(String, String)>) -> Vec<Vec<String>> {
+pub(crate) fn circles(edges: &BTreeSet<(String, String)>) -> Vec<Vec<String>> {
     let nodes: BTreeSet<&str> = edges.iter().map(|(from, _)| from.as_str()).collect();
     let reached: BTreeMap<&str, BTreeSet<&str>> = nodes
         .iter()

@@ -8,18 +8,18 @@ use std::{
 
 /// A request that came.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub path: String,
     pub head: String,
     pub body: String,
 }
 
 impl Asked {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).expect("JSON")
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -28,17 +28,17 @@ impl Asked {
 }
 
 /// What it answers: status, content type, body.
-pub type Reply = (u16, &'static str, String);
+pub(crate) type Reply = (u16, &'static str, String);
 
 /// The backend; its threads end with the process.
-pub struct Backend {
+pub(crate) struct Backend {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Backend {
     /// Answers each request by `answer`, each connection on a thread of its own.
-    pub fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
@@ -52,7 +52,7 @@ impl Backend {
         Self { address, asked }
     }
 
-    pub fn asked(&self, path: &str) -> Vec<Asked> {
+    pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         let all = self.asked.lock().unwrap();
         all.iter()
             .filter(|asked| asked.path == path)
@@ -61,7 +61,7 @@ impl Backend {
     }
 
     /// The settings of a hook at a path of its own name.
-    pub fn hook(&self, name: &str) -> String {
+    pub(crate) fn hook(&self, name: &str) -> String {
         format!("[hooks.{name}]\nurl = \"http://{}/{name}\"\n", self.address)
     }
 }

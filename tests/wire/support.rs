@@ -16,14 +16,14 @@ use std::{
 };
 
 /// How long anything may take that should be immediate; generous, since machines are shared.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// Waits until `condition` gives something.
 #[expect(
     clippy::disallowed_methods,
     reason = "the step of a wait that has a deadline"
 )]
-pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + SOON;
     loop {
         if let Some(found) = condition() {
@@ -37,10 +37,10 @@ pub fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T 
 static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 
 /// A directory of this test's own, removed at its end.
-pub struct TempDir(PathBuf);
+pub(crate) struct TempDir(PathBuf);
 
 impl TempDir {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = DIRECTORIES.fetch_add(1, Ordering::Relaxed);
         let name = format!("fanfare-wire-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -48,11 +48,11 @@ impl TempDir {
         Self(path)
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, text).expect("a file");
         path
@@ -67,7 +67,7 @@ impl Drop for TempDir {
 
 /// What a process writes to standard error, collected by a thread.
 #[derive(Default)]
-pub struct Log {
+pub(crate) struct Log {
     lines: Mutex<Vec<String>>,
     more: Condvar,
 }
@@ -79,7 +79,7 @@ impl Log {
     }
 
     /// Waits for a line that contains `text`.
-    pub fn wait_for(&self, text: &str) -> String {
+    pub(crate) fn wait_for(&self, text: &str) -> String {
         let deadline = Instant::now() + SOON;
         let mut lines = self.lines.lock().unwrap();
         loop {
@@ -96,13 +96,13 @@ impl Log {
         }
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }
 }
 
 /// A running fanfare; killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub address: SocketAddr,
     pub log: Arc<Log>,
@@ -111,12 +111,12 @@ pub struct Server {
 
 impl Server {
     /// Starts with these settings, on a free port of the loopback unless they say otherwise.
-    pub fn start(settings: &str) -> Self {
+    pub(crate) fn start(settings: &str) -> Self {
         let dir = TempDir::new();
         Self::start_in(dir, settings, &[])
     }
 
-    pub fn start_in(dir: TempDir, settings: &str, arguments: &[&str]) -> Self {
+    pub(crate) fn start_in(dir: TempDir, settings: &str, arguments: &[&str]) -> Self {
         let mut text = String::new();
         if !settings.lines().any(|line| line.starts_with("listen")) {
             text.push_str("listen = [\"127.0.0.1:0\"]\n");
@@ -132,7 +132,7 @@ impl Server {
     }
 
     /// Starts a prepared command without this process's own settings.
-    pub fn spawn(mut command: Command, dir: TempDir) -> Self {
+    pub(crate) fn spawn(mut command: Command, dir: TempDir) -> Self {
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("FANFARE_")) {
             command.env_remove(name);
         }
@@ -140,7 +140,7 @@ impl Server {
     }
 
     /// Starts a prepared command, its environment as it is.
-    pub fn spawn_with_environment(mut command: Command, dir: TempDir) -> Self {
+    pub(crate) fn spawn_with_environment(mut command: Command, dir: TempDir) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -181,11 +181,11 @@ impl Server {
         server
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill")
             .args([&format!("-{name}"), &self.pid().to_string()])
             .status()
@@ -194,24 +194,24 @@ impl Server {
     }
 
     /// Waits for the process to end; its exit status.
-    pub fn wait(&mut self) -> i32 {
+    pub(crate) fn wait(&mut self) -> i32 {
         let child = &mut self.child;
         eventually("the process ends", || child.try_wait().expect("a status"))
             .code()
             .expect("no signal ended it")
     }
 
-    pub fn try_get(&self, path: &str) -> io::Result<Response> {
+    pub(crate) fn try_get(&self, path: &str) -> io::Result<Response> {
         self.request(&format!(
             "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
         ))
     }
 
-    pub fn get(&self, path: &str) -> Response {
+    pub(crate) fn get(&self, path: &str) -> Response {
         self.try_get(path).expect("an answer")
     }
 
-    pub fn get_with(&self, path: &str, headers: &str) -> Response {
+    pub(crate) fn get_with(&self, path: &str, headers: &str) -> Response {
         self.request(&format!(
             "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n"
         ))
@@ -219,43 +219,43 @@ impl Server {
     }
 
     /// Sends these bytes and reads the answer to its end.
-    pub fn request(&self, text: &str) -> io::Result<Response> {
+    pub(crate) fn request(&self, text: &str) -> io::Result<Response> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(SOON))?;
         stream.write_all(text.as_bytes())?;
         Response::read(&mut stream)
     }
 
-    pub fn status(&self) -> serde_json::Value {
+    pub(crate) fn status(&self) -> serde_json::Value {
         serde_json::from_str(&self.get("/status").body).expect("JSON")
     }
 
     /// Waits until `/status` shows this number under this name.
-    pub fn wait_status(&self, name: &str, number: u64) {
+    pub(crate) fn wait_status(&self, name: &str, number: u64) {
         eventually(&format!("{name} = {number}"), || {
             (self.status()[name] == number).then_some(())
         });
     }
 
     /// Opens a WebSocket.
-    pub fn ws(&self, path: &str) -> Client {
+    pub(crate) fn ws(&self, path: &str) -> Client {
         self.ws_with(path, "")
     }
 
-    pub fn ws_with(&self, path: &str, headers: &str) -> Client {
+    pub(crate) fn ws_with(&self, path: &str, headers: &str) -> Client {
         let (response, client) = self.try_ws(path, headers);
         assert_eq!(response.status, 101, "{}", response.body);
         client.expect("a client")
     }
 
     /// Tries to open a WebSocket.
-    pub fn try_ws(&self, path: &str, headers: &str) -> (Response, Option<Client>) {
+    pub(crate) fn try_ws(&self, path: &str, headers: &str) -> (Response, Option<Client>) {
         let stream = TcpStream::connect(self.address).expect("a connection");
         Client::handshake(stream, path, headers)
     }
 
     /// Resident memory in KiB.
-    pub fn rss_kib(&self) -> u64 {
+    pub(crate) fn rss_kib(&self) -> u64 {
         let path = format!("/proc/{}/status", self.pid());
         let text = std::fs::read_to_string(path).expect("a running process");
         text.lines()
@@ -274,7 +274,7 @@ impl Drop for Server {
 
 /// An HTTP answer.
 #[derive(Debug)]
-pub struct Response {
+pub(crate) struct Response {
     pub status: u16,
     pub head: String,
     pub body: String,
@@ -317,7 +317,7 @@ impl Response {
         (complete || ended).then_some(response)
     }
 
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.eq_ignore_ascii_case(name).then(|| value.trim())
@@ -327,40 +327,40 @@ impl Response {
 
 /// A frame as it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
+pub(crate) struct Frame {
     /// FIN, RSV bits and opcode.
     pub first: u8,
     pub payload: Vec<u8>,
 }
 
 impl Frame {
-    pub fn text(text: &str) -> Self {
+    pub(crate) fn text(text: &str) -> Self {
         Self {
             first: 0x81,
             payload: text.into(),
         }
     }
 
-    pub fn binary(bytes: &[u8]) -> Self {
+    pub(crate) fn binary(bytes: &[u8]) -> Self {
         Self {
             first: 0x82,
             payload: bytes.into(),
         }
     }
 
-    pub fn close(code: u16, reason: &str) -> Self {
+    pub(crate) fn close(code: u16, reason: &str) -> Self {
         Self {
             first: 0x88,
             payload: [&code.to_be_bytes(), reason.as_bytes()].concat(),
         }
     }
 
-    pub fn is(&self, opcode: u8) -> bool {
+    pub(crate) fn is(&self, opcode: u8) -> bool {
         self.first & 0x0f == opcode
     }
 
     /// Code and reason of a Close.
-    pub fn code_and_reason(&self) -> (u16, String) {
+    pub(crate) fn code_and_reason(&self) -> (u16, String) {
         assert!(self.is(8), "not a Close: {self:?}");
         match self.payload.as_slice() {
             [] => (1005, String::new()),
@@ -374,7 +374,7 @@ impl Frame {
 }
 
 /// Any byte stream that a client runs on.
-pub trait Stream: Read + Write + Send {
+pub(crate) trait Stream: Read + Write + Send {
     fn set_timeout(&mut self, timeout: Option<Duration>);
 }
 
@@ -392,15 +392,15 @@ impl Stream for std::os::unix::net::UnixStream {
 }
 
 /// A WebSocket client in bytes.
-pub struct Client {
+pub(crate) struct Client {
     pub stream: Box<dyn Stream>,
     bytes: VecDeque<u8>,
 }
 
-pub const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
+pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 impl Client {
-    pub fn handshake(
+    pub(crate) fn handshake(
         mut stream: impl Stream + 'static,
         path: &str,
         headers: &str,
@@ -439,25 +439,25 @@ impl Client {
     }
 
     /// Sends one masked frame, whole.
-    pub fn send(&mut self, frame: &Frame) {
+    pub(crate) fn send(&mut self, frame: &Frame) {
         self.send_raw(&masked(frame.first, &frame.payload));
     }
 
-    pub fn text(&mut self, text: &str) {
+    pub(crate) fn text(&mut self, text: &str) {
         self.send(&Frame::text(text));
     }
 
-    pub fn send_raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).expect("sent");
     }
 
     /// The next frame; `None` at the end of the stream. A reset is not an end: it may destroy what was sent before.
-    pub fn next(&mut self) -> Option<Frame> {
+    pub(crate) fn next(&mut self) -> Option<Frame> {
         self.try_next()
             .unwrap_or_else(|error| panic!("reading failed: {error}"))
     }
 
-    pub fn try_next(&mut self) -> io::Result<Option<Frame>> {
+    pub(crate) fn try_next(&mut self) -> io::Result<Option<Frame>> {
         loop {
             if let Some(frame) = self.parse() {
                 return Ok(Some(frame));
@@ -479,7 +479,7 @@ impl Client {
     }
 
     /// The next frame that is no ping; pings are answered.
-    pub fn message(&mut self) -> Frame {
+    pub(crate) fn message(&mut self) -> Frame {
         loop {
             let frame = self.next().expect("a frame, not the end");
             if !frame.is(9) {
@@ -492,7 +492,7 @@ impl Client {
         }
     }
 
-    pub fn expect_text(&mut self, text: &str) {
+    pub(crate) fn expect_text(&mut self, text: &str) {
         let frame = self.message();
         assert_eq!(
             frame,
@@ -503,7 +503,7 @@ impl Client {
     }
 
     /// Whether nothing comes for as long as a round trip takes: sends a ping of its own and wants its pong first.
-    pub fn expect_nothing(&mut self) {
+    pub(crate) fn expect_nothing(&mut self) {
         self.send(&Frame {
             first: 0x89,
             payload: b"marker".into(),
@@ -518,7 +518,7 @@ impl Client {
     }
 
     /// Expects a Close and then the end of the stream; returns code and reason.
-    pub fn expect_close(&mut self) -> (u16, String) {
+    pub(crate) fn expect_close(&mut self) -> (u16, String) {
         loop {
             let frame = self.next().expect("a Close, not the end");
             if frame.is(8) {
@@ -556,7 +556,7 @@ impl Client {
 }
 
 /// A client's frame.
-pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
     let mask = [0x37, 0xfa, 0x21, 0x3d];
     let mut frame = vec![first];
     match payload.len() {
@@ -581,7 +581,7 @@ pub fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// `[[raw]]` of this path with these further lines.
-pub fn raw(path: &str, lines: &str) -> String {
+pub(crate) fn raw(path: &str, lines: &str) -> String {
     let mut text = String::new();
     let _ = write!(text, "\n[[raw]]\npath = \"{path}\"\n{lines}\n");
     text

@@ -2,6 +2,11 @@
 //! [`declaration`] says how one is declared. What is made of them when they have been checked is
 //! [`Settings`](super::Settings).
 
+#![expect(
+    unreachable_pub,
+    reason = "one macro declares all sections: the fields of Settings, and what only the file has"
+)]
+
 mod access;
 mod backend;
 mod declaration;

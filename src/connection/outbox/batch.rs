@@ -9,9 +9,9 @@ use crate::{
 };
 
 /// Messages that share one frame at most.
-pub const BATCH_MESSAGES_MAX: usize = 64;
+pub(super) const BATCH_MESSAGES_MAX: usize = 64;
 /// Bytes of messages that share one frame at most: what is joined is copied once for its client.
-pub const BATCH_BYTES_MAX: usize = 64 * 1024;
+pub(super) const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// The payload of a whole unmasked frame (RFC 6455 §5.2).
 fn message_in(frame: &[u8]) -> &[u8] {

@@ -11,7 +11,7 @@ use reqwest::header::{HeaderName, HeaderValue};
 
 /// The session that a call is about.
 #[derive(Clone, Debug)]
-pub struct HookContext {
+pub(crate) struct HookContext {
     /// Id of the session.
     pub client: String,
     /// User of the session; empty if anonymous or not yet known.
@@ -61,7 +61,7 @@ const NEVER: [&str; 14] = [
 
 /// `hooks.headers`.
 #[derive(Debug)]
-pub struct HeaderList(BTreeSet<String>);
+pub(super) struct HeaderList(BTreeSet<String>);
 
 impl HeaderList {
     /// The names that may pass, in any case.

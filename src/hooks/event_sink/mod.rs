@@ -40,7 +40,7 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(30);
 
 /// A handle; clones share the queue.
 #[derive(Clone, Debug)]
-pub struct EventSink {
+pub(crate) struct EventSink {
     queue: mpsc::Sender<Event>,
     shared: Arc<Shared>,
 }
@@ -62,7 +62,7 @@ struct Shared {
 
 /// What became of the events of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct EventStats {
+pub(crate) struct EventStats {
     /// Events given to the sink, those dropped included.
     pub sent: u64,
     /// Events that the backend took.

@@ -45,7 +45,7 @@ impl Key {
 }
 
 /// The keys.
-pub struct ApiKeys {
+pub(crate) struct ApiKeys {
     keys: Vec<Key>,
     /// They are the settings', not made here.
     configured: bool,
@@ -53,11 +53,11 @@ pub struct ApiKeys {
 
 /// Names a key of [`ApiKeys`] that a request brought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyId(usize);
+pub(crate) struct KeyId(usize);
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Denied {
+pub(crate) enum Denied {
     /// No key, or a wrong one.
     Key,
     /// No key is set, and the request is not certainly from this machine.

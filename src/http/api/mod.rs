@@ -22,7 +22,7 @@ mod users;
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
-pub use self::keys::{ApiKeys, Denied};
+pub(super) use self::keys::{ApiKeys, Denied};
 use self::{
     answer::bad_request,
     batch::batch,

@@ -17,7 +17,7 @@ use super::{HttpState, body, cors, plain};
 use crate::node::Node;
 
 /// Answers a message.
-pub async fn send(
+pub(super) async fn send(
     request: HttpRequest,
     node: web::Data<Node>,
     http: web::Data<HttpState>,

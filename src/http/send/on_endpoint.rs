@@ -29,7 +29,7 @@ use crate::{
 ///
 /// # Errors
 /// The refusal.
-pub async fn message(
+pub(super) async fn message(
     request: &HttpRequest,
     node: &Arc<Node>,
     endpoint: &Endpoint,

@@ -29,7 +29,7 @@ const KEY_BYTES_MAX: usize = 256;
 ///
 /// # Errors
 /// The refusal.
-pub async fn publish(
+pub(super) async fn publish(
     request: &HttpRequest,
     node: &Node,
     query: &Query,

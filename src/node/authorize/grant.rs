@@ -15,7 +15,7 @@ use crate::{
 
 /// What whoever let a client into a channel said of it.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Grant {
+pub(crate) struct Grant {
     /// Public information of the client in the channel, as JSON; empty for none.
     pub info: Bytes,
     /// Given to the client with the subscription.

@@ -26,7 +26,7 @@ use crate::{
 
 /// What someone wants to do in a channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Get its publications.
     Subscribe,
     /// Publish.
@@ -39,7 +39,7 @@ pub enum Action {
 
 /// Whether they may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Permission {
+pub(crate) enum Permission {
     /// The rules let them, or what they were granted does.
     Granted,
     /// The backend decides.

@@ -39,7 +39,7 @@ const NEVER: Duration = Duration::from_secs(86_400 * 365);
 
 /// How a poll is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PollStatus {
+pub(crate) struct PollStatus {
     /// What it asks, without user, password and query.
     pub url: String,
     /// Time from one request to the next.
@@ -62,7 +62,7 @@ pub struct PollStatus {
 
 /// Reads a poll's status while its task runs.
 #[derive(Clone, Debug)]
-pub struct PollWatch(Arc<Watched>);
+pub(crate) struct PollWatch(Arc<Watched>);
 
 #[derive(Debug)]
 struct Watched {
@@ -108,7 +108,7 @@ impl PollWatch {
 }
 
 /// See the module.
-pub struct Poller {
+pub(crate) struct Poller {
     url: Url,
     headers: HeaderMap,
     every: Duration,

@@ -20,7 +20,7 @@ use crate::{
 
 /// How an interval push is doing.
 #[derive(Clone, Debug, PartialEq)]
-pub struct PushStatus {
+pub(crate) struct PushStatus {
     /// Time from one tick to the next.
     pub every: Duration,
     /// The channel; absent: every session.

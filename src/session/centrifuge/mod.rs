@@ -23,7 +23,7 @@ use actix::{ActorContext, AsyncContext, Context, Recipient, SpawnHandle};
 use bytes::Bytes;
 
 use self::subscription::Subscription;
-pub use self::transport::ClientTransport;
+pub(crate) use self::transport::ClientTransport;
 use super::{ConnectedUser, Protocol, Session, SessionContext, connect_info::ConnectInfo};
 use crate::{
     close::{Close, Ending},
@@ -41,7 +41,7 @@ use crate::{
 };
 
 /// What a session of the protocol begins with.
-pub struct CentrifugeParams {
+pub(crate) struct CentrifugeParams {
     /// How it is carried.
     pub transport: ClientTransport,
     /// A token that came with the request rather than with the connect command.
@@ -80,7 +80,7 @@ impl CentrifugeParams {
 }
 
 /// The protocol of one client.
-pub struct Centrifuge {
+pub(crate) struct Centrifuge {
     transport: ClientTransport,
     hook_context: HookContext,
     phase: Phase,

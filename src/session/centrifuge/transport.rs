@@ -8,7 +8,7 @@ use crate::{
 
 /// How a session of the protocol is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClientTransport {
+pub(crate) struct ClientTransport {
     /// JSON or Protobuf.
     pub encoding: Encoding,
     /// The client only listens: no replies, pushes without their wrapper.

@@ -13,7 +13,7 @@ use crate::{admission::LimitReached, metrics};
 
 /// Why a handshake is refused; the text is the answer's body and the log's reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// HTTP/1.0, as nginx speaks to its upstreams unless told otherwise.
     #[error(
         "this request came as HTTP/1.0, which has no WebSocket. Behind nginx, set `proxy_http_version 1.1;` and pass \
@@ -117,7 +117,7 @@ impl Refusal {
 ///
 /// # Errors
 /// The first fault.
-pub fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     if version < Version::HTTP_11 {
         return Err(Refusal::Http10);
     }
@@ -169,7 +169,7 @@ fn check_key(headers: &HeaderMap) -> Result<(), Refusal> {
 }
 
 /// The entries of a header that is a comma-separated list, over all its lines.
-pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+pub(crate) fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     headers
         .get_all(name)
         .filter_map(|value| value.to_str().ok())
@@ -181,7 +181,7 @@ pub fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item
 /// The first offered subprotocol that is known; `*` knows them all. Nothing is chosen that is no
 /// token.
 #[must_use]
-pub fn choose_subprotocol<'a>(headers: &'a HeaderMap, known: &[String]) -> Option<&'a str> {
+pub(crate) fn choose_subprotocol<'a>(headers: &'a HeaderMap, known: &[String]) -> Option<&'a str> {
     let any = known.iter().any(|name| name == "*");
     list(headers, header::SEC_WEBSOCKET_PROTOCOL)
         .filter(|offered| is_token(offered))
@@ -198,7 +198,7 @@ fn is_token(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Refusal::Origin`].
-pub fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> Result<(), Refusal> {
+pub(crate) fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> Result<(), Refusal> {
     let (Some(allowed), Some(origin)) = (allowed, headers.get(header::ORIGIN)) else {
         return Ok(());
     };

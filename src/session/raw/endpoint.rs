@@ -15,7 +15,7 @@ use crate::{
 
 /// One `[[raw]]`, shared by all its sessions.
 #[derive(Debug)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     /// Its path.
     pub path: Arc<str>,
     /// The settings.
@@ -57,7 +57,7 @@ impl Endpoint {
 
 /// What a plain client says in its query: raw WebSocket, SSE and long-poll alike.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Query {
+pub(crate) struct Query {
     /// `?channel=`, any number of times.
     pub channels: Vec<ChannelName>,
     /// `?since=`: one for each channel in order, or one that stands for all (see
@@ -171,7 +171,7 @@ impl Query {
 
 /// All positions in one text, in the order of the channels; `-` for one that keeps no history.
 #[must_use]
-pub fn combined(positions: &[StreamPosition]) -> String {
+pub(crate) fn combined(positions: &[StreamPosition]) -> String {
     let each = positions
         .iter()
         .map(|position| match position.epoch.is_none() {

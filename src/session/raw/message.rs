@@ -18,13 +18,13 @@ use crate::{
 
 /// How long a relayed message waits for room in the shards, and how often it asks. Meanwhile its
 /// sender is not read from; after it, the sender is told to come again (1013).
-pub const RELAY_PATIENCE: Duration = Duration::from_secs(2);
+pub(crate) const RELAY_PATIENCE: Duration = Duration::from_secs(2);
 const RELAY_RETRY: Duration = Duration::from_millis(5);
 
 /// To whom a client's messages are relayed: its channels, as far as it may publish there, or
 /// everyone on the path if it has none. Empty where it has channels and may speak in none of them.
 #[must_use]
-pub fn audience_of(
+pub(crate) fn audience_of(
     endpoint: &Endpoint,
     channels: &[(ChannelName, ChannelRequest)],
 ) -> Arc<[ChannelName]> {
@@ -37,7 +37,7 @@ pub fn audience_of(
 
 /// A relayed message as it is published: to every channel of the sender's.
 #[must_use]
-pub fn relay_requests(
+pub(crate) fn relay_requests(
     node: &Node,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
@@ -58,7 +58,7 @@ pub fn relay_requests(
 ///
 /// # Errors
 /// Not all of it was published; whether some may have been that is not known to be.
-pub async fn publish_patiently(
+pub(crate) async fn publish_patiently(
     node: Arc<Node>,
     mut requests: Vec<PublishRequest>,
 ) -> Result<(), BrokerError> {
@@ -90,7 +90,7 @@ pub async fn publish_patiently(
 ///
 /// # Errors
 /// The connection is to be closed.
-pub fn answer_messages(
+pub(crate) fn answer_messages(
     answer: Answer<Vec<Payload>>,
     on_failure: &HookFailureAction,
 ) -> Result<Vec<Payload>, Close> {
@@ -104,7 +104,7 @@ pub fn answer_messages(
 
 /// Puts `message` in place of every `{message}`; bytes stay bytes, so binary messages survive.
 #[must_use]
-pub fn fill_message(template: &str, message: &[u8]) -> Vec<u8> {
+pub(crate) fn fill_message(template: &str, message: &[u8]) -> Vec<u8> {
     let mut reply = Vec::with_capacity(template.len() + message.len());
     for (index, part) in template.split("{message}").enumerate() {
         if index > 0 {

@@ -4,8 +4,8 @@
 //! messages in order and lets nobody else wait. Bound beside the session's: one entry a channel
 //! that the client may speak in.
 
-pub mod endpoint;
-pub mod message;
+pub(crate) mod endpoint;
+pub(crate) mod message;
 
 use std::{sync::Arc, time::Instant};
 
@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// What the request of a raw session has settled.
-pub struct RawParams {
+pub(crate) struct RawParams {
     /// The endpoint.
     pub endpoint: Arc<Endpoint>,
     /// Who it is, or how the session ends before it has begun: a page cannot see the status of a
@@ -53,7 +53,7 @@ pub struct RawParams {
 }
 
 /// The protocol of a raw session.
-pub struct Raw {
+pub(crate) struct Raw {
     endpoint: Arc<Endpoint>,
     envelope: bool,
     /// Absent where the session was refused: it only waits for the answer to its Close.

@@ -15,7 +15,7 @@ use crate::{
 
 /// What was read of a channel before it goes live.
 #[derive(Clone, Debug)]
-pub struct RecoveredChannel {
+pub(crate) struct RecoveredChannel {
     /// The channel.
     pub channel: ChannelName,
     /// What there was.
@@ -53,7 +53,7 @@ impl RecoveredChannel {
 
 /// The client's place in each of its channels, in the order of its request.
 #[derive(Debug)]
-pub struct StreamCursor {
+pub(crate) struct StreamCursor {
     places: Vec<(ChannelName, StreamPosition)>,
 }
 
@@ -126,7 +126,7 @@ impl StreamCursor {
 }
 
 /// One message of a long poll.
-pub fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
+pub(crate) fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"channel\":");
     json_string(channel, out);
     if item.offset > 0 {
@@ -138,10 +138,10 @@ pub fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
 }
 
 /// A publication that was missed, with its channel and the place behind it.
-pub type Missed = (ChannelName, StreamPosition, Arc<Item>);
+pub(crate) type Missed = (ChannelName, StreamPosition, Arc<Item>);
 
 /// What was missed, in the order in which it is taken.
-pub fn missed(replays: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
+pub(crate) fn missed(replays: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
     replays.into_iter().flat_map(
         |RecoveredChannel {
              channel, recovery, ..
@@ -158,7 +158,7 @@ pub fn missed(replays: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
 /// A kept publication as an event's data: in its envelope, or as it was published with binary as
 /// base64.
 #[must_use]
-pub fn event_data(
+pub(crate) fn event_data(
     channel: &str,
     position: StreamPosition,
     item: &Arc<Item>,
@@ -172,7 +172,7 @@ pub fn event_data(
 
 /// A publication's payload as text.
 #[must_use]
-pub fn plain_data(item: &Item) -> Vec<u8> {
+pub(crate) fn plain_data(item: &Item) -> Vec<u8> {
     use base64::Engine as _;
     match &item.payload {
         crate::publication::Payload::Text(text) => text.as_bytes().to_vec(),

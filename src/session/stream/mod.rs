@@ -3,7 +3,7 @@
 //! whoever holds the [`SessionHandle`]; when that is dropped, the client is gone and the session
 //! ends at once. It reads nothing from its client and never writes.
 
-pub mod cursor;
+pub(crate) mod cursor;
 
 use std::{rc::Rc, sync::Arc};
 
@@ -34,7 +34,7 @@ use crate::{
 };
 
 /// What the request of a stream or a poll has settled.
-pub struct StreamParams {
+pub(crate) struct StreamParams {
     /// What every session has.
     pub connect_info: ConnectInfo,
     /// Who it is.
@@ -50,16 +50,16 @@ pub struct StreamParams {
 }
 
 /// What was read of all channels before they went live.
-pub type Recovered = Result<Vec<RecoveredChannel>, BrokerError>;
+pub(crate) type Recovered = Result<Vec<RecoveredChannel>, BrokerError>;
 
 /// The protocol of a streamed session.
-pub struct Stream {
+pub(crate) struct Stream {
     /// Absent where the session was refused after all.
     plain: Option<PlainUser>,
 }
 
 /// What [`Stream`] begins with.
-pub struct Begin {
+pub(crate) struct Begin {
     identity: Identity,
     permit: UserPermit,
     channels: Vec<(ChannelName, ChannelRequest)>,
@@ -68,7 +68,7 @@ pub struct Begin {
 
 /// Begins a session on this thread, whose shard it joins.
 #[must_use]
-pub fn start(params: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -> SessionHandle {
+pub(crate) fn start(params: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -> SessionHandle {
     let (sender, recovered) = oneshot::channel();
     let (connection, session) = Session::<Stream>::start_on_body(NewSession {
         connect_info: params.connect_info,
@@ -93,7 +93,7 @@ pub fn start(params: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -> Sessi
 ///
 /// # Errors
 /// The broker's.
-pub async fn recover(node: &Node, channels: &[(ChannelName, ChannelRequest)]) -> Recovered {
+pub(crate) async fn recover(node: &Node, channels: &[(ChannelName, ChannelRequest)]) -> Recovered {
     let wanted: Vec<(&ChannelName, RecoveryRequest)> = channels
         .iter()
         .map(|(channel, request)| (channel, request.recovery_request()))
@@ -199,7 +199,7 @@ fn tell(
 }
 
 /// The client's end of a session.
-pub struct SessionHandle {
+pub(crate) struct SessionHandle {
     connection: Rc<Connection>,
     session: Recipient<SessionMessage>,
     recovered: Option<oneshot::Receiver<Recovered>>,

@@ -11,7 +11,7 @@ use crate::{
 
 /// What can be held, refused and counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Op {
+pub(crate) enum Op {
     /// `publish`, and each publication of `publish_all`.
     Publish,
     /// `listening`. While it is held for a channel, nothing published there reaches this node.
@@ -26,7 +26,7 @@ pub enum Op {
 
 /// What becomes of publications on their way to this node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     /// They come at once.
     #[default]
     AtOnce,
@@ -67,24 +67,24 @@ impl ScriptedBroker {
     }
 
     /// From now on, answers to this wait.
-    pub fn hold(&self, op: Op) {
+    pub(crate) fn hold(&self, op: Op) {
         self.script().held.push(op);
     }
 
     /// Gives the answers that wait, in the order of their requests; from now on they come at once.
-    pub fn release(&self, op: Op) {
+    pub(crate) fn release(&self, op: Op) {
         self.script().held.retain(|held| *held != op);
         while self.release_one(op, 0) {}
     }
 
     /// Gives the answer to the request of this number among those that wait; false if there is
     /// none.
-    pub fn release_one(&self, op: Op, number: usize) -> bool {
+    pub(crate) fn release_one(&self, op: Op, number: usize) -> bool {
         self.settle(op, number, true)
     }
 
     /// Loses the answers that wait: they never come.
-    pub fn lose(&self, op: Op) {
+    pub(crate) fn lose(&self, op: Op) {
         while self.settle(op, 0, false) {}
     }
 
@@ -103,7 +103,7 @@ impl ScriptedBroker {
     }
 
     /// Answers that wait, or whose asker has gone while it waited.
-    pub fn waiting(&self, op: Op) -> usize {
+    pub(crate) fn waiting(&self, op: Op) -> usize {
         let script = self.script();
         script
             .waiting
@@ -113,22 +113,22 @@ impl ScriptedBroker {
     }
 
     /// The next so many requests fail. They are not done, unless they are `Doubtful`.
-    pub fn fail(&self, op: Op, error: BrokerError, times: u32) {
+    pub(crate) fn fail(&self, op: Op, error: BrokerError, times: u32) {
         self.script().failures.insert(op, (error, times));
     }
 
     /// Requests of this kind panic, or none.
-    pub fn panic_at(&self, op: Option<Op>) {
+    pub(crate) fn panic_at(&self, op: Option<Op>) {
         self.script().panics = op;
     }
 
     /// What becomes of publications from now on.
-    pub fn set_delivery(&self, delivery: Delivery) {
+    pub(crate) fn set_delivery(&self, delivery: Delivery) {
         self.script().delivery = delivery;
     }
 
     /// Delivers what came late: the publication of this number among them, or all in order.
-    pub fn deliver(&self, number: Option<usize>) {
+    pub(crate) fn deliver(&self, number: Option<usize>) {
         let late = {
             let mut script = self.script();
             match number {
@@ -142,22 +142,22 @@ impl ScriptedBroker {
     }
 
     /// What `has_subscribers` is to say.
-    pub fn say_has_subscribers(&self, has: bool) {
+    pub(crate) fn say_has_subscribers(&self, has: bool) {
         self.script().has_subscribers = Some(has);
     }
 
     /// Requests of a kind so far.
-    pub fn calls(&self, op: Op) -> usize {
+    pub(crate) fn calls(&self, op: Op) -> usize {
         self.script().calls.get(&op).copied().unwrap_or(0)
     }
 
     /// What was published through this node and not refused, with the time by the runtime's clock.
-    pub fn published(&self) -> Vec<(tokio::time::Instant, PublishRequest)> {
+    pub(crate) fn published(&self) -> Vec<(tokio::time::Instant, PublishRequest)> {
         self.script().published.clone()
     }
 
     /// The same as texts.
-    pub fn texts(&self) -> Vec<String> {
+    pub(crate) fn texts(&self) -> Vec<String> {
         let published = self.published();
         let payloads = published
             .iter()

@@ -18,13 +18,13 @@ use std::{
 use crate::support::{Response, SOON, Server};
 
 /// Channels with a history that anyone may join and publish to, and a path that relays.
-pub const OPEN: &str = "[channels]\nhistory_size = 10000\nallow.subscribe = [\"anonymous\"]\n\
+pub(crate) const OPEN: &str = "[channels]\nhistory_size = 10000\nallow.subscribe = [\"anonymous\"]\n\
     allow.publish = [\"anonymous\"]\n[[namespace]]\nname = \"now\"\nhistory_size = 0\n\
     [[namespace]]\nname = \"shut\"\nallow.subscribe = []\nallow.publish = []\n\
     [[raw]]\npath = \"/ws\"\non_message = \"relay\"\n";
 
 /// Posts a body.
-pub fn post(server: &Server, path: &str, headers: &str, body: &str) -> Response {
+pub(crate) fn post(server: &Server, path: &str, headers: &str, body: &str) -> Response {
     let length = body.len();
     server
         .request(&format!(
@@ -35,13 +35,13 @@ pub fn post(server: &Server, path: &str, headers: &str, body: &str) -> Response 
 }
 
 /// Publishes a text.
-pub fn publish(server: &Server, channel: &str, text: &str) {
+pub(crate) fn publish(server: &Server, channel: &str, text: &str) {
     let answer = post(server, &format!("/send?channel={channel}"), "", text);
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
 /// The JSON of an answer.
-pub fn json(response: &Response) -> serde_json::Value {
+pub(crate) fn json(response: &Response) -> serde_json::Value {
     assert_eq!(response.status, 200, "{}", response.body);
     // One connection a request, so a body without a length would end with it.
     serde_json::from_str(&response.body)
@@ -49,12 +49,12 @@ pub fn json(response: &Response) -> serde_json::Value {
 }
 
 /// Polls once.
-pub fn poll(server: &Server, query: &str) -> serde_json::Value {
+pub(crate) fn poll(server: &Server, query: &str) -> serde_json::Value {
     json(&server.get(&format!("/poll?{query}")))
 }
 
 /// The position to go on from, as a query has it.
-pub fn since(answer: &serde_json::Value) -> String {
+pub(crate) fn since(answer: &serde_json::Value) -> String {
     answer["since"]
         .as_str()
         .expect("a position")
@@ -62,7 +62,7 @@ pub fn since(answer: &serde_json::Value) -> String {
 }
 
 /// The texts of a poll's messages.
-pub fn texts(answer: &serde_json::Value) -> Vec<String> {
+pub(crate) fn texts(answer: &serde_json::Value) -> Vec<String> {
     let messages = answer["messages"].as_array().expect("a list");
     let text = |message: &serde_json::Value| match &message["data"] {
         serde_json::Value::String(text) => text.clone(),
@@ -73,7 +73,7 @@ pub fn texts(answer: &serde_json::Value) -> Vec<String> {
 
 /// An event as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Event {
+pub(crate) struct Event {
     pub name: String,
     pub id: Option<String>,
     pub data: String,
@@ -101,13 +101,13 @@ impl Event {
         event
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.data).expect("JSON")
     }
 }
 
 /// A client of an event stream, with the chunks of HTTP/1.1 taken off.
-pub struct Events {
+pub(crate) struct Events {
     stream: TcpStream,
     pub head: String,
     /// As it came.
@@ -117,7 +117,7 @@ pub struct Events {
 }
 
 impl Events {
-    pub fn open(address: SocketAddr, path: &str, headers: &str) -> Self {
+    pub(crate) fn open(address: SocketAddr, path: &str, headers: &str) -> Self {
         Self::request(
             address,
             &format!(
@@ -126,7 +126,7 @@ impl Events {
         )
     }
 
-    pub fn request(address: SocketAddr, request: &str) -> Self {
+    pub(crate) fn request(address: SocketAddr, request: &str) -> Self {
         let mut stream = TcpStream::connect(address).expect("a connection");
         stream.set_read_timeout(Some(SOON)).expect("a timeout");
         stream.write_all(request.as_bytes()).expect("sent");
@@ -182,7 +182,7 @@ impl Events {
     }
 
     /// The next event, comments among them; `None` at the end.
-    pub fn any(&mut self) -> Option<Event> {
+    pub(crate) fn any(&mut self) -> Option<Event> {
         loop {
             self.unchunk();
             if let Some(end) = self.text.find("\n\n") {
@@ -198,7 +198,7 @@ impl Events {
     }
 
     /// The next event that is one.
-    pub fn next(&mut self) -> Event {
+    pub(crate) fn next(&mut self) -> Event {
         loop {
             let event = self.any().expect("an event, not the end");
             let shown = !event.name.is_empty() || !event.data.is_empty();
@@ -209,7 +209,7 @@ impl Events {
     }
 
     /// The first event.
-    pub fn greeting(&mut self) -> Event {
+    pub(crate) fn greeting(&mut self) -> Event {
         let event = self.next();
         assert_eq!(event.name, "fanfare", "{event:?}");
         event
