@@ -16,6 +16,8 @@ pub struct Hook {
     pub url: String,
     /// How long the whole call may take.
     pub timeout: Duration,
+    /// Data goes as base64, JSON too.
+    pub binary_encoding: bool,
 }
 
 impl fmt::Debug for Hook {
@@ -23,6 +25,7 @@ impl fmt::Debug for Hook {
         f.debug_struct("Hook")
             .field("url", &public_url(&self.url))
             .field("timeout", &self.timeout)
+            .field("binary_encoding", &self.binary_encoding)
             .finish()
     }
 }

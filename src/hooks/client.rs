@@ -88,8 +88,9 @@ impl HookClient {
             channels: connect_request.channels,
             ..Request::newcomer(hook_context)
         };
-        let request = request.with_data(&connect_request.data);
-        self.ask(HookKind::Connect, hook_context, &request).await
+        let data = &connect_request.data;
+        self.ask(HookKind::Connect, hook_context, request, data)
+            .await
     }
 
     /// May this session go on?
@@ -97,7 +98,8 @@ impl HookClient {
     /// # Errors
     /// [`HookFailure`].
     pub(crate) async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
-        self.ask(HookKind::Refresh, hook_context, &Request::of(hook_context))
+        let request = Request::of(hook_context);
+        self.ask(HookKind::Refresh, hook_context, request, &Bytes::new())
             .await
     }
 
@@ -117,7 +119,7 @@ impl HookClient {
             token,
             ..Request::of(hook_context)
         };
-        self.ask(HookKind::Subscribe, hook_context, &request.with_data(&data))
+        self.ask(HookKind::Subscribe, hook_context, request, &data)
             .await
     }
 
@@ -134,7 +136,8 @@ impl HookClient {
             channel: Some(channel),
             ..Request::of(hook_context)
         };
-        self.ask(HookKind::SubRefresh, hook_context, &request).await
+        self.ask(HookKind::SubRefresh, hook_context, request, &Bytes::new())
+            .await
     }
 
     /// May this client publish, and what?
@@ -151,7 +154,7 @@ impl HookClient {
             channel: Some(channel),
             ..Request::of(hook_context)
         };
-        self.ask(HookKind::Publish, hook_context, &request.with_data(&data))
+        self.ask(HookKind::Publish, hook_context, request, &data)
             .await
     }
 
@@ -169,8 +172,7 @@ impl HookClient {
             method: Some(method),
             ..Request::of(hook_context)
         };
-        self.ask(HookKind::Rpc, hook_context, &request.with_data(&data))
-            .await
+        self.ask(HookKind::Rpc, hook_context, request, &data).await
     }
 
     /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in
@@ -212,14 +214,16 @@ impl HookClient {
             .await
     }
 
-    /// Asks a hook whose request and answer are JSON.
+    /// Asks a hook whose request and answer are JSON, with the client's data; empty for none.
     async fn ask<T: FromResult>(
         &self,
         kind: HookKind,
         hook_context: &HookContext,
-        request: &Request<'_>,
+        request: Request<'_>,
+        data: &Bytes,
     ) -> Answer<T> {
         let headers = self.headers.pick(hook_context).collect();
+        let request = request.with_data(data, self.dispatcher.binary_encoding(kind));
         let outgoing = Outgoing::json(request.body(), headers);
         let is_answer = |response: &HttpResponse| response.status == 200;
         let read = |response: HttpResponse| envelope::read(&response.body);

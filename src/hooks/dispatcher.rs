@@ -37,6 +37,7 @@ struct Target {
     /// The address as it may be logged.
     shown: String,
     timeout: Duration,
+    binary_encoding: bool,
     log: LogThrottle,
 }
 
@@ -84,6 +85,7 @@ impl Dispatcher {
                     url: parse_url(&format!("hooks.{}", kind.word()), &hook.url)?,
                     shown: redacted(&hook.url),
                     timeout: hook.timeout,
+                    binary_encoding: hook.binary_encoding,
                     log: LogThrottle::default(),
                 });
             }
@@ -101,6 +103,12 @@ impl Dispatcher {
     /// Whether this hook is set.
     pub(super) fn has(&self, kind: HookKind) -> bool {
         self.targets[kind as usize].is_some()
+    }
+
+    /// Whether this hook wants data as base64, JSON too.
+    pub(super) fn binary_encoding(&self, kind: HookKind) -> bool {
+        let target = self.targets[kind as usize].as_ref();
+        target.is_some_and(|target| target.binary_encoding)
     }
 
     /// The pool of connections, for others who ask backends.

@@ -140,7 +140,7 @@ pub(super) async fn prepare(
     let identity = identity
         .inspect_err(|error| log::info!("session {} is turned away: {error:?}", connect_info.id))
         .map_err(refuse)?;
-    let hook_context = connect_info.hook_context("json", "json");
+    let hook_context = connect_info.hook_context("json");
     let asked = PlainRequest {
         identity: &identity,
         asked: &query.channels,

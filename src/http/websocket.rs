@@ -64,7 +64,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     let params = RawParams {
         endpoint: endpoint.clone(),
         identity,
-        hook_context: connect_info.hook_context("json", "json"),
+        hook_context: connect_info.hook_context("json"),
         channels,
         envelope: query.envelope,
     };
@@ -94,7 +94,7 @@ pub(super) async fn authorize(
     token: Option<&str>,
     query: &Query,
 ) -> Result<(Identity, Vec<(ChannelName, ChannelRequest)>), AuthError> {
-    let context = connect_info.hook_context("json", "json");
+    let context = connect_info.hook_context("json");
     let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
     let hook = endpoint.settings.connect_hook.then(|| ConnectHookRequest {
         context: &context,

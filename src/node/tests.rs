@@ -66,7 +66,6 @@ fn nobody() -> HookContext {
         user: String::new(),
         transport: "raw",
         protocol: "json",
-        encoding: "json",
         headers: Arc::default(),
         meta: bytes::Bytes::new(),
     }

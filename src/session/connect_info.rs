@@ -57,17 +57,12 @@ impl ConnectInfo {
 
     /// On whose behalf the backend is asked, before anything is known of its user.
     #[must_use]
-    pub(crate) fn hook_context(
-        &self,
-        protocol: &'static str,
-        encoding: &'static str,
-    ) -> HookContext {
+    pub(crate) fn hook_context(&self, protocol: &'static str) -> HookContext {
         HookContext {
             client: self.id.to_string(),
             user: String::new(),
             transport: self.transport.hook_name(),
             protocol,
-            encoding,
             headers: self.headers.clone(),
             meta: bytes::Bytes::new(),
         }

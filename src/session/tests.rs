@@ -149,7 +149,7 @@ impl Harness {
         let params = RawParams {
             endpoint: Endpoint::new(&endpoint),
             identity: Ok(Identity::anonymous()),
-            hook_context: connect_info.hook_context("json", "json"),
+            hook_context: connect_info.hook_context("json"),
             channels: self.request(),
             envelope: true,
         };

@@ -128,6 +128,75 @@ fn the_backend_says_who_a_client_is_and_what_it_may() {
     );
 }
 
+/// A Protobuf command behind its length: id 1, then the field with a message of fields.
+fn protobuf_command(id: u8, field: u8, body: &[u8]) -> Frame {
+    let length = |bytes: usize| u8::try_from(bytes).expect("short");
+    let mut command = vec![0x08, id, field << 3 | 2, length(body.len())];
+    command.extend_from_slice(body);
+    command.insert(0, length(command.len()));
+    Frame::binary(&command)
+}
+
+/// A field of bytes.
+fn protobuf_bytes(field: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut out = vec![field << 3 | 2, u8::try_from(bytes.len()).expect("short")];
+    out.extend_from_slice(bytes);
+    out
+}
+
+/// What clients of Java, Go, Swift or Dart sent as JSON reached the backend as base64, which backends made for Centrifugo's
+/// proxy do not read. JSON goes as JSON whatever the protocol, and as base64 only to a hook that asks for it.
+#[test]
+fn what_protobuf_clients_send_as_json_reaches_the_backend_as_json() {
+    let backend = Backend::start(|_| ok(&json!({"user": "42"})));
+    let hooks = ["connect", "rpc", "publish"].map(|name| backend.hook(name));
+    let server = Server::start(&format!(
+        "{}binary_encoding = true\n[channels]\nallow.publish = [\"hook\"]\n",
+        hooks.concat()
+    ));
+    let (_, client) = server.try_ws(
+        "/connection/websocket",
+        "Sec-WebSocket-Protocol: centrifuge-protobuf\r\n",
+    );
+    let mut client = client.expect("a client");
+    let data = protobuf_bytes(2, b"{\"key\":\"right\"}");
+    client.send(&protobuf_command(1, 4, &data));
+    assert_eq!(client.message().first, 0x82);
+    let json_data = [protobuf_bytes(1, b"{\"a\":1}"), protobuf_bytes(2, b"m")].concat();
+    client.send(&protobuf_command(2, 13, &json_data));
+    client.message();
+    let bytes = [protobuf_bytes(1, &[0xff, 0]), protobuf_bytes(2, b"m")].concat();
+    client.send(&protobuf_command(3, 13, &bytes));
+    client.message();
+    let publish = [protobuf_bytes(1, b"news"), protobuf_bytes(2, b"{}")].concat();
+    client.send(&protobuf_command(4, 7, &publish));
+    client.message();
+    let asked = |path: &str| -> Vec<Value> {
+        let asked = backend.asked(path);
+        let of = |body: Value| {
+            json!({"protocol": body["protocol"], "encoding": body["encoding"],
+                "data": body["data"], "b64data": body["b64data"]})
+        };
+        asked.iter().map(|asked| of(asked.json())).collect()
+    };
+    let expected = |encoding: &str, data: Value, b64data: Value| json!({"protocol": "protobuf", "encoding": encoding, "data": data, "b64data": b64data});
+    assert_eq!(
+        asked("/connect"),
+        [expected("json", json!({"key": "right"}), Value::Null)]
+    );
+    assert_eq!(
+        asked("/rpc"),
+        [
+            expected("json", json!({"a": 1}), Value::Null),
+            expected("binary", Value::Null, json!("/wA=")),
+        ]
+    );
+    assert_eq!(
+        asked("/publish"),
+        [expected("binary", Value::Null, json!("e30="))]
+    );
+}
+
 #[test]
 fn messages_of_a_raw_endpoint_go_to_the_backend_and_its_answers_come_back_in_order() {
     // Scenario 4: rows come one by one as JSON; a failure of the backend ends the connection.

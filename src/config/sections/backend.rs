@@ -39,26 +39,38 @@ sections! {
         connect_url ("connect.url"): Option<String> as Optional<Text> = None;
         /// How long that may take; absent: 5s, as for all hooks.
         connect_timeout ("connect.timeout"): Option<Duration> as Optional<Time> = None;
+        /// Whether the client's data goes as base64 (`b64data`, `encoding` is `binary`), JSON too.
+        connect_binary_encoding ("connect.binary_encoding"): bool as Bool = false;
         /// Asked whether a session that the connect hook made may go on when it expires.
         refresh_url ("refresh.url"): Option<String> as Optional<Text> = None;
         /// How long that may take.
         refresh_timeout ("refresh.timeout"): Option<Duration> as Optional<Time> = None;
+        /// Whether `encoding` is `binary`, as with connect; no data goes.
+        refresh_binary_encoding ("refresh.binary_encoding"): bool as Bool = false;
         /// Asked whether a client may subscribe, where `hook` is in allow.subscribe.
         subscribe_url ("subscribe.url"): Option<String> as Optional<Text> = None;
         /// How long that may take.
         subscribe_timeout ("subscribe.timeout"): Option<Duration> as Optional<Time> = None;
+        /// Whether data goes as base64, as with connect.
+        subscribe_binary_encoding ("subscribe.binary_encoding"): bool as Bool = false;
         /// Asked whether a subscription that the subscribe hook made may go on when it expires.
         sub_refresh_url ("sub_refresh.url"): Option<String> as Optional<Text> = None;
         /// How long that may take.
         sub_refresh_timeout ("sub_refresh.timeout"): Option<Duration> as Optional<Time> = None;
+        /// Whether `encoding` is `binary`, as with connect; no data goes.
+        sub_refresh_binary_encoding ("sub_refresh.binary_encoding"): bool as Bool = false;
         /// Asked whether a client may publish, and what, where `hook` is in allow.publish.
         publish_url ("publish.url"): Option<String> as Optional<Text> = None;
         /// How long that may take.
         publish_timeout ("publish.timeout"): Option<Duration> as Optional<Time> = None;
+        /// Whether data goes as base64, as with connect.
+        publish_binary_encoding ("publish.binary_encoding"): bool as Bool = false;
         /// Answers the rpc command.
         rpc_url ("rpc.url"): Option<String> as Optional<Text> = None;
         /// How long that may take.
         rpc_timeout ("rpc.timeout"): Option<Duration> as Optional<Time> = None;
+        /// Whether data goes as base64, as with connect.
+        rpc_binary_encoding ("rpc.binary_encoding"): bool as Bool = false;
         /// Answers messages on raw endpoints with on_message = "hook".
         message_url ("message.url"): Option<String> as Optional<Text> = None;
         /// How long that may take.
@@ -107,6 +119,7 @@ pub(in crate::config) struct HookCall<'a> {
     pub(in crate::config) name: &'static str,
     pub(in crate::config) url: Option<&'a str>,
     pub(in crate::config) timeout: Option<Duration>,
+    pub(in crate::config) binary_encoding: bool,
 }
 
 impl HooksSection {
@@ -130,7 +143,21 @@ impl HooksSection {
             name,
             url: url.as_deref(),
             timeout,
+            binary_encoding: self.binary_encoding(name),
         })
+    }
+
+    /// `message` carries the message as it is, `events` no data of clients.
+    fn binary_encoding(&self, name: &str) -> bool {
+        match name {
+            "connect" => self.connect_binary_encoding,
+            "refresh" => self.refresh_binary_encoding,
+            "subscribe" => self.subscribe_binary_encoding,
+            "sub_refresh" => self.sub_refresh_binary_encoding,
+            "publish" => self.publish_binary_encoding,
+            "rpc" => self.rpc_binary_encoding,
+            _ => false,
+        }
     }
 
     /// The hooks as they are used, with their defaults; one without a URL is `None`.
@@ -139,6 +166,7 @@ impl HooksSection {
             call.url.map(|url| Hook {
                 url: url.to_string(),
                 timeout: call.timeout.unwrap_or(HOOK_TIMEOUT),
+                binary_encoding: call.binary_encoding,
             })
         };
         let [

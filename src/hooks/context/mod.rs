@@ -20,8 +20,6 @@ pub(crate) struct HookContext {
     pub transport: &'static str,
     /// `json` or `protobuf`.
     pub protocol: &'static str,
-    /// `json`: data is JSON and goes as it stands; `binary`: data goes as base64.
-    pub encoding: &'static str,
     /// Headers of the handshake that [`HeaderList::passes`], names in lower case.
     pub headers: Arc<Vec<(String, String)>>,
     /// What the backend keeps with the session: JSON, or empty.

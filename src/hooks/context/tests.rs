@@ -15,7 +15,6 @@ fn picked(list: &HeaderList, headers: &[(&str, &str)]) -> Vec<(String, String)> 
         user: String::new(),
         transport: "raw",
         protocol: "json",
-        encoding: "json",
         headers: Arc::new(headers.collect()),
         meta: Bytes::new(),
     };

@@ -24,6 +24,7 @@ pub(super) fn hooks_at(url: &str, timeout: Duration) -> Hooks {
         Some(Hook {
             url: url.to_string(),
             timeout,
+            binary_encoding: false,
         })
     };
     Hooks {
@@ -50,7 +51,6 @@ pub(super) fn hook_context() -> HookContext {
         user: "alice".into(),
         transport: "websocket",
         protocol: "json",
-        encoding: "json",
         headers: Arc::default(),
         meta: Bytes::new(),
     }

@@ -61,7 +61,7 @@ pub(super) async fn message(
         }
         OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
         OnMessage::Hook { on_failure } => {
-            let hook_context = identity.named_in(connect_info.hook_context("json", "json"));
+            let hook_context = identity.named_in(connect_info.hook_context("json"));
             let answer = node.hooks.message(&hook_context, path, payload).await;
             answer_of_backend(answer, on_failure)
         }

@@ -102,8 +102,7 @@ async fn publish_request(
     }));
     if permission == Permission::AskHook {
         let as_bytes = matches!(payload, Payload::Binary(_));
-        let encoding = if as_bytes { "binary" } else { "json" };
-        let hook_context = identity.named_in(connect_info.hook_context("json", encoding));
+        let hook_context = identity.named_in(connect_info.hook_context("json"));
         node.ask_publish_hook(&hook_context, channel, &mut publish_request, as_bytes)
             .await
             .map_err(|error| Box::new(plain::auth_error(&error)))?;

@@ -60,11 +60,10 @@ impl CentrifugeParams {
         transport: ClientTransport,
         token: Option<String>,
     ) -> Self {
-        let (protocol, encoding) = transport.hook_names();
         Self {
             transport,
             token,
-            hook_context: connect_info.hook_context(protocol, encoding),
+            hook_context: connect_info.hook_context(transport.hook_name()),
             commands: None,
         }
     }
@@ -148,7 +147,7 @@ impl Protocol for Centrifuge {
         params: CentrifugeParams,
         ctx: &mut Context<Session<Self>>,
     ) -> Session<Self> {
-        let (name, _) = params.transport.hook_names();
+        let name = params.transport.hook_name();
         let _ = context.connection.info().protocol.set(name);
         let is_emulated = params.commands.is_some() && !params.transport.unidirectional;
         let emulation = is_emulated.then(|| {

@@ -36,12 +36,12 @@ impl ClientTransport {
         }
     }
 
-    /// Its names for hooks: of the protocol, and of its encoding.
+    /// The protocol's name for hooks.
     #[must_use]
-    pub(crate) fn hook_names(self) -> (&'static str, &'static str) {
+    pub(crate) fn hook_name(self) -> &'static str {
         match self.encoding {
-            Encoding::Json => ("json", "json"),
-            Encoding::Protobuf => ("protobuf", "binary"),
+            Encoding::Json => "json",
+            Encoding::Protobuf => "protobuf",
         }
     }
 }

@@ -72,7 +72,7 @@ impl Harness {
             channels: vec![("c".into(), ChannelRequest::plain())],
             endpoint,
             identity: Ok(Identity::anonymous()),
-            hook_context: connect_info.hook_context("json", "json"),
+            hook_context: connect_info.hook_context("json"),
             envelope: false,
         };
         let new = NewSession {
