@@ -29,8 +29,8 @@ struct Line {
 enum Sub {
     /// Serve; the word may be left out
     Serve(Serve),
-    /// Print every setting with its default and a sentence, as a file to start from
-    Config,
+    /// Print every setting with its default and a sentence, as a file
+    Config(Config),
     /// Check a file of settings and say everything that is wrong with it
     Check(Check),
     /// Make a token for a client, signed with the first token.hmac_secret (HS256)
@@ -51,6 +51,16 @@ struct Serve {
     /// Worker threads
     #[arg(long, value_name = "N")]
     workers: Option<String>,
+}
+
+#[derive(Args)]
+struct Config {
+    /// Only what most installations set, with fresh keys: a file to start from
+    #[arg(long)]
+    short: bool,
+    /// The settings of the demonstration, which runs where no file is given
+    #[arg(long, conflicts_with = "short")]
+    demo: bool,
 }
 
 #[derive(Args)]
@@ -120,13 +130,24 @@ fn secret(text: &str) -> Result<Secret, String> {
     Ok(Secret::new(text))
 }
 
+/// Which settings `fanfare config` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConfigForm {
+    /// All, with their defaults.
+    Defaults,
+    /// The few that most installations set.
+    Short,
+    /// All, as the demonstration has them.
+    Demonstration,
+}
+
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Serve with these settings over file and environment.
     Serve(Overrides),
-    /// Print all settings.
-    Config,
+    /// Print settings.
+    Config(ConfigForm),
     /// Check the settings.
     Check(Overrides),
     /// Make a token.
@@ -158,7 +179,11 @@ impl From<Line> for Command {
         match line.command {
             None => serve(line.serve),
             Some(Sub::Serve(arguments)) => serve(arguments),
-            Some(Sub::Config) => Self::Config,
+            Some(Sub::Config(config)) => Self::Config(match config {
+                Config { short: true, .. } => ConfigForm::Short,
+                Config { demo: true, .. } => ConfigForm::Demonstration,
+                Config { .. } => ConfigForm::Defaults,
+            }),
             Some(Sub::Check(check)) => Self::Check(file(check.config)),
             Some(Sub::Token(token)) => Self::Token(
                 file(token.config),
@@ -209,7 +234,13 @@ mod tests {
         assert_eq!(command(&long), Command::Serve(overrides.clone()));
         assert_eq!(command(&short), Command::Serve(overrides));
         assert_eq!(command(&["fanfare"]), Command::Serve(Overrides::default()));
-        assert_eq!(command(&["fanfare", "config"]), Command::Config);
+        for (flags, form) in [
+            (&["fanfare", "config"][..], ConfigForm::Defaults),
+            (&["fanfare", "config", "--short"], ConfigForm::Short),
+            (&["fanfare", "config", "--demo"], ConfigForm::Demonstration),
+        ] {
+            assert_eq!(command(flags), Command::Config(form));
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::{
 
 use fanfare::{
     app::{App, AppError, Outcome},
-    cli::{self, Command},
+    cli::{self, Command, ConfigForm},
     config::{self, Overrides, Settings},
     logger::LogFilter,
     signals::Signals,
@@ -27,9 +27,14 @@ const WRONG_SETTINGS: u8 = 2;
 fn main() -> ExitCode {
     match cli::parse() {
         Command::Serve(overrides) => serve(&overrides),
-        Command::Config => {
+        Command::Config(form) => {
+            let text = match form {
+                ConfigForm::Defaults => config::render_defaults(),
+                ConfigForm::Short => config::render_short(),
+                ConfigForm::Demonstration => config::render_demonstration(),
+            };
             // A reader that has seen enough, such as `head`, is no fault.
-            let _ = std::io::stdout().write_all(config::render_toml().as_bytes());
+            let _ = std::io::stdout().write_all(text.as_bytes());
             ExitCode::SUCCESS
         }
         Command::Check(overrides) => check(&overrides),
@@ -54,7 +59,7 @@ fn load(overrides: &Overrides) -> Result<(Settings, Vec<config::Warning>), ExitC
 fn check(overrides: &Overrides) -> ExitCode {
     match load(overrides) {
         Ok((settings, warnings)) => {
-            for warning in warnings {
+            for warning in &warnings {
                 eprintln!("warning: {}", warning.0);
             }
             if let Some(tls) = &settings.tls
@@ -64,7 +69,14 @@ fn check(overrides: &Overrides) -> ExitCode {
                 return ExitCode::from(WRONG_SETTINGS);
             }
             match settings.file {
-                Some(file) => println!("{}: the settings are right", file.display()),
+                Some(file) => {
+                    let count = match warnings.len() {
+                        0 => "the settings are right".to_string(),
+                        1 => "no errors, 1 warning".to_string(),
+                        count => format!("no errors, {count} warnings"),
+                    };
+                    println!("{}: {count}", file.display());
+                }
                 None => println!(
                     "no file is given (--config F or FANFARE_CONFIG); the demonstration would run"
                 ),
@@ -157,7 +169,7 @@ fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<
         ),
         None => log::info!(
             "fanfare {}: no settings given, so the demonstration runs: /ws relays and \
-             gets a push each 10 s, /echo echoes. `fanfare config` prints a file to start from",
+             gets a push each 10 s, /echo echoes. `fanfare config --short` prints a file to start from",
             env!("CARGO_PKG_VERSION")
         ),
     }

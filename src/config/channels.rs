@@ -25,6 +25,11 @@ pub struct Allow {
 }
 
 impl Allow {
+    /// Whether it names nobody.
+    pub(super) fn is_empty(self) -> bool {
+        self == Self::default()
+    }
+
     /// Each word of the setting, and whether it is in the list.
     pub(super) fn words(self) -> [(&'static str, bool); 5] {
         [
@@ -90,6 +95,15 @@ impl Default for Namespace {
 }
 
 impl Namespace {
+    /// Where it is written in the file, as errors and warnings name it.
+    #[must_use]
+    pub(crate) fn section(&self) -> String {
+        match self.name.as_str() {
+            "" => "[channels]".to_string(),
+            name => format!("[[namespace]] {name:?}"),
+        }
+    }
+
     /// What may be allowed, by the name of its setting, and to whom.
     pub(super) fn allow_lists(&self) -> [(&'static str, Allow); 4] {
         [

@@ -43,6 +43,28 @@ impl fmt::Display for Errors {
 
 impl std::error::Error for Errors {}
 
+/// Why settings were not taken, and what is odd with them beside it, so that a single look tells
+/// all there is to mend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadError {
+    /// What is wrong; at least one.
+    pub errors: Errors,
+    /// What is only odd.
+    pub warnings: Vec<Warning>,
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.errors)?;
+        for warning in &self.warnings {
+            write!(f, "\nwarning: {}", warning.0)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadError {}
+
 impl Errors {
     /// Adds what is wrong with the setting `path`, which was written at `origin`.
     pub(super) fn add(&mut self, origin: &Origin, path: &str, what: impl fmt::Display) {

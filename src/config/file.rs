@@ -74,7 +74,12 @@ impl Reader<'_> {
             let name = key.get_ref().as_ref();
             let at = key.span().start;
             match (name, value.get_ref()) {
-                ("raw", value) => self.raw.raw = self.elements("raw", at, value),
+                ("raw", value) => {
+                    // An empty list says that none is wanted.
+                    let origin = self.origin(at);
+                    self.raw.origins.insert("raw".to_string(), origin);
+                    self.raw.raw = self.elements("raw", at, value);
+                }
                 ("push", value) => self.raw.push = self.elements("push", at, value),
                 ("namespace", value) => {
                     self.raw.namespace = self.elements("namespace", at, value);

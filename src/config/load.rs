@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{
     check,
     demonstration::demonstration,
-    errors::{Errors, Origin, Warning},
+    errors::{Errors, LoadError, Origin, Warning},
     file::read_file,
     raw_settings::RawSettings,
     sections::Setting,
@@ -31,11 +31,12 @@ impl Settings {
     /// demonstration's take its place.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of lines where it was written in the file.
+    /// Everything that is wrong, in the order of lines where it was written in the file, and every
+    /// warning.
     pub fn load(
         overrides: &Overrides,
         environment: impl Iterator<Item = (String, String)>,
-    ) -> Result<(Self, Vec<Warning>), Errors> {
+    ) -> Result<(Self, Vec<Warning>), LoadError> {
         let variables: Vec<(String, String)> = environment
             .filter(|(name, _)| name.starts_with("FANFARE_"))
             .collect();
@@ -52,14 +53,17 @@ impl Settings {
         };
         read_environment(&mut raw, &variables, &mut errors, &mut warnings);
         read_flags(&mut raw, overrides, &mut errors);
+        let unreadable: Vec<String> = raw.unreadable.iter().cloned().collect();
         let settings = check::check(raw, file, &mut errors, &mut warnings);
+        // A value that could not be read left its default, of which nothing is to be said.
+        warnings.retain(|warning| !unreadable.iter().any(|path| warning.0.contains(path)));
         if errors.0.is_empty() {
             Ok((settings, warnings))
         } else {
             // The sort is stable: what has no line keeps its order, at the end.
             errors.0.sort_by_key(|line| line_number(line));
             errors.0.dedup();
-            Err(errors)
+            Err(LoadError { errors, warnings })
         }
     }
 
@@ -125,10 +129,26 @@ fn read_environment(
             continue;
         };
         let origin = Origin::Environment(variable.clone());
+        let is_quoted = is_quoted(value);
         if let Some(Err(what)) = raw.read(setting.section, setting.name, Input::Text(value)) {
-            errors.add(&origin, &setting.path, what);
+            let hint = if is_quoted { QUOTED } else { "" };
+            errors.add(&origin, &setting.path, format!("{what}{hint}"));
             raw.unreadable.insert(setting.path.clone());
+        } else if is_quoted {
+            warnings.push(Warning(format!("{variable}: taken as it is{QUOTED}")));
         }
         raw.origins.insert(setting.path.clone(), origin);
     }
+}
+
+/// Said of a variable whose value stands in quotes.
+const QUOTED: &str = "; the value begins and ends with quotes, which belong to it: files for \
+                      docker's --env-file and systemd's EnvironmentFile differ in who removes them";
+
+/// Whether a value stands in quotes of either kind.
+fn is_quoted(value: &str) -> bool {
+    ['"', '\''].iter().any(|quote| {
+        let inner = value.strip_prefix(*quote);
+        inner.is_some_and(|inner| inner.ends_with(*quote))
+    })
 }

@@ -26,9 +26,9 @@ mod values;
 pub use self::{
     backend::{Hook, Hooks, Poll, public_url},
     channels::{Allow, Channels, Namespace},
-    errors::{Errors, Warning},
+    errors::{Errors, LoadError, Warning},
     load::Overrides,
-    render::{render_markdown, render_toml},
+    render::{render_defaults, render_demonstration, render_markdown, render_short},
     sections::{Api, TokenSettings},
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{

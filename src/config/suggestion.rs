@@ -6,9 +6,16 @@ const NEAR: f64 = 0.85;
 /// The error for a name in the file that no setting among `names` has.
 pub(super) fn unknown(name: &str, names: &[&str]) -> String {
     let inner = format!("{name}.");
-    match names.iter().find(|known| known.starts_with(&inner)) {
-        Some(known) => format!("expected settings below it, such as {known}"),
-        None => format!("unknown setting{}", suggestion(name, names.iter().copied())),
+    if let Some(known) = names.iter().find(|known| known.starts_with(&inner)) {
+        return format!("expected settings below it, such as {known}");
+    }
+    let last = format!(".{name}");
+    let mut ending = names.iter().filter(|known| known.ends_with(&last));
+    match (ending.next(), ending.next()) {
+        (Some(first), Some(_)) => {
+            format!("unknown setting; each has its own, <name>.{name}, such as {first}")
+        }
+        _ => format!("unknown setting{}", suggestion(name, names.iter().copied())),
     }
 }
 

@@ -47,6 +47,52 @@ fn what_config_prints_passes_check() {
     assert!(checked.status.success(), "{}", stderr(&checked));
 }
 
+/// `check` said "the settings are right" of a file by which nobody could do anything, and hid its
+/// warnings as long as there was an error.
+#[test]
+fn check_says_what_will_not_work_and_does_so_beside_errors() {
+    let dir = TempDir::new();
+    let file = dir.write(
+        "odd.toml",
+        "raw = []\n[channels]\nhistory_size = 1\n[api]\nkey = \"k\"\n",
+    );
+    let checked = run(&["check", "--config", file.to_str().expect("a path")], &[]);
+    assert!(checked.status.success());
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(told.contains("no errors, 3 warnings"), "{told}");
+    let text = stderr(&checked);
+    for part in ["allow.subscribe", "allow.publish", "api.key"] {
+        assert!(
+            text.contains(&format!("warning: {part}")),
+            "{part} in {text}"
+        );
+    }
+    let worse = [("FANFARE_WORKERS", "0")];
+    let checked = run(
+        &["check", "--config", file.to_str().expect("a path")],
+        &worse,
+    );
+    assert_eq!(checked.status.code(), Some(2));
+    let text = stderr(&checked);
+    assert!(
+        text.contains("FANFARE_WORKERS: workers: ") && text.contains("warning: api.key"),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_short_file_draws_no_word() {
+    let dir = TempDir::new();
+    let printed = run(&["config", "--short"], &[]);
+    let file = dir.write("short.toml", &String::from_utf8_lossy(&printed.stdout));
+    let checked = run(&["check", "--config", file.to_str().expect("a path")], &[]);
+    assert!(
+        checked.status.success() && stderr(&checked).is_empty(),
+        "{}",
+        stderr(&checked)
+    );
+}
+
 #[test]
 fn every_fault_is_named_at_once_with_file_and_line_and_the_status_is_2() {
     let dir = TempDir::new();

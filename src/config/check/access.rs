@@ -8,6 +8,9 @@ use jsonwebtoken::DecodingKey;
 use super::rules::{check_origin, check_url};
 use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Client};
 
+/// Largest body that the API can be told to take.
+const BODY_BYTES_MAX: usize = 256 << 20;
+
 pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
     for (index, key) in raw.token.public_keys.iter().enumerate() {
         if let Err(what) = check_public_key(key) {
@@ -28,6 +31,13 @@ pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
     }
     if raw.client.connect_timeout.is_zero() {
         raw.refuse(errors, "client.connect_timeout", "expected a time above 0");
+    }
+    if raw.api.body_bytes > BODY_BYTES_MAX {
+        raw.refuse(
+            errors,
+            "api.body_bytes",
+            "a body is held in memory as a whole; expected at most 256MiB",
+        );
     }
     if raw.api.body_bytes == 0 {
         raw.refuse(

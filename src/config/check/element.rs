@@ -35,6 +35,11 @@ impl Element<'_> {
         self.raw.is_unreadable(&self.path(name))
     }
 
+    /// Whether the element has a setting, be it as a default is.
+    pub(super) fn is_written(&self, name: &str) -> bool {
+        self.raw.origin(&self.path(name)) != Origin::BuiltIn
+    }
+
     /// Adds what is wrong with a setting, at its line or else at the element's; nothing where it
     /// could not be read.
     pub(super) fn refuse(&self, errors: &mut Errors, name: &str, what: impl fmt::Display) {

@@ -12,6 +12,9 @@ use crate::config::{
     values::OnMessage,
 };
 
+/// Shorter keys can be guessed by trying; 16 random letters are more than anyone can try.
+const KEY_BYTES_MIN: usize = 16;
+
 /// Shorter secrets can be guessed from one token (RFC 7518, section 3.2, asks for the length of the
 /// hash).
 const SECRET_BYTES_MIN: usize = 32;
@@ -38,6 +41,7 @@ pub(super) fn warn_of_exposure(settings: &Settings, warnings: &mut Vec<Warning>)
             );
         }
     }
+    texts.extend(short_keys(settings));
     for (index, secret) in settings.token.hmac_secret.iter().enumerate() {
         let length = secret.expose().len();
         if length < SECRET_BYTES_MIN {
@@ -49,6 +53,29 @@ pub(super) fn warn_of_exposure(settings: &Settings, warnings: &mut Vec<Warning>)
         }
     }
     warnings.extend(texts.into_iter().map(Warning));
+}
+
+/// Keys that can be guessed. None is shown.
+fn short_keys(settings: &Settings) -> Vec<String> {
+    let api = settings.api.key.iter().map(|key| ("api.key", key));
+    let admin = settings.admin.key.iter().map(|key| ("admin.key", key));
+    let hooks = settings
+        .hooks
+        .secret
+        .iter()
+        .map(|key| ("hooks.secret", key));
+    let keys = api.chain(admin).chain(hooks);
+    let short = keys.filter(|(_, key)| key.expose().len() < KEY_BYTES_MIN);
+    short
+        .map(|(name, key)| {
+            let length = key.expose().len();
+            let bytes = if length == 1 { "byte" } else { "bytes" };
+            format!(
+                "{name} has {length} {bytes} and can be guessed; `openssl rand -hex 32` makes a \
+                 good one"
+            )
+        })
+        .collect()
 }
 
 /// Whether a list of origins lets every page in.

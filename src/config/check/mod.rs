@@ -6,6 +6,7 @@ mod channels;
 mod element;
 mod exposure;
 mod hooks;
+mod ineffective;
 mod listen;
 mod numbers;
 mod polls;
@@ -39,6 +40,9 @@ pub(super) fn check(
     let endpoints = raw_endpoints::check_raw_endpoints(&raw, &channels, errors);
     let push = pushes::check_pushes(&raw, &channels, errors, warnings);
     let demonstration = file.is_none();
+    if !demonstration {
+        ineffective::warn_of_ineffective(&raw, &channels, &endpoints, warnings);
+    }
     let root = raw.root;
     let settings = Settings {
         listen: root.listen,

@@ -12,6 +12,9 @@ use crate::config::{
 /// Most workers; each has a thread of its own, so that more are a mistake.
 const WORKERS_MAX: usize = 1024;
 
+/// Largest message that can be taken; each is held in memory as a whole before it is understood.
+const MESSAGE_BYTES_MAX: usize = 256 << 20;
+
 /// nginx and most proxies cut connections that are idle for this long.
 const PROXY_IDLE: Duration = Duration::from_secs(60);
 
@@ -25,13 +28,17 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
-fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 21] {
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 22] {
     let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
     [
         ("log.filter", log_filter(&raw.log.filter)),
         ("workers", none_served(raw.root.workers)),
         ("limits.sessions", none_served(limits.sessions)),
         ("limits.message_bytes", none_served(limits.message_bytes)),
+        (
+            "limits.message_bytes",
+            too_large_message(limits.message_bytes),
+        ),
         ("limits.outbox_bytes", none_served(limits.outbox_bytes)),
         ("limits.shard_queue", none_served(limits.shard_queue)),
         (
@@ -68,6 +75,14 @@ fn log_filter(filter: &str) -> Option<String> {
 /// A count of 0.
 fn none_served(count: usize) -> Option<String> {
     (count == 0).then(|| "0 would serve nobody; expected at least 1".to_string())
+}
+
+fn too_large_message(bytes: usize) -> Option<String> {
+    (bytes > MESSAGE_BYTES_MAX).then(|| {
+        "a message is held in memory as a whole, for every client that sends one; expected at most \
+         256MiB"
+            .to_string()
+    })
 }
 
 /// A time of less than a millisecond.

@@ -21,7 +21,7 @@ pub(super) fn check_polls(
         if let Err(what) = check_url(&section.url) {
             refuse("url", what);
         }
-        if let Err(what) = check_interval(section.every) {
+        if let Err(what) = check_interval(section.every, place.is_written("every")) {
             refuse("every", what);
         }
         if section.channel.is_empty() {

@@ -41,7 +41,7 @@ pub(super) fn check_pushes(
             ))),
             _ => {}
         }
-        if let Err(what) = check_interval(section.every) {
+        if let Err(what) = check_interval(section.every, place.is_written("every")) {
             refuse("every", what);
         }
         if let Some(Err(what)) = section

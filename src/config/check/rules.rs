@@ -7,9 +7,9 @@ use crate::config::{channels::Channels, values::check_channel_name};
 /// Shortest interval of pushes and polls; more often would be a load test.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
 
-/// The rule for the interval of a push or a poll.
-pub(super) fn check_interval(every: Duration) -> Result<(), &'static str> {
-    if every.is_zero() {
+/// The rule for the interval of a push or a poll, which has no default.
+pub(super) fn check_interval(every: Duration, is_written: bool) -> Result<(), &'static str> {
+    if every.is_zero() && !is_written {
         Err("must be set; expected a time of at least 100ms, such as \"10s\"")
     } else if every < INTERVAL_MIN {
         Err("expected at least 100ms")

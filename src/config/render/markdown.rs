@@ -10,7 +10,7 @@ use crate::config::{
 
 const HEAD: &str = "# Settings\n\n\
     One TOML file (`--config F` or `FANFARE_CONFIG`), environment variables over it, flags over \
-    those. `fanfare config` prints all of this as a file, `fanfare check --config F` checks one. \
+    those. `fanfare config` prints all of this as a file (`--short`: what most set; `--demo`: the demonstration's settings), `fanfare check --config F` checks one. \
     Without a file the demonstration runs.\n\n\
     Times are `\"10s\"` or bare seconds, sizes `\"64KiB\"` or bare bytes. In the environment, \
     lists are separated by commas. An unknown key is an error; an unknown `FANFARE_…` variable \

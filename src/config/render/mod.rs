@@ -1,10 +1,15 @@
-//! The settings as text: the file that `fanfare config` prints, and `docs/settings.md`. Both are
-//! made from the sections, and of their defaults nothing that differs from machine to machine.
+//! The settings as text: the files that `fanfare config` prints, and `docs/settings.md`. All are
+//! made from the sections but the short one, and of their defaults nothing that differs from machine to machine.
 
 mod markdown;
+mod short;
 mod toml;
 
-pub use self::{markdown::render_markdown, toml::render_toml};
+pub use self::{
+    markdown::render_markdown,
+    short::render_short,
+    toml::{render_defaults, render_demonstration},
+};
 
 use super::{raw_settings::RawSettings, sections::Setting};
 

@@ -81,8 +81,8 @@ sections! {
         /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what
         /// may have happened.
         broker_timeout: Duration as Time = Duration::from_secs(5);
-        /// How long a client of a node that vanished counts as present on others; without an engine
-        /// nothing does.
+        /// How long a client of a node that vanished counts as present on others; with one node
+        /// there is none.
         presence_ttl: Duration as Time = Duration::from_secs(60);
         /// How long a long poll is held at most.
         poll_wait: Duration as Time = Duration::from_secs(25);

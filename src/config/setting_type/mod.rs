@@ -48,13 +48,21 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A boolean, or text that is one.
+    /// A boolean, or text that is one in any case: platforms write `True` and `TRUE`.
     fn boolean(self) -> Option<bool> {
         match self {
             Self::Toml(DeValue::Boolean(flag)) => Some(*flag),
-            Self::Text("true" | "1" | "yes" | "on") => Some(true),
-            Self::Text("false" | "0" | "no" | "off") => Some(false),
-            _ => None,
+            Self::Text(text) => {
+                let is = |word: &&str| text.trim().eq_ignore_ascii_case(word);
+                if ["true", "1", "yes", "on"].iter().any(is) {
+                    Some(true)
+                } else if ["false", "0", "no", "off"].iter().any(is) {
+                    Some(false)
+                } else {
+                    None
+                }
+            }
+            Self::Toml(_) => None,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Overrides, Scratch, accepted, load, render_toml};
+use super::{Overrides, Scratch, accepted, load, render_defaults};
 use crate::config::{Allow, HookFailureAction, OnMessage, Secret, Settings, SlowPolicy};
 
 const CLIENT: Allow = Allow {
@@ -292,14 +292,23 @@ fn a_switched_off_route_of_clients_frees_its_path() {
 fn examples_that_are_printed_are_accepted() {
     let mut text = String::new();
     let mut table = String::new();
-    for line in render_toml().lines() {
+    for line in render_defaults().lines() {
         if let Some(name) = line.trim_start_matches('#').strip_prefix('[') {
             table = name.trim_matches(['[', ']']).to_string();
         }
         let has_mark = line.starts_with('#') && !line.starts_with("# ");
         if has_mark
-            && ["namespace", "poll", "hooks", "channels", "client", "limits"]
-                .contains(&table.as_str())
+            && [
+                "raw",
+                "push",
+                "namespace",
+                "poll",
+                "hooks",
+                "channels",
+                "client",
+                "limits",
+            ]
+            .contains(&table.as_str())
         {
             text.push_str(&line[1..]);
         } else {

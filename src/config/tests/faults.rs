@@ -13,7 +13,7 @@ pub(super) fn faults(text: &str) -> Vec<String> {
         rest.unwrap_or_else(|| panic!("no place in {line:?}"))
             .to_string()
     };
-    errors.0.iter().map(strip).collect()
+    errors.errors.0.iter().map(strip).collect()
 }
 
 /// Asserts that a file has one fault, which begins and goes on as said.
@@ -151,6 +151,7 @@ fn all_faults_are_told_at_once_in_the_order_of_lines() {
     )
     .expect_err("seven faults");
     let places: Vec<&str> = errors
+        .errors
         .0
         .iter()
         .filter_map(|line| line.split(": ").next())
@@ -159,8 +160,8 @@ fn all_faults_are_told_at_once_in_the_order_of_lines() {
     let lines = [1, 3, 5, 9, 10].map(|line| format!("{path}:{line}"));
     assert_eq!(places[..5], lines.each_ref().map(String::as_str));
     assert!(places.contains(&"--workers") && places.contains(&"FANFARE_DEFLATE_LEVEL"));
-    assert_eq!(errors.0.len(), 7);
-    assert_eq!(errors.to_string().lines().count(), 7);
+    assert_eq!(errors.errors.0.len(), 7);
+    assert_eq!(errors.errors.to_string().lines().count(), 7);
 }
 
 #[test]
@@ -258,8 +259,8 @@ fn a_file_that_cannot_be_read_is_named() {
         ..Overrides::default()
     };
     let errors = load(&flags, &[]).expect_err("there is no such file");
-    assert_eq!(errors.0.len(), 1);
-    assert!(errors.0[0].starts_with("/nonexistent/fanfare.toml: cannot be read"));
+    assert_eq!(errors.errors.0.len(), 1);
+    assert!(errors.errors.0[0].starts_with("/nonexistent/fanfare.toml: cannot be read"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What settings promise: precedence, types, defaults, the demonstration, and that what is printed
 //! and documented is what is read. What is refused, and with which words, is in `faults`,
-//! `channel_faults` and `hook_faults`; what only warns in `exposure`; the settings of channels and
+//! `channel_faults` and `hook_faults`; what only warns in `exposure` and
+//! `ineffective`; the settings of channels and
 //! of the backend are in `channels`.
 
 use std::{
@@ -11,8 +12,8 @@ use std::{
 };
 
 use super::{
-    Errors, Listen, OnMessage, Overrides, Settings, SlowPolicy, Warning, render_markdown,
-    render_toml,
+    Listen, LoadError, OnMessage, Overrides, Settings, SlowPolicy, Warning, render_defaults,
+    render_demonstration, render_markdown, render_short,
 };
 
 mod channel_faults;
@@ -20,6 +21,7 @@ mod channels;
 mod exposure;
 mod faults;
 mod hook_faults;
+mod ineffective;
 
 /// A file of settings that goes away with the test.
 struct Scratch(PathBuf);
@@ -48,7 +50,7 @@ impl Drop for Scratch {
     }
 }
 
-type Loaded = Result<(Settings, Vec<Warning>), Errors>;
+type Loaded = Result<(Settings, Vec<Warning>), LoadError>;
 
 fn load(overrides: &Overrides, environment: &[(&str, &str)]) -> Loaded {
     let owned = |(name, value): &(&str, &str)| (name.to_string(), value.to_string());
@@ -273,7 +275,7 @@ fn trusted_proxies_are_addresses_networks_and_unix() {
 
 #[test]
 fn what_is_printed_is_read_back_as_the_demonstration() {
-    let read = accepted(&render_toml());
+    let read = accepted(&render_demonstration());
     assert_eq!(
         without_source(read),
         without_source(Settings::demonstration())
@@ -284,8 +286,38 @@ fn what_is_printed_is_read_back_as_the_demonstration() {
         "relay_self",
         "only_changed",
     ] {
-        assert!(render_toml().contains(name), "{name} is not printed");
+        assert!(
+            render_demonstration().contains(name),
+            "{name} is not printed"
+        );
+        assert!(render_defaults().contains(name), "{name} is not printed");
     }
+}
+
+#[test]
+fn the_defaults_that_are_printed_are_those_of_an_empty_file() {
+    let printed = without_source(accepted(&render_defaults()));
+    assert_eq!(printed, without_source(accepted("")));
+}
+
+#[test]
+fn the_short_file_is_one_to_start_from() {
+    let text = render_short();
+    let (settings, warnings) = load(&Scratch::new(&text).flags(), &[]).expect("a right file");
+    assert_eq!(warnings, []);
+    assert!(settings.channels.configured && settings.raw.len() == 1);
+    let keys = [&settings.api.key[0], &settings.token.hmac_secret[0]];
+    assert_ne!(keys[0].expose(), keys[1].expose());
+    assert_ne!(text, render_short());
+    // What is commented out is right as soon as its mark is taken away.
+    let all: Vec<&str> = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if !rest.starts_with(' ') => rest,
+            _ => line,
+        })
+        .collect();
+    assert_eq!(accepted(&all.join("\n")).push.len(), 1);
 }
 
 #[test]
