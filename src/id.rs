@@ -44,8 +44,7 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Number of a shard, which is the number of its worker thread: 0 up to `workers` − 1, plus one for
-/// each worker that actix-server had to start anew.
+/// Number of a shard, which is the number of its worker thread: 0 up to `workers` − 1.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ShardId(pub u32);
 

@@ -35,6 +35,8 @@ impl LogFilter {
 
 fn build(filter: &str) -> env_logger::Logger {
     env_logger::Builder::new()
+        // It writes an error, without an address, for whatever is no HTTP; `transport::worker` tells.
+        .filter_module("actix_http::h1::dispatcher", log::LevelFilter::Off)
         .parse_filters(filter)
         .format_timestamp_millis()
         .build()

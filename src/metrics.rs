@@ -105,6 +105,9 @@ pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerStats>>>,
     refused: [AtomicU64; REFUSALS.len()],
     limited: [AtomicU64; LIMITS.len()],
+    cut: [AtomicU64; CUTS.len()],
+    /// Connections now that are not sessions, but for those whose request is being answered.
+    pub pending_connections: AtomicU64,
     /// Publications that the broker did not accept, or gave no answer to.
     pub publish_refused: AtomicU64,
     /// Publications accepted.
@@ -168,7 +171,45 @@ pub enum Limited {
     ApiPublishes,
 }
 
+/// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].
+pub const CUTS: [&str; 6] = [
+    "total",
+    "address",
+    "tls_timeout",
+    "tls_failed",
+    "head_timeout",
+    "not_http",
+];
+
+/// Why a connection was ended before it was a session; an index into [`CUTS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// `limits.pending_connections` was reached.
+    Total,
+    /// `limits.pending_connections_per_address` was reached.
+    Address,
+    /// Its TLS handshake took longer than `tls.handshake_timeout`.
+    TlsTimeout,
+    /// Its TLS handshake failed.
+    TlsFailed,
+    /// The head of its request took longer than `http.request_timeout`.
+    HeadTimeout,
+    /// What it sent was no HTTP.
+    NotHttp,
+}
+
 impl Metrics {
+    /// Counts a connection that was ended before it was a session.
+    pub(crate) fn cut(&self, why: Cut) {
+        self.cut[why as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Connections that were ended before they were a session, by reason.
+    pub(crate) fn cuts(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.cut.iter().map(|count| count.load(Relaxed));
+        CUTS.into_iter().zip(counts)
+    }
+
     /// Counts what a limit refused.
     pub(crate) fn limited(&self, limit: Limited) {
         self.limited[limit as usize].fetch_add(1, Relaxed);

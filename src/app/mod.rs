@@ -1,37 +1,41 @@
 //! The process: everything of one server, from bound listeners to a drained end.
 //!
 //! [`App::bind`] takes what can fail at the start (addresses, certificates, descriptors),
-//! [`App::run`] serves until a signal says otherwise. Signals are ours: a hand-over releases
-//! actix-server's guard of the connection, so that its workers believe themselves idle and would
-//! take the sessions down with them.
+//! [`App::run`] serves until a signal says otherwise: workers are started first, then connections
+//! are accepted; at the end nothing more is accepted, sessions are drained, and the workers go last.
 
 mod drain;
 mod error;
 mod start;
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
+
+use actix_rt::Arbiter;
 
 pub use self::error::AppError;
 use crate::{
+    broker::LocalFanout,
     config::Settings,
     http::{self, HttpState},
     node::Node,
     signals::{Signal, Signals},
     transport::{
-        listener::{self, Closer, Listener, SocketOptions},
+        accept::Accepting,
+        listener::Listener,
+        pending::PendingConnections,
+        requests,
+        socket_options::SocketOptions,
         tls::{Certificate, TlsError},
+        worker,
     },
 };
 
 /// How often certificate files are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
-/// Descriptors that are not sessions: listeners, files, runtimes, HTTP connections.
-const DESCRIPTORS_BESIDE_SESSIONS: u64 = 1024;
+/// Descriptors that are no connections of clients: listeners, files, runtimes, the backend.
+const DESCRIPTORS_BESIDE_CLIENTS: u64 = 1024;
 /// How long the last events may take at the end of a drain.
 const EVENTS_GRACE: Duration = Duration::from_secs(5);
-/// actix-server's own limit on connections of a worker must not stand in the way of ours; after a
-/// hand-over it does not even count them.
-const CONNECTIONS_A_WORKER: usize = 1 << 20;
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +59,7 @@ impl App {
     /// # Errors
     /// The first thing that cannot be had.
     pub fn bind(settings: Settings) -> Result<Self, AppError> {
-        raise_descriptor_limit(settings.limits.sessions as u64);
+        raise_descriptor_limit(&settings);
         let certificate = match &settings.tls {
             Some(tls) => Some(Certificate::load(&tls.cert, &tls.key)?),
             None => None,
@@ -88,17 +92,10 @@ impl App {
     pub async fn run(self, mut signals: Signals, reload: impl Fn()) -> Result<Outcome, AppError> {
         let settings = self.settings.clone();
         let certificate = self.certificate.clone();
-        let closers: Vec<Closer> = self
-            .listeners
-            .iter()
-            .map(Listener::closer)
-            .collect::<io::Result<_>>()
-            .map_err(|error| AppError::Io("listeners", error))?;
         let node = start::node(&settings)?;
         let http = Arc::new(HttpState::new(&settings, start::polls(&node)?));
-        let server = self.serve(&node, &http)?;
-        let handle = server.handle();
-        let serving = actix_rt::spawn(server);
+        let pending = PendingConnections::new(&settings, node.metrics.clone());
+        let (accepting, workers) = self.serve(&node, &http, &pending)?;
 
         let mut look = tokio::time::interval(CERTIFICATE_LOOK);
         loop {
@@ -121,9 +118,7 @@ impl App {
                 }
             }
         }
-        // Called when it is time: the handle sends its command at once, not when it is awaited.
-        let pause = async || handle.pause().await;
-        let draining = drain::run(&node, pause, closers);
+        let draining = drain::run(&node, accepting, &pending);
         let stop_now = async { while signals.next().await != Signal::Stop {} };
         tokio::select! {
             _ = draining => {}
@@ -138,36 +133,46 @@ impl App {
                 log::warn!("{left} events were not delivered to hooks.events");
             }
         }
-        handle.stop(false).await;
-        let _ = serving.await;
+        for worker in workers {
+            worker.stop();
+        }
         Ok(Outcome::Drained)
     }
 
+    /// Starts the workers, then accepts.
     fn serve(
         self,
         node: &Arc<Node>,
         http: &Arc<HttpState>,
-    ) -> Result<actix_server::Server, AppError> {
+        pending: &Arc<PendingConnections>,
+    ) -> Result<(Accepting, Vec<Arbiter>), AppError> {
         let failed = |error| AppError::Io("starting to serve", error);
         let tls_config = match &self.certificate {
             Some(certificate) => Some(Arc::new(certificate.server_config()?)),
             None => None,
         };
-        let tuning = SocketOptions::new(&self.settings);
-        let mut builder = actix_server::Server::build()
-            .workers(self.settings.workers)
-            .max_concurrent_connections(CONNECTIONS_A_WORKER)
-            .disable_signals();
-        for listener in self.listeners {
-            let (node, http) = (node.clone(), http.clone());
-            let make_app = move || {
-                let (node, http) = (node.clone(), http.clone());
-                actix_web::App::new().configure(move |app| http::configure(&node, &http, app))
+        let options = SocketOptions::new(&self.settings);
+        let (mut links, mut workers) = (Vec::new(), Vec::new());
+        for _ in 0..self.settings.workers {
+            let (routes, http) = (node.clone(), http.clone());
+            let service = move || {
+                requests::http_service(options, move || {
+                    let (node, http) = (routes.clone(), http.clone());
+                    actix_web::App::new().configure(move |app| http::configure(&node, &http, app))
+                })
             };
-            builder = listener::serve(builder, listener, tls_config.clone(), tuning, make_app)
-                .map_err(failed)?;
+            let node = node.clone();
+            let stats = move || {
+                let fanout: Arc<dyn LocalFanout> = node.fanout.clone();
+                node.shards.current(&fanout).config().stats.clone()
+            };
+            let (link, worker) =
+                worker::start(service, stats, options, tls_config.clone()).map_err(failed)?;
+            links.push(link);
+            workers.push(worker);
         }
-        Ok(builder.run())
+        let accepting = Accepting::start(self.listeners, links, pending.clone()).map_err(failed)?;
+        Ok((accepting, workers))
     }
 }
 
@@ -178,14 +183,19 @@ fn report_certificate(result: Result<(), TlsError>) {
     }
 }
 
-/// Every session is a descriptor. Raises the soft limit as far as the sessions need and the hard
-/// limit allows.
-fn raise_descriptor_limit(sessions: u64) {
-    let needed = sessions.saturating_add(DESCRIPTORS_BESIDE_SESSIONS);
+/// Every connection is a descriptor. Raises the soft limit as far as the limits on them need and
+/// the hard limit allows.
+fn raise_descriptor_limit(settings: &Settings) {
+    let limits = &settings.limits;
+    let clients = limits.sessions.saturating_add(limits.pending_connections);
+    let needed = (clients as u64).saturating_add(DESCRIPTORS_BESIDE_CLIENTS);
     match rlimit::increase_nofile_limit(needed) {
         Ok(limit) if limit < needed => log::warn!(
-            "only {limit} file descriptors can be open, which is less than limits.sessions = {sessions} needs; raise \
-             the hard limit (ulimit -Hn, LimitNOFILE= in systemd) or lower limits.sessions"
+            "only {limit} file descriptors can be open, which is less than limits.sessions = {} and \
+             limits.pending_connections = {} need; raise the hard limit (ulimit -Hn, LimitNOFILE= \
+             in systemd) or lower limits.sessions",
+            limits.sessions,
+            limits.pending_connections
         ),
         Ok(_) => {}
         Err(error) => log::warn!("the limit on file descriptors cannot be raised: {error}"),

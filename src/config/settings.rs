@@ -13,13 +13,15 @@ use super::{
     values::{Listen, OnMessage, TrustedProxies},
 };
 
-/// PEM files of the TLS listeners.
+/// What the TLS listeners go by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tls {
     /// The full chain, the server's own certificate first.
     pub cert: PathBuf,
     /// Its key.
     pub key: PathBuf,
+    /// How long a handshake may take.
+    pub handshake_timeout: Duration,
 }
 
 /// A raw WebSocket endpoint: a checked `[[raw]]`.

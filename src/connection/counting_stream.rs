@@ -7,8 +7,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use actix_rt::net::{ActixStream, Ready, TcpStream};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+};
 
 /// A TCP stream with a count.
 pub struct CountingStream {
@@ -22,12 +24,6 @@ impl CountingStream {
     #[must_use]
     pub(crate) fn new(stream: TcpStream) -> Self {
         Self { stream, taken: 0 }
-    }
-
-    /// The stream, for its address.
-    #[must_use]
-    pub(crate) fn stream(&self) -> &TcpStream {
-        &self.stream
     }
 
     fn count(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
@@ -79,15 +75,5 @@ impl AsyncWrite for CountingStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
-    }
-}
-
-impl ActixStream for CountingStream {
-    fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_read_ready(&self.stream, cx)
-    }
-
-    fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<Ready>> {
-        ActixStream::poll_write_ready(&self.stream, cx)
     }
 }

@@ -13,8 +13,8 @@ use std::{
 use actix_rt::net::TcpStream;
 #[cfg(unix)]
 use actix_rt::net::UnixStream;
-use actix_tls::accept::rustls_0_23::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::server::TlsStream;
 
 use super::counting_stream::CountingStream;
 

@@ -124,7 +124,7 @@ enum Kind {
 /// Numbers of the node: name, help, kind, number.
 type PerNode = (&'static str, &'static str, Kind, fn(&Node) -> u64);
 
-const PER_NODE: [PerNode; 9] = [
+const PER_NODE: [PerNode; 10] = [
     ("fanfare_sessions", "Sessions now", Kind::Gauge, |node| {
         node.counts.read().0
     }),
@@ -176,6 +176,12 @@ const PER_NODE: [PerNode; 9] = [
         Kind::Gauge,
         |node| node.users() as u64,
     ),
+    (
+        "fanfare_pending_connections",
+        "Connections that are not sessions, but for those whose request is being answered",
+        Kind::Gauge,
+        |node| node.metrics.pending_connections.load(Relaxed),
+    ),
 ];
 
 impl Collector for Snapshot {
@@ -222,6 +228,16 @@ impl Snapshot {
             MetricType::Counter,
         )?;
         for (reason, count) in self.node.metrics.refused() {
+            let labels = [("reason", reason)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "fanfare_cut_connections",
+            "Connections ended before they were a session, by reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for (reason, count) in self.node.metrics.cuts() {
             let labels = [("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }

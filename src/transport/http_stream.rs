@@ -9,6 +9,7 @@ use std::{
     future::Future,
     io,
     pin::Pin,
+    rc::Rc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -18,6 +19,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::pending::PendingConnection;
 use crate::connection::{info::TransportKind, socket::Socket};
 
 /// A socket that ends with [`io::ErrorKind::TimedOut`] when its peer takes nothing for too long.
@@ -25,17 +27,29 @@ pub struct HttpStream {
     socket: Socket,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
+    place: Rc<PendingConnection>,
 }
 
 impl HttpStream {
     /// Puts a deadline on a socket's writes.
     #[must_use]
-    pub(crate) fn new(socket: Socket, write_timeout: Duration) -> Self {
+    pub(crate) fn new(
+        socket: Socket,
+        write_timeout: Duration,
+        place: Rc<PendingConnection>,
+    ) -> Self {
         Self {
             socket,
             write_timeout,
             stalled: None,
+            place,
         }
+    }
+
+    /// The connection's place among those that are not sessions.
+    #[must_use]
+    pub(crate) fn place(&self) -> &Rc<PendingConnection> {
+        &self.place
     }
 
     /// Gives the socket up, for a hand-over.
@@ -122,7 +136,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_ends_the_stream() {
         let (ours, _theirs) = tokio::net::UnixStream::pair().expect("a pair of sockets");
-        let mut stream = HttpStream::new(Socket::Unix(ours), Duration::from_secs(10));
+        let place = Rc::new(PendingConnection::for_test());
+        let mut stream = HttpStream::new(Socket::Unix(ours), Duration::from_secs(10), place);
         let started = tokio::time::Instant::now();
         let block = vec![0u8; 64 * 1024];
         let error = loop {

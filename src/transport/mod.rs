@@ -1,11 +1,18 @@
 //! Accepting: from a bound address to a connection's socket in the hands of its session.
 //!
-//! Knows nothing of channels, endpoints or settings' files. [`listener`] and [`tls`] accept,
-//! [`http_stream`] carries HTTP, [`handover`] takes the socket out of HTTP, [`address`] says whose
-//! it is.
+//! Knows nothing of channels, endpoints or settings' files. [`listener`] binds, [`accept`] accepts
+//! and gives each connection to a [`worker`], [`pending`] bounds those that are not sessions,
+//! [`tls`] has the certificate, [`http_stream`] carries HTTP, [`requests`] is its service,
+//! [`handover`] takes the socket out of HTTP, [`address`] says whose it is.
 
+pub(crate) mod accept;
 pub mod address;
 pub mod handover;
+mod hello;
 pub mod http_stream;
 pub mod listener;
+pub(crate) mod pending;
+pub(crate) mod requests;
+pub(crate) mod socket_options;
 pub mod tls;
+pub(crate) mod worker;

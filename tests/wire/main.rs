@@ -12,6 +12,7 @@ mod handshake;
 mod heartbeat;
 mod hooks;
 mod http;
+mod listener;
 mod messages;
 mod plain;
 mod relay;

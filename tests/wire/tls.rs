@@ -1,6 +1,10 @@
 //! TLS listeners with a certificate that is renewed while the server runs, and unix sockets.
 
-use std::{net::TcpStream, process::Command, sync::Arc};
+use std::{
+    net::{SocketAddr, TcpStream},
+    process::Command,
+    sync::Arc,
+};
 
 use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned,
@@ -10,7 +14,7 @@ use rustls::{
 
 use crate::support::{Client, Frame, SOON, Server, Stream, TempDir, eventually, raw};
 
-type TlsStream = StreamOwned<ClientConnection, TcpStream>;
+pub(crate) type TlsStream = StreamOwned<ClientConnection, TcpStream>;
 
 impl Stream for TlsStream {
     fn set_timeout(&mut self, timeout: Option<std::time::Duration>) {
@@ -57,7 +61,7 @@ impl ServerCertVerifier for AnyCertificate {
 }
 
 /// Connects; the stream and the server's certificate.
-fn connect(server: &Server) -> (TlsStream, Vec<u8>) {
+pub(crate) fn connect(address: SocketAddr) -> (TlsStream, Vec<u8>) {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -67,7 +71,7 @@ fn connect(server: &Server) -> (TlsStream, Vec<u8>) {
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").expect("a name");
     let connection = ClientConnection::new(Arc::new(config), name).expect("a client");
-    let socket = TcpStream::connect(server.address).expect("a connection");
+    let socket = TcpStream::connect(address).expect("a connection");
     socket.set_read_timeout(Some(SOON)).expect("a timeout");
     let mut stream = StreamOwned::new(connection, socket);
     while stream.conn.is_handshaking() {
@@ -81,7 +85,7 @@ fn connect(server: &Server) -> (TlsStream, Vec<u8>) {
 }
 
 /// Writes a self-signed certificate and its key, made by openssl, into `dir`.
-fn make_certificate(dir: &TempDir) {
+pub(crate) fn make_certificate(dir: &TempDir) {
     let (cert, key) = (dir.path().join("cert.pem"), dir.path().join("key.pem"));
     let made = Command::new("openssl")
         .args([
@@ -113,21 +117,27 @@ fn make_certificate(dir: &TempDir) {
 fn start() -> Server {
     let dir = TempDir::new();
     make_certificate(&dir);
-    let path = dir.path().display().to_string();
-    let settings = format!(
-        "listen = [\"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\ntls.key = \"{path}/key.pem\"\n"
-    );
-    Server::start_in(
-        dir,
-        &(settings + &raw("/echo", "on_message = \"echo\"")),
-        &[],
+    start_with(dir)
+}
+
+/// Starts with the certificate of a directory.
+fn start_with(dir: TempDir) -> Server {
+    let settings = settings_of(&dir);
+    Server::start_in(dir, &settings, &[])
+}
+
+fn settings_of(dir: &TempDir) -> String {
+    let path = dir.path().display();
+    format!(
+        "listen = [\"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\ntls.key = \"{path}/key.pem\"\n{}",
+        raw("/echo", "on_message = \"echo\"")
     )
 }
 
 #[test]
 fn a_websocket_over_tls_carries_messages_larger_than_a_record_both_ways() {
     let server = start();
-    let (stream, _) = connect(&server);
+    let (stream, _) = connect(server.address);
     let mut client = Client::handshake(stream, "/echo", "").1.expect("a client");
     let message = Frame::binary(&(0..60_000u32).map(|i| i as u8).collect::<Vec<_>>());
     for _ in 0..20 {
@@ -143,12 +153,12 @@ fn a_websocket_over_tls_carries_messages_larger_than_a_record_both_ways() {
 #[test]
 fn a_renewed_certificate_is_taken_up_on_sighup_and_old_sessions_live_on() {
     let server = start();
-    let (stream, old) = connect(&server);
+    let (stream, old) = connect(server.address);
     let mut client = Client::handshake(stream, "/echo", "").1.expect("a client");
     make_certificate(&server.dir);
     server.signal("HUP");
     server.log.wait_for("certificate was taken up");
-    let (_, new) = connect(&server);
+    let (_, new) = connect(server.address);
     assert_ne!(old, new);
     client.text("still here");
     client.expect_text("still here");
@@ -157,20 +167,20 @@ fn a_renewed_certificate_is_taken_up_on_sighup_and_old_sessions_live_on() {
 #[test]
 fn a_certificate_that_cannot_be_used_leaves_the_old_one_in_place() {
     let server = start();
-    let (_, old) = connect(&server);
+    let (_, old) = connect(server.address);
     server.dir.write("cert.pem", "no certificate");
     server.signal("HUP");
     server.log.wait_for("stays as it was");
-    assert_eq!(connect(&server).1, old);
+    assert_eq!(connect(server.address).1, old);
 }
 
 #[test]
 fn renewed_files_are_noticed_without_a_signal() {
     let server = start();
-    let (_, old) = connect(&server);
+    let (_, old) = connect(server.address);
     make_certificate(&server.dir);
     eventually("the new certificate", || {
-        (connect(&server).1 != old).then_some(())
+        (connect(server.address).1 != old).then_some(())
     });
 }
 
@@ -188,9 +198,9 @@ fn under_tls_too_who_takes_nothing_is_gone_after_the_write_timeout_while_pushes_
         raw("/ws", "on_message = \"relay\"")
     );
     let server = Server::start_in(dir, &settings, &[]);
-    let (stream, _) = connect(&server);
+    let (stream, _) = connect(server.address);
     let _deaf = Client::handshake(stream, "/ws", "").1.expect("a client");
-    let (stream, _) = connect(&server);
+    let (stream, _) = connect(server.address);
     let mut sender = Client::handshake(stream, "/ws", "").1.expect("a client");
     let block = Frame::binary(&vec![7; 60_000]);
     // More than the kernel's buffers; from then on only the small pushes go on.

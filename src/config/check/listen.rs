@@ -14,6 +14,7 @@ pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
             return Some(Tls {
                 cert: cert.clone(),
                 key: key.clone(),
+                handshake_timeout: raw.tls.handshake_timeout,
             });
         }
         // Given, and an error already, since it could not be read.

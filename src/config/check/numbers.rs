@@ -28,12 +28,16 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
-fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 22] {
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 24] {
     let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
     [
         ("log.filter", log_filter(&raw.log.filter)),
         ("workers", none_served(raw.root.workers)),
         ("limits.sessions", none_served(limits.sessions)),
+        (
+            "limits.pending_connections",
+            none_served(limits.pending_connections),
+        ),
         ("limits.message_bytes", none_served(limits.message_bytes)),
         (
             "limits.message_bytes",
@@ -59,6 +63,7 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 22] {
         ("limits.presence_ttl", no_time(limits.presence_ttl)),
         ("limits.poll_wait", no_time(limits.poll_wait)),
         ("http.request_timeout", no_time(raw.http.request_timeout)),
+        ("tls.handshake_timeout", no_time(raw.tls.handshake_timeout)),
         ("workers", too_many_workers(raw.root.workers)),
         ("deflate.level", deflate_level(raw.deflate.level)),
         (longer_heartbeat(raw), late_pong(raw)),

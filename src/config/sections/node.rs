@@ -48,6 +48,12 @@ sections! {
         /// Sessions of one address at a time (IPv6: of one /64), further ones get 429; 0 is no
         /// limit, since carriers put thousands behind one address.
         sessions_per_address: usize as Count = 0;
+        /// Connections at a time that are not sessions: in their handshake, with half a request, or
+        /// idle between two; at the bound the address with most of them loses its oldest.
+        pending_connections: usize as Count = 4096;
+        /// The same of one address (IPv6: of one /64), which then loses its oldest; trusted proxies
+        /// and unix sockets are exempt; 0 is no limit.
+        pending_connections_per_address: usize as Count = 512;
         /// Largest message that a client may send; a larger one closes with 1009.
         message_bytes: usize as Bytes = 64 << 10;
         /// Bytes that may wait for one client, each message charged 256 more for what it keeps;
@@ -160,6 +166,8 @@ sections! {
         cert: Option<PathBuf> as Optional<FilePath> = None;
         /// PEM file with the key.
         key: Option<PathBuf> as Optional<FilePath> = None;
+        /// How long a handshake may take.
+        handshake_timeout: Duration as Time = Duration::from_secs(5);
     }
 
     /// The administrator.
@@ -172,7 +180,7 @@ sections! {
     /// Logging, to standard error.
     Log {
         /// What is logged, in env_logger's syntax; SIGHUP takes a change up.
-        filter: String as Text = "info,actix_server=warn".to_string();
+        filter: String as Text = "info".to_string();
     }
 
     /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is

@@ -1,0 +1,151 @@
+//! A connection's place among those that are not sessions, from the moment it is accepted. Owned by
+//! the connection's task, shared with its requests.
+
+use std::{
+    cell::Cell,
+    net::IpAddr,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use super::{
+    PendingConnections,
+    table::{Evict, Key, Place},
+};
+
+/// A connection, as far as it is counted.
+pub(crate) struct PendingConnection {
+    all: Arc<PendingConnections>,
+    key: Key,
+    evict: Evict,
+    /// Pending connections of its worker, which the next one is chosen by.
+    of_worker: Arc<AtomicUsize>,
+    /// Its place in the table, while it is pending.
+    place: Cell<Option<Place>>,
+    /// Number of the request that is being received or answered.
+    request: Cell<u64>,
+    /// It has become a session and counts no more.
+    is_session: Cell<bool>,
+}
+
+impl PendingConnection {
+    /// Counts a connection that was accepted now, for the worker that gets it.
+    #[must_use]
+    pub(crate) fn new(
+        all: &Arc<PendingConnections>,
+        peer: Option<IpAddr>,
+        of_worker: Arc<AtomicUsize>,
+    ) -> Self {
+        let this = Self {
+            key: all.key(peer),
+            all: all.clone(),
+            evict: Evict::default(),
+            of_worker,
+            place: Cell::new(None),
+            request: Cell::new(0),
+            is_session: Cell::new(false),
+        };
+        this.enter();
+        this
+    }
+
+    /// The place of a connection that nobody else knows of.
+    #[cfg(test)]
+    pub(crate) fn for_test() -> Self {
+        let settings = crate::config::Settings::demonstration();
+        let all = PendingConnections::new(&settings, Arc::default());
+        Self::new(&all, None, Arc::default())
+    }
+
+    /// All of them.
+    #[must_use]
+    pub(crate) fn all(&self) -> &PendingConnections {
+        &self.all
+    }
+
+    /// Waits until it has to go, to make room for others.
+    pub(crate) async fn evicted(&self) {
+        self.evict.notified().await;
+    }
+
+    /// It has become a session, for good.
+    pub(crate) fn become_session(&self) {
+        self.is_session.set(true);
+        self.leave();
+    }
+
+    fn enter(&self) {
+        if self.is_session.get() || self.place.get().is_some() {
+            return;
+        }
+        let (place, cut) = self
+            .all
+            .change(|table| table.enter(self.key, self.evict.clone()));
+        if let Some(why) = cut {
+            self.all.cut(why);
+        }
+        self.place.set(Some(place));
+        self.of_worker.fetch_add(1, Relaxed);
+    }
+
+    fn leave(&self) {
+        if let Some(place) = self.place.take() {
+            self.all.change(|table| table.leave(self.key, place));
+            self.of_worker.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for PendingConnection {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A request that is being answered; when it is dropped, its connection is pending again.
+pub(crate) struct Answering(Rc<PendingConnection>);
+
+impl Answering {
+    /// A route has the request's head. The connection is pending until the [`Body`] is there too.
+    #[must_use]
+    pub(crate) fn begin(connection: &Rc<PendingConnection>) -> (Self, Body) {
+        connection.all.answering.fetch_add(1, Relaxed);
+        let body = Body {
+            connection: connection.clone(),
+            request: connection.request.get(),
+        };
+        (Self(connection.clone()), body)
+    }
+
+    /// The connection that it came by.
+    #[must_use]
+    pub(crate) fn place(&self) -> &PendingConnection {
+        &self.0
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.all.answering.fetch_sub(1, Relaxed);
+        self.0.request.set(self.0.request.get() + 1);
+        self.0.enter();
+    }
+}
+
+/// The body of a request that a route has; dropped when it is there whole, or nobody wants it.
+pub(crate) struct Body {
+    connection: Rc<PendingConnection>,
+    request: u64,
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        // Who keeps a body longer than its request says nothing of the next one.
+        if self.connection.request.get() == self.request {
+            self.connection.leave();
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Connections that are not sessions: in their handshake, with half a request, or idle between two.
+//!
+//! Whoever connects costs memory and a descriptor before anything is known about him, so these
+//! connections have bounds of their own: `limits.pending_connections` in all, and
+//! `limits.pending_connections_per_address` of one address (IPv6: of one /64). At a bound the oldest
+//! goes, never the newcomer: who means it needs a moment, who only holds a place stays. Sessions,
+//! and requests that a route is answering, do not count.
+//!
+//! One [`PendingConnections`] a process, behind one lock; it is taken when a connection comes, begins
+//! and ends to be answered, never for a message. [`PendingConnection`] is a connection's place in it.
+
+mod connection;
+mod table;
+
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+pub(crate) use self::connection::{Answering, Body, PendingConnection};
+use self::table::{Key, Table};
+use crate::{
+    admission::counted_as,
+    config::{Settings, TrustedProxies},
+    metrics::{Cut, Metrics},
+};
+
+/// The pending connections of this process and their bounds.
+pub(crate) struct PendingConnections {
+    trusted_proxies: TrustedProxies,
+    table: Mutex<Table>,
+    /// Requests that are being answered now; a drain waits for them.
+    answering: AtomicUsize,
+    metrics: Arc<Metrics>,
+}
+
+impl PendingConnections {
+    /// None yet.
+    #[must_use]
+    pub(crate) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Arc<Self> {
+        let limits = &settings.limits;
+        Arc::new(Self {
+            trusted_proxies: settings.trusted_proxies.clone(),
+            table: Mutex::new(Table::new(
+                limits.pending_connections,
+                limits.pending_connections_per_address,
+            )),
+            answering: AtomicUsize::new(0),
+            metrics,
+        })
+    }
+
+    /// Requests that are being answered now.
+    #[must_use]
+    pub(crate) fn answering(&self) -> usize {
+        self.answering.load(Relaxed)
+    }
+
+    /// Counts a connection that is ended before it was a session.
+    pub(crate) fn cut(&self, why: Cut) {
+        self.metrics.cut(why);
+    }
+
+    /// Whom a connection is counted under. Trusted proxies and peers on unix sockets bring the
+    /// connections of many, and are never the ones to go while others are there.
+    fn key(&self, peer: Option<IpAddr>) -> Key {
+        match peer {
+            Some(peer) if !self.trusted_proxies.contains(peer) => Key::Address(counted_as(peer)),
+            _ => Key::Exempt,
+        }
+    }
+
+    fn change<T>(&self, step: impl FnOnce(&mut Table) -> T) -> T {
+        let mut table = self.lock();
+        let result = step(&mut table);
+        self.metrics
+            .pending_connections
+            .store(table.len() as u64, Relaxed);
+        result
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // A panic between the steps of the table would leave a count wrong by one, not a place.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

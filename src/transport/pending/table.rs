@@ -1,0 +1,213 @@
+//! The table of pending connections, plain data: who is there, since when, and who goes at a bound.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+    sync::Arc,
+};
+
+use tokio::sync::Notify;
+
+use crate::metrics::Cut;
+
+/// Whom a connection is counted under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Key {
+    /// Trusted proxies and unix sockets, which have no bound of their own.
+    Exempt,
+    /// An address; IPv6 by its /64.
+    Address(IpAddr),
+}
+
+/// A connection's place; later ones are greater.
+pub(super) type Place = u64;
+
+/// How a connection is told to go.
+pub(super) type Evict = Arc<Notify>;
+
+/// Who goes first: the key with most connections, among equals the one whose oldest is older.
+/// Those that are exempt count as having none.
+type Rank = (usize, Reverse<Place>, Key);
+
+/// See the module.
+pub(super) struct Table {
+    max: usize,
+    /// 0: no bound.
+    per_address_max: usize,
+    next: Place,
+    len: usize,
+    by_key: HashMap<Key, BTreeMap<Place, Evict>>,
+    /// One entry a key, so that the greatest is found without looking at all.
+    ranks: BTreeSet<Rank>,
+}
+
+impl Table {
+    pub(super) fn new(max: usize, per_address_max: usize) -> Self {
+        Self {
+            max,
+            per_address_max,
+            next: 0,
+            len: 0,
+            by_key: HashMap::new(),
+            ranks: BTreeSet::new(),
+        }
+    }
+
+    /// Connections in it.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Takes a connection in; at a bound another one is told to go, and the bound is returned.
+    pub(super) fn enter(&mut self, key: Key, evict: Evict) -> (Place, Option<Cut>) {
+        let place = self.next;
+        self.next += 1;
+        self.change(key, |group| {
+            group.insert(place, evict);
+        });
+        let of_key = self.by_key.get(&key).map_or(0, BTreeMap::len);
+        let is_address = matches!(key, Key::Address(_));
+        if is_address && self.per_address_max > 0 && of_key > self.per_address_max {
+            self.evict(key);
+            return (place, Some(Cut::Address));
+        }
+        // The newcomer may be all that its address has, and would go before whoever is exempt.
+        let goes = |&&(_, Reverse(oldest), _): &&Rank| oldest != place;
+        if self.len > self.max
+            && let Some(&(.., most)) = self.ranks.iter().rev().find(goes)
+        {
+            self.evict(most);
+            return (place, Some(Cut::Total));
+        }
+        (place, None)
+    }
+
+    /// Lets a connection out; it may have been told to go before.
+    pub(super) fn leave(&mut self, key: Key, place: Place) {
+        self.change(key, |group| {
+            group.remove(&place);
+        });
+    }
+
+    /// Tells the oldest of a key to go.
+    fn evict(&mut self, key: Key) {
+        self.change(key, |group| {
+            if let Some((_, evict)) = group.pop_first() {
+                evict.notify_one();
+            }
+        });
+    }
+
+    /// Changes the connections of a key, and keeps its rank and the count right.
+    fn change(&mut self, key: Key, step: impl FnOnce(&mut BTreeMap<Place, Evict>)) {
+        let group = self.by_key.entry(key).or_default();
+        if let Some(rank) = rank(key, group) {
+            self.ranks.remove(&rank);
+        }
+        self.len -= group.len();
+        step(group);
+        self.len += group.len();
+        match rank(key, group) {
+            Some(rank) => {
+                self.ranks.insert(rank);
+            }
+            None => {
+                self.by_key.remove(&key);
+            }
+        }
+    }
+}
+
+/// The rank of a key's connections; absent if there are none.
+fn rank(key: Key, group: &BTreeMap<Place, Evict>) -> Option<Rank> {
+    let (oldest, _) = group.first_key_value()?;
+    let count = match key {
+        Key::Exempt => 0,
+        Key::Address(_) => group.len(),
+    };
+    Some((count, Reverse(*oldest), key))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    fn address(text: &str) -> Key {
+        Key::Address(text.parse().expect("an address"))
+    }
+
+    /// The places that were told to go, of those in the list.
+    fn gone(list: &[(Place, Evict)]) -> Vec<Place> {
+        let mut context = Context::from_waker(Waker::noop());
+        let told = list.iter().filter(|(_, evict)| {
+            std::pin::pin!(evict.notified()).poll(&mut context) == Poll::Ready(())
+        });
+        told.map(|(place, _)| *place).collect()
+    }
+
+    fn enter(table: &mut Table, key: Key, list: &mut Vec<(Place, Evict)>) -> Option<Cut> {
+        let evict = Evict::default();
+        let (place, cut) = table.enter(key, evict.clone());
+        list.push((place, evict));
+        cut
+    }
+
+    #[test]
+    fn an_address_at_its_bound_loses_its_own_oldest() {
+        let (mut table, mut list) = (Table::new(100, 2), Vec::new());
+        assert_eq!(enter(&mut table, address("10.0.0.2"), &mut list), None);
+        for _ in 0..2 {
+            assert_eq!(enter(&mut table, address("10.0.0.1"), &mut list), None);
+        }
+        let cut = enter(&mut table, address("10.0.0.1"), &mut list);
+        assert_eq!(cut, Some(Cut::Address));
+        assert_eq!(gone(&list), [1]);
+        assert_eq!(table.len(), 3);
+        // Who left makes room.
+        table.leave(address("10.0.0.1"), 2);
+        assert_eq!(enter(&mut table, address("10.0.0.1"), &mut list), None);
+    }
+
+    #[test]
+    fn at_the_bound_of_all_the_address_with_most_loses_its_oldest() {
+        let (mut table, mut list) = (Table::new(4, 0), Vec::new());
+        for from in ["10.0.0.9", "10.0.0.1", "10.0.0.1", "10.0.0.1"] {
+            assert_eq!(enter(&mut table, address(from), &mut list), None);
+        }
+        let cut = enter(&mut table, address("10.0.0.5"), &mut list);
+        assert_eq!(cut, Some(Cut::Total));
+        assert_eq!(gone(&list), [1]);
+        // All have one but 10.0.0.1, until it too has only one: then the oldest of all goes.
+        enter(&mut table, address("10.0.0.6"), &mut list);
+        assert_eq!(gone(&list), [2]);
+        enter(&mut table, address("10.0.0.7"), &mut list);
+        assert_eq!(gone(&list), [0]);
+        assert_eq!(table.len(), 4);
+    }
+
+    #[test]
+    fn who_is_exempt_goes_only_when_nobody_else_is_there_but_the_newcomer() {
+        let (mut table, mut list) = (Table::new(2, 1), Vec::new());
+        for _ in 0..2 {
+            assert_eq!(enter(&mut table, Key::Exempt, &mut list), None);
+        }
+        let cut = enter(&mut table, address("10.0.0.1"), &mut list);
+        assert_eq!((cut, gone(&list)), (Some(Cut::Total), vec![0]));
+        let cut = enter(&mut table, Key::Exempt, &mut list);
+        assert_eq!((cut, gone(&list)), (Some(Cut::Total), vec![2]));
+        assert_eq!(table.len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_left_of_whom_left_twice() {
+        let mut table = Table::new(2, 2);
+        let (place, _) = table.enter(Key::Exempt, Evict::default());
+        table.leave(Key::Exempt, place);
+        table.leave(Key::Exempt, place);
+        assert_eq!(table.len(), 0);
+        assert!(table.by_key.is_empty() && table.ranks.is_empty());
+    }
+}

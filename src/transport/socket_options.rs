@@ -1,0 +1,58 @@
+//! Options of accepted TCP sockets, and the deadlines of connections.
+
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use crate::config::Settings;
+
+/// Options and deadlines of accepted connections.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketOptions {
+    keepalive: Duration,
+    user_timeout: Duration,
+    /// How long a write may wait (`slow.write_timeout`).
+    pub(super) write_timeout: Duration,
+    /// How long the end of a connection is awaited (`close.timeout`).
+    pub(super) close_timeout: Duration,
+    /// How long the head of a request may take (`http.request_timeout`).
+    pub(super) request_timeout: Duration,
+    /// How long an idle connection is kept (`http.keep_alive`).
+    pub(super) keep_alive: Duration,
+    /// How long a TLS handshake may take (`tls.handshake_timeout`); without TLS never asked for.
+    pub(super) handshake_timeout: Duration,
+}
+
+impl SocketOptions {
+    /// As the settings say.
+    #[must_use]
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            keepalive: settings.tcp.keepalive,
+            user_timeout: settings.tcp.user_timeout,
+            write_timeout: settings.slow.write_timeout,
+            close_timeout: settings.close.timeout,
+            request_timeout: settings.http.request_timeout,
+            keep_alive: settings.http.keep_alive,
+            handshake_timeout: settings
+                .tls
+                .as_ref()
+                .map_or(settings.http.request_timeout, |tls| tls.handshake_timeout),
+        }
+    }
+
+    /// Failing options are no reason to lose a client.
+    pub(super) fn apply(&self, stream: &TcpStream) {
+        let _ = stream.set_nodelay(true);
+        let socket = SockRef::from(stream);
+        if !self.keepalive.is_zero() {
+            let keepalive = TcpKeepalive::new().with_time(self.keepalive);
+            let _ = socket.set_tcp_keepalive(&keepalive);
+        }
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        if !self.user_timeout.is_zero() {
+            let _ = socket.set_tcp_user_timeout(Some(self.user_timeout));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A worker: a thread that takes the connections sent to it from their first byte to their end, or
+//! until a session has their socket.
+//!
+//! Each connection is a task of its own, so that none waits for another one's handshake. Nothing is
+//! set up for a connection before its first byte: a silent one costs its task and its socket. What
+//! bounds them is [`pending`](super::pending); a connection that has to go is dropped where it
+//! stands.
+
+use std::{
+    future::Future,
+    io,
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::AtomicUsize},
+};
+
+use actix_http::{Protocol, error::DispatchError};
+use actix_rt::Arbiter;
+use actix_service::{Service, ServiceFactory};
+use rustls::ServerConfig;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    sync::mpsc,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    accept::{Accepted, Incoming, WorkerLink},
+    hello::{self, Hello},
+    http_stream::HttpStream,
+    pending::PendingConnection,
+    socket_options::SocketOptions,
+};
+use crate::{
+    connection::{CountingStream, socket::Socket},
+    metrics::{Cut, WorkerStats},
+};
+
+/// Sockets that may wait for one worker; then others get them.
+const QUEUE: usize = 1024;
+
+/// An accepted connection, as actix-http takes it.
+pub(super) type Opened = (HttpStream, Protocol, Option<SocketAddr>);
+
+/// Starts a worker thread. `http` and `stats` are called there, in this order: the service of its
+/// connections, and what it counts.
+///
+/// # Errors
+/// The service cannot be made.
+pub(crate) fn start<F, H, S>(
+    http: F,
+    stats: impl FnOnce() -> Arc<WorkerStats> + Send + 'static,
+    options: SocketOptions,
+    tls: Option<Arc<ServerConfig>>,
+) -> io::Result<(WorkerLink, Arbiter)>
+where
+    F: FnOnce() -> H + Send + 'static,
+    H: ServiceFactory<Opened, Config = (), Service = S> + 'static,
+    S: Service<Opened, Response = (), Error = DispatchError> + 'static,
+{
+    let (queue, incoming) = mpsc::channel(QUEUE);
+    let (sender, started) = std::sync::mpsc::sync_channel(1);
+    let arbiter = Arbiter::new();
+    arbiter.spawn_fn(move || {
+        actix_rt::spawn(async move {
+            // Without a service the other end learns it by the end of this task.
+            let Ok(http) = http().new_service(()).await else {
+                return;
+            };
+            let _ = sender.send(stats());
+            let worker = Rc::new(Worker {
+                http,
+                options,
+                tls: tls.map(TlsAcceptor::from),
+            });
+            worker.run(incoming).await;
+        });
+    });
+    let broken = |_| io::Error::other("the services of a worker cannot be made");
+    let stats = started.recv().map_err(broken)?;
+    let pending = Arc::new(AtomicUsize::new(0));
+    let link = WorkerLink {
+        queue,
+        stats,
+        pending,
+    };
+    Ok((link, arbiter))
+}
+
+/// What the connections of one worker share.
+struct Worker<S> {
+    /// An App behind actix-http, which is always ready.
+    http: S,
+    options: SocketOptions,
+    tls: Option<TlsAcceptor>,
+}
+
+impl<S> Worker<S>
+where
+    S: Service<Opened, Response = (), Error = DispatchError> + 'static,
+{
+    async fn run(self: Rc<Self>, mut incoming: mpsc::Receiver<Accepted>) {
+        while let Some(accepted) = incoming.recv().await {
+            let this = self.clone();
+            actix_rt::spawn(async move { this.take(accepted).await });
+        }
+    }
+
+    /// One connection, to its end.
+    async fn take(&self, accepted: Accepted) {
+        let Accepted {
+            socket,
+            peer,
+            place,
+        } = accepted;
+        let place = Rc::new(place);
+        tokio::select! {
+            biased;
+            () = place.evicted() => {
+                log::debug!("a connection of {} makes room for others", Address(peer));
+            }
+            () = self.serve(socket, peer, &place) => {}
+        }
+    }
+
+    async fn serve(
+        &self,
+        socket: Incoming,
+        peer: Option<SocketAddr>,
+        place: &Rc<PendingConnection>,
+    ) {
+        let Some((socket, hello)) = self.open(socket, peer, place).await else {
+            return;
+        };
+        let stream = HttpStream::new(socket, self.options.write_timeout, place.clone());
+        // On the heap, since it is far larger than what waits for the first byte.
+        let served = Box::pin(self.http.call((stream, Protocol::Http1, peer))).await;
+        match served {
+            Ok(()) => {}
+            Err(DispatchError::Parse(error)) => {
+                place.all().cut(Cut::NotHttp);
+                match hello {
+                    Hello::Tls => log::info!(
+                        "TLS on a plain listener: use ws://, or tls: in listen; from {}",
+                        Address(peer)
+                    ),
+                    _ => log::info!("no HTTP came from {}: {error}", Address(peer)),
+                }
+            }
+            Err(DispatchError::SlowRequestTimeout) => place.all().cut(Cut::HeadTimeout),
+            Err(error) => log::debug!("a connection of {} ended: {error}", Address(peer)),
+        }
+    }
+
+    /// The socket with its first byte there to be read, and what that looks like; absent if none
+    /// comes in time.
+    async fn open(
+        &self,
+        socket: Incoming,
+        peer: Option<SocketAddr>,
+        place: &PendingConnection,
+    ) -> Option<(Socket, Hello)> {
+        match socket {
+            Incoming::Tcp(stream) => {
+                let stream = TcpStream::from_std(stream).ok()?;
+                self.options.apply(&stream);
+                let hello = self.in_time(place, hello::of(&stream)).await?;
+                Some((Socket::Tcp(stream), hello))
+            }
+            #[cfg(unix)]
+            Incoming::Unix(stream) => {
+                let stream = UnixStream::from_std(stream).ok()?;
+                self.in_time(place, stream.readable()).await?;
+                Some((Socket::Unix(stream), Hello::Other))
+            }
+            Incoming::Tls(stream) => {
+                let stream = TcpStream::from_std(stream).ok()?;
+                self.options.apply(&stream);
+                let handshake = timeout(
+                    self.options.handshake_timeout,
+                    self.handshake(stream, peer, place),
+                );
+                let Ok(stream) = handshake.await else {
+                    place.all().cut(Cut::TlsTimeout);
+                    return None;
+                };
+                let mut stream = stream?;
+                self.in_time(place, stream.fill_buf()).await?;
+                Some((Socket::Tls(stream), Hello::Other))
+            }
+        }
+    }
+
+    /// Waits for the first byte of a request.
+    async fn in_time<T>(
+        &self,
+        place: &PendingConnection,
+        first_byte: impl Future<Output = io::Result<T>>,
+    ) -> Option<T> {
+        match timeout(self.options.request_timeout, first_byte).await {
+            // An error is the client's end, which says nothing to anyone.
+            Ok(result) => result.ok(),
+            Err(_) => {
+                place.all().cut(Cut::HeadTimeout);
+                None
+            }
+        }
+    }
+
+    async fn handshake(
+        &self,
+        mut stream: TcpStream,
+        peer: Option<SocketAddr>,
+        place: &PendingConnection,
+    ) -> Option<Box<tokio_rustls::server::TlsStream<CountingStream>>> {
+        if hello::of(&stream).await.ok()? == Hello::Http {
+            place.all().cut(Cut::TlsFailed);
+            log::info!(
+                "plain HTTP on a tls: listener: use https:// or wss://; from {}",
+                Address(peer)
+            );
+            let _ = stream.write_all(hello::SPEAK_TLS).await;
+            return None;
+        }
+        let acceptor = self.tls.as_ref()?;
+        match acceptor.accept(CountingStream::new(stream)).await {
+            Ok(stream) => Some(Box::new(stream)),
+            Err(error) => {
+                place.all().cut(Cut::TlsFailed);
+                log::debug!("a TLS handshake of {} failed: {error}", Address(peer));
+                None
+            }
+        }
+    }
+}
+
+/// The other end of a connection, for the log.
+struct Address(Option<SocketAddr>);
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(peer) => peer.ip().to_canonical().fmt(f),
+            None => f.write_str("unix"),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Connections before they are sessions: their bounds, what silent and foreign ones cost the others,
+//! and which worker gets the next one.
+
+use std::{
+    io::{ErrorKind, Read, Write},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use crate::{
+    support::{Client, SOON, Server, TempDir, eventually, raw},
+    tls,
+};
+
+const KEY: &str = "a key of these tests";
+
+/// Ten times what a request may take beside others that say nothing.
+const ANSWERED: Duration = Duration::from_secs(10);
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout");
+    stream
+}
+
+/// Whether the server has ended the connection; waits for it.
+fn is_ended(stream: &mut TcpStream) -> bool {
+    match stream.read(&mut [0]) {
+        Ok(count) => count == 0,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+/// Asks on a connection that stays open; the status line of the answer.
+fn ask(stream: &mut TcpStream) -> String {
+    stream
+        .write_all(b"GET /health HTTP/1.1\r\nHost: test\r\n\r\n")
+        .expect("sent");
+    answer(stream)
+}
+
+/// Reads one answer with a length; its status line.
+fn answer(stream: &mut TcpStream) -> String {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        assert_eq!(stream.read(&mut byte).expect("an answer"), 1, "it ended");
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("text");
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.parse().ok())?
+    });
+    let mut body = vec![0; length.expect("a length")];
+    stream.read_exact(&mut body).expect("a body");
+    head.lines().next().expect("a line").to_string()
+}
+
+/// A number of `/metrics`, its labels included in the name.
+fn metric(server: &Server, name: &str) -> u64 {
+    let text = server
+        .get_with("/metrics", &format!("X-API-Key: {KEY}\r\n"))
+        .body;
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.unwrap_or_else(|| panic!("no {name} in:\n{text}"));
+    number.trim().parse().expect("a number")
+}
+
+fn wait_metric(server: &Server, name: &str, number: u64) {
+    eventually(&format!("{name} = {number}"), || {
+        (metric(server, name) == number).then_some(())
+    });
+}
+
+/// A plain listener first, then one of TLS; the address of the second.
+fn start_both(settings: &str) -> (Server, SocketAddr) {
+    let dir = TempDir::new();
+    tls::make_certificate(&dir);
+    let path = dir.path().display().to_string();
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\", \"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\n\
+         tls.key = \"{path}/key.pem\"\n{settings}{}",
+        raw("/echo", "on_message = \"echo\"")
+    );
+    let server = Server::start_in(dir, &settings, &[]);
+    let line = server.log.wait_for("listening on https://");
+    let address = line.split("https://").nth(1).expect("an address");
+    let address = address.trim_end_matches('/').parse().expect("an address");
+    (server, address)
+}
+
+/// A worker took 256 TLS handshakes and then accepted nothing more, on no listener. Silent
+/// connections stopped everyone, plain requests too, until their time was over.
+#[test]
+fn beside_600_silent_connections_tls_and_plain_requests_are_answered() {
+    rlimit::increase_nofile_limit(4096).expect("descriptors");
+    let (server, address) =
+        start_both("tls.handshake_timeout = \"10m\"\nlimits.pending_connections_per_address = 0\n");
+    let silent: Vec<TcpStream> = (0..600).map(|_| connect(address)).collect();
+    let started = Instant::now();
+    for _ in 0..4 {
+        let (stream, _) = tls::connect(address);
+        let mut client = Client::handshake(stream, "/echo", "").1.expect("a client");
+        client.text("over TLS");
+        client.expect_text("over TLS");
+        assert_eq!(server.get("/health").status, 200);
+    }
+    assert!(started.elapsed() < ANSWERED, "{:?}", started.elapsed());
+    assert!(metric(&server, "fanfare_pending_connections") >= 600);
+    drop(silent);
+    // The request that asks is being answered.
+    wait_metric(&server, "fanfare_pending_connections", 0);
+}
+
+/// The time of a TLS handshake was that of a request's head. A silent client of a TLS listener now
+/// has `tls.handshake_timeout`, and its end is counted.
+#[test]
+fn a_tls_handshake_that_does_not_come_is_ended_and_counted() {
+    let (server, address) = start_both("tls.handshake_timeout = \"300ms\"\n");
+    assert!(is_ended(&mut connect(address)));
+    let timeouts = "fanfare_cut_connections_total{reason=\"tls_timeout\"}";
+    assert_eq!(metric(&server, timeouts), 1);
+}
+
+/// Connections that were no sessions had no bound, and one address could hold thousands. It now
+/// loses its oldest one, whether that is silent, idle, or has half a request.
+#[test]
+fn an_address_with_too_many_pending_connections_loses_its_oldest() {
+    let server = Server::start(
+        &("limits.pending_connections_per_address = 8\n".to_string() + &raw("/echo", "")),
+    );
+    let connect_all =
+        |count: usize| -> Vec<TcpStream> { (0..count).map(|_| connect(server.address)).collect() };
+    let mut silent = connect(server.address);
+    let mut half = connect(server.address);
+    half.write_all(b"GET /health HTTP/1.1\r\nHost")
+        .expect("sent");
+    let mut idle = connect(server.address);
+    let _four = connect_all(4);
+    // From here on the idle one is younger than all of these.
+    assert!(ask(&mut idle).contains("200"));
+    let _seven = connect_all(3);
+    assert!(is_ended(&mut silent));
+    assert!(is_ended(&mut half));
+    assert!(ask(&mut idle).contains("200"));
+    let mut newcomers = connect_all(8);
+    assert!(is_ended(&mut idle));
+    assert!(ask(&mut newcomers[7]).contains("200"));
+    let evicted = "fanfare_cut_connections_total{reason=\"address\"}";
+    assert!(metric(&server, evicted) >= 10);
+}
+
+/// A carrier puts thousands of clients behind one address, so only connections that are no sessions
+/// count. WebSockets, streams and requests that wait for their answer stay.
+#[test]
+fn sessions_and_requests_that_are_being_answered_are_not_pending() {
+    let server = Server::start(
+        &(format!("limits.pending_connections_per_address = 3\napi.key = \"{KEY}\"\n")
+            + &raw("/echo", "on_message = \"echo\"")),
+    );
+    let mut clients: Vec<Client> = (0..6).map(|_| server.ws("/echo")).collect();
+    let stream = |path: &str| {
+        let mut stream = connect(server.address);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        stream
+    };
+    let mut events = stream("/sse?channel=news");
+    let mut poll = stream("/poll?channel=news&since=-");
+    server.wait_status("sessions", 8);
+    assert_eq!(metric(&server, "fanfare_pending_connections"), 0);
+    let mut silent: Vec<TcpStream> = (0..6).map(|_| connect(server.address)).collect();
+    assert!(is_ended(&mut silent[0]));
+    for client in &mut clients {
+        client.text("still here");
+        client.expect_text("still here");
+    }
+    let body = r#"{"channel":"news","data":"hello"}"#;
+    let publish = format!(
+        "POST /api/publish HTTP/1.1\r\nHost: test\r\nConnection: close\r\nX-API-Key: {KEY}\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    assert_eq!(server.request(&publish).expect("an answer").status, 200);
+    assert!(answer(&mut poll).contains("200"));
+    let mut text = Vec::new();
+    let mut chunk = [0; 1024];
+    while !String::from_utf8_lossy(&text).contains("hello") {
+        let count = events.read(&mut chunk).expect("an event");
+        assert!(count > 0, "the stream ended");
+        text.extend_from_slice(&chunk[..count]);
+    }
+}
+
+/// A proxy brings the connections of many by one address. Trusted ones have no bound of their own,
+/// only that of all.
+#[test]
+fn trusted_proxies_have_no_bound_of_their_own() {
+    let server = Server::start(
+        &("trusted_proxies = [\"127.0.0.1\"]\nlimits.pending_connections_per_address = 2\n\
+           limits.pending_connections = 8\n"
+            .to_string()
+            + &raw("/echo", "")),
+    );
+    let mut silent: Vec<TcpStream> = (0..7).map(|_| connect(server.address)).collect();
+    for stream in &mut silent {
+        assert!(ask(stream).contains("200"));
+    }
+    for _ in 0..2 {
+        silent.push(connect(server.address));
+    }
+    assert!(is_ended(&mut silent[0]));
+    let evicted = "fanfare_cut_connections_total{reason=\"total\"}";
+    assert!(metric(&server, evicted) >= 1);
+}
+
+/// Workers got connections in turn, so that those whose clients had gone stayed nearly empty. The
+/// one with the fewest gets the next.
+#[test]
+fn the_worker_with_the_fewest_sessions_gets_the_next() {
+    let server = Server::start(&raw("/echo", "on_message = \"echo\""));
+    let of_worker = |worker: u64| {
+        let name = format!("fanfare_worker_sessions{{worker=\"{worker}\"}}");
+        metric(&server, &name)
+    };
+    let open = |count: usize| -> Vec<Client> { (0..count).map(|_| server.ws("/echo")).collect() };
+    let sessions = open(40);
+    server.wait_status("sessions", 40);
+    // Taken in turn when all are equal: every second one is on the same worker.
+    let kept: Vec<Client> = sessions.into_iter().step_by(2).collect();
+    server.wait_status("sessions", 20);
+    let _more = open(20);
+    server.wait_status("sessions", 40);
+    let (first, second) = (of_worker(0), of_worker(1));
+    assert!(first.abs_diff(second) <= 4, "{first} and {second}");
+    drop(kept);
+}
+
+/// Every scanner on the internet wrote an ERROR line without an address. What is no HTTP now has
+/// one line at info that says whose it was, and TLS a hint.
+#[test]
+fn what_is_no_http_has_one_line_with_its_address() {
+    let (server, tls_address) = start_both("log.filter = \"info\"\n");
+    let send = |address: SocketAddr, bytes: &[u8]| {
+        let mut stream = connect(address);
+        stream.write_all(bytes).expect("sent");
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest);
+        String::from_utf8_lossy(&rest).into_owned()
+    };
+    send(
+        server.address,
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    );
+    let line = server.log.wait_for("TLS on a plain listener");
+    assert!(
+        line.contains("INFO") && line.contains("127.0.0.1"),
+        "{line}"
+    );
+    assert!(line.contains("use ws://, or tls: in listen"), "{line}");
+    send(server.address, b"\x00\x01garbage\r\n\r\n");
+    let line = server.log.wait_for("no HTTP");
+    assert!(
+        line.contains("INFO") && line.contains("127.0.0.1"),
+        "{line}"
+    );
+    let answer = send(tls_address, b"GET / HTTP/1.1\r\nHost: test\r\n\r\n");
+    assert!(
+        answer.contains("400") && answer.contains("wss://"),
+        "{answer}"
+    );
+    server.log.wait_for("plain HTTP on a tls: listener");
+    let log = server.log.text();
+    assert!(!log.contains("ERROR"), "{log}");
+    let foreign = "fanfare_cut_connections_total{reason=\"not_http\"}";
+    assert_eq!(metric(&server, foreign), 2);
+}
+
+/// At the end of a drain the workers went at once, whoever was still being answered. Who has asked
+/// is answered.
+#[test]
+fn a_request_that_was_begun_before_the_drain_is_answered() {
+    let mut server = Server::start(&(format!("api.key = \"{KEY}\"\n") + &raw("/echo", "")));
+    let mut stream = connect(server.address);
+    let body = r#"{"channel":"news","data":"hello"}"#;
+    let head = format!(
+        "POST /api/publish HTTP/1.1\r\nHost: test\r\nX-API-Key: {KEY}\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    stream.write_all(&body.as_bytes()[..10]).expect("sent");
+    // Sent before it on another connection, this one is answered: the first one's head is there.
+    server.get("/health");
+    server.signal("TERM");
+    server.log.wait_for("drained: every session");
+    stream.write_all(&body.as_bytes()[10..]).expect("sent");
+    assert!(answer(&mut stream).contains("200"));
+    assert_eq!(server.wait(), 0);
+}
