@@ -1,20 +1,25 @@
 //! TLS with rustls: one certificate for all TLS listeners, taken up anew when its files change.
 //!
 //! Handshakes in progress keep the certificate they began with; later ones get the new one. A pair
-//! of files that cannot be used leaves the old certificate in place.
+//! of files that cannot be used leaves the old certificate in place. Whether they changed is told by
+//! what is in them: a renewal may keep time and size.
 
 use std::{
+    borrow::Cow,
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
 };
 
 use arc_swap::ArcSwap;
+use ring::digest::{Digest, SHA256, digest};
 use rustls::{
     ServerConfig,
-    crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    crypto::{self, CryptoProvider},
+    pki_types::{
+        CertificateDer, PrivateKeyDer,
+        pem::{self, PemObject},
+    },
     server::{ClientHello, ResolvesServerCert},
     sign::CertifiedKey,
 };
@@ -22,7 +27,15 @@ use rustls::{
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file cannot be read or holds no PEM of the kind that is needed.
+    /// A file cannot be read.
+    #[error("{file}: {source}")]
+    Read {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file holds broken PEM.
     #[error("{file}: {source}")]
     Pem {
         /// The file.
@@ -33,6 +46,12 @@ pub enum TlsError {
     /// The certificate file holds none.
     #[error("{0}: holds no certificate")]
     Empty(PathBuf),
+    /// The key file holds none.
+    #[error("{0}: holds no private key")]
+    NoKey(PathBuf),
+    /// The key can only be read with a passphrase, which nobody could be asked for.
+    #[error("{0}: the key is encrypted; decrypt it: openssl pkey -in KEY -out KEY.decrypted")]
+    Encrypted(PathBuf),
     /// Certificate and key do not fit each other, or the key is of an unknown kind.
     #[error("{cert} and {key}: {source}")]
     Pair {
@@ -54,11 +73,12 @@ pub struct Certificate {
     cert: PathBuf,
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
-    /// Modification times of the files that were read last, usable or not.
-    seen: Mutex<Stamps>,
+    /// What was in the files when they were read last, usable or not.
+    seen: Mutex<Contents>,
 }
 
-type Stamps = (Option<SystemTime>, Option<SystemTime>);
+/// What was in the two files; absent for one that could not be read.
+type Contents = [Option<[u8; 32]>; 2];
 
 impl Certificate {
     /// Reads the two files: the full chain, leaf first, and the key.
@@ -66,12 +86,12 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them.
     pub fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
-        let stamps = (modified(cert), modified(key));
+        let files = Files::read(cert, key);
         Ok(Arc::new(Self {
-            current: ArcSwap::from_pointee(read(cert, key)?),
+            seen: Mutex::new(files.contents()),
+            current: ArcSwap::from_pointee(files.certified(cert, key)?),
             cert: cert.to_owned(),
             key: key.to_owned(),
-            seen: Mutex::new(stamps),
         }))
     }
 
@@ -80,8 +100,9 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them; the old certificate stays.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        self.current.store(Arc::new(read(&self.cert, &self.key)?));
-        Ok(())
+        let files = Files::read(&self.cert, &self.key);
+        self.seen(files.contents());
+        self.take_up(files)
     }
 
     /// Reads the files again if one of them has changed since the last look; `None` if not.
@@ -89,13 +110,21 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them; the old certificate stays, and the same files are not tried again.
     pub(crate) fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
-        let stamps = (modified(&self.cert), modified(&self.key));
+        let files = Files::read(&self.cert, &self.key);
+        let has_changed = self.seen(files.contents());
+        has_changed.then(|| self.take_up(files))
+    }
+
+    /// Notes what is in the files; whether it is something else than before.
+    fn seen(&self, contents: Contents) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if *seen == stamps {
-            return None;
-        }
-        *seen = stamps;
-        Some(self.reload())
+        std::mem::replace(&mut *seen, contents) != contents
+    }
+
+    fn take_up(&self, files: Files) -> Result<(), TlsError> {
+        let certified = files.certified(&self.cert, &self.key)?;
+        self.current.store(Arc::new(certified));
+        Ok(())
     }
 
     /// The server's side of TLS 1.2 and 1.3 with this certificate, HTTP/1.1 only: a WebSocket over
@@ -121,30 +150,111 @@ impl ResolvesServerCert for Certificate {
 }
 
 fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
+    Arc::new(crypto::ring::default_provider())
 }
 
-fn modified(path: &Path) -> Option<SystemTime> {
-    let metadata: io::Result<_> = std::fs::metadata(path);
-    metadata.and_then(|metadata| metadata.modified()).ok()
+/// The two files as they are now.
+struct Files {
+    cert: io::Result<Vec<u8>>,
+    key: io::Result<Vec<u8>>,
 }
 
-fn read(cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
-    let pem = |file: &Path| {
-        let file = file.to_owned();
-        move |source| TlsError::Pem { file, source }
-    };
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
-        .map_err(pem(cert))?
-        .collect::<Result<_, _>>()
-        .map_err(pem(cert))?;
-    if chain.is_empty() {
-        return Err(TlsError::Empty(cert.to_owned()));
+impl Files {
+    fn read(cert: &Path, key: &Path) -> Self {
+        Self {
+            cert: std::fs::read(cert),
+            key: std::fs::read(key),
+        }
     }
-    let private = PrivateKeyDer::from_pem_file(key).map_err(pem(key))?;
-    CertifiedKey::from_der(chain, private, &provider()).map_err(|source| TlsError::Pair {
-        cert: cert.to_owned(),
-        key: key.to_owned(),
-        source,
-    })
+
+    fn contents(&self) -> Contents {
+        [&self.cert, &self.key].map(|file| {
+            let digest: Digest = digest(&SHA256, file.as_ref().ok()?);
+            digest.as_ref().try_into().ok()
+        })
+    }
+
+    fn certified(self, cert: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+        let unreadable = |file: &Path| {
+            let file = file.to_owned();
+            move |source| TlsError::Read { file, source }
+        };
+        let broken = |file: &Path| {
+            let file = file.to_owned();
+            move |source| TlsError::Pem { file, source }
+        };
+        let text = self.cert.map_err(unreadable(cert))?;
+        let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&as_pem(&text))
+            .collect::<Result<_, _>>()
+            .map_err(broken(cert))?;
+        if chain.is_empty() {
+            return Err(TlsError::Empty(cert.to_owned()));
+        }
+        let text = self.key.map_err(unreadable(key))?;
+        let text = as_pem(&text);
+        if is_encrypted(&text) {
+            return Err(TlsError::Encrypted(key.to_owned()));
+        }
+        let private = match PrivateKeyDer::from_pem_slice(&text) {
+            Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey(key.to_owned())),
+            private => private.map_err(broken(key))?,
+        };
+        CertifiedKey::from_der(chain, private, &provider()).map_err(|source| TlsError::Pair {
+            cert: cert.to_owned(),
+            key: key.to_owned(),
+            source,
+        })
+    }
+}
+
+/// The text of a file as PEM is read: without the mark that editors put before it (BOM), and from
+/// UTF-16, in which Windows' shell writes files.
+fn as_pem(bytes: &[u8]) -> Cow<'_, [u8]> {
+    let utf16 = |rest: &[u8], read: fn([u8; 2]) -> u16| {
+        let (pairs, _) = rest.as_chunks();
+        let units: Vec<u16> = pairs.iter().map(|pair| read(*pair)).collect();
+        Cow::Owned(String::from_utf16_lossy(&units).into_bytes())
+    };
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => Cow::Borrowed(rest),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => Cow::Borrowed(bytes),
+    }
+}
+
+/// Whether a PEM file has a key under a passphrase, in either of the two forms.
+fn is_encrypted(text: &[u8]) -> bool {
+    let has = |what: &[u8]| text.windows(what.len()).any(|window| window == what);
+    has(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") || has(b"Proc-Type: 4,ENCRYPTED")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mark_before_the_text_and_utf_16_are_passed_over() {
+        let plain = b"-----BEGIN";
+        let wide = |mark: [u8; 2], write: fn(u16) -> [u8; 2]| -> Vec<u8> {
+            let units = plain.iter().flat_map(|byte| write(u16::from(*byte)));
+            mark.into_iter().chain(units).collect()
+        };
+        for text in [
+            plain.to_vec(),
+            [&b"\xef\xbb\xbf"[..], plain].concat(),
+            wide([0xff, 0xfe], u16::to_le_bytes),
+            wide([0xfe, 0xff], u16::to_be_bytes),
+        ] {
+            assert_eq!(&as_pem(&text)[..], plain, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn both_forms_of_encrypted_keys_are_known() {
+        let old = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: x\n";
+        assert!(is_encrypted(old));
+        assert!(is_encrypted(b"-----BEGIN ENCRYPTED PRIVATE KEY-----\n"));
+        assert!(!is_encrypted(b"-----BEGIN PRIVATE KEY-----\n"));
+    }
 }

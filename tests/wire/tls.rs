@@ -184,6 +184,76 @@ fn renewed_files_are_noticed_without_a_signal() {
     });
 }
 
+/// A certificate from an editor that writes a BOM was said to hold no certificate. It serves.
+#[test]
+fn a_certificate_and_a_key_with_a_mark_before_the_text_serve() {
+    let dir = TempDir::new();
+    make_certificate(&dir);
+    for name in ["cert.pem", "key.pem"] {
+        let text = std::fs::read_to_string(dir.path().join(name)).expect("a file");
+        dir.write(name, &format!("\u{feff}{text}"));
+    }
+    let server = start_with(dir);
+    connect(server.address);
+}
+
+/// An encrypted key was "base64 decode error". It is called by its name, in both of its forms.
+#[test]
+fn an_encrypted_key_is_called_so() {
+    let dir = TempDir::new();
+    make_certificate(&dir);
+    let key = dir.path().join("key.pem");
+    let settings = dir.write("fanfare.toml", &settings_of(&dir));
+    for form in [&["pkey"][..], &["ec"]] {
+        let made = Command::new("openssl")
+            .args(form)
+            .args(["-aes256", "-passout", "pass:secret", "-in"])
+            .arg(&key)
+            .arg("-out")
+            .arg(dir.path().join("encrypted.pem"))
+            .output()
+            .expect("openssl is installed");
+        assert!(made.status.success());
+        let text = std::fs::read_to_string(dir.path().join("encrypted.pem")).expect("a file");
+        let plain = std::fs::read_to_string(&key).expect("a file");
+        dir.write("key.pem", &text);
+        let said = Command::new(env!("CARGO_BIN_EXE_fanfare"))
+            .arg("check")
+            .arg("--config")
+            .arg(&settings)
+            .output()
+            .expect("the binary starts");
+        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.contains("the key is encrypted"), "{said}");
+        dir.write("key.pem", &plain);
+    }
+}
+
+/// Only the time of the files was looked at, so a renewal that keeps it was not noticed. What is in
+/// them tells.
+#[test]
+fn files_renewed_with_the_same_time_are_noticed_without_a_signal() {
+    let server = start();
+    let (_, old) = connect(server.address);
+    let times: Vec<_> = ["cert.pem", "key.pem"]
+        .into_iter()
+        .map(|name| {
+            let path = server.dir.path().join(name);
+            let time = std::fs::metadata(&path).and_then(|data| data.modified());
+            (path, time.expect("a time"))
+        })
+        .collect();
+    make_certificate(&server.dir);
+    for (path, time) in times {
+        let file = std::fs::File::options().write(true).open(path);
+        file.and_then(|file| file.set_modified(time))
+            .expect("a time");
+    }
+    eventually("the new certificate", || {
+        (connect(server.address).1 != old).then_some(())
+    });
+}
+
 /// TLS takes small writes into a buffer of its own, and each was taken for progress: a client that read nothing was only ended by the
 /// system's own timeout.
 #[test]
