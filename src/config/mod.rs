@@ -32,7 +32,7 @@ pub use self::{
     sections::{Api, TokenSettings},
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{
-        HookFailureAction, Listen, OnMessage, Secret, SlowPolicy, TrustedProxies,
+        HookFailureAction, Listen, OnMessage, Secret, SlowPolicy, TrustedProxies, UnixSocket,
         check_channel_name,
     },
 };

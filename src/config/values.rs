@@ -38,19 +38,83 @@ pub enum Listen {
     Tcp(String),
     /// `tls:host:port`.
     Tls(String),
-    /// `unix:/path`.
-    Unix(PathBuf),
+    /// `unix:/path?mode=0660&group=www-data`.
+    Unix(UnixSocket),
+}
+
+/// A unix socket to listen at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnixSocket {
+    /// Its file.
+    pub path: PathBuf,
+    /// Permissions of the file; who may write to it may connect.
+    pub mode: u32,
+    /// Group of the file, by name or number; absent: the process's own.
+    pub group: Option<String>,
+}
+
+impl UnixSocket {
+    /// Unless it is said otherwise a unix socket is as open as 127.0.0.1: to all of this machine.
+    const MODE: u32 = 0o666;
+}
+
+impl FromStr for UnixSocket {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (path, options) = text.split_once('?').unwrap_or((text, ""));
+        if path.is_empty() {
+            return Err("\"unix:\" needs a path, such as \"unix:/run/fanfare.sock\"".into());
+        }
+        let mut socket = Self {
+            path: path.into(),
+            mode: Self::MODE,
+            group: None,
+        };
+        for option in options.split('&').filter(|option| !option.is_empty()) {
+            match option.split_once('=') {
+                Some(("mode", mode)) => {
+                    socket.mode = u32::from_str_radix(mode, 8)
+                        .ok()
+                        .filter(|mode| *mode <= 0o777)
+                        .ok_or_else(|| {
+                            format!("mode={mode}: expected permissions in octal, such as 0660")
+                        })?;
+                }
+                Some(("group", group)) if !group.is_empty() => socket.group = Some(group.into()),
+                _ => {
+                    return Err(format!(
+                        "{option:?} is unknown; after the path of a unix socket may stand \
+                         ?mode=0660 and &group=www-data"
+                    ));
+                }
+            }
+        }
+        Ok(socket)
+    }
+}
+
+impl fmt::Display for UnixSocket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        let mut mark = '?';
+        if self.mode != Self::MODE {
+            write!(f, "{mark}mode={:04o}", self.mode)?;
+            mark = '&';
+        }
+        match &self.group {
+            Some(group) => write!(f, "{mark}group={group}"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl FromStr for Listen {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:") {
-            if path.is_empty() {
-                return Err("\"unix:\" needs a path, such as \"unix:/run/fanfare.sock\"".into());
-            }
-            return Ok(Self::Unix(path.into()));
+        if let Some(socket) = text.strip_prefix("unix:") {
+            return Ok(Self::Unix(socket.parse()?));
         }
         let (address, is_tls) = match text.strip_prefix("tls:") {
             Some(address) => (address, true),
@@ -91,7 +155,7 @@ impl fmt::Display for Listen {
         match self {
             Self::Tcp(address) => f.write_str(address),
             Self::Tls(address) => write!(f, "tls:{address}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Unix(socket) => write!(f, "unix:{socket}"),
         }
     }
 }

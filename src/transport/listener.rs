@@ -8,9 +8,9 @@ use std::{
     path::PathBuf,
 };
 
-use socket2::{Domain, Socket as RawSocket, Type};
+use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
-use crate::config::{Listen, Settings};
+use crate::config::{Listen, Settings, UnixSocket};
 
 /// Why a listener cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +77,11 @@ impl Listener {
                     }
                 }
                 #[cfg(unix)]
-                Listen::Unix(path) => {
-                    let listener = bind_unix(path).map_err(failed)?;
+                Listen::Unix(socket) => {
+                    let listener = bind_unix(socket, settings.tcp.backlog).map_err(failed)?;
                     listeners.push(Self {
-                        socket: BoundSocket::Unix(listener, path.clone()),
-                        url: listen.to_string(),
+                        socket: BoundSocket::Unix(listener, socket.path.clone()),
+                        url: format!("unix:{}", socket.path.display()),
                     });
                 }
                 #[cfg(not(unix))]
@@ -154,19 +154,45 @@ fn bind_one(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListen
 /// A socket file that nobody listens on is left over from a process that died; one that answers is
 /// in use.
 #[cfg(unix)]
-fn bind_unix(path: &std::path::Path) -> io::Result<UnixListener> {
+fn bind_unix(unix: &UnixSocket, backlog: u32) -> io::Result<UnixListener> {
     use std::os::unix::{fs::FileTypeExt, net::UnixStream};
-    let listener = match UnixListener::bind(path) {
+    let path = &unix.path;
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    let address = SockAddr::unix(path)?;
+    match socket.bind(&address) {
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             let is_socket = std::fs::metadata(path)?.file_type().is_socket();
             if !is_socket || UnixStream::connect(path).is_ok() {
                 return Err(error);
             }
             std::fs::remove_file(path)?;
-            UnixListener::bind(path)?
+            socket.bind(&address)?;
         }
         result => result?,
+    }
+    // Before anyone is listened to, so that nobody comes in by what the umask left open.
+    set_access(unix)?;
+    socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+/// Gives the socket's file its group and permissions, whatever the umask is.
+#[cfg(unix)]
+fn set_access(unix: &UnixSocket) -> io::Result<()> {
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, chown},
     };
-    listener.set_nonblocking(true)?;
-    Ok(listener)
+    if let Some(group) = &unix.group {
+        let id = match group.parse() {
+            Ok(id) => id,
+            Err(_) => nix::unistd::Group::from_name(group)?
+                .ok_or_else(|| io::Error::other(format!("there is no group {group}")))?
+                .gid
+                .as_raw(),
+        };
+        chown(&unix.path, None, Some(id))?;
+    }
+    std::fs::set_permissions(&unix.path, Permissions::from_mode(unix.mode))
 }

@@ -311,3 +311,46 @@ fn a_unix_socket_serves_and_a_stale_file_is_no_hindrance() {
     assert_eq!(server.wait(), 0);
     assert!(!path.exists(), "the file is removed at the end");
 }
+
+/// The file of a unix socket was 0755, so that a proxy of another user could not connect, and who
+/// came by it was no local user to the API. It is as open as 127.0.0.1, or as its mode says.
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_open_to_this_machine_and_counts_as_it() {
+    use std::{
+        io::{Read as _, Write as _},
+        os::unix::{
+            fs::{MetadataExt as _, PermissionsExt as _},
+            net::UnixStream,
+        },
+    };
+    let dir = TempDir::new();
+    let (open, closed) = (dir.path().join("open.sock"), dir.path().join("closed.sock"));
+    let group = std::fs::metadata(dir.path()).expect("a directory").gid();
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\", \"unix:{}\", \"unix:{}?mode=0660&group={group}\"]\n{}",
+        open.display(),
+        closed.display(),
+        raw("/echo", "on_message = \"echo\"")
+    );
+    let _server = Server::start_in(dir, &settings, &[]);
+    let file = |path: &std::path::Path| {
+        let data = std::fs::metadata(path).expect("a socket");
+        (data.permissions().mode() & 0o777, data.gid())
+    };
+    assert_eq!(file(&open).0, 0o666);
+    assert_eq!(file(&closed), (0o660, group));
+    let ask = |headers: &str| {
+        let mut stream = UnixStream::connect(&open).expect("a connection");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        let request =
+            format!("GET /metrics HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    assert!(ask("").starts_with("HTTP/1.1 200"));
+    let passed_on = ask("X-Forwarded-For: 192.0.2.1\r\n");
+    assert!(passed_on.starts_with("HTTP/1.1 403"), "{passed_on}");
+}

@@ -47,7 +47,7 @@ pub(super) fn check_listen(raw: &RawSettings, errors: &mut Errors) {
             Listen::Tcp(address) | Listen::Tls(address) if !address.ends_with(":0") => {
                 Some(address.clone())
             }
-            Listen::Unix(path) => Some(path.display().to_string()),
+            Listen::Unix(socket) => Some(socket.path.display().to_string()),
             _ => None,
         };
         let this = address(entry);

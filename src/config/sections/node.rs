@@ -30,7 +30,8 @@ sections! {
     /// The node.
     Root {
         /// Where to listen: `host:port` (plain), `tls:host:port` (needs tls.cert and tls.key) and
-        /// `unix:/path`.
+        /// `unix:/path`, which everyone on this machine may use unless it says otherwise:
+        /// `unix:/path?mode=0660&group=www-data`.
         listen: Vec<Listen> as ListenAddresses = vec![Listen::Tcp("127.0.0.1:8080".to_string())];
         /// Worker threads; by default one a core.
         workers: usize as Count = cores();

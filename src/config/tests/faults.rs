@@ -210,7 +210,17 @@ fn addresses_that_nothing_can_listen_at_are_refused() {
             "host:port",
         );
     }
-    one_fault("listen = [\"unix:\"]", "1: listen: ", "path");
+    for (socket, what) in [
+        ("unix:", "path"),
+        ("unix:?mode=0660", "path"),
+        ("unix:/run/f?mode=rw", "octal"),
+        ("unix:/run/f?mode=0999", "octal"),
+        ("unix:/run/f?mode=7777", "octal"),
+        ("unix:/run/f?owner=me", "owner"),
+        ("unix:/run/f?group=", "group"),
+    ] {
+        one_fault(&format!("listen = [\"{socket}\"]"), "1: listen: ", what);
+    }
 }
 
 #[test]

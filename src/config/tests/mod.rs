@@ -85,7 +85,7 @@ fn flags_go_over_the_environment_and_that_over_the_file() {
     assert_eq!((settings.workers, settings.limits.sessions), (3, 6));
     let listen = vec![
         Listen::Tcp("127.0.0.1:2".into()),
-        Listen::Unix("/run/f.sock".into()),
+        "unix:/run/f.sock".parse().expect("an address"),
     ];
     assert_eq!(settings.listen, listen);
 
@@ -258,6 +258,29 @@ fn secrets_are_not_in_debug_output_nor_in_faults() {
         Some("hush-hush")
     );
     assert!(!format!("{settings:?}").contains("hush-hush"));
+}
+
+/// The socket's file was 0755, so that a proxy of another user could not connect.
+#[test]
+fn a_unix_socket_is_open_to_this_machine_unless_its_mode_and_group_say_otherwise() {
+    let socket = |text: &str| match accepted(&format!("listen = [\"unix:{text}\"]")).listen[0] {
+        Listen::Unix(ref socket) => (socket.clone(), socket.to_string()),
+        ref other => panic!("{other}"),
+    };
+    let (plain, shown) = socket("/run/f.sock");
+    assert_eq!(
+        (plain.mode, plain.group, &*shown),
+        (0o666, None, "/run/f.sock")
+    );
+    let (closed, shown) = socket("/run/f.sock?mode=0660&group=www-data");
+    assert_eq!(closed.path.to_str(), Some("/run/f.sock"));
+    assert_eq!(
+        (closed.mode, closed.group.as_deref()),
+        (0o660, Some("www-data"))
+    );
+    assert_eq!(shown, "/run/f.sock?mode=0660&group=www-data");
+    let (grouped, shown) = socket("/run/f.sock?group=33");
+    assert_eq!((grouped.mode, &*shown), (0o666, "/run/f.sock?group=33"));
 }
 
 #[test]

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use crate::{
     config::Settings,
+    connection::info::TransportKind,
     http::auth::{KeyDigest, digest_of},
     node::rate_limit::TokenBucket,
 };
@@ -153,7 +154,10 @@ fn given(headers: &HeaderMap) -> Option<&[u8]> {
 
 /// From this machine, by no proxy. A unix socket is of this machine.
 fn is_local(request: &HttpRequest) -> bool {
-    let from_here = crate::http::request::peer_ip(request).is_some_and(|peer| peer.is_loopback());
+    let from_here = match crate::http::request::peer_ip(request) {
+        Some(peer) => peer.is_loopback(),
+        None => request.conn_data() == Some(&TransportKind::WebSocketUnix),
+    };
     from_here
         && !request
             .headers()
