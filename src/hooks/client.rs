@@ -169,7 +169,7 @@ impl HookClient {
         data: Bytes,
     ) -> Answer<Bytes> {
         let request = Request {
-            method: Some(method),
+            method: Some(method).filter(|method| !method.is_empty()),
             ..Request::of(hook_context)
         };
         self.ask(HookKind::Rpc, hook_context, request, &data).await

@@ -1,6 +1,6 @@
-//! How the API answers: `{"result":…}` or `{"error":{"code","message"}}`, with status 200 unless
-//! the caller asked for statuses. Pure. Results are JSON texts that are put together, never parsed
-//! again.
+//! How the API answers: `{"result":…}` or `{"error":{"code","message"}}`, with status 200; or, for
+//! a caller that asked for it, the error alone with a status of its own. Pure. Results are JSON
+//! texts that are put together, never parsed again.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -37,21 +37,28 @@ impl Serialize for ErrorBody<'_> {
     }
 }
 
-/// Appends `{"<name>":<result>}` or `{"error":{…}}`.
-pub(super) fn write(out: &mut String, name: &str, answer: &Answer) {
+/// `{"code","message"}`.
+fn error_body(error: &ReplyError) -> String {
+    // Numbers and texts always serialise.
+    serde_json::to_string(&ErrorBody(error)).unwrap_or_default()
+}
+
+/// Appends `"<name>":<result>` or `"error":{…}`.
+pub(super) fn write_member(out: &mut String, name: &str, answer: &Answer) {
     let (name, body) = match answer {
         Ok(result) => (name, std::borrow::Cow::Borrowed(result.as_str())),
-        Err(error) => (
-            "error",
-            serde_json::to_string(&ErrorBody(error))
-                .unwrap_or_default()
-                .into(),
-        ),
+        Err(error) => ("error", error_body(error).into()),
     };
-    out.push_str("{\"");
+    out.push('"');
     out.push_str(name);
     out.push_str("\":");
     out.push_str(&body);
+}
+
+/// Appends `{"<name>":<result>}` or `{"error":{…}}`.
+fn write(out: &mut String, name: &str, answer: &Answer) {
+    out.push('{');
+    write_member(out, name, answer);
     out.push('}');
 }
 
@@ -68,9 +75,8 @@ pub(super) fn list(answers: impl Iterator<Item = (&'static str, Answer)>) -> Str
     out
 }
 
-fn respond(status: StatusCode, name: &str, answer: &Answer) -> HttpResponse {
-    let mut body = String::new();
-    write(&mut body, name, answer);
+/// An answer with this body.
+pub(super) fn with_body(status: StatusCode, body: String) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     response
         .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -83,16 +89,28 @@ fn respond(status: StatusCode, name: &str, answer: &Answer) -> HttpResponse {
 
 /// The answer of a method, under this name.
 pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &Answer) -> HttpResponse {
-    let status = match answer {
-        Err(error) if wants_statuses(request) => status_of(error),
-        _ => StatusCode::OK,
-    };
-    respond(status, name, answer)
+    match answer {
+        Err(error) if is_transport_mode(request) => with_status(request, status_of(error), error),
+        _ => {
+            let mut body = String::new();
+            write(&mut body, name, answer);
+            with_body(StatusCode::OK, body)
+        }
+    }
 }
 
 /// An error that always has its status.
-pub(super) fn with_status(status: StatusCode, error: ReplyError) -> HttpResponse {
-    respond(status, "error", &Err(error))
+pub(super) fn with_status(
+    request: &HttpRequest,
+    status: StatusCode,
+    error: &ReplyError,
+) -> HttpResponse {
+    let body = error_body(error);
+    let body = match is_transport_mode(request) {
+        true => body,
+        false => format!("{{\"error\":{body}}}"),
+    };
+    with_body(status, body)
 }
 
 /// Bad requests say what is wrong; it is the backend that reads it, not a client.
@@ -103,15 +121,33 @@ pub(super) fn bad_request(why: String) -> ReplyError {
     }
 }
 
+/// Bad JSON, or JSON of another shape. The message names line and column.
+pub(super) fn unreadable(request: &HttpRequest, error: &serde_json::Error) -> HttpResponse {
+    let error = bad_request(format!("bad request: {error}"));
+    with_status(request, StatusCode::BAD_REQUEST, &error)
+}
+
+/// A body that is no JSON object.
+pub(super) fn no_object(request: &HttpRequest, body: &[u8]) -> HttpResponse {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
+        Err(error) => unreadable(request, &error),
+        Ok(_) => {
+            let why = "bad request: expected a JSON object at line 1 column 1";
+            let error = bad_request(why.to_string());
+            with_status(request, StatusCode::BAD_REQUEST, &error)
+        }
+    }
+}
+
 /// A request without a right to be here.
-pub(super) fn denied(denied: Denied) -> HttpResponse {
+pub(super) fn denied(request: &HttpRequest, denied: Denied) -> HttpResponse {
     match denied {
         Denied::Key => {
             let error = ReplyError {
                 message: NEEDS_KEY.into(),
                 ..ReplyError::UNAUTHORIZED
             };
-            let mut response = with_status(StatusCode::UNAUTHORIZED, error);
+            let mut response = with_status(request, StatusCode::UNAUTHORIZED, &error);
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
                 header::HeaderValue::from_static("apikey realm=\"fanfare api\""),
@@ -123,7 +159,7 @@ pub(super) fn denied(denied: Denied) -> HttpResponse {
                 message: NOT_LOCAL.into(),
                 ..ReplyError::PERMISSION_DENIED
             };
-            with_status(StatusCode::FORBIDDEN, error)
+            with_status(request, StatusCode::FORBIDDEN, &error)
         }
     }
 }
@@ -132,21 +168,21 @@ const NEEDS_KEY: &str =
     "unauthorized: needs the header X-API-Key: <api.key> or Authorization: apikey <api.key>";
 const NOT_LOCAL: &str = "permission denied: while no api.key is set, only requests from this machine that no proxy passed on";
 
-/// `X-Centrifugo-Error-Mode: transport`.
-fn wants_statuses(request: &HttpRequest) -> bool {
+/// `X-Centrifugo-Error-Mode: transport`: errors come alone, with statuses of their own.
+fn is_transport_mode(request: &HttpRequest) -> bool {
     let mode = request.headers().get("x-centrifugo-error-mode");
     mode.is_some_and(|mode| mode.as_bytes().eq_ignore_ascii_case(b"transport"))
 }
 
-/// The status of an error; the table of docs/api.md.
+/// The status of an error, as Centrifugo's where it has that error; but what may be gone when the
+/// caller comes again says so. The table of docs/api.md.
 pub(super) fn status_of(error: &ReplyError) -> StatusCode {
     match error.code {
         100 => StatusCode::SERVICE_UNAVAILABLE,
         101 => StatusCode::UNAUTHORIZED,
         102 | 104 => StatusCode::NOT_FOUND,
         103 => StatusCode::FORBIDDEN,
-        106 | 107 => StatusCode::BAD_REQUEST,
-        108 => StatusCode::CONFLICT,
+        106..=108 => StatusCode::BAD_REQUEST,
         111 => StatusCode::TOO_MANY_REQUESTS,
         112 => StatusCode::RANGE_NOT_SATISFIABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

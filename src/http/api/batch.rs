@@ -1,4 +1,5 @@
-//! `batch`: several commands in one request, in order, each with its own answer.
+//! Several commands in one request, in order, each with its own answer: `batch`, and the lines of
+//! [`command_lines`](super::command_lines).
 
 use super::{
     answer::{self, Answer, bad_request},
@@ -11,8 +12,8 @@ use crate::{
     protocol::ReplyError,
 };
 
-/// Commands of one batch.
-const COMMANDS_MAX: usize = 10_000;
+/// Commands of one request.
+pub(super) const COMMANDS_MAX: usize = 10_000;
 
 /// The answers so far, and the publications that follow them and are still on their way.
 ///
@@ -47,26 +48,38 @@ pub(super) async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> 
     if commands.len() > COMMANDS_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
+    let commands = commands.into_iter().map(|command| {
+        let message = "bad request: a command is one method, and no batch";
+        command
+            .call()
+            .ok_or_else(|| bad_request(message.to_string()))
+    });
+    let answers = run(call, commands).await;
+    Ok(answer::list(answers.into_iter()))
+}
+
+/// Runs calls in their order; the name of each with its answer. What could not be read is answered
+/// in its place.
+pub(super) async fn run(
+    call: &ApiCall<'_>,
+    calls: impl Iterator<Item = Result<Call, ReplyError>>,
+) -> Vec<(&'static str, Answer)> {
     let mut replies = Replies::default();
-    for (index, command) in commands.into_iter().enumerate() {
+    for (index, next) in calls.enumerate() {
         if index % A_TURN == A_TURN - 1 {
             tokio::task::yield_now().await;
         }
-        match command.call() {
-            None => {
-                let message = "bad request: a command is one method, and no batch";
-                let refused = async { Err(bad_request(message.to_string())) };
-                replies.push("error", refused).await;
-            }
-            Some(Call::Publish(request)) => {
+        match next {
+            Err(error) => replies.push("error", async { Err(error) }).await,
+            Ok(Call::Publish(request)) => {
                 let publishing = message::begin_publish(call, *request);
                 replies.publishing.push(publishing);
             }
-            Some(method) => replies.push(method.name(), method.run(call)).await,
+            Ok(method) => replies.push(method.name(), method.run(call)).await,
         }
     }
     replies.settle().await;
-    Ok(answer::list(replies.answers.into_iter()))
+    replies.answers
 }
 
 #[cfg(test)]

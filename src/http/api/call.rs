@@ -54,6 +54,7 @@ pub(super) async fn read_body(
     let body = body::read(request, payload, limit).await;
     body.map_err(|error| {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        Box::new(answer::with_status(status, bad_request(error.to_string())))
+        let error = bad_request(error.to_string());
+        Box::new(answer::with_status(request, status, &error))
     })
 }

@@ -9,6 +9,7 @@ mod answer;
 mod batch;
 mod call;
 mod channels;
+mod command_lines;
 mod form;
 mod info;
 mod keys;
@@ -24,7 +25,6 @@ use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
 
 pub(super) use self::keys::{ApiKeys, Denied};
 use self::{
-    answer::bad_request,
     batch::batch,
     call::{ApiCall, read_body},
     table::{Call, METHODS},
@@ -46,18 +46,23 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
             .default_service(web::to(only_post)),
     );
     app.service(
+        web::resource(["/api", "/api/"])
+            .route(web::post().to(command_lines::call))
+            .default_service(web::to(only_post)),
+    );
+    app.service(
         web::resource("/api/{method:.*}")
             .route(web::post().to(call))
             .default_service(web::to(only_post)),
     );
 }
 
-async fn only_post() -> HttpResponse {
+async fn only_post(request: HttpRequest) -> HttpResponse {
     let error = ReplyError {
         message: "only POST is answered here".into(),
         ..ReplyError::METHOD_NOT_FOUND
     };
-    let mut response = answer::with_status(StatusCode::METHOD_NOT_ALLOWED, error);
+    let mut response = answer::with_status(&request, StatusCode::METHOD_NOT_ALLOWED, &error);
     let headers = response.headers_mut();
     headers.insert(header::ALLOW, header::HeaderValue::from_static("POST"));
     response
@@ -73,7 +78,7 @@ async fn call(
 ) -> HttpResponse {
     let key = match http.api.admit(&request) {
         Ok(key) => key,
-        Err(denied) => return answer::denied(denied),
+        Err(denied) => return answer::denied(&request, denied),
     };
     let body = match read_body(&request, &node, payload).await {
         Ok(body) => body,
@@ -85,7 +90,7 @@ async fn call(
     };
     // A sequence would be read as the fields in their order.
     if !body.starts_with(b"{") {
-        return no_object(body);
+        return answer::no_object(&request, body);
     }
     let call = ApiCall {
         node: &node,
@@ -96,38 +101,20 @@ async fn call(
         return match serde_json::from_slice(body) {
             // Centrifugo's batch has no `result` around its replies.
             Ok(commands) => answer::of_method(&request, "replies", &batch(&call, commands).await),
-            Err(error) => unreadable(&error),
+            Err(error) => answer::unreadable(&request, &error),
         };
     }
     match Call::read(&method, body) {
-        None => unknown_method(),
-        Some(Err(error)) => unreadable(&error),
+        None => unknown_method(&request),
+        Some(Err(error)) => answer::unreadable(&request, &error),
         Some(Ok(method)) => answer::of_method(&request, "result", &method.run(&call).await),
     }
 }
 
-/// Bad JSON, or JSON of another shape. The message names line and column.
-fn unreadable(error: &serde_json::Error) -> HttpResponse {
-    answer::with_status(
-        StatusCode::BAD_REQUEST,
-        bad_request(format!("bad request: {error}")),
-    )
-}
-
-fn no_object(body: &[u8]) -> HttpResponse {
-    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-        Err(error) => unreadable(&error),
-        Ok(_) => answer::with_status(
-            StatusCode::BAD_REQUEST,
-            bad_request("bad request: expected a JSON object at line 1 column 1".to_string()),
-        ),
-    }
-}
-
-fn unknown_method() -> HttpResponse {
+fn unknown_method(request: &HttpRequest) -> HttpResponse {
     let error = ReplyError {
         message: format!("method not found; there are {}", METHODS.join(", ")).into(),
         ..ReplyError::METHOD_NOT_FOUND
     };
-    answer::with_status(StatusCode::NOT_FOUND, error)
+    answer::with_status(request, StatusCode::NOT_FOUND, &error)
 }

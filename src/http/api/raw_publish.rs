@@ -28,7 +28,7 @@ pub(super) async fn publish(
 ) -> HttpResponse {
     let key = match http.api.admit(&request) {
         Ok(key) => key,
-        Err(denied) => return answer::denied(denied),
+        Err(denied) => return answer::denied(&request, denied),
     };
     let body = match read_body(&request, &node, payload).await {
         Ok(body) => body,
@@ -48,7 +48,7 @@ pub(super) async fn publish(
         Some(Ok(key)) => Some(key),
         Some(Err(_)) => {
             let error = answer::bad_request("bad request: Idempotency-Key is no ASCII".to_string());
-            return answer::with_status(StatusCode::BAD_REQUEST, error);
+            return answer::with_status(&request, StatusCode::BAD_REQUEST, &error);
         }
     };
     let payload = body::payload(&request, body);
@@ -63,6 +63,6 @@ pub(super) async fn publish(
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .json(receipt)
         }
-        Err(error) => answer::with_status(answer::status_of(&error), error),
+        Err(error) => answer::with_status(&request, answer::status_of(&error), &error),
     }
 }

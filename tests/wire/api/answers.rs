@@ -68,8 +68,33 @@ fn errors_have_centrifugos_codes_and_statuses_only_for_who_asks() {
         404
     );
     assert_eq!(status("publish", br#"{"channel":"news"}"#), 400);
-    assert_eq!(status("presence", br#"{"channel":"news"}"#), 409);
+    assert_eq!(status("presence", br#"{"channel":"news"}"#), 400);
     assert_eq!(status("publish", br#"{"channel":"news","data":1}"#), 200);
+
+    let bare = |path: &str, headers: &str, body: &[u8]| {
+        let answer = post(&server, path, headers, body);
+        let error: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        (answer.status, error["code"].as_u64())
+    };
+    for (path, body, expected) in [
+        (
+            "/api/publish",
+            r#"{"channel":"nothing:1","data":1}"#,
+            (404, Some(102)),
+        ),
+        ("/api/presence", r#"{"channel":"news"}"#, (400, Some(108))),
+        ("/api/publish", "x", (400, Some(107))),
+        ("/api/nothing", "{}", (404, Some(104))),
+        ("/api/channels/nothing:1", "x", (404, Some(102))),
+    ] {
+        assert_eq!(
+            bare(path, &transport, body.as_bytes()),
+            expected,
+            "{path} {body}: the error alone"
+        );
+    }
+    let nobody = "X-Centrifugo-Error-Mode: transport\r\n";
+    assert_eq!(bare("/api/publish", nobody, b"{}"), (401, Some(101)));
 
     let broken = post(
         &server,
@@ -113,4 +138,64 @@ fn errors_have_centrifugos_codes_and_statuses_only_for_who_asks() {
     );
     let get = server.get_with("/api/publish", KEY);
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+}
+
+/// gocent and other libraries of Centrifugo write commands of method and params to one address, and got 404. Each line is
+/// answered by a line, in order, whatever becomes of the others.
+#[test]
+fn lines_of_method_and_params_are_answered_line_by_line() {
+    let server = start("api.body_bytes = \"1MiB\"\n");
+    let lines = |path: &str, body: &str| post(&server, path, KEY, body.as_bytes());
+    let answer = lines(
+        "/api",
+        r#"{"method":"publish","params":{"channel":"kept:1","data":{"n":1}}}
+{"id":7,"method":"PUBLISH","params":{"channel":"nothing:1","data":1}}{"id":8,"method":"history","params":{"channel":"kept:1","limit":1}}
+
+{"method":"rpc","params":{}}
+{"method":"publish","params":{"channel":7}}
+{"method":11,"params":{"user":"u","channel":"news"}}
+"#,
+    );
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let replies: Vec<serde_json::Value> = answer
+        .body
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(replies.len(), 6, "{}", answer.body);
+    assert_eq!(replies[0]["result"]["offset"], 1);
+    assert_eq!(
+        (&replies[1]["id"], &replies[1]["error"]["code"]),
+        (&json!(7), &json!(102))
+    );
+    assert_eq!(replies[2]["id"], 8);
+    assert_eq!(
+        replies[2]["result"]["publications"][0]["data"],
+        json!({ "n": 1 })
+    );
+    assert_eq!(replies[3]["error"]["code"], 104);
+    assert_eq!(replies[4]["error"]["code"], 107);
+    assert_eq!(replies[5], json!({ "result": {} }));
+
+    let one = r#"{"method":"publish","params":{"channel":"kept:2","data":1}}"#;
+    for broken in [format!("{one}\n{{"), "[]".to_string(), String::new()] {
+        assert_eq!(lines("/api", &broken).status, 400, "{broken}");
+    }
+    let history = json!({ "channel": "kept:2" });
+    assert_eq!(
+        done(&server, "history", &history)["offset"],
+        0,
+        "nothing of it was done"
+    );
+    let many = format!("{}\n", r#"{"method":"info"}"#).repeat(10_001);
+    let refused = lines("/api", &many);
+    assert!(
+        refused.status == 400 && refused.body.contains("10000 commands"),
+        "{}",
+        refused.body
+    );
+    assert_eq!(lines("/api/", one).status, 200);
+    assert_eq!(post(&server, "/api", "", one.as_bytes()).status, 401);
+    assert_eq!(server.get_with("/api", KEY).status, 405);
 }
