@@ -232,8 +232,14 @@ pub(crate) fn status_of(close: &Close) -> u16 {
 impl From<TokenError> for AuthError {
     fn from(error: TokenError) -> Self {
         match error {
-            TokenError::Expired | TokenError::Invalidated => Self::Expired,
+            // One that does not count yet is too new rather than too old: as with the others, the
+            // client asks for another, and a small difference of clocks heals.
+            TokenError::Expired | TokenError::NotYet | TokenError::Invalidated => Self::Expired,
             TokenError::Blocked => Self::BLOCKED,
+            // A fault of who made it, which says nothing of keys: told, not only logged.
+            why @ TokenError::NotSeconds(_) => {
+                Self::Disconnected(Close::INVALID_TOKEN.because(why))
+            }
             other => Self::Invalid(other.to_string()),
         }
     }
@@ -300,7 +306,8 @@ impl Node {
     }
 
     async fn authenticate_token(&self, token: &str) -> Result<Identity, AuthError> {
-        let claims = self.tokens.connection(token, SystemTime::now()).await?;
+        let claims = self.tokens.connection(token, SystemTime::now()).await;
+        let claims = claims.inspect_err(log_not_yet)?;
         let names = claims.subs.iter().map(|sub| &sub.channel);
         self.check_channels(names.chain(&claims.channels))?;
         Ok(Identity {
@@ -399,6 +406,13 @@ impl Node {
                 })
                 .collect(),
         )
+    }
+}
+
+/// Clients are told the same of an expired token; whose clocks differ finds the cause here.
+pub(super) fn log_not_yet(error: &TokenError) {
+    if *error == TokenError::NotYet {
+        log::info!("{error}: token.leeway allows for clocks that differ");
     }
 }
 

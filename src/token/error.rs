@@ -8,6 +8,12 @@ pub enum TokenError {
     /// It counted until its end.
     #[error("the token is expired")]
     Expired,
+    /// It counts from a moment that is still to come: a clock differs, or it was made for later.
+    #[error("the token does not count yet (claim nbf)")]
+    NotYet,
+    /// A time of it is too large for seconds, most often in milliseconds; its maker is told which.
+    #[error("the claim {0} is beyond the year 9999 in seconds (milliseconds?)")]
+    NotSeconds(String),
     /// It is wrong; the text says why, for the log.
     #[error("the token is invalid: {0}")]
     Invalid(String),

@@ -29,7 +29,7 @@ use crate::{
     unix_time::since_epoch,
 };
 
-/// The end of the year 9999. Larger times are faults, most often milliseconds.
+/// The end of the year 9999. Larger times are faults, most often milliseconds, and are told so.
 const TIME_MAX: f64 = 253_402_300_799.0;
 
 /// What the settings ask of every token.
@@ -92,7 +92,7 @@ pub(super) fn connection(
             "it has the claim channel, so it is a subscription token",
         ));
     }
-    let times = claims.times(requirements, now)?;
+    let times = claims.times(requirements)?;
     let subs: BTreeMap<String, Option<SubClaims>> = value("subs", claims.subs)?.unwrap_or_default();
     let connection = ConnectionClaims {
         user: value("sub", claims.sub)?.unwrap_or_default(),
@@ -119,7 +119,7 @@ pub(super) fn subscription(
     now: SystemTime,
 ) -> Result<SubscriptionClaims, TokenError> {
     let claims = Claims::read(payload)?;
-    let times = claims.times(requirements, now)?;
+    let times = claims.times(requirements)?;
     let channel: String = value("channel", claims.channel)?
         .filter(|channel: &String| !channel.is_empty())
         .ok_or_else(|| invalid("the claim channel is missing, so it is no subscription token"))?;
@@ -147,9 +147,11 @@ pub(super) fn is_subscription(payload: &str) -> bool {
 
 /// When a token ends and what follows from it, in Unix seconds.
 struct Times {
+    /// Since when it counts.
+    start: Option<Duration>,
     /// The token's end to the nanosecond, which [`exp`](Self::exp) rounds.
     end: Option<Duration>,
-    /// How far beyond it the token counts.
+    /// How far before its start and beyond its end the token counts.
     leeway: Duration,
     exp: Option<u64>,
     expire_at: Option<u64>,
@@ -167,9 +169,9 @@ impl<'a> Claims<'a> {
         })
     }
 
-    /// Checks whom the token is for and since when; leaves to [`Times::check`] whether it still
-    /// counts, so that a token which is wrong as well as expired counts as wrong.
-    fn times(&self, requirements: &Requirements, now: SystemTime) -> Result<Times, TokenError> {
+    /// Checks whom the token is for; leaves to [`Times::check`] whether it counts now, so that a
+    /// token which is wrong as well as expired counts as wrong.
+    fn times(&self, requirements: &Requirements) -> Result<Times, TokenError> {
         if let Some(audience) = &requirements.audience {
             let claimed: Option<Audience> = value("aud", self.aud)?;
             if !claimed.is_some_and(|claimed| claimed.contains(audience)) {
@@ -183,11 +185,6 @@ impl<'a> Claims<'a> {
             }
         }
         let leeway = requirements.leeway;
-        if let Some(start) = time("nbf", self.nbf)?
-            && since_epoch(now).saturating_add(leeway) < start
-        {
-            return Err(invalid("it does not count yet (claim nbf)"));
-        }
         let end = time("exp", self.exp)?;
         let session = match time("expire_at", self.expire_at)? {
             None => end.map(|end| end.saturating_add(leeway)),
@@ -200,6 +197,7 @@ impl<'a> Claims<'a> {
                 .saturating_add(u64::from(time.subsec_nanos() > 0))
         };
         Ok(Times {
+            start: time("nbf", self.nbf)?,
             end,
             leeway,
             exp: end.map(up),
@@ -211,9 +209,15 @@ impl<'a> Claims<'a> {
 
 impl Times {
     /// RFC 7519, section 4.1.4: on or after its time a token no longer counts. A session that would
-    /// be over at once is as expired as its token.
+    /// be over at once is as expired as its token. Section 4.1.5: before its start it does not yet.
     fn check(&self, now: SystemTime) -> Result<(), TokenError> {
         let now = since_epoch(now);
+        let is_early = self
+            .start
+            .is_some_and(|start| now.saturating_add(self.leeway) < start);
+        if is_early {
+            return Err(TokenError::NotYet);
+        }
         let is_token_over = self
             .end
             .is_some_and(|end| now >= end.saturating_add(self.leeway));
@@ -242,14 +246,14 @@ fn time(name: &str, raw: Raw<'_>) -> Result<Option<Duration>, TokenError> {
     let Some(seconds) = value::<f64>(name, raw)? else {
         return Ok(None);
     };
-    if !(0.0..=TIME_MAX).contains(&seconds) {
-        return Err(invalid(&format!(
-            "the claim {name} is no time in seconds since 1970"
-        )));
+    if seconds > TIME_MAX {
+        return Err(TokenError::NotSeconds(name.to_string()));
     }
-    Duration::try_from_secs_f64(seconds)
-        .map(Some)
-        .map_err(|_| invalid(&format!("the claim {name} is no time")))
+    Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {
+        invalid(&format!(
+            "the claim {name} is no time in seconds since 1970"
+        ))
+    })
 }
 
 /// JSON as it stands, without the line breaks between its tokens, since the client protocol frames
@@ -323,14 +327,15 @@ struct OverrideClaims {
     force_push_join_leave: Option<Switch>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Switch {
-    value: bool,
+    value: Option<bool>,
 }
 
 impl From<OverrideClaims> for SubscriptionOverrides {
     fn from(claims: OverrideClaims) -> Self {
-        let is_on = |switch: Option<Switch>| switch.map(|switch| switch.value);
+        let is_on = |switch: Option<Switch>| switch.and_then(|switch| switch.value);
         Self {
             presence: is_on(claims.presence),
             join_leave: is_on(claims.join_leave),

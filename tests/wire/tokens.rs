@@ -294,9 +294,150 @@ fn a_session_goes_on_with_a_new_token() {
             .is_some_and(|ttl| ttl > 3000),
         "{reply}"
     );
-    let reply = refresh(&mut client, &expired());
-    let reply: Value = serde_json::from_slice(&reply.payload).expect("JSON");
-    assert_eq!(reply["error"]["code"], 109);
     let closed = refresh(&mut client, &token(&["--user", "43"]));
     assert_eq!(closed.code_and_reason().0, 3500);
+}
+
+// A refresh with a token that had expired meanwhile was answered with error 109, at which an SDK
+// ends its client for good. A backend that gives an old token once is enough for that.
+#[test]
+fn who_refreshes_with_an_expired_token_is_closed_and_may_come_back() {
+    let server = Server::start(&settings(""));
+    let early = token(&["--user", "42", "--claim", "nbf=4000000000"]);
+    for old in [expired(), early] {
+        let mut client = server.ws("/connection/websocket");
+        connect(&mut client, &json!({"token": token(&["--user", "42"])}));
+        client.text(&json!({"id": 2, "refresh": {"token": old}}).to_string());
+        let (code, reason) = client.message().code_and_reason();
+        assert_eq!((code, reason.as_str()), (3005, "expired"));
+    }
+}
+
+// A sub_refresh with an expired token was answered with error 109, at which an SDK ends the
+// subscription for good. Without an answer that renews it, it ends at its time with 2501, and the
+// SDK subscribes anew.
+#[test]
+fn a_subscription_that_is_refreshed_with_an_expired_token_keeps_its_end() {
+    let server = Server::start(&settings(""));
+    let mut client = server.ws("/connection/websocket");
+    connect(&mut client, &json!({"token": token(&["--user", "42"])}));
+    let of_channel = |more: &[&str]| {
+        let mut arguments = vec!["--user", "42", "--channel", "private:x"];
+        arguments.extend(more);
+        token(&arguments)
+    };
+    let subscribe = json!({"channel": "private:x", "token": of_channel(&[])});
+    client.text(&json!({"id": 2, "subscribe": subscribe}).to_string());
+    let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    assert_eq!(reply["subscribe"]["expires"], true);
+    let old = of_channel(&["--claim", "exp=1000000000"]);
+    let refresh = json!({"channel": "private:x", "token": old});
+    client.text(&json!({"id": 3, "sub_refresh": refresh}).to_string());
+    let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    assert_eq!(reply, json!({"id": 3, "sub_refresh": {}}));
+    let other = json!({"channel": "private:x", "token": "x.y.z"});
+    client.text(&json!({"id": 4, "sub_refresh": other}).to_string());
+    let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    assert_eq!(reply["error"]["code"], 103, "an invalid token is told");
+}
+
+// A token whose nbf was a few seconds ahead was an invalid one: 3500, which is final, or 103. Two
+// machines whose clocks differ by a second were enough for that.
+#[test]
+fn a_token_that_does_not_count_yet_is_answered_as_an_expired_one() {
+    let server = Server::start(&settings(&raw("/ws", "")));
+    let early = |more: &[&str]| {
+        let mut arguments = vec!["--user", "42", "--claim", "nbf=4000000000"];
+        arguments.extend(more);
+        token(&arguments)
+    };
+    let mut client = server.ws("/connection/websocket");
+    let reply = connect(&mut client, &json!({"token": early(&[])}));
+    assert_eq!(reply["error"]["code"], 109);
+    server.log.wait_for("token.leeway");
+    let closed = server.ws(&format!("/ws?token={}", early(&[]))).message();
+    assert_eq!(closed.code_and_reason().0, 3005);
+    let mut client = server.ws("/connection/websocket");
+    connect(&mut client, &json!({"token": token(&["--user", "42"])}));
+    let subscribe = json!({"channel": "private:x", "token": early(&["--channel", "private:x"])});
+    client.text(&json!({"id": 2, "subscribe": subscribe}).to_string());
+    let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    assert_eq!(reply["error"]["code"], 109);
+}
+
+// A token with times in milliseconds was closed with 3500 and "invalid token", and nothing said
+// what was wrong with it.
+#[test]
+fn a_time_in_milliseconds_is_named() {
+    let server = Server::start(&settings(&raw("/ws", "")));
+    let wrong = token(&["--user", "42", "--claim", "exp=1900000000000"]);
+    let mut client = server.ws("/connection/websocket");
+    client.text(&json!({"id": 1, "connect": {"token": wrong}}).to_string());
+    for closed in [
+        client.message(),
+        server.ws(&format!("/ws?token={wrong}")).message(),
+    ] {
+        let (code, reason) = closed.code_and_reason();
+        assert_eq!(code, 3500);
+        assert!(
+            reason.contains("exp") && reason.contains("milliseconds"),
+            "{reason}"
+        );
+    }
+    let answer = server.get(&format!("/sse?channel=a&token={wrong}"));
+    assert!(
+        answer.status == 401 && answer.body.contains("milliseconds"),
+        "{}",
+        answer.body
+    );
+    let mut client = server.ws("/connection/websocket");
+    connect(&mut client, &json!({"token": token(&["--user", "42"])}));
+    let wrong = token(&[
+        "--user",
+        "42",
+        "--channel",
+        "private:x",
+        "--claim",
+        "exp=1900000000000",
+    ]);
+    let subscribe = json!({"channel": "private:x", "token": wrong});
+    client.text(&json!({"id": 2, "subscribe": subscribe}).to_string());
+    let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    assert_eq!(reply["error"]["code"], 103);
+    assert!(
+        reply["error"]["message"]
+            .to_string()
+            .contains("milliseconds"),
+        "{reply}"
+    );
+}
+
+// A token that ends in 2286 told a time to live of 4294967295 seconds, which is -1 for a client
+// that counts in 32 signed bits: it asked for new tokens without a pause.
+#[test]
+fn a_client_is_told_a_time_to_live_of_at_most_a_year() {
+    let year = 365 * 24 * 3600;
+    let server = Server::start(&settings(""));
+    let far = |more: &[&str]| {
+        let mut arguments = vec!["--user", "42", "--claim", "exp=9999999999"];
+        arguments.extend(more);
+        token(&arguments)
+    };
+    let mut client = server.ws("/connection/websocket");
+    let reply = connect(&mut client, &json!({"token": far(&[])}));
+    assert_eq!(reply["connect"]["ttl"], year);
+    let of_channel = json!({"channel": "private:x", "token": far(&["--channel", "private:x"])});
+    for (method, request) in [
+        ("refresh", json!({"token": far(&[])})),
+        ("subscribe", of_channel.clone()),
+        ("sub_refresh", of_channel),
+    ] {
+        client.text(&json!({"id": 2, method: request}).to_string());
+        let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+        assert_eq!(reply[method]["ttl"], year, "{reply}");
+    }
+    let mut listener = server.ws("/connection/uni_websocket");
+    listener.text(&json!({"token": far(&[])}).to_string());
+    let push: Value = serde_json::from_slice(&listener.message().payload).expect("JSON");
+    assert_eq!(push["connect"]["ttl"], year, "{push}");
 }

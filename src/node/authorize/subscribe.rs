@@ -8,7 +8,7 @@ use crate::{
     hooks::HookContext,
     node::{
         Node,
-        auth::{AuthError, Identity},
+        auth::{AuthError, Identity, log_not_yet},
     },
     protocol::{ReplyError, SubscribeRequest},
     subscription::ServerSubscription,
@@ -66,7 +66,17 @@ impl Node {
                 log::info!("a token for {channel:?} is refused: {error}");
                 return Err(AuthError::channel(ReplyError::PERMISSION_DENIED, channel));
             }
-            Err(error) => return Err(error.into()),
+            Err(error @ TokenError::NotSeconds(_)) => {
+                let error = ReplyError {
+                    message: format!("permission denied: {error}").into(),
+                    ..ReplyError::PERMISSION_DENIED
+                };
+                return Err(AuthError::channel(error, channel));
+            }
+            Err(error) => {
+                log_not_yet(&error);
+                return Err(error.into());
+            }
         };
         let other_client = claims.client.as_deref().is_some_and(|of| of != client);
         if claims.channel != channel || claims.user != user || other_client {

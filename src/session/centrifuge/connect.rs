@@ -22,7 +22,7 @@ use crate::{
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
-    unix_time::seconds_until,
+    unix_time::ttl_until,
 };
 
 /// The server's version, as clients are told.
@@ -227,7 +227,7 @@ impl Session<Centrifuge> {
             client: self.context.connection.info().id.to_string(),
             version: VERSION.to_string(),
             expires: expire_at.is_some() && both_ways,
-            ttl: expire_at.map_or(0, seconds_until),
+            ttl: expire_at.map_or(0, ttl_until),
             data: client.identity.data.clone(),
             subs: Vec::new(),
             ping,

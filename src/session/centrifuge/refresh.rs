@@ -21,7 +21,7 @@ use crate::{
         Session,
         expiry::{is_past, until},
     },
-    unix_time::{seconds_until, unix_now},
+    unix_time::{ttl_until, unix_now},
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when
@@ -132,7 +132,7 @@ impl Session<Centrifuge> {
             let at = client.user.expire_at;
             let push = Push::Refresh {
                 expires: at.is_some(),
-                ttl: at.map_or(0, seconds_until),
+                ttl: at.map_or(0, ttl_until),
             };
             self.push("", &push);
         }
@@ -159,6 +159,8 @@ impl Session<Centrifuge> {
     ) {
         let identity = match identity {
             Ok(identity) => identity,
+            // An error would end the SDK's client for good; so it comes back, with a new token.
+            Err(AuthError::Expired) => return self.end(Close::EXPIRED),
             Err(error) => return self.refuse(id, &error),
         };
         let Some(client) = self.protocol.client_mut() else {
@@ -178,7 +180,7 @@ impl Session<Centrifuge> {
                 client: self.context.connection.info().id.to_string(),
                 version: VERSION.to_string(),
                 expires: identity.expire_at.is_some(),
-                ttl: identity.expire_at.map_or(0, seconds_until),
+                ttl: identity.expire_at.map_or(0, ttl_until),
             },
         );
     }
@@ -305,6 +307,12 @@ impl Session<Centrifuge> {
         self.later(ctx, reading, move |session, grant, ctx| {
             let grant = match grant {
                 Ok(grant) => grant,
+                // An error would end the SDK's subscription for good. The old end stays, and what
+                // ends it then makes the SDK subscribe anew, with another token.
+                Err(AuthError::Expired) => {
+                    let (expires, ttl) = (false, 0);
+                    return session.reply(id, &Reply::SubRefresh { expires, ttl });
+                }
                 Err(error) => return session.refuse(id, &error),
             };
             let known = session.subscription_mut(&channel);
@@ -320,7 +328,7 @@ impl Session<Centrifuge> {
                 id,
                 &Reply::SubRefresh {
                     expires: at.is_some(),
-                    ttl: at.map_or(0, seconds_until),
+                    ttl: at.map_or(0, ttl_until),
                 },
             );
         });

@@ -17,7 +17,7 @@ use crate::{
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     shard::SubscribeOptions,
-    unix_time::seconds_until,
+    unix_time::ttl_until,
 };
 
 /// How long beyond its end a token that the client renews is still good: the client renews it when
@@ -192,7 +192,7 @@ impl ToldSubscription<'_> {
             ..SubscribeResult::default()
         };
         if result.expires {
-            result.ttl = pending.grant.expire_at.map_or(0, seconds_until);
+            result.ttl = pending.grant.expire_at.map_or(0, ttl_until);
         }
         if pending.options.positioned {
             result.positioned = true;

@@ -229,6 +229,7 @@ fn subscribe(settings: &TokenSettings, token: &str) -> Result<SubscriptionClaims
 fn why<T: fmt::Debug>(outcome: Result<T, TokenError>) -> String {
     match outcome {
         Err(TokenError::Invalid(why)) => why,
+        Err(error @ TokenError::NotSeconds(_)) => error.to_string(),
         other => panic!("not invalid: {other:?}"),
     }
 }
