@@ -14,7 +14,7 @@ use serde_json::value::RawValue;
 
 use super::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
-    envelope::{FromResult, or_default},
+    envelope::{FromResult, or_default, texts},
 };
 use crate::{
     protocol::without_newlines,
@@ -56,6 +56,7 @@ fn time(expire_at: Option<u64>) -> Option<u64> {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Flag {
+    #[serde(deserialize_with = "or_default")]
     value: bool,
 }
 
@@ -139,7 +140,7 @@ pub(super) struct PublishShape {
     b64data: String,
     #[serde(deserialize_with = "or_default")]
     skip_history: bool,
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "texts")]
     tags: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default")]
     idempotency_key: String,

@@ -7,11 +7,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use serde::Deserialize;
 
 use super::{
-    error::Malformed,
-    json::object::{data, objects, present},
+    error::{Malformed, ReplyError},
+    json::object::{data, is_present, json_objects, nullable, object, objects, texts},
     payload::Data,
 };
 
@@ -71,8 +70,9 @@ pub enum Request {
     },
     /// Asks for publications that the channel keeps.
     History(HistoryRequest),
-    /// A method that the reference keeps but does not answer.
-    Ping,
+    /// What the protocol has and this server does not: the method `ping`, publications in maps,
+    /// keys of shared polls.
+    Unavailable,
     /// A message to the application that gets no reply.
     Send {
         /// The payload.
@@ -99,81 +99,94 @@ pub enum Request {
     },
 }
 
-/// Who connects, and what the session should have at once.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct ConnectRequest {
-    /// Connection token; empty if there is none.
-    pub token: String,
-    /// Payload for the application.
-    #[serde(deserialize_with = "data")]
-    pub data: Data,
-    /// The client's name, as `js`.
-    pub name: String,
-    /// The client's version.
-    pub version: String,
-    /// Headers that a browser cannot set.
-    pub headers: BTreeMap<String, String>,
-    /// Server-side subscriptions that are asked for or resumed, by channel; their own `channel` is
-    /// empty.
-    #[serde(deserialize_with = "objects")]
-    pub subs: BTreeMap<String, SubscribeRequest>,
-    /// Bits for features of the client.
-    pub flag: i64,
+json_objects! {
+    /// Who connects, and what the session should have at once.
+    pub ConnectRequest {
+        /// Connection token; empty if there is none.
+        pub token: String as "nullable",
+        /// Payload for the application.
+        pub data: Data as "data",
+        /// The client's name, as `js`.
+        pub name: String as "nullable",
+        /// The client's version.
+        pub version: String as "nullable",
+        /// Headers that a browser cannot set.
+        pub headers: BTreeMap<String, String> as "texts",
+        /// Server-side subscriptions that are asked for or resumed, by channel; their own `channel`
+        /// is empty.
+        pub subs: BTreeMap<String, SubscribeRequest> as "objects",
+        /// Bits for features of the client.
+        pub flag: i64 as "nullable",
+    }
+
+    /// A subscription that is asked for.
+    pub SubscribeRequest {
+        /// The channel; empty inside [`ConnectRequest::subs`].
+        pub channel: String as "nullable",
+        /// Subscription token; empty if there is none.
+        pub token: String as "nullable",
+        /// Payload for the application.
+        pub data: Data as "data",
+        /// Asks for what was missed since `offset` and `epoch`.
+        pub recover: bool as "nullable",
+        /// The last offset seen.
+        pub offset: u64 as "nullable",
+        /// The stream that it was seen in; empty is any.
+        pub epoch: String as "nullable",
+        /// Wants the position kept.
+        pub positioned: bool as "nullable",
+        /// Wants to be able to recover.
+        pub recoverable: bool as "nullable",
+        /// Wants joins and leaves.
+        pub join_leave: bool as "nullable",
+        /// The kind of delta that the client takes; `fossil` or empty.
+        pub delta: String as "nullable",
+        /// Bit 1 (value 2): answer error 112 rather than `recovered: false`.
+        pub flag: i64 as "nullable",
+        /// Wants only publications whose tags pass a filter.
+        pub tf: bool as "is_present",
+        /// The kind of the subscription: 0 is a stream.
+        pub r#type: i32 as "nullable",
+    }
+
+    /// A page of history.
+    pub HistoryRequest {
+        /// The channel to read.
+        pub channel: String as "nullable",
+        /// How many: 0 only the position, -1 all that the server allows.
+        pub limit: i32 as "nullable",
+        /// After which publication, or before it when reversed.
+        pub since: Option<WirePosition> as "object",
+        /// Newest first.
+        pub reverse: bool as "nullable",
+    }
+
+    /// A position in a channel's stream as the client sent it.
+    pub WirePosition {
+        /// The offset of a publication.
+        pub offset: u64 as "nullable",
+        /// The epoch that the offset counts in, as the client sent it; it may be none of ours.
+        pub epoch: String as "nullable",
+    }
 }
 
-/// A subscription that is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct SubscribeRequest {
-    /// The channel; empty inside [`ConnectRequest::subs`].
-    pub channel: String,
-    /// Subscription token; empty if there is none.
-    pub token: String,
-    /// Payload for the application.
-    #[serde(deserialize_with = "data")]
-    pub data: Data,
-    /// Asks for what was missed since `offset` and `epoch`.
-    pub recover: bool,
-    /// The last offset seen.
-    pub offset: u64,
-    /// The stream that it was seen in; empty is any.
-    pub epoch: String,
-    /// Wants the position kept.
-    pub positioned: bool,
-    /// Wants to be able to recover.
-    pub recoverable: bool,
-    /// Wants joins and leaves.
-    pub join_leave: bool,
-    /// The kind of delta that the client takes; `fossil` or empty.
-    pub delta: String,
-    /// Bit 1 (value 2): answer error 112 rather than `recovered: false`.
-    pub flag: i64,
-}
-
-/// A page of history.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
-pub struct HistoryRequest {
-    /// The channel to read.
-    pub channel: String,
-    /// How many: 0 only the position, -1 all that the server allows.
-    pub limit: i32,
-    /// After which publication, or before it when reversed.
-    #[serde(deserialize_with = "present")]
-    pub since: Option<WirePosition>,
-    /// Newest first.
-    pub reverse: bool,
-}
-
-/// A position in a channel's stream as the client sent it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(default)]
-pub struct WirePosition {
-    /// The offset of a publication.
-    pub offset: u64,
-    /// The epoch that the offset counts in, as the client sent it; it may be none of ours.
-    pub epoch: String,
+impl SubscribeRequest {
+    /// The error for what the protocol has and this server does not: who asks for it must not get
+    /// something else.
+    #[must_use]
+    pub(crate) fn unsupported(&self) -> Option<ReplyError> {
+        if self.tf {
+            let message = "bad request: there are no filters by tags (tf)".into();
+            return Some(ReplyError {
+                message,
+                ..ReplyError::BAD_REQUEST
+            });
+        }
+        (self.r#type != 0).then(|| ReplyError {
+            message: "not available: subscriptions are streams (type 0)".into(),
+            ..ReplyError::NOT_AVAILABLE
+        })
+    }
 }
 
 /// The up-link of the transports that stream one way: commands for a session elsewhere.

@@ -4,6 +4,8 @@
 //! Pure. `null` means absent. Anything that does not fit is malformed: a hook decides who may do
 //! what, so nothing is guessed from half an answer, and no result is no permission.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
@@ -100,6 +102,17 @@ pub(super) fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Defaul
     input: D,
 ) -> Result<T, D::Error> {
     Ok(Option::deserialize(input)?.unwrap_or_default())
+}
+
+/// Texts by name; one that is `null` is none.
+pub(super) fn texts<'de, D: Deserializer<'de>>(
+    input: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map = Option::<BTreeMap<String, Option<String>>>::deserialize(input)?;
+    let pairs = map.unwrap_or_default().into_iter();
+    Ok(pairs
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect())
 }
 
 #[cfg(test)]

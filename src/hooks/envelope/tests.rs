@@ -1,7 +1,5 @@
 //! Pure ring: what backends may answer, and what is made of it.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 
 use super::*;
@@ -51,6 +49,17 @@ fn null_and_absent_are_the_same() {
     let answer: ConnectAnswer = reads(nulls).unwrap();
     assert_eq!(answer, ConnectAnswer::default());
     assert_eq!(reads::<ConnectAnswer>(r#"{"result":{}}"#).unwrap(), answer);
+    // A tag that was null made an answer malformed, as a null in an override did.
+    let tags: PublishAnswer = reads(r#"{"result":{"tags":{"a":null,"b":"c"}}}"#).unwrap();
+    assert_eq!(tags.tags, BTreeMap::from([("b".into(), "c".into())]));
+    let overrides = r#"{"result":{"override":{"presence":{"value":null},"join_leave":null}}}"#;
+    let subscribe: SubscribeAnswer = reads(overrides).unwrap();
+    let presence = Some(false);
+    let expected = SubscriptionOverrides {
+        presence,
+        ..SubscriptionOverrides::default()
+    };
+    assert_eq!(subscribe.overrides, expected);
     let refresh: RefreshAnswer = reads(r#"{"result":{"expire_at":0}}"#).unwrap();
     assert_eq!(refresh, RefreshAnswer::default());
 }

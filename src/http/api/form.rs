@@ -2,6 +2,8 @@
 //! without a tree where a field is JSON of the caller's own. Pure. No input panics; a value that
 //! makes no sense is error 107.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -24,6 +26,17 @@ where
     T: Deserialize<'de> + Default,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A field of texts by name; one that is `null` is none.
+pub(super) fn texts<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map: BTreeMap<String, Option<String>> = nullable(deserializer)?;
+    let pairs = map.into_iter();
+    Ok(pairs
+        .filter_map(|(name, text)| Some((name, text?)))
+        .collect())
 }
 
 /// A field that is JSON: `null` is a value like any other.
@@ -99,6 +112,17 @@ mod tests {
         data: Json,
         #[serde(deserialize_with = "nullable")]
         b64data: String,
+        #[serde(deserialize_with = "texts")]
+        tags: BTreeMap<String, String>,
+    }
+
+    // A tag that was null refused the whole request.
+    #[test]
+    fn a_tag_that_is_null_is_none() {
+        let request: Request = serde_json::from_str(r#"{"tags":{"a":null,"b":"c"}}"#).expect("one");
+        assert_eq!(request.tags, BTreeMap::from([("b".into(), "c".into())]));
+        let request: Request = serde_json::from_str(r#"{"tags":null}"#).expect("one");
+        assert!(request.tags.is_empty());
     }
 
     fn read(text: &str) -> Result<Payload, ReplyError> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::form::{Json, json, nullable};
+use super::form::{Json, json, nullable, texts};
 
 /// Declares a request; every field may be absent or `null` but for JSON of the caller's own, which
 /// is marked `json`.
@@ -31,7 +31,7 @@ macro_rules! publications {
                 data: Json as "json",
                 b64data: String as "nullable",
                 skip_history: bool as "nullable",
-                tags: BTreeMap<String, String> as "nullable",
+                tags: BTreeMap<String, String> as "texts",
                 idempotency_key: String as "nullable",
                 delta: bool as "nullable",
                 version: u64 as "nullable",

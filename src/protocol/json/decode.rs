@@ -15,13 +15,11 @@ use serde_json::error::Category;
 
 use super::{
     super::{
-        command::{
-            Command, ConnectRequest, EmulationRequest, HistoryRequest, Request, SubscribeRequest,
-        },
+        command::{Command, ConnectRequest, EmulationRequest, Request},
         error::Malformed,
         payload::Data,
     },
-    object::{Object, data},
+    object::{Object, data, json_objects, nullable},
 };
 
 /// The command that `rest` begins with and how many bytes it took; `None` if there is only
@@ -35,9 +33,11 @@ pub(in super::super) fn next_command(rest: &[u8]) -> Result<Option<(Command, usi
     Ok(Some((command, stream.byte_offset())))
 }
 
-/// The fields of a connect request that stands alone.
+/// The fields of a connect request that stands alone; `null` has none.
 pub(in super::super) fn connect_request(bytes: &[u8]) -> Result<ConnectRequest, Malformed> {
-    object(bytes)
+    let request: Option<Object<ConnectRequest>> =
+        serde_json::from_slice(bytes).map_err(|error| fault(&error))?;
+    Ok(request.map(|Object(request)| request).unwrap_or_default())
 }
 
 /// Exactly one object.
@@ -47,14 +47,7 @@ fn object<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, Malformed> {
 }
 
 pub(in super::super) fn emulation(bytes: &[u8]) -> Result<EmulationRequest, Malformed> {
-    #[derive(Default, Deserialize)]
-    #[serde(default)]
-    struct EmulationShape {
-        session: String,
-        node: String,
-        data: String,
-    }
-    let wire: EmulationShape = object(bytes)?;
+    let wire: EmulationBody = object(bytes)?;
     Ok(EmulationRequest {
         session: wire.session,
         node: wire.node,
@@ -126,13 +119,14 @@ impl<'de> Deserialize<'de> for CommandShape {
                         Key::Id if shape.id.is_some() => {
                             return Err(A::Error::duplicate_field("id"));
                         }
-                        Key::Id => shape.id = Some(map.next_value()?),
+                        Key::Id => shape.id = map.next_value()?,
                         Key::Unknown => {
                             map.next_value::<IgnoredAny>()?;
                         }
                         method => {
-                            shape.ambiguous |= shape.request.is_some();
-                            shape.request = request(method, &mut map)?;
+                            if let Some(request) = request(method, &mut map)? {
+                                shape.ambiguous |= shape.request.replace(request).is_some();
+                            }
                         }
                     }
                 }
@@ -144,97 +138,83 @@ impl<'de> Deserialize<'de> for CommandShape {
     }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Channel {
-    channel: String,
+json_objects! {
+    /// The fields of unsubscribe, presence and presence_stats.
+    Channel {
+        channel: String as "nullable",
+    }
+
+    Publish {
+        channel: String as "nullable",
+        data: Data as "data",
+        r#type: i32 as "nullable",
+    }
+
+    Rpc {
+        method: String as "nullable",
+        data: Data as "data",
+    }
+
+    Send {
+        data: Data as "data",
+    }
+
+    Refresh {
+        token: String as "nullable",
+    }
+
+    SubRefresh {
+        channel: String as "nullable",
+        token: String as "nullable",
+        r#type: i32 as "nullable",
+    }
+
+    Nothing {}
+
+    EmulationBody {
+        session: String as "nullable",
+        node: String as "nullable",
+        data: String as "nullable",
+    }
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Publish {
-    channel: String,
-    #[serde(deserialize_with = "data")]
-    data: Data,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Rpc {
-    method: String,
-    #[serde(deserialize_with = "data")]
-    data: Data,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Send {
-    #[serde(deserialize_with = "data")]
-    data: Data,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Refresh {
-    token: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct SubRefresh {
-    channel: String,
-    token: String,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Nothing {}
-
+/// The request of a method; none where it is `null`, which is as absent.
 fn request<'de, A: MapAccess<'de>>(method: Key, map: &mut A) -> Result<Option<Request>, A::Error> {
-    Ok(Some(match method {
-        Key::Connect => Request::Connect(fields::<ConnectRequest, A>(map)?),
-        Key::Subscribe => Request::Subscribe(fields::<SubscribeRequest, A>(map)?),
-        Key::History => Request::History(fields::<HistoryRequest, A>(map)?),
-        Key::Unsubscribe => {
-            let Channel { channel } = fields(map)?;
-            Request::Unsubscribe { channel }
-        }
-        Key::Presence => {
-            let Channel { channel } = fields(map)?;
-            Request::Presence { channel }
-        }
-        Key::PresenceStats => {
-            let Channel { channel } = fields(map)?;
-            Request::PresenceStats { channel }
-        }
-        Key::Publish => {
-            let Publish { channel, data } = fields(map)?;
-            Request::Publish { channel, data }
-        }
-        Key::Ping => {
-            let Nothing {} = fields(map)?;
-            Request::Ping
-        }
-        Key::Send => {
-            let Send { data } = fields(map)?;
-            Request::Send { data }
-        }
-        Key::Rpc => {
-            let Rpc { method, data } = fields(map)?;
-            Request::Rpc { method, data }
-        }
-        Key::Refresh => {
-            let Refresh { token } = fields(map)?;
-            Request::Refresh { token }
-        }
-        Key::SubRefresh => {
-            let SubRefresh { channel, token } = fields(map)?;
-            Request::SubRefresh { channel, token }
-        }
-        Key::Id | Key::Unknown => return Ok(None),
-    }))
+    match method {
+        Key::Connect => fields(map, Request::Connect),
+        Key::Subscribe => fields(map, Request::Subscribe),
+        Key::History => fields(map, Request::History),
+        Key::Unsubscribe => fields(map, |Channel { channel }| Request::Unsubscribe { channel }),
+        Key::Presence => fields(map, |Channel { channel }| Request::Presence { channel }),
+        Key::PresenceStats => fields(map, |Channel { channel }| Request::PresenceStats {
+            channel,
+        }),
+        Key::Publish => fields(map, |it: Publish| match it.r#type {
+            0 => Request::Publish {
+                channel: it.channel,
+                data: it.data,
+            },
+            _ => Request::Unavailable,
+        }),
+        Key::Ping => fields(map, |Nothing {}| Request::Unavailable),
+        Key::Send => fields(map, |Send { data }| Request::Send { data }),
+        Key::Rpc => fields(map, |Rpc { method, data }| Request::Rpc { method, data }),
+        Key::Refresh => fields(map, |Refresh { token }| Request::Refresh { token }),
+        Key::SubRefresh => fields(map, |it: SubRefresh| match it.r#type {
+            0 => Request::SubRefresh {
+                channel: it.channel,
+                token: it.token,
+            },
+            _ => Request::Unavailable,
+        }),
+        Key::Id | Key::Unknown => Ok(None),
+    }
 }
 
-fn fields<'de, T: Deserialize<'de>, A: MapAccess<'de>>(map: &mut A) -> Result<T, A::Error> {
-    map.next_value().map(|Object(value)| value)
+fn fields<'de, T: Deserialize<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+    request: impl FnOnce(T) -> Request,
+) -> Result<Option<Request>, A::Error> {
+    let object: Option<Object<T>> = map.next_value()?;
+    Ok(object.map(|Object(fields)| request(fields)))
 }

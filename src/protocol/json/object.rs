@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{Error as _, IgnoredAny, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 use serde_json::value::RawValue;
 
@@ -20,20 +20,59 @@ pub(in super::super) fn data<'de, D: Deserializer<'de>>(from: D) -> Result<Data,
     clean_value(value).ok_or_else(|| D::Error::custom("nested too deeply"))
 }
 
-/// Reads an optional object: if it is there, it is an object, and never `null`.
-pub(in super::super) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+/// Reads a field of any other kind; `null` is as absent.
+pub(in super::super) fn nullable<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
     from: D,
-) -> Result<Option<T>, D::Error> {
-    Object::deserialize(from).map(|Object(value)| Some(value))
+) -> Result<T, D::Error> {
+    Ok(Option::deserialize(from)?.unwrap_or_default())
 }
 
-/// Reads a map of objects.
-pub(in super::super) fn objects<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+/// Reads an optional object: what is there and not `null` is an object.
+pub(in super::super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    Ok(Option::<Object<T>>::deserialize(from)?.map(|Object(value)| value))
+}
+
+/// Reads a map of objects; a `null` is one without any field.
+pub(in super::super) fn objects<'de, T: Deserialize<'de> + Default, D: Deserializer<'de>>(
     from: D,
 ) -> Result<BTreeMap<String, T>, D::Error> {
-    let map = BTreeMap::<String, Object<T>>::deserialize(from)?;
-    Ok(map.into_iter().map(|(key, value)| (key, value.0)).collect())
+    let map = Option::<BTreeMap<String, Option<Object<T>>>>::deserialize(from)?;
+    let pairs = map.unwrap_or_default().into_iter();
+    let value = |object: Option<Object<T>>| object.map(|Object(value)| value).unwrap_or_default();
+    Ok(pairs.map(|(key, object)| (key, value(object))).collect())
 }
+
+/// Reads a map of texts; an entry that is `null` is none.
+pub(in super::super) fn texts<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let map = Option::<BTreeMap<String, Option<String>>>::deserialize(from)?;
+    let pairs = map.unwrap_or_default().into_iter();
+    Ok(pairs.filter_map(|(key, text)| Some((key, text?))).collect())
+}
+
+/// Whether there is anything but `null`.
+pub(in super::super) fn is_present<'de, D: Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    Ok(Option::<IgnoredAny>::deserialize(from)?.is_some())
+}
+
+/// Declares structs that stand as objects. Each field names how it is read, so that none is added
+/// to which `null` is a fault: other languages write it for what is absent.
+macro_rules! json_objects {
+    ($($(#[$doc:meta])* $vis:vis $name:ident {
+        $($(#[$field_doc:meta])* $field_vis:vis $field:ident: $kind:ty as $reader:literal,)*
+    })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, Default, PartialEq, serde::Deserialize)]
+        #[serde(default)]
+        $vis struct $name {
+            $($(#[$field_doc])* #[serde(deserialize_with = $reader)] $field_vis $field: $kind,)*
+        }
+    )*};
+}
+pub(in super::super) use json_objects;
 
 /// A struct that stands as an object: derived ones would take an array of their fields too.
 pub(super) struct Object<T>(pub(super) T);

@@ -72,9 +72,12 @@ fn command(wire: messages::Command) -> Result<Command, Malformed> {
     methods.add(wire.unsubscribe, |it| Request::Unsubscribe {
         channel: it.channel,
     });
-    methods.add(wire.publish, |it| Request::Publish {
-        channel: it.channel,
-        data: it.data.into(),
+    methods.add(wire.publish, |it| match it.r#type {
+        0 => Request::Publish {
+            channel: it.channel,
+            data: it.data.into(),
+        },
+        _ => Request::Unavailable,
     });
     methods.add(wire.presence, |it| Request::Presence {
         channel: it.channel,
@@ -83,7 +86,7 @@ fn command(wire: messages::Command) -> Result<Command, Malformed> {
         channel: it.channel,
     });
     methods.add(wire.history, |it| Request::History(it.into()));
-    methods.add(wire.ping, |_| Request::Ping);
+    methods.add(wire.ping, |_| Request::Unavailable);
     methods.add(wire.send, |it| Request::Send {
         data: it.data.into(),
     });
@@ -92,9 +95,12 @@ fn command(wire: messages::Command) -> Result<Command, Malformed> {
         data: it.data.into(),
     });
     methods.add(wire.refresh, |it| Request::Refresh { token: it.token });
-    methods.add(wire.sub_refresh, |it| Request::SubRefresh {
-        channel: it.channel,
-        token: it.token,
+    methods.add(wire.sub_refresh, |it| match it.r#type {
+        0 => Request::SubRefresh {
+            channel: it.channel,
+            token: it.token,
+        },
+        _ => Request::Unavailable,
     });
     if methods.ambiguous {
         return Err(Malformed::AMBIGUOUS);
@@ -131,6 +137,8 @@ impl From<messages::Subscribe> for SubscribeRequest {
             join_leave: wire.join_leave,
             delta: wire.delta,
             flag: wire.flag,
+            tf: wire.tf.is_some(),
+            r#type: wire.r#type,
         }
     }
 }

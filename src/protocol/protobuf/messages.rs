@@ -76,8 +76,13 @@ pub(super) struct Subscribe {
     pub join_leave: bool,
     #[prost(string, tag = "12")]
     pub delta: String,
+    /// Not read further: it is only asked whether there is one.
+    #[prost(bytes = "vec", optional, tag = "13")]
+    pub tf: Option<Vec<u8>>,
     #[prost(int64, tag = "14")]
     pub flag: i64,
+    #[prost(int32, tag = "15")]
+    pub r#type: i32,
 }
 
 /// The fields of unsubscribe, presence and presence_stats.
@@ -93,6 +98,8 @@ pub(super) struct Publish {
     pub channel: String,
     #[prost(bytes = "vec", tag = "2")]
     pub data: Vec<u8>,
+    #[prost(int32, tag = "3")]
+    pub r#type: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -144,6 +151,8 @@ pub(super) struct SubRefresh {
     pub channel: String,
     #[prost(string, tag = "2")]
     pub token: String,
+    #[prost(int32, tag = "3")]
+    pub r#type: i32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -90,6 +90,7 @@ fn a_subscribe_has_all_its_fields() {
             join_leave: true,
             delta: "fossil".into(),
             flag: 2,
+            ..SubscribeRequest::default()
         }),
     );
 }
@@ -163,7 +164,7 @@ fn the_methods_of_a_session() {
         r#"{"id":4294967295,"ping":{}}"#,
         b"\x08\xff\xff\xff\xff\x0f\x5a\x00",
         u32::MAX,
-        Request::Ping,
+        Request::Unavailable,
     );
     check(
         r#"{"send":{"data":[1]}}"#,
@@ -190,11 +191,135 @@ fn the_methods_of_a_session() {
 
 #[test]
 fn absent_fields_are_zero_and_unknown_ones_pass() {
-    let frame = br#" {"new":[{}],"subscribe":{"tf":{"deep":[null]},"type":0},"id":1} "#;
+    let frame = br#" {"new":[{}],"subscribe":{"new":{"deep":[null]},"type":0},"id":1} "#;
     let expected = Request::Subscribe(SubscribeRequest::default());
     assert_eq!(one(Encoding::Json, frame).request, expected);
-    let frame = b"\x0a\x08\x01\x2a\x02\x78\x05\xa2\x06\x01x";
+    let frame = b"\x0b\x08\x01\x2a\x03\x98\x01\x05\xa2\x06\x01x";
     assert_eq!(one(Encoding::Protobuf, frame).request, expected);
+}
+
+// A client whose language writes null for what is absent was closed with 3501, in every field of
+// every command and for methods that it did not mean.
+#[test]
+fn null_is_as_absent_in_every_field_and_for_every_method() {
+    let methods: [(&str, &[&str]); 11] = [
+        (
+            "connect",
+            &["token", "name", "version", "headers", "subs", "flag"],
+        ),
+        (
+            "subscribe",
+            &[
+                "channel",
+                "token",
+                "recover",
+                "offset",
+                "epoch",
+                "positioned",
+                "recoverable",
+                "join_leave",
+                "delta",
+                "flag",
+                "tf",
+                "type",
+                "phase",
+            ],
+        ),
+        ("unsubscribe", &["channel"]),
+        ("publish", &["channel", "type", "key", "removed"]),
+        ("presence", &["channel"]),
+        ("presence_stats", &["channel"]),
+        ("history", &["channel", "limit", "since", "reverse"]),
+        ("ping", &["any"]),
+        ("rpc", &["method"]),
+        ("refresh", &["token"]),
+        (
+            "sub_refresh",
+            &["channel", "token", "type", "track", "untrack"],
+        ),
+    ];
+    let read = |text: String| one(Encoding::Json, text.as_bytes());
+    for (method, fields) in methods {
+        let empty = read(format!(r#"{{"id":1,"{method}":{{}}}}"#));
+        for field in fields {
+            let null = read(format!(r#"{{"id":1,"{method}":{{"{field}":null}}}}"#));
+            assert_eq!(null, empty, "{method}.{field}");
+        }
+        let other = if method == "ping" { "rpc" } else { "ping" };
+        for others in [
+            format!(r#"{{"{other}":null,"id":1,"{method}":{{}}}}"#),
+            format!(r#"{{"id":1,"{method}":{{}},"{other}":null,"send":null}}"#),
+        ] {
+            assert_eq!(read(others.clone()), empty, "{others}");
+        }
+        let none = format!(r#"{{"id":1,"{method}":null}}"#);
+        assert!(all(Encoding::Json, none.as_bytes()).is_err(), "{none}");
+    }
+    assert_eq!(read(r#"{"id":null}"#.into()).request, Request::Pong);
+    let nested =
+        read(r#"{"id":1,"history":{"since":{"offset":null,"epoch":null}},"publish":null}"#.into());
+    let Request::History(HistoryRequest { since, .. }) = nested.request else {
+        panic!("{nested:?}");
+    };
+    assert_eq!(since, Some(WirePosition::default()));
+    let connect = read(
+        r#"{"id":1,"connect":{"subs":{"a":null,"b":{"offset":null}},"headers":{"h":null,"i":"v"}}}"#
+            .into(),
+    );
+    let Request::Connect(request) = connect.request else {
+        panic!("{connect:?}");
+    };
+    assert_eq!(
+        request.subs.len(),
+        2,
+        "null is a subscription without wishes"
+    );
+    assert_eq!(request.subs["a"], SubscribeRequest::default());
+    assert_eq!(request.headers, BTreeMap::from([("i".into(), "v".into())]));
+    let body = br#"{"session":null,"node":"n","data":null}"#;
+    let body = emulation(Encoding::Json, body).expect("a body");
+    assert_eq!((body.session.as_str(), body.node.as_str()), ("", "n"));
+}
+
+// A subscription with a filter got everything, one to a map got a stream, and a publication into a
+// map went to the stream's subscribers. The fields were passed over as unknown.
+#[test]
+fn what_the_protocol_has_and_this_server_does_not_is_told_apart() {
+    let code = |encoding, frame: &[u8]| match one(encoding, frame).request {
+        Request::Subscribe(request) => request.unsupported().map_or(0, |error| error.code),
+        Request::Unavailable => 108,
+        other => panic!("{other:?}"),
+    };
+    for (json, protobuf, expected) in [
+        (
+            r#"{"id":1,"subscribe":{"type":0}}"#,
+            b"\x04\x08\x01\x2a\x00".as_slice(),
+            0,
+        ),
+        (
+            r#"{"id":1,"subscribe":{"tf":{}}}"#,
+            b"\x06\x08\x01\x2a\x02\x6a\x00",
+            107,
+        ),
+        (
+            r#"{"id":1,"subscribe":{"type":1}}"#,
+            b"\x06\x08\x01\x2a\x02\x78\x01",
+            108,
+        ),
+        (
+            r#"{"id":1,"publish":{"type":1}}"#,
+            b"\x06\x08\x01\x3a\x02\x18\x01",
+            108,
+        ),
+        (
+            r#"{"id":1,"sub_refresh":{"type":2}}"#,
+            b"\x06\x08\x01\x7a\x02\x18\x02",
+            108,
+        ),
+    ] {
+        assert_eq!(code(Encoding::Json, json.as_bytes()), expected, "{json}");
+        assert_eq!(code(Encoding::Protobuf, protobuf), expected, "{json}");
+    }
 }
 
 #[test]
@@ -264,6 +389,8 @@ fn a_connect_request_stands_alone() {
         (Encoding::Json, b"{}".as_slice()),
         (Encoding::Json, b""),
         (Encoding::Json, b" \n"),
+        (Encoding::Json, b"null"),
+        (Encoding::Json, br#"{"token":null}"#),
         (Encoding::Protobuf, b""),
     ] {
         assert_eq!(
@@ -271,7 +398,7 @@ fn a_connect_request_stands_alone() {
             Ok(ConnectRequest::default())
         );
     }
-    for bad in ["null", "[]", "1", "{} {}", "{", r#"{"token":null}"#] {
+    for bad in ["[]", "1", "{} {}", "{", r#"{"token":1}"#] {
         assert!(connect_request(Encoding::Json, bad.as_bytes()).is_err());
     }
     assert!(connect_request(Encoding::Protobuf, b"\x0a\x05t").is_err());

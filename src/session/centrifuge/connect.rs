@@ -20,7 +20,7 @@ use crate::{
         auth::{AuthError, Identity},
         rate_limit::RateLimiter,
     },
-    protocol::{ConnectRequest, ConnectResult, Push, Reply},
+    protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
     unix_time::ttl_until,
 };
@@ -62,6 +62,13 @@ impl Session<Centrifuge> {
         if request.subs.len() > subscriptions_max {
             self.context.node.metrics.limited(Limited::Subscriptions);
             return self.end(Close::CHANNEL_LIMIT.because("too many subscriptions"));
+        }
+        if let Some(error) = request
+            .subs
+            .values()
+            .find_map(SubscribeRequest::unsupported)
+        {
+            return self.refuse_connect(id, &AuthError::Refused(error), ctx);
         }
         self.protocol.phase = Phase::Authenticating {
             backlog: Backlog::default(),

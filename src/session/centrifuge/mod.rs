@@ -355,7 +355,7 @@ impl Session<Centrifuge> {
             Request::Presence { channel } => self.presence(id, &channel, ctx),
             Request::PresenceStats { channel } => self.presence_stats(id, &channel, ctx),
             Request::History(request) => self.history(id, request, ctx),
-            Request::Ping => self.error(id, &ReplyError::NOT_AVAILABLE),
+            Request::Unavailable => self.error(id, &ReplyError::NOT_AVAILABLE),
             Request::Send { data } => self.send(data, ctx),
             Request::Rpc { method, data } => self.rpc(id, method, data, ctx),
             Request::Refresh { token } => self.refresh(id, token, ctx),

@@ -31,6 +31,9 @@ impl Session<Centrifuge> {
         if request.channel.is_empty() {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
+        if let Some(error) = request.unsupported() {
+            return self.error(id, &error);
+        }
         let Some(client) = self.protocol.client() else {
             return;
         };
