@@ -25,6 +25,8 @@ use crate::{
 
 /// Channels that one answer lists.
 const CHANNELS_MAX: usize = 10_000;
+/// Globs that one pattern with alternatives may stand for.
+const ALTERNATIVES_MAX: usize = 64;
 /// Longest pattern; a name has no more.
 const PATTERN_BYTES_MAX: usize = 255;
 
@@ -176,14 +178,10 @@ pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> Answer
             "bad request: pattern has more than 255 bytes".to_string(),
         ));
     }
-    let pattern = match request.pattern.as_str() {
-        "" => None,
-        text => Some(
-            Pattern::new(text)
-                .map_err(|error| bad_request(format!("bad request: pattern: {error}")))?,
-        ),
-    };
-    let admits = |name: &str| pattern.as_ref().is_none_or(|pattern| pattern.matches(name));
+    let patterns = patterns(&request.pattern)
+        .map_err(|error| bad_request(format!("bad request: pattern: {error}")))?;
+    let all = request.pattern.is_empty();
+    let admits = |name: &str| all || patterns.iter().any(|pattern| pattern.matches(name));
     let listed = call.node.list_channels(&admits, CHANNELS_MAX);
     let channels: BTreeMap<&str, BTreeMap<&str, usize>> = listed
         .iter()
@@ -192,10 +190,90 @@ pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> Answer
     answer::result(&BTreeMap::from([("channels", channels)]))
 }
 
+/// The globs that a pattern stands for: `a{b,c}` is `ab` and `ac`.
+fn patterns(text: &str) -> Result<Vec<Pattern>, String> {
+    let mut texts = Vec::new();
+    expand(text, &mut texts)?;
+    let pattern = |text: &String| Pattern::new(text).map_err(|error| error.to_string());
+    texts.iter().map(pattern).collect()
+}
+
+/// Writes a pattern out for each choice of its alternatives. Each call takes one pair of braces
+/// away, so that it ends.
+fn expand(text: &str, out: &mut Vec<String>) -> Result<(), String> {
+    let Some(open) = first_brace(text) else {
+        if out.len() == ALTERNATIVES_MAX {
+            return Err(format!(
+                "it stands for more than {ALTERNATIVES_MAX} patterns"
+            ));
+        }
+        out.push(text.to_string());
+        return Ok(());
+    };
+    let (before, inside) = (&text[..open], &text[open + 1..]);
+    let (mut depth, mut begin, mut choices) = (0_usize, 0, Vec::new());
+    for (at, byte) in inside.bytes().enumerate() {
+        match byte {
+            b'{' => depth += 1,
+            b',' if depth == 0 => {
+                choices.push(&inside[begin..at]);
+                begin = at + 1;
+            }
+            b'}' if depth == 0 => {
+                choices.push(&inside[begin..at]);
+                let behind = &inside[at + 1..];
+                let mut each = choices.iter();
+                return each.try_for_each(|choice| expand(&[before, choice, behind].concat(), out));
+            }
+            b'}' => depth -= 1,
+            _ => {}
+        }
+    }
+    Err("a { has no }".to_string())
+}
+
+/// Where the first alternatives begin; a brace in brackets is itself.
+fn first_brace(text: &str) -> Option<usize> {
+    let mut class = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match (byte, class) {
+            (b'{', None) => return Some(at),
+            (b'[', None) => class = Some(at),
+            // The first character of a class may be the bracket itself.
+            (b']', Some(begin)) if at > begin + 1 => class = None,
+            _ => {}
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::publication::Payload;
+
+    // A pattern as "chat:{a,b}*" found nothing: the braces were taken as they stand, where Centrifugo
+    // takes them for alternatives.
+    #[test]
+    fn braces_in_a_pattern_are_alternatives() {
+        let admits = |pattern: &str, name: &str| {
+            let patterns = patterns(pattern).expect(pattern);
+            patterns.iter().any(|pattern| pattern.matches(name))
+        };
+        for (pattern, right, wrong) in [
+            ("chat:{a,b}*", &["chat:a", "chat:b1"][..], "chat:c"),
+            ("{a,b{c,d}}x", &["ax", "bcx", "bdx"], "bx"),
+            ("a{,b}", &["a", "ab"], "abb"),
+            ("[{]a,b", &["{a,b"], "a"),
+            ("{直播间,弹幕}:?", &["弹幕:一", "直播间:1"], "弹:1"),
+        ] {
+            assert!(right.iter().all(|name| admits(pattern, name)), "{pattern}");
+            assert!(!admits(pattern, wrong), "{pattern}");
+        }
+        for bad in ["{", "a{b,c", "[", &"{a,b}".repeat(7)] {
+            assert!(patterns(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn what_is_kept_is_shown_as_clients_see_it() {

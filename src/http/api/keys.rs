@@ -12,6 +12,7 @@ use std::{
 use actix_web::{
     HttpRequest,
     http::header::{self, HeaderMap},
+    web,
 };
 use subtle::{Choice, ConstantTimeEq as _};
 use uuid::Uuid;
@@ -99,7 +100,11 @@ impl ApiKeys {
         if !self.configured && !is_local(request) {
             return Err(Denied::NotLocal);
         }
-        self.find(request.headers()).ok_or(Denied::Key)
+        let key = match given(request.headers()) {
+            Some(key) => self.find_key(key),
+            None => self.find_key(in_query(request).as_bytes()),
+        };
+        key.ok_or(Denied::Key)
     }
 
     /// Lets a reader of numbers in: with a key that is set, or from this machine while none is.
@@ -127,7 +132,11 @@ impl ApiKeys {
     }
 
     fn find(&self, headers: &HeaderMap) -> Option<KeyId> {
-        let given = digest_of(given(headers)?);
+        self.find_key(given(headers)?)
+    }
+
+    fn find_key(&self, key: &[u8]) -> Option<KeyId> {
+        let given = digest_of(key);
         let mut found = None;
         // All of them, so that the time does not tell which.
         for (index, key) in self.keys.iter().enumerate() {
@@ -150,6 +159,19 @@ fn given(headers: &HeaderMap) -> Option<&[u8]> {
     scheme
         .eq_ignore_ascii_case(b"apikey ")
         .then(|| key.trim_ascii())
+}
+
+/// `?api_key=<key>`, as Centrifugo takes it from those who can set no header; empty if absent. It
+/// stands in the logs of proxies.
+fn in_query(request: &HttpRequest) -> String {
+    let pairs: Result<web::Query<Vec<(String, String)>>, _> =
+        web::Query::from_query(request.query_string());
+    let mut pairs = pairs
+        .map(web::Query::into_inner)
+        .unwrap_or_default()
+        .into_iter();
+    let key = pairs.find(|(name, _)| name == "api_key");
+    key.map(|(_, key)| key).unwrap_or_default()
 }
 
 /// From this machine, by no proxy. A unix socket is of this machine.
@@ -211,6 +233,32 @@ mod tests {
             let request = request("192.0.2.1:99", &[headers[0], ("Via", "1.1 proxy")]);
             assert_eq!(keys.admit(&request), key, "{headers:?}");
         }
+    }
+
+    // Backends that were made for Centrifugo and bring their key in the URL got 401.
+    #[test]
+    fn a_key_may_stand_in_the_url_of_the_api_and_opens_nothing_else() {
+        let keys = keys(&["first", "a&b"], 0);
+        let of = |uri: &str, headers: &[(&str, &str)]| {
+            let mut request = TestRequest::post().uri(uri);
+            for header in headers {
+                request = request.append_header(*header);
+            }
+            request.to_http_request()
+        };
+        for (uri, key) in [
+            ("/api/publish?api_key=first", Ok(KeyId(0))),
+            ("/api/publish?x=1&api_key=a%26b", Ok(KeyId(1))),
+            ("/api/publish?api_key=second", Err(Denied::Key)),
+            ("/api/publish?api_key=", Err(Denied::Key)),
+            ("/api/publish", Err(Denied::Key)),
+        ] {
+            assert_eq!(keys.admit(&of(uri, &[])), key, "{uri}");
+        }
+        let both = of("/api/publish?api_key=first", &[("X-API-Key", "wrong")]);
+        assert_eq!(keys.admit(&both), Err(Denied::Key), "the header counts");
+        let reader = of("/metrics?api_key=first", &[]);
+        assert_eq!(keys.admit_reader(&reader), Err(Denied::Key));
     }
 
     #[test]
