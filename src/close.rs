@@ -27,6 +27,8 @@ impl Close {
     /// 1013: the server has no room for what was sent; come again later.
     pub const TRY_AGAIN: Self = Self::fixed(1013, "server is busy, please try again later");
 
+    /// 3000: the connection is ended as if the network had done it: without a word.
+    pub const CONNECTION_CLOSED: Self = Self::fixed(3000, "connection closed");
     /// 3001: as [`RESTART`](Self::RESTART), in the client protocol.
     pub const SHUTDOWN: Self = Self::fixed(3001, "shutdown");
     /// 3004: something that the server needs is away; come back.

@@ -11,10 +11,14 @@ use crate::{
 
 impl Connection {
     /// Ends the session in an orderly way: what is queued goes out, then the Close, then the
-    /// client's Close is awaited until `close.timeout`.
+    /// client's Close is awaited until `close.timeout`. Where the profile knows a close without a
+    /// word, the connection is gone at once.
     pub(crate) fn close(&self, close: Close, now: Instant) {
         let close = self.profile.translate_close(close);
         let mut inner = self.inner.borrow_mut();
+        if inner.phase == Phase::Open && self.profile.is_silent(&close) {
+            return self.cut(&mut inner, Ending::ByServer(close));
+        }
         if inner.phase == Phase::Open {
             self.queue_close(&mut inner, &close);
             inner.phase = match inner.wire {

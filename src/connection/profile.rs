@@ -162,6 +162,14 @@ impl ConnectionProfile {
         }
     }
 
+    /// Whether a close goes without a Close frame: in the client protocol 3000 stands for a
+    /// connection that is gone, as the client tells itself where it finds one so.
+    #[must_use]
+    pub(super) fn is_silent(&self, close: &Close) -> bool {
+        let is_client = matches!(self.form.body, PayloadFormat::Client { .. });
+        is_client && close.code == Close::CONNECTION_CLOSED.code
+    }
+
     /// What stands where a WebSocket has its Close frame.
     #[must_use]
     pub(super) fn close_message(&self, close: &Close) -> Bytes {

@@ -42,6 +42,10 @@ struct Query {
     token: String,
     #[serde(default)]
     cf_connect: String,
+    #[serde(default)]
+    cf_protocol: String,
+    #[serde(default)]
+    cf_ws_frame_ping_pong: String,
 }
 
 impl Query {
@@ -92,7 +96,12 @@ fn open(
         handshake::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).collect();
     let known = [AS_PROTOBUF, AS_JSON, "fanfare"];
     let named = offered.iter().copied().find(|name| known.contains(name));
-    let binary = named == Some(AS_PROTOBUF) || query.format == "protobuf";
+    let binary =
+        named == Some(AS_PROTOBUF) || [&*query.format, &*query.cf_protocol].contains(&"protobuf");
+    // In a URL it is JSON, whatever the frames are.
+    let connect = (unidirectional && !query.cf_connect.is_empty()).then(|| {
+        protocol::connect_request(Encoding::Json, query.cf_connect.as_bytes()).map(Box::new)
+    });
     let transport = match unidirectional {
         true => TransportKind::UniWebSocket,
         false => request::transport_of(request),
@@ -104,8 +113,12 @@ fn open(
         encoding: encoding(binary),
         unidirectional,
         framing: Framing::WebSocket { window_bits },
+        frame_pings: query.cf_ws_frame_ping_pong == "true",
     };
-    let params = CentrifugeParams::new(&connect_info, way, query.token(request));
+    let params = CentrifugeParams {
+        connect,
+        ..CentrifugeParams::new(&connect_info, way, query.token(request))
+    };
     let node = node.clone();
     response
         .extensions_mut()
@@ -162,6 +175,7 @@ async fn posted(
         encoding: encoding(body::is_binary(request)),
         unidirectional: transport == TransportKind::UniHttpStream,
         framing: Framing::Line,
+        frame_pings: false,
     };
     stream(request, node, way, transport, commands)
 }
@@ -196,6 +210,7 @@ async fn events(
         encoding: Encoding::Json,
         unidirectional: transport == TransportKind::UniSse,
         framing: Framing::Event,
+        frame_pings: false,
     };
     stream(request, node, way, transport, commands)
 }

@@ -1,5 +1,6 @@
-//! Sessions whose commands come by `POST /emulation`: found by a secret name that only their client
-//! was told. Bound: one entry a session of the streaming transports, gone with the session.
+//! Sessions with a secret name that only their client was told: those whose commands come by
+//! `POST /emulation`, and those that only listen, which the API finds by it. Bound: one entry a
+//! session of the streaming and the one-way transports, gone with the session.
 
 use std::{
     collections::HashMap,

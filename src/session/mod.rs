@@ -232,7 +232,9 @@ impl<P: Protocol> Session<P> {
         match command {
             ServerCommand::Disconnect(close) => self.context.close(close.clone()),
             _ if self.context.has_ended() => {}
-            ServerCommand::Refresh { expired: true, .. } => self.context.close(Close::EXPIRED),
+            ServerCommand::Refresh {
+                expired, expire_at, ..
+            } if *expired || expiry::is_past(*expire_at) => self.context.close(Close::EXPIRED),
             command => P::on_command(self, command, ctx),
         }
     }

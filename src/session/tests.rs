@@ -177,6 +177,7 @@ impl Harness {
             encoding: Encoding::Json,
             unidirectional: false,
             framing: Framing::Line,
+            frame_pings: false,
         };
         let commands = commands.to_string();
         let params =

@@ -228,8 +228,13 @@ impl Session<Centrifuge> {
         let node = &self.context.node;
         let both_ways = !self.protocol.transport.unidirectional;
         let expire_at = client.user.expire_at.filter(|_| client.identity.by_token);
-        let ping = node.settings.heartbeat.ping_interval.as_secs_f64().ceil() as u32;
-        let emulation = self.protocol.emulation.as_ref();
+        // Who has WebSocket's own pings is told of none.
+        let ping = match self.protocol.transport.frame_pings {
+            false => node.settings.heartbeat.ping_interval.as_secs_f64().ceil() as u32,
+            true => 0,
+        };
+        let session = self.protocol.emulation.as_ref();
+        let emulated = session.filter(|_| both_ways);
         ConnectResult {
             client: self.context.connection.info().id.to_string(),
             version: VERSION.to_string(),
@@ -238,9 +243,9 @@ impl Session<Centrifuge> {
             data: client.identity.data.clone(),
             subs: Vec::new(),
             ping,
-            pong: both_ways,
-            session: emulation.map_or(String::new(), |guard| guard.name().to_string()),
-            node: emulation.map_or(String::new(), |_| node.node_id.clone()),
+            pong: both_ways && ping > 0,
+            session: session.map_or(String::new(), |guard| guard.name().to_string()),
+            node: emulated.map_or(String::new(), |_| node.node_id.clone()),
             time: 0,
         }
     }

@@ -34,7 +34,9 @@ use crate::{
         emulation::EmulationGuard,
         rate_limit::{RateDecision, RateLimiter},
     },
-    protocol::{self, Command, Encoding, Push, Reply, ReplyError, Request},
+    protocol::{
+        self, Command, ConnectRequest, Encoding, Malformed, Push, Reply, ReplyError, Request,
+    },
     publication::Payload,
     registry::ChannelName,
     shard::{ServerCommand, SessionMessage},
@@ -50,6 +52,8 @@ pub(crate) struct CentrifugeParams {
     pub hook_context: HookContext,
     /// Commands that came with the request; absent where they come by the socket.
     pub commands: Option<Bytes>,
+    /// The connect request of a client on a socket that came with its handshake.
+    pub connect: Option<Result<Box<ConnectRequest>, Malformed>>,
 }
 
 impl CentrifugeParams {
@@ -65,6 +69,7 @@ impl CentrifugeParams {
             token,
             hook_context: connect_info.hook_context(transport.hook_name()),
             commands: None,
+            connect: None,
         }
     }
 
@@ -149,8 +154,9 @@ impl Protocol for Centrifuge {
     ) -> Session<Self> {
         let name = params.transport.hook_name();
         let _ = context.connection.info().protocol.set(name);
-        let is_emulated = params.commands.is_some() && !params.transport.unidirectional;
-        let emulation = is_emulated.then(|| {
+        // By this name the API finds sessions that only listen, too.
+        let is_named = params.commands.is_some() || params.transport.unidirectional;
+        let emulation = is_named.then(|| {
             let inbox: Recipient<SessionMessage> = ctx.address().recipient();
             context
                 .node
@@ -170,7 +176,13 @@ impl Protocol for Centrifuge {
         if let Some(commands) = params.commands {
             ctx.notify(SessionMessage::Frame(commands));
         }
-        Session { context, protocol }
+        let mut session = Session { context, protocol };
+        match params.connect {
+            None => {}
+            Some(Ok(request)) => session.connect_at_once(*request, ctx),
+            Some(Err(malformed)) => session.end(Close::BAD_REQUEST.because(malformed)),
+        }
+        session
     }
 
     fn user(&mut self) -> Option<&mut ConnectedUser> {
@@ -186,14 +198,8 @@ impl Protocol for Centrifuge {
     }
 
     fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
-        match (message, session.protocol.transport.encoding) {
-            (Payload::Text(text), Encoding::Json) => session.on_commands(text.as_bytes(), ctx),
-            (Payload::Binary(bytes), Encoding::Protobuf) => session.on_commands(&bytes, ctx),
-            _ => {
-                let why = "JSON comes as text, Protobuf as binary";
-                session.end(Close::BAD_REQUEST.because(why));
-            }
-        }
+        // The encoding was agreed with the handshake; some clients send JSON in binary frames.
+        session.on_commands(&message.bytes(), ctx);
     }
 
     fn on_frame(session: &mut Session<Self>, frame: &Bytes, ctx: &mut Context<Session<Self>>) {
@@ -274,12 +280,27 @@ impl Session<Centrifuge> {
         }
     }
 
-    /// The only thing that a listening client says is who it is.
+    /// Connects a client that has said with its handshake who it is.
+    fn connect_at_once(&mut self, request: ConnectRequest, ctx: &mut Context<Self>) {
+        if let Phase::New { token } = &mut self.protocol.phase {
+            let token = token.take();
+            self.connect(0, request, token, ctx);
+        }
+    }
+
+    /// The only thing that a listening client says is who it is. What comes behind it keeps the
+    /// connection alive, and counts against the client's rate.
     fn on_unidirectional(&mut self, encoding: Encoding, frame: &Bytes, ctx: &mut Context<Self>) {
-        let Phase::New { token } = &mut self.protocol.phase else {
-            return self.end(Close::BAD_REQUEST);
+        let token = match &mut self.protocol.phase {
+            Phase::New { token } => token.take(),
+            Phase::Connected(client) => {
+                if client.rate_limiter.take(Instant::now()) == RateDecision::End {
+                    self.end(Close::TOO_MANY_REQUESTS);
+                }
+                return;
+            }
+            _ => return,
         };
-        let token = token.take();
         match protocol::connect_request(encoding, frame) {
             Ok(request) => self.connect(0, request, token, ctx),
             Err(malformed) => self.end(Close::BAD_REQUEST.because(malformed)),

@@ -15,6 +15,8 @@ pub(crate) struct ClientTransport {
     pub unidirectional: bool,
     /// What carries the messages.
     pub framing: Framing,
+    /// The client is asked for life by WebSocket's pings instead of the protocol's.
+    pub frame_pings: bool,
 }
 
 impl ClientTransport {
@@ -30,8 +32,11 @@ impl ClientTransport {
                 },
                 framing: self.framing,
             },
-            pings: Pings::Protocol {
-                answered: !self.unidirectional,
+            pings: match self.frame_pings {
+                true => Pings::Control { text: false },
+                false => Pings::Protocol {
+                    answered: !self.unidirectional,
+                },
             },
         }
     }
