@@ -60,6 +60,8 @@ pub struct Namespace {
     pub presence: bool,
     /// Whether joins and leaves are sent to subscribers that ask for them.
     pub join_leave: bool,
+    /// Whether joins and leaves are sent to all subscribers, without asking for it.
+    pub force_push_join_leave: bool,
     /// Whether subscribers that ask get differences (Fossil delta) instead of whole publications.
     pub delta: bool,
     /// What happens to slow clients in these channels; `None` is `slow.policy`.
@@ -84,6 +86,7 @@ impl Default for Namespace {
             cache_recovery: false,
             presence: false,
             join_leave: false,
+            force_push_join_leave: false,
             delta: false,
             slow_policy: None,
             allow_subscribe: Allow::default(),

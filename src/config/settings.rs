@@ -113,6 +113,29 @@ pub struct Client {
     pub origins: Option<Vec<String>>,
     /// How long a connection may stay without its connect command.
     pub connect_timeout: Duration,
+    /// Whether and how users are subscribed to channels of their own.
+    pub personal_channel: Option<PersonalChannel>,
+}
+
+/// The channel that each user is subscribed to from the start.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PersonalChannel {
+    /// Its namespace; empty for none.
+    pub namespace: String,
+    /// Whether a user's new session ends the user's others.
+    pub single_connection: bool,
+}
+
+impl PersonalChannel {
+    /// The channel of a user. A comma would make it the channel of several.
+    #[must_use]
+    pub(crate) fn of(&self, user: &str) -> Option<String> {
+        let is_one = !user.is_empty() && !user.contains(',');
+        is_one.then(|| match self.namespace.as_str() {
+            "" => format!("#{user}"),
+            namespace => format!("{namespace}:#{user}"),
+        })
+    }
 }
 
 impl Default for Client {
@@ -121,6 +144,7 @@ impl Default for Client {
             anonymous: true,
             origins: None,
             connect_timeout: Duration::from_secs(10),
+            personal_channel: None,
         }
     }
 }

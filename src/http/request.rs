@@ -218,7 +218,9 @@ pub(super) fn channel_requests(
             // Where an answer told this client all its positions, the given channels stand behind
             // those it named.
             (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
-            (Origin::Given, Since::Newest(_)) | (Origin::Endpoint, _) => Since::Now,
+            (Origin::Given, Since::Newest(_) | Since::Cached { .. }) | (Origin::Endpoint, _) => {
+                Since::Now
+            }
         };
         let channel = plain.channel.clone();
         (channel, ChannelRequest::granted(plain, since, positions))

@@ -25,6 +25,13 @@ pub enum Since {
     },
     /// With the newest so many.
     Newest(usize),
+    /// With the newest, unless this position is there already.
+    Cached {
+        /// The newest that was seen.
+        offset: u64,
+        /// The stream, as the client names it.
+        epoch: String,
+    },
 }
 
 impl Since {
@@ -134,17 +141,19 @@ impl Since {
             keep,
             ..HistoryFilter::default()
         };
+        let newest = |count| HistoryFilter {
+            limit: Some(count),
+            reverse: true,
+            fit: Fit::Part,
+            ..all
+        };
         match self {
             Self::Now => HistoryFilter {
                 limit: Some(0),
                 ..all
             },
-            Self::Newest(count) => HistoryFilter {
-                limit: Some(*count),
-                reverse: true,
-                fit: Fit::Part,
-                ..all
-            },
+            Self::Newest(count) => newest(*count),
+            Self::Cached { .. } => newest(1),
             Self::Offset { offset, .. } => HistoryFilter {
                 since: Some(*offset),
                 fit: Fit::Whole,
@@ -162,6 +171,15 @@ impl Since {
             Self::Newest(_) => {
                 history.items.reverse();
                 true
+            }
+            Self::Cached { offset, epoch } => {
+                let is_there = *offset == top.offset && Epoch::parse(epoch) == Some(top.epoch);
+                let has_none = *offset == 0 && epoch.is_empty();
+                if is_there {
+                    history.items.clear();
+                }
+                // The newest makes up for whatever was missed; who was nowhere missed nothing.
+                is_there || has_none || !history.items.is_empty()
             }
             Self::Offset { offset, epoch } => {
                 let same_stream = epoch.is_empty() || Epoch::parse(epoch) == Some(top.epoch);
@@ -342,6 +360,39 @@ mod tests {
         };
         assert_eq!(recovered(4, "", read(4)), (true, 1));
         assert_eq!(recovered(4, "", read(5)), (false, 0));
+    }
+
+    // With cache_recovery a client that came back got again what it had, and in a channel that kept
+    // nothing any more it was told that it had recovered. Its position was not looked at.
+    #[test]
+    fn a_cache_brings_only_what_is_newer_and_says_whether_that_makes_up_for_what_was_missed() {
+        let (epoch, other) = (Epoch::random(), Epoch::random());
+        let read = |offset, of: String, items: usize| {
+            let newest = history(TOP..=TOP, epoch, false);
+            let kept = History {
+                items: newest.items.iter().take(items).cloned().collect(),
+                ..newest
+            };
+            let recovery = Since::Cached { offset, epoch: of }.recovery(kept);
+            (recovery.recovered, recovery.items.len())
+        };
+        let (same, other) = (epoch.to_string(), other.to_string());
+        for items in [0, 1] {
+            assert_eq!(
+                read(TOP, same.clone(), items),
+                (true, 0),
+                "it has the newest"
+            );
+            assert_eq!(
+                read(0, String::new(), items),
+                (true, items),
+                "it had nothing"
+            );
+            for (offset, of) in [(8, &same), (0, &same), (10, &same), (TOP, &other)] {
+                let expected = (items > 0, items);
+                assert_eq!(read(offset, of.clone(), items), expected, "{offset}@{of}");
+            }
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod backend;
 mod client;
 mod close;
 mod command_line;
+mod compatible;
 mod drain;
 mod handshake;
 mod heartbeat;

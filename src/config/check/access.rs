@@ -6,12 +6,17 @@ use std::fs;
 use jsonwebtoken::DecodingKey;
 
 use super::rules::{check_origin, check_url};
-use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Client};
+use crate::config::{
+    channels::Channels,
+    errors::Errors,
+    raw_settings::RawSettings,
+    settings::{Client, PersonalChannel},
+};
 
 /// Largest body that the API can be told to take.
 const BODY_BYTES_MAX: usize = 256 << 20;
 
-pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
+pub(super) fn check_access(raw: &RawSettings, channels: &Channels, errors: &mut Errors) -> Client {
     for (index, key) in raw.token.public_keys.iter().enumerate() {
         if let Err(what) = check_public_key(key) {
             raw.refuse(
@@ -50,7 +55,41 @@ pub(super) fn check_access(raw: &RawSettings, errors: &mut Errors) -> Client {
         anonymous: raw.client.anonymous.unwrap_or(!raw.has_token_keys()),
         origins: raw.client.origins.clone(),
         connect_timeout: raw.client.connect_timeout,
+        personal_channel: check_personal_channel(raw, channels, errors),
     }
+}
+
+fn check_personal_channel(
+    raw: &RawSettings,
+    channels: &Channels,
+    errors: &mut Errors,
+) -> Option<PersonalChannel> {
+    let client = &raw.client;
+    let namespace = client
+        .personal_channel_namespace
+        .clone()
+        .unwrap_or_default();
+    let needing = [
+        ("namespace", !namespace.is_empty()),
+        (
+            "single_connection",
+            client.personal_channel_single_connection,
+        ),
+    ];
+    for (name, is_set) in needing {
+        let path = format!("client.personal_channel.{name}");
+        if is_set && !client.personal_channel_enabled {
+            raw.refuse(errors, &path, "needs client.personal_channel.enabled");
+        }
+    }
+    if !namespace.is_empty() && !channels.namespaces.contains_key(&namespace) {
+        let what = format!("there is no [[namespace]] {namespace:?}");
+        raw.refuse(errors, "client.personal_channel.namespace", what);
+    }
+    client.personal_channel_enabled.then_some(PersonalChannel {
+        namespace,
+        single_connection: client.personal_channel_single_connection,
+    })
 }
 
 /// The rule for public keys: a PEM text, or the path of a file with one.

@@ -144,6 +144,7 @@ fn defaults(raw: &RawSettings) -> Namespace {
         cache_recovery: section.cache_recovery,
         presence: section.presence,
         join_leave: section.join_leave,
+        force_push_join_leave: section.force_push_join_leave,
         delta: section.delta,
         slow_policy: section.slow_policy,
         allow_subscribe: section.allow_subscribe,
@@ -163,6 +164,9 @@ fn inherit(section: &NamespaceSection, default: &Namespace) -> Namespace {
         cache_recovery: section.cache_recovery.unwrap_or(default.cache_recovery),
         presence: section.presence.unwrap_or(default.presence),
         join_leave: section.join_leave.unwrap_or(default.join_leave),
+        force_push_join_leave: section
+            .force_push_join_leave
+            .unwrap_or(default.force_push_join_leave),
         delta: section.delta.unwrap_or(default.delta),
         slow_policy: section.slow_policy.or(default.slow_policy),
         allow_subscribe: section.allow_subscribe.unwrap_or(default.allow_subscribe),

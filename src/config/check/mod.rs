@@ -34,7 +34,7 @@ pub(super) fn check(
     let tls = listen::check_tls(&raw, errors);
     listen::check_listen(&raw, errors);
     let channels = channels::check_channels(&raw, errors);
-    let client = access::check_access(&raw, errors);
+    let client = access::check_access(&raw, &channels, errors);
     let hooks = hooks::check_hooks(&raw, errors);
     let poll = polls::check_polls(&raw, &channels, errors);
     let endpoints = raw_endpoints::check_raw_endpoints(&raw, &channels, errors);

@@ -15,6 +15,9 @@ const WORKERS_MAX: usize = 1024;
 /// Largest message that can be taken; each is held in memory as a whole before it is understood.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
+/// Longest ping interval: clients count it in milliseconds of 31 bits, and some lose a longer one.
+const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// nginx and most proxies cut connections that are idle for this long.
 const PROXY_IDLE: Duration = Duration::from_secs(60);
 
@@ -55,7 +58,10 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 24] {
             none_served(limits.commands_pending),
         ),
         ("tcp.backlog", none_served(raw.tcp.backlog as usize)),
-        ("heartbeat.ping_interval", no_time(heartbeat.ping_interval)),
+        (
+            "heartbeat.ping_interval",
+            ping_interval(heartbeat.ping_interval),
+        ),
         ("heartbeat.pong_timeout", no_time(heartbeat.pong_timeout)),
         ("slow.write_timeout", no_time(raw.slow.write_timeout)),
         ("close.timeout", no_time(raw.close.timeout)),
@@ -93,6 +99,12 @@ fn too_large_message(bytes: usize) -> Option<String> {
 /// A time of less than a millisecond.
 fn no_time(time: Duration) -> Option<String> {
     (time < Duration::from_millis(1)).then(|| "expected a time above 0".to_string())
+}
+
+/// A ping interval that is no time, or longer than clients can count.
+fn ping_interval(interval: Duration) -> Option<String> {
+    let too_long = || "expected at most a day, which clients can count".to_string();
+    no_time(interval).or_else(|| (interval > PING_INTERVAL_MAX).then(too_long))
 }
 
 fn too_many_workers(workers: usize) -> Option<String> {

@@ -138,7 +138,12 @@ fn line(text: &mut String, setting: &Setting, mark: &str) {
 fn stands_alone(setting: &Setting) -> bool {
     !matches!(
         setting.path.as_str(),
-        "raw.reply" | "raw.relay_self" | "raw.on_failure" | "raw.failure_reply" | "push.data_file"
+        "raw.reply"
+            | "raw.relay_self"
+            | "raw.on_failure"
+            | "raw.failure_reply"
+            | "push.data_file"
+            | "client.personal_channel.namespace"
     )
 }
 
@@ -161,12 +166,19 @@ fn example(setting: &Setting) -> &'static str {
         "reply" => "\"Server: Received({message})\"",
         "key" if setting.section == "tls" => "\"/etc/fanfare/privkey.pem\"",
         "recovery_bytes" => "\"512KiB\"",
-        "anonymous" | "recovery" | "cache_recovery" | "presence" | "join_leave" | "delta" => "true",
+        "anonymous"
+        | "recovery"
+        | "cache_recovery"
+        | "presence"
+        | "join_leave"
+        | "delta"
+        | "force_push_join_leave" => "true",
         "publish_failures" => "false",
         "history_size" => "100",
         "history_ttl" => "\"5m\"",
         "slow_policy" => "\"disconnect\"",
         "name" => "\"chat\"",
+        "personal_channel.namespace" => "\"personal\"",
         "jwks_url" => "\"https://id.example.com/.well-known/jwks.json\"",
         "audience" => "\"fanfare\"",
         "issuer" => "\"https://id.example.com\"",

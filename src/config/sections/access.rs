@@ -32,6 +32,9 @@ sections! {
         presence: bool as Bool = false;
         /// Whether joins and leaves are sent to subscribers who ask for them.
         join_leave: bool as Bool = false;
+        /// Whether joins and leaves are sent to every subscriber, without asking for it; needs
+        /// join_leave.
+        force_push_join_leave: bool as Bool = false;
         /// Whether subscribers that ask get differences (Fossil delta) instead of whole
         /// publications; needs history_size.
         delta: bool as Bool = false;
@@ -67,6 +70,8 @@ sections! {
         presence: Option<bool> as Optional<Bool> = None;
         /// Whether joins and leaves are sent to subscribers who ask for them.
         join_leave: Option<bool> as Optional<Bool> = None;
+        /// Whether joins and leaves are sent to every subscriber, without asking for it.
+        force_push_join_leave: Option<bool> as Optional<Bool> = None;
         /// Whether subscribers that ask get differences (Fossil delta).
         delta: Option<bool> as Optional<Bool> = None;
         /// What happens to slow clients in these channels.
@@ -109,5 +114,14 @@ sections! {
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// How long a connection may stay without its connect command; then it is closed with 3502.
         connect_timeout: Duration as Time = Duration::from_secs(10);
+        /// Whether every client of the protocol that has a user is subscribed to its user's own
+        /// channel from the start: `#` and the user, such as #42.
+        personal_channel_enabled ("personal_channel.enabled"): bool as Bool = false;
+        /// The namespace of these channels, such as personal:#42; absent: none.
+        personal_channel_namespace ("personal_channel.namespace"):
+            Option<String> as Optional<Text> = None;
+        /// Whether a user's new session of the protocol ends the user's other sessions, with 3504.
+        personal_channel_single_connection ("personal_channel.single_connection"):
+            bool as Bool = false;
     }
 }

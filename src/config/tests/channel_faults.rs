@@ -228,12 +228,35 @@ fn public_keys_are_public_keys() {
     );
 }
 
+// Nobody could be given a channel of a namespace that is not there, and who pings every other week
+// is lost by clients that count milliseconds in 31 bits.
+#[test]
+fn a_personal_channel_has_a_namespace_that_is_there_and_pings_come_at_least_daily() {
+    let personal =
+        "[client]\npersonal_channel.enabled = true\npersonal_channel.namespace = \"me\"\n";
+    one_fault(
+        personal,
+        "3: client.personal_channel.namespace: ",
+        "there is no [[namespace]] \"me\"",
+    );
+    one_fault(
+        "[heartbeat]\nping_interval = \"25h\"\n",
+        "2: heartbeat.ping_interval: ",
+        "at most a day",
+    );
+}
+
 #[test]
 fn clients_keys_and_bodies_are_checked() {
     let cases = [
         ("client", "origins = [\"a.example\"]", "scheme://host"),
         ("client", "connect_timeout = 0", "above 0"),
         ("client", "anonymous = \"no\"", "true or false"),
+        (
+            "client",
+            "personal_channel.single_connection = true",
+            "needs",
+        ),
         ("api", "key = \"\"", "not empty"),
         ("api", "key = [\"a\", \"\"]", "not empty"),
         ("api", "body_bytes = 0", "at least 1"),

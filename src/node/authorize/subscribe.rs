@@ -87,7 +87,8 @@ impl Node {
     }
 
     /// Subscriptions that a client of the protocol has from the start: what its identity brings,
-    /// and, of what it asks for beside, what it may have without asking the backend.
+    /// its user's own channel where the settings say so, and, of what it asks for beside, what it
+    /// may have without asking the backend.
     ///
     /// # Errors
     /// [`AuthError::TooManyChannels`].
@@ -101,13 +102,16 @@ impl Node {
             return Err(self.too_many_channels());
         }
         let mut granted = identity.subscriptions.clone();
-        for channel in asked.filter(|channel| !identity.is_given(channel)) {
+        let personal = self.settings.client.personal_channel.as_ref();
+        let personal = personal.and_then(|personal| personal.of(&identity.user));
+        let personal = personal.filter(|channel| !identity.is_given(channel));
+        granted.extend(personal.clone().map(ServerSubscription::to));
+        let is_granted =
+            |channel: &String| identity.is_given(channel) || personal.as_ref() == Some(channel);
+        for channel in asked.filter(|channel| !is_granted(channel)) {
             let authorized = self.authorize(Action::Subscribe, channel, identity, None);
             if matches!(authorized, Ok((_, Permission::Granted))) {
-                granted.push(ServerSubscription {
-                    channel: channel.clone(),
-                    ..ServerSubscription::default()
-                });
+                granted.push(ServerSubscription::to(channel.clone()));
             }
         }
         if granted.len() > channels_max {

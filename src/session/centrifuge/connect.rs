@@ -12,7 +12,7 @@ use super::{Backlog, Centrifuge, Client, Phase, subscription::PendingSubscriptio
 use crate::{
     broker::BrokerError,
     close::Close,
-    connection::info::cut,
+    connection::info::{SessionInfo, cut},
     hooks::{ConnectHookRequest, HookContext},
     metrics::Limited,
     node::{
@@ -22,6 +22,7 @@ use crate::{
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
     session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
+    shard::{Selector, ServerCommand},
     unix_time::ttl_until,
 };
 
@@ -82,7 +83,7 @@ impl Session<Centrifuge> {
         let hook_context = self.protocol.hook_context.clone();
         let asking = authenticate(node, hook_context, token, request.clone());
         self.later(ctx, asking, move |session, answer, ctx| match answer {
-            Ok(identity) => session.on_identity(id, &request, identity, ctx),
+            Ok(identity) => session.on_identity(id, request, identity, ctx),
             Err(why) => session.refuse_connect(id, &why, ctx),
         });
     }
@@ -105,7 +106,7 @@ impl Session<Centrifuge> {
     fn on_identity(
         &mut self,
         id: u32,
-        request: &ConnectRequest,
+        request: ConnectRequest,
         identity: Identity,
         ctx: &mut Context<Self>,
     ) {
@@ -119,13 +120,34 @@ impl Session<Centrifuge> {
             Err(close) => return self.end(close),
         };
         self.protocol.hook_context = identity.named_in(self.protocol.hook_context.clone());
-        let asked = request.subs.keys();
-        let given = self.context.node.initial_subscriptions(&identity, asked);
-        let client = Box::new(Client::new(&self.context, user, identity));
+        let personal = context.node.settings.client.personal_channel.as_ref();
+        let is_single = personal.is_some_and(|personal| personal.single_connection);
+        let ends_others = is_single && !identity.is_anonymous();
+        let client = Box::new(Client::new(context, user, identity));
         self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
             Phase::Authenticating { backlog } => Phase::Welcoming { client, backlog },
             other => other,
         };
+        if !ends_others {
+            return self.begin_subscriptions(id, &request, ctx);
+        }
+        let ending = end_other_sessions(
+            self.context.node.clone(),
+            self.context.connection.info().clone(),
+        );
+        self.later(ctx, ending, move |session, (), ctx| {
+            session.begin_subscriptions(id, &request, ctx);
+        });
+    }
+
+    /// Enters what the client has from the start, so that it can be told all of it.
+    fn begin_subscriptions(&mut self, id: u32, request: &ConnectRequest, ctx: &mut Context<Self>) {
+        let Some(client) = self.protocol.client() else {
+            return;
+        };
+        let asked = request.subs.keys();
+        let node = &self.context.node;
+        let given = node.initial_subscriptions(&client.identity, asked);
         let given = match given {
             Ok(given) => given,
             Err(error) => return self.end(error.close()),
@@ -263,6 +285,18 @@ impl Session<Centrifuge> {
             self.on_client_command(command, ctx);
         }
     }
+}
+
+/// Ends every other session of a session's user, of whatever kind.
+async fn end_other_sessions(node: Arc<Node>, info: Arc<SessionInfo>) {
+    let selector = Selector {
+        user: info.user().map(Into::into),
+        except: [info.id].into(),
+        ..Selector::default()
+    };
+    let close = Close::CONNECTION_LIMIT.because("the user has come by another one");
+    let command = ServerCommand::Disconnect(close);
+    node.send_command(selector, command).await;
 }
 
 /// Who a client is: by its token, by the backend, or nobody in particular.

@@ -85,11 +85,15 @@ impl PendingSubscription {
         let asks = request.positioned || request.recover;
         let positioned =
             recoverable || (kept && (asks || grant.overrides.force_positioning == Some(true)));
-        let asks_join_leave =
-            request.join_leave || grant.overrides.force_push_join_leave == Some(true);
+        let overrides = &grant.overrides;
+        let announces = overrides.join_leave.unwrap_or(rules.join_leave);
+        let forced = overrides
+            .force_push_join_leave
+            .unwrap_or(rules.force_push_join_leave);
         let options = SubscribeOptions {
             positioned,
-            join_leave: rules.join_leave && asks_join_leave,
+            // Other subscribers may be announced where this one is not.
+            join_leave: forced || (announces && request.join_leave),
             delta: positioned && rules.delta && request.delta == "fossil",
             policy: rules.slow_policy,
         };
@@ -109,7 +113,11 @@ impl PendingSubscription {
     /// What the session subscribes to; `epoch` is the stream that the client names.
     pub(super) fn wanted(&self, epoch: &str) -> ChannelSubscription {
         let since = match (self.recovering, self.rules.cache_recovery) {
-            (_, true) => Since::Newest(1),
+            (true, true) => Since::Cached {
+                offset: self.offset,
+                epoch: epoch.to_string(),
+            },
+            (false, true) => Since::Newest(1),
             (true, false) => Since::Offset {
                 offset: self.offset,
                 epoch: epoch.to_string(),
@@ -242,6 +250,7 @@ mod tests {
         id::{Epoch, StreamPosition},
         node::recovery::Recovery,
         publication::{Item, Payload as Message},
+        subscription::SubscriptionOverrides,
     };
 
     fn kept() -> Namespace {
@@ -310,14 +319,65 @@ mod tests {
             ..kept()
         };
         assert_eq!(
-            since(&pending(cache, &asks_nothing)),
+            since(&pending(cache.clone(), &asks_nothing)),
             Some(Since::Newest(1))
         );
+        let cached = Since::Cached {
+            offset: 5,
+            epoch: "ab".to_string(),
+        };
+        assert_eq!(since(&pending(cache, &recovering())), Some(cached));
         let forced = Namespace {
             recovery: true,
             ..kept()
         };
         assert_eq!(since(&pending(forced, &asks_nothing)), Some(Since::Now));
+    }
+
+    // Only who asked got joins and leaves, whatever the backend said. A namespace could not turn
+    // them on for everyone, and an override counted only where the namespace announced anyway.
+    #[test]
+    fn joins_and_leaves_go_to_who_asks_for_them_and_to_whom_they_are_forced_on() {
+        let told = |announces: bool, forces: bool, overrides: SubscriptionOverrides, asks: bool| {
+            let rules = Namespace {
+                join_leave: announces,
+                force_push_join_leave: forces,
+                ..Namespace::default()
+            };
+            let grant = Grant {
+                overrides,
+                ..Grant::default()
+            };
+            let request = SubscribeRequest {
+                join_leave: asks,
+                ..SubscribeRequest::default()
+            };
+            let pending = PendingSubscription::new(("c".into(), 1), rules.into(), grant, &request);
+            pending.wanted("").options.join_leave
+        };
+        let none = SubscriptionOverrides::default();
+        let force = |value| SubscriptionOverrides {
+            force_push_join_leave: Some(value),
+            ..none
+        };
+        let announce = SubscriptionOverrides {
+            join_leave: Some(true),
+            ..none
+        };
+        for (announces, forces, overrides, asks, expected) in [
+            (false, false, none, true, false),
+            (true, false, none, false, false),
+            (true, false, none, true, true),
+            (true, true, none, false, true),
+            (true, true, force(false), false, false),
+            (true, true, force(false), true, true),
+            (true, false, force(true), false, true),
+            (false, false, force(true), false, true),
+            (false, false, announce, true, true),
+        ] {
+            let found = told(announces, forces, overrides, asks);
+            assert_eq!(found, expected, "{announces} {forces} {overrides:?} {asks}");
+        }
     }
 
     #[test]
