@@ -140,9 +140,11 @@ connect_timeout = "1s"
     });
   }
 
-  test('3501 for bytes on JSON, for text on Protobuf, and for bytes that are no Protobuf', async () => {
+  test('JSON may come as bytes; 3501 for bytes that are no JSON, and for what is no Protobuf', async () => {
     const bytes = await Bare.open(fanfare);
     bytes.socket.send(Buffer.from(JSON.stringify(connect())));
+    assert.ok((await bytes.reply(1)).connect.client);
+    bytes.socket.send(Buffer.from([255, 0]));
     assert.equal((await bytes.end()).code, 3501);
     const frames = [[255, 255, 255, 255, 255, 255], [5, 1], [2, 0x0a, 0x7f], []].map((list) => Buffer.from(list));
     for (const sent of ['{}', ...frames]) {
