@@ -2,8 +2,8 @@
 //! it.
 //!
 //! Owned by a thread that publishes. Bounds: one zlib state (about 270 KB at 15 bits, less below)
-//! for each window size that some client asked for, seven at most; made at first use, reused ever
-//! after. It keeps nothing of a message.
+//! for each window size that is used, which negotiation makes three at most; made at first use,
+//! reused ever after. It keeps nothing of a message.
 
 use std::fmt;
 

@@ -7,10 +7,12 @@
 
 use std::borrow::Cow;
 
+use super::SERVER_WINDOW_BITS;
+
 /// What was agreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Agreed {
-    /// The server's compression window in bits, 9–15.
+    /// The server's compression window in bits, one of [`SERVER_WINDOW_BITS`].
     pub window_bits: u8,
     /// The value of the answer's `Sec-WebSocket-Extensions`.
     pub response: String,
@@ -41,8 +43,12 @@ fn answer(offer: &str) -> Option<Agreed> {
             ("server_no_context_takeover", None) => 0,
             ("client_no_context_takeover", None) => 1,
             ("server_max_window_bits", Some(value)) => {
-                // zlib cannot compress with a window of 8 bits, so that promise cannot be made.
-                server_bits = Some(window_bits(value).filter(|bits| *bits >= 9)?);
+                // What is asked for is the most that the client takes, and the answer may name less
+                // (RFC 7692 §7.1.2.1). zlib cannot compress with a window of 8 bits, so that
+                // promise cannot be made.
+                let asked = window_bits(value)?;
+                let mut ours = SERVER_WINDOW_BITS.into_iter();
+                server_bits = Some(ours.find(|bits| *bits <= asked)?);
                 2
             }
             // A hint, or a promise of a smaller window. Inflating works with either, and the
