@@ -153,6 +153,7 @@ pub enum RefusalReason {
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
 pub const LIMITS: [&str; 4] = [
     "messages",
+    "messages_per_address",
     "sessions_per_user",
     "subscriptions",
     "api_publishes",
@@ -165,6 +166,8 @@ pub enum Limited {
     Messages,
     /// Sessions of a user.
     SessionsPerUser,
+    /// Messages a second of an address, of those that have no user.
+    MessagesPerAddress,
     /// Channels of a session.
     Subscriptions,
     /// Publications a second of an API key.

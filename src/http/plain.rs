@@ -2,7 +2,7 @@
 //! they are told where they may not. Everything is settled before a session begins, so that a
 //! refusal is a status that a page can see.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use std::time::Duration;
 
@@ -214,10 +214,20 @@ pub(super) async fn only_get() -> HttpResponse {
         .body("only GET is answered here\n")
 }
 
-/// Takes a message from its user's rate.
-pub(super) fn charge(node: &Node, identity: &auth::Identity) -> Result<(), Answer> {
-    if node.charge_user(&identity.user) {
+/// Takes a message from its user's rate, or from its address's where it has no user.
+pub(super) fn charge(
+    node: &Node,
+    identity: &auth::Identity,
+    address: Option<IpAddr>,
+) -> Result<(), Answer> {
+    if node.charge_sender(&identity.user, address) {
         return Ok(());
     }
-    Err(Box::new(plain_text(429, "too many requests")))
+    let whose = if identity.user.is_empty() {
+        "address"
+    } else {
+        "user"
+    };
+    let text = format!("too many requests: too many messages a second of this {whose}");
+    Err(Box::new(plain_text(429, &text)))
 }

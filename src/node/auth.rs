@@ -9,6 +9,7 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
+    net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
 };
@@ -382,13 +383,21 @@ impl Node {
         })
     }
 
-    /// Takes a message that came without a session from its user's rate; what is refused is
+    /// Takes a message that came without a session from its sender's rate; what is refused is
     /// counted.
     #[must_use]
-    pub(crate) fn charge_user(&self, user: &str) -> bool {
-        let passes = self.users.charge(user, Instant::now());
+    pub(crate) fn charge_sender(&self, user: &str, address: Option<IpAddr>) -> bool {
+        let now = Instant::now();
+        let (passes, limit) = if user.is_empty() {
+            let passes = self.senders.charge_address(address, now);
+            (passes, Limited::MessagesPerAddress)
+        } else if self.settings.limits.messages_per_second_per_user > 0 {
+            (self.users.charge(user, now), Limited::Messages)
+        } else {
+            (self.senders.charge_user(user, now), Limited::Messages)
+        };
         if !passes {
-            self.metrics.limited(Limited::Messages);
+            self.metrics.limited(limit);
         }
         passes
     }

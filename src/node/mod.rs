@@ -3,7 +3,8 @@
 //!
 //! Made once a process, owned by an `Arc`. It holds no session: who is connected stands with the
 //! shards and the `Server` actor. Its own bounds: one entry a user with a session and a few
-//! thousand of users who only send (`users`), one an emulated session (`emulation`).
+//! thousand of users and addresses who only send (`users`, `senders`), one an emulated session
+//! (`emulation`).
 
 pub mod auth;
 pub(crate) mod authorize;
@@ -13,6 +14,7 @@ pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
 pub(crate) mod revoke;
+mod senders;
 mod sessions;
 
 use std::sync::Arc;
@@ -23,6 +25,7 @@ use self::{
     emulation::EmulationRegistry,
     phase::{Phase, PhaseCell},
     rate_limit::Users,
+    senders::Senders,
 };
 use crate::{
     admission::Admission,
@@ -66,6 +69,8 @@ pub struct Node {
     pub(crate) events: Option<EventSink>,
     /// Sessions and rates of users.
     users: Arc<Users>,
+    /// Rates of those who send without a session.
+    senders: Senders,
     /// Sessions whose commands come by requests of their own.
     pub(crate) emulation: EmulationRegistry,
     /// Names this node to clients; random, so that it tells nothing.
@@ -98,6 +103,7 @@ impl Node {
                 limits.sessions_per_user,
                 limits.messages_per_second_per_user,
             ),
+            senders: Senders::new(&parts.settings),
             emulation: EmulationRegistry::default(),
             node_id: uuid::Uuid::new_v4().to_string(),
             phase: PhaseCell::default(),

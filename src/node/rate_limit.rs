@@ -184,7 +184,7 @@ impl Users {
     }
 
     /// A session of a user begins; `None` if there are too many already. Nobody in particular is
-    /// not counted.
+    /// not counted; a session of nobody has the rate of a user by itself.
     pub(crate) fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
         let name: Arc<str> = user.into();
         let mut table = self.lock();
@@ -195,9 +195,15 @@ impl Users {
             return None;
         }
         user.sessions += 1;
+        let is_nobody = name.is_empty() && self.rate > 0;
+        let own = is_nobody.then(|| {
+            let bucket = TokenBucket::new(self.rate, self.rate.saturating_mul(2), now);
+            Box::new(Mutex::new(bucket))
+        });
         Some(UserPermit(Arc::new(Counted {
             users: self.clone(),
             name,
+            own,
         })))
     }
 
@@ -234,6 +240,8 @@ impl Users {
 struct Counted {
     users: Arc<Users>,
     name: Arc<str>,
+    /// Of a session of nobody, who shares with no other session.
+    own: Option<Box<Mutex<TokenBucket>>>,
 }
 
 impl Drop for Counted {
@@ -258,7 +266,11 @@ impl std::fmt::Debug for UserPermit {
 
 impl UserPermit {
     fn take(&self, now: Instant) -> bool {
-        let Counted { users, name } = &*self.0;
+        let Counted { users, name, own } = &*self.0;
+        if let Some(bucket) = own {
+            let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
+            return bucket.take(now);
+        }
         if users.rate == 0 || name.is_empty() {
             return true;
         }
@@ -375,5 +387,9 @@ mod tests {
         drop(second);
         assert_eq!(users.count(), 0);
         assert!((0..5).all(|_| users.enter("", now).is_some_and(|permit| permit.take(now))));
+        let nobody = users.enter("", now).expect("never too many");
+        let another = users.enter("", now).expect("never too many");
+        assert_eq!((0..5).filter(|_| nobody.take(now)).count(), 2, "by itself");
+        assert_eq!((0..5).filter(|_| another.take(now)).count(), 2, "as this");
     }
 }

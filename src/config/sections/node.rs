@@ -82,6 +82,9 @@ sections! {
         messages_burst: u32 as U32 = 0;
         /// Messages and commands a second of all sessions of one user together; 0 is no limit.
         messages_per_second_per_user: u32 as U32 = 0;
+        /// Messages a second that come by requests of their own without a user, of one address
+        /// (IPv6: of one /64) together, further ones get 429; 0: as many as of a user.
+        messages_per_second_per_address: u32 as U32 = 0;
         /// How long an idempotency key is remembered; a publish that brings it again is answered as
         /// the first one was.
         idempotency_ttl: Duration as Time = Duration::from_secs(300);

@@ -48,7 +48,7 @@ pub(super) async fn message(
     // It may have been taken back while the backend was asked.
     node.check_revoked(&identity)
         .map_err(|error| Box::new(plain::auth_error(&error)))?;
-    plain::charge(node, &identity)?;
+    plain::charge(node, &identity, connect_info.address)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
         OnMessage::Echo => Ok(reply(&payload)),

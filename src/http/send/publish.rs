@@ -43,7 +43,7 @@ pub(super) async fn publish(
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
     }
-    plain::charge(node, &identity)?;
+    plain::charge(node, &identity, connect_info.address)?;
     let key = key(request, &identity)?;
     let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {

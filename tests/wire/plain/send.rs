@@ -146,3 +146,73 @@ fn bytes_that_are_no_text_are_binary_whoever_says_otherwise() {
     std::io::Write::write_all(&mut stream, &request).expect("sent");
     assert_eq!(ws.message(), Frame::binary(&[0xff, 0x00]));
 }
+
+/// Who sent by requests of its own and without a user was under no rate at all: 3,000 messages a
+/// second passed where sessions and users were allowed five.
+#[test]
+fn messages_of_nobody_are_charged_to_their_address() {
+    let relay = "[[raw]]\npath = \"/mute\"\n";
+    for (limits, burst) in [
+        (
+            "messages_per_second = 1\nmessages_per_second_per_user = 1\n",
+            2,
+        ),
+        (
+            "messages_per_second_per_user = 5\nmessages_per_second_per_address = 1\n",
+            2,
+        ),
+    ] {
+        let proxies = "trusted_proxies = [\"127.0.0.1\"]\n";
+        let server = Server::start(&format!("{proxies}{OPEN}{relay}[limits]\n{limits}"));
+        let mut passed = 0;
+        let mut send = |path: &str, address: &str| {
+            let from = format!("X-Forwarded-For: {address}\r\n");
+            let answer = post(&server, path, &from, "x");
+            passed += usize::from(answer.status < 300);
+            answer
+        };
+        let started = std::time::Instant::now();
+        let mut refused = None;
+        for path in ["/send?channel=chat", "/send?path=/mute"].repeat(5) {
+            let answer = send(path, "192.0.2.1");
+            if answer.status == 429 {
+                refused = Some(answer);
+            }
+        }
+        let refused = refused.expect("ten are too many");
+        assert!(refused.header("retry-after").is_some(), "{}", refused.head);
+        assert!(refused.body.contains("of this address"), "{}", refused.body);
+        assert_eq!(
+            send("/send?channel=chat", "192.0.2.2").status,
+            200,
+            "another address"
+        );
+        let refilled = started.elapsed().as_secs() as usize + 1;
+        assert!(passed <= burst + refilled + 1, "{passed} passed");
+        let metrics = server.get("/metrics").body;
+        assert!(
+            metrics.contains("fanfare_limited_total{limit=\"messages_per_address\"}"),
+            "{metrics}"
+        );
+    }
+}
+
+/// A session of nobody was under no user's rate, since it has no user.
+#[test]
+fn a_session_of_nobody_has_the_rate_of_a_user_by_itself() {
+    let limits = "[limits]\nmessages_per_second_per_user = 1\n";
+    let server = Server::start(&format!(
+        "{}{limits}",
+        raw("/echo", "on_message = \"echo\"")
+    ));
+    let mut sessions = [server.ws("/echo"), server.ws("/echo")];
+    for client in &mut sessions {
+        client.text("1");
+        client.expect_text("1");
+        // The burst is two; whatever a slow machine refills meanwhile, a hundred are too many.
+        for _ in 0..100 {
+            client.text("x");
+        }
+        assert_eq!(client.expect_close().0, 3013);
+    }
+}
