@@ -22,8 +22,9 @@ pub(super) fn demonstration() -> RawSettings {
                 path: "/ws".to_string(),
                 on_message: "relay".to_string(),
                 subprotocols: any.clone(),
-                // Everyone on /ws is in it, so that the push reaches them and not /echo.
-                channels: vec!["demo".to_string()],
+                // So that the push reaches those on /ws and not /echo. Who names channels of its own
+                // is in those alone: what it says is not for everyone.
+                default_channels: vec!["demo".to_string()],
                 ..RawSection::default()
             },
             RawSection {

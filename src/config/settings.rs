@@ -39,6 +39,8 @@ pub struct RawEndpoint {
     pub origins: Option<Vec<String>>,
     /// Channels that every session joins.
     pub channels: Vec<String>,
+    /// Channels of a session that asks for none and is given none.
+    pub default_channels: Vec<String>,
     /// Whether the backend is asked who a client is.
     pub connect_hook: bool,
 }

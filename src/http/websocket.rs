@@ -106,10 +106,11 @@ pub(super) async fn authorize(
     let identity = node.authenticate(token, hook).await.inspect_err(|error| {
         log::info!("session {} is turned away: {error:?}", connect_info.id);
     })?;
+    let has_own = !query.channels.is_empty() || !identity.subscriptions.is_empty();
     let request = PlainRequest {
         identity: &identity,
         asked: &query.channels,
-        endpoint: endpoint.channels(),
+        endpoint: endpoint.channels(has_own),
     };
     let granted = node.authorize_channels(&context, request).await?;
     let channels = request::channel_requests(granted, query, query.envelope);

@@ -144,6 +144,7 @@ impl Harness {
             subprotocols: Vec::new(),
             origins: None,
             channels: Vec::new(),
+            default_channels: Vec::new(),
             connect_hook: false,
         };
         let params = RawParams {

@@ -1,6 +1,6 @@
 //! Messages from one client to others, channels, and interval pushes.
 
-use crate::support::{Client, Frame, Server, eventually, raw};
+use crate::support::{Client, Frame, Server, TempDir, eventually, raw};
 
 /// Waits until this many sessions have joined, so that nothing is published before they listen.
 fn joined(server: &Server, sessions: u64) {
@@ -231,4 +231,27 @@ fn a_sender_that_finds_no_room_in_a_shard_waits_and_nothing_is_lost() {
         }
     }
     drop(sending);
+}
+
+/// The demonstration put everyone on its path into one channel, so that what was said in another
+/// channel reached them all. Who names a channel is in that one alone.
+#[test]
+fn who_names_a_channel_in_the_demonstration_speaks_there_alone() {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_fanfare"));
+    command.args(["--listen", "127.0.0.1:0"]);
+    let server = Server::spawn(command, TempDir::new());
+    let mut news: Vec<Client> = (0..2).map(|_| server.ws("/ws?channel=news")).collect();
+    let mut all: Vec<Client> = (0..2).map(|_| server.ws("/ws")).collect();
+    joined(&server, 4);
+    news[0].text("to news");
+    news[1].expect_text("to news");
+    all[0].text("to all");
+    // What was said in news is not before it; a push of the demonstration may be.
+    let heard = eventually("a message", || {
+        let text = String::from_utf8(all[1].message().payload).expect("text");
+        (!text.starts_with("你好!")).then_some(text)
+    });
+    assert_eq!(heard, "to all");
+    news[1].text("news again");
+    news[0].expect_text("news again");
 }

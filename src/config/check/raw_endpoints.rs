@@ -55,6 +55,7 @@ fn endpoint(section: &RawSection, on_message: OnMessage) -> RawEndpoint {
         subprotocols: section.subprotocols.clone(),
         origins: section.origins.clone(),
         channels: section.channels.clone(),
+        default_channels: section.default_channels.clone(),
         connect_hook: section.connect_hook,
     }
 }
@@ -96,9 +97,15 @@ fn check_is_free<'a>(
 
 /// What must hold for each channel, subprotocol and origin.
 fn check_lists(section: &RawSection, channels: &Channels, refuse: &mut impl FnMut(&str, String)) {
-    for channel in &section.channels {
-        if let Err(what) = check_channel(channel, channels) {
-            refuse("channels", what);
+    let lists = [
+        ("channels", &section.channels),
+        ("default_channels", &section.default_channels),
+    ];
+    for (name, list) in lists {
+        for channel in list {
+            if let Err(what) = check_channel(channel, channels) {
+                refuse(name, what);
+            }
         }
     }
     for name in &section.subprotocols {

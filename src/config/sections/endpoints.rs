@@ -30,6 +30,8 @@ sections! {
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// Channels that every session of this path joins.
         channels: Vec<String> as TextList = Vec::new();
+        /// Channels of a session that asks for none and is given none.
+        default_channels: Vec<String> as TextList = Vec::new();
         /// Whether hooks.connect is asked who a client is, before it may come in.
         connect_hook: bool as Bool = false;
         /// With on_message = "hook", when the backend does not answer: `close` (1011, as without

@@ -236,9 +236,9 @@ fn without_a_file_the_demonstration_runs() {
     // The push reaches /ws and leaves /echo alone.
     assert_eq!(
         settings.push[0].channel.as_ref(),
-        settings.raw[0].channels.first()
+        settings.raw[0].default_channels.first()
     );
-    assert!(settings.raw[1].channels.is_empty());
+    assert!(settings.raw[1].default_channels.is_empty());
     let (settings, _) = load(&Overrides::default(), &[]).expect("fine");
     assert_eq!(settings, Settings::demonstration());
 }

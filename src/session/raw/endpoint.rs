@@ -23,28 +23,35 @@ pub(crate) struct Endpoint {
     /// The server's own channel of everyone on this path; only joined where messages are relayed.
     group: ChannelName,
     channels: Vec<ChannelName>,
+    /// The same, and behind them those of who has none of its own.
+    with_defaults: Vec<ChannelName>,
 }
 
 impl Endpoint {
     /// Prepares an endpoint.
     #[must_use]
     pub(crate) fn new(settings: &RawEndpoint) -> Arc<Self> {
+        let named = |names: &[String]| -> Vec<ChannelName> {
+            names.iter().map(|name| name.as_str().into()).collect()
+        };
+        let channels = named(&settings.channels);
         Arc::new(Self {
             path: settings.path.as_str().into(),
             group: format!("$endpoint:{}", settings.path).into(),
-            channels: settings
-                .channels
-                .iter()
-                .map(|name| name.as_str().into())
-                .collect(),
+            with_defaults: [channels.clone(), named(&settings.default_channels)].concat(),
+            channels,
             settings: settings.clone(),
         })
     }
 
-    /// The channels that every session joins.
+    /// The channels that a session joins by being here; `has_own` says that it asks for channels or
+    /// is given some.
     #[must_use]
-    pub(crate) fn channels(&self) -> &[ChannelName] {
-        &self.channels
+    pub(crate) fn channels(&self, has_own: bool) -> &[ChannelName] {
+        match has_own {
+            true => &self.channels,
+            false => &self.with_defaults,
+        }
     }
 
     /// The server's own channel of everyone on this path, where messages are relayed: who has no

@@ -54,6 +54,7 @@ impl Harness {
             on_message: OnMessage::Relay { relay_self: false },
             subprotocols: Vec::new(),
             origins: None,
+            default_channels: Vec::new(),
             channels: vec!["c".into()],
             connect_hook: false,
         });
