@@ -441,3 +441,65 @@ fn a_client_is_told_a_time_to_live_of_at_most_a_year() {
     let push: Value = serde_json::from_slice(&listener.message().payload).expect("JSON");
     assert_eq!(push["connect"]["ttl"], year, "{push}");
 }
+
+/// A token was renewed with fewer channels, and its client stayed in those that it had lost: a right
+/// that was taken back went on.
+#[test]
+fn a_renewed_token_with_fewer_channels_takes_the_others_back() {
+    let server = Server::start(&settings("[api]\nkey = \"key\"\n"));
+    let mut client = server.ws("/connection/websocket");
+    let first = token(&[
+        "--user",
+        "42",
+        "--channels",
+        "private:kept,private:lost,open:asked",
+    ]);
+    let reply = connect(&mut client, &json!({"token": first}));
+    assert_eq!(
+        reply["connect"]["subs"].as_object().map(|subs| subs.len()),
+        Some(3)
+    );
+    let mut ask = |command: Value| -> Value {
+        client.text(&command.to_string());
+        serde_json::from_slice(&client.message().payload).expect("JSON")
+    };
+    // From here on it is there because it asks: its own right, which no token names.
+    ask(json!({"id": 2, "unsubscribe": {"channel": "open:asked"}}));
+    let asked = ask(json!({"id": 3, "subscribe": {"channel": "open:asked"}}));
+    assert!(
+        asked["error"].is_object() || asked["subscribe"].is_object(),
+        "{asked}"
+    );
+    ask(json!({"id": 4, "unsubscribe": {"channel": "private:lost"}}));
+    let again = ask(json!({"id": 5, "subscribe": {"channel": "private:lost"}}));
+    assert!(again["subscribe"].is_object(), "its token lets it: {again}");
+
+    let renewed = token(&["--user", "42", "--channels", "private:kept"]);
+    client.text(&json!({"id": 6, "refresh": {"token": renewed}}).to_string());
+    let mut left = Vec::new();
+    loop {
+        let text = String::from_utf8(client.message().payload).expect("text");
+        let messages = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        let messages: Vec<Value> = messages.collect();
+        for message in &messages {
+            if let Some(channel) = message["push"]["channel"].as_str() {
+                assert_eq!(message["push"]["unsubscribe"]["code"], 2000, "{message}");
+                left.push(channel.to_string());
+            }
+        }
+        if messages
+            .iter()
+            .any(|message| message["refresh"].is_object())
+        {
+            break;
+        }
+    }
+    left.sort();
+    assert!(left.contains(&"private:lost".to_string()), "{left:?}");
+    assert!(!left.contains(&"private:kept".to_string()), "{left:?}");
+    client.text(&json!({"id": 7, "subscribe": {"channel": "private:lost"}}).to_string());
+    let reply: Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    assert_eq!(reply["error"]["code"], 103, "{reply}");
+}

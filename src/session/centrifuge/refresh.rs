@@ -2,19 +2,23 @@
 //! granted is renewed by asking the backend, and what is not renewed ends. One timer for the
 //! session and one for all its subscriptions, however often they are renewed.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use actix::{AsyncContext, Context};
 
 use super::{
-    Centrifuge,
+    Centrifuge, Client,
     connect::VERSION,
     subscription::{GRACE_SECS, Subscription},
 };
 use crate::{
     close::{Close, Unsubscribe},
     hooks::{Answer, HookContext, RefreshAnswer},
-    node::auth::{AuthError, Identity},
+    node::{
+        Node,
+        auth::{AuthError, Identity},
+        authorize::Action,
+    },
     protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
     session::{
@@ -33,6 +37,24 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// A subscription whose end has come: its channel and its number.
 type Ended = (ChannelName, u64);
+
+/// Channels that a client's last token put it into, or let it subscribe to, and its new one does not
+/// name: it is there no longer by right. What it may have anyhow stays, as what the backend gave.
+fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> {
+    let named: HashSet<&str> = new.subscriptions.iter().map(|it| &*it.channel).collect();
+    let before = client.identity.subscriptions.iter();
+    let before = before.filter(|_| client.identity.by_token);
+    let known = before.filter_map(|given| client.subscriptions.get_key_value(&*given.channel));
+    let lost = known.filter(|(channel, known)| {
+        let may_anyhow = || {
+            let authorized = node.authorize(Action::Subscribe, channel, new, None);
+            known.by_token || authorized.is_ok()
+        };
+        let name: &str = channel;
+        !named.contains(name) && (known.server_side || !may_anyhow())
+    });
+    lost.map(|(channel, _)| channel.clone()).collect()
+}
 
 impl Session<Centrifuge> {
     /// Sets the timer of the session's own end, in place of the one before.
@@ -166,6 +188,11 @@ impl Session<Centrifuge> {
         let Some(client) = self.protocol.client_mut() else {
             return;
         };
+        let taken_back = taken_back(&self.context.node, client, &identity);
+        client
+            .identity
+            .subscriptions
+            .clone_from(&identity.subscriptions);
         client.user.expire_at = identity.expire_at;
         client.identity.issued_at = identity.issued_at;
         client.identity.token_id = identity.token_id;
@@ -174,6 +201,10 @@ impl Session<Centrifuge> {
             client.user.set_conn_info(&self.context, identity.info);
         }
         self.watch_expiry(ctx);
+        for channel in taken_back {
+            self.drop_subscription(&channel);
+            self.push_unsubscribe(&channel, Unsubscribe::SERVER);
+        }
         self.reply(
             id,
             &Reply::Refresh {
