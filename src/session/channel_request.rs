@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{presence::PresenceOptions, subscribe::ChannelSubscription};
 use crate::{
-    config::SlowPolicy,
+    config::{Namespace, SlowPolicy},
     id::Epoch,
     node::{
         authorize::plain::PlainChannel,
@@ -72,6 +72,15 @@ impl ChannelRequest {
                 grant.overrides.join_leave.unwrap_or(rules.join_leave),
             ),
         };
+        let overrides = &grant.overrides;
+        // Whoever granted it wants no gap to pass unnoticed: the session ends at one (3010).
+        let forced = [overrides.force_recovery, overrides.force_positioning].contains(&Some(true));
+        let caches = |rules: &Namespace| rules.cache_recovery && rules.history_size > 0;
+        let since = match since {
+            // A late comer has the newest at once.
+            Since::Now if rules.is_some_and(caches) => Since::Newest(1),
+            since => since,
+        };
         Self {
             since,
             keep: rules
@@ -80,7 +89,7 @@ impl ChannelRequest {
             policy: rules.and_then(|rules| rules.slow_policy),
             presence,
             announce,
-            positions,
+            positions: positions || forced,
             publishes: plain.publishes,
             expire_at: grant.expire_at,
             info: grant.info,

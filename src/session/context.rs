@@ -8,6 +8,7 @@ use crate::{
     close::{Close, Ending},
     connection::Connection,
     node::Node,
+    metrics::Limited,
     server::{Closed, Opened},
     shard::Membership,
 };
@@ -64,6 +65,22 @@ impl SessionContext {
     /// Leaves the shard; true for the call that did.
     pub(super) fn leave(&self) -> bool {
         self.membership.leave()
+    }
+
+    /// Whether the server may put the session into one more channel (`limits.subscriptions`). Where
+    /// it may not, that is counted and logged: the server has asked for it, not the client.
+    pub(super) fn has_room_for_channel(&self) -> bool {
+        let subscriptions_max = self.node.settings.limits.subscriptions;
+        let has_room = self.membership.channels() < subscriptions_max;
+        if !has_room {
+            self.node.metrics.limited(Limited::Subscriptions);
+            let id = self.connection.info().id;
+            log::warn!(
+                "session {id} has as many channels as it may (limits.subscriptions, \
+                 {subscriptions_max}): the server's subscribe is left out"
+            );
+        }
+        has_room
     }
 
     /// Takes the session out of the directory.

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 
 use actix::{AsyncContext, Context, SpawnHandle};
+use bytes::Bytes;
 
 use super::{
     ConnectedUser, Protocol, Session,
@@ -15,7 +16,12 @@ use super::{
     subscribe::ChannelSubscription,
 };
 use crate::{
-    close::Close, registry::ChannelName, shard::ServerCommand, subscription::ServerSubscription,
+    close::Close,
+    node::recovery::{Recovery, Since},
+    publication::{Content, Payload, Publication, Target},
+    registry::ChannelName,
+    shard::ServerCommand,
+    subscription::ServerSubscription,
 };
 
 /// Channels that end, with when they do, in Unix seconds.
@@ -68,6 +74,9 @@ pub(crate) trait PlainProtocol: Protocol {
 
     /// The server has put the session into a channel.
     fn on_entered(_session: &mut Session<Self>, _channel: &ChannelName) {}
+
+    /// The server has put the session into a channel, and what it missed there was brought.
+    fn on_brought(_session: &mut Session<Self>, _channel: &ChannelName, _recovery: &Recovery) {}
 
     /// The server has taken the session out of a channel.
     fn on_left(_session: &mut Session<Self>, _channel: &ChannelName) {}
@@ -156,23 +165,74 @@ impl<P: PlainProtocol> Session<P> {
         }
     }
 
+    /// Puts the session into a channel; beyond its bound it is left out, which is counted and
+    /// logged, since a plain client cannot be told. Who is there already has the new end.
     fn on_subscribe(&mut self, given: &ServerSubscription, ctx: &mut Context<Self>) {
-        let channel: ChannelName = given.channel.as_str().into();
-        let rules = self.context.node.rules(&channel).ok();
-        let presence = rules.is_some_and(|rules| rules.presence);
-        let announce = rules.is_some_and(|rules| rules.join_leave);
-        let presence = PresenceOptions {
-            chan_info: given.info.clone(),
-            presence: given.overrides.presence.unwrap_or(presence),
-            announce: given.overrides.join_leave.unwrap_or(announce),
+        let Some(granted) = self.context.node.given_channel(given) else {
+            return;
         };
-        let joined = self.join(&channel, presence);
+        let channel = granted.channel.clone();
+        let is_new = !self.context.membership.is_member(&channel);
+        if is_new && !self.context.has_room_for_channel() {
+            return;
+        }
+        let since = given.recover_since.map_or(Since::Now, Since::position);
+        let request = ChannelRequest::granted(granted, since, false);
         if let Some(plain) = self.protocol.plain_user() {
-            plain.set_channel_end(&channel, given.expire_at);
+            plain.set_channel_end(&channel, request.expire_at);
         }
         self.watch_expiry(ctx);
-        if joined {
-            P::on_entered(self, &channel);
+        if !is_new {
+            return;
+        }
+        if request.is_plain() {
+            self.join(&channel, request.presence_options());
+            self.bring_data(&channel, &given.data);
+            return P::on_entered(self, &channel);
+        }
+        let (subscription, data) = (request.subscription(channel.clone()), given.data.clone());
+        let recovers = given.recover_since.is_some();
+        self.subscribe(vec![subscription], ctx, move |session, recovered, ctx| {
+            let Ok([it]) = recovered else {
+                session.on_not_entered(&channel, ctx);
+                return false;
+            };
+            session.bring_data(&channel, &data);
+            session.bring_items(&channel, &it.recovery);
+            if recovers {
+                P::on_brought(session, &channel, &it.recovery);
+            }
+            P::on_entered(session, &channel);
+            true
+        });
+    }
+
+    /// The broker was away, or the session was taken out again meanwhile.
+    fn on_not_entered(&mut self, channel: &ChannelName, ctx: &mut Context<Self>) {
+        let id = self.context.connection.info().id;
+        log::warn!("session {id} was to be subscribed to {channel}: it is not there");
+        if let Some(plain) = self.protocol.plain_user() {
+            plain.set_channel_end(channel, None);
+        }
+        self.watch_expiry(ctx);
+    }
+
+    /// What the server gives the client with a channel comes as a message of it.
+    fn bring_data(&self, channel: &ChannelName, data: &Bytes) {
+        if !data.is_empty() {
+            let target = Target::Channel(channel.clone());
+            let message = Publication::message(target, Payload::guess(data.clone()));
+            self.context.membership.push(message);
+        }
+    }
+
+    /// What was missed comes as if it came now.
+    fn bring_items(&self, channel: &ChannelName, recovery: &Recovery) {
+        for item in &recovery.items {
+            let target = Target::Channel(channel.clone());
+            let publication = Publication::new(target, Content::Item(item.clone()));
+            let publication = publication.in_stream(recovery.top.epoch, None);
+            self.context.membership.push(publication);
         }
     }
 }

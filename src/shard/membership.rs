@@ -1,6 +1,6 @@
 //! A session's membership of its shard: its channels, and its leaving, once, on every path.
 
-use std::{cell::Cell, rc::Rc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
 use actix::Recipient;
 
@@ -8,7 +8,8 @@ use super::{SessionMessage, Shard, SubscribeOptions, SubscriptionId, state::user
 use crate::{
     connection::Connection,
     id::{SessionId, StreamPosition},
-    registry::{ChannelName, SessionKey, Slot},
+    publication::Publication,
+    registry::{ChannelName, SessionKey, Slot, is_internal},
 };
 
 /// A session's membership of its shard; leaving happens once, at the latest when this is dropped.
@@ -118,6 +119,27 @@ impl Membership {
             state.go_live(self.key, slot, position, primed);
         }
         slot.is_some()
+    }
+
+    /// Whether the session is in a channel, held back or live.
+    #[must_use]
+    pub(crate) fn is_member(&self, channel: &str) -> bool {
+        let state = self.shard.state.borrow();
+        state.registry.slot(self.key, channel).is_some()
+    }
+
+    /// Channels that the session is in, the server's own left out.
+    #[must_use]
+    pub(crate) fn channels(&self) -> usize {
+        let state = self.shard.state.borrow();
+        let channels = state.registry.channels_of(self.key);
+        channels.filter(|name| !is_internal(name)).count()
+    }
+
+    /// Queues a publication for this session alone; to be flushed at the end of its turn.
+    pub(crate) fn push(&self, publication: Publication) {
+        let mut state = self.shard.state.borrow_mut();
+        state.deliver_to(self.key, Arc::new(publication));
     }
 
     /// Leaves a channel; false if it was not there.

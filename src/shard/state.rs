@@ -226,6 +226,14 @@ impl State {
         }
     }
 
+    /// Queues a publication for one session, whatever it subscribes to.
+    pub(super) fn deliver_to(&mut self, key: SessionKey, publication: Arc<Publication>) {
+        let (sessions, mut delivery) = self.delivery(Instant::now(), false, usize::MAX);
+        if let Some(entry) = sessions.get(key as usize) {
+            delivery.push(key, entry, Slot::NONE, &Rc::new(publication));
+        }
+    }
+
     fn delivery(
         &mut self,
         now: Instant,

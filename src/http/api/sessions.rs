@@ -2,8 +2,8 @@
 //! session.
 //!
 //! A user who has no session here is no error: the command found nobody. Commands reach sessions of
-//! any kind. A raw or streamed session is subscribed from now on, without recovery, and ends when
-//! what it was given ends, since it can be told of neither.
+//! any kind. A raw or streamed session gets `data` and what it missed as messages of the channel, and
+//! ends when what it was given ends, since it can be told of neither.
 
 use std::sync::Arc;
 

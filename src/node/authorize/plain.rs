@@ -176,6 +176,13 @@ pub(super) fn settle_publishing(
 }
 
 impl Node {
+    /// A channel that the server gives a plain client while it is there; absent, and logged, where
+    /// there can be none of this name.
+    #[must_use]
+    pub(crate) fn given_channel(&self, given: &ServerSubscription) -> Option<PlainChannel> {
+        given_channel(&self.settings.channels, given)
+    }
+
     /// Whether what a client says on an endpoint that relays goes to a channel that the server has
     /// put it into.
     #[must_use]

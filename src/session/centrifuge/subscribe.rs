@@ -200,6 +200,11 @@ impl Session<Centrifuge> {
         given: &ServerSubscription,
         ctx: &mut Context<Self>,
     ) {
+        let known = self.protocol.client().map(|client| &client.subscriptions);
+        let is_new = known.is_some_and(|known| !known.contains_key(given.channel.as_str()));
+        if is_new && !self.context.has_room_for_channel() {
+            return;
+        }
         let Some((pending, wanted)) = self.server_side(given, None) else {
             return;
         };

@@ -31,6 +31,7 @@ use crate::{
     node::{
         auth::Identity,
         rate_limit::{RateDecision, RateLimiter},
+        recovery::Recovery,
     },
     publication::Payload,
     registry::ChannelName,
@@ -154,6 +155,13 @@ impl PlainProtocol for Raw {
         {
             let audience = client.audience.iter().chain([channel]);
             client.audience = audience.cloned().collect();
+        }
+    }
+
+    fn on_brought(session: &mut Session<Self>, channel: &ChannelName, recovery: &Recovery) {
+        if session.protocol.envelope {
+            let connection = &session.context.connection;
+            connection.reply(Opcode::Text, &told(channel, recovery));
         }
     }
 

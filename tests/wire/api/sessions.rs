@@ -188,3 +188,77 @@ fn users_are_sent_to_and_blocked_with_all_their_sessions() {
     assert_eq!(server.ws(&format!("/ws?{query}")).expect_close().0, 3005);
     other.expect_nothing();
 }
+
+/// What the API gave a raw client with a channel was left out: neither `data` nor what it had missed
+/// came. `limits.subscriptions` did not hold for it either.
+#[test]
+fn what_the_api_gives_a_plain_client_with_a_channel_comes_as_messages_of_it() {
+    let server = start("limits.subscriptions = 3\n");
+    for number in 1..=3 {
+        let message = json!({ "channel": "kept:1", "data": number });
+        done(&server, "publish", &message);
+    }
+    let history = done(
+        &server,
+        "history",
+        &json!({ "channel": "kept:1", "limit": 0 }),
+    );
+    let since = json!({ "offset": 1, "epoch": history["epoch"] });
+    for envelope in [false, true] {
+        let query = format!("channel=news&envelope={}", u8::from(envelope));
+        let mut plain = client(&server, &query, "news");
+        let id = connections(&server, &json!({ "channel": "news" })).remove(0);
+        let given = json!({
+            "client": id, "channel": "kept:1", "data": { "hello": 1 }, "recover_since": since,
+        });
+        done(&server, "subscribe", &given);
+        let mut next = || String::from_utf8(plain.message().payload).expect("text");
+        if envelope {
+            assert_eq!(next(), "{\"channel\":\"news\",\"recovered\":true}");
+            assert_eq!(next(), "{\"channel\":\"kept:1\",\"data\":{\"hello\":1}}");
+            assert!(next().contains("\"offset\":2,"));
+            assert!(next().contains("\"offset\":3,"));
+            let told: serde_json::Value = serde_json::from_str(&next()).expect("JSON");
+            assert_eq!(told["recovered"], true, "{told}");
+        } else {
+            assert_eq!([next(), next(), next()], ["{\"hello\":1}", "2", "3"]);
+        }
+        // One more is as many as it may have.
+        for channel in ["kept:2", "kept:3"] {
+            done(
+                &server,
+                "subscribe",
+                &json!({ "client": id, "channel": channel }),
+            );
+        }
+        server.log.wait_for("limits.subscriptions, 3");
+        assert_eq!(
+            (members(&server, "kept:2"), members(&server, "kept:3")),
+            (1, 0)
+        );
+        done(&server, "disconnect", &json!({ "client": id }));
+        assert_eq!(plain.expect_close().0, 3503);
+        eventually("it is gone", || {
+            (members(&server, "news") == 0).then_some(())
+        });
+    }
+}
+
+/// The protocol's own sessions were put into as many channels as the API named, too.
+#[test]
+fn the_api_puts_nobody_into_more_channels_than_a_session_may_have() {
+    let server = start("limits.subscriptions = 2\n");
+    let mut client = server.ws("/connection/websocket");
+    client.text("{\"id\":1,\"connect\":{}}");
+    let reply: serde_json::Value = serde_json::from_slice(&client.message().payload).expect("JSON");
+    let id = reply["connect"]["client"].as_str().expect("an id");
+    for number in 1..=3 {
+        let given = json!({ "client": id, "channel": format!("kept:{number}") });
+        done(&server, "subscribe", &given);
+    }
+    server.log.wait_for("limits.subscriptions, 2");
+    assert_eq!(members(&server, "kept:3"), 0);
+    eventually("the others", || {
+        (members(&server, "kept:2") == 1).then_some(())
+    });
+}

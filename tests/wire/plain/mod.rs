@@ -1,6 +1,7 @@
 //! Plain clients over HTTP and raw WebSocket: streams of events, long polls, messages by requests of their own, and positions from
 //! which each of them goes on. Helpers for these are here; one file a way in.
 
+mod cache;
 mod fire;
 mod hook;
 mod origins;
