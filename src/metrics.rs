@@ -95,6 +95,8 @@ pub struct WorkerStats {
     pub dropped: Count,
     /// Sessions ended because no life came after a ping (3012).
     pub no_pong: Count,
+    /// Turns of sessions that were spent: others went first.
+    pub turns_spent: Count,
     /// Publication accepted to written.
     pub delays: Delays,
 }
@@ -151,7 +153,7 @@ pub enum RefusalReason {
 }
 
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
-pub const LIMITS: [&str; 4] = [
+pub const LIMITS: [&str; 5] = [
     "messages",
     "messages_per_address",
     "sessions_per_user",
@@ -164,10 +166,10 @@ pub const LIMITS: [&str; 4] = [
 pub enum Limited {
     /// Messages a second, of a session or a user.
     Messages,
-    /// Sessions of a user.
-    SessionsPerUser,
     /// Messages a second of an address, of those that have no user.
     MessagesPerAddress,
+    /// Sessions of a user.
+    SessionsPerUser,
     /// Channels of a session.
     Subscriptions,
     /// Publications a second of an API key.

@@ -311,6 +311,12 @@ impl Connection {
         self.pauses_reads(&self.inner.borrow())
     }
 
+    /// Whether the session's own answers fill half of the bound.
+    #[must_use]
+    pub(crate) fn is_unread(&self) -> bool {
+        self.inner.borrow().outbox.reply_cost() > self.config.outbox.bytes_max / 2
+    }
+
     /// What waiting replies are charged against the bound.
     #[must_use]
     pub(crate) fn reply_cost(&self) -> usize {
@@ -361,6 +367,11 @@ impl Connection {
     pub(crate) fn count_message_in(&self) {
         self.info.traffic.messages_in.add(1);
         self.config.stats.messages_in.add(1);
+    }
+
+    /// A turn of the session was spent.
+    pub(crate) fn count_turn_spent(&self) {
+        self.config.stats.turns_spent.add(1);
     }
 
     /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;

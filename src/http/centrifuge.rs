@@ -14,7 +14,7 @@ use serde::Deserialize;
 use super::{body, cors, plain, request};
 use crate::{
     connection::info::TransportKind,
-    node::Node,
+    node::{Node, emulation::NotTaken},
     protocol::{self, Encoding},
     publication::Framing,
     session::{
@@ -23,7 +23,6 @@ use crate::{
         centrifuge::{Centrifuge, CentrifugeParams, ClientTransport},
         handshake::{self, Refusal},
     },
-    shard::SessionMessage,
     transport::handover::HandOver,
 };
 
@@ -289,14 +288,14 @@ async fn emulation(
         );
     }
     match node.emulation.find(&emulation.session) {
-        Some(session) => match session.try_send(SessionMessage::Frame(emulation.data)) {
+        Some(session) => match session.send(emulation.data) {
             Ok(()) => {
                 let mut answer = HttpResponse::NoContent().finish();
                 cors::add_headers(&request, &node, answer.headers_mut());
                 answer
             }
-            Err(actix::dev::SendError::Full(_)) => text(503, "too many commands wait, try again"),
-            Err(actix::dev::SendError::Closed(_)) => text(404, "this session has ended"),
+            Err(NotTaken::Full) => text(503, "too many commands wait, try again"),
+            Err(NotTaken::Ended) => text(404, "this session has ended"),
         },
         None => text(404, "no such session"),
     }

@@ -80,7 +80,7 @@ type Encoded = Result<(), std::fmt::Error>;
 /// Counters of each worker: name, help, number.
 type PerWorker = (&'static str, &'static str, fn(&WorkerStats) -> &Count);
 
-const PER_WORKER: [PerWorker; 7] = [
+const PER_WORKER: [PerWorker; 8] = [
     ("fanfare_messages_received", "Data messages received", |s| {
         &s.messages_in
     }),
@@ -111,6 +111,11 @@ const PER_WORKER: [PerWorker; 7] = [
         "fanfare_no_pong_disconnects",
         "Sessions ended for lack of life (3012)",
         |s| &s.no_pong,
+    ),
+    (
+        "fanfare_turns_spent",
+        "Turns of sessions that were spent, so that others went first",
+        |s| &s.turns_spent,
     ),
 ];
 

@@ -1,6 +1,7 @@
 //! Sessions with a secret name that only their client was told: those whose commands come by
-//! `POST /emulation`, and those that only listen, which the API finds by it. Bound: one entry a
-//! session of the streaming and the one-way transports, gone with the session.
+//! `POST /emulation`, and those that only listen, which the API finds by it. Bounds: one entry a
+//! session of the streaming and the one-way transports, gone with the session, and [`FRAMES_MAX`]
+//! frames of each that wait.
 
 use std::{
     collections::HashMap,
@@ -8,11 +9,53 @@ use std::{
 };
 
 use actix::Recipient;
+use bytes::Bytes;
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use crate::{id::SessionId, shard::SessionMessage};
+use crate::{
+    id::SessionId,
+    shard::{CommandFrame, SessionMessage},
+};
 
-type Table = HashMap<Box<str>, (SessionId, Recipient<SessionMessage>)>;
+/// Frames of one session that may wait for their turn; further ones are refused.
+const FRAMES_MAX: usize = 16;
+
+type Table = HashMap<Box<str>, EmulatedSession>;
+
+/// A session whose commands come by requests of their own.
+#[derive(Clone)]
+pub(crate) struct EmulatedSession {
+    id: SessionId,
+    inbox: Recipient<SessionMessage>,
+    room: Arc<Semaphore>,
+}
+
+/// Why a frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotTaken {
+    /// As many frames wait as may.
+    Full,
+    /// The session has ended.
+    Ended,
+}
+
+impl EmulatedSession {
+    /// Hands a frame to the session, which does its commands in its turns.
+    ///
+    /// # Errors
+    /// Why it was not taken.
+    pub(crate) fn send(&self, commands: Bytes) -> Result<(), NotTaken> {
+        let room = self.room.clone().try_acquire_owned();
+        let room = Some(room.map_err(|_| NotTaken::Full)?);
+        let frame = CommandFrame { commands, room };
+        let sent = self.inbox.try_send(SessionMessage::Frame(frame));
+        sent.map_err(|error| match error {
+            actix::dev::SendError::Full(_) => NotTaken::Full,
+            actix::dev::SendError::Closed(_) => NotTaken::Ended,
+        })
+    }
+}
 
 /// All emulated sessions of this node.
 #[derive(Clone, Default)]
@@ -32,7 +75,12 @@ impl EmulationRegistry {
         session: Recipient<SessionMessage>,
     ) -> EmulationGuard {
         let name = Uuid::new_v4().to_string();
-        locked(&self.0).insert(name.as_str().into(), (id, session));
+        let session = EmulatedSession {
+            id,
+            inbox: session,
+            room: Arc::new(Semaphore::new(FRAMES_MAX)),
+        };
+        locked(&self.0).insert(name.as_str().into(), session);
         EmulationGuard {
             sessions: self.0.clone(),
             name,
@@ -41,16 +89,14 @@ impl EmulationRegistry {
 
     /// The session of a name.
     #[must_use]
-    pub(crate) fn find(&self, name: &str) -> Option<Recipient<SessionMessage>> {
-        locked(&self.0)
-            .get(name)
-            .map(|(_, session)| session.clone())
+    pub(crate) fn find(&self, name: &str) -> Option<EmulatedSession> {
+        locked(&self.0).get(name).cloned()
     }
 
     /// Its client id.
     #[must_use]
     pub(crate) fn client_of(&self, name: &str) -> Option<SessionId> {
-        locked(&self.0).get(name).map(|(id, _)| *id)
+        locked(&self.0).get(name).map(|session| session.id)
     }
 }
 

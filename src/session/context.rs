@@ -3,12 +3,13 @@
 
 use std::{rc::Rc, sync::Arc, time::Instant};
 
+use super::turn::Turn;
 use crate::{
     admission::Permit,
     close::{Close, Ending},
     connection::Connection,
-    node::Node,
     metrics::Limited,
+    node::Node,
     server::{Closed, Opened},
     shard::Membership,
 };
@@ -19,7 +20,9 @@ pub(crate) struct SessionContext {
     pub(super) connection: Rc<Connection>,
     pub(super) membership: Membership,
     /// Answers of the backend and the broker that are waited for.
-    pub(super) pending: usize,
+    pub(super) pending: u32,
+    /// How much it may do before the others get their turn.
+    pub(super) turn: Turn,
     /// Given back when the session is gone, not when it has left the tables.
     _permit: Permit,
 }
@@ -36,11 +39,13 @@ impl SessionContext {
         permit: Permit,
     ) -> Self {
         node.server.do_send(Opened(connection.info().clone()));
+        let turn = Turn::new(&node.settings);
         Self {
             node,
             connection,
             membership,
             pending: 0,
+            turn,
             _permit: permit,
         }
     }
@@ -62,11 +67,6 @@ impl SessionContext {
         bytes_max.saturating_sub(self.connection.reply_cost())
     }
 
-    /// Leaves the shard; true for the call that did.
-    pub(super) fn leave(&self) -> bool {
-        self.membership.leave()
-    }
-
     /// Whether the server may put the session into one more channel (`limits.subscriptions`). Where
     /// it may not, that is counted and logged: the server has asked for it, not the client.
     pub(super) fn has_room_for_channel(&self) -> bool {
@@ -81,6 +81,11 @@ impl SessionContext {
             );
         }
         has_room
+    }
+
+    /// Leaves the shard; true for the call that did.
+    pub(super) fn leave(&self) -> bool {
+        self.membership.leave()
     }
 
     /// Takes the session out of the directory.

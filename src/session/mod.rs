@@ -6,8 +6,10 @@
 //! WebSocket, [`centrifuge`] the Centrifuge protocol over any transport, [`stream`] is the
 //! listening end of `/sse` and `/poll`. A session never writes to a socket: it pushes into its
 //! connection's outbox. Bounds: what a client sends waits in its socket while the session waits for
-//! others, and what is sent to it is bounded by the outbox.
+//! others, and what is sent to it is bounded by the outbox. What it does at a time is bounded by
+//! its [`turn`].
 
+mod announcements;
 pub(crate) mod body;
 pub(crate) mod centrifuge;
 pub(crate) mod channel_request;
@@ -19,10 +21,12 @@ mod plain;
 mod presence;
 pub(crate) mod raw;
 mod ready;
+mod rest;
 pub(crate) mod stream;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod user;
 
 use std::{future::Future, rc::Rc, sync::Arc, time::Instant};
@@ -32,7 +36,7 @@ use actix::{
     StreamHandler, WrapFuture,
 };
 use actix_web_actors::ws;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use self::{connect_info::ConnectInfo, ready::now_or_later};
 pub(crate) use self::{context::SessionContext, user::ConnectedUser};
@@ -48,7 +52,7 @@ use crate::{
     node::Node,
     publication::Payload,
     registry::ChannelName,
-    shard::{ServerCommand, SessionMessage, Shard},
+    shard::{CommandFrame, ServerCommand, SessionMessage, Shard},
 };
 
 /// One client.
@@ -95,7 +99,10 @@ pub(crate) trait Protocol: Sized + Unpin + 'static {
 
     /// A frame of commands came by a request of its own; only sessions that entered the emulation
     /// registry hear any.
-    fn on_frame(_: &mut Session<Self>, _: &Bytes, _: &mut Context<Session<Self>>) {}
+    fn on_frame(_: &mut Session<Self>, _: CommandFrame, _: &mut Context<Session<Self>>) {}
+
+    /// A new turn begins: what the last one left is gone on with.
+    fn on_turn(_: &mut Session<Self>, _: &mut Context<Session<Self>>) {}
 
     /// The server wants something of the session other than its end.
     fn on_command(
@@ -220,12 +227,18 @@ impl<P: Protocol> Session<P> {
         }));
     }
 
-    /// Pauses reading while as many answers are waited for as may be, and goes on with it
-    /// otherwise. The connection reads nothing meanwhile, but pings; commands of the server are
+    /// Pauses reading while as many answers are waited for as may be or the turn is spent, and goes
+    /// on with it otherwise. The connection reads nothing meanwhile, but pings; commands of the server are
     /// heard as ever.
     pub(crate) fn pause_reads(&self) {
-        let is_full = self.context.pending >= P::pending_max(self);
-        self.context.connection.set_waiting(is_full);
+        let is_resting = self.context.turn.is_resting();
+        let waits = self.is_waiting() || is_resting;
+        self.context.connection.set_waiting(waits);
+    }
+
+    /// Whether as many answers are waited for as may be.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.context.pending as usize >= P::pending_max(self)
     }
 
     fn on_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
@@ -277,12 +290,17 @@ impl<P: Protocol> StreamHandler<Inbound> for Session<P> {
     fn handle(&mut self, inbound: Inbound, ctx: &mut Self::Context) {
         match inbound {
             Inbound::Message(ws::Message::Text(text)) => {
+                self.context.turn.spend_bytes(text.len());
                 P::on_message(self, Payload::Text(text), ctx);
             }
             Inbound::Message(ws::Message::Binary(bytes)) => {
+                self.context.turn.spend_bytes(bytes.len());
                 P::on_message(self, Payload::Binary(bytes), ctx);
             }
-            Inbound::Message(ws::Message::Ping(payload)) => self.context.connection.pong(&payload),
+            Inbound::Message(ws::Message::Ping(payload)) => {
+                self.context.turn.spend_command();
+                self.context.connection.pong(&payload);
+            }
             Inbound::Message(ws::Message::Close(reason)) => self.on_close(reason),
             // A pong is a sign of life, which the reader has noted; the codec joins fragments.
             Inbound::Message(
@@ -291,6 +309,7 @@ impl<P: Protocol> StreamHandler<Inbound> for Session<P> {
             Inbound::Fault(fault) => self.on_fault(&fault),
             Inbound::Ended => self.leave(),
         }
+        self.rest_if_spent(ctx);
     }
 
     fn finished(&mut self, ctx: &mut Self::Context) {
@@ -307,8 +326,10 @@ impl<P: Protocol> Handler<SessionMessage> for Session<P> {
             SessionMessage::Command(command) => self.on_command(&command, ctx),
             SessionMessage::Frame(frame) => {
                 if !self.context.has_ended() {
-                    self.context.connection.on_activity(frame.len());
-                    P::on_frame(self, &frame, ctx);
+                    let bytes = frame.commands.len();
+                    self.context.connection.on_activity(bytes);
+                    self.context.turn.spend_bytes(bytes);
+                    P::on_frame(self, frame, ctx);
                 }
             }
             SessionMessage::Gone => {
@@ -318,6 +339,7 @@ impl<P: Protocol> Handler<SessionMessage> for Session<P> {
             }
         }
         self.context.membership.flush();
+        self.rest_if_spent(ctx);
     }
 }
 

@@ -1,13 +1,14 @@
 //! Where a session is present, and as whom: one entry for each of its channels that lists it,
 //! announces it or is told to the backend. Owned by the session's
 //! [`ConnectedUser`](super::ConnectedUser); a session that nobody wants to know of has
-//! no table. Nobody renews: what was told of presence holds until it is left.
+//! no table. Nobody renews: what was told of presence holds until it is left. The table of who is
+//! present changes at once, joins and leaves are gathered for a turn ([`Announcements`]).
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, rc::Rc, sync::Arc};
 
 use bytes::Bytes;
 
-use super::context::SessionContext;
+use super::{announcements::Announcements, context::SessionContext};
 use crate::{protocol::ClientInfo, registry::ChannelName};
 
 /// How a session is seen in a channel that it enters.
@@ -27,13 +28,15 @@ struct PresenceEntry {
     announce: bool,
 }
 
-/// The channels that a session is present in.
 #[derive(Default)]
-#[expect(
-    clippy::box_collection,
-    reason = "most sessions have none, and a pointer is a sixth of an empty map"
-)]
-pub(super) struct ChannelPresence(Option<Box<HashMap<ChannelName, PresenceEntry>>>);
+struct Present {
+    channels: HashMap<ChannelName, PresenceEntry>,
+    announcements: Rc<Announcements>,
+}
+
+/// The channels that a session is present in. Most sessions have none, and a pointer is little.
+#[derive(Default)]
+pub(super) struct ChannelPresence(Option<Box<Present>>);
 
 impl ChannelPresence {
     pub(super) fn enter(
@@ -46,25 +49,26 @@ impl ChannelPresence {
         if options.presence {
             add(context, channel, &info);
         }
+        let present = self.0.get_or_insert_default();
         if options.announce {
-            context.node.broker.publish_join(channel, info.clone());
+            present.announcements.join(context, channel, info.clone());
         }
         let entry = PresenceEntry {
             info,
             presence: options.presence,
             announce: options.announce,
         };
-        self.0
-            .get_or_insert_default()
-            .insert(channel.clone(), entry);
+        present.channels.insert(channel.clone(), entry);
     }
 
     pub(super) fn info_in(&self, channel: &str) -> Option<&Arc<ClientInfo>> {
-        self.0.as_ref()?.get(channel).map(|entry| &entry.info)
+        let present = self.0.as_ref()?;
+        present.channels.get(channel).map(|entry| &entry.info)
     }
 
     pub(super) fn set_conn_info(&mut self, context: &SessionContext, conn_info: &Bytes) {
-        for (channel, entry) in self.0.iter_mut().flat_map(|channels| channels.iter_mut()) {
+        let Some(present) = &mut self.0 else { return };
+        for (channel, entry) in &mut present.channels {
             Arc::make_mut(&mut entry.info).conn_info = conn_info.clone();
             if entry.presence {
                 add(context, channel, &entry.info);
@@ -74,36 +78,51 @@ impl ChannelPresence {
 
     /// Leaves a channel; false if the session was not present there.
     pub(super) fn leave(&mut self, context: &SessionContext, channel: &ChannelName) -> bool {
-        let left = self
-            .0
-            .as_mut()
-            .and_then(|channels| channels.remove(channel));
+        let Some(present) = &mut self.0 else {
+            return false;
+        };
+        let left = present.channels.remove(channel);
         if let Some(entry) = &left {
-            entry.left(context, channel);
+            entry.left(context, channel, &present.announcements);
         }
         left.is_some()
     }
 
     /// Leaves every channel; answers which they were.
     pub(super) fn leave_all(&mut self, context: &SessionContext) -> Vec<ChannelName> {
-        let channels = self.0.take().map(|channels| *channels).unwrap_or_default();
-        let left = channels.into_iter().map(|(channel, entry)| {
-            entry.left(context, &channel);
+        let Some(present) = self.0.take() else {
+            return Vec::new();
+        };
+        let left = present.channels.into_iter().map(|(channel, entry)| {
+            entry.left(context, &channel, &present.announcements);
             channel
         });
-        left.collect()
+        let left = left.collect();
+        present.announcements.tell(&context.node);
+        left
+    }
+
+    /// Tells the joins and leaves that wait, since something is about to be seen of the session.
+    pub(super) fn tell(&self, context: &SessionContext) {
+        if let Some(present) = &self.0 {
+            present.announcements.tell(&context.node);
+        }
     }
 }
 
 impl PresenceEntry {
-    fn left(&self, context: &SessionContext, channel: &ChannelName) {
+    fn left(
+        &self,
+        context: &SessionContext,
+        channel: &ChannelName,
+        announcements: &Rc<Announcements>,
+    ) {
         if self.presence {
             let id = context.connection.info().id;
             context.node.presence.remove(channel, id);
         }
         if self.announce {
-            let info = self.info.clone();
-            context.node.broker.publish_leave(channel, info);
+            announcements.leave(context, channel, self.info.clone());
         }
     }
 }

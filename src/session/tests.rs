@@ -3,9 +3,12 @@
 //! socket: each session runs on a body, whose frames the test takes. The clock stands still until
 //! everything waits.
 
+mod turns;
+
 use std::{future::Future, task::Waker, time::Duration};
 
 use actix::Recipient;
+use bytes::Bytes;
 use serde_json::Value;
 
 use super::{
@@ -67,6 +70,11 @@ struct Harness {
 
 impl Harness {
     fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// With other settings.
+    fn with(change: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = Settings::demonstration();
         let mut rules = Namespace {
             history_size: 100,
@@ -81,6 +89,7 @@ impl Harness {
         };
         settings.client.anonymous = true;
         settings.push.clear();
+        change(&mut settings);
         Self {
             test: TestNode::with(100, settings),
             admission: Admission::new(10, 0),
@@ -586,7 +595,7 @@ fn a_subscription_that_fails_late_leaves_the_next_one_of_its_channel_alone() {
         let mut client = harness.centrifuge_with("{\"id\":1,\"connect\":{}}");
         assert_eq!(client.got().await, []);
         harness.test.broker.hold(Op::History);
-        let say = |command: &str| SessionMessage::Frame(command.to_string().into());
+        let say = |command: &str| SessionMessage::Frame(Bytes::from(command.to_string()).into());
         let subscribe = "\"subscribe\":{\"channel\":\"c\",\"recover\":true}}";
         client.tell(say(&format!("{{\"id\":2,{subscribe}")));
         settle().await;

@@ -114,6 +114,11 @@ impl ConnectedUser {
         self.presence.info_in(channel)
     }
 
+    /// The session is about to publish: who hears it is told first that the session is there.
+    pub(super) fn announce(&self, context: &SessionContext) {
+        self.presence.tell(context);
+    }
+
     /// The session has left a channel.
     pub(super) fn leave_channel(&mut self, context: &SessionContext, channel: &ChannelName) {
         if self.presence.leave(context, channel) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use actix::Message;
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     close::{Close, Unsubscribe},
@@ -14,7 +15,7 @@ use crate::{
 };
 
 /// What a session's actor hears beside its socket.
-#[derive(Clone, Debug, Message)]
+#[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub enum SessionMessage {
     /// A subscription that counts offsets has missed a publication.
@@ -24,7 +25,26 @@ pub enum SessionMessage {
     /// What the server wants of it.
     Command(Arc<ServerCommand>),
     /// A frame of commands of its client's, which came by a request of its own.
-    Frame(Bytes),
+    Frame(CommandFrame),
+}
+
+/// A frame of commands that came by a request of its own.
+#[derive(Debug)]
+pub struct CommandFrame {
+    /// The commands, in the client's encoding.
+    pub commands: Bytes,
+    /// Its place among the frames of its session that wait, given back once all of it is done;
+    /// what came with the session's own request takes none.
+    pub room: Option<OwnedSemaphorePermit>,
+}
+
+impl From<Bytes> for CommandFrame {
+    fn from(commands: Bytes) -> Self {
+        Self {
+            commands,
+            room: None,
+        }
+    }
 }
 
 /// What the server's API wants of sessions.

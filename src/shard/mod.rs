@@ -23,7 +23,7 @@ use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
 use self::state::{State, USER_PREFIX};
 pub use self::{
     actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
-    commands::{Selector, ServerCommand, SessionMessage},
+    commands::{CommandFrame, Selector, ServerCommand, SessionMessage},
     handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
     membership::Membership,
     queries::{ChannelsOf, CountMembers, MembersOf},

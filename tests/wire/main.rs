@@ -22,3 +22,4 @@ mod slow;
 mod support;
 mod tls;
 mod tokens;
+mod turns;

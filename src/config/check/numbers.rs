@@ -31,7 +31,7 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
-fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 24] {
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 26] {
     let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
     [
         ("log.filter", log_filter(&raw.log.filter)),
@@ -56,6 +56,14 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 24] {
         (
             "limits.commands_pending",
             none_served(limits.commands_pending),
+        ),
+        (
+            "limits.commands_per_turn",
+            none_served(limits.commands_per_turn),
+        ),
+        (
+            "limits.inflated_bytes_per_turn",
+            none_served(limits.inflated_bytes_per_turn),
         ),
         ("tcp.backlog", none_served(raw.tcp.backlog as usize)),
         (

@@ -99,6 +99,12 @@ sections! {
         /// Commands of one session that may wait for the backend; nothing more is read from it
         /// until there is room.
         commands_pending: usize as Count = 128;
+        /// Commands, or messages of a plain client, that one session has done before the others of
+        /// its worker get their turn; what is left of a frame, or of a batch of the API, waits.
+        commands_per_turn: usize as Count = 64;
+        /// Bytes of messages, as they are after inflating, that one session has read before the
+        /// others of its worker get their turn.
+        inflated_bytes_per_turn: usize as Bytes = 256 << 10;
     }
 
     /// How it is found out that a client is gone.

@@ -264,6 +264,8 @@ fn clients_keys_and_bodies_are_checked() {
         ("token", "hmac_secret = 5", "list of them"),
         ("limits", "history_bytes = 0", "at least 1"),
         ("limits", "commands_pending = 0", "at least 1"),
+        ("limits", "commands_per_turn = 0", "at least 1"),
+        ("limits", "inflated_bytes_per_turn = 0", "at least 1"),
         ("limits", "poll_wait = 0", "above 0"),
         ("limits", "presence_ttl = 0", "above 0"),
     ];

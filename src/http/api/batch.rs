@@ -3,7 +3,7 @@
 
 use super::{
     answer::{self, Answer, bad_request},
-    call::{A_TURN, ApiCall},
+    call::ApiCall,
     message,
     table::{Batch, Call},
 };
@@ -64,9 +64,9 @@ pub(super) async fn run(
     call: &ApiCall<'_>,
     calls: impl Iterator<Item = Result<Call, ReplyError>>,
 ) -> Vec<(&'static str, Answer)> {
-    let mut replies = Replies::default();
+    let (turn, mut replies) = (call.turn(), Replies::default());
     for (index, next) in calls.enumerate() {
-        if index % A_TURN == A_TURN - 1 {
+        if index % turn == turn - 1 {
             tokio::task::yield_now().await;
         }
         match next {

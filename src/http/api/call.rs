@@ -23,8 +23,6 @@ use crate::{
 
 /// How long a body may take to come.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
-/// Publications after which other requests of the same worker get their turn.
-pub(super) const A_TURN: usize = 64;
 
 /// Whose call it is.
 pub(super) struct ApiCall<'a> {
@@ -34,6 +32,11 @@ pub(super) struct ApiCall<'a> {
 }
 
 impl ApiCall<'_> {
+    /// Commands and publications after which the others of the same worker get their turn.
+    pub(super) fn turn(&self) -> usize {
+        self.node.settings.limits.commands_per_turn.max(1)
+    }
+
     /// A channel and its rules.
     pub(super) fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
         Ok((name.into(), self.node.rules_for_server(name)?))

@@ -8,7 +8,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::call::A_TURN;
 use super::{
     answer::{self, Answer, DONE},
     call::ApiCall,
@@ -168,8 +167,8 @@ pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answ
     let message = Message::read(fields)?;
     // All are on their way before any answer is awaited: ten thousand channels are not ten thousand
     // round trips.
-    let mut turns = Vec::with_capacity(channels.len().div_ceil(A_TURN));
-    for turn in channels.chunks(A_TURN) {
+    let mut turns = Vec::with_capacity(channels.len().div_ceil(call.turn()));
+    for turn in channels.chunks(call.turn()) {
         let mut requests = Vec::with_capacity(turn.len());
         let admitted: Vec<Result<(), ReplyError>> = turn
             .iter()

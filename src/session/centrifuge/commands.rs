@@ -69,6 +69,7 @@ impl Session<Centrifuge> {
         let Some(client) = self.protocol.client() else {
             return;
         };
+        client.user.announce(&self.context);
         let info = match client.user.info_in(channel) {
             Some(info) => info.clone(),
             None => Arc::new(client.user.client_info(&self.context, Bytes::new())),

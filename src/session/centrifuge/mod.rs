@@ -21,6 +21,7 @@ use std::{
 
 use actix::{ActorContext, AsyncContext, Context, Recipient, SpawnHandle};
 use bytes::Bytes;
+use tokio::sync::OwnedSemaphorePermit;
 
 use self::subscription::Subscription;
 pub(crate) use self::transport::ClientTransport;
@@ -35,11 +36,12 @@ use crate::{
         rate_limit::{RateDecision, RateLimiter},
     },
     protocol::{
-        self, Command, ConnectRequest, Encoding, Malformed, Push, Reply, ReplyError, Request,
+        self, Command, CommandDecoder, ConnectRequest, Encoding, Malformed, Push, Reply,
+        ReplyError, Request,
     },
     publication::Payload,
     registry::ChannelName,
-    shard::{ServerCommand, SessionMessage},
+    shard::{CommandFrame, ServerCommand, SessionMessage},
 };
 
 /// What a session of the protocol begins with.
@@ -88,8 +90,18 @@ pub(crate) struct Centrifuge {
     transport: ClientTransport,
     hook_context: HookContext,
     phase: Phase,
+    /// Frames whose commands are not all done, in order: of a socket at most one, since nothing is
+    /// read meanwhile; of a streamed session as many as the emulation registry lets wait.
+    work: VecDeque<Work>,
     /// Under this name commands come by requests of their own.
     emulation: Option<EmulationGuard>,
+}
+
+/// What is left of a frame.
+struct Work {
+    commands: CommandDecoder,
+    /// Its place among those that wait.
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Where a client is between its first command and its work.
@@ -169,12 +181,13 @@ impl Protocol for Centrifuge {
             phase: Phase::New {
                 token: params.token,
             },
+            work: VecDeque::new(),
             emulation,
         };
         let patience = context.node.settings.client.connect_timeout;
         ctx.run_later(patience, Session::<Self>::end_if_not_connected);
         if let Some(commands) = params.commands {
-            ctx.notify(SessionMessage::Frame(commands));
+            ctx.notify(SessionMessage::Frame(commands.into()));
         }
         let mut session = Session { context, protocol };
         match params.connect {
@@ -199,16 +212,21 @@ impl Protocol for Centrifuge {
 
     fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
         // The encoding was agreed with the handshake; some clients send JSON in binary frames.
-        session.on_commands(&message.bytes(), ctx);
+        session.on_commands(message.bytes().into(), ctx);
     }
 
-    fn on_frame(session: &mut Session<Self>, frame: &Bytes, ctx: &mut Context<Session<Self>>) {
+    fn on_frame(
+        session: &mut Session<Self>,
+        frame: CommandFrame,
+        ctx: &mut Context<Session<Self>>,
+    ) {
         session.on_commands(frame, ctx);
-        // Nothing pauses who posts without reading its stream.
-        let context = &session.context;
-        if context.connection.reply_cost() > context.node.settings.limits.outbox_bytes {
-            context.connection.fail(Close::SLOW, Instant::now());
-        }
+        session.end_if_unread();
+    }
+
+    fn on_turn(session: &mut Session<Self>, ctx: &mut Context<Session<Self>>) {
+        session.run_work(ctx);
+        session.end_if_unread();
     }
 
     fn on_command(
@@ -229,6 +247,7 @@ impl Protocol for Centrifuge {
 
     fn leave(session: &mut Session<Self>, ending: &Ending) {
         session.protocol.emulation = None;
+        session.protocol.work.clear();
         if let Some(client) = session.protocol.client_mut() {
             client.subscriptions.clear();
             client.rate_limiter.set_user(None);
@@ -256,7 +275,7 @@ impl Centrifuge {
 
 impl Session<Centrifuge> {
     /// Takes one frame's commands.
-    fn on_commands(&mut self, frame: &Bytes, ctx: &mut Context<Self>) {
+    fn on_commands(&mut self, frame: CommandFrame, ctx: &mut Context<Self>) {
         self.context.connection.count_message_in();
         let ClientTransport {
             encoding,
@@ -264,19 +283,58 @@ impl Session<Centrifuge> {
             ..
         } = self.protocol.transport;
         if unidirectional {
-            return self.on_unidirectional(encoding, frame, ctx);
+            self.context.turn.spend_command();
+            return self.on_unidirectional(encoding, &frame.commands, ctx);
         }
-        for command in protocol::decode_commands(encoding, frame) {
-            match command {
-                Ok(command) => self.on_client_command(command, ctx),
-                Err(malformed) => {
+        let mut work = Work {
+            commands: protocol::decode_commands(encoding, &frame.commands),
+            _room: frame.room,
+        };
+        // Behind a frame that is not done it waits.
+        if !self.protocol.work.is_empty() || !self.run_commands(&mut work.commands, ctx) {
+            self.protocol.work.push_back(work);
+        }
+    }
+
+    /// Goes on with the frames that wait, as far as the turn goes.
+    fn run_work(&mut self, ctx: &mut Context<Self>) {
+        let mut work = std::mem::take(&mut self.protocol.work);
+        while let Some(first) = work.front_mut()
+            && self.run_commands(&mut first.commands, ctx)
+        {
+            work.pop_front();
+        }
+        if !work.is_empty() {
+            self.protocol.work = work;
+        }
+    }
+
+    /// Does the commands of a frame, as far as the turn goes; true once none is left to be done.
+    fn run_commands(&mut self, commands: &mut CommandDecoder, ctx: &mut Context<Self>) -> bool {
+        while !self.context.has_ended() {
+            if self.context.turn.is_spent() {
+                return false;
+            }
+            match commands.next() {
+                None => return true,
+                Some(Ok(command)) => self.on_client_command(command, ctx),
+                Some(Err(malformed)) => {
                     log::debug!("session {}: {malformed}", self.context.connection.info().id);
                     self.end(Close::BAD_REQUEST.because(malformed));
                 }
             }
-            if self.context.has_ended() {
-                return;
-            }
+            self.context.turn.spend_command();
+        }
+        true
+    }
+
+    /// Nothing pauses who posts without reading its stream.
+    fn end_if_unread(&self) {
+        let context = &self.context;
+        if context.connection.info().transport.is_streamed()
+            && context.connection.reply_cost() > context.node.settings.limits.outbox_bytes
+        {
+            context.connection.fail(Close::SLOW, Instant::now());
         }
     }
 
@@ -355,7 +413,7 @@ impl Session<Centrifuge> {
             request,
             Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }
         );
-        if !is_free && self.context.connection.reads_paused() {
+        if !is_free && (self.is_waiting() || self.context.connection.is_unread()) {
             self.context.node.metrics.limited(Limited::Messages);
             return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
         }

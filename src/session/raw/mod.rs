@@ -244,6 +244,7 @@ impl Session<Raw> {
     fn on_message(&mut self, message: Payload, ctx: &mut Context<Self>) {
         let connection = &self.context.connection;
         connection.count_message_in();
+        self.context.turn.spend_command();
         let Some(client) = &mut self.protocol.client else {
             return;
         };
@@ -263,6 +264,7 @@ impl Session<Raw> {
                     .close(Close::PERMISSION_DENIED.because("publish"));
             }
             OnMessage::Relay { relay_self } => {
+                client.plain.user.announce(&self.context);
                 let sender = (!relay_self).then(|| connection.info().id);
                 let audience = &client.audience;
                 let requests = relay_requests(&self.context.node, audience, &message, sender);
