@@ -18,12 +18,15 @@ export class Fanfare {
   #folder = mkdtempSync(join(tmpdir(), 'fanfare-behind-nginx-'));
   #child = null;
 
-  /** Starts one on a free port. `pingInterval` and `pongTimeout` are written into its settings as they are. */
-  static async start(pingInterval, pongTimeout) {
+  /**
+   * Starts one on a free port. `pingInterval` and `pongTimeout` are written into its settings as they are, `more` behind
+   * all others.
+   */
+  static async start(pingInterval, pongTimeout, more = '') {
     const fanfare = new Fanfare();
     fanfare.port = await freePort();
     fanfare.origin = `http://127.0.0.1:${fanfare.port}`;
-    writeFileSync(fanfare.#file, settings(fanfare.port, pingInterval, pongTimeout));
+    writeFileSync(fanfare.#file, settings(fanfare.port, pingInterval, pongTimeout) + more);
     await fanfare.again();
     return fanfare;
   }

@@ -1,9 +1,11 @@
 //! The repository's nginx.conf in a real nginx, in front of the real binary: what a client sees through it, and what it
 //! keeps closed. Needs FANFARE_BIN, nginx (or NGINX) and openssl; it fails without them and never skips on Linux.
-//! Bounds: loopback only, some 30 s.
+//! Bounds: loopback only, some 50 s.
 
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { after, before, describe, test } from 'node:test';
 
@@ -111,6 +113,45 @@ describe('through nginx', () => {
     } finally {
       await behind.remove();
       await quiet.remove();
+    }
+  });
+
+  // While a message was with the backend the client was not read and got no pings, so that a proxy cut it before the
+  // answer. Only the verdict on its silence may wait.
+  test('a backend slower than the read timeout: pings go on, and its answer arrives', async () => {
+    const backend = createServer((request, response) => {
+      request.resume();
+      setTimeout(() => response.setHeader('content-type', 'text/plain').end('late'), 14_000);
+    }).listen(0, '127.0.0.1');
+    await once(backend, 'listening');
+    const url = `http://127.0.0.1:${backend.address().port}/`;
+    const asking = await Fanfare.start('5s', '4s', `
+[[raw]]
+path = "/socket"
+on_message = "hook"
+
+[hooks.message]
+url = "${url}"
+timeout = "30s"
+`);
+    const behind = await Proxy.start(asking.port, { 'read-timeout': 'proxy_read_timeout 10s;' });
+    try {
+      const client = await Client.open(behind, '/socket');
+      const asked = Date.now();
+      client.socket.send('how long?');
+      await until('the answer', () => {
+        assert.equal(client.closed, null, `closed after ${Date.now() - asked} ms`);
+        return client.messages.length > 0;
+      }, 25_000);
+      assert.deepEqual(client.messages, ['late']);
+      assert.ok(Date.now() - asked >= 13_900, 'it took longer than the read timeout');
+      assert.ok(client.pings >= 2, `${client.pings} pings meanwhile`);
+      client.drop();
+    } finally {
+      await behind.remove();
+      await asking.remove();
+      backend.closeAllConnections();
+      backend.close();
     }
   });
 
