@@ -31,7 +31,13 @@ impl Turn {
 
     /// A command was done, or a message that counts as one.
     pub(crate) fn spend_command(&mut self) {
-        self.commands = self.commands.saturating_sub(1);
+        self.spend_commands(1);
+    }
+
+    /// A message counts as so many commands: one for each channel that it goes to.
+    pub(crate) fn spend_commands(&mut self, commands: usize) {
+        let commands = u32::try_from(commands).unwrap_or(u32::MAX);
+        self.commands = self.commands.saturating_sub(commands);
     }
 
     /// A message of so many bytes came.

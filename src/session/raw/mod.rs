@@ -267,6 +267,8 @@ impl Session<Raw> {
                 client.plain.user.announce(&self.context);
                 let sender = (!relay_self).then(|| connection.info().id);
                 let audience = &client.audience;
+                let more = audience.len().saturating_sub(1);
+                self.context.turn.spend_commands(more);
                 let requests = relay_requests(&self.context.node, audience, &message, sender);
                 self.relay(requests, ctx);
             }
