@@ -48,17 +48,20 @@ class Server {
   }
 }
 
-/** fanfare; with `hooked`, the backend is asked who connects. */
+/** fanfare; with `hooked`, the backend is asked who connects, and what is published goes to it as bytes. */
 export function startFanfare(binary, backend, hooked) {
-  const connects = (text) => (hooked ? text : text.replace(/^\[hooks\.(connect|refresh)\]\n(.+\n)+/gm, ''));
+  const connects = (text) => (hooked
+    ? text.replace('[hooks.publish]\n', '[hooks.publish]\nbinary_encoding = true\n')
+    : text.replace(/^\[hooks\.(connect|refresh)\]\n(.+\n)+/gm, ''));
   return Server.start({ binary, words: (path) => ['serve', '--config', path], file: 'fanfare.toml', health: '/ready', backend, connects });
 }
 
-/** Centrifugo 6.9.1; with `hooked`, the backend is asked who connects. */
+/** Centrifugo 6.9.1; with `hooked`, the backend is asked who connects, and what is published goes to it as bytes. */
 export function startCentrifugo(binary, backend, hooked) {
   const connects = (text) => {
     const settings = JSON.parse(text);
     for (const proxy of Object.values(settings.client.proxy)) proxy.enabled = hooked;
+    settings.channel.proxy.publish.binary_encoding = hooked;
     return JSON.stringify(settings);
   };
   return Server.start({ binary, words: (path) => ['-c', path], file: 'centrifugo.json', health: '/health', backend, connects });

@@ -86,6 +86,20 @@ const subscribing = [
   }),
 ];
 
+const loud = both('joins and leaves for everyone', async (t, how) => {
+  const watcher = await t.connected({}, { ...how, name: 'watcher' });
+  const channel = t.channel('loud');
+  await watcher.ask({ subscribe: { channel } });
+  await watcher.pushes(1);
+  const other = await t.connected({}, { ...how, name: 'other' });
+  await other.ask({ subscribe: { channel } });
+  await watcher.pushes(1);
+  await other.pushes(1);
+  await other.ask({ unsubscribe: { channel } });
+  await watcher.pushes(1);
+  await other.settle();
+});
+
 const recovering = [
   ...both('recover what was missed', async (t, how) => {
     const publisher = await t.connected({}, { ...how, name: 'publisher' });
@@ -283,4 +297,4 @@ const framing = [
 ];
 
 /** The cases. */
-export default [...connecting, ...subscribing, ...recovering, ...publishing, ...asking, ...framing];
+export default [...connecting, ...subscribing, ...loud, ...recovering, ...publishing, ...asking, ...framing];

@@ -93,6 +93,16 @@ const others = CODINGS.flatMap(([word, how]) => [
 ]);
 
 const odd = [
+  ...CODINGS.map(([word, how]) => ({ name: `a hook that wants bytes (${word})`, hooked: true, run: async (t) => {
+    const ws = await t.connected({}, how);
+    const channel = t.channel('hook');
+    for (const answer of [{ result: {} }, { result: { b64data: 'eyJhIjoxfQ==' } }, { error: { code: 1000, message: 'no' } }]) {
+      await ws.ask({ publish: { channel, data: { said: `case ${t.number}.`, answer } } });
+    }
+    for (const { hook, body } of t.backend.takeCalls(t.number)) {
+      if (hook === 'publish') t.tell('hook publish', { ...body, b64data: body.b64data?.length > 0 });
+    }
+  } })),
   ...CODINGS.map(([word, how]) => ({ name: `hooks that answer {} (${word})`, run: async (t) => {
     const data = { said: `case ${t.number}.`, answer: {} };
     for (const command of [{ rpc: { data } }, { subscribe: { channel: t.channel('hook'), data } }, { publish: { channel: t.channel('hook'), data } }]) {
