@@ -6,7 +6,7 @@
 //! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`],
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
 //! [`http_client`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`], [`protocol`],
-//! [`fossil`], [`close`], [`id`], [`subscription`], [`unix_time`], [`config`].
+//! [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`], [`config`].
 
 #![cfg_attr(
     test,
@@ -19,6 +19,7 @@
 pub(crate) mod admission;
 pub mod app;
 pub mod broker;
+pub mod channel_name;
 pub mod cli;
 pub mod close;
 pub mod codec;

@@ -8,7 +8,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
-/// Name of a channel, shared by all who hold it: 1–255 bytes of visible ASCII.
+/// Name of a channel, shared by all who hold it; what it may be, [`channel_name`](crate::channel_name)
+/// says.
 pub type ChannelName = Arc<str>;
 
 /// Whether a channel is one of the server's own: a raw endpoint's, or a user's sessions. Clients

@@ -33,6 +33,5 @@ pub use self::{
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{
         HookFailureAction, Listen, OnMessage, Secret, SlowPolicy, TrustedProxies, UnixSocket,
-        check_channel_name,
     },
 };

@@ -1,5 +1,5 @@
-//! Types that only settings have: addresses to listen at, trusted proxies, secrets, policies, and
-//! the rule for names of channels. Pure data; nothing is opened or resolved.
+//! Types that only settings have: addresses to listen at, trusted proxies, secrets, policies.
+//! Pure data; nothing is opened or resolved.
 
 use std::{
     fmt,
@@ -9,27 +9,6 @@ use std::{
 };
 
 use ipnet::IpNet;
-
-/// Longest channel name, in bytes.
-const CHANNEL_BYTES_MAX: usize = 255;
-
-/// The rule for names of channels that clients may join: 1–255 bytes of visible ASCII that do not
-/// begin with `$`.
-///
-/// # Errors
-/// What is wrong with the name, without the name itself.
-pub fn check_channel_name(name: &str) -> Result<(), &'static str> {
-    if name.is_empty() || name.len() > CHANNEL_BYTES_MAX {
-        return Err("a channel name has 1 to 255 bytes");
-    }
-    if !name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("a channel name is made of visible ASCII only");
-    }
-    if name.starts_with('$') {
-        return Err("channel names that begin with $ are the server's own");
-    }
-    Ok(())
-}
 
 /// One entry of `listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]

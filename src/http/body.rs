@@ -73,8 +73,12 @@ pub(super) async fn read(
 
 /// Whether the sender says that its body is bytes.
 pub(super) fn is_binary(request: &HttpRequest) -> bool {
-    let content_type = request.headers().get(header::CONTENT_TYPE);
-    content_type.is_some_and(|value| is_octets(value.as_bytes()))
+    is_of(request, b"application/octet-stream")
+}
+
+/// Whether the sender says that its body is a form.
+pub(super) fn is_form(request: &HttpRequest) -> bool {
+    is_of(request, b"application/x-www-form-urlencoded")
 }
 
 /// A body as a message: bytes where the sender says so or where it is no text, else text.
@@ -85,10 +89,14 @@ pub(super) fn payload(request: &HttpRequest, body: Bytes) -> Payload {
     }
 }
 
-fn is_octets(content_type: &[u8]) -> bool {
-    let mut parts = content_type.split(|&byte| byte == b';');
-    let media_type = parts.next().unwrap_or_default().trim_ascii();
-    media_type.eq_ignore_ascii_case(b"application/octet-stream")
+/// Whether the Content-Type is this one, whatever parameters it has.
+fn is_of(request: &HttpRequest, media_type: &[u8]) -> bool {
+    let Some(content_type) = request.headers().get(header::CONTENT_TYPE) else {
+        return false;
+    };
+    let mut parts = content_type.as_bytes().split(|&byte| byte == b';');
+    let said = parts.next().unwrap_or_default().trim_ascii();
+    said.eq_ignore_ascii_case(media_type)
 }
 
 #[cfg(test)]

@@ -163,7 +163,7 @@ async fn posted(
     body: web::Payload,
     transport: TransportKind,
 ) -> HttpResponse {
-    if let Some(answer) = cors::preflight(request, node, &Method::POST) {
+    if let Some(answer) = cors::preflight(request, node, &[Method::POST]) {
         return answer;
     }
     let commands = match read_body(request, node, body).await {
@@ -195,7 +195,7 @@ async fn events(
 ) -> HttpResponse {
     let post = request.method() == Method::POST;
     let method = if post { Method::POST } else { Method::GET };
-    if let Some(answer) = cors::preflight(request, node, &method) {
+    if let Some(answer) = cors::preflight(request, node, std::slice::from_ref(&method)) {
         return answer;
     }
     let commands = match post {
@@ -265,7 +265,7 @@ async fn emulation(
     node: web::Data<Node>,
     body: web::Payload,
 ) -> HttpResponse {
-    if let Some(answer) = cors::preflight(&request, &node, &Method::POST) {
+    if let Some(answer) = cors::preflight(&request, &node, &[Method::POST]) {
         return answer;
     }
     let body = match read_body(&request, &node, body).await {

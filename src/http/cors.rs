@@ -23,28 +23,30 @@ const MAX_AGE_SECS: &str = "3600";
 const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id";
 
 /// Answers what needs no more than the request's head: a page that may not, a page's question
-/// whether it may, and methods other than the one given.
+/// whether it may, and methods other than those given.
 #[must_use]
 pub(super) fn preflight(
     request: &HttpRequest,
     node: &Node,
-    method: &Method,
+    methods: &[Method],
 ) -> Option<HttpResponse> {
     if let Err(refusal) = request::check_client_origin(request, node) {
         return Some(request::refuse(request, node, &refusal));
     }
+    let names: Vec<&str> = methods.iter().map(Method::as_str).collect();
+    let names = names.join(", ");
     let mut answer = if request.method() == Method::OPTIONS {
         HttpResponse::NoContent()
-            .insert_header((header::ALLOW, format!("{method}, OPTIONS")))
-            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, method.as_str()))
+            .insert_header((header::ALLOW, format!("{names}, OPTIONS")))
+            .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, names))
             .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS))
             .insert_header((header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECS))
             .finish()
-    } else if request.method() != method {
+    } else if !methods.contains(request.method()) {
         HttpResponse::MethodNotAllowed()
-            .insert_header((header::ALLOW, format!("{method}, OPTIONS")))
+            .insert_header((header::ALLOW, format!("{names}, OPTIONS")))
             .content_type("text/plain; charset=utf-8")
-            .body(format!("only {method} is answered here\n"))
+            .body(format!("only {names} is answered here\n"))
     } else {
         return None;
     };
@@ -78,14 +80,14 @@ pub(super) fn add_headers(request: &HttpRequest, node: &Node, headers: &mut Head
     }
 }
 
-/// Answers a request of one method for a page that may.
+/// Answers a request of one of these methods for a page that may.
 pub(super) async fn with_cors(
     request: &HttpRequest,
     node: &Node,
-    method: &Method,
+    methods: &[Method],
     answer: impl Future<Output = HttpResponse>,
 ) -> HttpResponse {
-    if let Some(answer) = preflight(request, node, method) {
+    if let Some(answer) = preflight(request, node, methods) {
         return answer;
     }
     let mut answer = answer.await;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{ConnectionType, StatusCode, Version, header},
+    http::{ConnectionType, Method, StatusCode, Version, header},
     web,
 };
 
@@ -27,9 +27,7 @@ use crate::{
         auth::{self, AuthError},
         authorize::plain::PlainRequest,
     },
-    session::{
-        connect_info::ConnectInfo, handshake::Refusal, raw::endpoint::Query, stream::StreamParams,
-    },
+    session::{connect_info::ConnectInfo, handshake::Refusal, query::Query, stream::StreamParams},
 };
 
 /// Seconds after which who found no room is to come again.
@@ -81,26 +79,41 @@ pub(super) fn auth_error(error: &AuthError) -> HttpResponse {
     plain_text(error.status(), &error.text())
 }
 
-/// What the address says. A header's position is newer than the address, which a browser asks for
-/// again as it was.
+/// What a client asks for, in its address and, by POST, in a form: names grow threefold in an
+/// address.
+///
+/// # Errors
+/// 400, and 415, 413 and 408 for a body that is no form.
+pub(super) async fn query(
+    request: &HttpRequest,
+    node: &Node,
+    body: web::Payload,
+) -> Result<Query, Answer> {
+    let form = match *request.method() {
+        Method::POST => form(request, node, body).await?,
+        _ => Bytes::new(),
+    };
+    query_of(request, node, &form)
+}
+
+/// What the address says, and a form beside it.
 ///
 /// # Errors
 /// 400.
-pub(super) fn query(request: &HttpRequest, node: &Node) -> Result<Query, Answer> {
-    let channels_max = node.settings.limits.subscriptions;
-    let refuse = |refusal: Refusal| Box::new(request::refuse(request, node, &refusal));
-    let mut query = Query::parse(request.query_string(), channels_max).map_err(refuse)?;
-    if let Some(id) = request
-        .headers()
-        .get("last-event-id")
-        .filter(|id| !id.is_empty())
-    {
-        // A text that is no position becomes one that cannot be read.
-        query
-            .resume_at(id.to_str().unwrap_or("?"), channels_max)
-            .map_err(refuse)?;
+pub(super) fn query_of(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Query, Answer> {
+    let query = request::query(request, node, form);
+    query.map_err(|error| Box::new(request::refuse(request, node, &error.into())))
+}
+
+/// A body that is a form, or none.
+async fn form(request: &HttpRequest, node: &Node, body: web::Payload) -> Result<Bytes, Answer> {
+    let limit = node.settings.limits.message_bytes;
+    let body = self::body(request, body, limit, "limits.message_bytes").await?;
+    if body.is_empty() || body::is_form(request) {
+        return Ok(body);
     }
-    Ok(query)
+    let text = "the query stands in the address or comes as application/x-www-form-urlencoded";
+    Err(Box::new(plain_text(415, text)))
 }
 
 /// Takes a place under the limits.

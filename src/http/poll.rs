@@ -1,5 +1,5 @@
-//! `GET /poll?channel=…&since=…`: what came behind a position, at once if there is something, else
-//! as soon as there is.
+//! `/poll?channel=…&since=…`, or the same as a form: what came behind a position, at once if there
+//! is something, else as soon as there is.
 //!
 //! A poll that waits is a session like any other, held to the limits, and ends with its request.
 //! Bounds: `limits.poll_wait` in time, a recovery and an outbox in bytes. It must not answer with a
@@ -31,16 +31,24 @@ use crate::{
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Answers a poll.
-pub(super) async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn open(
+    request: HttpRequest,
+    node: web::Data<Node>,
+    body: web::Payload,
+) -> HttpResponse {
     let work = async {
-        let answer = ask(&request, &node).await;
+        let answer = ask(&request, &node, body).await;
         answer.unwrap_or_else(|answer| *answer)
     };
-    cors::with_cors(&request, &node, &Method::GET, work).await
+    cors::with_cors(&request, &node, &[Method::GET, Method::POST], work).await
 }
 
-async fn ask(request: &HttpRequest, node: &Arc<Node>) -> Result<HttpResponse, plain::Answer> {
-    let query = plain::query(request, node)?;
+async fn ask(
+    request: &HttpRequest,
+    node: &Arc<Node>,
+    body: web::Payload,
+) -> Result<HttpResponse, plain::Answer> {
+    let query = plain::query(request, node, body).await?;
     let mut connect_info =
         plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
     let recovered = stream::recover(node, &connect_info.channels).await;

@@ -23,7 +23,7 @@ use crate::{
         channel_request::ChannelRequest,
         connect_info::ConnectInfo,
         handshake::{self, Refusal},
-        raw::endpoint::Query,
+        query::{Query, QueryError, QueryText},
     },
     shard::Shard,
     transport::{address, handover::Upgradable},
@@ -136,6 +136,17 @@ pub(super) fn transport_of(request: &HttpRequest) -> TransportKind {
         .conn_data::<TransportKind>()
         .copied()
         .unwrap_or(TransportKind::WebSocket)
+}
+
+/// What a plain client asks for; `form` is the body, where it is one.
+pub(super) fn query(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Query, QueryError> {
+    let ids = request.headers().get_all("last-event-id");
+    let text = QueryText {
+        address: request.query_string(),
+        form,
+        last_event_id: ids.last().map(HeaderValue::as_bytes),
+    };
+    Query::parse(text, node.settings.limits.subscriptions)
 }
 
 /// The 101, with what was agreed; notes it in the opening. `named` is the subprotocol.

@@ -1,5 +1,5 @@
-//! `GET /sse?channel=…`: publications as server-sent events (HTML, 9.2), each with an id from which
-//! the stream goes on.
+//! `/sse?channel=…`, or the same as a form: publications as server-sent events (HTML, 9.2), each
+//! with an id from which the stream goes on.
 //!
 //! The body composes events from what the session's outbox gives it, when actix-http asks for more:
 //! nothing waits here but what was missed, which the bound of a recovery holds. It must not outlive
@@ -47,9 +47,13 @@ const RETRY_MS: f64 = 2000.0;
 const RETRY_SPREAD_MS: f64 = 2000.0;
 
 /// Answers a request for a stream.
-pub(super) async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
+pub(super) async fn open(
+    request: HttpRequest,
+    node: web::Data<Node>,
+    body: web::Payload,
+) -> HttpResponse {
     let work = async {
-        match begin(&request, &node).await {
+        match begin(&request, &node, body).await {
             Ok(events) => {
                 let mut answer = HttpResponse::Ok()
                     .content_type("text/event-stream")
@@ -62,11 +66,15 @@ pub(super) async fn open(request: HttpRequest, node: web::Data<Node>) -> HttpRes
             Err(answer) => *answer,
         }
     };
-    cors::with_cors(&request, &node, &Method::GET, work).await
+    cors::with_cors(&request, &node, &[Method::GET, Method::POST], work).await
 }
 
-async fn begin(request: &HttpRequest, node: &Arc<Node>) -> Result<Events, plain::Answer> {
-    let query = plain::query(request, node)?;
+async fn begin(
+    request: &HttpRequest,
+    node: &Arc<Node>,
+    body: web::Payload,
+) -> Result<Events, plain::Answer> {
+    let query = plain::query(request, node, body).await?;
     let kind = TransportKind::PlainSse;
     let connect_info = plain::prepare(request, node, &query, "/sse", kind).await?;
     let shard = request::shard_of(request)

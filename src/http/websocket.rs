@@ -21,10 +21,8 @@ use crate::{
         channel_request::ChannelRequest,
         connect_info::ConnectInfo,
         handshake::{self, Refusal},
-        raw::{
-            Raw, RawParams,
-            endpoint::{Endpoint, Query},
-        },
+        query::Query,
+        raw::{Raw, RawParams, endpoint::Endpoint},
     },
     transport::handover::HandOver,
 };
@@ -46,7 +44,10 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     let shard = request::shard_of(request)?.clone();
     let headers = request.headers();
     handshake::check_origin(headers, endpoint.settings.origins.as_deref())?;
-    let query = Query::parse(request.query_string(), node.settings.limits.subscriptions)?;
+    let read = request::query(request, node, &[]);
+    // A page cannot see the status of a handshake: it would come again and again.
+    let refused = read.as_ref().err().copied();
+    let query = read.unwrap_or_default();
     let transport = request::transport_of(request);
     let mut connect_info = request::connect_info(request, node, endpoint.path.clone(), transport)?;
     let (token, by_subprotocol) = request::token_of(headers, &query);
@@ -56,10 +57,19 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
         handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
     };
     let mut response = request::upgrade_response(request, node, &mut connect_info, named)?;
-    let authorize = authorize(node, &connect_info, endpoint, token.as_deref(), &query).await;
-    let (identity, channels) = match authorize {
+    let authorized = match refused {
+        Some(error) => {
+            node.metrics.refuse(Refusal::from(error).counted_as());
+            log::info!("session {} is turned away: {error}", connect_info.id);
+            Err(error.close())
+        }
+        None => authorize(node, &connect_info, endpoint, token.as_deref(), &query)
+            .await
+            .map_err(|error| error.close()),
+    };
+    let (identity, channels) = match authorized {
         Ok((identity, channels)) => (Ok(identity), channels),
-        Err(error) => (Err(error.close()), Vec::new()),
+        Err(close) => (Err(close), Vec::new()),
     };
     let params = RawParams {
         endpoint: endpoint.clone(),

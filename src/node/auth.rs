@@ -129,6 +129,9 @@ impl AuthError {
             Self::Expired => Close::TOKEN_EXPIRED,
             Self::Invalid(_) => Close::INVALID_TOKEN,
             Self::Missing => Close::TOKEN_NEEDED,
+            Self::Channel { error, .. } if is_no_name(error) => {
+                Close::BAD_REQUEST.with_reason(error.message.clone())
+            }
             Self::Channel { .. } => {
                 let reason = cut(&self.text(), REASON_BYTES_MAX).to_string();
                 Close::PERMISSION_DENIED.with_reason(reason)
@@ -169,6 +172,7 @@ impl AuthError {
         match self {
             Self::Expired | Self::Invalid(_) | Self::Missing => 401,
             Self::Channel { error, .. } if *error == ReplyError::UNKNOWN_CHANNEL => 404,
+            Self::Channel { error, .. } if is_no_name(error) => 400,
             Self::Channel { .. } => 403,
             Self::Refused(error) if error.temporary => 503,
             Self::Refused(_) => 403,
@@ -183,6 +187,7 @@ impl AuthError {
     #[must_use]
     pub(crate) fn text(&self) -> Cow<'static, str> {
         match self {
+            Self::Channel { error, .. } if is_no_name(error) => error.message.clone(),
             Self::Channel { error, channel } => format!("{}: {channel}", error.message).into(),
             Self::TooManyChannels => "too many channels (limits.subscriptions)".into(),
             Self::TooManySessions => "too many sessions of this user".into(),
@@ -212,6 +217,11 @@ impl AuthError {
             channel: channel.into(),
         }
     }
+}
+
+/// Whether a channel is refused since it cannot be called so; the error says why, without the name.
+fn is_no_name(error: &ReplyError) -> bool {
+    error.code == ReplyError::BAD_REQUEST.code
 }
 
 /// The status in place of a close: codes that tell a client to stay away tell it so over HTTP too.
@@ -454,6 +464,7 @@ fn subscriptions(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::channel_name::ChannelNameError;
 
     #[test]
     fn a_refusal_says_the_same_in_every_form() {
@@ -471,6 +482,7 @@ mod tests {
             (AuthError::Missing, 3500, Err(3501), 401),
             (channel(ReplyError::PERMISSION_DENIED), 3507, Ok(103), 403),
             (channel(ReplyError::UNKNOWN_CHANNEL), 3507, Ok(102), 404),
+            (channel(ChannelNameError::Empty.into()), 3501, Ok(107), 400),
             (refused(false), 3507, Ok(4242), 403),
             (refused(true), 3004, Ok(4242), 503),
             (AuthError::BLOCKED, 3503, Err(3503), 403),

@@ -47,6 +47,16 @@ impl Since {
         }
     }
 
+    /// A position that no stream has: the client goes on from now, and is told that what came
+    /// before is not known.
+    #[must_use]
+    pub(crate) fn foreign() -> Self {
+        Self::Offset {
+            offset: 0,
+            epoch: "?".to_string(),
+        }
+    }
+
     /// Whether a client goes on in a channel that kept no history when it was there.
     #[must_use]
     pub(crate) fn is_nowhere(&self) -> bool {

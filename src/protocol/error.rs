@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::channel_name::ChannelNameError;
+
 /// Why a frame cannot be read. It ends the connection with 3501; the text is short enough for a
 /// Close reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,5 +71,14 @@ impl ReplyError {
     const fn passing(mut self) -> Self {
         self.temporary = true;
         self
+    }
+}
+
+impl From<ChannelNameError> for ReplyError {
+    fn from(error: ChannelNameError) -> Self {
+        Self {
+            message: format!("{}: {error}", Self::BAD_REQUEST.message).into(),
+            ..Self::BAD_REQUEST
+        }
     }
 }

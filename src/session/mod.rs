@@ -19,6 +19,7 @@ mod expiry;
 pub(crate) mod handshake;
 mod plain;
 mod presence;
+pub(crate) mod query;
 pub(crate) mod raw;
 mod ready;
 mod rest;

@@ -492,6 +492,26 @@ impl Client {
         }
     }
 
+    /// The lines of the next message, as JSON. A ping of the client protocol (`{}`) may come at any time on a loaded
+    /// machine: it is answered and passed over.
+    pub(crate) fn json_lines(&mut self) -> Vec<serde_json::Value> {
+        loop {
+            let frame = self.message();
+            assert_eq!(frame.first, 0x81, "{frame:?}");
+            let text = String::from_utf8(frame.payload).expect("text");
+            let mut lines = Vec::new();
+            for line in text.split('\n') {
+                match line {
+                    "{}" => self.text("{}"),
+                    line => lines.push(serde_json::from_str(line).expect("JSON")),
+                }
+            }
+            if !lines.is_empty() {
+                return lines;
+            }
+        }
+    }
+
     pub(crate) fn expect_text(&mut self, text: &str) {
         let frame = self.message();
         assert_eq!(

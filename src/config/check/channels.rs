@@ -5,11 +5,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::element::{Element, elements};
-use crate::config::{
-    channels::{Allow, Channels, Namespace},
-    errors::Errors,
-    raw_settings::RawSettings,
-    sections::NamespaceSection,
+use crate::{
+    channel_name,
+    config::{
+        channels::{Allow, Channels, Namespace},
+        errors::Errors,
+        raw_settings::RawSettings,
+        sections::NamespaceSection,
+    },
 };
 
 pub(super) fn check_channels(raw: &RawSettings, errors: &mut Errors) -> Channels {
@@ -55,17 +58,11 @@ fn check_namespace(
     place: Element<'_>,
     errors: &mut Errors,
 ) {
-    let in_names = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    if section.name.is_empty() || !section.name.bytes().all(in_names) {
-        let what = if section.name.is_empty() {
-            "must be set".to_string()
-        } else {
-            format!("{:?} is no name of a namespace", section.name)
-        };
+    if let Err(what) = check_name(&section.name) {
         place.refuse(
             errors,
             "name",
-            format!("{what}; expected letters, digits, -, _ and ., such as \"chat\""),
+            format!("{what}; expected letters, digits, -, _ and ., such as \"chat\" or \"聊天\""),
         );
     }
     let own = [
@@ -101,6 +98,21 @@ fn check_namespace(
         let refuse = |what| place.refuse(errors, name, what);
         check_allow(place.raw, name, allow.unwrap_or_default(), refuse);
     }
+}
+
+/// The rule for the name of a namespace: what may begin a channel's, up to its `:`. Of ASCII only
+/// what needs no escape anywhere.
+fn check_name(name: &str) -> Result<(), String> {
+    if name.is_empty() {
+        return Err("must be set".to_string());
+    }
+    let in_names = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if !name.chars().all(in_names) {
+        return Err(format!("{name:?} is no name of a namespace"));
+    }
+    // Its channels have a colon and one more byte at least.
+    channel_name::check(&format!("{name}:x"))
+        .map_err(|why| format!("{name:?} begins no channel: {why}"))
 }
 
 /// The rule for who may: whoever is to be asked, or to be trusted, must be set.

@@ -8,6 +8,7 @@ mod exposure;
 mod hooks;
 mod ineffective;
 mod listen;
+mod look_alikes;
 mod numbers;
 mod polls;
 mod pushes;
@@ -82,5 +83,6 @@ pub(super) fn check(
         file,
     };
     exposure::warn_of_exposure(&settings, warnings);
+    look_alikes::warn_of_look_alikes(&settings, warnings);
     settings
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{channels::Channels, values::check_channel_name};
+use crate::{channel_name, config::channels::Channels};
 
 /// Shortest interval of pushes and polls; more often would be a load test.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -31,7 +31,7 @@ pub(super) fn check_url(url: &str) -> Result<(), &'static str> {
 
 /// The rule for channels that the server itself uses: a valid name in a namespace that exists.
 pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), String> {
-    check_channel_name(name).map_err(|why| format!("{name:?}: {why}"))?;
+    channel_name::check(name).map_err(|why| format!("{name:?}: {why}"))?;
     if channels.configured && channels.rules(name).is_none() {
         let (namespace, _) = name.split_once(':').unwrap_or_default();
         return Err(format!(

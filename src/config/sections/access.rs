@@ -56,7 +56,8 @@ sections! {
     /// Rules of channels whose names begin with the namespace's and a colon, such as chat:room-1.
     /// What is left out is taken from [channels].
     NamespaceSection {
-        /// The text before the first `:` of its channels: letters, digits, `-`, `_` and `.`.
+        /// The text before the first `:` of its channels: letters and digits of any script, `-`, `_`
+        /// and `.`.
         name: String as Text = String::new();
         /// Publications kept of each channel; 0 is none.
         history_size: Option<usize> as Optional<Count> = None;

@@ -13,7 +13,17 @@ const POLL: &str = "[[poll]]\nurl = \"http://127.0.0.1/\"\nevery = 1\nchannel = 
 #[test]
 fn namespaces_have_a_name_of_their_own() {
     one_fault("[[namespace]]", "1: namespace.name: ", "must be set");
-    for name in ["a:b", "a b", "ä", "$a", "a/b"] {
+    let long = "聊".repeat(85);
+    for name in [
+        "a:b",
+        "a b",
+        "聊天\u{3000}",
+        "$a",
+        "a/b",
+        "a#",
+        "a,b",
+        &long,
+    ] {
         let text = format!("[[namespace]]\nname = \"{name}\"\n");
         one_fault(&text, "2: namespace.name: ", "letters, digits");
     }

@@ -198,3 +198,25 @@ fn an_endpoint_that_relays_where_no_client_may_publish_is_named() {
     let echo = relay.replace("relay", "echo");
     assert_eq!(warnings(&closed_with("", &echo)), [""; 0]);
 }
+
+// An input method writes full-width signs, and 聊天：1 is then no channel of the namespace 聊天 but
+// one of [channels]. Nothing said so.
+#[test]
+fn a_name_that_only_looks_as_if_it_had_parts_is_named() {
+    let namespace = "[[namespace]]\nname = \"聊天\"\n";
+    let push = |name: &str| {
+        let push = "[[push]]\nevery = \"10s\"\ndata = \"x\"\n";
+        closed_with("", &format!("{namespace}{push}channel = \"{name}\"\n"))
+    };
+    one_warning(
+        &push("聊天：1"),
+        &["push.channel", "聊天：1", "U+FF1A", "ASCII : separates"],
+    );
+    assert_eq!(warnings(&push("聊天:1")), [""; 0]);
+    let raw = "[[raw]]\npath = \"/ws\"\nchannels = [\"弹幕\", \"dialog＃42\"]\n";
+    one_warning(&closed_with("", raw), &["raw.channels", "U+FF03"]);
+    one_warning(
+        &closed_with("", "[[namespace]]\nname = \"a，b\"\n"),
+        &["namespace.name", "U+FF0C"],
+    );
+}

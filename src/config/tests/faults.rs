@@ -123,7 +123,7 @@ fn every_fault_names_its_line() {
         ("on_message = \"reply\"", "reply = "),
         ("reply = \"x\"", "on_message = \"reply\""),
         ("relay_self = false", "on_message = \"relay\""),
-        ("channels = [\"a b\"]", "visible ASCII"),
+        ("channels = [\"a b\"]", "white space (U+0020)"),
         ("subprotocols = [\"a,b\"]", "token"),
         ("origins = [\"www.example.com\"]", "scheme://host"),
     ];

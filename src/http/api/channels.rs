@@ -2,7 +2,7 @@
 //! of channels.
 //!
 //! Bounds: a history is at most what its namespace keeps; `channels` lists [`CHANNELS_MAX`]. The
-//! server's own channels (`$…`) are unknown here.
+//! server's own channels (`$…`) are no names here.
 
 use std::{borrow::Cow, collections::BTreeMap};
 

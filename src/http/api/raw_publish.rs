@@ -3,19 +3,24 @@
 //! Text where the content type or the bytes say so, else binary. Bound: `api.body_bytes`. Errors
 //! have their statuses here, since a shell looks at nothing else.
 
+use std::borrow::Cow;
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+use percent_encoding::percent_decode_str;
+
 use super::{
     answer,
     call::{ApiCall, read_body},
     message,
 };
 use crate::{
+    channel_name::ChannelNameError,
     http::{HttpState, body},
     node::Node,
-};
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::{StatusCode, header},
-    web,
 };
 
 /// Answers it: 200, or 202 when nobody on this node listened.
@@ -23,7 +28,6 @@ pub(super) async fn publish(
     request: HttpRequest,
     node: web::Data<Node>,
     http: web::Data<HttpState>,
-    channel: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
     let key = match http.api.admit(&request) {
@@ -52,6 +56,12 @@ pub(super) async fn publish(
         }
     };
     let payload = body::payload(&request, body);
+    let channel = match channel_of(request.uri().path()) {
+        Ok(channel) => channel,
+        Err(error) => {
+            return answer::with_status(&request, StatusCode::BAD_REQUEST, &error.into());
+        }
+    };
     match message::publish_raw(&call, &channel, payload, idempotency_key).await {
         Ok((receipt, delivered)) => {
             let status = if delivered > 0 {
@@ -65,4 +75,12 @@ pub(super) async fn publish(
         }
         Err(error) => answer::with_status(&request, answer::status_of(&error), &error),
     }
+}
+
+/// The channel, which is all of the path behind `/api/channels/`. The framework's own reading makes
+/// one sign of all bytes that are no text, so that different bytes would be one channel.
+fn channel_of(path: &str) -> Result<Cow<'_, str>, ChannelNameError> {
+    let name = path.splitn(4, '/').nth(3).unwrap_or_default();
+    let name = percent_decode_str(name).decode_utf8();
+    name.map_err(|_| ChannelNameError::NotUtf8)
 }

@@ -27,7 +27,7 @@ pub(super) async fn send(
         let answer = receive(&request, &node, &http, body).await;
         answer.unwrap_or_else(|answer| *answer)
     };
-    cors::with_cors(&request, &node, &Method::POST, work).await
+    cors::with_cors(&request, &node, &[Method::POST], work).await
 }
 
 async fn receive(
@@ -36,7 +36,7 @@ async fn receive(
     http: &HttpState,
     body: web::Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    let query = plain::query(request, node)?;
+    let query = plain::query_of(request, node, &[])?;
     let payload = body::payload(request, read(request, node, body).await?);
     match &query.path {
         Some(path) => {

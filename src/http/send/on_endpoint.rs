@@ -16,8 +16,9 @@ use crate::{
     registry::ChannelName,
     session::{
         handshake,
+        query::Query,
         raw::{
-            endpoint::{Endpoint, Query},
+            endpoint::Endpoint,
             message::{
                 answer_messages, audience_of, fill_message, publish_patiently, relay_requests,
             },

@@ -19,7 +19,7 @@ use crate::{
     protocol::ClientInfo,
     publication::Payload,
     registry::ChannelName,
-    session::{connect_info::ConnectInfo, raw::endpoint::Query},
+    session::{connect_info::ConnectInfo, query::Query},
 };
 
 /// Longest `Idempotency-Key`, in bytes.

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     broker::PublishRequest,
-    config::{Channels, Namespace, check_channel_name},
+    channel_name,
+    config::{Channels, Namespace},
     hooks::HookContext,
     protocol::ReplyError,
 };
@@ -107,12 +108,9 @@ pub(crate) fn permission(
 /// The rules of a channel.
 ///
 /// # Errors
-/// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
+/// 107 for what is no name, with the reason; 102 for an unknown namespace.
 fn rules_of<'a>(channels: &'a Channels, channel: &str) -> Result<&'a Arc<Namespace>, ReplyError> {
-    if channel.starts_with('$') {
-        return Err(ReplyError::UNKNOWN_CHANNEL);
-    }
-    check_channel_name(channel).map_err(|_| ReplyError::BAD_REQUEST)?;
+    channel_name::check(channel)?;
     channels.rules(channel).ok_or(ReplyError::UNKNOWN_CHANNEL)
 }
 
@@ -120,7 +118,7 @@ impl Node {
     /// The rules of a channel.
     ///
     /// # Errors
-    /// 107 for what is no name, 102 for an unknown namespace and for the server's own channels.
+    /// 107 for what is no name, with the reason; 102 for an unknown namespace.
     pub(crate) fn rules(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
         rules_of(&self.settings.channels, channel)
     }
@@ -129,16 +127,13 @@ impl Node {
     /// namespaces to be unknown.
     ///
     /// # Errors
-    /// As [`rules`](Self::rules), and why a name is none.
+    /// As [`rules`](Self::rules).
     pub(crate) fn rules_for_server(&self, channel: &str) -> Result<&Arc<Namespace>, ReplyError> {
         let channels = &self.settings.channels;
-        if channels.configured || channel.starts_with('$') {
+        if channels.configured {
             return rules_of(channels, channel);
         }
-        check_channel_name(channel).map_err(|why| ReplyError {
-            message: format!("bad request: {why}").into(),
-            ..ReplyError::BAD_REQUEST
-        })?;
+        channel_name::check(channel)?;
         Ok(&channels.default)
     }
 

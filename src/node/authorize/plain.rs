@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::{Action, Grant, Permission, permission, rules_of};
 use crate::{
-    config::{Channels, Namespace, check_channel_name},
+    channel_name,
+    config::{Channels, Namespace},
     hooks::{HookContext, SubscribeAnswer},
     metrics::RefusalReason,
     node::{
@@ -72,9 +73,9 @@ pub(crate) struct PlainRequest<'a> {
     pub(crate) endpoint: &'a [ChannelName],
 }
 
-/// What the rules say of the channels of a plain client: those it asks for, as often as it does,
-/// those it was given and those of its endpoint. What it was given and what cannot be there is left
-/// out and logged.
+/// What the rules say of the channels of a plain client: those it asks for, those it was given and
+/// those of its endpoint, each once. What it was given and what cannot be there is left out and
+/// logged.
 pub(super) fn plan(
     channels: &Channels,
     request: PlainRequest<'_>,
@@ -83,8 +84,9 @@ pub(super) fn plan(
     let mut known: HashSet<&str> = HashSet::new();
     let mut planned = Vec::new();
     for channel in request.asked {
-        known.insert(channel);
-        planned.push(asked(channels, identity, channel)?);
+        if known.insert(channel) {
+            planned.push(asked(channels, identity, channel)?);
+        }
     }
     for given in &identity.subscriptions {
         if known.insert(&given.channel)
@@ -129,9 +131,7 @@ fn given_channel(channels: &Channels, given: &ServerSubscription) -> Option<Plai
     let name = &given.channel;
     let error = match channels.configured {
         true => rules_of(channels, name).err(),
-        false => check_channel_name(name)
-            .err()
-            .map(|_| ReplyError::BAD_REQUEST),
+        false => channel_name::check(name).err().map(ReplyError::from),
     };
     if let Some(error) = error {
         log::warn!("a token or the backend names {name:?}: {error}; it is left out");

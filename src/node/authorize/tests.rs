@@ -200,7 +200,7 @@ fn a_plain_client_is_told_the_first_channel_that_it_may_not_have() {
     for (asked, code, channel) in [
         (["a", "shut:b"], 103, "shut:b"),
         (["nosuch:a", "shut:b"], 102, "nosuch:a"),
-        (["a", "$all"], 102, "$all"),
+        (["a", "$all"], 107, "the server's own"),
     ] {
         let told = error(&asked).reply_error().map(|error| error.code);
         assert_eq!(told, Ok(code), "{asked:?}");

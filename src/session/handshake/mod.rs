@@ -9,6 +9,7 @@ use actix_web::{
 };
 use base64::Engine as _;
 
+use super::query::QueryError;
 use crate::{admission::LimitReached, metrics};
 
 /// Why a handshake is refused; the text is the answer's body and the log's reason.
@@ -42,9 +43,9 @@ pub(crate) enum Refusal {
     /// The endpoint's `origins` do not list the request's.
     #[error("the origin {0:?} is not allowed here")]
     Origin(String),
-    /// A channel name that is none, or too many of them.
-    #[error("{0}")]
-    Channel(String),
+    /// A channel name that is none, too many of them, or a position that is none.
+    #[error(transparent)]
+    Query(#[from] QueryError),
     /// A limit is reached.
     #[error("{0}, please come again later")]
     Limit(#[from] LimitReached),
@@ -58,7 +59,7 @@ impl Refusal {
     #[must_use]
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            Self::Http10 | Self::Key(_) | Self::Body | Self::Channel(_) => StatusCode::BAD_REQUEST,
+            Self::Http10 | Self::Key(_) | Self::Body | Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotWebSocket(_) | Self::Version => StatusCode::UPGRADE_REQUIRED,
             Self::Origin(_) => StatusCode::FORBIDDEN,
@@ -72,7 +73,7 @@ impl Refusal {
     pub(crate) fn counted_as(&self) -> metrics::RefusalReason {
         match self {
             Self::Http10 => metrics::RefusalReason::Http10,
-            Self::Method(_) | Self::Body | Self::Channel(_) => metrics::RefusalReason::BadRequest,
+            Self::Method(_) | Self::Body | Self::Query(_) => metrics::RefusalReason::BadRequest,
             Self::NotWebSocket(_) => metrics::RefusalReason::NotWebSocket,
             Self::Version => metrics::RefusalReason::Version,
             Self::Key(_) => metrics::RefusalReason::Key,

@@ -12,7 +12,7 @@ fn errors_have_centrifugos_codes_and_statuses_only_for_who_asks() {
         (
             "publish",
             json!({ "channel": "$endpoint:/ws", "data": 1 }),
-            102,
+            107,
         ),
         ("publish", json!({ "channel": "news" }), 107),
         ("publish", json!({ "data": 1 }), 107),

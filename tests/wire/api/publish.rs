@@ -180,7 +180,7 @@ fn shells_publish_the_body_as_it_is() {
     assert!(bytes.body.contains("\"delivered\":1"), "{}", bytes.body);
     assert_eq!(in_kept.message(), Frame::binary(b"bytes"));
     assert_eq!(publish("nothing:1", "", "x").status, 404);
-    assert_eq!(publish("$endpoint:/ws", "", "x").status, 404);
+    assert_eq!(publish("$endpoint:/ws", "", "x").status, 400);
     assert_eq!(publish("a%20b", "", "x").status, 400);
     assert_eq!(
         publish(

@@ -3,7 +3,9 @@
 
 mod cache;
 mod fire;
+mod form;
 mod hook;
+mod names;
 mod origins;
 mod poll;
 mod raw;
@@ -52,6 +54,11 @@ pub(crate) fn json(response: &Response) -> serde_json::Value {
 /// Polls once.
 pub(crate) fn poll(server: &Server, query: &str) -> serde_json::Value {
     json(&server.get(&format!("/poll?{query}")))
+}
+
+/// A text as a query has it, every byte escaped: nine for a sign of three.
+pub(crate) fn escaped(text: &str) -> String {
+    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
 }
 
 /// The position to go on from, as a query has it.

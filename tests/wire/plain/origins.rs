@@ -40,7 +40,11 @@ fn without_settings_pages_of_the_same_host_may() {
 fn named_origins_may_with_their_cookies() {
     let settings = "[client]\norigins = [\"https://app.example\"]\n".to_string() + OPEN;
     let server = Server::start(&settings);
-    for (path, methods) in [("/sse", "GET"), ("/poll", "GET"), ("/send", "POST")] {
+    for (path, methods) in [
+        ("/sse", "GET, POST"),
+        ("/poll", "GET, POST"),
+        ("/send", "POST"),
+    ] {
         let answer = ask(&server, "OPTIONS", path, "https://APP.example");
         assert_eq!(answer.status, 204, "{path}");
         assert_eq!(

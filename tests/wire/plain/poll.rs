@@ -196,5 +196,6 @@ fn a_refusal_is_a_status() {
     ] {
         assert_eq!(server.get(path).status, status, "{path}");
     }
-    assert_eq!(post(&server, "/poll?channel=a", "", "").status, 405);
+    let put = "PUT /poll?channel=a HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n";
+    assert_eq!(server.request(put).expect("an answer").status, 405);
 }
