@@ -177,12 +177,13 @@ pub enum Limited {
 }
 
 /// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].
-pub const CUTS: [&str; 6] = [
+pub const CUTS: [&str; 7] = [
     "total",
     "address",
     "tls_timeout",
     "tls_failed",
     "head_timeout",
+    "head_too_large",
     "not_http",
 ];
 
@@ -199,6 +200,8 @@ pub enum Cut {
     TlsFailed,
     /// The head of its request took longer than `http.request_timeout`.
     HeadTimeout,
+    /// The head of its request had more than `http.head_bytes`.
+    HeadTooLarge,
     /// What it sent was no HTTP.
     NotHttp,
 }

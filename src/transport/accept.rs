@@ -39,6 +39,8 @@ use crate::metrics::WorkerStats;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Between two lines about that.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
+/// How long a full worker is waited for before all are looked at again.
+const FULL_PAUSE: Duration = Duration::from_millis(100);
 /// How long the end of accepting may take; a worker that stands still may hold it up.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
@@ -268,10 +270,17 @@ struct Distributor {
 impl Distributor {
     /// Sends a socket to the worker with the fewest connections; waits while no queue has room.
     async fn give(&self, socket: Incoming, peer: Option<SocketAddr>) {
-        let Some(worker) = self.choose() else { return };
-        let Ok(room) = worker.queue.reserve().await else {
-            log::error!("no worker takes connections any more");
-            return;
+        let (worker, room) = loop {
+            let Some(worker) = self.choose() else { return };
+            // All are full if this one is; meanwhile another one may have room again.
+            match tokio::time::timeout(FULL_PAUSE, worker.queue.reserve()).await {
+                Ok(Ok(room)) => break (worker, room),
+                Ok(Err(_)) => {
+                    log::error!("no worker takes connections any more");
+                    return;
+                }
+                Err(_) => {}
+            }
         };
         let address = peer.map(|peer| peer.ip());
         let place = PendingConnection::new(&self.pending, address, worker.pending.clone());

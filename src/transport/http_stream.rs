@@ -1,6 +1,6 @@
 //! The stream under an HTTP connection: a [`Socket`] with a write deadline.
 //!
-//! actix-http has no write timeout and stops polling a body once its buffer is full, so a peer that
+//! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and stops polling a body once its buffer is full, so a peer that
 //! takes nothing would hold its connection for ever. Here every stalled write or flush starts a
 //! timer of `slow.write_timeout`; a byte taken stops it. Owned by the HTTP dispatcher until a
 //! hand-over takes the socket.
@@ -10,7 +10,7 @@ use std::{
     io,
     pin::Pin,
     rc::Rc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -19,8 +19,15 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::pending::PendingConnection;
-use crate::connection::{info::TransportKind, socket::Socket};
+use super::{head_bound::Head, pending::PendingConnection};
+use crate::{
+    connection::{info::TransportKind, socket::Socket},
+    metrics::Cut,
+};
+
+/// The answer to a head with more than `http.head_bytes`.
+const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
+    content-length: 0\r\nconnection: close\r\n\r\n";
 
 /// A socket that ends with [`io::ErrorKind::TimedOut`] when its peer takes nothing for too long.
 pub struct HttpStream {
@@ -28,6 +35,9 @@ pub struct HttpStream {
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     place: Rc<PendingConnection>,
+    head_bytes_max: usize,
+    /// The head that is being received, with its request's number.
+    head: (u64, Head),
 }
 
 impl HttpStream {
@@ -36,6 +46,7 @@ impl HttpStream {
     pub(crate) fn new(
         socket: Socket,
         write_timeout: Duration,
+        head_bytes_max: usize,
         place: Rc<PendingConnection>,
     ) -> Self {
         Self {
@@ -43,6 +54,8 @@ impl HttpStream {
             write_timeout,
             stalled: None,
             place,
+            head_bytes_max,
+            head: (0, Head::default()),
         }
     }
 
@@ -67,6 +80,17 @@ impl HttpStream {
             #[cfg(unix)]
             Socket::Unix(_) => TransportKind::WebSocketUnix,
         }
+    }
+
+    /// Whether these bytes make the head of a request too large.
+    fn is_head_too_large(&mut self, came: &[u8]) -> bool {
+        let Some(request) = self.place.head_that_comes() else {
+            return false;
+        };
+        if self.head.0 != request {
+            self.head = (request, Head::default());
+        }
+        self.head.1.is_too_large(came, self.head_bytes_max)
     }
 
     fn with_deadline<T>(
@@ -102,7 +126,16 @@ impl AsyncRead for HttpStream {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().socket).poll_read(cx, buf)
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        if this.is_head_too_large(&buf.filled()[before..]) {
+            this.place.all().cut(Cut::HeadTooLarge);
+            // As much of it as the system takes; the connection ends with this error.
+            let _ = Pin::new(&mut this.socket).poll_write(cx, HEAD_TOO_LARGE);
+            return Poll::Ready(Err(io::Error::other("the head is too large")));
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -137,7 +170,7 @@ mod tests {
     async fn a_peer_that_takes_nothing_ends_the_stream() {
         let (ours, _theirs) = tokio::net::UnixStream::pair().expect("a pair of sockets");
         let place = Rc::new(PendingConnection::for_test());
-        let mut stream = HttpStream::new(Socket::Unix(ours), Duration::from_secs(10), place);
+        let mut stream = HttpStream::new(Socket::Unix(ours), Duration::from_secs(10), 1024, place);
         let started = tokio::time::Instant::now();
         let block = vec![0u8; 64 * 1024];
         let error = loop {

@@ -8,6 +8,7 @@
 pub(crate) mod accept;
 pub mod address;
 pub mod handover;
+mod head_bound;
 mod hello;
 pub mod http_stream;
 pub mod listener;

@@ -110,8 +110,9 @@ where
 /// Notes that a route has a request, and when its body will be there.
 fn begin(request: &mut Request) -> Option<Answering> {
     let place = request.conn_data::<Rc<PendingConnection>>()?.clone();
-    let (answering, body) = Answering::begin(&place);
+    let (answering, mut body) = Answering::begin(&place);
     if let Payload::H1 { .. } = request.payload() {
+        body.set_whole(false);
         let payload = CountedPayload {
             payload: request.take_payload(),
             body: Some(body),
@@ -154,8 +155,10 @@ impl Stream for CountedPayload {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = Pin::new(&mut self.payload).poll_next(cx);
-        if let Poll::Ready(None | Some(Err(_))) = next {
-            self.body = None;
+        if let Poll::Ready(None | Some(Err(_))) = next
+            && let Some(mut body) = self.body.take()
+        {
+            body.set_whole(matches!(next, Poll::Ready(None)));
         }
         next
     }

@@ -18,6 +18,8 @@ pub(crate) struct SocketOptions {
     pub(super) close_timeout: Duration,
     /// How long the head of a request may take (`http.request_timeout`).
     pub(super) request_timeout: Duration,
+    /// Bytes of the head of a request (`http.head_bytes`).
+    pub(super) head_bytes: usize,
     /// How long an idle connection is kept (`http.keep_alive`).
     pub(super) keep_alive: Duration,
     /// How long a TLS handshake may take (`tls.handshake_timeout`); without TLS never asked for.
@@ -34,6 +36,7 @@ impl SocketOptions {
             write_timeout: settings.slow.write_timeout,
             close_timeout: settings.close.timeout,
             request_timeout: settings.http.request_timeout,
+            head_bytes: settings.http.head_bytes,
             keep_alive: settings.http.keep_alive,
             handshake_timeout: settings
                 .tls

@@ -136,7 +136,12 @@ where
         let Some((socket, hello)) = self.open(socket, peer, place).await else {
             return;
         };
-        let stream = HttpStream::new(socket, self.options.write_timeout, place.clone());
+        let SocketOptions {
+            write_timeout,
+            head_bytes,
+            ..
+        } = self.options;
+        let stream = HttpStream::new(socket, write_timeout, head_bytes, place.clone());
         // On the heap, since it is far larger than what waits for the first byte.
         let served = Box::pin(self.http.call((stream, Protocol::Http1, peer))).await;
         match served {

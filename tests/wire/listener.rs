@@ -151,6 +151,35 @@ fn an_address_with_too_many_pending_connections_loses_its_oldest() {
     assert!(metric(&server, evicted) >= 10);
 }
 
+/// A head without an end was kept up to 128 KiB, of each connection. It is bounded by
+/// `http.head_bytes`; a body behind a head is none of it.
+#[test]
+fn a_head_beyond_its_bound_is_answered_with_431_and_a_body_is_not() {
+    let server = Server::start(&format!(
+        "http.head_bytes = \"4KiB\"\napi.key = \"{KEY}\"\n{}",
+        raw("/echo", "")
+    ));
+    let mut stream = connect(server.address);
+    let body = format!("{{\"channel\":\"a\",\"data\":\"{}\"}}", "x".repeat(60_000));
+    let publish = format!(
+        "POST /api/publish HTTP/1.1\r\nHost: test\r\nX-API-Key: {KEY}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for _ in 0..3 {
+        stream.write_all(publish.as_bytes()).expect("sent");
+        assert!(answer(&mut stream).contains("200"));
+        assert!(ask(&mut stream).contains("200"));
+    }
+    let head = format!(
+        "GET /health HTTP/1.1\r\nHost: test\r\nX-Long: {}",
+        "x".repeat(5000)
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    assert!(answer(&mut stream).contains("431"));
+    let cut = "fanfare_cut_connections_total{reason=\"head_too_large\"}";
+    assert_eq!(metric(&server, cut), 1);
+}
+
 /// A carrier puts thousands of clients behind one address, so only connections that are no sessions
 /// count. WebSockets, streams and requests that wait for their answer stay.
 #[test]

@@ -31,7 +31,7 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
-fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 26] {
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 27] {
     let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
     [
         ("log.filter", log_filter(&raw.log.filter)),
@@ -76,6 +76,7 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 26] {
         ("limits.broker_timeout", no_time(limits.broker_timeout)),
         ("limits.presence_ttl", no_time(limits.presence_ttl)),
         ("limits.poll_wait", no_time(limits.poll_wait)),
+        ("http.head_bytes", none_served(raw.http.head_bytes)),
         ("http.request_timeout", no_time(raw.http.request_timeout)),
         ("tls.handshake_timeout", no_time(raw.tls.handshake_timeout)),
         ("workers", too_many_workers(raw.root.workers)),

@@ -157,6 +157,8 @@ sections! {
     Http {
         /// How long the head of a request may take.
         request_timeout: Duration as Time = Duration::from_secs(10);
+        /// Largest head of a request, its address and headers; a larger one is answered with 431.
+        head_bytes: usize as Bytes = 32 << 10;
         /// How long an idle connection is kept for another request.
         keep_alive: Duration as Time = Duration::from_secs(75);
     }

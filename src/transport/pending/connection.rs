@@ -27,6 +27,10 @@ pub(crate) struct PendingConnection {
     place: Cell<Option<Place>>,
     /// Number of the request that is being received or answered.
     request: Cell<u64>,
+    /// A route has the request.
+    is_answering: Cell<bool>,
+    /// A route left a body unread, so that what comes may be more of it.
+    left_body: Cell<bool>,
     /// It has become a session and counts no more.
     is_session: Cell<bool>,
 }
@@ -46,6 +50,8 @@ impl PendingConnection {
             of_worker,
             place: Cell::new(None),
             request: Cell::new(0),
+            is_answering: Cell::new(false),
+            left_body: Cell::new(false),
             is_session: Cell::new(false),
         };
         this.enter();
@@ -69,6 +75,13 @@ impl PendingConnection {
     /// Waits until it has to go, to make room for others.
     pub(crate) async fn evicted(&self) {
         self.evict.notified().await;
+    }
+
+    /// The number of the request whose head comes next; absent while that is not certain.
+    #[must_use]
+    pub(crate) fn head_that_comes(&self) -> Option<u64> {
+        let is_certain = !self.is_answering.get() && !self.left_body.get();
+        is_certain.then(|| self.request.get())
     }
 
     /// It has become a session, for good.
@@ -113,9 +126,11 @@ impl Answering {
     #[must_use]
     pub(crate) fn begin(connection: &Rc<PendingConnection>) -> (Self, Body) {
         connection.all.answering.fetch_add(1, Relaxed);
+        connection.is_answering.set(true);
         let body = Body {
             connection: connection.clone(),
             request: connection.request.get(),
+            is_whole: true,
         };
         (Self(connection.clone()), body)
     }
@@ -130,6 +145,7 @@ impl Answering {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.all.answering.fetch_sub(1, Relaxed);
+        self.0.is_answering.set(false);
         self.0.request.set(self.0.request.get() + 1);
         self.0.enter();
     }
@@ -139,10 +155,21 @@ impl Drop for Answering {
 pub(crate) struct Body {
     connection: Rc<PendingConnection>,
     request: u64,
+    is_whole: bool,
+}
+
+impl Body {
+    /// It has begun to come, and its end is not there yet.
+    pub(crate) fn set_whole(&mut self, is_whole: bool) {
+        self.is_whole = is_whole;
+    }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if !self.is_whole {
+            self.connection.left_body.set(true);
+        }
         // Who keeps a body longer than its request says nothing of the next one.
         if self.connection.request.get() == self.request {
             self.connection.leave();
