@@ -487,3 +487,44 @@ fn an_endpoint_that_clients_poll_becomes_push() {
         "{polls}"
     );
 }
+
+/// What a hook says of a channel held for clients of the protocol; of plain ones nobody had looked.
+#[test]
+fn what_a_hook_says_of_a_channel_holds_for_plain_clients_too() {
+    let backend = Backend::start(|asked| match asked.json()["channel"].as_str() {
+        Some("seen") => ok(&json!({"info": {"seat": 7}})),
+        _ => ok(&json!({"override": {"presence": {"value": false}}})),
+    });
+    let server = Server::start(&format!(
+        "api.key = \"k\"\n{}[channels]\npresence = true\nallow.subscribe = [\"hook\"]\n{}",
+        backend.hook("subscribe"),
+        raw("/ws", "")
+    ));
+    let present = |channel: &str| {
+        let body = json!({ "channel": channel }).to_string();
+        let length = body.len();
+        let request = format!(
+            "POST /api/presence HTTP/1.1\r\nHost: test\r\nConnection: close\r\nX-API-Key: k\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        let answer = server.request(&request).expect("an answer").body;
+        let answer: Value = serde_json::from_str(&answer).expect("JSON");
+        let present = answer["result"]["presence"].as_object().cloned();
+        present.unwrap_or_else(|| panic!("{answer}"))
+    };
+    let _raw = server.ws("/ws?channel=seen&channel=hidden");
+    let stream = std::net::TcpStream::connect(server.address).expect("a connection");
+    let request = "GET /sse?channel=seen&channel=hidden HTTP/1.1\r\nHost: test\r\n\r\n";
+    std::io::Write::write_all(&mut &stream, request.as_bytes()).expect("sent");
+    let seen = eventually("both are seen", || {
+        let seen = present("seen");
+        (seen.len() == 2).then_some(seen)
+    });
+    for info in seen.values() {
+        assert_eq!(info["chan_info"], json!({"seat": 7}), "{info}");
+    }
+    eventually("and are in the other channel", || {
+        (server.status()["channels"] == 2).then_some(())
+    });
+    assert!(present("hidden").is_empty(), "{:?}", present("hidden"));
+}

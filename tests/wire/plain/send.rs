@@ -202,7 +202,7 @@ fn messages_of_nobody_are_charged_to_their_address() {
 fn a_session_of_nobody_has_the_rate_of_a_user_by_itself() {
     let limits = "[limits]\nmessages_per_second_per_user = 1\n";
     let server = Server::start(&format!(
-        "{}{limits}",
+        "close.timeout = \"200ms\"\n{}{limits}",
         raw("/echo", "on_message = \"echo\"")
     ));
     let mut sessions = [server.ws("/echo"), server.ws("/echo")];
