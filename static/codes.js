@@ -8,13 +8,13 @@ const CODES = {
   1001: ['going away', 'The page was left, or the server went down.', 'Was the page reloaded? Was the server stopped?', '页面离开，或服务器下线。', '页面是否刷新？服务器是否停止？'],
   1002: ['protocol error', 'A frame broke the rules of RFC 6455.', 'A client written by hand: is every frame masked, are reserved bits 0? A proxy that changes bytes?', '有帧违反 RFC 6455。', '自写客户端：每一帧是否加掩码、保留位是否为 0？代理是否改动了数据？'],
   1003: ['unsupported data', 'The other side does not take this type of message.', 'Send text instead of binary, or the reverse.', '对方不接受该类型的消息。', '请改用文本或二进制发送。'],
-  1004: ['reserved', 'Has no meaning and should not occur.', 'The other side’s implementation.', '保留代码，不应出现。', '检查对方的实现。'],
-  1005: ['no code received', 'A Close frame without a code: close() was called without one.', 'Usually nothing. Give a code to say why.', '关闭帧不带代码：调用 close（） 时未给出。', '一般无需处理；可给出代码以说明原因。'],
+  1004: ['reserved', 'Has no meaning and should not occur.', 'The other side’s implementation.', '保留的关闭码，不应出现。', '检查对方的实现。'],
+  1005: ['no code received', 'A Close frame without a code: close() was called without one.', 'Usually nothing. Give a code to say why.', '关闭帧不带关闭码：调用 close() 时未给出。', '一般无需处理；可给出关闭码以说明原因。'],
   1006: ['abnormal closure', 'The connection was lost, or never came to be, without a Close frame. The browser tells no more.', 'A proxy’s timeout (nginx: proxy_read_timeout, 60 s by default, must exceed the ping interval); the certificate (trusted, full chain, right name); the server down (502 behind a proxy); Upgrade not passed on; the network.', '连接丢失或从未建立，没有收到关闭帧；浏览器不会给出更多信息。', '代理超时（nginx 的 proxy_read_timeout 默认 60 秒，须大于 ping 间隔）；证书（受信任、链完整、域名一致）；服务器未运行（代理后为 502）；代理未传递 Upgrade；网络。'],
   1007: ['invalid data', 'A text message was not UTF-8.', 'Send bytes as binary; text must be UTF-8, not GBK.', '文本消息不是有效的 UTF-8。', '字节数据请以二进制发送；文本须为 UTF-8，而不是 GBK。'],
   1008: ['policy violation', 'The server refuses on grounds of its own.', 'The reason, and the server’s log.', '服务器按自身规则拒绝。', '查看关闭原因和服务器日志。'],
   1009: ['message too big', 'A message was larger than the server takes.', 'limits.message_bytes (64 KiB by default); split the message. Reconnecting to send it again would not help.', '消息超过服务器允许的大小。', 'limits.message_bytes（默认 64 KiB）；请拆分消息。重连后再发仍会失败。'],
-  1010: ['extension missing', 'The client wanted an extension that the server did not grant.', 'Browsers never send this: look at the client.', '客户端要求的扩展未被接受。', '浏览器不会发送此代码，请检查客户端。'],
+  1010: ['extension missing', 'The client wanted an extension that the server did not grant.', 'Browsers never send this: look at the client.', '客户端要求的扩展未被接受。', '浏览器不会发送此关闭码，请检查客户端。'],
   1011: ['internal error', 'The server met an error of its own.', 'The server’s log at the time of the close.', '服务器内部错误。', '查看关闭时刻的服务器日志。'],
   1012: ['service restart', 'The server restarts.', 'Nothing: clients come back by themselves after a random moment. If nobody restarted it, see why it ended.', '服务器正在重启。', '无需处理：客户端会在随机延时后自动重连。若无人重启，请查明进程为何结束。'],
   1013: ['try again later', 'The server has no room at the moment.', 'Load and limits on the status page; the client should wait before it comes back.', '服务器暂时繁忙。', '查看状态页的负载与上限；客户端应稍等再连。'],
@@ -33,7 +33,7 @@ const CODES = {
   3013: ['too many requests', 'The client sends too fast.', 'The rate of sending; the server’s limits.', '客户端发送过于频繁。', '降低发送频率；检查服务器限制。'],
   3014: ['state invalidated', 'What the client had learned is no longer valid.', 'Reload the state, then reconnect.', '客户端已有的状态失效。', '请重新加载状态后再连。'],
   3500: ['invalid token', 'The token was not accepted.', 'Key, signature, algorithm and expiry of the token.', '令牌无效。', '检查令牌的密钥、签名、算法和有效期。'],
-  3501: ['bad request', 'The server did not understand what the client sent.', 'The message format and the subprotocol.', '服务器无法理解客户端的请求。', '检查消息格式与子协议。'],
+  3501: ['bad request', 'The server did not understand what the client sent.', 'The reason: a channel’s name, a position, the message format or the subprotocol.', '服务器无法理解客户端的请求。', '查看关闭原因：频道名、位置、消息格式或子协议。'],
   3502: ['stale', 'The client connected and then did not introduce itself in time.', 'The client must send its first command soon after connecting.', '客户端连接后未及时发出首条命令。', '连接后应尽快发送首条命令。'],
   3503: ['disconnected by the server', 'Somebody, or a rule, disconnected this client.', 'The administrator or the backend.', '被服务器强制断开。', '询问管理员或检查后端。'],
   3504: ['connection limit', 'Too many connections.', 'limits.sessions and limits.sessions_per_address; other tabs of the same user.', '连接数超限。', 'limits.sessions 与 limits.sessions_per_address；同一用户的其他页面。'],
@@ -49,14 +49,14 @@ const RANGES = [
   [1000, 2999, 'reserved', 'Reserved for the protocol itself.', 'The other side’s implementation.', '协议保留。', '检查对方的实现。'],
   [3000, 3499, 'closed by the server', 'A reason of the server’s; clients may reconnect.', 'The reason, and the server’s log.', '服务器给出的原因；客户端可以重连。', '查看关闭原因和服务器日志。'],
   [3500, 3999, 'refused by the server', 'A reason of the server’s; clients must not reconnect.', 'The reason, and the server’s log.', '服务器给出的原因；客户端不应重连。', '查看关闭原因和服务器日志。'],
-  [4000, 4499, 'closed by the application', 'A code of the application’s own; clients may reconnect.', 'The reason, and the documents of the application.', '应用自定义代码；客户端可以重连。', '查看关闭原因与应用文档。'],
-  [4500, 4999, 'refused by the application', 'A code of the application’s own; clients must not reconnect.', 'The reason, and the documents of the application.', '应用自定义代码；客户端不应重连。', '查看关闭原因与应用文档。'],
+  [4000, 4499, 'closed by the application', 'A code of the application’s own; clients may reconnect.', 'The reason, and the documents of the application.', '应用自定义关闭码；客户端可以重连。', '查看关闭原因与应用文档。'],
+  [4500, 4999, 'refused by the application', 'A code of the application’s own; clients must not reconnect.', 'The reason, and the documents of the application.', '应用自定义关闭码；客户端不应重连。', '查看关闭原因与应用文档。'],
 ];
 
 /** `{name, meaning, check}` of a code in a language (`en` or `zh`). */
 export function explain(code, language) {
   const range = RANGES.find(([first, last]) => code >= first && code <= last)?.slice(2);
-  const [name, meaning, check, meaningZh, checkZh] = CODES[code] ?? range ?? ['unknown', 'Not a close code.', 'The other side’s implementation.', '不是关闭代码。', '检查对方的实现。'];
+  const [name, meaning, check, meaningZh, checkZh] = CODES[code] ?? range ?? ['unknown', 'Not a close code.', 'The other side’s implementation.', '不是关闭码。', '检查对方的实现。'];
   return language === 'zh' ? { name, meaning: meaningZh, check: checkZh } : { name, meaning, check };
 }
 

@@ -13,7 +13,7 @@ import { LogView, tell } from './logview.js';
 import { EchoProbe, isEcho, overHttp } from './roundtrip.js';
 import { poll, watchStatus } from './status.js';
 import { recall, remember } from './store.js';
-import { compose, fromLink, ownAddress, shareLink, snippet } from './target.js';
+import { compose, fromLink, ownAddress, readable, shareLink, snippet } from './target.js';
 
 const READY_STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 
@@ -86,7 +86,8 @@ function connect() {
   findings = [];
   drawVerdict();
   // A token stays out of the log, which people copy and export.
-  event('connecting', { url: compose({ ...form(), token: '' }).url });
+  event('connecting', { url: readable(compose({ ...form(), token: '' }).url) });
+  if (/[\uff1a\uff03\uff0c]/.test(form().channels)) event('full-width');
   try {
     return connection.open(target);
   } catch (error) {

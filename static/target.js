@@ -17,6 +17,30 @@ export function list(text) {
   return text.split(/[,\uff0c]/).map((part) => part.trim()).filter((part) => part !== '');
 }
 
+/**
+ * Names of channels, by blanks or commas. Only an ASCII comma separates, and behind a `#` it stands between users and
+ * belongs to the name (`dialog#42,567`), so what follows such a name stands behind a blank.
+ */
+export function channelNames(text) {
+  const names = text.split(/\s+/).flatMap((word) => {
+    const users = word.indexOf('#');
+    const begin = users < 0 ? word.length : word.lastIndexOf(',', users) + 1;
+    return [...word.slice(0, begin).split(','), word.slice(begin).replace(/,+$/, '')];
+  });
+  return names.filter((name) => name !== '');
+}
+
+/** An address as people read it: text of any script as it is, other escapes as they are. */
+export function readable(url) {
+  return url.replace(/(?:%[89a-f][0-9a-f])+/gi, (escapes) => {
+    try {
+      return decodeURIComponent(escapes);
+    } catch {
+      return escapes;
+    }
+  });
+}
+
 /** `{url, protocols}` from the form's values; null when the address is none. */
 export function compose({ address, channels, protocols, token, heartbeat }) {
   let url;
@@ -30,7 +54,7 @@ export function compose({ address, channels, protocols, token, heartbeat }) {
   if (url.protocol !== 'ws:' && url.protocol !== 'wss:') return null;
   // The WebSocket constructor refuses a fragment on older browsers.
   url.hash = '';
-  for (const channel of list(channels)) url.searchParams.append('channel', channel);
+  for (const channel of channelNames(channels)) url.searchParams.append('channel', channel);
   if (heartbeat) url.searchParams.set('heartbeat', '1');
   if (token) url.searchParams.set('token', token);
   return { url: url.href, protocols: list(protocols) };

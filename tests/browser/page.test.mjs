@@ -82,6 +82,25 @@ test('a channel of its own reaches only those who named it', async () => {
   });
 });
 
+// Names were visible ASCII only, and a comma of any width parted them: 弹幕 ended with 1006, dialog#42,567 was two.
+test('names of any script are channels, and a refused one is told with its reason', async () => {
+  await withTabs([{}, {}], async (ann, bo) => {
+    for (const tab of [ann, bo]) {
+      await tab.page.fill('#channel', '弹幕 直播间：1');
+      await tab.connect();
+      await tab.heard(/channel=弹幕&channel=直播间：1/, { direction: 'info' });
+      await tab.heard(/U\+FF1A|full-width|全角/, { direction: 'info' });
+    }
+    await ann.send('你好');
+    await bo.heard('你好');
+  });
+  await withTabs([{}], async (tab) => {
+    await tab.page.fill('#channel', '$all');
+    await tab.page.click('#connect');
+    await tab.heard(/3501.*the server's own/, { direction: 'info' });
+  });
+});
+
 test('a timed push arrives unasked', async () => {
   await withTabs([{}], async (tab) => {
     await tab.connect();
@@ -361,6 +380,8 @@ test('the page’s own rules: delays, codes, bounds', async () => {
         journal: [journal.entries.length, journal.entries[0].data, journal.dropped],
         heavy: [heavy.entries.length, heavy.dropped],
         hash: target.compose({ address: 'https://a.example/x?y=1#z', channels: 'a,,b', protocols: '', token: 't', heartbeat: true }).url,
+        names: ['lobby, kitchen', 'news,dialog#42,567 弹幕', 'a，b dialog#1,2, c', ' ,'].map(target.channelNames),
+        readable: target.readable('ws://h/?channel=%E5%BC%B9%2C%20%FF%E5'),
         none: target.compose({ address: 'ftp://a.example', channels: '', protocols: '', token: '', heartbeat: false }),
         quoted: target.snippet('wscat', { url: "ws://h/'", protocols: ['p'] }),
         hex: [bytes.fromHex('0'), bytes.fromHex('zz'), [...bytes.fromHex('0a0B')]],
@@ -373,6 +394,8 @@ test('the page’s own rules: delays, codes, bounds', async () => {
     assert.deepEqual(found.journal, [1000, 'm500', 500]);
     assert.deepEqual(found.heavy, [2, 3]);
     assert.equal(found.hash, 'wss://a.example/x?y=1&channel=a&channel=b&heartbeat=1&token=t');
+    assert.deepEqual(found.names, [['lobby', 'kitchen'], ['news', 'dialog#42,567', '弹幕'], ['a，b', 'dialog#1,2', 'c'], []]);
+    assert.equal(found.readable, 'ws://h/?channel=弹%2C%20%FF%E5');
     assert.equal(found.none, null);
     assert.equal(found.quoted, "npx wscat -c 'ws://h/'\\''' -s 'p'");
     assert.deepEqual(found.hex, [null, null, [10, 11]]);

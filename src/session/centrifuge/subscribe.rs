@@ -174,7 +174,7 @@ impl Session<Centrifuge> {
         let rules = match self.context.node.rules(&channel) {
             Ok(rules) => rules.clone(),
             Err(error) => {
-                log::warn!("a session was to be subscribed to {channel}: {error}");
+                log::warn!("a session was to be subscribed to {channel:?}: {error}");
                 return None;
             }
         };

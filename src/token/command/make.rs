@@ -8,6 +8,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, crypto};
 use serde_json::{Map, Value, json};
 
 use crate::{
+    channel_name,
     config::{Secret, TokenSettings},
     token::TOKEN_BYTES_MAX,
     unix_time::since_epoch,
@@ -71,6 +72,10 @@ fn claims(
     make: &TokenSpec,
     now: SystemTime,
 ) -> Result<Map<String, Value>, String> {
+    for name in make.channel.iter().chain(&make.channels) {
+        // No server would take it.
+        channel_name::check(name).map_err(|why| format!("{name:?}: {why}"))?;
+    }
     let now = since_epoch(now).as_secs();
     let mut claims = Map::new();
     let mut put = |name: &str, value: Value| claims.insert(name.to_string(), value);

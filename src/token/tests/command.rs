@@ -92,6 +92,12 @@ fn what_cannot_be_made_is_told() {
     assert!(with(claims("name")).contains("name=value"));
     assert!(with(claims("=x")).contains("name=value"));
     assert!(with(claims(&format!("x={}", "y".repeat(TOKEN_BYTES_MAX)))).contains("16384"));
+    let of_channel = |name: &str| TokenSpec {
+        channel: Some(name.to_string()),
+        ..TokenSpec::default()
+    };
+    assert!(with(of_channel("a b")).contains("white space"));
+    assert!(make(&settings(), &of_channel("弹幕"), now()).is_ok());
     let none = make(&TokenSettings::default(), &TokenSpec::default(), now()).unwrap_err();
     assert!(none.contains("no token.hmac_secret"), "{none}");
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Events, escaped, json as json_of, poll, post, publish, texts};
 use crate::{
     backend::Backend,
-    support::{Client, Server, eventually},
+    support::{Client, Frame, Server, eventually},
 };
 
 /// Open channels, a namespace with a Chinese name, an API, and a path that relays.
@@ -133,6 +133,34 @@ fn a_name_of_any_script_goes_through_every_way_in_and_out() {
             assert_eq!(kept.len(), 3);
         }
     }
+}
+
+/// A message of the client protocol in Protobuf: a field, its length, what is in it.
+fn field(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(content.len()).expect("short");
+    assert!(length < 128);
+    [&[tag, length], content].concat()
+}
+
+#[test]
+fn a_name_of_any_script_goes_through_protobuf() {
+    let server = Server::start(SETTINGS);
+    let mut client = server.ws("/connection/websocket?format=protobuf");
+    let mut ask = |command: &[u8]| {
+        let length = [u8::try_from(command.len()).expect("short")];
+        client.send(&Frame::binary(&[&length, command].concat()));
+        client.message().payload
+    };
+    // Command: id is 1, connect 4, subscribe 5; SubscribeRequest: channel is 1.
+    ask(&[&[8, 1], &*field(0x22, &[])].concat());
+    let name = "聊天:弹幕🎉";
+    let channel = field(0x0a, name.as_bytes());
+    let subscribed = ask(&[&[8, 2], &*field(0x2a, &channel)].concat());
+    assert_eq!(subscribed[1..4], [8, 2, 0x32], "a result of subscribe");
+    call(&server, "publish", &json!({"channel": name, "data": 1}));
+    let push = client.message().payload;
+    let is_there = push.windows(name.len()).any(|part| part == name.as_bytes());
+    assert!(is_there, "{push:?}");
 }
 
 #[test]
