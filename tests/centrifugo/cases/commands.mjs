@@ -153,6 +153,19 @@ const recovering = [
   }),
 ];
 
+const names = both('names of channels', async (t, how) => {
+  for (const name of ['弹幕', '直播间', '👩‍👧', 'é', 'a b', 'a\tb', 'a\u3000b', 'a\u0007b', '*', 'a,b', 'a/b', '']) {
+    const ws = await t.connected({}, how);
+    const channel = `open:${name}c${t.number}`;
+    await ws.ask({ subscribe: { channel } });
+    await ws.ask({ publish: { channel, data: { n: 1 } } });
+  }
+  for (const channel of ['$private', '弹幕:x', '弹幕']) {
+    const ws = await t.connected({}, how);
+    await ws.ask({ subscribe: { channel } });
+  }
+});
+
 const publishing = [
   ...both('publish and hear it', async (t, how) => {
     for (const namespace of ['open', 'bare', 'delta']) {
@@ -297,4 +310,4 @@ const framing = [
 ];
 
 /** The cases. */
-export default [...connecting, ...subscribing, ...loud, ...recovering, ...publishing, ...asking, ...framing];
+export default [...connecting, ...subscribing, ...loud, ...names, ...recovering, ...publishing, ...asking, ...framing];
