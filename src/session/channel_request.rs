@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{presence::PresenceOptions, subscribe::ChannelSubscription};
 use crate::{
-    config::{Namespace, SlowPolicy},
+    config::SlowPolicy,
     id::Epoch,
     node::{
         authorize::plain::PlainChannel,
@@ -75,11 +75,14 @@ impl ChannelRequest {
         let overrides = &grant.overrides;
         // Whoever granted it wants no gap to pass unnoticed: the session ends at one (3010).
         let forced = [overrides.force_recovery, overrides.force_positioning].contains(&Some(true));
-        let caches = |rules: &Namespace| rules.cache_recovery && rules.history_size > 0;
-        let since = match since {
+        let cached = rules.filter(|rules| rules.cache_recovery);
+        let since = match (since, cached.map_or(0, |rules| rules.history_size)) {
+            (since, 0) => since,
             // A late comer has the newest at once.
-            Since::Now if rules.is_some_and(caches) => Since::Newest(1),
-            since => since,
+            (Since::Now, _) => Since::Newest(1),
+            // Where the newest is all that is kept, it makes up for whatever was missed before it.
+            (Since::Offset { offset, epoch }, 1) => Since::Cached { offset, epoch },
+            (since, _) => since,
         };
         Self {
             since,

@@ -33,4 +33,12 @@ fn late_comers_have_the_newest_at_once_however_they_come() {
     assert_eq!(events.next().data, "2:1");
     let next = poll(&server, &format!("channel=score&since={}", since(&first)));
     assert_eq!(texts(&next), ["2:1"], "and nothing twice");
+    publish(&server, "score", "2:2");
+    let late = poll(&server, &format!("channel=score&since={}", since(&first)));
+    assert_eq!(
+        texts(&late),
+        ["2:2"],
+        "the newest makes up for what is not kept"
+    );
+    assert_eq!(late["recovered"], true);
 }
