@@ -236,10 +236,11 @@ fn diag_tells_what_arrived_with_secrets_masked() {
 #[test]
 fn logs_show_no_secrets() {
     let mut server = Server::start(&("[log]\nfilter = \"trace\"\n".to_string() + &raw("/ws", "")));
-    server.try_ws(
-        "/ws?channel=%20&token=t0ps3cret&cf_connect=t0ps3cret",
-        "Authorization: Bearer t0ps3cret\r\nCookie: sid=t0ps3cret\r\n",
-    );
+    let path = "/ws?channel=%20&token=t0ps3cret&cf_connect=t0ps3cret";
+    let headers = "Authorization: Bearer t0ps3cret\r\nCookie: sid=t0ps3cret\r\n";
+    server.try_ws(path, headers);
+    // No WebSocket request, so it is refused before anything else is looked at.
+    assert_eq!(server.get_with(path, headers).status, 426);
     drop(server.ws_with("/ws?token=t0ps3cret", "Authorization: Bearer t0ps3cret\r\n"));
     server.log.wait_for("request refused");
     server.log.wait_for("session ended");
