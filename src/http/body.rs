@@ -28,6 +28,9 @@ pub(super) enum BodyError {
     /// Its client went, or its chunks are none.
     #[error("the body broke off")]
     BrokeOff,
+    /// It is compressed, which no route takes.
+    #[error("the body is encoded as {0} (Content-Encoding); send it as it is")]
+    Encoded(&'static str),
     /// It did not come in time.
     #[error("no whole body in {} s", .0.as_secs())]
     Late(Duration),
@@ -39,6 +42,7 @@ impl BodyError {
         match self {
             Self::TooLarge { .. } => 413,
             Self::BrokeOff => 400,
+            Self::Encoded(_) => 415,
             Self::Late(_) => 408,
         }
     }
@@ -58,6 +62,9 @@ pub(super) async fn read(
         setting,
         timeout,
     } = limit;
+    if let Some(encoding) = encoding(request) {
+        return Err(BodyError::Encoded(encoding));
+    }
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > bytes as u64) {
@@ -68,6 +75,29 @@ pub(super) async fn read(
         Ok(Ok(Err(_))) => Err(BodyError::BrokeOff),
         Ok(Err(_)) => Err(BodyError::TooLarge { bytes, setting }),
         Err(_) => Err(BodyError::Late(timeout)),
+    }
+}
+
+/// The Content-Encoding of a body that is not sent as it is: one of the registered names (RFC 9110,
+/// section 8.4.1).
+fn encoding(request: &HttpRequest) -> Option<&'static str> {
+    let value = request.headers().get(header::CONTENT_ENCODING)?.as_bytes();
+    let value = value.trim_ascii();
+    if value.is_empty() || value.eq_ignore_ascii_case(b"identity") {
+        return None;
+    }
+    let known = ["gzip", "x-gzip", "deflate", "br", "zstd", "compress"];
+    let named = known
+        .into_iter()
+        .find(|name| value.eq_ignore_ascii_case(name.as_bytes()));
+    Some(named.unwrap_or("something unknown"))
+}
+
+/// A body of JSON without the byte order mark that some editors and shells put before it.
+pub(super) fn without_mark(body: &Bytes) -> Bytes {
+    match body.strip_prefix(b"\xef\xbb\xbf") {
+        Some(rest) => body.slice_ref(rest),
+        None => body.clone(),
     }
 }
 

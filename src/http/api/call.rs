@@ -43,7 +43,7 @@ impl ApiCall<'_> {
     }
 }
 
-/// The body of a request that may come in; or the answer to give instead: 413, 408 or 400.
+/// The body of a request that may come in; or the answer to give instead: 413, 415, 408 or 400.
 pub(super) async fn read_body(
     request: &HttpRequest,
     node: &Node,
@@ -55,7 +55,7 @@ pub(super) async fn read_body(
         timeout: BODY_TIMEOUT,
     };
     let body = body::read(request, payload, limit).await;
-    body.map_err(|error| {
+    body.map(|body| body::without_mark(&body)).map_err(|error| {
         let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
         let error = bad_request(error.to_string());
         Box::new(answer::with_status(request, status, &error))

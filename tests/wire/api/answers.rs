@@ -199,3 +199,23 @@ fn lines_of_method_and_params_are_answered_line_by_line() {
     assert_eq!(post(&server, "/api", "", one.as_bytes()).status, 401);
     assert_eq!(server.get_with("/api", KEY).status, 405);
 }
+
+/// A body with a byte order mark was "expected value at line 1 column 1", and so was one that is
+/// gzip. The mark is passed over, and the encoding is named.
+#[test]
+fn a_byte_order_mark_is_passed_over_and_an_encoding_is_named() {
+    let server = start("");
+    let marked = "\u{feff}{\"channel\":\"news\",\"data\":1}";
+    let answer = post(&server, "/api/publish", KEY, marked.as_bytes());
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let raw = post(&server, "/api/channels/news", KEY, "\u{feff}{}".as_bytes());
+    assert_eq!(raw.status, 202, "{}", raw.body);
+    let zipped = format!("{KEY}Content-Encoding: GZIP\r\n");
+    for path in ["/api/publish", "/api/channels/news"] {
+        let answer = post(&server, path, &zipped, b"xyz");
+        assert_eq!(answer.status, 415, "{path}");
+        assert!(answer.body.contains("gzip"), "{}", answer.body);
+    }
+    let plain = format!("{KEY}Content-Encoding: identity\r\n");
+    assert_eq!(post(&server, "/api/info", &plain, b"{}").status, 200);
+}
