@@ -171,7 +171,7 @@ impl AuthError {
     pub(crate) fn status(&self) -> u16 {
         match self {
             Self::Expired | Self::Invalid(_) | Self::Missing => 401,
-            Self::Channel { error, .. } if *error == ReplyError::UNKNOWN_CHANNEL => 404,
+            Self::Channel { error, .. } if error.code == ReplyError::UNKNOWN_CHANNEL.code => 404,
             Self::Channel { error, .. } if is_no_name(error) => 400,
             Self::Channel { .. } => 403,
             Self::Refused(error) if error.temporary => 503,

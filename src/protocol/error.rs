@@ -2,7 +2,8 @@
 //! carries.
 //!
 //! The codes are the reference's (0–399 are reserved; an application's own are 400–1999). The texts
-//! are fixed and never quote what a peer sent.
+//! below are fixed; whoever refuses may put the cause behind them, and what is quoted of a peer's
+//! there is escaped and bounded by the bound of a channel's name.
 
 use std::borrow::Cow;
 

@@ -386,6 +386,66 @@ fn what_is_not_allowed_gets_its_code_and_the_session_lives_on() {
     );
 }
 
+/// "permission denied" and "unknown channel" named no cause, so that whoever forgot a setting went through all of them. The
+/// answer names the setting, on every way in.
+#[test]
+fn a_refusal_names_the_setting_that_would_allow_it() {
+    let server = Server::start(
+        &("[channels]\nallow.subscribe = []\n[[namespace]]\nname = \"chat\"\nallow.subscribe = [\"anonymous\"]\nhistory_size = 1\n"
+            .to_string()
+            + &raw("/ws", "")),
+    );
+    let mut session = Session::connected(&server);
+    for (command, code, message) in [
+        (
+            json!({"subscribe": {"channel": "news"}}),
+            103,
+            "permission denied (allow.subscribe of [channels])",
+        ),
+        (
+            json!({"publish": {"channel": "chat:1", "data": 1}}),
+            103,
+            "permission denied (allow.publish of [[namespace]] \"chat\")",
+        ),
+        (
+            json!({"history": {"channel": "chat:1"}}),
+            103,
+            "permission denied (allow.history of [[namespace]] \"chat\")",
+        ),
+        (
+            json!({"subscribe": {"channel": "no\"ne:1"}}),
+            102,
+            "unknown channel (there is no [[namespace]] \"no\\\"ne\")",
+        ),
+        (
+            json!({"subscribe": {"channel": "chat:1#42"}}),
+            103,
+            "permission denied (the channel is for the users named behind its #)",
+        ),
+    ] {
+        let reply = session.ask(command.clone());
+        assert_eq!(
+            reply["error"],
+            json!({"code": code, "message": message}),
+            "{command}"
+        );
+    }
+    assert_eq!(
+        server.ws("/ws?channel=news").expect_close(),
+        (
+            3507,
+            "permission denied (allow.subscribe of [channels]): news".to_string()
+        )
+    );
+    let sse = server.get("/sse?channel=none:1");
+    assert_eq!(sse.status, 404);
+    assert!(
+        sse.body.contains("there is no [[namespace]] \"none\""),
+        "{}",
+        sse.body
+    );
+}
+
 #[test]
 fn what_is_not_the_protocol_ends_the_session_with_3501() {
     let server = Server::start(OPEN);

@@ -105,13 +105,40 @@ pub(crate) fn permission(
     }
 }
 
+/// Error 103, with the setting that would let them.
+fn denied(action: Action, channel: &str, channels: &Channels, rules: &Namespace) -> ReplyError {
+    let setting = match action {
+        Action::Subscribe => "allow.subscribe",
+        Action::Publish => "allow.publish",
+        Action::History => "allow.history",
+        Action::Presence => "allow.presence",
+    };
+    let cause = if users_of(channel).is_some() {
+        "the channel is for the users named behind its #".to_string()
+    } else if !channels.configured {
+        format!("no [channels] with {setting} is written")
+    } else {
+        format!("{setting} of {}", rules.section())
+    };
+    ReplyError {
+        message: format!("permission denied ({cause})").into(),
+        ..ReplyError::PERMISSION_DENIED
+    }
+}
+
 /// The rules of a channel.
 ///
 /// # Errors
-/// 107 for what is no name, with the reason; 102 for an unknown namespace.
+/// 107 for what is no name, with the reason; 102 for an unknown namespace, with its name.
 fn rules_of<'a>(channels: &'a Channels, channel: &str) -> Result<&'a Arc<Namespace>, ReplyError> {
     channel_name::check(channel)?;
-    channels.rules(channel).ok_or(ReplyError::UNKNOWN_CHANNEL)
+    channels.rules(channel).ok_or_else(|| {
+        let (namespace, _) = channel.split_once(':').unwrap_or_default();
+        ReplyError {
+            message: format!("unknown channel (there is no [[namespace]] {namespace:?})").into(),
+            ..ReplyError::UNKNOWN_CHANNEL
+        }
+    })
 }
 
 impl Node {
@@ -153,7 +180,7 @@ impl Node {
         let rules = self.rules(channel)?;
         let permission = permission(action, channel, rules, identity, subscription);
         match permission {
-            Permission::Denied => Err(ReplyError::PERMISSION_DENIED),
+            Permission::Denied => Err(denied(action, channel, &self.settings.channels, rules)),
             permission => Ok((rules, permission)),
         }
     }

@@ -117,7 +117,10 @@ fn asked(
     match permission(Action::Subscribe, channel, rules, identity, None) {
         Permission::Granted => {}
         Permission::AskHook => planned.ask = true,
-        Permission::Denied => return Err(denied(ReplyError::PERMISSION_DENIED)),
+        Permission::Denied => {
+            let error = super::denied(Action::Subscribe, channel, channels, rules);
+            return Err(denied(error));
+        }
     }
     // What its token or the backend says of it counts as well where the client asks for it.
     let mut given = identity.subscriptions.iter();
