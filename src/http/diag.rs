@@ -102,11 +102,11 @@ fn version(version: Version) -> &'static str {
     }
 }
 
-/// Masks the values of `token=` and `cf_connect=`, wherever a URL may stand.
+/// Masks the values of `token=`, `cf_connect=` and `api_key=`, wherever a URL may stand.
 fn mask_query(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some((start, name)) = ["token=", "cf_connect="]
+    while let Some((start, name)) = ["token=", "cf_connect=", "api_key="]
         .iter()
         .filter_map(|name| rest.find(name).map(|at| (at, name)))
         .min()
@@ -133,6 +133,7 @@ mod tests {
             mask_query("channel=a&token=abc.def&x=1&cf_connect=%7B"),
             "channel=a&token=(masked)&x=1&cf_connect=(masked)"
         );
+        assert_eq!(mask_query("api_key=k%26&a=b"), "api_key=(masked)&a=b");
         assert_eq!(mask_query("a=b"), "a=b");
     }
 }

@@ -112,6 +112,12 @@ pub(crate) trait Protocol: Sized + Unpin + 'static {
         ctx: &mut Context<Session<Self>>,
     );
 
+    /// Whether the session was its user's before a moment. Only sessions of the client protocol end
+    /// others, so that for the rest it is enough when they began.
+    fn is_older(session: &Session<Self>, than: Instant) -> bool {
+        session.context.connection.info().started < than
+    }
+
     /// Subscriptions that the client was told of have gone live.
     fn on_live(_: &mut Session<Self>, _: &mut Context<Session<Self>>) {}
 
@@ -245,6 +251,11 @@ impl<P: Protocol> Session<P> {
     fn on_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
         match command {
             ServerCommand::Disconnect(close) => self.context.close(close.clone()),
+            ServerCommand::DisconnectOlder { than, close } => {
+                if P::is_older(self, *than) {
+                    self.context.close(close.clone());
+                }
+            }
             _ if self.context.has_ended() => {}
             ServerCommand::Refresh {
                 expired, expire_at, ..

@@ -161,7 +161,7 @@ impl<P: PlainProtocol> Session<P> {
                 self.watch_expiry(ctx);
             }
             // The session has ended it all before.
-            ServerCommand::Disconnect(_) => {}
+            ServerCommand::Disconnect(_) | ServerCommand::DisconnectOlder { .. } => {}
         }
     }
 

@@ -521,6 +521,28 @@ fn a_disconnect_is_heard_while_the_broker_is_waited_for() {
     });
 }
 
+// Two sessions of a user that came together, where only one may stay, each ended the other, and the
+// user had none: both were in the tables when either was heard.
+#[test]
+fn of_sessions_that_end_one_another_the_one_whose_user_was_known_last_stays() {
+    each(|kind, harness| async move {
+        let before = Instant::now();
+        let mut client = harness.client(kind);
+        client.got().await;
+        let close = Close::CONNECTION_LIMIT;
+        for (than, ended) in [(before, false), (Instant::now(), true)] {
+            let command = ServerCommand::DisconnectOlder {
+                than,
+                close: close.clone(),
+            };
+            client.tell(SessionMessage::Command(command.into()));
+            settle().await;
+            let ending = ended.then(|| Ending::ByServer(close.clone()));
+            assert_eq!(client.connection.ending(), ending, "{kind:?}");
+        }
+    });
+}
+
 /// Runs a test of the Centrifuge protocol alone.
 fn centrifuge<F: Future<Output = ()> + 'static>(test: impl Fn(Rc<Harness>) -> F + Sync) {
     let nothing = |_| async {};

@@ -1,7 +1,7 @@
 //! What others tell a session, whatever its kind: sent by the shard and by the server's API, obeyed
 //! by the session's actor.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::Message;
 use bytes::Bytes;
@@ -52,6 +52,14 @@ impl From<Bytes> for CommandFrame {
 pub enum ServerCommand {
     /// End.
     Disconnect(Close),
+    /// End, if its user was known before another session was that user's. So of several that come
+    /// together one stays, whoever is heard first.
+    DisconnectOlder {
+        /// When the other session's user was known.
+        than: Instant,
+        /// Why.
+        close: Close,
+    },
     /// Be subscribed.
     Subscribe(ServerSubscription),
     /// Leave a channel.

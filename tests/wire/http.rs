@@ -236,7 +236,7 @@ fn diag_tells_what_arrived_with_secrets_masked() {
 #[test]
 fn logs_show_no_secrets() {
     let mut server = Server::start(&("[log]\nfilter = \"trace\"\n".to_string() + &raw("/ws", "")));
-    let path = "/ws?channel=%20&token=t0ps3cret&cf_connect=t0ps3cret";
+    let path = "/ws?channel=%20&token=t0ps3cret&cf_connect=t0ps3cret&api_key=t0ps3cret";
     let headers = "Authorization: Bearer t0ps3cret\r\nCookie: sid=t0ps3cret\r\n";
     server.try_ws(path, headers);
     // No WebSocket request, so it is refused before anything else is looked at.

@@ -12,7 +12,7 @@ use super::{Backlog, Centrifuge, Client, Phase, subscription::PendingSubscriptio
 use crate::{
     broker::BrokerError,
     close::Close,
-    connection::info::{SessionInfo, cut},
+    connection::info::cut,
     hooks::{ConnectHookRequest, HookContext},
     metrics::Limited,
     node::{
@@ -42,6 +42,7 @@ impl Client {
         Self {
             user,
             identity,
+            identified: Instant::now(),
             subscriptions: HashMap::new(),
             generation: 0,
             rate_limiter,
@@ -122,19 +123,17 @@ impl Session<Centrifuge> {
         self.protocol.hook_context = identity.named_in(self.protocol.hook_context.clone());
         let personal = context.node.settings.client.personal_channel.as_ref();
         let is_single = personal.is_some_and(|personal| personal.single_connection);
-        let ends_others = is_single && !identity.is_anonymous();
+        let name = is_single.then(|| Arc::from(identity.user.as_str()));
         let client = Box::new(Client::new(context, user, identity));
+        let identified = client.identified;
         self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
             Phase::Authenticating { backlog } => Phase::Welcoming { client, backlog },
             other => other,
         };
-        if !ends_others {
+        let Some(name) = name.filter(|name: &Arc<str>| !name.is_empty()) else {
             return self.begin_subscriptions(id, &request, ctx);
-        }
-        let ending = end_other_sessions(
-            self.context.node.clone(),
-            self.context.connection.info().clone(),
-        );
+        };
+        let ending = end_older_sessions(self.context.node.clone(), name, identified);
         self.later(ctx, ending, move |session, (), ctx| {
             session.begin_subscriptions(id, &request, ctx);
         });
@@ -287,15 +286,14 @@ impl Session<Centrifuge> {
     }
 }
 
-/// Ends every other session of a session's user, of whatever kind.
-async fn end_other_sessions(node: Arc<Node>, info: Arc<SessionInfo>) {
+/// Ends every older session of a user, of whatever kind.
+async fn end_older_sessions(node: Arc<Node>, user: Arc<str>, than: Instant) {
     let selector = Selector {
-        user: info.user().map(Into::into),
-        except: [info.id].into(),
+        user: Some(user),
         ..Selector::default()
     };
     let close = Close::CONNECTION_LIMIT.because("the user has come by another one");
-    let command = ServerCommand::Disconnect(close);
+    let command = ServerCommand::DisconnectOlder { than, close };
     node.send_command(selector, command).await;
 }
 

@@ -142,6 +142,8 @@ struct Backlog {
 struct Client {
     user: ConnectedUser,
     identity: Identity,
+    /// When it was in the tables as its user's.
+    identified: Instant,
     subscriptions: HashMap<ChannelName, Subscription>,
     /// Tells subscriptions of one channel apart that came one after the other.
     generation: u64,
@@ -235,6 +237,11 @@ impl Protocol for Centrifuge {
         ctx: &mut Context<Session<Self>>,
     ) {
         session.on_server_command(command, ctx);
+    }
+
+    fn is_older(session: &Session<Self>, than: Instant) -> bool {
+        let client = session.protocol.client();
+        client.is_some_and(|client| client.identified < than)
     }
 
     fn on_live(session: &mut Session<Self>, ctx: &mut Context<Session<Self>>) {

@@ -66,7 +66,7 @@ impl Session<Centrifuge> {
                 self.watch_expiry(ctx);
             }
             // The session has done it before its protocol was asked.
-            ServerCommand::Disconnect(_) => {}
+            ServerCommand::Disconnect(_) | ServerCommand::DisconnectOlder { .. } => {}
         }
     }
 }
