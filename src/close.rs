@@ -16,6 +16,8 @@ pub struct Close {
 }
 
 impl Close {
+    /// 1000: a long poll has its answer; never sent, since an answer has no Close.
+    pub const ANSWERED: Self = Self::fixed(1000, "answered");
     /// 1005: a client's Close frame without a code; never sent (RFC 6455 §7.1.5).
     pub const NO_STATUS: Self = Self::fixed(1005, "");
     /// 1011: a fault of the server's own.

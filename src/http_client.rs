@@ -51,15 +51,47 @@ pub enum HttpSetupError {
     Client(#[source] reqwest::Error),
 }
 
-/// Why there is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why there is no answer; as text, in the words of the system.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HttpError {
     /// No connection came about, so nothing was sent.
-    Connect,
+    #[error("{0}")]
+    Connect(String),
     /// The connection ended, or what came was no HTTP; the backend may have acted.
-    Broken,
+    #[error("{0}")]
+    Broken(String),
     /// The answer has more than [`ANSWER_BYTES_MAX`] bytes.
+    #[error("the answer has more than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
+}
+
+impl HttpError {
+    /// Its kind, in a word for whoever is not to know how the backend is reached.
+    #[must_use]
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Broken(_) => "broken",
+            Self::TooLarge => "too_large",
+        }
+    }
+}
+
+impl From<reqwest::Error> for HttpError {
+    /// What lies at the bottom of it is what the system said; the address may be secret.
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        let mut cause: &dyn Error = &error;
+        while let Some(deeper) = cause.source() {
+            cause = deeper;
+        }
+        let words = cause.to_string();
+        if error.is_connect() {
+            Self::Connect(words)
+        } else {
+            Self::Broken(words)
+        }
+    }
 }
 
 /// A whole answer.
@@ -153,23 +185,16 @@ impl HttpClient {
     /// # Errors
     /// [`HttpError`]; the request's deadline is the caller's to set.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<HttpResponse, HttpError> {
-        let mut response = request.send().await.map_err(|error| {
-            let fault = if error.is_connect() {
-                HttpError::Connect
-            } else {
-                HttpError::Broken
-            };
-            log::debug!("call to a backend: {:?}", error.without_url());
-            fault
-        })?;
+        let mut response = request.send().await?;
         let too_large = |length: u64| length > ANSWER_BYTES_MAX as u64;
         if response.content_length().is_some_and(too_large) {
             return Err(HttpError::TooLarge);
         }
         let mut body = BytesMut::new();
         loop {
-            let chunk = response.chunk().await.map_err(|_| HttpError::Broken)?;
-            let Some(chunk) = chunk else { break };
+            let Some(chunk) = response.chunk().await? else {
+                break;
+            };
             if body.len() + chunk.len() > ANSWER_BYTES_MAX {
                 return Err(HttpError::TooLarge);
             }

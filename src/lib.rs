@@ -5,9 +5,12 @@
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
 //! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`],
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
-//! [`http_client`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`], [`protocol`],
-//! [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`], [`config`].
+//! [`http_client`], [`liveness`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`],
+//! [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`],
+//! [`config`].
 
+// A reader that takes nothing would hold up whoever prints: what runs speaks through the logger.
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 #![cfg_attr(
     test,
     allow(
@@ -31,6 +34,7 @@ pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod http_client;
 pub mod id;
+pub(crate) mod liveness;
 pub mod logger;
 pub mod metrics;
 pub mod node;

@@ -3,16 +3,17 @@
 //! command line or settings are wrong.
 
 use std::{
-    io::{Read as _, Write as _},
+    fmt,
+    io::{self, Read as _, Write as _},
     process::ExitCode,
     time::SystemTime,
 };
 
 use fanfare::{
-    app::{App, AppError, Outcome},
+    app::{App, AppError},
     cli::{self, Command, ConfigForm},
     config::{self, Overrides, Settings},
-    logger::LogFilter,
+    logger::Logger,
     signals::Signals,
     token::{
         TOKEN_BYTES_MAX,
@@ -33,8 +34,7 @@ fn main() -> ExitCode {
                 ConfigForm::Short => config::render_short(),
                 ConfigForm::Demonstration => config::render_demonstration(),
             };
-            // A reader that has seen enough, such as `head`, is no fault.
-            let _ = std::io::stdout().write_all(text.as_bytes());
+            say(text.trim_end());
             ExitCode::SUCCESS
         }
         Command::Check(overrides) => check(&overrides),
@@ -49,9 +49,19 @@ fn environment() -> impl Iterator<Item = (String, String)> {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
+/// Writes a line to standard output. A reader that has seen enough, such as `head`, is no fault.
+fn say(line: impl fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Writes a line to standard error. One that cannot be written changes nothing.
+fn complain(line: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
 fn load(overrides: &Overrides) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
     Settings::load(overrides, environment()).map_err(|errors| {
-        eprintln!("{errors}");
+        complain(errors);
         ExitCode::from(WRONG_SETTINGS)
     })
 }
@@ -60,12 +70,12 @@ fn check(overrides: &Overrides) -> ExitCode {
     match load(overrides) {
         Ok((settings, warnings)) => {
             for warning in &warnings {
-                eprintln!("warning: {}", warning.0);
+                complain(format_args!("warning: {}", warning.0));
             }
             if let Some(tls) = &settings.tls
                 && let Err(error) = Certificate::load(&tls.cert, &tls.key)
             {
-                eprintln!("tls: {error}");
+                complain(format_args!("tls: {error}"));
                 return ExitCode::from(WRONG_SETTINGS);
             }
             match settings.file {
@@ -75,10 +85,10 @@ fn check(overrides: &Overrides) -> ExitCode {
                         1 => "no errors, 1 warning".to_string(),
                         count => format!("no errors, {count} warnings"),
                     };
-                    println!("{}: {count}", file.display());
+                    say(format_args!("{}: {count}", file.display()));
                 }
-                None => println!(
-                    "no file is given (--config F or FANFARE_CONFIG); the demonstration would run"
+                None => say(
+                    "no file is given (--config F or FANFARE_CONFIG); the demonstration would run",
                 ),
             }
             ExitCode::SUCCESS
@@ -94,11 +104,11 @@ fn token(overrides: &Overrides, options: &TokenSpec) -> ExitCode {
     };
     match make(&settings.token, options, SystemTime::now()) {
         Ok(token) => {
-            println!("{token}");
+            say(token);
             ExitCode::SUCCESS
         }
         Err(why) => {
-            eprintln!("{why}");
+            complain(why);
             ExitCode::from(WRONG_SETTINGS)
         }
     }
@@ -113,11 +123,11 @@ fn check_token(overrides: &Overrides, token: &str) -> ExitCode {
     if token == "-" {
         // Twice the longest token, so that a longer one is told as such and never cut to the right
         // length.
-        let read = std::io::stdin()
+        let read = io::stdin()
             .take(2 * TOKEN_BYTES_MAX as u64)
             .read_to_string(&mut input);
         if let Err(error) = read {
-            eprintln!("standard input: {error}");
+            complain(format_args!("standard input: {error}"));
             return ExitCode::from(WRONG_SETTINGS);
         }
     } else {
@@ -125,8 +135,7 @@ fn check_token(overrides: &Overrides, token: &str) -> ExitCode {
     }
     let system = actix_rt::System::new();
     let explained = system.block_on(explain(&settings.token, input.trim(), SystemTime::now()));
-    // A reader that has seen enough, such as `grep -q`, is no fault.
-    let _ = std::io::stdout().write_all(explained.text.as_bytes());
+    say(explained.text.trim_end());
     if explained.is_valid {
         ExitCode::SUCCESS
     } else {
@@ -139,27 +148,28 @@ fn serve(overrides: &Overrides) -> ExitCode {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
-    let filter = match LogFilter::install(&settings.log.filter) {
-        Ok(filter) => filter,
+    let logger = match Logger::install(&settings.log) {
+        Ok(logger) => logger,
         Err(error) => {
-            eprintln!("logging cannot be set up: {error}");
+            complain(format_args!("logging cannot be set up: {error}"));
             return ExitCode::FAILURE;
         }
     };
     for warning in warnings {
         log::warn!("{}", warning.0);
     }
-    match run(settings, overrides, &filter) {
-        Ok(Outcome::Drained) => ExitCode::SUCCESS,
-        Ok(Outcome::Aborted) => ExitCode::FAILURE,
-        Err(error) => {
-            log::error!("{error}");
-            ExitCode::FAILURE
-        }
+    let result = run(settings, overrides, logger);
+    if let Err(error) = &result {
+        log::error!("{error}");
+    }
+    log::logger().flush();
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<Outcome, AppError> {
+fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(), AppError> {
     let demonstration = settings.demonstration;
     match &settings.file {
         Some(file) => log::info!(
@@ -173,6 +183,7 @@ fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<
             env!("CARGO_PKG_VERSION")
         ),
     }
+    let in_force = settings.clone();
     let system = actix_rt::System::new();
     system.block_on(async {
         let signals = Signals::listen().map_err(|error| AppError::Io("signals", error))?;
@@ -186,18 +197,34 @@ fn run(settings: Settings, overrides: &Overrides, filter: &LogFilter) -> Result<
         for url in app.urls() {
             log::info!("listening on {url}");
         }
-        app.run(signals, || reload_filter(overrides, filter)).await
+        app.run(signals, || reload(overrides, &in_force, logger))
+            .await
     })
 }
 
-/// Takes up the log filter of the settings as they are now; if they are wrong, says so and changes
-/// nothing.
-fn reload_filter(overrides: &Overrides, filter: &LogFilter) {
+/// Takes up what is set of the log, and says what else has changed since the start; if the settings
+/// are wrong, says so and changes nothing.
+fn reload(overrides: &Overrides, in_force: &Settings, logger: &Logger) {
     match Settings::load(overrides, environment()) {
-        Ok((settings, _)) => {
-            filter.set(&settings.log.filter);
-            log::info!("log filter taken up: {}", settings.log.filter);
+        Ok((settings, warnings)) => {
+            logger.set(&settings.log);
+            log::info!(
+                "the settings of the log are taken up, log.filter is {}",
+                settings.log.filter
+            );
+            for warning in warnings {
+                log::warn!("{}", warning.0);
+            }
+            let changes = in_force.changes(&settings);
+            if !changes.is_empty() {
+                log::warn!("changed, but not before a restart: {}", changes.join(", "));
+            }
         }
-        Err(errors) => log::error!("the settings are wrong, the log filter stays:\n{errors}"),
+        Err(errors) => {
+            log::error!("the settings are wrong, so none is taken up:");
+            for line in errors.to_string().lines() {
+                log::error!("{line}");
+            }
+        }
     }
 }

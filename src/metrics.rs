@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 
+use crate::liveness::{Liveness, Pulse};
+
 /// A number with one writer.
 #[derive(Debug, Default)]
 pub struct Count(AtomicU64);
@@ -77,6 +79,8 @@ impl Delays {
 /// What one worker counts.
 #[derive(Debug, Default)]
 pub struct WorkerStats {
+    /// That its thread still goes round.
+    pub(crate) pulse: Arc<Pulse>,
     /// Sessions now.
     pub sessions: Count,
     /// Channels with a member on this worker, the server's own left out.
@@ -105,6 +109,8 @@ pub struct WorkerStats {
 #[derive(Debug, Default)]
 pub struct Metrics {
     workers: Mutex<Vec<Arc<WorkerStats>>>,
+    /// The threads that must not stand still.
+    pub(crate) liveness: Liveness,
     refused: [AtomicU64; REFUSALS.len()],
     limited: [AtomicU64; LIMITS.len()],
     cut: [AtomicU64; CUTS.len()],
@@ -150,6 +156,14 @@ pub enum RefusalReason {
     BadRequest,
     /// A channel that the client may not have.
     Channel,
+}
+
+impl RefusalReason {
+    /// The word as it stands in labels.
+    #[must_use]
+    pub(crate) fn word(self) -> &'static str {
+        REFUSALS[self as usize]
+    }
 }
 
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
@@ -231,8 +245,12 @@ impl Metrics {
 
     /// Adds a worker's numbers to those that are shown.
     pub(crate) fn add_worker(&self) -> Arc<WorkerStats> {
-        let stats = Arc::new(WorkerStats::default());
-        self.lock().push(stats.clone());
+        let mut workers = self.lock();
+        let stats = Arc::new(WorkerStats {
+            pulse: self.liveness.watch(format!("worker {}", workers.len())),
+            ..WorkerStats::default()
+        });
+        workers.push(stats.clone());
         stats
     }
 

@@ -8,6 +8,8 @@
 
 use std::time::{Duration, Instant};
 
+use humantime::format_duration;
+
 use crate::{
     close::Close,
     node::{Node, phase::Phase},
@@ -27,8 +29,10 @@ pub(super) async fn run(node: &Node, accepting: Accepting, pending: &PendingConn
     node.advance(Phase::Draining);
     let (notice, spread) = (settings.drain.notice, settings.drain.spread);
     log::info!(
-        "draining: {} sessions, notice {notice:?}, spread {spread:?}",
-        admission.sessions()
+        sessions = admission.sessions(),
+        notice:% = format_duration(notice),
+        spread:% = format_duration(spread);
+        "draining"
     );
     tokio::time::sleep(notice).await;
     node.advance(Phase::Closed);
@@ -46,7 +50,7 @@ pub(super) async fn run(node: &Node, accepting: Accepting, pending: &PendingConn
         return 0;
     }
     let left = admission.sessions();
-    log::warn!("drained: {left} sessions did not close in time and are cut");
+    log::warn!(sessions = left; "drained, but for sessions that did not close in time and are cut");
     node.shards.send_all(&shard::Terminate);
     let cut = Instant::now() + CUT_GRACE;
     wait_until(|| admission.sessions() == 0, cut).await;

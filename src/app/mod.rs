@@ -8,7 +8,10 @@ mod drain;
 mod error;
 mod start;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use actix_rt::Arbiter;
 
@@ -17,6 +20,7 @@ use crate::{
     broker::LocalFanout,
     config::Settings,
     http::{self, HttpState},
+    liveness::{PULSE_INTERVAL, Pulse},
     node::Node,
     signals::{Signal, Signals},
     transport::{
@@ -36,15 +40,6 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 const DESCRIPTORS_BESIDE_CLIENTS: u64 = 1024;
 /// How long the last events may take at the end of a drain.
 const EVENTS_GRACE: Duration = Duration::from_secs(5);
-
-/// How a run ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// Drained after a first signal.
-    Drained,
-    /// Ended at once by a second signal.
-    Aborted,
-}
 
 /// A server that is bound but does not serve yet.
 pub struct App {
@@ -83,13 +78,13 @@ impl App {
         self.listeners.iter().all(Listener::is_local)
     }
 
-    /// Serves until told to stop, then drains. `reload` is called on SIGHUP, for what the process
-    /// itself can take up anew (its log filter); certificates are seen to here. Must be called in
-    /// an actix `System`.
+    /// Serves until told to stop, then drains; a second signal ends the process before that.
+    /// `reload` is called on SIGHUP, for what the process itself can take up anew (what is set of
+    /// its log); certificates are seen to here. Must be called in an actix `System`.
     ///
     /// # Errors
     /// What the system refuses at the start.
-    pub async fn run(self, mut signals: Signals, reload: impl Fn()) -> Result<Outcome, AppError> {
+    pub async fn run(self, mut signals: Signals, reload: impl Fn()) -> Result<(), AppError> {
         let settings = self.settings.clone();
         let certificate = self.certificate.clone();
         let node = start::node(&settings)?;
@@ -98,9 +93,11 @@ impl App {
         let (accepting, workers) = self.serve(&node, &http, &pending)?;
 
         let mut look = tokio::time::interval(CERTIFICATE_LOOK);
+        let mut watch = Watch::new(&node);
         loop {
             let signal = tokio::select! {
                 signal = signals.next() => signal,
+                () = watch.tick() => continue,
                 _ = look.tick() => {
                     if let Some(result) = certificate.as_ref().and_then(|c| c.reload_if_changed()) {
                         report_certificate(result);
@@ -118,15 +115,7 @@ impl App {
                 }
             }
         }
-        let draining = drain::run(&node, accepting, &pending);
-        let stop_now = async { while signals.next().await != Signal::Stop {} };
-        tokio::select! {
-            _ = draining => {}
-            () = stop_now => {
-                log::warn!("second signal: ending at once");
-                return Ok(Outcome::Aborted);
-            }
-        }
+        drain::run(&node, accepting, &pending).await;
         if let Some(events) = &node.events {
             let left = events.flush(EVENTS_GRACE).await;
             if left > 0 {
@@ -136,7 +125,7 @@ impl App {
         for worker in workers {
             worker.stop();
         }
-        Ok(Outcome::Drained)
+        Ok(())
     }
 
     /// Starts the workers, then accepts.
@@ -173,6 +162,40 @@ impl App {
         }
         let accepting = Accepting::start(self.listeners, links, pending.clone()).map_err(failed)?;
         Ok((accepting, workers))
+    }
+}
+
+/// Gives the main thread's signs of life, and tells of threads that give none.
+struct Watch<'a> {
+    node: &'a Node,
+    pulse: Arc<Pulse>,
+    interval: tokio::time::Interval,
+    told: Vec<String>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(node: &'a Node) -> Self {
+        Self {
+            node,
+            pulse: node.metrics.liveness.watch("main".to_string()),
+            interval: tokio::time::interval(PULSE_INTERVAL),
+            told: Vec::new(),
+        }
+    }
+
+    async fn tick(&mut self) {
+        self.interval.tick().await;
+        let now = Instant::now();
+        self.pulse.beat(now);
+        let stuck = self.node.stuck_threads(now);
+        let limit = humantime::format_duration(self.node.settings.limits.thread_timeout);
+        for name in stuck.iter().filter(|name| !self.told.contains(name)) {
+            log::error!("thread {name} has given no sign of life for {limit}");
+        }
+        for name in self.told.iter().filter(|name| !stuck.contains(name)) {
+            log::info!("thread {name} lives again");
+        }
+        self.told = stuck;
     }
 }
 

@@ -24,6 +24,7 @@ use crate::{
     },
     heartbeat::{HeartbeatConfig, Wheel},
     hooks::{Event, EventSink, HookClient},
+    liveness::Pulse,
     metrics::Metrics,
     node::{Node, NodeParts},
     publication::Compression,
@@ -53,7 +54,8 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
         metrics.clone(),
         settings.limits.broker_timeout,
     ));
-    let server = start_server(settings, &counts, &broker)?;
+    let pulse = metrics.liveness.watch("server".to_string());
+    let server = start_server(settings, &counts, &broker, pulse)?;
     Ok(Node::new(NodeParts {
         settings: settings.clone(),
         metrics,
@@ -97,6 +99,7 @@ fn start_server(
     settings: &Arc<Settings>,
     counts: &Arc<SessionCounts>,
     broker: &Arc<dyn Broker>,
+    pulse: Arc<Pulse>,
 ) -> Result<Addr<Server>, AppError> {
     let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
     let (sender, receiver) = mpsc::sync_channel(1);
@@ -108,6 +111,7 @@ fn start_server(
             settings.limits.outbox_bytes,
             broker,
         )
+        .with_pulse(pulse)
         .start();
         // The other end waits for exactly this.
         let _ = sender.send(server);

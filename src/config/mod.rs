@@ -29,9 +29,10 @@ pub use self::{
     errors::{Errors, LoadError, Warning},
     load::Overrides,
     render::{render_defaults, render_demonstration, render_markdown, render_short},
-    sections::{Api, TokenSettings},
+    sections::{Api, Log, TokenSettings},
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{
-        HookFailureAction, Listen, OnMessage, Secret, SlowPolicy, TrustedProxies, UnixSocket,
+        HookFailureAction, Listen, LogFormat, OnMessage, Secret, SlowPolicy, TrustedProxies,
+        UnixSocket,
     },
 };

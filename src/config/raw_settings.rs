@@ -64,6 +64,32 @@ macro_rules! raw_settings {
                 all
             }
 
+            /// Paths of the settings that have another value in `other`; of [`ARRAYS`] their
+            /// names in brackets.
+            pub(super) fn changes(&self, other: &Self) -> Vec<String> {
+                let path = |section: &str, name: &str| match section {
+                    "" => name.to_string(),
+                    section => format!("{section}.{name}"),
+                };
+                let mut changes = Vec::new();
+                let of_root = self.root.changes(&other.root);
+                changes.extend(of_root.into_iter().map(|name| path("", name)));
+                $(
+                    let of_section = self.$name.changes(&other.$name);
+                    let paths = of_section.into_iter().map(|name| path(stringify!($name), name));
+                    changes.extend(paths);
+                )*
+                let arrays = [
+                    ("raw", self.raw != other.raw),
+                    ("push", self.push != other.push),
+                    ("namespace", self.namespace != other.namespace),
+                    ("poll", self.poll != other.poll),
+                ];
+                let changed = arrays.iter().filter(|(_, is_changed)| *is_changed);
+                changes.extend(changed.map(|(name, _)| format!("[[{name}]]")));
+                changes
+            }
+
             /// Reads one setting; `None` if there is none of this section and name.
             pub(super) fn read(
                 &mut self,

@@ -1,11 +1,12 @@
 //! The settings of a node, read and checked: what the rest of the node goes by. Made once at the
 //! start by [`Settings::load`], then only read.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
     backend::{Hooks, Poll},
     channels::Channels,
+    raw_settings::RawSettings,
     sections::{
         Admin, Api, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, Tcp,
         TokenSettings,
@@ -104,6 +105,36 @@ pub struct Settings {
     pub demonstration: bool,
     /// The file that was read.
     pub file: Option<PathBuf>,
+    /// As they were written.
+    pub(super) written: Written,
+}
+
+impl Settings {
+    /// Paths of the settings that have another value in `other`, but those of the log, which are
+    /// taken up while the process runs. A certificate's paths are among them, its contents not.
+    #[must_use]
+    pub fn changes(&self, other: &Self) -> Vec<String> {
+        let mut changes = self.written.0.changes(&other.written.0);
+        changes.retain(|path| !path.starts_with("log."));
+        changes
+    }
+}
+
+/// The settings as written, to be compared with later ones. How they were written is no part of
+/// what they are, and their secrets are not to be shown.
+#[derive(Clone)]
+pub(super) struct Written(pub(super) Arc<RawSettings>);
+
+impl PartialEq for Written {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Written")
+    }
 }
 
 /// What is asked of the sessions of clients: a checked `[client]`.

@@ -215,6 +215,15 @@ pub enum SlowPolicy {
     Latest,
 }
 
+/// How lines of the log are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// A JSON object each.
+    Json,
+}
+
 /// A text that no debug form shows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);

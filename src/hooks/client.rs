@@ -4,7 +4,7 @@
 //! dispatcher's, with its bounds. It must not decide anything: what a failure means is its caller's
 //! to say.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 use reqwest::header::HeaderName;
@@ -14,7 +14,7 @@ use super::{
     context::{HeaderList, HookContext, header_text},
     dispatcher::{Dispatcher, Outgoing},
     envelope::{self, FromResult},
-    failure::{Answer, HookFailure},
+    failure::Answer,
     message_answer,
     request::{ConnectHookRequest, Request},
     stats::{HookKind, HookSnapshot},
@@ -69,7 +69,7 @@ impl HookClient {
     }
 
     /// Posts a batch of events and tells the answer's status.
-    pub(super) async fn post_events(&self, body: Bytes) -> Result<u16, HookFailure> {
+    pub(super) async fn post_events(&self, body: Bytes) -> Result<u16, Cow<'static, str>> {
         self.dispatcher.post_events(body).await
     }
 

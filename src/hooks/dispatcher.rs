@@ -5,7 +5,7 @@
 //! included. It must not send twice what the backend may have acted on: only `refresh` and
 //! `sub_refresh` are repeated, once, and only where no connection came about.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
 use reqwest::{
@@ -17,13 +17,13 @@ use tokio::time::{sleep, timeout};
 use super::{
     concurrency::ConcurrencyLimit,
     failure::{Answer, HookFailure},
-    log_throttle::LogThrottle,
     signer::{SIGNATURE_HEADER, Signer},
     stats::{CallOutcome, HookKind, HookSnapshot, HookStats},
 };
 use crate::{
     config::{Hook, Hooks},
     http_client::{HttpClient, HttpError, HttpResponse, HttpSetupError, parse_url, redacted},
+    logger::{self, FAULT_PAUSE, Subject},
     unix_time::unix_now,
 };
 
@@ -38,7 +38,6 @@ struct Target {
     shown: String,
     timeout: Duration,
     binary_encoding: bool,
-    log: LogThrottle,
 }
 
 /// A request on its way to the backend.
@@ -54,6 +53,54 @@ impl Outgoing {
             body,
             content_type: "application/json",
             headers,
+        }
+    }
+}
+
+/// A call without a result, with what the log says of it.
+struct CallFault {
+    failure: HookFailure,
+    why: Cow<'static, str>,
+}
+
+impl CallFault {
+    fn of(failure: HookFailure) -> Self {
+        let why = failure.outcome().word().into();
+        Self { failure, why }
+    }
+
+    fn timeout(target: &Target) -> Self {
+        let limit = humantime::format_duration(target.timeout);
+        Self {
+            failure: HookFailure::from(CallOutcome::Timeout),
+            why: format!("no whole answer within {limit}").into(),
+        }
+    }
+
+    /// Says in the log that the backend does not do what it should.
+    fn tell(&self, kind: HookKind, target: &Target) {
+        if !matches!(self.failure, HookFailure::Unavailable(_)) {
+            return;
+        }
+        let (hook, what) = (kind.word(), "hook failed");
+        let subject = Subject {
+            what,
+            kind: hook,
+            address: None,
+        };
+        logger::throttled(subject, FAULT_PAUSE, |times| {
+            let (url, reason) = (&target.shown, &self.why);
+            log::warn!(hook, url:%, reason:%, times; "{what}");
+        });
+    }
+}
+
+impl From<HttpError> for CallFault {
+    fn from(error: HttpError) -> Self {
+        let why = error.to_string().into();
+        Self {
+            failure: HookFailure::from(error),
+            why,
         }
     }
 }
@@ -86,7 +133,6 @@ impl Dispatcher {
                     shown: redacted(&hook.url),
                     timeout: hook.timeout,
                     binary_encoding: hook.binary_encoding,
-                    log: LogThrottle::default(),
                 });
             }
         }
@@ -126,24 +172,24 @@ impl Dispatcher {
     ///
     /// # Errors
     /// There was no answer.
-    pub(super) async fn post_events(&self, body: Bytes) -> Result<u16, HookFailure> {
+    pub(super) async fn post_events(&self, body: Bytes) -> Result<u16, Cow<'static, str>> {
         let outgoing = Outgoing::json(body, Vec::new());
         let Some(target) = &self.targets[HookKind::Events as usize] else {
-            return Err(HookFailure::NOT_CONFIGURED);
+            return Err("hooks.events is not set".into());
         };
         // No permit: one sender has one batch at a time, and the limits are for what clients cause.
         let measure = self.stats.begin(HookKind::Events);
         let sent = match timeout(target.timeout, self.send(target, &outgoing)).await {
             Ok(Ok(reply)) => Ok(reply.status),
-            Ok(Err(fault)) => Err(HookFailure::from(fault)),
-            Err(_) => Err(HookFailure::from(CallOutcome::Timeout)),
+            Ok(Err(error)) => Err(CallFault::from(error)),
+            Err(_) => Err(CallFault::timeout(target)),
         };
         measure.ends(match &sent {
             Ok(200..=299) => CallOutcome::Ok,
             Ok(_) => CallOutcome::Status,
-            Err(failure) => failure.outcome(),
+            Err(fault) => fault.failure.outcome(),
         });
-        sent
+        sent.map_err(|fault| fault.why)
     }
 
     /// Asks a hook; `is_answer` says whether a response has a result, `read` takes it out.
@@ -161,26 +207,26 @@ impl Dispatcher {
             return Err(HookFailure::NOT_CONFIGURED);
         };
         let measure = self.stats.begin(kind);
-        let answer = match timeout(target.timeout, self.send_in_turn(kind, target, &outgoing)).await
-        {
-            Err(_) => Err(HookFailure::from(CallOutcome::Timeout)),
-            Ok(Err(failure)) => Err(failure),
-            Ok(Ok(reply)) if is_answer(&reply) => read(reply),
-            Ok(Ok(_)) => Err(HookFailure::from(CallOutcome::Status)),
+        let sent = timeout(target.timeout, self.send_in_turn(kind, target, &outgoing)).await;
+        let answer = match sent {
+            Err(_) => Err(CallFault::timeout(target)),
+            Ok(Err(fault)) => Err(fault),
+            Ok(Ok(reply)) if is_answer(&reply) => read(reply).map_err(CallFault::of),
+            Ok(Ok(reply)) => Err(CallFault {
+                failure: HookFailure::from(CallOutcome::Status),
+                why: format!("status {}", reply.status).into(),
+            }),
         };
         measure.ends(
             answer
                 .as_ref()
                 .err()
-                .map_or(CallOutcome::Ok, HookFailure::outcome),
+                .map_or(CallOutcome::Ok, |fault| fault.failure.outcome()),
         );
-        if let Err(HookFailure::Unavailable(word)) = &answer
-            && let Some(times) = target.log.happened()
-        {
-            let (hook, shown) = (kind.word(), &target.shown);
-            log::warn!("hook {hook} at {shown} failed: {word} ({times} since the last such line)");
-        }
-        answer
+        answer.map_err(|fault| {
+            fault.tell(kind, target);
+            fault.failure
+        })
     }
 
     /// Waits for a permit and sends, twice where that is safe.
@@ -189,16 +235,21 @@ impl Dispatcher {
         kind: HookKind,
         target: &Target,
         outgoing: &Outgoing,
-    ) -> Result<HttpResponse, HookFailure> {
+    ) -> Result<HttpResponse, CallFault> {
         let limit = match kind {
             HookKind::Publish | HookKind::Rpc | HookKind::Message => &self.frequent_limit,
             _ => &self.limit,
         };
         let Ok(_permit) = limit.acquire().await else {
-            return Err(HookFailure::from(CallOutcome::Busy));
+            return Err(CallFault {
+                failure: HookFailure::from(CallOutcome::Busy),
+                why: "as many calls wait as may (hooks.queue)".into(),
+            });
         };
         let sent = match self.send(target, outgoing).await {
-            Err(HttpError::Connect) if matches!(kind, HookKind::Refresh | HookKind::SubRefresh) => {
+            Err(HttpError::Connect(_))
+                if matches!(kind, HookKind::Refresh | HookKind::SubRefresh) =>
+            {
                 self.stats.retried(kind);
                 sleep(RETRY_PAUSE).await;
                 self.send(target, outgoing).await

@@ -52,8 +52,8 @@ impl From<CallOutcome> for HookFailure {
 impl From<HttpError> for HookFailure {
     fn from(error: HttpError) -> Self {
         Self::from(match error {
-            HttpError::Connect => CallOutcome::Connect,
-            HttpError::Broken => CallOutcome::Broken,
+            HttpError::Connect(_) => CallOutcome::Connect,
+            HttpError::Broken(_) => CallOutcome::Broken,
             HttpError::TooLarge => CallOutcome::TooLarge,
         })
     }

@@ -17,7 +17,6 @@ mod envelope;
 mod event;
 mod event_sink;
 mod failure;
-mod log_throttle;
 mod message_answer;
 mod request;
 mod shape;

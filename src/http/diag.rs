@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use super::request::peer_ip;
 use crate::{
     connection::info::TransportKind,
+    logger::escape::Lossy,
     node::{Node, phase::Phase},
     transport::address,
 };
@@ -31,7 +32,7 @@ pub(super) async fn diag(request: HttpRequest, node: web::Data<Node>) -> HttpRes
         let value = if SECRET.contains(&name.as_str()) {
             "(masked)".to_string()
         } else {
-            mask_query(&String::from_utf8_lossy(value.as_bytes()))
+            mask_query(&Lossy(value.as_bytes()).to_string())
         };
         // Lines of the same name are one list (RFC 9110 §5.2).
         match shown.get_mut(name.as_str()) {

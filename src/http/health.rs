@@ -1,5 +1,7 @@
 //! `/health`: the process answers. `/ready`: it takes new sessions.
 
+use std::time::Instant;
+
 use actix_web::{
     HttpResponse,
     http::{StatusCode, header},
@@ -8,11 +10,11 @@ use actix_web::{
 
 use crate::node::{Node, phase::Phase};
 
-fn answer(status: StatusCode, text: &'static str) -> HttpResponse {
+fn answer(status: StatusCode, text: impl Into<String>) -> HttpResponse {
     HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/plain; charset=utf-8")
-        .body(text)
+        .body(text.into())
 }
 
 /// 200 as long as the process answers at all.
@@ -20,13 +22,20 @@ pub(super) async fn health() -> HttpResponse {
     answer(StatusCode::OK, "ok\n")
 }
 
-/// 503 from the moment a drain begins, and while the session limit is reached.
+/// 503 from the moment a drain begins, while the session limit is reached, and while a thread of
+/// the server is stuck.
 pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.phase() > Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else if node.admission.is_full() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
     } else {
-        answer(StatusCode::OK, "ready\n")
+        let stuck = node.stuck_threads(Instant::now());
+        if stuck.is_empty() {
+            answer(StatusCode::OK, "ready\n")
+        } else {
+            let text = format!("stuck: {}\n", stuck.join(", "));
+            answer(StatusCode::SERVICE_UNAVAILABLE, text)
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! `/metrics` in OpenMetrics form, by prometheus-client. Labels are bounded: workers, the endpoints
 //! of the settings, and fixed words.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Instant,
+};
 
 use actix_web::{HttpRequest, HttpResponse, http::header, web::Data};
 use prometheus_client::{
@@ -13,6 +16,7 @@ use prometheus_client::{
 
 use super::{HttpState, api::Denied, auth};
 use crate::{
+    logger,
     metrics::{Count, WorkerStats},
     node::{Node, phase::Phase},
 };
@@ -129,7 +133,7 @@ enum Kind {
 /// Numbers of the node: name, help, kind, number.
 type PerNode = (&'static str, &'static str, Kind, fn(&Node) -> u64);
 
-const PER_NODE: [PerNode; 10] = [
+const PER_NODE: [PerNode; 14] = [
     ("fanfare_sessions", "Sessions now", Kind::Gauge, |node| {
         node.counts.read().0
     }),
@@ -186,6 +190,30 @@ const PER_NODE: [PerNode; 10] = [
         "Connections that are not sessions, but for those whose request is being answered",
         Kind::Gauge,
         |node| node.metrics.pending_connections.load(Relaxed),
+    ),
+    (
+        "fanfare_stuck_threads",
+        "Threads without a sign of life for limits.thread_timeout",
+        Kind::Gauge,
+        |node| node.stuck_threads(Instant::now()).len() as u64,
+    ),
+    (
+        "fanfare_log_lines_waiting",
+        "Log lines that wait to be written",
+        Kind::Gauge,
+        |_| logger::stats().waiting,
+    ),
+    (
+        "fanfare_log_lines_dropped",
+        "Log lines that found no room or could not be written",
+        Kind::Counter,
+        |_| logger::stats().dropped,
+    ),
+    (
+        "fanfare_log_lines_withheld",
+        "Refusals and faults told only as a number",
+        Kind::Counter,
+        |_| logger::stats().withheld,
     ),
 ];
 

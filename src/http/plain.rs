@@ -73,10 +73,10 @@ pub(super) fn close_response(close: &Close) -> HttpResponse {
     plain_text(auth::status_of(close), &close.reason)
 }
 
-/// The answer to who is nobody that may come in.
-#[must_use]
-pub(super) fn auth_error(error: &AuthError) -> HttpResponse {
-    plain_text(error.status(), &error.text())
+/// The answer to who is nobody that may come in, or may not do what it asks for; the log says why.
+pub(super) fn turn_away(request: &HttpRequest, node: &Node, error: &AuthError) -> Answer {
+    request::tell_turned_away(request, node, error);
+    Box::new(plain_text(error.status(), &error.text()))
 }
 
 /// What a client asks for, in its address and, by POST, in a form: names grow threefold in an
@@ -148,11 +148,9 @@ pub(super) async fn prepare(
 ) -> Result<StreamParams, Answer> {
     let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
-    let refuse = |error: AuthError| Box::new(auth_error(&error));
+    let refuse = |error: AuthError| turn_away(request, node, &error);
     let identity = node.authenticate(token.as_deref(), None).await;
-    let identity = identity
-        .inspect_err(|error| log::info!("session {} is turned away: {error:?}", connect_info.id))
-        .map_err(refuse)?;
+    let identity = identity.map_err(refuse)?;
     let hook_context = connect_info.hook_context("json");
     let asked = PlainRequest {
         identity: &identity,

@@ -114,6 +114,9 @@ async fn wait(
             }
         }
     }
+    // What its client asked for is done; without a word it would look lost.
+    let answered = Ending::ByServer(Close::ANSWERED);
+    handle.connection().end(answered);
     Ok(messages.finish())
 }
 

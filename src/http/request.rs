@@ -1,7 +1,7 @@
 //! What every way in has in common: whose request it is, whether it may come in, and which channels
 //! it gets.
 
-use std::{net::IpAddr, rc::Rc, sync::Arc};
+use std::{fmt::Display, net::IpAddr, rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
@@ -13,8 +13,13 @@ use crate::{
     codec::deflate,
     connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
     id::SessionId,
+    logger::{
+        self, Address, REFUSAL_PAUSE, Subject,
+        escape::{Cut, Lossy},
+    },
     node::{
         Node,
+        auth::AuthError,
         authorize::plain::{Origin, PlainChannel},
         recovery::Since,
     },
@@ -28,6 +33,9 @@ use crate::{
     shard::Shard,
     transport::{address, handover::Upgradable},
 };
+
+/// Bytes of a path and of a reason that a line about a refusal has.
+const TOLD_BYTES_MAX: usize = 300;
 
 /// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped
 /// into IPv6 is shown as IPv4.
@@ -43,15 +51,47 @@ pub(super) fn address_of(request: &HttpRequest, node: &Node) -> Option<IpAddr> {
 
 /// Answers a request that may not come in, counts it and says why in the log.
 pub(super) fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResponse {
-    node.metrics.refuse(refusal.counted_as());
-    // The path, not the query: a token may stand there.
-    log::info!(
-        "request refused address={} path={} status={} reason={refusal}",
-        address_of(request, node).map_or_else(|| "unix".to_string(), |address| address.to_string()),
-        request.path(),
-        refusal.status().as_u16(),
-    );
+    let counted_as = refusal.counted_as();
+    node.metrics.refuse(counted_as);
+    let status = refusal.status().as_u16();
+    let kind = match refusal {
+        Refusal::NotWebSocket(part) | Refusal::Key(part) => part,
+        Refusal::Body => "body",
+        _ => counted_as.word(),
+    };
+    tell_refused(request, node, (kind, status), refusal);
     refusal.response()
+}
+
+/// Says in the log why a client is nobody who may come in.
+pub(super) fn tell_turned_away(request: &HttpRequest, node: &Node, error: &AuthError) {
+    tell_refused(request, node, (error.word(), error.status()), error);
+}
+
+/// One line a second for each kind of refusal and address, with their number. Whatever the request
+/// holds, it is short.
+fn tell_refused(
+    request: &HttpRequest,
+    node: &Node,
+    (kind, status): (&'static str, u16),
+    reason: &dyn Display,
+) {
+    if !log::log_enabled!(log::Level::Info) {
+        return;
+    }
+    let address = address_of(request, node);
+    let what = "request refused";
+    let subject = Subject {
+        what,
+        kind,
+        address,
+    };
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        // The path, not the query: a token may stand there.
+        let path = Cut(request.path(), TOLD_BYTES_MAX);
+        let (address, reason) = (Address(address), Cut(reason, TOLD_BYTES_MAX));
+        log::info!(address:%, path:%, status, reason:%, times; "{what}");
+    });
 }
 
 /// Checks that a request is a WebSocket handshake whose socket can be handed over.
@@ -122,7 +162,7 @@ pub(super) fn connect_info(
         subprotocol: None,
         user_agent: headers
             .get(header::USER_AGENT)
-            .map(|value| cut(&String::from_utf8_lossy(value.as_bytes()), TEXT_BYTES_MAX).into()),
+            .map(|value| cut(&Lossy(value.as_bytes()).to_string(), TEXT_BYTES_MAX).into()),
         transport,
         window_bits: None,
         headers: node.passed_headers(headers),

@@ -60,12 +60,17 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     let authorized = match refused {
         Some(error) => {
             node.metrics.refuse(Refusal::from(error).counted_as());
-            log::info!("session {} is turned away: {error}", connect_info.id);
             Err(error.close())
         }
         None => authorize(node, &connect_info, endpoint, token.as_deref(), &query)
             .await
-            .map_err(|error| error.close()),
+            .map_err(|error| {
+                // The line of the session's end has all but this.
+                if error.has_detail() {
+                    request::tell_turned_away(request, node, &error);
+                }
+                error.close()
+            }),
     };
     let (identity, channels) = match authorized {
         Ok((identity, channels)) => (Ok(identity), channels),
@@ -113,9 +118,7 @@ pub(super) async fn authorize(
         version: "",
         channels: &asked,
     });
-    let identity = node.authenticate(token, hook).await.inspect_err(|error| {
-        log::info!("session {} is turned away: {error:?}", connect_info.id);
-    })?;
+    let identity = node.authenticate(token, hook).await?;
     let has_own = !query.channels.is_empty() || !identity.subscriptions.is_empty();
     let request = PlainRequest {
         identity: &identity,

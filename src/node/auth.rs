@@ -9,6 +9,7 @@
 use std::{
     borrow::Cow,
     collections::HashSet,
+    fmt,
     net::IpAddr,
     sync::Arc,
     time::{Instant, SystemTime},
@@ -118,6 +119,17 @@ pub enum AuthError {
     TooManySessions,
 }
 
+/// As the log says it, with what the client is not told.
+impl fmt::Display for AuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Invalid(why) => write!(f, "invalid token: {why}"),
+            Self::Unavailable(why) => write!(f, "the backend does not answer: {why}"),
+            other => f.write_str(&other.text()),
+        }
+    }
+}
+
 impl AuthError {
     /// The user may not come in, whatever it brings.
     pub const BLOCKED: Self = Self::Disconnected(Close::BLOCKED);
@@ -193,6 +205,28 @@ impl AuthError {
             Self::TooManySessions => "too many sessions of this user".into(),
             other => other.close().reason,
         }
+    }
+
+    /// Its kind, as the log tells refusals apart.
+    #[must_use]
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Expired => "token_expired",
+            Self::Invalid(_) => "token_invalid",
+            Self::Missing => "token_missing",
+            Self::Channel { .. } => "channel",
+            Self::Refused(_) => "refused",
+            Self::Disconnected(_) => "disconnected",
+            Self::Unavailable(_) => "unavailable",
+            Self::TooManyChannels => "too_many_channels",
+            Self::TooManySessions => "too_many_sessions",
+        }
+    }
+
+    /// Whether the log has more to say of it than the client is told.
+    #[must_use]
+    pub(crate) fn has_detail(&self) -> bool {
+        matches!(self, Self::Invalid(_) | Self::Unavailable(_))
     }
 
     /// Whether the same question may be answered otherwise in a moment: the backend was away.

@@ -17,7 +17,7 @@ pub(crate) mod revoke;
 mod senders;
 mod sessions;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use actix::Addr;
 
@@ -134,6 +134,12 @@ impl Node {
     /// Goes on to a later phase.
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.advance(phase);
+    }
+
+    /// Threads of the server that have given no sign of life for `limits.thread_timeout`.
+    pub(crate) fn stuck_threads(&self, now: Instant) -> Vec<String> {
+        let limit = self.settings.limits.thread_timeout;
+        self.metrics.liveness.stuck(limit, now)
     }
 
     /// Whether new sessions are refused, since the node goes away.

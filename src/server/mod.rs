@@ -22,7 +22,15 @@ use self::directory::Directory;
 pub(crate) use self::directory::{SessionFilter, SessionPage};
 use self::push::IntervalPush;
 pub(crate) use self::push::PushStatus;
-use crate::{broker::Broker, close::Ending, config, connection::info::SessionInfo, id::SessionId};
+use crate::{
+    broker::Broker,
+    close::{Close, Ending},
+    config,
+    connection::info::{SessionInfo, TransportKind},
+    id::SessionId,
+    liveness::{PULSE_INTERVAL, Pulse},
+    logger::Address,
+};
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
 #[derive(Debug, Default)]
@@ -94,6 +102,7 @@ pub(crate) struct Server {
     /// Largest text that a push may have (`limits.outbox_bytes`).
     data_bytes_max: usize,
     broker: Arc<dyn Broker>,
+    pulse: Arc<Pulse>,
 }
 
 impl Server {
@@ -115,7 +124,15 @@ impl Server {
                 .collect(),
             data_bytes_max,
             broker,
+            pulse: Arc::default(),
         }
+    }
+
+    /// The same, whose thread gives this sign of life.
+    #[must_use]
+    pub(crate) fn with_pulse(mut self, pulse: Arc<Pulse>) -> Self {
+        self.pulse = pulse;
+        self
     }
 }
 
@@ -159,6 +176,9 @@ impl Actor for Server {
         ctx.run_interval(BROKER_TICK, |server, _| {
             server.broker.expire(std::time::Instant::now())
         });
+        ctx.run_interval(PULSE_INTERVAL, |server, _| {
+            server.pulse.beat(std::time::Instant::now())
+        });
         for index in 0..self.pushes.len() {
             self.schedule_push(index, ctx);
         }
@@ -168,8 +188,7 @@ impl Actor for Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            log::error!("the server actor panicked; the process ends");
-            std::process::abort();
+            crate::logger::abort(format_args!("the server actor panicked"));
         }
     }
 }
@@ -178,6 +197,7 @@ impl Handler<Opened> for Server {
     type Result = ();
 
     fn handle(&mut self, Opened(info): Opened, _: &mut Self::Context) {
+        log_begin(&info);
         self.directory.insert(info);
         self.counts.total.fetch_add(1, Relaxed);
         self.counts.set_now(self.directory.len() as u64);
@@ -195,23 +215,46 @@ impl Handler<Closed> for Server {
     }
 }
 
-/// One line a session, at its end; `reason` and `user agent` come from outside and are escaped.
+/// At debug, since the end has a line with all that is known then.
+fn log_begin(info: &SessionInfo) {
+    log::debug!(
+        id:% = info.id,
+        address:% = Address(info.address),
+        endpoint = &*info.endpoint,
+        transport = info.transport.as_str(),
+        worker = info.worker,
+        user_agent = info.user_agent.as_deref().unwrap_or_default();
+        "session began"
+    );
+}
+
+/// One line a session, at its end. That of a poll which was answered is at debug: a client has one
+/// every few seconds, and nothing ended for it.
 fn log_end(info: &SessionInfo, ending: &Ending) {
-    let traffic = &info.traffic;
-    let address: &dyn std::fmt::Display = match &info.address {
-        Some(address) => address,
-        None => &"unix",
+    let is_answered_poll =
+        info.transport == TransportKind::Poll && ending.code() == Close::ANSWERED.code;
+    let level = if is_answered_poll {
+        log::Level::Debug
+    } else {
+        log::Level::Info
     };
-    log::info!(
-        "session ended id={} address={address} endpoint={} {ending} duration={:.3}s \
-         messages_in={} messages_out={} bytes_in={} bytes_out={}",
-        info.id,
-        info.endpoint,
-        info.started.elapsed().as_secs_f64(),
-        traffic.messages_in.get(),
-        traffic.messages_out.get(),
-        traffic.bytes_in.get(),
-        traffic.bytes_out.get(),
+    let traffic = &info.traffic;
+    log::log!(
+        level,
+        id:% = info.id,
+        user = info.user().unwrap_or_default(),
+        address:% = Address(info.address),
+        endpoint = &*info.endpoint,
+        transport = info.transport.as_str(),
+        code = ending.code(),
+        reason = ending.reason(),
+        by = ending.by(),
+        duration:% = format_args!("{:.3}s", info.started.elapsed().as_secs_f64()),
+        messages_in = traffic.messages_in.get(),
+        messages_out = traffic.messages_out.get(),
+        bytes_in = traffic.bytes_in.get(),
+        bytes_out = traffic.bytes_out.get();
+        "session ended"
     );
 }
 

@@ -51,6 +51,7 @@ impl ConnectedUser {
         // before have passed it by.
         let revoked = context.node.check_revoked(identity);
         revoked.map_err(|error| error.close())?;
+        log::debug!(id:% = info.id, user = identity.user.as_str(); "session connected");
         if let Some(events) = &context.node.events {
             events.send(Event::Connected {
                 time_ms: unix_now_ms(),

@@ -116,6 +116,7 @@ impl ShardActor {
     fn on_tick(&mut self) {
         let now = Instant::now();
         self.ticked = now;
+        self.shard.config.stats.pulse.beat(now);
         let mut due = std::mem::take(&mut self.due);
         self.shard.config.wheel.borrow_mut().expire(now, &mut due);
         let state = self.shard.state.borrow();
@@ -287,8 +288,7 @@ impl Handler<SendCommand> for ShardActor {
 impl Drop for ShardActor {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            log::error!("shard {} panicked; the process ends", self.shard.id);
-            std::process::abort();
+            crate::logger::abort(format_args!("shard {} panicked", self.shard.id));
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("token", 1),
     ("hooks", 1),
     ("http_client", 1),
+    ("liveness", 1),
     ("logger", 1),
     ("signals", 1),
     ("codec", 0),

@@ -14,6 +14,7 @@ mod heartbeat;
 mod hooks;
 mod http;
 mod listener;
+mod log;
 mod messages;
 mod plain;
 mod relay;

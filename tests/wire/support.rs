@@ -193,6 +193,11 @@ impl Server {
         assert!(status.success());
     }
 
+    /// The status of a process that has ended.
+    pub(crate) fn try_wait(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("a status")
+    }
+
     /// Waits for the process to end; its exit status.
     pub(crate) fn wait(&mut self) -> i32 {
         let child = &mut self.child;

@@ -16,12 +16,12 @@ mod raw_endpoints;
 mod routes;
 mod rules;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use super::{
     errors::{Errors, Warning},
     raw_settings::RawSettings,
-    settings::Settings,
+    settings::{Settings, Written},
 };
 
 /// Checks the raw settings. What is returned counts only if there are no errors.
@@ -44,6 +44,7 @@ pub(super) fn check(
     if !demonstration {
         ineffective::warn_of_ineffective(&raw, &channels, &endpoints, warnings);
     }
+    let written = Written(Arc::new(raw.clone()));
     let root = raw.root;
     let settings = Settings {
         listen: root.listen,
@@ -81,6 +82,7 @@ pub(super) fn check(
         push,
         demonstration,
         file,
+        written,
     };
     exposure::warn_of_exposure(&settings, warnings);
     look_alikes::warn_of_look_alikes(&settings, warnings);

@@ -31,10 +31,11 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
-fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 27] {
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 29] {
     let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
     [
         ("log.filter", log_filter(&raw.log.filter)),
+        ("log.queue", no_lines(raw.log.queue)),
         ("workers", none_served(raw.root.workers)),
         ("limits.sessions", none_served(limits.sessions)),
         (
@@ -77,6 +78,7 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 27] {
         ("limits.presence_ttl", no_time(limits.presence_ttl)),
         ("limits.poll_wait", no_time(limits.poll_wait)),
         ("http.head_bytes", none_served(raw.http.head_bytes)),
+        ("limits.thread_timeout", short_life(limits.thread_timeout)),
         ("http.request_timeout", no_time(raw.http.request_timeout)),
         ("tls.handshake_timeout", no_time(raw.tls.handshake_timeout)),
         ("workers", too_many_workers(raw.root.workers)),
@@ -90,6 +92,11 @@ fn log_filter(filter: &str) -> Option<String> {
     Some(format!(
         "{error}; expected levels such as \"info\" or \"info,fanfare=debug\""
     ))
+}
+
+/// A log without room for a line.
+fn no_lines(lines: usize) -> Option<String> {
+    (lines == 0).then(|| "0 would drop every line; expected at least 1".to_string())
 }
 
 /// A count of 0.
@@ -114,6 +121,11 @@ fn no_time(time: Duration) -> Option<String> {
 fn ping_interval(interval: Duration) -> Option<String> {
     let too_long = || "expected at most a day, which clients can count".to_string();
     no_time(interval).or_else(|| (interval > PING_INTERVAL_MAX).then(too_long))
+}
+
+/// Threads give signs of life twice a second, if the machine is not busy.
+fn short_life(time: Duration) -> Option<String> {
+    (time < Duration::from_secs(1)).then(|| "expected at least 1s".to_string())
 }
 
 fn too_many_workers(workers: usize) -> Option<String> {

@@ -16,6 +16,8 @@ pub(in crate::config) struct Field<S> {
     pub(in crate::config) to_toml: fn(&S) -> Option<String>,
     /// Reads a value into the section.
     pub(in crate::config) read: fn(&mut S, Input<'_>) -> Result<(), String>,
+    /// Whether two sections have the same value; the only way to compare secret ones.
+    pub(in crate::config) is_same: fn(&S, &S) -> bool,
 }
 
 /// One setting with its value, whatever its section.
@@ -62,6 +64,13 @@ pub(in crate::config) trait Section: Sized + Default + 'static {
             value: (field.to_toml)(self),
         };
         Self::FIELDS.iter().map(setting).collect()
+    }
+
+    /// Names of the settings that have another value in `other`.
+    fn changes(&self, other: &Self) -> Vec<&'static str> {
+        let changed = |field: &&Field<Self>| !(field.is_same)(self, other);
+        let changes = Self::FIELDS.iter().filter(changed);
+        changes.map(|field| field.name).collect()
     }
 
     /// Reads one setting; `None` if it has none of this name.
@@ -132,6 +141,7 @@ macro_rules! sections {
                             section.$name = <$kind as SettingType>::read(input)?;
                             Ok(())
                         },
+                        is_same: |section, other| section.$name == other.$name,
                     },
                 )*];
             }

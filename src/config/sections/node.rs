@@ -6,10 +6,10 @@ use std::{path::PathBuf, time::Duration};
 use super::declaration::sections;
 use crate::config::{
     setting_type::{
-        Bool, Bytes, Count, FilePath, Key, ListenAddresses, Optional, ProxyList, SlowPolicyName,
-        Text, Time, U32,
+        Bool, Bytes, Count, FilePath, Key, ListenAddresses, LogFormatName, Optional, ProxyList,
+        SlowPolicyName, Text, Time, U32,
     },
-    values::{Listen, Secret, SlowPolicy, TrustedProxies},
+    values::{Listen, LogFormat, Secret, SlowPolicy, TrustedProxies},
 };
 
 /// Processors that this process may use, the default of `workers`.
@@ -105,6 +105,9 @@ sections! {
         /// Bytes of messages, as they are after inflating, that one session has read before the
         /// others of its worker get their turn.
         inflated_bytes_per_turn: usize as Bytes = 256 << 10;
+        /// How long a thread of the server may give no sign of life; then /ready says 503 and names
+        /// it.
+        thread_timeout: Duration as Time = Duration::from_secs(10);
     }
 
     /// How it is found out that a client is gone.
@@ -189,10 +192,18 @@ sections! {
         key: Option<Secret> as Optional<Key> = None;
     }
 
-    /// Logging, to standard error.
+    /// Logging, to standard error. SIGHUP takes changes up.
     Log {
-        /// What is logged, in env_logger's syntax; SIGHUP takes a change up.
+        /// What is logged, in env_logger's syntax.
         filter: String as Text = "info".to_string();
+        /// How: `text` for people, `json` for an object a line.
+        format: LogFormat as LogFormatName = LogFormat::Text;
+        /// Lines that may wait to be written, of at most some KiB each; what does not fit is dropped,
+        /// and a line says how many.
+        queue: usize as Count = 4096;
+        /// Lines a second about refusals, of all addresses together; one kind of one address has one
+        /// a second, with its number. The rest is counted.
+        refusals_per_second: u32 as U32 = 100;
     }
 
     /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is

@@ -10,7 +10,9 @@ use toml::de::DeValue;
 pub(super) use self::{
     headers::{Headers, check_header_name},
     lists::{AllowList, KeyOrList, ListenAddresses, ProxyList, TextList, TextOrList},
-    scalars::{Bool, Bytes, Count, FilePath, Key, Optional, SlowPolicyName, Text, Time, U32},
+    scalars::{
+        Bool, Bytes, Count, FilePath, Key, LogFormatName, Optional, SlowPolicyName, Text, Time, U32,
+    },
 };
 
 /// A value as it was given.

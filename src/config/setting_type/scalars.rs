@@ -5,7 +5,7 @@ use std::{marker::PhantomData, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 
 use super::{Input, SettingType, expected, quoted};
-use crate::config::values::{Secret, SlowPolicy};
+use crate::config::values::{LogFormat, Secret, SlowPolicy};
 
 /// A whole number from 0.
 pub(in crate::config) struct Count;
@@ -177,6 +177,27 @@ impl SettingType for SlowPolicyName {
             SlowPolicy::Disconnect => "disconnect",
             SlowPolicy::DropOldest => "drop_oldest",
             SlowPolicy::Latest => "latest",
+        }))
+    }
+}
+
+/// `log.format`.
+pub(in crate::config) struct LogFormatName;
+
+impl SettingType for LogFormatName {
+    type Value = LogFormat;
+    const EXPECTED: &'static str = "\"text\" or \"json\"";
+    fn read(input: Input<'_>) -> Result<LogFormat, String> {
+        match input.text() {
+            Some("text") => Ok(LogFormat::Text),
+            Some("json") => Ok(LogFormat::Json),
+            _ => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(value: &LogFormat) -> Option<String> {
+        Some(quoted(match value {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
         }))
     }
 }

@@ -8,6 +8,7 @@
 //! on its way. It must not make anyone wait who sends.
 
 use std::{
+    borrow::Cow,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -26,11 +27,12 @@ use super::{
     backoff,
     client::HookClient,
     event::{self, Event},
-    failure::HookFailure,
-    log_throttle::LogThrottle,
     stats::HookKind,
 };
-use crate::config::Hooks;
+use crate::{
+    config::Hooks,
+    logger::{self, FAULT_PAUSE, Subject},
+};
 
 /// First pause after a failure; each further one is twice as long.
 const PAUSE_FIRST: Duration = Duration::from_millis(500);
@@ -53,7 +55,6 @@ struct Shared {
     delivered: AtomicU64,
     dropped: AtomicU64,
     retries: AtomicU64,
-    log: LogThrottle,
     /// Something was delivered or dropped.
     settled: Notify,
     /// Somebody waits for the end of the queue.
@@ -91,7 +92,7 @@ impl EventSink {
     fn spawn<P, F>(queue: usize, batch: usize, post: P) -> Self
     where
         P: Fn(Bytes) -> F + Send + Sync + 'static,
-        F: Future<Output = Result<u16, HookFailure>> + Send + 'static,
+        F: Future<Output = Result<u16, Cow<'static, str>>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let shared = Arc::<Shared>::default();
@@ -159,10 +160,15 @@ impl Shared {
 
     fn drop_some(&self, count: u64, why: &str) {
         self.settle(count, &self.dropped);
-        if self.log.happened().is_some() {
+        let subject = Subject {
+            what: "events dropped",
+            kind: "events",
+            address: None,
+        };
+        logger::throttled(subject, FAULT_PAUSE, |_| {
             let all = self.dropped.load(Relaxed);
-            log::error!("events dropped, {all} so far: {why}");
-        }
+            log::error!(all, reason = why; "events dropped");
+        });
     }
 }
 
@@ -174,7 +180,7 @@ async fn deliver<P, F>(
     post: P,
 ) where
     P: Fn(Bytes) -> F,
-    F: Future<Output = Result<u16, HookFailure>>,
+    F: Future<Output = Result<u16, Cow<'static, str>>>,
 {
     let mut events = Vec::new();
     while queue.recv_many(&mut events, batch_max).await > 0 {
@@ -194,7 +200,7 @@ async fn deliver<P, F>(
 async fn deliver_batch<P, F>(body: Bytes, shared: &Shared, post: &P) -> Result<(), u16>
 where
     P: Fn(Bytes) -> F,
-    F: Future<Output = Result<u16, HookFailure>>,
+    F: Future<Output = Result<u16, Cow<'static, str>>>,
 {
     let mut failures = 0;
     loop {
@@ -208,11 +214,10 @@ where
             Ok(status @ (408 | 429)) => format!("status {status}"),
             Ok(status @ 400..=499) => return Err(status),
             Ok(status) => format!("status {status}"),
-            Err(HookFailure::Unavailable(word)) => word.to_string(),
-            Err(_) => "refused".to_string(),
+            Err(why) => why.into_owned(),
         };
         if failures == 0 {
-            log::warn!("events wait, the backend does not take them: {why}");
+            log::warn!(reason = why; "events wait, the backend does not take them");
         }
         shared.retries.fetch_add(1, Relaxed);
         tokio::select! {

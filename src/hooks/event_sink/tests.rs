@@ -12,12 +12,12 @@ use super::*;
 /// Notes batches and when they came; answers as scripted, then 200.
 #[derive(Default)]
 struct Script {
-    answers: Mutex<VecDeque<Result<u16, HookFailure>>>,
+    answers: Mutex<VecDeque<Result<u16, Cow<'static, str>>>>,
     batches: Mutex<Vec<(Instant, String)>>,
 }
 
 impl Script {
-    fn of(answers: impl IntoIterator<Item = Result<u16, HookFailure>>) -> Arc<Self> {
+    fn of(answers: impl IntoIterator<Item = Result<u16, Cow<'static, str>>>) -> Arc<Self> {
         Arc::new(Self {
             answers: Mutex::new(answers.into_iter().collect()),
             batches: Mutex::default(),
@@ -54,7 +54,7 @@ fn event(number: u64) -> Event {
     }
 }
 
-const DOWN: Result<u16, HookFailure> = Err(HookFailure::Unavailable("connect"));
+const DOWN: Result<u16, Cow<'static, str>> = Err(Cow::Borrowed("connection refused"));
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use actix_web::{
 use serde::{Serialize, ser::SerializeMap as _};
 
 use super::keys::Denied;
-use crate::protocol::ReplyError;
+use crate::{logger::Address, protocol::ReplyError};
 
 /// What a method answers: its result as JSON.
 pub(super) type Answer = Result<String, ReplyError>;
@@ -92,11 +92,21 @@ pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &Answer) -> H
     match answer {
         Err(error) if is_transport_mode(request) => with_status(request, status_of(error), error),
         _ => {
+            if let Err(error) = answer {
+                tell_refused(request, error);
+            }
             let mut body = String::new();
             write(&mut body, name, answer);
             with_body(StatusCode::OK, body)
         }
     }
+}
+
+/// Says in the log why a call is refused. Those of a batch are told as a whole by the answer.
+fn tell_refused(request: &HttpRequest, error: &ReplyError) {
+    let address = Address(crate::http::request::peer_ip(request));
+    let (path, reason) = (request.path(), &*error.message);
+    log::debug!(address:%, path, code = error.code, reason; "API call refused");
 }
 
 /// An error that always has its status.
@@ -105,6 +115,7 @@ pub(super) fn with_status(
     status: StatusCode,
     error: &ReplyError,
 ) -> HttpResponse {
+    tell_refused(request, error);
     let body = error_body(error);
     let body = match is_transport_mode(request) {
         true => body,

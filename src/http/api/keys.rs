@@ -21,6 +21,7 @@ use crate::{
     config::Settings,
     connection::info::TransportKind,
     http::auth::{KeyDigest, digest_of},
+    logger,
     node::rate_limit::TokenBucket,
 };
 
@@ -83,10 +84,10 @@ impl ApiKeys {
             let made = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
             keys.push(Key::new(made.as_bytes(), rate));
             if api.enabled {
-                // Not by the log, whose filter may leave it out, and which may be kept.
-                eprintln!(
+                // Whatever the filter of the log.
+                logger::announce(format_args!(
                     "api key of this run: {made} (no api.key is set: only for requests from this machine)"
-                );
+                ));
             }
         }
         Self { keys, configured }

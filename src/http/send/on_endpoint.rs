@@ -45,10 +45,10 @@ pub(super) async fn message(
     let token = request::token_in(request.headers(), query.token.as_deref());
     let authorized =
         websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
-    let (identity, channels) = authorized.map_err(|error| Box::new(plain::auth_error(&error)))?;
+    let refuse = |error| plain::turn_away(request, node, &error);
+    let (identity, channels) = authorized.map_err(refuse)?;
     // It may have been taken back while the backend was asked.
-    node.check_revoked(&identity)
-        .map_err(|error| Box::new(plain::auth_error(&error)))?;
+    node.check_revoked(&identity).map_err(refuse)?;
     plain::charge(node, &identity, connect_info.address)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),

@@ -38,7 +38,8 @@ pub(super) async fn publish(
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
     let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
     let identity = node.authenticate(token.as_deref(), None).await;
-    let identity = identity.map_err(|error| Box::new(plain::auth_error(&error)))?;
+    let refuse = |error: AuthError| plain::turn_away(request, node, &error);
+    let identity = identity.map_err(refuse)?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
@@ -47,16 +48,16 @@ pub(super) async fn publish(
     let key = key(request, &identity)?;
     let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {
-        let mut publish_request =
-            publish_request(node, &connect_info, &identity, channel, &payload).await?;
+        let publish_request =
+            publish_request(node, &connect_info, &identity, channel, &payload).await;
+        let mut publish_request = publish_request.map_err(refuse)?;
         if publish_request.idempotency_key.is_none() {
             publish_request.idempotency_key.clone_from(&key);
         }
         requests.push(publish_request);
     }
     // It may have been taken back while the backend was asked.
-    node.check_revoked(&identity)
-        .map_err(|error| Box::new(plain::auth_error(&error)))?;
+    node.check_revoked(&identity).map_err(refuse)?;
     let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
     let published = published.map_err(plain::unpublished)?;
     Ok(answer(&query.channels, &published))
@@ -86,12 +87,12 @@ async fn publish_request(
     identity: &Identity,
     channel: &ChannelName,
     payload: &Payload,
-) -> Result<PublishRequest, plain::Answer> {
+) -> Result<PublishRequest, AuthError> {
     let (rules, permission) = node
         .authorize(Action::Publish, channel, identity, None)
         .map_err(|error| {
             let channel = channel.clone();
-            Box::new(plain::auth_error(&AuthError::Channel { error, channel }))
+            AuthError::Channel { error, channel }
         })?;
     let mut publish_request = node.publish_request(channel, rules, payload.clone());
     publish_request.info = Some(Arc::new(ClientInfo {
@@ -104,8 +105,7 @@ async fn publish_request(
         let as_bytes = matches!(payload, Payload::Binary(_));
         let hook_context = identity.named_in(connect_info.hook_context("json"));
         node.ask_publish_hook(&hook_context, channel, &mut publish_request, as_bytes)
-            .await
-            .map_err(|error| Box::new(plain::auth_error(&error)))?;
+            .await?;
     }
     Ok(publish_request)
 }

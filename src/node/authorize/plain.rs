@@ -10,6 +10,7 @@ use crate::{
     channel_name,
     config::{Channels, Namespace},
     hooks::{HookContext, SubscribeAnswer},
+    logger::{self, REFUSAL_PAUSE, Subject},
     metrics::RefusalReason,
     node::{
         Node,
@@ -137,7 +138,15 @@ fn given_channel(channels: &Channels, given: &ServerSubscription) -> Option<Plai
         false => channel_name::check(name).err().map(ReplyError::from),
     };
     if let Some(error) = error {
-        log::warn!("a token or the backend names {name:?}: {error}; it is left out");
+        let what = "channel of a token or the backend left out";
+        let subject = Subject {
+            what,
+            kind: "channel",
+            address: None,
+        };
+        logger::throttled(subject, REFUSAL_PAUSE, |times| {
+            log::warn!(channel = name.as_str(), reason:% = error, times; "{what}");
+        });
         return None;
     }
     let channel: ChannelName = name.as_str().into();

@@ -6,6 +6,7 @@ use super::{Action, Grant, Permission};
 use crate::{
     close::Close,
     hooks::HookContext,
+    logger::{self, REFUSAL_PAUSE, Subject},
     node::{
         Node,
         auth::{AuthError, Identity, log_not_yet},
@@ -63,7 +64,15 @@ impl Node {
         let claims = match self.tokens.subscription(token, SystemTime::now()).await {
             Ok(claims) => claims,
             Err(error @ (TokenError::Invalid(_) | TokenError::Revoked)) => {
-                log::info!("a token for {channel:?} is refused: {error}");
+                let what = "subscription token refused";
+                let subject = Subject {
+                    what,
+                    kind: "token",
+                    address: None,
+                };
+                logger::throttled(subject, REFUSAL_PAUSE, |times| {
+                    log::info!(id = client, user, channel, reason:% = error, times; "{what}");
+                });
                 return Err(AuthError::channel(ReplyError::PERMISSION_DENIED, channel));
             }
             Err(error @ TokenError::NotSeconds(_)) => {

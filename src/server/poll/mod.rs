@@ -24,7 +24,7 @@ use crate::{
     broker::{Broker, BrokerError, PublishRequest, PublishResult},
     config::{self, Channels},
     hooks::backoff_delay,
-    http_client::{HttpClient, HttpError, HttpResponse, HttpSetupError, parse_url, redacted},
+    http_client::{HttpClient, HttpResponse, HttpSetupError, parse_url, redacted},
     publication::Payload,
 };
 
@@ -133,6 +133,23 @@ struct Last {
     told: bool,
 }
 
+/// Why there is nothing to publish.
+struct PollFault {
+    /// For the channel and for the status.
+    word: String,
+    /// For the log, in the words of the system.
+    why: String,
+}
+
+impl PollFault {
+    fn same(text: String) -> Self {
+        Self {
+            word: text.clone(),
+            why: text,
+        }
+    }
+}
+
 impl Poller {
     /// A poll that has not asked yet.
     ///
@@ -205,13 +222,13 @@ impl Poller {
             let asked = Instant::now();
             let outcome = match timeout(self.timeout, self.ask()).await {
                 Ok(Ok(response)) => self.answered(response).await,
-                Ok(Err(why)) => Err(why),
-                Err(_) => Err("timeout".to_string()),
+                Ok(Err(fault)) => Err(fault),
+                Err(_) => Err(PollFault::same("timeout".to_string())),
             };
             self.watch.counts().runs += 1;
             let pause = match outcome {
                 Ok(()) => self.recovered(),
-                Err(why) => self.failed(why).await,
+                Err(fault) => self.failed(fault).await,
             };
             // Without an end of time: a period beyond it is as good as never.
             let due = asked.checked_add(pause).unwrap_or(asked + NEVER);
@@ -238,28 +255,24 @@ impl Poller {
         self.broker.publish(request).await
     }
 
-    async fn ask(&self) -> Result<HttpResponse, String> {
+    async fn ask(&self) -> Result<HttpResponse, PollFault> {
         let mut request = self.http.get(&self.url).headers(self.headers.clone());
         if let Some(etag) = &self.last.etag {
             request = request.header(IF_NONE_MATCH, etag);
         }
-        let response = self.http.send(request).await.map_err(|fault| {
-            let word = match fault {
-                HttpError::Connect => "connect",
-                HttpError::Broken => "broken",
-                HttpError::TooLarge => "too_large",
-            };
-            word.to_string()
+        let response = self.http.send(request).await.map_err(|error| PollFault {
+            word: error.word().to_string(),
+            why: error.to_string(),
         })?;
         match response.status {
             200..=299 | 304 => Ok(response),
-            status => Err(format!("status {status}")),
+            status => Err(PollFault::same(format!("status {status}"))),
         }
     }
 
     /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no
     /// body) is no change.
-    async fn answered(&mut self, response: HttpResponse) -> Result<(), String> {
+    async fn answered(&mut self, response: HttpResponse) -> Result<(), PollFault> {
         if response.status == 304 || response.body.is_empty() {
             return Ok(());
         }
@@ -280,7 +293,7 @@ impl Poller {
                 // The backend is well; its answer still counts as unseen, so the next one is
                 // published.
                 self.watch.counts().refused += 1;
-                log::warn!("poll of {} left out: {error}", self.channel());
+                log::warn!(channel = self.channel(), reason:% = error; "poll left out");
             }
         }
         Ok(())
@@ -288,7 +301,7 @@ impl Poller {
 
     fn recovered(&mut self) -> Duration {
         if self.last.failures > 0 {
-            log::info!("poll of {} works again", self.channel());
+            log::info!(channel = self.channel(); "poll works again");
         }
         self.last.failures = 0;
         self.last.told = false;
@@ -296,14 +309,14 @@ impl Poller {
         self.every
     }
 
-    async fn failed(&mut self, why: String) -> Duration {
+    async fn failed(&mut self, PollFault { word, why }: PollFault) -> Duration {
         if self.last.failures == 0 {
-            let url = &self.watch.0.url;
-            log::warn!("poll of {} failed: {why} ({url})", self.channel());
+            let (channel, url) = (self.channel(), &self.watch.0.url);
+            log::warn!(channel, url:%, reason:% = why; "poll failed");
         }
         self.last.failures = self.last.failures.saturating_add(1);
         if self.publish_failures && !self.last.told {
-            let error = serde_json::json!({ "error": why }).to_string();
+            let error = serde_json::json!({ "error": word }).to_string();
             self.last.told = self.publish(error.into(), true).await.is_ok();
             if self.last.told {
                 // The channel saw the error last, so the next answer is a change even if it is the
@@ -314,7 +327,7 @@ impl Poller {
         }
         let mut counts = self.watch.counts();
         counts.failures += 1;
-        counts.last_error = Some(why);
+        counts.last_error = Some(word);
         backoff_delay(self.every, PAUSE_LONGEST, self.last.failures).max(self.every)
     }
 

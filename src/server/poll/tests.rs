@@ -264,7 +264,7 @@ async fn pauses_of_an_outage_double_up_to_five_minutes_and_are_never_shorter_tha
     settings.every = Duration::from_secs(4);
     let mut poller = room.poller(&settings);
     for failures in 1..=12_u32 {
-        let pause = poller.failed("connect".into()).await;
+        let pause = poller.failed(PollFault::same("connect".to_string())).await;
         let whole = (settings.every * 2_u32.pow(failures)).min(PAUSE_LONGEST);
         assert!(
             pause >= settings.every && pause >= whole / 2 && pause <= whole,

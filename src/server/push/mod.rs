@@ -179,8 +179,10 @@ impl IntervalPush {
         let Some(file) = &self.settings.file else {
             return Some(Cow::Borrowed(&self.settings.data));
         };
-        let fault = match std::fs::metadata(file).map(|about| about.len()) {
-            Ok(bytes) if bytes > bytes_max as u64 => {
+        let fault = match std::fs::metadata(file) {
+            // A pipe would hold this thread up until someone writes into it.
+            Ok(about) if !about.is_file() => "is no regular file".to_string(),
+            Ok(about) if about.len() > bytes_max as u64 => {
                 "is larger than limits.outbox_bytes".to_string()
             }
             Ok(_) => match std::fs::read_to_string(file) {

@@ -166,11 +166,12 @@ impl Session<Centrifuge> {
     }
 
     fn refuse_connect(&mut self, id: u32, why: &AuthError, ctx: &mut Context<Self>) {
-        log::info!(
-            "session {} may not connect: {why:?}",
-            self.context.connection.info().id
-        );
-        let error = match why.reply_error() {
+        let answer = why.reply_error();
+        // The line of a session's end has all but what the client is not told.
+        if answer.is_ok() || why.has_detail() {
+            self.tell_refused("connect refused", why.word(), why);
+        }
+        let error = match answer {
             Ok(error) => error,
             Err(close) => return self.end(close),
         };

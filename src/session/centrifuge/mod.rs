@@ -16,6 +16,7 @@ mod transport;
 
 use std::{
     collections::{HashMap, VecDeque},
+    fmt,
     time::{Duration, Instant},
 };
 
@@ -29,6 +30,7 @@ use super::{ConnectedUser, Protocol, Session, SessionContext, connect_info::Conn
 use crate::{
     close::{Close, Ending},
     hooks::HookContext,
+    logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
     metrics::Limited,
     node::{
         auth::Identity,
@@ -43,6 +45,9 @@ use crate::{
     registry::ChannelName,
     shard::{CommandFrame, ServerCommand, SessionMessage},
 };
+
+/// Bytes of a reason that a line of the log has.
+const REASON_BYTES_MAX: usize = 300;
 
 /// What a session of the protocol begins with.
 pub(crate) struct CentrifugeParams {
@@ -326,7 +331,6 @@ impl Session<Centrifuge> {
                 None => return true,
                 Some(Ok(command)) => self.on_client_command(command, ctx),
                 Some(Err(malformed)) => {
-                    log::debug!("session {}: {malformed}", self.context.connection.info().id);
                     self.end(Close::BAD_REQUEST.because(malformed));
                 }
             }
@@ -459,7 +463,31 @@ impl Session<Centrifuge> {
     }
 
     fn error(&self, id: u32, error: &ReplyError) {
+        let info = self.context.connection.info();
+        log::debug!(
+            id:% = info.id,
+            user = info.user().unwrap_or_default(),
+            command = id,
+            code = error.code,
+            reason = &*error.message;
+            "command refused"
+        );
         self.reply(id, &Reply::Error(error));
+    }
+
+    /// Says in the log why the client may not do what it asks for, with what it is not told.
+    fn tell_refused(&self, what: &'static str, kind: &'static str, reason: &dyn fmt::Display) {
+        let info = self.context.connection.info();
+        let subject = Subject {
+            what,
+            kind,
+            address: info.address,
+        };
+        logger::throttled(subject, REFUSAL_PAUSE, |times| {
+            let (id, address) = (info.id, Address(info.address));
+            let reason = Cut(reason, REASON_BYTES_MAX);
+            log::info!(id:%, address:%, reason:%, times; "{what}");
+        });
     }
 
     fn push(&self, channel: &str, push: &Push<'_>) {

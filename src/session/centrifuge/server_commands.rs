@@ -40,7 +40,7 @@ impl Session<Centrifuge> {
                     backlog.server_commands.push(command.clone());
                 } else {
                     let id = self.context.connection.info().id;
-                    log::warn!("session {id}: too many commands before it is connected");
+                    log::warn!(id:%; "too many commands of the server before it is connected");
                 }
                 return;
             }

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     broker::BrokerError,
     close::Close,
+    logger::{self, REFUSAL_PAUSE, Subject},
     metrics::Limited,
     node::authorize::Grant,
     protocol::{Push, Reply, ReplyError, SubscribeRequest},
@@ -174,7 +175,15 @@ impl Session<Centrifuge> {
         let rules = match self.context.node.rules(&channel) {
             Ok(rules) => rules.clone(),
             Err(error) => {
-                log::warn!("a session was to be subscribed to {channel:?}: {error}");
+                let what = "channel of a token or the backend left out";
+                let subject = Subject {
+                    what,
+                    kind: "channel",
+                    address: None,
+                };
+                logger::throttled(subject, REFUSAL_PAUSE, |times| {
+                    log::warn!(channel = &*channel, reason:% = error, times; "{what}");
+                });
                 return None;
             }
         };
