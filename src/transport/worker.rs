@@ -37,6 +37,7 @@ use super::{
 };
 use crate::{
     connection::{CountingStream, socket::Socket},
+    logger::{self, REFUSAL_PAUSE, Subject},
     metrics::{Cut, WorkerStats},
 };
 
@@ -148,12 +149,15 @@ where
             Ok(()) => {}
             Err(DispatchError::Parse(error)) => {
                 place.all().cut(Cut::NotHttp);
+                let from = Address(peer);
                 match hello {
-                    Hello::Tls => log::info!(
-                        "TLS on a plain listener: use ws://, or tls: in listen; from {}",
-                        Address(peer)
-                    ),
-                    _ => log::info!("no HTTP came from {}: {error}", Address(peer)),
+                    Hello::Tls => told_once_a_second("TLS on a plain listener", peer, |times| {
+                        let how = "use ws://, or tls: in listen";
+                        log::info!(times; "TLS on a plain listener: {how}; from {from}");
+                    }),
+                    _ => told_once_a_second("no HTTP came", peer, |times| {
+                        log::info!(times; "no HTTP came from {from}: {error}");
+                    }),
                 }
             }
             Err(DispatchError::SlowRequestTimeout) => place.all().cut(Cut::HeadTimeout),
@@ -224,10 +228,10 @@ where
     ) -> Option<Box<tokio_rustls::server::TlsStream<CountingStream>>> {
         if hello::of(&stream).await.ok()? == Hello::Http {
             place.all().cut(Cut::TlsFailed);
-            log::info!(
-                "plain HTTP on a tls: listener: use https:// or wss://; from {}",
-                Address(peer)
-            );
+            told_once_a_second("plain HTTP on a tls: listener", peer, |times| {
+                let (how, from) = ("use https:// or wss://", Address(peer));
+                log::info!(times; "plain HTTP on a tls: listener: {how}; from {from}");
+            });
             let _ = stream.write_all(hello::SPEAK_TLS).await;
             return None;
         }
@@ -241,6 +245,16 @@ where
             }
         }
     }
+}
+
+/// Who knocks with something else can do so as often as it likes.
+fn told_once_a_second(what: &'static str, peer: Option<SocketAddr>, tell: impl FnOnce(u64)) {
+    let subject = Subject {
+        what,
+        kind: "connection",
+        address: peer.map(|peer| peer.ip()),
+    };
+    logger::throttled(subject, REFUSAL_PAUSE, tell);
 }
 
 /// The other end of a connection, for the log.
