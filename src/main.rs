@@ -22,6 +22,11 @@ use fanfare::{
     transport::tls::Certificate,
 };
 
+/// Gives memory back after a burst, which the system's does not. It is the binary's choice: the
+/// library, its tests and the counts of instructions are with the system's allocator.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 /// Settings or command line are wrong.
 const WRONG_SETTINGS: u8 = 2;
 

@@ -15,6 +15,7 @@ mod hooks;
 mod http;
 mod listener;
 mod log;
+mod memory;
 mod messages;
 mod plain;
 mod relay;
