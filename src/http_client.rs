@@ -8,7 +8,7 @@
 
 use std::{error::Error, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use reqwest::{
     RequestBuilder, Url,
     header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue},
@@ -190,7 +190,7 @@ impl HttpClient {
         if response.content_length().is_some_and(too_large) {
             return Err(HttpError::TooLarge);
         }
-        let mut body = BytesMut::new();
+        let mut body = Vec::new();
         loop {
             let Some(chunk) = response.chunk().await? else {
                 break;
@@ -208,7 +208,8 @@ impl HttpClient {
                 .get(ETAG)
                 .filter(|tag| tag.len() <= HEADER_BYTES_MAX)
                 .cloned(),
-            body: body.freeze(),
+            // In an allocation of its size, since a history may keep it.
+            body: body.into_boxed_slice().into(),
         })
     }
 }

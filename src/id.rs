@@ -65,12 +65,18 @@ impl Epoch {
     /// No stream: the channel keeps no history.
     pub const NONE: Self = Self(0);
 
-    /// Makes a new one; random, so that a restarted node does not continue another's offsets.
-    #[must_use]
+    /// Any one, for tests.
+    #[cfg(test)]
     pub(crate) fn random() -> Self {
+        Self::of_bits(Uuid::new_v4().as_u128() as u64)
+    }
+
+    /// Of these bits, which nobody can guess: a restarted node does not continue another's offsets.
+    #[must_use]
+    pub(crate) fn of_bits(bits: u64) -> Self {
         // 40 bits: 8 characters on the wire, and the chance that a stream gets its predecessor's
         // name is one in 10^12.
-        Self((Uuid::new_v4().as_u128() as u64 & ((1 << 40) - 1)) | 1 << 39)
+        Self((bits & ((1 << 40) - 1)) | 1 << 39)
     }
 
     /// Whether it names no stream.

@@ -167,12 +167,13 @@ impl RefusalReason {
 }
 
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
-pub const LIMITS: [&str; 5] = [
+pub const LIMITS: [&str; 6] = [
     "messages",
     "messages_per_address",
     "sessions_per_user",
     "subscriptions",
     "api_publishes",
+    "idempotency_keys",
 ];
 
 /// A limit that was reached; an index into [`LIMITS`].
@@ -188,6 +189,8 @@ pub enum Limited {
     Subscriptions,
     /// Publications a second of an API key.
     ApiPublishes,
+    /// Idempotency keys, of all or of one client.
+    IdempotencyKeys,
 }
 
 /// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].

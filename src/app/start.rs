@@ -75,6 +75,8 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
 fn broker(settings: &Settings, fanout: &Arc<Fanout>, metrics: &Arc<Metrics>) -> Arc<dyn Broker> {
     let bounds = MemoryBounds {
         history_bytes_max: settings.limits.history_bytes,
+        position_bytes_max: settings.limits.position_bytes,
+        idempotency_bytes_max: settings.limits.idempotency_bytes,
         idempotency_ttl: settings.limits.idempotency_ttl,
     };
     let memory = Arc::new(MemoryBroker::new(fanout.clone(), bounds));

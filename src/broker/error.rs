@@ -2,7 +2,7 @@
 
 use crate::close::Close;
 
-/// What went wrong, and whether asking again can do harm. All three pass: who comes again may be
+/// What went wrong, and whether asking again can do harm. All of them pass: who comes again may be
 /// lucky.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BrokerError {
@@ -20,6 +20,12 @@ pub enum BrokerError {
          idempotency key"
     )]
     Doubtful,
+    /// There is no room for another idempotency key (`limits.idempotency_bytes`). Nothing was done.
+    #[error("there is no room for another idempotency key, nothing was done, try again later")]
+    KeysFull,
+    /// The same for a client, whose own keys or those of all clients have reached their share.
+    #[error("too many idempotency keys, nothing was done, try again later")]
+    TooManyKeys,
 }
 
 impl BrokerError {
@@ -28,7 +34,7 @@ impl BrokerError {
     pub(crate) fn close(self) -> Close {
         match self {
             Self::Busy => Close::TRY_AGAIN,
-            Self::Unavailable | Self::Doubtful => Close::TRY_AGAIN.with_reason(self.to_string()),
+            _ => Close::TRY_AGAIN.with_reason(self.to_string()),
         }
     }
 

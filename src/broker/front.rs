@@ -11,10 +11,13 @@ use std::{
 
 use super::{
     Broker, BrokerError, BrokerFuture, History, HistoryFilter, Presence, PresenceStats,
-    PublishRequest, PublishResult, PublishResults,
+    PublishRequest, PublishResult, PublishResults, Usage,
 };
 use crate::{
-    id::SessionId, metrics::Metrics, protocol::ClientInfo, publication::Target,
+    id::SessionId,
+    metrics::{Limited, Metrics},
+    protocol::ClientInfo,
+    publication::Target,
     registry::ChannelName,
 };
 
@@ -51,6 +54,15 @@ fn count(metrics: &Metrics, answers: &[Result<PublishResult, BrokerError>]) {
     }
     if refused > 0 {
         metrics.publish_refused.fetch_add(refused as u64, Relaxed);
+        let by_keys = |answer: &&Result<_, BrokerError>| {
+            matches!(
+                answer,
+                Err(BrokerError::TooManyKeys | BrokerError::KeysFull)
+            )
+        };
+        for _ in answers.iter().filter(by_keys) {
+            metrics.limited(Limited::IdempotencyKeys);
+        }
     }
 }
 
@@ -111,8 +123,8 @@ impl<B: Broker> Broker for Front<B> {
         self.in_time(self.inner.has_subscribers(target))
     }
 
-    fn history_bytes(&self) -> Option<usize> {
-        self.inner.history_bytes()
+    fn usage(&self) -> Option<Usage> {
+        self.inner.usage()
     }
 
     fn expire(&self, now: Instant) {

@@ -18,6 +18,7 @@ mod presence;
 mod publish;
 #[cfg(test)]
 pub(crate) mod suite;
+mod usage;
 
 use std::{sync::Arc, time::Instant};
 
@@ -27,7 +28,8 @@ pub use self::{
     future::BrokerFuture,
     history::{Fit, History, HistoryFilter},
     presence::{Presence, PresenceStats},
-    publish::{HistoryOptions, PublishRequest, PublishResult, Version},
+    publish::{HistoryOptions, IdempotencyKey, KeyOwner, PublishRequest, PublishResult, Version},
+    usage::Usage,
 };
 use crate::{id::ShardId, protocol::ClientInfo, publication::Target, registry::ChannelName};
 
@@ -103,8 +105,8 @@ pub trait Broker: Send + Sync {
     /// Whether anyone would receive a publication for `target` now; to save work, not to decide.
     fn has_subscribers(&self, target: &Target) -> BrokerFuture<bool>;
 
-    /// Bytes that histories hold in this process; absent where they are kept elsewhere.
-    fn history_bytes(&self) -> Option<usize>;
+    /// What is held in this process; absent where it is kept elsewhere.
+    fn usage(&self) -> Option<Usage>;
 
     /// Lets go of what has expired in this process; called about once a second, does a bounded
     /// amount each time.

@@ -1,11 +1,12 @@
 //! What a publisher asks of a broker, and what it is told.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use crate::{
+    admission::counted_as,
     config::{Channels, Namespace},
     id::{SessionId, StreamPosition},
-    protocol::ClientInfo,
+    protocol::{ClientInfo, Tags},
     publication::{Payload, Target},
     registry::{ChannelName, is_internal},
 };
@@ -39,6 +40,45 @@ pub struct Version {
     pub epoch: String,
 }
 
+/// A key that its publisher chose, so that the publication can be made again without being doubled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The key.
+    pub text: Box<str>,
+    /// The client whose it is, or for whose publication the backend gave it; absent: the API's.
+    pub owner: Option<KeyOwner>,
+}
+
+impl<T: Into<Box<str>>> From<T> for IdempotencyKey {
+    /// A key of the API's.
+    fn from(text: T) -> Self {
+        Self {
+            text: text.into(),
+            owner: None,
+        }
+    }
+}
+
+/// Whose share of the room for keys a client's key takes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum KeyOwner {
+    /// A user.
+    User(Box<str>),
+    /// Nobody known, from this address; IPv6 by /64.
+    Address(Option<IpAddr>),
+}
+
+impl KeyOwner {
+    /// Who someone is with this name, which is empty for nobody, and from this address.
+    #[must_use]
+    pub(crate) fn of(user: &str, address: Option<IpAddr>) -> Self {
+        match user {
+            "" => Self::Address(address.map(counted_as)),
+            user => Self::User(user.into()),
+        }
+    }
+}
+
 /// What is to be published.
 #[derive(Clone, Debug)]
 pub struct PublishRequest {
@@ -51,14 +91,14 @@ pub struct PublishRequest {
     /// The client that published it.
     pub info: Option<Arc<ClientInfo>>,
     /// The publisher's labels, carried beside the message.
-    pub tags: Option<Arc<BTreeMap<String, String>>>,
+    pub tags: Option<Arc<Tags>>,
     /// History of the channel; absent: none is kept and the publication gets no offset.
     pub history: Option<HistoryOptions>,
     /// Whether the publication before it goes along, for deltas.
     pub delta: bool,
     /// A publication of the same channel and key within `limits.idempotency_ttl` is published
     /// once.
-    pub idempotency_key: Option<Box<str>>,
+    pub idempotency_key: Option<IdempotencyKey>,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
     /// All channels of a message that goes to several.
@@ -80,6 +120,13 @@ impl PublishRequest {
             idempotency_key: None,
             version: None,
             group: None,
+        }
+    }
+
+    /// Has the key, if there is one, charged to a client, by its user's name or else its address.
+    pub(crate) fn charge_key(&mut self, user: &str, address: Option<IpAddr>) {
+        if let Some(key) = &mut self.idempotency_key {
+            key.owner = Some(KeyOwner::of(user, address));
         }
     }
 

@@ -102,7 +102,8 @@ impl MessageBuffer {
             // library's check, which a zero-copy conversion would run once more.
             self.kind.message(&self.data, limit)
         } else {
-            Ok(Message::Binary(Bytes::from(self.data)))
+            // Without what room is left, since a history may keep it.
+            Ok(Message::Binary(self.data.into_boxed_slice().into()))
         }
     }
 }

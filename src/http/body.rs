@@ -1,10 +1,11 @@
 //! Bodies of requests: read whole, up to a bound and in time, so that nobody holds a connection
 //! with half of one; and what kind of message they are.
 
-use std::time::Duration;
+use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use actix_web::{HttpRequest, http::header, web};
 use bytes::Bytes;
+use futures_core::Stream as _;
 
 use crate::publication::Payload;
 
@@ -70,10 +71,8 @@ pub(super) async fn read(
     if announced.is_some_and(|length| length > bytes as u64) {
         return Err(BodyError::TooLarge { bytes, setting });
     }
-    match tokio::time::timeout(timeout, payload.to_bytes_limited(bytes)).await {
-        Ok(Ok(Ok(body))) => Ok(body),
-        Ok(Ok(Err(_))) => Err(BodyError::BrokeOff),
-        Ok(Err(_)) => Err(BodyError::TooLarge { bytes, setting }),
+    match tokio::time::timeout(timeout, gather(payload, limit)).await {
+        Ok(body) => body,
         Err(_) => Err(BodyError::Late(timeout)),
     }
 }
@@ -99,6 +98,21 @@ pub(super) fn without_mark(body: &Bytes) -> Bytes {
         Some(rest) => body.slice_ref(rest),
         None => body.clone(),
     }
+}
+
+/// The chunks in one allocation of their size, since a history may keep it: neither a part of a
+/// buffer that they were read into nor what room was left.
+async fn gather(mut chunks: web::Payload, limit: BodyLimit) -> Result<Bytes, BodyError> {
+    let BodyLimit { bytes, setting, .. } = limit;
+    let mut body = Vec::new();
+    while let Some(chunk) = poll_fn(|task| Pin::new(&mut chunks).poll_next(task)).await {
+        let chunk = chunk.map_err(|_| BodyError::BrokeOff)?;
+        if body.len() + chunk.len() > bytes {
+            return Err(BodyError::TooLarge { bytes, setting });
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.into_boxed_slice().into())
 }
 
 /// Whether the sender says that its body is bytes.

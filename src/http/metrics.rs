@@ -133,7 +133,7 @@ enum Kind {
 /// Numbers of the node: name, help, kind, number.
 type PerNode = (&'static str, &'static str, Kind, fn(&Node) -> u64);
 
-const PER_NODE: [PerNode; 14] = [
+const PER_NODE: &[PerNode] = &[
     ("fanfare_sessions", "Sessions now", Kind::Gauge, |node| {
         node.counts.read().0
     }),
@@ -177,7 +177,31 @@ const PER_NODE: [PerNode; 14] = [
         "fanfare_history_bytes",
         "Bytes that histories hold",
         Kind::Gauge,
-        |node| node.history_bytes() as u64,
+        |node| node.usage().history_bytes as u64,
+    ),
+    (
+        "fanfare_position_bytes",
+        "Bytes that positions of channels without publications hold",
+        Kind::Gauge,
+        |node| node.usage().position_bytes as u64,
+    ),
+    (
+        "fanfare_idempotency_bytes",
+        "Bytes that idempotency keys hold",
+        Kind::Gauge,
+        |node| node.usage().idempotency_bytes as u64,
+    ),
+    (
+        "fanfare_evicted_publications",
+        "Publications that histories gave up before their time (limits.history_bytes)",
+        Kind::Counter,
+        |node| node.usage().evicted_publications,
+    ),
+    (
+        "fanfare_evicted_positions",
+        "Positions given up before their time (limits.position_bytes)",
+        Kind::Counter,
+        |node| node.usage().evicted_positions,
     ),
     (
         "fanfare_users",
@@ -219,7 +243,7 @@ const PER_NODE: [PerNode; 14] = [
 
 impl Collector for Snapshot {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
-        for (name, help, kind, of) in PER_NODE {
+        for &(name, help, kind, of) in PER_NODE {
             match kind {
                 Kind::Gauge => gauge(&mut encoder, name, help, of(&self.node))?,
                 Kind::Counter => counter(&mut encoder, name, help, of(&self.node))?,

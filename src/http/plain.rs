@@ -207,10 +207,14 @@ pub(super) fn unrecovered(ending: Option<Ending>) -> Answer {
     })
 }
 
-/// The answer to a publication that the broker did not take; a doubtful one is not to be repeated
-/// by itself.
+/// The answer to a publication that the broker did not take: 503, or 429 where the sender has had
+/// its share. A doubtful one is not to be repeated by itself.
 pub(super) fn unpublished(error: BrokerError) -> Answer {
-    let mut answer = plain_text(503, &error.to_string());
+    let status = match error {
+        BrokerError::TooManyKeys => 429,
+        _ => 503,
+    };
+    let mut answer = plain_text(status, &error.to_string());
     if !error.is_harmless() {
         answer.headers_mut().remove(header::RETRY_AFTER);
     }

@@ -51,6 +51,7 @@ pub(super) async fn status(
 /// The node's own numbers.
 fn numbers(node: &Node) -> Value {
     let (sessions, peak, total) = node.counts.read();
+    let usage = node.usage();
     let metrics = &node.metrics;
     let workers = metrics.workers();
     let workers: Vec<Value> = workers
@@ -80,8 +81,11 @@ fn numbers(node: &Node) -> Value {
         "workers": workers,
         "published": metrics.published.load(Relaxed),
         "publish_refused": metrics.publish_refused.load(Relaxed),
-        "history_bytes": node.history_bytes(),
+        "history_bytes": usage.history_bytes,
         "history_bytes_max": node.settings.limits.history_bytes,
+        "position_bytes": usage.position_bytes,
+        "idempotency_bytes": usage.idempotency_bytes,
+        "evicted_publications": usage.evicted_publications,
         "limited": limited,
     })
 }

@@ -8,7 +8,7 @@ use super::Node;
 use crate::{
     broker::{
         BrokerFuture, History, HistoryFilter, PresenceStats, PublishRequest, PublishResult,
-        PublishResults,
+        PublishResults, Usage,
     },
     id::SessionId,
     protocol::ClientInfo,
@@ -77,8 +77,8 @@ impl Node {
         self.fanout.channels()
     }
 
-    /// Bytes that the histories hold in this process.
-    pub(crate) fn history_bytes(&self) -> usize {
-        self.broker.history_bytes().unwrap_or(0)
+    /// What the broker holds in this process.
+    pub(crate) fn usage(&self) -> Usage {
+        self.broker.usage().unwrap_or_default()
     }
 }

@@ -170,13 +170,17 @@ impl Node {
     }
 }
 
-/// What a broker's failure is to a client: 100, temporary, with the reason, which says whether
-/// coming again may double a publication.
+/// What a broker's failure is to a client: 100, or 111 where the client has had its share; both
+/// temporary, with the reason, which says whether coming again may double a publication.
 impl From<BrokerError> for ReplyError {
     fn from(error: BrokerError) -> Self {
+        let kind = match error {
+            BrokerError::TooManyKeys => Self::TOO_MANY_REQUESTS,
+            _ => Self::INTERNAL,
+        };
         Self {
             message: error.to_string().into(),
-            ..Self::INTERNAL
+            ..kind
         }
     }
 }

@@ -4,12 +4,11 @@
 //! Generic over who writes, and so compiled into two straight encoders that build nothing in
 //! between. It must not know how either looks.
 
-use std::collections::BTreeMap;
-
 use super::{
     error::ReplyError,
     payload::{Data, PayloadRef},
     reply::{ClientInfo, ConnectResult, Pub, Push, Reply, SubscribeResult},
+    tags::Tags,
 };
 
 /// A field's name and number.
@@ -31,7 +30,7 @@ pub(super) trait Fields {
     fn message(&mut self, field: Field, fill: impl FnOnce(&mut Self));
     /// JSON has it even when empty.
     fn list_always<T>(&mut self, field: Field, items: &[T], fill: impl FnMut(&mut Self, &T));
-    fn texts(&mut self, field: Field, map: &BTreeMap<String, String>);
+    fn texts(&mut self, field: Field, tags: &Tags);
     /// JSON has it even when empty.
     fn map_always<T>(
         &mut self,
@@ -145,7 +144,9 @@ fn publication(to: &mut impl Fields, shown: &Pub<'_>) {
         to.message(("info", 5), |to| client_info(to, info));
     }
     to.number(("offset", 6), shown.offset);
-    to.texts(("tags", 7), shown.tags);
+    if let Some(tags) = shown.tags {
+        to.texts(("tags", 7), tags);
+    }
     to.flag(("delta", 8), shown.delta);
     to.number(("time", 9), unix_ms(shown.time));
     to.text(("channel", 10), shown.channel);

@@ -16,6 +16,7 @@ mod json;
 mod payload;
 mod protobuf;
 mod reply;
+mod tags;
 
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use self::{
     error::{Malformed, ReplyError},
     payload::{DEPTH_MAX, Data, PayloadRef, clean_json},
     reply::{ClientInfo, ConnectResult, Pub, Push, Reply, SubscribeResult},
+    tags::Tags,
 };
 
 /// How a session's messages are written.

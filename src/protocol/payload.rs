@@ -23,6 +23,9 @@ pub enum PayloadRef<'a> {
     /// The text of a JSON value, from [`clean_json`] or a command: stands in JSON as it is. Empty
     /// is absent.
     Json(&'a [u8]),
+    /// The same with raw newlines between its tokens or whitespace around it, which it loses on its
+    /// way.
+    JsonLines(&'a [u8]),
     /// Other text: a JSON string.
     Text(&'a str),
     /// Bytes: a JSON string of base64 (standard, padded).
@@ -35,10 +38,11 @@ pub enum PayloadRef<'a> {
 impl<'a> PayloadRef<'a> {
     /// The bytes, as Protobuf has them.
     #[must_use]
-    pub(crate) const fn as_bytes(&self) -> &'a [u8] {
+    pub(crate) fn bytes(&self) -> Cow<'a, [u8]> {
         match *self {
-            Self::Json(bytes) | Self::Binary(bytes) | Self::Stringed(bytes) => bytes,
-            Self::Text(text) => text.as_bytes(),
+            Self::Json(bytes) | Self::Binary(bytes) | Self::Stringed(bytes) => bytes.into(),
+            Self::JsonLines(lines) => without_newlines(lines.trim_ascii()),
+            Self::Text(text) => text.as_bytes().into(),
         }
     }
 
@@ -46,6 +50,7 @@ impl<'a> PayloadRef<'a> {
     pub(super) fn write_json(&self, out: &mut Vec<u8>) {
         match *self {
             Self::Json(text) => out.extend_from_slice(text),
+            Self::JsonLines(_) => out.extend_from_slice(&self.bytes()),
             Self::Text(text) => string(text, out),
             Self::Binary(bytes) => base64_string(bytes, out),
             Self::Stringed(bytes) => match std::str::from_utf8(bytes) {
@@ -92,6 +97,7 @@ pub(crate) fn without_newlines(json: &[u8]) -> Cow<'_, [u8]> {
     // Not grown step by step, since a history may keep what stays unused.
     let mut line = Vec::with_capacity(json.len());
     line.extend(json.iter().copied().filter(|&byte| !is_newline(byte)));
+    line.shrink_to_fit();
     Cow::Owned(line)
 }
 

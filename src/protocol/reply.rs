@@ -3,11 +3,10 @@
 //!
 //! A zero value is left out of the message unless the field says otherwise.
 
-use std::collections::BTreeMap;
-
 use super::{
     error::ReplyError,
     payload::{Data, PayloadRef},
+    tags::Tags,
 };
 
 /// Who a session is, as others see it. `user` and `client` always appear.
@@ -34,7 +33,7 @@ pub struct Pub<'a> {
     /// Who published, if a client did.
     pub info: Option<&'a ClientInfo>,
     /// Tags that the publisher gave.
-    pub tags: &'a BTreeMap<String, String>,
+    pub tags: Option<&'a Tags>,
     /// `data` is a patch against the publication before.
     pub delta: bool,
     /// When it was published, in Unix milliseconds; 0 is absent.

@@ -3,7 +3,6 @@
 
 use std::{
     borrow::Cow,
-    collections::BTreeMap,
     sync::{Arc, OnceLock},
 };
 
@@ -13,7 +12,7 @@ use bytestring::ByteString;
 
 use crate::{
     codec::Opcode,
-    protocol::{self, ClientInfo, Encoding},
+    protocol::{self, ClientInfo, Encoding, Tags},
 };
 
 /// What a message is made of: WebSocket keeps text and binary apart (RFC 6455 §5.6).
@@ -63,17 +62,26 @@ impl Payload {
     }
 }
 
-/// How a text goes into JSON.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How a text goes into JSON. Says so only: a history keeps no second copy of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum JsonView {
     /// It is JSON and goes in as it stands.
     AsIs,
-    /// It is JSON with raw newlines between its tokens, here without them: the protocol frames by
-    /// newline.
-    Cleaned(Box<[u8]>),
+    /// It is JSON with raw newlines between its tokens, and goes in without them: the protocol
+    /// frames by newline.
+    Lines,
     /// It is no JSON and becomes a JSON string.
     No,
 }
+
+/// What an allocator adds to a block: its header, or the way to the next size that it has.
+const BLOCK_BYTES: usize = 16;
+/// An item and its counts, and its payload's block with the head by which `Bytes` shares it.
+const ITEM_BYTES: usize = size_of::<Item>() + 16 + BLOCK_BYTES + 24 + 2 * BLOCK_BYTES;
+/// Who published: the struct, and the blocks of four texts of which two are shared.
+const INFO_BYTES: usize = size_of::<ClientInfo>() + 16 + 2 * 24 + 7 * BLOCK_BYTES;
+/// Labels: the struct and two blocks.
+const TAGS_BYTES: usize = size_of::<Tags>() + 16 + 3 * BLOCK_BYTES;
 
 /// What was published, with its place in the channel's stream. This is what history keeps.
 #[derive(Debug)]
@@ -88,11 +96,9 @@ pub struct Item {
     /// Who published it, where that was a client.
     pub info: Option<Arc<ClientInfo>>,
     /// The publisher's own words beside the message.
-    pub tags: Option<Arc<BTreeMap<String, String>>>,
+    pub tags: Option<Arc<Tags>>,
     json: OnceLock<JsonView>,
 }
-
-static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
 impl Item {
     /// An item at a place, in a stream whose offsets grow by one.
@@ -117,17 +123,17 @@ impl Item {
     }
 
     /// Bytes that it holds, for bounds on what waits or is kept; with what belongs to it on the
-    /// heap.
+    /// heap, and what the allocator adds to each block. `tests/charges.rs` holds it to what is
+    /// really allocated.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
         let info = self.info.as_deref().map_or(0, |info| {
-            info.user.len() + info.client.len() + info.conn_info.len() + info.chan_info.len() + 96
+            let texts = info.user.len() + info.client.len();
+            texts + info.conn_info.len() + info.chan_info.len() + INFO_BYTES
         });
-        let tags = self.tags.as_deref().map_or(0, |tags| {
-            let each = tags.iter().map(|(key, value)| key.len() + value.len() + 96);
-            each.sum::<usize>()
-        });
-        self.payload.as_bytes().len() + std::mem::size_of::<Self>() + info + tags
+        let tags = self.tags.as_deref();
+        let tags = tags.map_or(0, |tags| tags.heap_bytes() + TAGS_BYTES);
+        self.payload.as_bytes().len() + ITEM_BYTES + info + tags
     }
 
     /// The payload as the protocol takes it.
@@ -142,11 +148,11 @@ impl Item {
             .get_or_init(|| match protocol::clean_json(text.as_bytes()) {
                 None => JsonView::No,
                 Some(Cow::Borrowed(same)) if same.len() == text.len() => JsonView::AsIs,
-                Some(clean) => JsonView::Cleaned(clean.into_owned().into()),
+                Some(_) => JsonView::Lines,
             });
         match view {
             JsonView::AsIs => protocol::PayloadRef::Json(text.as_bytes()),
-            JsonView::Cleaned(clean) => protocol::PayloadRef::Json(clean),
+            JsonView::Lines => protocol::PayloadRef::JsonLines(text.as_bytes()),
             JsonView::No => protocol::PayloadRef::Text(text),
         }
     }
@@ -162,7 +168,9 @@ impl Item {
         };
         match (encoding, self.as_json()) {
             (Encoding::Protobuf, _) => Cow::Borrowed(self.payload.as_bytes()),
-            (_, protocol::PayloadRef::Json(json)) => Cow::Borrowed(json),
+            (_, json @ (protocol::PayloadRef::Json(_) | protocol::PayloadRef::JsonLines(_))) => {
+                json.bytes()
+            }
             (_, protocol::PayloadRef::Text(text)) => as_string(text),
             (_, protocol::PayloadRef::Binary(bytes) | protocol::PayloadRef::Stringed(bytes)) => {
                 as_string(&base64::engine::general_purpose::STANDARD.encode(bytes))
@@ -177,7 +185,7 @@ impl Item {
             data: self.as_json(),
             offset: self.offset,
             info: self.info.as_deref(),
-            tags: self.tags.as_deref().unwrap_or(&NO_TAGS),
+            tags: self.tags.as_deref(),
             delta: false,
             time: 0,
             channel: "",
@@ -194,9 +202,9 @@ pub fn data_field(item: &Item, out: &mut Vec<u8>) {
             out.extend_from_slice(text.as_bytes());
             out.push(b'"');
         }
-        (_, protocol::PayloadRef::Json(json)) => {
+        (_, json @ (protocol::PayloadRef::Json(_) | protocol::PayloadRef::JsonLines(_))) => {
             out.extend_from_slice(b"\"data\":");
-            out.extend_from_slice(json);
+            out.extend_from_slice(&json.bytes());
         }
         (Payload::Text(text), _) => {
             out.extend_from_slice(b"\"data\":");

@@ -20,7 +20,7 @@ use super::shard_settings;
 use crate::{
     broker::{
         Broker, BrokerError, BrokerFuture, History, HistoryFilter, Presence, PresenceStats,
-        PublishRequest, PublishResult, PublishResults,
+        PublishRequest, PublishResult, PublishResults, Usage,
         fanout::Fanout,
         memory::{MemoryBounds, MemoryBroker, MemoryPresence},
     },
@@ -61,6 +61,8 @@ impl ScriptedEngine {
         let nowhere = Arc::new(Fanout::new(nowhere, Box::new(|_, _| {})));
         let bounds = MemoryBounds {
             history_bytes_max: 1 << 30,
+            position_bytes_max: 1 << 30,
+            idempotency_bytes_max: 1 << 30,
             idempotency_ttl: Duration::from_secs(300),
         };
         Arc::new(Self {
@@ -289,7 +291,7 @@ impl Broker for ScriptedBroker {
         self.answer(Op::HasSubscribers, None, failure.map_or(Ok(has), Err))
     }
 
-    fn history_bytes(&self) -> Option<usize> {
+    fn usage(&self) -> Option<Usage> {
         None
     }
 

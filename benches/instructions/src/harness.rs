@@ -189,6 +189,8 @@ impl Node {
         let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| ())));
         let bounds = MemoryBounds {
             history_bytes_max: PLENTY,
+            position_bytes_max: PLENTY,
+            idempotency_bytes_max: PLENTY,
             idempotency_ttl: LONG,
         };
         let memory = Arc::new(MemoryBroker::new(fanout.clone(), bounds));

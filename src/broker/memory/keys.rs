@@ -1,74 +1,332 @@
-//! Idempotency keys that were used, with the place that their publications got. Pure data; bounded
-//! by [`KEYS_MAX`], beyond which the oldest is forgotten before its time.
+//! Idempotency keys that were used, with the place that their publications got. Pure data but for
+//! the counts, which all locks share.
+//!
+//! Each is held for `limits.idempotency_ttl`, none is forgotten before; what has no room in
+//! `limits.idempotency_bytes` is refused instead ([`KeyBounds::take`]). A key is known by a hash of
+//! 128 bits of channel and key, so that one costs [`KEY_BYTES`] however long both are.
 
 use std::{
     collections::{HashMap, VecDeque},
+    hash::{BuildHasher, RandomState},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Instant,
 };
 
-use crate::{broker::fanout::STRIPES, id::StreamPosition};
+use crate::{
+    broker::{BrokerError, IdempotencyKey, KeyOwner},
+    id::{Epoch, StreamPosition},
+};
 
 /// Keys that are let go of in one call of [`Keys::expire`].
 const KEYS_A_TURN: usize = 1024;
+/// What a key is charged: its entries in the map and the queue, with the room that both keep free,
+/// and its owner's count.
+pub(super) const KEY_BYTES: usize = 208;
+/// The share of all bytes that the keys of clients may take.
+const CLIENTS_SHARE: usize = 2;
+/// The share of all bytes that one client's keys may take.
+const OWNER_SHARE: usize = 100;
 
-/// Keys of publications that were published, with the place they got.
-#[derive(Default)]
-pub(super) struct Keys {
-    known: HashMap<Box<str>, Option<StreamPosition>>,
-    /// In the order of their end, since all are kept equally long.
-    ends: VecDeque<(Instant, Box<str>)>,
+/// The room for keys, and who takes it.
+pub(super) struct KeyBounds {
+    bytes_max: usize,
+    all: AtomicUsize,
+    clients: AtomicUsize,
+    owners: Mutex<HashMap<OwnerId, usize>>,
+    /// Two of them make the name of a key.
+    hashers: [RandomState; 2],
 }
 
-/// Idempotency keys that are remembered; beyond them the oldest are forgotten before their time.
-const KEYS_MAX: usize = 1 << 20;
+/// Names who is charged; 0 for the server's API. Two clients of one name would share their room.
+type OwnerId = u64;
+const API: OwnerId = 0;
 
-/// Keys under one lock.
-const A_STRIPE: usize = KEYS_MAX / STRIPES;
+/// Room for one key; given back when the key goes, or when it was not published after all.
+pub(super) struct KeyRoom {
+    bounds: Arc<KeyBounds>,
+    owner: OwnerId,
+}
+
+impl KeyBounds {
+    /// `limits.idempotency_bytes`.
+    pub(super) fn new(bytes_max: usize) -> Arc<Self> {
+        Arc::new(Self {
+            bytes_max,
+            all: AtomicUsize::new(0),
+            clients: AtomicUsize::new(0),
+            owners: Mutex::default(),
+            hashers: std::array::from_fn(|_| RandomState::new()),
+        })
+    }
+
+    /// Bytes of all keys.
+    pub(super) fn bytes(&self) -> usize {
+        self.all.load(Relaxed)
+    }
+
+    /// Takes room for a key.
+    ///
+    /// # Errors
+    /// There is none, for all or for its owner.
+    pub(super) fn take(self: &Arc<Self>, owner: Option<&KeyOwner>) -> Result<KeyRoom, BrokerError> {
+        let refusal = match owner {
+            None => BrokerError::KeysFull,
+            Some(_) => BrokerError::TooManyKeys,
+        };
+        let owner = owner.map_or(API, |owner| self.hashers[0].hash_one(owner).max(1));
+        if !charge(&self.all, self.bytes_max) {
+            return Err(refusal);
+        }
+        if owner != API && !self.charge_client(owner) {
+            self.all.fetch_sub(KEY_BYTES, Relaxed);
+            return Err(refusal);
+        }
+        Ok(KeyRoom {
+            bounds: self.clone(),
+            owner,
+        })
+    }
+
+    fn charge_client(&self, owner: OwnerId) -> bool {
+        if !charge(&self.clients, self.bytes_max / CLIENTS_SHARE) {
+            return false;
+        }
+        let mut owners = self.owners();
+        let bytes = owners.entry(owner).or_default();
+        if *bytes + KEY_BYTES <= self.bytes_max / OWNER_SHARE {
+            *bytes += KEY_BYTES;
+            return true;
+        }
+        if *bytes == 0 {
+            owners.remove(&owner);
+        }
+        self.clients.fetch_sub(KEY_BYTES, Relaxed);
+        false
+    }
+
+    fn owners(&self) -> MutexGuard<'_, HashMap<OwnerId, usize>> {
+        // No step on the map panics half way.
+        self.owners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds a key to a sum of bytes if it stays within `max`.
+fn charge(sum: &AtomicUsize, max: usize) -> bool {
+    let more = |now: usize| Some(now + KEY_BYTES).filter(|sum| *sum <= max);
+    sum.fetch_update(Relaxed, Relaxed, more).is_ok()
+}
+
+impl Drop for KeyRoom {
+    fn drop(&mut self) {
+        let bounds = &self.bounds;
+        bounds.all.fetch_sub(KEY_BYTES, Relaxed);
+        if self.owner == API {
+            return;
+        }
+        bounds.clients.fetch_sub(KEY_BYTES, Relaxed);
+        let mut owners = bounds.owners();
+        if let Some(bytes) = owners.get_mut(&self.owner) {
+            *bytes -= KEY_BYTES;
+            if *bytes == 0 {
+                owners.remove(&self.owner);
+            }
+        }
+    }
+}
+
+/// A key as it is known: a hash of channel and key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct KeyId([u64; 2]);
+
+struct Used {
+    end: Instant,
+    /// Of the publication; without an epoch where the channel keeps no history.
+    position: StreamPosition,
+    /// Given back with the entry.
+    _room: KeyRoom,
+}
+
+/// The keys under one lock.
+pub(super) struct Keys {
+    bounds: Arc<KeyBounds>,
+    known: HashMap<KeyId, Used>,
+    /// In the order of their end, since all are kept equally long.
+    order: VecDeque<KeyId>,
+}
 
 impl Keys {
-    fn joined(channel: &str, key: &str) -> Box<str> {
-        // No channel name holds a space, so no two pairs are joined alike.
-        format!("{channel} {key}").into()
+    pub(super) fn new(bounds: Arc<KeyBounds>) -> Self {
+        Self {
+            bounds,
+            known: HashMap::new(),
+            order: VecDeque::new(),
+        }
+    }
+
+    /// How a key of a channel is known.
+    pub(super) fn id(&self, channel: &str, key: &IdempotencyKey) -> KeyId {
+        let hashers = self.bounds.hashers.each_ref();
+        KeyId(hashers.map(|hasher| hasher.hash_one((channel, &*key.text))))
     }
 
     /// The place that a key's publication got; absent: the key is new.
-    pub(super) fn get(
-        &self,
-        channel: &str,
-        key: &str,
-        now: Instant,
-    ) -> Option<Option<StreamPosition>> {
-        if self.ends.back().is_none_or(|(end, _)| *end <= now) {
-            return None;
-        }
-        self.known.get(&Self::joined(channel, key)).copied()
+    pub(super) fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
+        let used = self.known.get(&key).filter(|used| used.end > now)?;
+        Some(Some(used.position).filter(|position| !position.epoch.is_none()))
     }
 
+    /// Room for a key that is new.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn take(&self, owner: Option<&KeyOwner>) -> Result<KeyRoom, BrokerError> {
+        self.bounds.take(owner)
+    }
+
+    /// Notes a key that was used now, until `end`.
     pub(super) fn insert(
         &mut self,
-        channel: &str,
-        key: Box<str>,
-        place: Option<StreamPosition>,
-        end: Instant,
+        key: KeyId,
+        position: Option<StreamPosition>,
+        (now, end): (Instant, Instant),
+        room: KeyRoom,
     ) {
-        let joined = Self::joined(channel, &key);
-        if self.ends.len() >= A_STRIPE
-            && let Some((_, oldest)) = self.ends.pop_front()
-        {
-            self.known.remove(&oldest);
+        if self.known.contains_key(&key) {
+            // Its time is over. Each key goes once, so that this costs no more than they did.
+            self.let_go(usize::MAX, now);
         }
-        self.known.insert(joined.clone(), place);
-        self.ends.push_back((end, joined));
+        let used = Used {
+            end,
+            position: position.unwrap_or(StreamPosition {
+                offset: 0,
+                epoch: Epoch::NONE,
+            }),
+            _room: room,
+        };
+        self.known.insert(key, used);
+        self.order.push_back(key);
     }
 
+    /// Lets go of keys whose time is over, a bounded number of them.
     pub(super) fn expire(&mut self, now: Instant) {
-        for _ in 0..KEYS_A_TURN {
-            if self.ends.front().is_none_or(|(end, _)| *end > now) {
-                return;
+        self.let_go(KEYS_A_TURN, now);
+    }
+
+    fn let_go(&mut self, keys_max: usize, now: Instant) {
+        for _ in 0..keys_max {
+            let Some(key) = self.order.front() else {
+                break;
+            };
+            if self.known.get(key).is_some_and(|used| used.end > now) {
+                break;
             }
-            if let Some((_, key)) = self.ends.pop_front() {
-                self.known.remove(&key);
-            }
+            self.known.remove(key);
+            self.order.pop_front();
+        }
+        let (len, capacity) = (self.known.len(), self.known.capacity());
+        if capacity > 1024 && len * 8 < capacity {
+            self.known.shrink_to_fit();
+            self.order.shrink_to_fit();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(300);
+
+    fn client(name: &str) -> Option<KeyOwner> {
+        Some(KeyOwner::User(name.into()))
+    }
+
+    fn used(keys: &mut Keys, text: &str, owner: Option<&KeyOwner>, now: Instant) -> bool {
+        let key = keys.id("news", &text.into());
+        if keys.get(key, now).is_some() {
+            return true;
+        }
+        let room = keys.take(owner);
+        if let Ok(room) = room {
+            keys.insert(key, None, (now, now + TTL), room);
+            return true;
+        }
+        false
+    }
+
+    // Beyond 16,384 keys of a channel the oldest was forgotten before its time, and a publication
+    // went out twice. A key is held for its time, or it is refused.
+    #[test]
+    fn a_key_is_held_for_its_time_and_what_has_no_room_is_refused() {
+        let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES));
+        let mut keys = Keys::new(bounds.clone());
+        for number in 0..20_000 {
+            assert!(used(&mut keys, &number.to_string(), None, start));
+        }
+        assert!(!used(&mut keys, "one more", None, start));
+        assert_eq!(keys.take(None).err(), Some(BrokerError::KeysFull));
+        let late = start + TTL - Duration::from_millis(1);
+        keys.expire(late);
+        for number in 0..20_000 {
+            let key = keys.id("news", &number.to_string().as_str().into());
+            assert!(keys.get(key, late).is_some(), "{number}");
+        }
+        let over = start + TTL;
+        let key = keys.id("news", &"0".into());
+        assert_eq!(keys.get(key, over), None, "expired, though not let go yet");
+        for _ in 0..=20_000 / KEYS_A_TURN {
+            keys.expire(over);
+        }
+        assert_eq!((bounds.bytes(), keys.known.capacity()), (0, 0));
+    }
+
+    // A client that brings keys must not take the room of others, nor that of the API.
+    #[test]
+    fn clients_have_half_of_the_room_and_one_of_them_a_hundredth() {
+        let (now, bounds) = (Instant::now(), KeyBounds::new(1000 * KEY_BYTES));
+        let mut keys = Keys::new(bounds.clone());
+        let mut taken = |owner: Option<KeyOwner>, name: &str| {
+            let all = 0..2000;
+            let took = all.filter(|n| used(&mut keys, &format!("{name}{n}"), owner.as_ref(), now));
+            took.count()
+        };
+        assert_eq!(taken(client("42"), "a"), 10);
+        assert_eq!(taken(Some(KeyOwner::Address(None)), "b"), 10);
+        let others = (0..100).map(|n| taken(client(&format!("u{n}")), &format!("{n}-")));
+        assert_eq!(
+            others.sum::<usize>(),
+            480,
+            "half of all, with the first two"
+        );
+        assert_eq!(taken(None, "api"), 500);
+        assert_eq!(bounds.bytes(), 1000 * KEY_BYTES);
+        assert_eq!(
+            keys.take(client("new").as_ref()).err(),
+            Some(BrokerError::TooManyKeys)
+        );
+        drop(keys);
+        assert_eq!(bounds.bytes(), 0);
+        assert!(
+            bounds.owners().is_empty(),
+            "nobody is remembered for nothing"
+        );
+    }
+
+    #[test]
+    fn a_key_that_expired_can_be_used_anew() {
+        let (start, bounds) = (Instant::now(), KeyBounds::new(100 * KEY_BYTES));
+        let mut keys = Keys::new(bounds.clone());
+        for round in 0..3 {
+            let now = start + TTL * round;
+            assert!(used(&mut keys, "k", None, now));
+            let key = keys.id("news", &"k".into());
+            assert!(keys.get(key, now).is_some());
+            assert_eq!(bounds.bytes(), KEY_BYTES, "one key, {round}");
         }
     }
 }

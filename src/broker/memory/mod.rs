@@ -4,28 +4,34 @@
 //! both. Under a channel's lock a publication is placed and committed (`place`), which is what
 //! makes order hold; what has no place to keep (no history, no key, no version) needs the fan-out's
 //! lock alone. Nothing is encoded or awaited under either, and this broker's is always taken first.
-//! Memory: one entry a channel with a stream; bounds are `limits.history_bytes` over all histories
-//! and `KEYS_MAX` idempotency keys. What has expired goes by [`expire`](Broker::expire).
+//! Memory: bounds in bytes over all histories, all positions of channels without items and all
+//! idempotency keys ([`MemoryBounds`]). What has expired goes by [`expire`](Broker::expire).
 
+mod alarms;
+mod epochs;
+mod evict;
 mod keys;
 mod place;
 mod presence;
 mod stream;
 mod stripe;
+mod totals;
 
 use std::{
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 pub(crate) use self::presence::MemoryPresence;
-use self::stripe::Stripe;
+use self::{
+    epochs::Epochs,
+    keys::KeyBounds,
+    stripe::{Shared, Stripe},
+    totals::Totals,
+};
 use super::{
     Broker, BrokerError, BrokerFuture, History, HistoryFilter, PublishRequest, PublishResult,
-    PublishResults,
+    PublishResults, Usage,
     fanout::{Fanout, STRIPES},
 };
 use crate::{
@@ -34,15 +40,19 @@ use crate::{
     registry::ChannelName,
 };
 
-/// Steps that one publication takes to make room for itself; each takes an item or finds out that
-/// it is not the oldest.
-const EVICTIONS_A_TURN: usize = 256;
+/// Alarms that one publication may find behind their streams while it makes room for itself. Each
+/// of them was left so by another publication.
+const LATE_ALARMS_A_TURN: usize = 256;
 
 /// Bounds of what the broker keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryBounds {
     /// `limits.history_bytes`.
     pub history_bytes_max: usize,
+    /// `limits.position_bytes`.
+    pub position_bytes_max: usize,
+    /// `limits.idempotency_bytes`.
+    pub idempotency_bytes_max: usize,
     /// `limits.idempotency_ttl`.
     pub idempotency_ttl: Duration,
 }
@@ -52,22 +62,27 @@ pub struct MemoryBroker {
     fanout: Arc<Fanout>,
     history_bytes_max: usize,
     stripes: [Mutex<Stripe>; STRIPES],
-    history_bytes: Arc<AtomicUsize>,
+    totals: Arc<Totals>,
+    keys: Arc<KeyBounds>,
 }
 
 impl MemoryBroker {
     /// A broker for the shards of this process.
     #[must_use]
     pub fn new(fanout: Arc<Fanout>, bounds: MemoryBounds) -> Self {
-        let history_bytes = Arc::new(AtomicUsize::new(0));
+        let shared = Shared {
+            totals: Arc::new(Totals::new()),
+            keys: KeyBounds::new(bounds.idempotency_bytes_max),
+            epochs: Epochs::new(),
+            position_bytes_max: bounds.position_bytes_max,
+            idempotency_ttl: bounds.idempotency_ttl,
+        };
         Self {
             fanout,
             history_bytes_max: bounds.history_bytes_max,
-            stripes: std::array::from_fn(|_| {
-                let stripe = Stripe::new(history_bytes.clone(), bounds.idempotency_ttl);
-                Mutex::new(stripe)
-            }),
-            history_bytes,
+            stripes: std::array::from_fn(|number| Mutex::new(Stripe::new(number, &shared))),
+            totals: shared.totals,
+            keys: shared.keys,
         }
     }
 
@@ -104,6 +119,10 @@ impl MemoryBroker {
         let result = self.fanout.listening_in(number, channel, |listening| {
             stripe.publish(channel, request, listening, now)
         });
+        if result.is_err() {
+            // The stream may have been begun for it.
+            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+        }
         drop(stripe);
         self.make_room();
         result
@@ -112,20 +131,15 @@ impl MemoryBroker {
     /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes
     /// first.
     fn make_room(&self) {
-        for _ in 0..EVICTIONS_A_TURN {
-            if self.history_bytes.load(Relaxed) <= self.history_bytes_max {
-                return;
+        let mut late = 0;
+        while self.totals.history_bytes.load(Relaxed) > self.history_bytes_max
+            && late < LATE_ALARMS_A_TURN
+            && let Some(stripe) = self.totals.first_to_end()
+        {
+            let mut stripe = locked(&self.stripes[stripe]);
+            if !stripe.throw_out_item(&|channel| self.fanout.is_listened(channel)) {
+                late += 1;
             }
-            let ends = self.stripes.iter().map(|stripe| locked(stripe).next_end());
-            let oldest = self
-                .stripes
-                .iter()
-                .zip(ends)
-                .filter_map(|(stripe, end)| Some((end?, stripe)));
-            let Some((_, stripe)) = oldest.min_by_key(|(end, _)| *end) else {
-                return;
-            };
-            locked(stripe).evict(&|channel| self.fanout.is_listened(channel));
         }
     }
 
@@ -139,8 +153,9 @@ impl MemoryBroker {
 
     /// The streams that are read are begun where there are none, and charged.
     fn read(&self, channel: &ChannelName, filter: &HistoryFilter) -> History {
-        let history = self.lock(channel).read(channel, filter, Instant::now());
-        self.make_room();
+        let mut stripe = self.lock(channel);
+        let history = stripe.read(channel, filter, Instant::now());
+        stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
         history
     }
 }
@@ -210,8 +225,15 @@ impl Broker for MemoryBroker {
         BrokerFuture::ready(Ok(self.fanout.has_subscribers(target)))
     }
 
-    fn history_bytes(&self) -> Option<usize> {
-        Some(self.history_bytes.load(Relaxed))
+    fn usage(&self) -> Option<Usage> {
+        let totals = &self.totals;
+        Some(Usage {
+            history_bytes: totals.history_bytes.load(Relaxed),
+            position_bytes: totals.position_bytes.load(Relaxed),
+            idempotency_bytes: self.keys.bytes(),
+            evicted_publications: totals.evicted_publications.load(Relaxed),
+            evicted_positions: totals.evicted_positions.load(Relaxed),
+        })
     }
 
     fn expire(&self, now: Instant) {
@@ -228,6 +250,12 @@ impl MemoryBroker {
     pub(crate) fn streams(&self) -> usize {
         let stripes = self.stripes.iter();
         stripes.map(|stripe| locked(stripe).streams.len()).sum()
+    }
+
+    /// Alarms that were taken out to find what goes.
+    pub(crate) fn alarms_looked_at(&self) -> u64 {
+        let stripes = self.stripes.iter();
+        stripes.map(|stripe| locked(stripe).alarms.looked_at).sum()
     }
 }
 

@@ -36,14 +36,6 @@ struct Kept {
     delta: bool,
 }
 
-/// What committing changed.
-pub(super) struct Committed {
-    pub(super) result: PublishResult,
-    /// Bytes that the history holds more and less.
-    pub(super) added: usize,
-    pub(super) freed: usize,
-}
-
 impl Placed {
     /// The first step. `stream` is the channel's, which is there if the publication is kept.
     pub(super) fn place(
@@ -85,17 +77,13 @@ impl Placed {
         stream: Option<&mut Stream>,
         listening: &Listening<'_>,
         now: Instant,
-    ) -> Committed {
-        let mut committed = Committed {
-            result: PublishResult::sent(listening.members()),
-            added: 0,
-            freed: 0,
-        };
+    ) -> PublishResult {
+        let mut result = PublishResult::sent(listening.members());
         let mut publication = self.publication;
         if let Some((stream, kept)) = stream.zip(self.kept) {
             let until = now + kept.history.ttl;
-            committed.result.position = Some(kept.position);
-            committed.freed = stream.trim(now);
+            result.position = Some(kept.position);
+            stream.trim(now);
             let previous = stream.items.back().filter(|_| kept.delta);
             let previous = previous.map(|entry| entry.item.clone());
             publication = publication.in_stream(kept.position.epoch, previous);
@@ -103,13 +91,12 @@ impl Placed {
                 until,
                 item: kept.item,
             };
-            committed.added = entry.weight();
-            committed.freed += stream.push(entry, kept.history.size);
+            stream.push(entry, kept.history.size);
             stream.top = kept.position.offset;
             stream.version = kept.version.or(stream.version.take());
         }
         listening.send(publication, self.room);
-        committed
+        result
     }
 }
 

@@ -9,8 +9,15 @@ use crate::{
     publication::Item,
 };
 
-/// What an item is charged beside its weight: its place in the list.
-const KEPT_BYTES: usize = 32;
+/// What an item is charged beside its weight: its place in the list, which keeps as much free.
+const KEPT_BYTES: usize = 2 * size_of::<HistoryEntry>();
+/// What a stream is charged beside its name: itself, its entry in the map with the room that keeps
+/// free, its alarm, and what the allocator adds.
+const STREAM_BYTES: usize = 320;
+/// What a publisher's count is charged beside its name.
+const VERSION_BYTES: usize = size_of::<Version>() + 32;
+/// Room for items that is given back once most of it is free; less is not worth a copy.
+const ROOM_MIN: usize = 16;
 
 pub(super) struct HistoryEntry {
     pub(super) until: Instant,
@@ -18,9 +25,29 @@ pub(super) struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    pub(super) fn weight(&self) -> usize {
+    fn weight(&self) -> usize {
         self.item.weight() + KEPT_BYTES
     }
+}
+
+/// Bytes that a stream is charged, and where.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Charge {
+    /// Against `limits.history_bytes`.
+    pub(super) history: usize,
+    /// Against `limits.position_bytes`.
+    pub(super) positions: usize,
+}
+
+/// What there is of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// A position, and nothing was published: it can be made again as it was.
+    Unused,
+    /// A position that outlived its items.
+    Emptied,
+    /// Items.
+    Kept,
 }
 
 /// A channel's history and its place.
@@ -28,20 +55,28 @@ pub(super) struct Stream {
     pub(super) epoch: Epoch,
     pub(super) top: u64,
     pub(super) items: VecDeque<HistoryEntry>,
+    /// What the items weigh.
+    items_bytes: usize,
     /// The position is kept at least so long.
     pub(super) keep_until: Instant,
     pub(super) version: Option<Box<Version>>,
+    /// Its alarm, and what it was when that was filed.
+    pub(super) alarm: Instant,
+    pub(super) filed: Stage,
 }
 
 impl Stream {
     /// A stream that nothing was published to.
-    pub(super) fn new(keep_until: Instant) -> Self {
+    pub(super) fn new(epoch: Epoch, keep_until: Instant) -> Self {
         Self {
-            epoch: Epoch::random(),
+            epoch,
             top: 0,
             items: VecDeque::new(),
+            items_bytes: 0,
             keep_until,
             version: None,
+            alarm: keep_until,
+            filed: Stage::Unused,
         }
     }
 
@@ -52,40 +87,72 @@ impl Stream {
         }
     }
 
-    /// Keeps an item, and no more than `size`; returns what those weighed that went for it.
-    pub(super) fn push(&mut self, entry: HistoryEntry, size: usize) -> usize {
-        let mut freed = 0;
+    pub(super) fn stage(&self) -> Stage {
+        match (self.items.is_empty(), self.top) {
+            (false, _) => Stage::Kept,
+            (true, 0) => Stage::Unused,
+            (true, _) => Stage::Emptied,
+        }
+    }
+
+    /// What it is charged in a channel of this name.
+    pub(super) fn charge(&self, name: &str) -> Charge {
+        let version = self.version.as_deref();
+        let version = version.map_or(0, |version| version.epoch.len() + VERSION_BYTES);
+        let own = STREAM_BYTES + name.len() + version;
+        match self.items.is_empty() {
+            true => Charge {
+                history: 0,
+                positions: own,
+            },
+            false => Charge {
+                history: own + self.items_bytes,
+                positions: 0,
+            },
+        }
+    }
+
+    /// Keeps an item, and no more than `size`.
+    pub(super) fn push(&mut self, entry: HistoryEntry, size: usize) {
         if self.items.is_empty() && size == 1 {
             self.items.reserve_exact(1);
         }
         while self.items.len() >= size {
-            freed += self.pop();
+            self.pop();
         }
+        self.items_bytes += entry.weight();
         self.items.push_back(entry);
-        freed
     }
 
-    /// Drops the oldest item; returns what it weighed.
-    pub(super) fn pop(&mut self) -> usize {
-        let weight = self.items.pop_front().map_or(0, |kept| kept.weight());
-        if self.items.is_empty() {
+    /// Drops the oldest item.
+    pub(super) fn pop(&mut self) {
+        let Some(oldest) = self.items.pop_front() else {
+            return;
+        };
+        self.items_bytes -= oldest.weight();
+        let (len, capacity) = (self.items.len(), self.items.capacity());
+        if len == 0 {
             self.items = VecDeque::new();
+        } else if capacity > ROOM_MIN && len * 4 < capacity {
+            self.items.shrink_to(len * 2);
         }
-        weight
     }
 
-    pub(super) fn trim(&mut self, now: Instant) -> usize {
-        let mut freed = 0;
+    pub(super) fn trim(&mut self, now: Instant) {
         while self.items.front().is_some_and(|kept| kept.until <= now) {
-            freed += self.pop();
+            self.pop();
         }
-        freed
     }
 
-    pub(super) fn alarm_at(&self) -> Instant {
-        self.items
-            .front()
-            .map_or(self.keep_until, |kept| kept.until)
+    pub(super) fn clear(&mut self) {
+        self.items = VecDeque::new();
+        self.items_bytes = 0;
+    }
+
+    /// When the first of it ends: its oldest item, or at last its position.
+    pub(super) fn ends_at(&self) -> Instant {
+        let oldest = self.items.front();
+        oldest.map_or(self.keep_until, |kept| kept.until)
     }
 
     /// The position, if `version` is not newer than what was published last under the same name.

@@ -22,12 +22,21 @@ const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const PROXY_IDLE: Duration = Duration::from_secs(60);
 
 pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &mut Vec<Warning>) {
-    for (path, fault) in rules(raw) {
+    for (path, fault) in rules(raw).into_iter().chain(kept(raw)) {
         if let Some(what) = fault {
             raw.refuse(errors, path, what);
         }
     }
     warnings.extend(oddities(raw).into_iter().flatten().map(Warning));
+}
+
+/// The rules of what the broker keeps, in the same form.
+fn kept(raw: &RawSettings) -> [(&'static str, Option<String>); 2] {
+    let limits = &raw.limits;
+    [
+        ("limits.position_bytes", none_served(limits.position_bytes)),
+        ("limits.idempotency_bytes", no_key(limits.idempotency_bytes)),
+    ]
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
@@ -110,6 +119,12 @@ fn too_large_message(bytes: usize) -> Option<String> {
          256MiB"
             .to_string()
     })
+}
+
+/// Too little for one key of one client, which has a hundredth.
+fn no_key(bytes: usize) -> Option<String> {
+    const LEAST: usize = 64 << 10;
+    (bytes < LEAST).then(|| "has no room for a client's key; expected at least 64KiB".to_string())
 }
 
 /// A time of less than a millisecond.

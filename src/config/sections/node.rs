@@ -73,6 +73,9 @@ sections! {
         /// Bytes of all histories together; beyond it, what is next to expire goes first, and
         /// whoever comes back for it is told so.
         history_bytes: usize as Bytes = 256 << 20;
+        /// Bytes of the positions of channels that keep no publication now; beyond it those go that
+        /// nobody listens to, first of channels to which nothing was published.
+        position_bytes: usize as Bytes = 32 << 20;
         /// Sessions of one user at a time, further ones are closed with 3504; 0 is no limit.
         sessions_per_user: usize as Count = 0;
         /// Messages and commands a second that one session may send; beyond it commands get error
@@ -88,6 +91,10 @@ sections! {
         /// How long an idempotency key is remembered; a publish that brings it again is answered as
         /// the first one was.
         idempotency_ttl: Duration as Time = Duration::from_secs(300);
+        /// Bytes of all idempotency keys, about 200 each; a publication whose key has no room is
+        /// refused (100, for clients 111). Clients' keys take half of it at most, those of one user,
+        /// or of one address where nobody is known, a hundredth.
+        idempotency_bytes: usize as Bytes = 64 << 20;
         /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what
         /// may have happened.
         broker_timeout: Duration as Time = Duration::from_secs(5);

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     broker::HistoryFilter,
     id::Epoch,
-    protocol::{self, ClientInfo, ReplyError},
+    protocol::{self, ClientInfo, ReplyError, Tags},
     publication::Item,
 };
 
@@ -98,7 +98,7 @@ struct Kept<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     info: Option<Info<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<&'a BTreeMap<String, String>>,
+    tags: Option<&'a Tags>,
 }
 
 /// A payload in JSON, as clients of the protocol see it: JSON as it stands, other text as a string,
@@ -108,7 +108,9 @@ struct Data<'a>(protocol::PayloadRef<'a>);
 impl Serialize for Data<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
-            protocol::PayloadRef::Json(json) => Embedded(json).serialize(serializer),
+            json @ (protocol::PayloadRef::Json(_) | protocol::PayloadRef::JsonLines(_)) => {
+                Embedded(&json.bytes()).serialize(serializer)
+            }
             protocol::PayloadRef::Text(text) => serializer.serialize_str(text),
             protocol::PayloadRef::Binary(bytes) | protocol::PayloadRef::Stringed(bytes) => {
                 serializer.serialize_str(&STANDARD.encode(bytes))

@@ -18,7 +18,7 @@ use crate::{
     config::Namespace,
     id::SessionId,
     metrics::Limited,
-    protocol::ReplyError,
+    protocol::{ReplyError, Tags},
     publication::{Payload, Target},
     registry::ChannelName,
 };
@@ -37,7 +37,7 @@ struct Message {
     payload: Payload,
     keep: bool,
     delta: bool,
-    tags: Option<Arc<std::collections::BTreeMap<String, String>>>,
+    tags: Option<Arc<Tags>>,
     idempotency_key: Option<Box<str>>,
     version: Option<Box<Version>>,
     exclude: Box<[SessionId]>,
@@ -55,7 +55,7 @@ impl Message {
             payload: form::payload(request.data, &request.b64data)?,
             keep: !request.skip_history,
             delta: request.delta,
-            tags: (!request.tags.is_empty()).then(|| Arc::new(request.tags)),
+            tags: (!request.tags.is_empty()).then(|| Arc::new(request.tags.into())),
             idempotency_key: (!key.is_empty()).then(|| key.into()),
             version: (request.version > 0).then(|| {
                 Box::new(Version {
@@ -81,7 +81,7 @@ impl Message {
         }
         request.delta |= self.delta;
         request.tags.clone_from(&self.tags);
-        request.idempotency_key.clone_from(&self.idempotency_key);
+        request.idempotency_key = self.idempotency_key.clone().map(Into::into);
         request.version.clone_from(&self.version);
         request.exclude.clone_from(&self.exclude);
         request

@@ -52,8 +52,9 @@ pub(super) async fn publish(
             publish_request(node, &connect_info, &identity, channel, &payload).await;
         let mut publish_request = publish_request.map_err(refuse)?;
         if publish_request.idempotency_key.is_none() {
-            publish_request.idempotency_key.clone_from(&key);
+            publish_request.idempotency_key = key.clone().map(Into::into);
         }
+        publish_request.charge_key(&identity.user, connect_info.address);
         requests.push(publish_request);
     }
     // It may have been taken back while the backend was asked.

@@ -82,7 +82,7 @@ pub(super) fn apply(answer: PublishAnswer, request: &mut PublishRequest, as_byte
         request.history = None;
     }
     request.delta |= answer.delta;
-    request.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags));
+    request.tags = (!answer.tags.is_empty()).then(|| Arc::new(answer.tags.into()));
     if !answer.idempotency_key.is_empty() {
         request.idempotency_key = Some(answer.idempotency_key.into());
     }

@@ -3,11 +3,10 @@
 //! What stands in the output is one line: names are fixed, strings are escaped, and payloads have
 //! had their newlines removed.
 
-use std::collections::BTreeMap;
-
 use super::super::{
     encode::{Field, Fields},
     payload::{Data, PayloadRef, clean_json, string},
+    tags::Tags,
 };
 
 /// An object that is being written.
@@ -116,12 +115,9 @@ impl Fields for Object<'_> {
         self.out.push(b']');
     }
 
-    fn texts(&mut self, field: Field, map: &BTreeMap<String, String>) {
-        if map.is_empty() {
-            return;
-        }
+    fn texts(&mut self, field: Field, tags: &Tags) {
         self.message(field, |object| {
-            for (key, value) in map {
+            for (key, value) in tags.iter() {
                 object.key(key);
                 string(value, object.out);
             }

@@ -4,11 +4,10 @@
 //! 127 bytes, and what was written moves up when it is not. Messages nest three deep, so that
 //! nothing moves more often than that.
 
-use std::collections::BTreeMap;
-
 use super::super::{
     encode::{Field, Fields},
     payload::{Data, PayloadRef},
+    tags::Tags,
 };
 
 const VARINT: u32 = 0;
@@ -76,7 +75,7 @@ impl Fields for Message<'_> {
     }
 
     fn payload(&mut self, field: Field, value: PayloadRef<'_>) {
-        self.bytes(field, value.as_bytes());
+        self.bytes(field, &value.bytes());
     }
 
     fn message(&mut self, (_, number): Field, fill: impl FnOnce(&mut Self)) {
@@ -100,8 +99,8 @@ impl Fields for Message<'_> {
         }
     }
 
-    fn texts(&mut self, field: Field, map: &BTreeMap<String, String>) {
-        for (key, value) in map {
+    fn texts(&mut self, field: Field, tags: &Tags) {
+        for (key, value) in tags.iter() {
             self.message(field, |entry| {
                 entry.text(("key", 1), key);
                 entry.text(("value", 2), value);

@@ -140,13 +140,13 @@ fn a_page_of_history() {
 
 #[test]
 fn a_publication_with_all_fields() {
-    let tags = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".into(), "\n".into())]);
+    let tags = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".into(), "\n".into())]).into();
     let info = info();
     let shown = Pub {
         data: PayloadRef::Json(b"{\"x\":1}"),
         offset: 3,
         info: Some(&info),
-        tags: &tags,
+        tags: Some(&tags),
         delta: true,
         time: 1_700_000_000_000,
         channel: "a:b",

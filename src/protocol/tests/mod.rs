@@ -7,7 +7,7 @@ mod json;
 mod payload;
 mod protobuf;
 
-use std::{borrow::Cow, collections::BTreeMap};
+use std::borrow::Cow;
 
 use bytes::Bytes;
 
@@ -15,8 +15,6 @@ use super::{
     ClientInfo, Command, ConnectResult, Encoding, Malformed, PayloadRef, Pub, Push, Reply,
     ReplyError, SubscribeResult, decode_commands, encode_push, encode_reply,
 };
-
-static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 
 /// All commands of a frame, or its first fault.
 fn all(encoding: Encoding, frame: &[u8]) -> Result<Vec<Command>, Malformed> {
@@ -28,7 +26,7 @@ fn plain(data: PayloadRef<'_>) -> Pub<'_> {
         data,
         offset: 0,
         info: None,
-        tags: &NO_TAGS,
+        tags: None,
         delta: false,
         time: 0,
         channel: "",

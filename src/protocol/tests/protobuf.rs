@@ -111,13 +111,13 @@ fn who_is_there_and_what_was() {
 
 #[test]
 fn a_publication_with_all_fields() {
-    let tags = BTreeMap::from([("a".to_owned(), "1".to_owned())]);
+    let tags = BTreeMap::from([("a".to_owned(), "1".to_owned())]).into();
     let info = info();
     let shown = Pub {
         data: PayloadRef::Stringed(b"{\"x\":1}"),
         offset: 3,
         info: Some(&info),
-        tags: &tags,
+        tags: Some(&tags),
         delta: true,
         time: 5,
         channel: "a:b",

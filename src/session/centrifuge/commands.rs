@@ -90,9 +90,11 @@ impl Session<Centrifuge> {
             self.context.node.clone(),
             self.protocol.hook_context.clone(),
         );
+        let address = self.context.connection.info().address;
         let publishing = async move {
             let asked = node.ask_publish_hook(&hook_context, &name, &mut publication, false);
             asked.await?;
+            publication.charge_key(&hook_context.user, address);
             Ok(node.publish(publication).await)
         };
         self.later(ctx, publishing, move |session, result, _| match result {

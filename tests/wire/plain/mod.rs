@@ -5,6 +5,7 @@ mod cache;
 mod fire;
 mod form;
 mod hook;
+mod kept;
 mod names;
 mod origins;
 mod poll;

@@ -1,0 +1,136 @@
+//! What goes: what has expired, and what is thrown out to keep within the bounds.
+//!
+//! Who publishes throws out publications, those first that expire first, and pays for it: each step
+//! takes one, or finds an alarm behind its stream, which a publication before it has left so. Who
+//! reads throws out positions of channels to which nothing was published, which are good all the
+//! same ([`Epochs`](super::epochs)), and does two steps for each position that it adds.
+
+use std::{
+    sync::atomic::Ordering::Relaxed,
+    time::{Duration, Instant},
+};
+
+use super::{
+    stream::Stage,
+    stripe::{IsListened, Stripe},
+};
+use crate::registry::ChannelName;
+
+/// Alarms looked at in one call of [`Stripe::expire`], so that the lock is never held long.
+const ALARMS_A_TURN: usize = 1024;
+/// No alarm comes back sooner: what expires in between waits for it.
+const ALARM_MIN: Duration = Duration::from_secs(1);
+/// How often a stream without items, but with listeners, is looked at.
+const LISTENED_ALARM: Duration = Duration::from_secs(60);
+/// Positions looked at for each one that is added: more than one, so that they come down again.
+const POSITIONS_A_STEP: usize = 2;
+
+impl Stripe {
+    /// Lets go of what has expired.
+    pub(super) fn expire(&mut self, now: Instant, is_listened: IsListened<'_>) {
+        self.keys.expire(now);
+        for stage in [Stage::Kept, Stage::Emptied, Stage::Unused] {
+            for _ in 0..ALARMS_A_TURN {
+                if self.alarms.first(stage).is_none_or(|at| at > now) {
+                    break;
+                }
+                let Some((_, name)) = self.alarms.pop(stage) else {
+                    break;
+                };
+                match stage {
+                    Stage::Kept => self.expire_items(name, now, is_listened),
+                    _ => self.expire_position(name, now, is_listened),
+                }
+            }
+        }
+        self.note_first_end();
+    }
+
+    fn expire_items(&mut self, name: ChannelName, now: Instant, is_listened: IsListened<'_>) {
+        let Some(stream) = self.streams.get_mut(&name) else {
+            return;
+        };
+        let before = stream.charge(&name);
+        stream.trim(now);
+        self.totals.change(before, stream.charge(&name));
+        let is_empty = stream.items.is_empty();
+        let next = stream.ends_at().max(now + ALARM_MIN);
+        self.alarms.set(name, stream, next);
+        if is_empty {
+            self.throw_out_positions(true, is_listened);
+        }
+    }
+
+    fn expire_position(&mut self, name: ChannelName, now: Instant, is_listened: IsListened<'_>) {
+        let Some(stream) = self.streams.get_mut(&name) else {
+            return;
+        };
+        if stream.keep_until > now {
+            let next = stream.keep_until.max(now + ALARM_MIN);
+            self.alarms.set(name, stream, next);
+        } else if is_listened(&name) {
+            self.alarms.set(name, stream, now + LISTENED_ALARM);
+        } else {
+            self.drop_stream(&name);
+        }
+    }
+
+    /// Takes one step to make room for publications: the item goes that expires first. False if
+    /// the alarm was behind and nothing went.
+    pub(super) fn throw_out_item(&mut self, is_listened: IsListened<'_>) -> bool {
+        let Some((at, name)) = self.alarms.pop(Stage::Kept) else {
+            self.note_first_end();
+            return false;
+        };
+        let Some(stream) = self.streams.get_mut(&name) else {
+            return false;
+        };
+        let is_due = stream.ends_at() <= at;
+        if is_due {
+            let before = stream.charge(&name);
+            stream.pop();
+            self.totals.change(before, stream.charge(&name));
+            self.totals.evicted_publications.fetch_add(1, Relaxed);
+        }
+        let (next, is_empty) = (stream.ends_at(), stream.items.is_empty());
+        self.alarms.set(name, stream, next);
+        if is_empty {
+            self.throw_out_positions(true, is_listened);
+        }
+        self.note_first_end();
+        is_due
+    }
+
+    /// A position was added: as long as they are too many, some that nobody listens to go, those
+    /// of unused channels first. Only publishing throws out others.
+    pub(super) fn throw_out_positions(&mut self, publishing: bool, is_listened: IsListened<'_>) {
+        let mut stage = Stage::Unused;
+        for _ in 0..POSITIONS_A_STEP {
+            if self.totals.position_bytes.load(Relaxed) <= self.position_bytes_max {
+                return;
+            }
+            let first = self.alarms.pop(stage);
+            let Some((at, name)) = first.or_else(|| {
+                stage = Stage::Emptied;
+                publishing.then(|| self.alarms.pop(stage)).flatten()
+            }) else {
+                return;
+            };
+            match self.streams.get_mut(&name) {
+                // Its members' number is bounded, and with it what this costs. Behind all others,
+                // so that the next step finds another.
+                Some(stream) if is_listened(&name) => {
+                    let at = self.alarms.behind_all(stage, at);
+                    self.alarms.set(name, stream, at);
+                    if publishing {
+                        stage = Stage::Emptied;
+                    }
+                }
+                _ => {
+                    self.drop_stream(&name);
+                    self.totals.evicted_positions.fetch_add(1, Relaxed);
+                }
+            }
+        }
+    }
+}
