@@ -147,7 +147,9 @@ impl App {
             let service = move || {
                 requests::http_service(options, move || {
                     let (node, http) = (routes.clone(), http.clone());
-                    actix_web::App::new().configure(move |app| http::configure(&node, &http, app))
+                    actix_web::App::new()
+                        .wrap(actix_web::middleware::from_fn(http::settle))
+                        .configure(move |app| http::configure(&node, &http, app))
                 })
             };
             let node = node.clone();

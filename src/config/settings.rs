@@ -72,6 +72,8 @@ pub struct Settings {
     pub workers: usize,
     pub node: String,
     pub trusted_proxies: TrustedProxies,
+    /// In lower case.
+    pub address_header: Option<String>,
     pub limits: Limits,
     pub heartbeat: Heartbeat,
     pub slow: Slow,

@@ -95,6 +95,13 @@ fn open(
         handshake::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).collect();
     let known = [AS_PROTOBUF, AS_JSON, "fanfare"];
     let named = offered.iter().copied().find(|name| known.contains(name));
+    if named.is_none() {
+        request::tell_of_offer(
+            request.headers(),
+            request.path(),
+            "centrifuge-json, centrifuge-protobuf, fanfare",
+        );
+    }
     let binary =
         named == Some(AS_PROTOBUF) || [&*query.format, &*query.cf_protocol].contains(&"protobuf");
     // In a URL it is JSON, whatever the frames are.
@@ -106,7 +113,7 @@ fn open(
         false => request::transport_of(request),
     };
     let mut connect_info = request::connect_info(request, node, request.path().into(), transport)?;
-    let mut response = request::upgrade_response(request, node, &mut connect_info, named)?;
+    let mut response = request::upgrade_response(request, node, &mut connect_info, named);
     let window_bits = connect_info.window_bits.unwrap_or(0);
     let way = ClientTransport {
         encoding: encoding(binary),
@@ -176,7 +183,13 @@ async fn posted(
         framing: Framing::Line,
         frame_pings: false,
     };
-    stream(request, node, way, transport, commands)
+    stream(request, node, way, transport, Commands::Posted(commands))
+}
+
+/// The commands that a stream begins with.
+enum Commands {
+    Posted(Bytes),
+    InAddress(Bytes),
 }
 
 async fn sse(request: HttpRequest, node: web::Data<Node>, body: web::Payload) -> HttpResponse {
@@ -200,10 +213,10 @@ async fn events(
     }
     let commands = match post {
         true => match read_body(request, node, body).await {
-            Ok(commands) => commands,
+            Ok(commands) => Commands::Posted(commands),
             Err(answer) => return *answer,
         },
-        false => Bytes::from(Query::of(request).cf_connect),
+        false => Commands::InAddress(Bytes::from(Query::of(request).cf_connect)),
     };
     let way = ClientTransport {
         encoding: Encoding::Json,
@@ -220,7 +233,7 @@ fn stream(
     node: &Arc<Node>,
     way: ClientTransport,
     transport: TransportKind,
-    commands: Bytes,
+    commands: Commands,
 ) -> HttpResponse {
     // So that a browser says "open" before anything else comes.
     let head = (way.framing == Framing::Event).then(|| Bytes::from_static(b"\r\n"));
@@ -231,7 +244,11 @@ fn stream(
         let shard = request::shard_of(request)?;
         let connect_info = request::connect_info(request, node, request.path().into(), transport)?;
         let token = Query::of(request).token(request);
-        let params = CentrifugeParams::new(&connect_info, way, token).with_commands(commands);
+        let params = CentrifugeParams::new(&connect_info, way, token);
+        let params = match commands {
+            Commands::Posted(commands) => params.with_commands(commands),
+            Commands::InAddress(commands) => params.with_commands_of_address(commands),
+        };
         Ok(Session::<Centrifuge>::start_on_body(NewSession {
             connect_info,
             profile: way.profile(),

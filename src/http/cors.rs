@@ -19,8 +19,9 @@ use crate::node::Node;
 /// How long a browser may remember what it was told; they cap it at two hours or less.
 const MAX_AGE_SECS: &str = "3600";
 
-/// Headers that a page may send.
-const HEADERS: &str = "authorization, content-type, idempotency-key, last-event-id";
+/// Headers that a page may send, as it is told when it names none itself.
+const HEADERS: HeaderValue =
+    HeaderValue::from_static("authorization, content-type, idempotency-key, last-event-id");
 
 /// Answers what needs no more than the request's head: a page that may not, a page's question
 /// whether it may, and methods other than those given.
@@ -37,14 +38,23 @@ pub(super) fn preflight(
     let names = names.join(", ");
     let mut answer = if request.method() == Method::OPTIONS {
         HttpResponse::NoContent()
-            .insert_header((header::ALLOW, format!("{names}, OPTIONS")))
+            .insert_header((header::ALLOW, allow(methods)))
             .insert_header((header::ACCESS_CONTROL_ALLOW_METHODS, names))
-            .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS))
+            .insert_header((
+                header::ACCESS_CONTROL_ALLOW_HEADERS,
+                allowed_headers(request),
+            ))
+            .insert_header((header::VARY, "Access-Control-Request-Headers"))
             .insert_header((header::ACCESS_CONTROL_MAX_AGE, MAX_AGE_SECS))
+            .finish()
+    } else if request.method() == Method::HEAD && methods.contains(&Method::GET) {
+        // What probes ask: whether it is there. It begins nothing.
+        HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
             .finish()
     } else if !methods.contains(request.method()) {
         HttpResponse::MethodNotAllowed()
-            .insert_header((header::ALLOW, format!("{names}, OPTIONS")))
+            .insert_header((header::ALLOW, allow(methods)))
             .content_type("text/plain; charset=utf-8")
             .body(format!("only {names} is answered here\n"))
     } else {
@@ -52,6 +62,31 @@ pub(super) fn preflight(
     };
     add_headers(request, node, answer.headers_mut());
     Some(answer)
+}
+
+/// The methods of a route that has these.
+fn allow(methods: &[Method]) -> String {
+    let mut names = Vec::new();
+    for method in methods {
+        names.push(method.as_str());
+        if method == Method::GET {
+            names.push("HEAD");
+        }
+    }
+    names.push("OPTIONS");
+    names.join(", ")
+}
+
+/// What the page asks for: an origin that may come may send what it likes, and libraries for
+/// tracing add headers that nobody here has heard of.
+fn allowed_headers(request: &HttpRequest) -> HeaderValue {
+    let asked = request
+        .headers()
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS);
+    asked
+        .filter(|asked| !asked.is_empty())
+        .cloned()
+        .unwrap_or(HEADERS)
 }
 
 /// Lets the page that asked see the answer; its origin was checked.

@@ -4,7 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::Version, http::header, web};
 use serde_json::{Map, Value, json};
 
-use super::request::peer_ip;
+use super::request::{peer_ip, proxies};
 use crate::{
     connection::info::TransportKind,
     logger::escape::Lossy,
@@ -26,7 +26,7 @@ const SECRET: [&str; 6] = [
 pub(super) async fn diag(request: HttpRequest, node: web::Data<Node>) -> HttpResponse {
     let headers = request.headers();
     let peer = peer_ip(&request);
-    let resolved = address::resolve(peer, headers, &node.settings.trusted_proxies);
+    let resolved = address::resolve(peer, headers, proxies(&node));
     let mut shown: Map<String, Value> = Map::new();
     for (name, value) in headers {
         let value = if SECRET.contains(&name.as_str()) {
@@ -50,7 +50,7 @@ pub(super) async fn diag(request: HttpRequest, node: web::Data<Node>) -> HttpRes
         "query": mask_query(request.query_string()),
         "tls": transport == Some(TransportKind::WebSocketTls),
         "address": { "peer": peer, "resolved": resolved },
-        "trusted_proxy": peer.is_some_and(|peer| node.settings.trusted_proxies.contains(peer)),
+        "trusted_proxy": address::is_trusted(peer, &node.settings.trusted_proxies),
         "headers": shown,
         "problems": problems(&request, &node, peer),
         "node": node.settings.node,
@@ -74,11 +74,9 @@ fn problems(request: &HttpRequest, node: &Node, peer: Option<std::net::IpAddr>) 
     let proxied = headers.contains_key("x-forwarded-for")
         || headers.contains_key("x-real-ip")
         || headers.contains_key("forwarded");
-    let trusted = match peer {
-        Some(peer) => node.settings.trusted_proxies.contains(peer),
-        None => node.settings.trusted_proxies.trusts_unix(),
-    };
-    if proxied && !trusted {
+    let proxies = proxies(node);
+    problems.extend(address::doubt(peer, headers, proxies));
+    if proxied && !address::is_trusted(peer, proxies.trusted) {
         problems.push(
             "The request came through a proxy that is not in trusted_proxies: everyone behind it looks like one \
              address."

@@ -1,5 +1,7 @@
-//! `/metrics` in OpenMetrics form, by prometheus-client. Labels are bounded: workers, the endpoints
-//! of the settings, and fixed words.
+//! `/metrics` in OpenMetrics form, by prometheus-client, or in Prometheus's own text form for those
+//! who ask for it. Labels are bounded: workers, the endpoints of the settings, and fixed words.
+
+mod prometheus_text;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -21,6 +23,8 @@ use crate::{
     node::{Node, phase::Phase},
 };
 
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
 /// Answers `/metrics`: to the administrator, to whoever has a key of the API, and while none is set
 /// to this machine.
 pub(super) async fn metrics(
@@ -40,13 +44,21 @@ pub(super) async fn metrics(
         by_endpoint: overview.map_or(Vec::new(), |overview| overview.by_endpoint),
     }));
     let mut text = String::new();
-    match encode(&mut text, &registry) {
-        Ok(()) => HttpResponse::Ok()
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
-            .body(text),
-        Err(error) => HttpResponse::InternalServerError().body(format!("{error}\n")),
+    if let Err(error) = encode(&mut text, &registry) {
+        return HttpResponse::InternalServerError().body(format!("{error}\n"));
     }
+    let (content_type, text) = match prometheus_text::is_wanted(&request) {
+        true => (
+            prometheus_text::CONTENT_TYPE,
+            prometheus_text::from_open_metrics(&text),
+        ),
+        false => (OPEN_METRICS, text),
+    };
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::VARY, "Accept"))
+        .content_type(content_type)
+        .body(text)
 }
 
 fn refuse(denied: Denied) -> HttpResponse {
@@ -61,8 +73,9 @@ fn refuse(denied: Denied) -> HttpResponse {
         }
         Denied::NotLocal => (
             HttpResponse::Forbidden(),
-            "while no api.key is set, only for requests from this machine that no proxy passed on, or with \
-             Authorization: Bearer <admin.key>\n",
+            "while no api.key is set, only for requests from this machine that no proxy passed on and whose Host is \
+             localhost, a loopback address or the machine's name, or with Authorization: Bearer <admin.key>; set \
+             api.key\n",
         ),
     };
     response.content_type("text/plain; charset=utf-8").body(why)

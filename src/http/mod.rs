@@ -12,8 +12,11 @@ mod centrifuge;
 mod cors;
 mod diag;
 mod health;
+mod local;
 mod metrics;
+mod origin;
 mod page;
+mod persistence;
 mod plain;
 mod poll;
 mod request;
@@ -27,10 +30,11 @@ use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
     HttpResponse, Route, guard,
+    http::Method,
     web::{self, Data, ServiceConfig},
 };
 
-pub(crate) use self::state::HttpState;
+pub(crate) use self::{persistence::settle, state::HttpState};
 use crate::{broker::LocalFanout, config::Settings, node::Node, shard::Shard};
 
 /// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it
@@ -89,20 +93,17 @@ fn for_people(settings: &Settings, app: &mut ServiceConfig) {
     }
     if settings.status.enabled {
         get("/status", web::to(status::status), app);
-        app.service(
-            web::resource("/status/sessions")
-                .route(web::get().to(status::sessions))
-                .default_service(web::to(plain::only_get)),
-        );
+        get("/status/sessions", web::to(status::sessions), app);
         app.service(web::resource("/status/sessions/{id}").route(web::delete().to(status::kick)));
     }
 }
 
-/// A route that is only read.
+/// A route that is only read. Load balancers probe by HEAD and OPTIONS.
 fn get(path: &str, route: Route, app: &mut ServiceConfig) {
     app.service(
         web::resource(path)
             .route(route.guard(guard::Any(guard::Get()).or(guard::Head())))
+            .route(web::method(Method::OPTIONS).to(plain::options))
             .default_service(web::to(plain::only_get)),
     );
 }

@@ -221,10 +221,18 @@ pub(super) fn unpublished(error: BrokerError) -> Answer {
     Box::new(answer)
 }
 
+/// The methods of what is only read.
+const READING: (header::HeaderName, &str) = (header::ALLOW, "GET, HEAD, OPTIONS");
+
+/// 200 for a probe that asks whether a route is there.
+pub(super) async fn options() -> HttpResponse {
+    HttpResponse::Ok().insert_header(READING).finish()
+}
+
 /// 405 for what is only read.
 pub(super) async fn only_get() -> HttpResponse {
     HttpResponse::MethodNotAllowed()
-        .insert_header((header::ALLOW, "GET, HEAD"))
+        .insert_header(READING)
         .content_type("text/plain; charset=utf-8")
         .body("only GET is answered here\n")
 }

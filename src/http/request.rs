@@ -1,14 +1,26 @@
 //! What every way in has in common: whose request it is, whether it may come in, and which channels
 //! it gets.
 
-use std::{fmt::Display, net::IpAddr, rc::Rc, sync::Arc};
+use std::{
+    fmt::Display,
+    net::IpAddr,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
+use actix_http::ws;
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     http::header::{self, HeaderMap, HeaderValue},
 };
-use actix_web_actors::ws;
 
+use super::{
+    local,
+    origin::{self, Site},
+};
 use crate::{
     codec::deflate,
     connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
@@ -31,7 +43,10 @@ use crate::{
         query::{Query, QueryError, QueryText},
     },
     shard::Shard,
-    transport::{address, handover::Upgradable},
+    transport::{
+        address::{self, Proxies},
+        handover::Upgradable,
+    },
 };
 
 /// Bytes of a path and of a reason that a line about a refusal has.
@@ -45,8 +60,28 @@ pub(super) fn peer_ip(request: &HttpRequest) -> Option<IpAddr> {
 
 /// The client's address, as trusted proxies tell it.
 pub(super) fn address_of(request: &HttpRequest, node: &Node) -> Option<IpAddr> {
-    let proxies = &node.settings.trusted_proxies;
-    address::resolve(peer_ip(request), request.headers(), proxies)
+    address::resolve(peer_ip(request), request.headers(), proxies(node))
+}
+
+/// Whose word on the client's address is taken.
+pub(super) fn proxies(node: &Node) -> Proxies<'_> {
+    Proxies {
+        trusted: &node.settings.trusted_proxies,
+        header: node.settings.address_header.as_deref(),
+    }
+}
+
+/// Says in the log, once a process, that the address of a session is doubtful.
+fn warn_of_doubt(request: &HttpRequest, node: &Node) {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if TOLD.load(Relaxed) {
+        return;
+    }
+    if let Some(doubt) = address::doubt(peer_ip(request), request.headers(), proxies(node))
+        && !TOLD.swap(true, Relaxed)
+    {
+        log::warn!("which header has the client's address? {doubt} This is said once");
+    }
 }
 
 /// Answers a request that may not come in, counts it and says why in the log.
@@ -60,7 +95,14 @@ pub(super) fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> H
         _ => counted_as.word(),
     };
     tell_refused(request, node, (kind, status), refusal);
-    refusal.response()
+    let mut answer = refusal.response();
+    let headers = request.headers();
+    if local::is_forwarded(headers) && !headers.contains_key(header::UPGRADE) {
+        // Of a hop that a proxy has in between: the client asked for none there. nginx would pass
+        // the header on into HTTP/2, where it is an error of the protocol.
+        answer.headers_mut().remove(header::UPGRADE);
+    }
+    answer
 }
 
 /// Says in the log why a client is nobody who may come in.
@@ -122,27 +164,17 @@ pub(super) fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<
     if let Some(allowed) = &node.settings.client.origins {
         return handshake::check_origin(headers, Some(allowed));
     }
-    let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-    let of_origin = origin
-        .to_str()
-        .ok()
-        .and_then(|origin| origin.split_once("://"));
-    let is_same = |named: &str, host: &[u8]| {
-        // A proxy that passes on the name alone (nginx's `$host`) leaves nothing to compare a port
-        // with.
-        let has_port = host.contains(&b':');
-        let named = match named.rsplit_once(':') {
-            Some((name, _)) if !has_port => name,
-            _ => named,
-        };
-        named.as_bytes().eq_ignore_ascii_case(host)
-    };
-    match (of_origin, host) {
-        (Some((_, named)), Some(host)) if is_same(named, host) => Ok(()),
-        _ => Err(Refusal::Origin(
-            String::from_utf8_lossy(origin.as_bytes()).into_owned(),
-        )),
+    let origin = String::from_utf8_lossy(origin.as_bytes());
+    if origin::is_mini_program(&origin) {
+        return Ok(());
     }
+    let is_tls = transport_of(request) == TransportKind::WebSocketTls;
+    let believed = address::is_trusted(peer_ip(request), &node.settings.trusted_proxies);
+    let site = Site::of(headers, is_tls, believed);
+    site.check(&origin).map_err(|compared| Refusal::OtherSite {
+        origin: origin.into_owned(),
+        compared,
+    })
 }
 
 /// What is settled about a session before it begins. Takes its place under the limits.
@@ -153,6 +185,7 @@ pub(super) fn connect_info(
     transport: TransportKind,
 ) -> Result<ConnectInfo, Refusal> {
     let headers = request.headers();
+    warn_of_doubt(request, node);
     let address = address_of(request, node);
     let permit = node.admission.admit(address)?;
     Ok(ConnectInfo {
@@ -189,13 +222,14 @@ pub(super) fn query(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Q
     Query::parse(text, node.settings.limits.subscriptions)
 }
 
-/// The 101, with what was agreed; notes it in the opening. `named` is the subprotocol.
+/// The 101 to a handshake that was checked, with what was agreed; notes it in the opening. `named`
+/// is the subprotocol. What makes it a 101 on the wire is written by the hand-over.
 pub(super) fn upgrade_response(
     request: &HttpRequest,
     node: &Node,
     connect_info: &mut ConnectInfo,
     named: Option<&str>,
-) -> Result<HttpResponse, Refusal> {
+) -> HttpResponse {
     let extensions = request
         .headers()
         .get_all(header::SEC_WEBSOCKET_EXTENSIONS)
@@ -206,9 +240,13 @@ pub(super) fn upgrade_response(
         .enabled
         .then(|| deflate::negotiate(extensions))
         .flatten();
-    let mut response = ws::handshake(request)
-        // `check_handshake` is the stricter of the two, so this does not happen.
-        .map_err(|_| Refusal::NotWebSocket("Upgrade"))?;
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
+    let accept = ws::hash_key(key.map_or(b"", HeaderValue::as_bytes));
+    let mut response = HttpResponse::SwitchingProtocols();
+    // In base64.
+    if let Ok(accept) = HeaderValue::from_bytes(&accept) {
+        response.insert_header((header::SEC_WEBSOCKET_ACCEPT, accept));
+    }
     if let Some(name) = named {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
         connect_info.subprotocol = Some(name.into());
@@ -219,7 +257,18 @@ pub(super) fn upgrade_response(
         response.insert_header((header::SEC_WEBSOCKET_EXTENSIONS, value));
     }
     connect_info.window_bits = agreed.map(|agreed| agreed.window_bits);
-    Ok(response.finish())
+    response.finish()
+}
+
+/// Says in the log that subprotocols were offered and none is known: a browser takes that for a
+/// failure, and tells nobody why.
+pub(super) fn tell_of_offer(headers: &HeaderMap, path: &str, known: &str) {
+    if let Some(offered) = handshake::offered_subprotocols(headers) {
+        log::info!(
+            "a client offers subprotocols and none is known, at which browsers fail: path={path} offered={offered:?} \
+             known={known}"
+        );
+    }
 }
 
 /// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol
@@ -236,7 +285,7 @@ pub(super) fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<Strin
     let subprotocol = || {
         let offered = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL);
         offered
-            .filter_map(|name| name.strip_prefix("token."))
+            .filter_map(|name| name.strip_prefix(handshake::TOKEN_PREFIX))
             .map(str::to_string)
             .next()
     };
@@ -251,7 +300,9 @@ pub(super) fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<Strin
 /// of which only the first is echoed.
 pub(super) fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, bool) {
     let offered: Vec<&str> = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
-    let by_subprotocol = offered.iter().any(|name| name.starts_with("token."));
+    let by_subprotocol = offered
+        .iter()
+        .any(|name| name.starts_with(handshake::TOKEN_PREFIX));
     let token = token_in(headers, query.token.as_deref());
     (token, by_subprotocol && offered.contains(&"fanfare"))
 }

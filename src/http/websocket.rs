@@ -56,7 +56,10 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     } else {
         handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
     };
-    let mut response = request::upgrade_response(request, node, &mut connect_info, named)?;
+    if named.is_none() {
+        request::tell_of_offer(headers, &endpoint.path, "subprotocols of its [[raw]] table");
+    }
+    let mut response = request::upgrade_response(request, node, &mut connect_info, named);
     let authorized = match refused {
         Some(error) => {
             node.metrics.refuse(Refusal::from(error).counted_as());

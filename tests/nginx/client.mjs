@@ -82,8 +82,8 @@ export function get(proxy, path, { method = 'GET', headers = {} } = {}) {
 }
 
 /** A plain request to a port of this machine, from 127.0.0.1 unless `localAddress` says otherwise. */
-export function getPlain(port, path, { method = 'GET', headers = {}, localAddress } = {}) {
-  return exchange(httpRequest, { host: '127.0.0.1', port, path, method, headers, localAddress });
+export function getPlain(port, path, { method = 'GET', headers = {}, localAddress, body } = {}) {
+  return exchange(httpRequest, { host: '127.0.0.1', port, path, method, headers, localAddress }, body);
 }
 
 /** Sends `head` by TLS and answers the head of the answer, headers as `[name in lower case, value]`. */
@@ -116,14 +116,14 @@ function parseHead(text) {
   return { line, headers };
 }
 
-function exchange(request, options) {
+function exchange(request, options, body) {
   return within(`an answer to ${options.method} ${options.path}`, new Promise((answer, fail) => {
     const sent = request({ ...options, agent: false }, (response) => {
       const { statusCode: status, headers } = response;
       collect(response).then((body) => answer({ status, headers, body }), fail);
     });
     sent.on('error', fail);
-    sent.end();
+    sent.end(body);
   }));
 }
 

@@ -13,6 +13,9 @@ const READY_MAX_MS = 15_000;
 /** The administrator's key in all tests. */
 export const ADMIN_KEY = 'key-of-the-nginx-tests';
 
+/** A key of the API in all tests. */
+export const API_KEY = 'api-key-of-the-nginx-tests';
+
 /** A server that can be ended and started again on its port. */
 export class Fanfare {
   #folder = mkdtempSync(join(tmpdir(), 'fanfare-behind-nginx-'));
@@ -75,6 +78,9 @@ spread = "100ms"
 
 [admin]
 key = "${ADMIN_KEY}"
+
+[api]
+key = "${API_KEY}"
 
 [log]
 filter = "info,fanfare=debug"

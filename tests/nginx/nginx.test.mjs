@@ -10,7 +10,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { after, before, describe, test } from 'node:test';
 
 import { CLIENT_ADDRESS, Client, get, getPlain, handshakeByHand } from './client.mjs';
-import { ADMIN_KEY, Fanfare } from './fanfare.mjs';
+import { ADMIN_KEY, API_KEY, Fanfare } from './fanfare.mjs';
 import { Proxy, substitute } from './proxy.mjs';
 import { until, within } from './until.mjs';
 
@@ -171,6 +171,7 @@ timeout = "30s"
   test('the client is known by its own address, whatever it claims', async () => {
     const claims = {
       'x-forwarded-for': '203.0.113.9', 'x-real-ip': '203.0.113.9', forwarded: 'for=203.0.113.9',
+      'x-forwarded-host': 'claimed.example',
     };
     const seen = JSON.parse((await get(proxy, '/diag', { headers: claims })).body);
     assert.deepEqual(seen.address, { peer: '127.0.0.1', resolved: CLIENT_ADDRESS });
@@ -179,7 +180,9 @@ timeout = "30s"
     assert.equal(seen.headers['x-forwarded-for'], CLIENT_ADDRESS);
     assert.equal(seen.headers['x-real-ip'], CLIENT_ADDRESS);
     assert.match(seen.headers['x-real-port'], /^\d+$/);
-    assert.equal(seen.headers.host, '127.0.0.1');
+    // With its port, by which a page of the same origin is known.
+    assert.equal(seen.headers.host, `127.0.0.1:${proxy.httpsPort}`);
+    assert.equal(seen.headers['x-forwarded-host'], undefined);
     assert.equal(seen.headers.forwarded, undefined);
     assert.deepEqual(seen.problems, []);
 
@@ -215,7 +218,7 @@ timeout = "30s"
     }
     assert.equal((await get(proxy, '/nothing')).status, 404);
     // And they do exist: what closes them is nginx.
-    assert.equal((await getPlain(fanfare.port, '/metrics')).status, 200);
+    assert.equal((await getPlain(fanfare.port, '/metrics', { headers: AS_ADMIN })).status, 200);
     assert.equal((await getPlain(fanfare.port, '/status/sessions', { headers: AS_ADMIN })).status, 200);
   });
 
@@ -230,7 +233,30 @@ timeout = "30s"
     for (const path of ['/status', '/health', '/ready', '/diag']) {
       assert.equal((await get(proxy, path)).status, 200, path);
     }
-    assert.equal(await statusByHttp2(proxy, '/status'), 200);
+    assert.equal((await byHttp2(proxy, '/status')).status, 200);
+  });
+
+  test('a page of the same origin is let in, one of another port is not', async () => {
+    const from = async (origin) => (await get(proxy, '/poll?channel=a', { headers: { origin } })).status;
+    assert.equal(await from(`https://127.0.0.1:${proxy.httpsPort}`), 200);
+    assert.equal(await from(`http://127.0.0.1:${proxy.httpsPort}`), 403);
+    assert.equal(await from(`https://127.0.0.1:${proxy.httpsPort + 1}`), 403);
+    assert.equal(await from('https://127.0.0.1'), 403);
+  });
+
+  test('by HTTP/2, a WebSocket endpoint answers with its sentence', async () => {
+    const { status, body } = await byHttp2(proxy, '/echo');
+    assert.equal(status, 426);
+    assert.match(body, /this is a WebSocket endpoint/);
+  });
+
+  test('200 API calls by kept connections, each with Connection: upgrade, and none is lost', async () => {
+    const headers = { 'x-api-key': API_KEY };
+    const body = JSON.stringify({ channel: 'kept', data: 'x' });
+    for (let number = 0; number < 50; number += 1) {
+      const calls = Array.from({ length: 4 }, () => getPlain(proxy.barePort, '/api/publish', { method: 'POST', headers, body }));
+      for (const answer of await Promise.all(calls)) assert.equal(answer.status, 200, `${number}: ${answer.body}`);
+    }
   });
 
   test('port 80 leads to https', async () => {
@@ -305,13 +331,16 @@ async function listed(fanfare, query = '') {
   return JSON.parse(body).sessions;
 }
 
-async function statusByHttp2(proxy, path) {
+async function byHttp2(proxy, path) {
   const session = connectHttp2(`https://127.0.0.1:${proxy.httpsPort}`, { ca: proxy.certificate });
   try {
     return await within('an answer by HTTP/2', new Promise((answer, fail) => {
       session.on('error', fail);
       const stream = session.request({ ':path': path });
-      stream.on('response', (headers) => answer(headers[':status']));
+      let [status, body] = [0, ''];
+      stream.on('response', (headers) => { status = headers[':status']; });
+      stream.on('data', (piece) => { body += piece; });
+      stream.on('end', () => answer({ status, body }));
       stream.on('error', fail);
       stream.end();
     }));

@@ -120,6 +120,11 @@ export class Proxy {
   listen 127.0.0.1:${this.barePort};
   location / { proxy_http_version 1.0; proxy_pass http://fanfare; }
   location = /echo { proxy_http_version 1.1; proxy_set_header Connection ""; proxy_pass http://fanfare; }
+  location = /api/publish {
+    proxy_http_version 1.1;
+    proxy_set_header Connection "upgrade";
+    proxy_pass http://fanfare;
+  }
   location = /diag {
     proxy_http_version 1.1;
     proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;

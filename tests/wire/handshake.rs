@@ -50,6 +50,14 @@ fn the_key_of_the_rfc_gets_the_answer_of_the_rfc() {
             .header("connection")
             .is_some_and(|value| value.eq_ignore_ascii_case("upgrade"))
     );
+    // Parsers on small devices compare the names byte for byte (esp-idf, 3106).
+    for line in [
+        "\r\nUpgrade: websocket\r\n",
+        "\r\nConnection: Upgrade\r\n",
+        "\r\nSec-WebSocket-Accept: s3p",
+    ] {
+        assert!(response.head.contains(line), "{}", response.head);
+    }
     assert_eq!(response.header("sec-websocket-protocol"), None);
     assert_eq!(response.header("sec-websocket-extensions"), None);
     let mut client = client.expect("a client");
@@ -64,6 +72,68 @@ fn names_of_headers_and_values_are_read_without_regard_to_case() {
         "UPGRADE: WebSocket\r\nconnection: keep-alive, upgrade\r\nsec-websocket-version: 13\r\nsec-websocket-key: {KEY}\r\n"
     );
     assert_eq!(get(&server, "1.1", &headers).status, 101);
+}
+
+/// `Connection: Upgrade, close` was refused with the reason that the Upgrade header is missing. It asks for an upgrade
+/// like any other list that names it.
+#[test]
+fn close_beside_upgrade_is_an_upgrade() {
+    let server = start();
+    for list in ["Upgrade, close", "close, Upgrade"] {
+        let headers =
+            upgrade_headers().replace("Connection: Upgrade", &format!("Connection: {list}"));
+        let answer = get(&server, "1.1", &headers);
+        assert_eq!(answer.status, 101, "{list}: {}", answer.body);
+    }
+}
+
+/// A client whose subprotocols are all unknown is accepted without one, at which browsers fail, and nothing was logged.
+/// The log names what was offered, but for tokens, and the setting that takes it.
+#[test]
+fn an_offer_that_nobody_knows_is_told_in_the_log() {
+    let server = start();
+    let offers = "Sec-WebSocket-Protocol: v9, token.t0ps3cret\r\n";
+    let (response, _) = server.try_ws("/ws", offers);
+    assert_eq!(response.status, 101);
+    assert_eq!(response.header("sec-websocket-protocol"), None);
+    let line = server.log.wait_for("offered=\"v9, token.…\"");
+    assert!(line.contains("path=/ws"), "{line}");
+    assert!(line.contains("subprotocols of its [[raw]] table"), "{line}");
+    server.try_ws("/connection/websocket", offers);
+    let line = server.log.wait_for("path=/connection/websocket");
+    assert!(line.contains("centrifuge-json"), "{line}");
+    assert!(!server.log.text().contains("t0ps3cret"));
+}
+
+/// nginx passes the Upgrade header of an answer on into HTTP/2, where it is an error of the protocol. A request that
+/// came by a proxy and asked for no upgrade gets the sentence without the header.
+#[test]
+fn who_came_by_a_proxy_and_asked_for_no_upgrade_is_offered_none() {
+    let server = start();
+    let direct = get(&server, "1.1", "");
+    assert_eq!(
+        (direct.status, direct.header("upgrade")),
+        (426, Some("websocket"))
+    );
+    assert!(
+        direct
+            .header("connection")
+            .is_some_and(|value| value.contains("upgrade"))
+    );
+    let proxied = get(&server, "1.1", "X-Forwarded-For: 1.2.3.4\r\n");
+    assert_eq!((proxied.status, proxied.header("upgrade")), (426, None));
+    assert!(proxied.body.contains("Upgrade header"), "{}", proxied.body);
+    let connection = proxied.header("connection").unwrap_or_default();
+    assert!(!connection.contains("upgrade"), "{connection}");
+    let asked = get(
+        &server,
+        "1.1",
+        &(upgrade_headers().replace(": 13", ": 8") + "Via: 1.1 proxy\r\n"),
+    );
+    assert_eq!(
+        (asked.status, asked.header("upgrade")),
+        (426, Some("websocket"))
+    );
 }
 
 #[test]
@@ -106,7 +176,7 @@ fn each_fault_gets_its_status_plain_words_and_a_line_in_the_log() {
             "1.1",
             full.replace("websocket", "h2c, websocket"),
             426,
-            "Upgrade",
+            "offers \"h2c, websocket\", and only a request that offers `websocket` and nothing else",
         ),
         ("1.1", full.replace(": 13", ": 8"), 426, "version 13"),
         ("1.1", without("Sec-WebSocket-Version"), 426, "version 13"),
@@ -206,6 +276,14 @@ fn one_subprotocol_is_chosen_or_none() {
         Some("protocol1")
     );
     assert_eq!(chosen("/any", ""), None);
+    assert_eq!(
+        chosen("/any", "Sec-WebSocket-Protocol: token.e30.e30.s\r\n"),
+        None
+    );
+    assert_eq!(
+        chosen("/any", "Sec-WebSocket-Protocol: token.e30.e30.s, chat\r\n").as_deref(),
+        Some("chat")
+    );
 }
 
 #[test]

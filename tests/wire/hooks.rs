@@ -344,7 +344,7 @@ fn commands_of_the_server_are_heard_while_the_backend_is_asked() {
 fn post(server: &Server, path: &str, headers: &str, body: &str) -> Value {
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     let answer = server.request(&request).expect("an answer");
     serde_json::from_str(&answer.body).expect("JSON")

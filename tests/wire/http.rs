@@ -2,7 +2,7 @@
 
 use std::{io::Write, net::TcpStream};
 
-use crate::support::{Server, eventually, raw};
+use crate::support::{Response, Server, TempDir, eventually, raw};
 
 const KEY: &str = "Authorization: Bearer s3cret\r\n";
 
@@ -212,6 +212,195 @@ fn metrics_are_open_metrics_with_a_histogram_of_delivery_delay() {
         response
             .header("content-type")
             .is_some_and(|kind| kind.starts_with("application/openmetrics-text"))
+    );
+}
+
+/// `Accept: text/plain;version=0.0.4` was answered with OpenMetrics, which older agents cannot read. They get the form
+/// that they ask for.
+#[test]
+fn metrics_are_in_the_form_that_was_asked_for() {
+    let server = Server::start(&raw("/ws", ""));
+    let metrics = server.get_with("/metrics", "Accept: text/plain;version=0.0.4\r\n");
+    assert_eq!(
+        metrics.header("content-type"),
+        Some("text/plain; version=0.0.4; charset=utf-8")
+    );
+    let text = metrics.body;
+    assert!(
+        text.contains("# TYPE fanfare_messages_sent_total counter\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("# HELP fanfare_messages_sent_total "),
+        "{text}"
+    );
+    assert!(
+        text.contains("# TYPE fanfare_delivery_delay_seconds histogram\n"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("# EOF") && !text.contains("# UNIT"),
+        "{text}"
+    );
+}
+
+/// A page under a name that leads to 127.0.0.1 read /metrics and /status through its visitor's browser. While no key is
+/// set, what is for this machine is for requests that name it as their host.
+#[test]
+fn a_foreign_host_has_no_rights_of_loopback() {
+    let server = Server::start(&raw("/ws", ""));
+    let get = |host: &str, path: &str| {
+        server
+            .request(&format!(
+                "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+            ))
+            .expect("an answer")
+    };
+    let port = server.address.port();
+    for host in [
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        &format!("localhost:{port}"),
+    ] {
+        assert_eq!(get(host, "/metrics").status, 200, "{host}");
+        assert!(get(host, "/status").body.contains("\"hooks\":{"), "{host}");
+    }
+    for host in [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        &format!("evil.example:{port}"),
+    ] {
+        let refused = get(host, "/metrics");
+        assert_eq!(refused.status, 403, "{host}");
+        assert!(refused.body.contains("set api.key"), "{}", refused.body);
+        assert!(
+            get(host, "/status").body.contains("\"hooks\":null"),
+            "{host}"
+        );
+    }
+    let refused = get("localhost", "http://evil.example/metrics");
+    assert_ne!(refused.status, 200, "{}", refused.body);
+    let old = server
+        .request("GET /metrics HTTP/1.0\r\n\r\n")
+        .expect("an answer");
+    assert_eq!(old.status, 200);
+    let key = server.log.wait_for("api key of this run: ");
+    let key = key.split(' ').nth(5).expect("a key");
+    let post = |host: &str| {
+        server
+            .request(&format!(
+                "POST /api/info HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nX-API-Key: {key}\r\n\
+                 Content-Length: 2\r\n\r\n{{}}"
+            ))
+            .expect("an answer")
+    };
+    assert_eq!(post("localhost").status, 200);
+    let refused = post("evil.example");
+    assert!(refused.body.contains("set api.key"), "{}", refused.body);
+}
+
+/// A unix socket was no part of this machine: whoever can open its file was refused. It counts, whatever the Host.
+#[cfg(unix)]
+#[test]
+fn a_unix_socket_is_of_this_machine() {
+    use std::os::unix::net::UnixStream;
+    let dir = TempDir::new();
+    let path = dir.path().join("fanfare.sock");
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n{}",
+        path.display(),
+        raw("/ws", "")
+    );
+    let server = Server::start_in(dir, &settings, &[]);
+    server.log.wait_for("unix:");
+    let ask = |headers: &str| {
+        let mut stream = UnixStream::connect(&path).expect("a connection");
+        stream
+            .set_read_timeout(Some(crate::support::SOON))
+            .expect("a timeout");
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: any.example\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("sent");
+        Response::read(&mut stream).expect("an answer").status
+    };
+    assert_eq!(ask(""), 200);
+    assert_eq!(ask("X-Forwarded-For: 1.2.3.4\r\n"), 403);
+}
+
+/// Load balancers that probe by HEAD or OPTIONS were answered 405, and took the node for dead. What is only read
+/// answers both.
+#[test]
+fn probes_by_head_and_options_are_answered() {
+    let server = Server::start(&raw("/ws", ""));
+    for path in [
+        "/",
+        "/health",
+        "/ready",
+        "/status",
+        "/metrics",
+        "/diag",
+        "/static/page.css",
+    ] {
+        for method in ["HEAD", "OPTIONS"] {
+            let answer = server
+                .request(&format!(
+                    "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+                ))
+                .unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+            assert_eq!(
+                (answer.status, answer.body.as_str()),
+                (200, ""),
+                "{method} {path}"
+            );
+        }
+    }
+    for path in [
+        "/sse?channel=a",
+        "/poll?channel=a",
+        "/connection/sse",
+        "/connection/uni_sse",
+    ] {
+        let request =
+            format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        let answer = server.request(&request).expect("an answer");
+        assert_eq!((answer.status, answer.body.as_str()), (200, ""), "{path}");
+    }
+    server.wait_status("sessions_total", 0);
+}
+
+/// Behind a proxy that sets X-Real-IP only, a client chose its address by X-Forwarded-For. The setting names the
+/// proxy's header, and without it the mismatch is told.
+#[test]
+fn the_header_of_the_address_can_be_named_and_a_mismatch_is_told() {
+    let claims = "X-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 9.9.9.9\r\n";
+    let diag = |server: &Server, headers: &str| -> serde_json::Value {
+        serde_json::from_str(&server.get_with("/diag", headers).body).expect("JSON")
+    };
+    let unnamed = "trusted_proxies = [\"127.0.0.1\"]\n".to_string() + &raw("/ws", "");
+    let server = Server::start(&unnamed);
+    let seen = diag(&server, claims);
+    assert_eq!(seen["address"]["resolved"], "6.6.6.6");
+    let problem = seen["problems"][0].as_str().expect("a problem");
+    assert!(
+        problem.contains("x-real-ip says 9.9.9.9") && problem.contains("address_header"),
+        "{problem}"
+    );
+    let _client = server.ws_with("/ws", claims);
+    server
+        .log
+        .wait_for("which header has the client's address?");
+
+    let server = Server::start(&("address_header = \"X-Real-IP\"\n".to_string() + &unnamed));
+    let seen = diag(&server, claims);
+    assert_eq!(seen["address"]["resolved"], "9.9.9.9");
+    assert_eq!(seen["problems"], serde_json::json!([]));
+    let seen = diag(&server, "X-Forwarded-For: 6.6.6.6\r\n");
+    assert_eq!(seen["address"]["resolved"], "127.0.0.1");
+    assert!(
+        seen["problems"][0]
+            .as_str()
+            .is_some_and(|text| text.contains("x-real-ip")),
+        "{seen}"
     );
 }
 

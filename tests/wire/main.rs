@@ -4,6 +4,7 @@
 
 mod api;
 mod backend;
+mod cf_connect;
 mod client;
 mod close;
 mod command_line;
@@ -25,3 +26,4 @@ mod support;
 mod tls;
 mod tokens;
 mod turns;
+mod upgrade;

@@ -208,7 +208,7 @@ impl Server {
 
     pub(crate) fn try_get(&self, path: &str) -> io::Result<Response> {
         self.request(&format!(
-            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
         ))
     }
 
@@ -218,7 +218,7 @@ impl Server {
 
     pub(crate) fn get_with(&self, path: &str, headers: &str) -> Response {
         self.request(&format!(
-            "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n{headers}\r\n"
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}\r\n"
         ))
         .expect("an answer")
     }
@@ -287,7 +287,7 @@ pub(crate) struct Response {
 
 impl Response {
     /// Reads until the other side ends, or the announced length is there; a 101 ends with its head.
-    fn read(stream: &mut impl Read) -> io::Result<Self> {
+    pub(crate) fn read(stream: &mut impl Read) -> io::Result<Self> {
         let mut bytes = Vec::new();
         let mut chunk = [0; 4096];
         loop {
@@ -411,7 +411,7 @@ impl Client {
         headers: &str,
     ) -> (Response, Option<Self>) {
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n{headers}\r\n"
         );
         stream.set_timeout(Some(SOON));

@@ -1,6 +1,9 @@
-//! What must hold for `listen` and `[tls]`. Opens neither an address nor a file.
+//! What must hold for `listen`, `[tls]` and `address_header`. Opens neither an address nor a file.
 
-use crate::config::{errors::Errors, raw_settings::RawSettings, settings::Tls, values::Listen};
+use crate::config::{
+    errors::Errors, raw_settings::RawSettings, setting_type::check_header_name, settings::Tls,
+    values::Listen,
+};
 
 /// Certificate and key belong together, and a `tls:` listener needs both.
 pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
@@ -59,4 +62,13 @@ pub(super) fn check_listen(raw: &RawSettings, errors: &mut Errors) {
             );
         }
     }
+}
+
+/// The header of the client's address, in lower case.
+pub(super) fn check_address_header(raw: &RawSettings, errors: &mut Errors) -> Option<String> {
+    let name = raw.root.address_header.as_deref()?.trim();
+    if let Err(what) = check_header_name(name) {
+        raw.refuse(errors, "address_header", what);
+    }
+    Some(name.to_ascii_lowercase())
 }

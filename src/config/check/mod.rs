@@ -33,6 +33,7 @@ pub(super) fn check(
 ) -> Settings {
     numbers::check_numbers(&raw, errors, warnings);
     let tls = listen::check_tls(&raw, errors);
+    let address_header = listen::check_address_header(&raw, errors);
     listen::check_listen(&raw, errors);
     let channels = channels::check_channels(&raw, errors);
     let client = access::check_access(&raw, &channels, errors);
@@ -51,6 +52,7 @@ pub(super) fn check(
         workers: root.workers,
         node: root.node,
         trusted_proxies: root.trusted_proxies,
+        address_header,
         limits: raw.limits,
         heartbeat: raw.heartbeat,
         slow: raw.slow,

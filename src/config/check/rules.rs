@@ -41,9 +41,10 @@ pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), Strin
     Ok(())
 }
 
-/// The rule for allowed origins.
+/// The rule for allowed origins. `null` is what browsers send for sandboxed frames and some for
+/// files, `file://` what others send for files.
 pub(super) fn check_origin(origin: &str) -> Result<(), String> {
-    let fits = origin == "*"
+    let fits = ["*", "null", "file://"].contains(&origin)
         || origin.split_once("://").is_some_and(|(scheme, host)| {
             !scheme.is_empty() && !host.is_empty() && !host.contains('/')
         });
@@ -52,7 +53,7 @@ pub(super) fn check_origin(origin: &str) -> Result<(), String> {
     } else {
         Err(format!(
             "{origin:?} is no origin; expected scheme://host or scheme://host:port without a path, \
-             such as \"https://www.example.com\", or \"*\""
+             such as \"https://www.example.com\", or \"null\", \"file://\" or \"*\""
         ))
     }
 }

@@ -158,6 +158,7 @@ fn example(setting: &Setting) -> &'static str {
         "data" => "\"It is {time}, {sessions} connected.\"",
         "workers" => "4",
         "node" => "\"node-1\"",
+        "address_header" => "\"X-Real-IP\"",
         "cert" => "\"/etc/fanfare/fullchain.pem\"",
         "origins" => "[\"https://www.example.com\"]",
         "relay_self" => "false",

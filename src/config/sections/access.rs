@@ -109,9 +109,10 @@ sections! {
         /// Whether sessions without a token are taken, on raw endpoints too; by default exactly as
         /// long as no key for tokens is set.
         anonymous: Option<bool> as Optional<Bool> = None;
-        /// Origins that may use /connection/*, /sse, /poll and /send from a browser, `["*"]` for
-        /// all; absent: pages of the same host. Requests without an Origin header are always
-        /// allowed, since phones send none.
+        /// Origins that may use /connection/*, /sse, /poll and /send from a browser, such as
+        /// `https://www.example.com`, `null` and `file://` (pages opened as files), `["*"]` for
+        /// all; absent: pages of the same scheme, host and port, and mini programs (`weapp://`).
+        /// Requests without an Origin header are always allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// How long a connection may stay without its connect command; then it is closed with 3502.
         connect_timeout: Duration as Time = Duration::from_secs(10);

@@ -40,6 +40,11 @@ sections! {
         /// Proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed; `unix` stands for
         /// peers on unix sockets.
         trusted_proxies: TrustedProxies as ProxyList = TrustedProxies::default();
+        /// The one header in which the trusted proxies write the client's address, such as
+        /// `X-Real-IP` or `CF-Connecting-IP`, read as a list from the right; absent:
+        /// X-Forwarded-For, else Forwarded, else X-Real-IP. Name it where the proxy sets only one
+        /// of them: it passes on the others as a client sent them.
+        address_header: Option<String> as Optional<Text> = None;
     }
 
     /// Bounds on what clients may use.

@@ -42,6 +42,7 @@ fn every_fault_names_its_line() {
         ("listen = [\"tls:127.0.0.1:1\"]", "1: listen: ", "tls.cert"),
         ("[tls]\ncert = \"c.pem\"", "2: tls.cert: ", "tls.key"),
         ("[tls]\nkey = \"k.pem\"", "2: tls.key: ", "tls.cert"),
+        ("address_header = \"X Real\"", "1: address_header: ", "name"),
         (
             "trusted_proxies = [\"10.0.0.0/33\"]",
             "1: trusted_proxies: ",

@@ -284,6 +284,22 @@ fn a_unix_socket_is_open_to_this_machine_unless_its_mode_and_group_say_otherwise
 }
 
 #[test]
+fn the_header_of_the_address_is_a_name_in_any_case() {
+    let settings = accepted("address_header = \"X-Real-IP\"");
+    assert_eq!(settings.address_header.as_deref(), Some("x-real-ip"));
+    assert_eq!(accepted("").address_header, None);
+}
+
+#[test]
+fn pages_that_are_files_can_be_named_as_origins() {
+    let settings = accepted("[client]\norigins = [\"null\", \"file://\", \"weapp://game\"]");
+    assert_eq!(
+        settings.client.origins.map(|origins| origins.len()),
+        Some(3)
+    );
+}
+
+#[test]
 fn trusted_proxies_are_addresses_networks_and_unix() {
     let settings = accepted("trusted_proxies = [\"10.0.0.0/8\", \"::1\", \"unix\"]");
     let trusts = |ip: &str| {

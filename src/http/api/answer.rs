@@ -177,7 +177,8 @@ pub(super) fn denied(request: &HttpRequest, denied: Denied) -> HttpResponse {
 
 const NEEDS_KEY: &str =
     "unauthorized: needs the header X-API-Key: <api.key> or Authorization: apikey <api.key>";
-const NOT_LOCAL: &str = "permission denied: while no api.key is set, only requests from this machine that no proxy passed on";
+const NOT_LOCAL: &str = "permission denied: while no api.key is set, only requests from this machine that no proxy passed on and \
+     whose Host is localhost, a loopback address or the machine's name; set api.key";
 
 /// `X-Centrifugo-Error-Mode: transport`: errors come alone, with statuses of their own.
 fn is_transport_mode(request: &HttpRequest) -> bool {

@@ -21,7 +21,11 @@ mod sessions;
 mod table;
 mod users;
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, http::header, web};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{Method, StatusCode, header},
+    web,
+};
 
 pub(super) use self::keys::{ApiKeys, Denied};
 use self::{
@@ -37,6 +41,8 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     app.service(
         web::resource("/api/openapi.json")
             .route(web::get().to(openapi::document))
+            .route(web::head().to(openapi::document))
+            .route(web::method(Method::OPTIONS).to(super::plain::options))
             .default_service(web::to(super::plain::only_get)),
     );
     // A name may hold slashes.

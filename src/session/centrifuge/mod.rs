@@ -61,6 +61,8 @@ pub(crate) struct CentrifugeParams {
     pub commands: Option<Bytes>,
     /// The connect request of a client on a socket that came with its handshake.
     pub connect: Option<Result<Box<ConnectRequest>, Malformed>>,
+    /// They stand in an address.
+    pub from_address: bool,
 }
 
 impl CentrifugeParams {
@@ -77,6 +79,7 @@ impl CentrifugeParams {
             hook_context: connect_info.hook_context(transport.hook_name()),
             commands: None,
             connect: None,
+            from_address: false,
         }
     }
 
@@ -86,6 +89,16 @@ impl CentrifugeParams {
         Self {
             commands: Some(commands),
             ..self
+        }
+    }
+
+    /// With commands that stand in an address: anyone can make someone else's browser open it, with
+    /// its cookies, so they do no more than connect and subscribe.
+    #[must_use]
+    pub(crate) fn with_commands_of_address(self, commands: Bytes) -> Self {
+        Self {
+            from_address: true,
+            ..self.with_commands(commands)
         }
     }
 }
@@ -98,6 +111,8 @@ pub(crate) struct Centrifuge {
     /// Frames whose commands are not all done, in order: of a socket at most one, since nothing is
     /// read meanwhile; of a streamed session as many as the emulation registry lets wait.
     work: VecDeque<Work>,
+    /// The next frame's commands stand in an address.
+    from_address: bool,
     /// Under this name commands come by requests of their own.
     emulation: Option<EmulationGuard>,
 }
@@ -189,6 +204,7 @@ impl Protocol for Centrifuge {
                 token: params.token,
             },
             work: VecDeque::new(),
+            from_address: params.from_address,
             emulation,
         };
         let patience = context.node.settings.client.connect_timeout;
@@ -227,6 +243,10 @@ impl Protocol for Centrifuge {
         frame: CommandFrame,
         ctx: &mut Context<Session<Self>>,
     ) {
+        if std::mem::take(&mut session.protocol.from_address) && session.acts(&frame.commands) {
+            let why = "by GET, cf_connect does no more than connect and subscribe; send the rest to /emulation";
+            return session.end(Close::BAD_REQUEST.because(why));
+        }
         session.on_commands(frame, ctx);
         session.end_if_unread();
     }
@@ -355,6 +375,21 @@ impl Session<Centrifuge> {
             let token = token.take();
             self.connect(0, request, token, ctx);
         }
+    }
+
+    /// Whether there is a command in a frame that does more than connect and subscribe. What cannot
+    /// be read ends the session where it is done.
+    fn acts(&self, frame: &Bytes) -> bool {
+        let ClientTransport {
+            encoding,
+            unidirectional,
+            ..
+        } = self.protocol.transport;
+        let is_harmless = |command: &Command| {
+            matches!(command.request, Request::Connect(_) | Request::Subscribe(_))
+        };
+        let mut commands = protocol::decode_commands(encoding, frame).flatten();
+        !unidirectional && !commands.all(|command| is_harmless(&command))
     }
 
     /// The only thing that a listening client says is who it is. What comes behind it keeps the

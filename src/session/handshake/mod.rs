@@ -2,7 +2,7 @@
 //! it lets versions 7 and 8 and any key pass, and reads only the first `Sec-WebSocket-Protocol`
 //! header. Pure over the request's head.
 
-use actix_http::header::{self, HeaderMap, HeaderValue};
+use actix_http::header::{self, HeaderMap};
 use actix_web::{
     HttpResponse,
     http::{Method, StatusCode, Version},
@@ -10,7 +10,11 @@ use actix_web::{
 use base64::Engine as _;
 
 use super::query::QueryError;
-use crate::{admission::LimitReached, metrics};
+use crate::{
+    admission::LimitReached,
+    connection::info::{TEXT_BYTES_MAX, cut},
+    metrics,
+};
 
 /// Why a handshake is refused; the text is the answer's body and the log's reason.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,6 +35,12 @@ pub(crate) enum Refusal {
          `proxy_set_header Upgrade $http_upgrade;`, `proxy_set_header Connection \"upgrade\";`)"
     )]
     NotWebSocket(&'static str),
+    /// `websocket` among other protocols: actix-http hands over the socket of none but it.
+    #[error(
+        "the Upgrade header offers {0:?}, and only a request that offers `websocket` and nothing else is upgraded: \
+         send `Upgrade: websocket`"
+    )]
+    UpgradeList(String),
     /// A version other than 13.
     #[error("only WebSocket version 13 (RFC 6455) is spoken here")]
     Version,
@@ -43,6 +53,18 @@ pub(crate) enum Refusal {
     /// The endpoint's `origins` do not list the request's.
     #[error("the origin {0:?} is not allowed here")]
     Origin(String),
+    /// `client.origins` is absent, and the page is of another host.
+    #[error(
+        "the origin {origin:?} is not that of this server: it was compared with {compared}. Name it in client.origins; \
+         or, where the page is of this server and a proxy hides that, let the proxy pass the host on (nginx: \
+         `proxy_set_header Host $http_host;`) and name the proxy in trusted_proxies"
+    )]
+    OtherSite {
+        /// The page's.
+        origin: String,
+        /// What the request says of this server.
+        compared: String,
+    },
     /// A channel name that is none, too many of them, or a position that is none.
     #[error(transparent)]
     Query(#[from] QueryError),
@@ -61,8 +83,10 @@ impl Refusal {
         match self {
             Self::Http10 | Self::Key(_) | Self::Body | Self::Query(_) => StatusCode::BAD_REQUEST,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::NotWebSocket(_) | Self::Version => StatusCode::UPGRADE_REQUIRED,
-            Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::NotWebSocket(_) | Self::UpgradeList(_) | Self::Version => {
+                StatusCode::UPGRADE_REQUIRED
+            }
+            Self::Origin(_) | Self::OtherSite { .. } => StatusCode::FORBIDDEN,
             Self::Limit(LimitReached::Address) => StatusCode::TOO_MANY_REQUESTS,
             Self::Limit(LimitReached::Full) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -74,10 +98,10 @@ impl Refusal {
         match self {
             Self::Http10 => metrics::RefusalReason::Http10,
             Self::Method(_) | Self::Body | Self::Query(_) => metrics::RefusalReason::BadRequest,
-            Self::NotWebSocket(_) => metrics::RefusalReason::NotWebSocket,
+            Self::NotWebSocket(_) | Self::UpgradeList(_) => metrics::RefusalReason::NotWebSocket,
             Self::Version => metrics::RefusalReason::Version,
             Self::Key(_) => metrics::RefusalReason::Key,
-            Self::Origin(_) => metrics::RefusalReason::Origin,
+            Self::Origin(_) | Self::OtherSite { .. } => metrics::RefusalReason::Origin,
             Self::Limit(LimitReached::Address) => metrics::RefusalReason::Address,
             Self::Limit(LimitReached::Full) | Self::Draining => metrics::RefusalReason::Full,
         }
@@ -88,13 +112,8 @@ impl Refusal {
     pub(crate) fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());
         match self {
-            Self::NotWebSocket(_) => {
-                response.insert_header((header::UPGRADE, "websocket"));
-                // RFC 9110 §7.8: who sends Upgrade names it in Connection; actix-http adds the
-                // rest.
-                response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
-            }
-            Self::Version => {
+            Self::NotWebSocket(_) | Self::UpgradeList(_) | Self::Version => {
+                // RFC 9110 §7.8: who sends Upgrade names it in Connection; actix-http adds that.
                 response.insert_header((header::UPGRADE, "websocket"));
                 response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
             }
@@ -125,17 +144,7 @@ pub(crate) fn check(method: &Method, version: Version, headers: &HeaderMap) -> R
     if method != Method::GET {
         return Err(Refusal::Method(method.clone()));
     }
-    // actix-http calls the upgrade service for exactly this value, and only there a socket can be
-    // handed over.
-    let mut upgrades = headers.get_all(header::UPGRADE);
-    let asks = |value: &HeaderValue| {
-        value
-            .to_str()
-            .is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket"))
-    };
-    if !upgrades.any(asks) {
-        return Err(Refusal::NotWebSocket("Upgrade"));
-    }
+    check_upgrade(headers)?;
     if !list(headers, header::CONNECTION).any(|token| token.eq_ignore_ascii_case("upgrade")) {
         return Err(Refusal::NotWebSocket("Connection"));
     }
@@ -151,6 +160,21 @@ pub(crate) fn check(method: &Method, version: Version, headers: &HeaderMap) -> R
         return Err(Refusal::Body);
     }
     Ok(())
+}
+
+/// RFC 6455 §4.2.1 item 3. actix-http calls the upgrade service for exactly this value, and only
+/// there a socket can be handed over.
+fn check_upgrade(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is_websocket = |text: &str| text.trim().eq_ignore_ascii_case("websocket");
+    let mut lines = headers.get_all(header::UPGRADE);
+    if lines.any(|line| line.to_str().is_ok_and(is_websocket)) {
+        return Ok(());
+    }
+    if list(headers, header::UPGRADE).any(is_websocket) {
+        let offered: Vec<&str> = list(headers, header::UPGRADE).collect();
+        return Err(Refusal::UpgradeList(offered.join(", ")));
+    }
+    Err(Refusal::NotWebSocket("Upgrade"))
 }
 
 /// RFC 6455 §4.2.1 item 5: 16 bytes in base64, once.
@@ -180,13 +204,37 @@ pub(crate) fn list(headers: &HeaderMap, name: header::HeaderName) -> impl Iterat
 }
 
 /// The first offered subprotocol that is known; `*` knows them all. Nothing is chosen that is no
-/// token.
+/// token by the grammar, or that carries a credential: what is chosen is sent back and listed.
 #[must_use]
 pub(crate) fn choose_subprotocol<'a>(headers: &'a HeaderMap, known: &[String]) -> Option<&'a str> {
     let any = known.iter().any(|name| name == "*");
     list(headers, header::SEC_WEBSOCKET_PROTOCOL)
-        .filter(|offered| is_token(offered))
+        .filter(|offered| is_token(offered) && !carries_token(offered))
         .find(|offered| any || known.iter().any(|name| name == offered))
+}
+
+/// Before a token of a client that can set no header: `token.<jwt>`.
+pub(crate) const TOKEN_PREFIX: &str = "token.";
+
+/// Whether an offered subprotocol is a token of a client, however it is spelt.
+fn carries_token(offered: &str) -> bool {
+    offered
+        .get(..TOKEN_PREFIX.len())
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(TOKEN_PREFIX))
+}
+
+/// The offered subprotocols as a log may show them; absent if none was offered.
+#[must_use]
+pub(crate) fn offered_subprotocols(headers: &HeaderMap) -> Option<String> {
+    let shown = list(headers, header::SEC_WEBSOCKET_PROTOCOL).map(|offered| {
+        if carries_token(offered) {
+            "token.…"
+        } else {
+            offered
+        }
+    });
+    let shown: Vec<&str> = shown.collect();
+    (!shown.is_empty()).then(|| cut(&shown.join(", "), TEXT_BYTES_MAX).to_string())
 }
 
 /// RFC 9110 §5.6.2.

@@ -1,6 +1,6 @@
 //! Tests of the handshake's checks.
 
-use actix_http::header::HeaderName;
+use actix_http::header::{HeaderName, HeaderValue};
 
 use super::*;
 
@@ -39,6 +39,7 @@ fn the_request_of_the_rfc_is_accepted() {
     );
     assert_eq!(with("upgrade", "WebSocket"), Ok(()));
     assert_eq!(with("content-length", "0"), Ok(()));
+    assert_eq!(with("connection", "Upgrade, close"), Ok(()));
 }
 
 #[test]
@@ -57,8 +58,12 @@ fn each_fault_has_its_own_refusal() {
     );
     assert_eq!(with("upgrade", ""), Err(Refusal::NotWebSocket("Upgrade")));
     assert_eq!(
-        with("upgrade", "h2c, websocket"),
+        with("upgrade", "h2c"),
         Err(Refusal::NotWebSocket("Upgrade"))
+    );
+    assert_eq!(
+        with("upgrade", "h2c, websocket"),
+        Err(Refusal::UpgradeList("h2c, websocket".into()))
     );
     assert_eq!(
         with("connection", "close"),
@@ -136,6 +141,25 @@ fn the_first_offer_that_is_known_is_chosen_over_all_header_lines() {
     assert_eq!(choose_subprotocol(&offers, &known(&["other"])), None);
     let odd = headers(&[("sec-websocket-protocol", "a b, (x), fine")]);
     assert_eq!(choose_subprotocol(&odd, &known(&["*"])), Some("fine"));
+}
+
+/// With `["*"]`, the token of `token.<jwt>` was chosen, so that it came back in the answer and stood
+/// in the list of sessions. What carries a token is never chosen, and never shown.
+#[test]
+fn a_token_is_no_subprotocol() {
+    let any = vec!["*".to_string()];
+    for spelling in ["token.e30.e30.s", "Token.e30.e30.s", "TOKEN."] {
+        let alone = headers(&[("sec-websocket-protocol", spelling)]);
+        assert_eq!(choose_subprotocol(&alone, &any), None, "{spelling}");
+        assert_eq!(offered_subprotocols(&alone).as_deref(), Some("token.…"));
+    }
+    let both = headers(&[("sec-websocket-protocol", "token.e30.e30.s, chat")]);
+    assert_eq!(choose_subprotocol(&both, &any), Some("chat"));
+    assert_eq!(
+        offered_subprotocols(&both).as_deref(),
+        Some("token.…, chat")
+    );
+    assert_eq!(offered_subprotocols(&HeaderMap::new()), None);
 }
 
 #[test]

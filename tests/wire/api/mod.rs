@@ -46,7 +46,7 @@ fn post(server: &Server, path: &str, headers: &str, body: &[u8]) -> Response {
     let body = String::from_utf8(body.to_vec()).expect("text");
     let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
     );
     server.request(&request).expect("an answer")
 }
