@@ -14,7 +14,7 @@ use actix_web::{
 };
 
 use super::request;
-use crate::node::Node;
+use crate::{node::Node, session::handshake};
 
 /// How long a browser may remember what it was told; they cap it at two hours or less.
 const MAX_AGE_SECS: &str = "3600";
@@ -102,10 +102,9 @@ pub(super) fn add_headers(request: &HttpRequest, node: &Node, headers: &mut Head
         HeaderValue::from_static("retry-after"),
     );
     let named = node.settings.client.origins.as_ref().is_none_or(|origins| {
-        let origin = origin.as_bytes();
-        origins
-            .iter()
-            .any(|entry| entry.as_bytes().eq_ignore_ascii_case(origin))
+        origin
+            .to_str()
+            .is_ok_and(|origin| handshake::is_named(origins, origin))
     });
     if named {
         headers.insert(

@@ -19,7 +19,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{head_bound::Head, pending::PendingConnection};
+use super::{head_bound::Head, pending::PendingConnection, request_line::RequestLine};
 use crate::{
     connection::{info::TransportKind, socket::Socket},
     metrics::Cut,
@@ -38,6 +38,7 @@ pub struct HttpStream {
     head_bytes_max: usize,
     /// The head that is being received, with its request's number.
     head: (u64, Head),
+    request_line: RequestLine,
 }
 
 impl HttpStream {
@@ -56,6 +57,7 @@ impl HttpStream {
             place,
             head_bytes_max,
             head: (0, Head::default()),
+            request_line: RequestLine::default(),
         }
     }
 
@@ -128,7 +130,11 @@ impl AsyncRead for HttpStream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        let socket = Pin::new(&mut this.socket);
+        ready!(match this.request_line.is_over() {
+            true => socket.poll_read(cx, buf),
+            false => this.request_line.poll_read(socket, cx, buf),
+        })?;
         if this.is_head_too_large(&buf.filled()[before..]) {
             this.place.all().cut(Cut::HeadTooLarge);
             // As much of it as the system takes; the connection ends with this error.

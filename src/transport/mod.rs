@@ -13,6 +13,7 @@ mod hello;
 pub mod http_stream;
 pub mod listener;
 pub(crate) mod pending;
+mod request_line;
 pub(crate) mod requests;
 pub(crate) mod socket_options;
 pub mod tls;

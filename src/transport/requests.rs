@@ -111,7 +111,7 @@ where
 fn begin(request: &mut Request) -> Option<Answering> {
     let place = request.conn_data::<Rc<PendingConnection>>()?.clone();
     let (answering, mut body) = Answering::begin(&place);
-    if let Payload::H1 { .. } = request.payload() {
+    if !matches!(request.payload(), Payload::None) {
         body.set_whole(false);
         let payload = CountedPayload {
             payload: request.take_payload(),

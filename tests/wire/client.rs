@@ -777,18 +777,18 @@ fn pages_of_other_hosts_may_not_connect_unless_they_are_named() {
     let server = Server::start(OPEN);
     let open = |headers: &str| server.try_ws("/connection/websocket", headers).0.status;
     assert_eq!(open(""), 101);
-    assert_eq!(open("Origin: http://test\r\n"), 101);
-    // The name alone came as Host, as from nginx's `$host`.
-    assert_eq!(open("Origin: http://test:8443\r\n"), 101);
+    assert_eq!(open("Origin: http://localhost\r\n"), 101);
+    // Another port is another origin, and a Host without one says nothing else.
+    assert_eq!(open("Origin: http://localhost:8443\r\n"), 403);
     assert_eq!(open("Origin: https://evil.example\r\n"), 403);
-    assert_eq!(open("Origin: https://test.evil.example\r\n"), 403);
+    assert_eq!(open("Origin: https://localhost.evil.example\r\n"), 403);
     assert_eq!(open("Origin: null\r\n"), 403);
     let named = Server::start(&format!(
         "[client]\norigins = [\"https://a.example\"]\n{OPEN}"
     ));
     let open = |headers: &str| named.try_ws("/connection/websocket", headers).0.status;
     assert_eq!(open("Origin: https://a.example\r\n"), 101);
-    assert_eq!(open("Origin: http://test\r\n"), 403);
+    assert_eq!(open("Origin: http://localhost\r\n"), 403);
 }
 
 #[test]

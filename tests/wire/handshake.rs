@@ -87,6 +87,27 @@ fn close_beside_upgrade_is_an_upgrade() {
     }
 }
 
+/// `/ws?name=你好`, as clients send it that encode nothing, was answered with a 400 without a word. It is a handshake,
+/// and what it says is read as if it had been encoded.
+#[test]
+fn an_address_that_is_not_encoded_is_read_as_if_it_were() {
+    let server = start();
+    for query in [
+        "name=你好",
+        "channel=a&name=直播间",
+        "name=\"<x>\"",
+        "name=`^`",
+    ] {
+        let (response, client) = server.try_ws(&format!("/ws?{query}"), "");
+        assert_eq!(response.status, 101, "{query}");
+        let mut client = client.expect("a client");
+        client.text("弹幕");
+        client.expect_text("弹幕");
+    }
+    let diag = server.get("/diag?name=你").body;
+    assert!(diag.contains("name=%E4%BD%A0"), "{diag}");
+}
+
 /// A client whose subprotocols are all unknown is accepted without one, at which browsers fail, and nothing was logged.
 /// The log names what was offered, but for tokens, and the setting that takes it.
 #[test]

@@ -252,12 +252,29 @@ pub(crate) fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> R
         return Ok(());
     };
     let origin = String::from_utf8_lossy(origin.as_bytes());
-    let matches = |entry: &String| entry == "*" || entry.eq_ignore_ascii_case(&origin);
-    if allowed.iter().any(matches) {
+    if allowed.iter().any(|entry| entry == "*") || is_named(allowed, &origin) {
         Ok(())
     } else {
         Err(Refusal::Origin(origin.into_owned()))
     }
+}
+
+/// Whether a list names an origin; `*` names none.
+#[must_use]
+pub(crate) fn is_named(allowed: &[String], origin: &str) -> bool {
+    let origin = without_own_port(origin);
+    let mut entries = allowed.iter().map(|entry| without_own_port(entry));
+    entries.any(|entry| entry.eq_ignore_ascii_case(origin))
+}
+
+/// An origin without the port of its scheme, which browsers leave out.
+fn without_own_port(origin: &str) -> &str {
+    let port = match origin.split_once("://") {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("http") => ":80",
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("https") => ":443",
+        _ => return origin,
+    };
+    origin.strip_suffix(port).unwrap_or(origin)
 }
 
 #[cfg(test)]

@@ -172,3 +172,25 @@ fn an_absent_origin_is_always_allowed() {
     let good = headers(&[("origin", "HTTPS://Example.com")]);
     assert_eq!(check_origin(&good, Some(&allowed)), Ok(()));
 }
+
+/// A list with `https://a.example:443` let nobody in, since browsers leave the port of the scheme out.
+#[test]
+fn the_port_of_the_scheme_may_be_written_and_left_out() {
+    for (entry, origin, is) in [
+        ("https://a.example:443", "https://a.example", true),
+        ("https://a.example", "https://A.example:443", true),
+        ("http://a.example:80", "http://a.example", true),
+        ("http://a.example:443", "http://a.example", false),
+        ("https://a.example:8443", "https://a.example", false),
+        ("https://[::1]", "https://[::1]:443", true),
+        ("null", "null", true),
+        ("file://", "file://", true),
+        ("*", "https://a.example", false),
+    ] {
+        assert_eq!(
+            is_named(&[entry.to_string()], origin),
+            is,
+            "{entry} {origin}"
+        );
+    }
+}
