@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::request;
 use crate::{
+    close::Close,
     connection::ConnectionProfile,
     hooks::ConnectHookRequest,
     node::{
@@ -67,13 +68,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
         }
         None => authorize(node, &connect_info, endpoint, token.as_deref(), &query)
             .await
-            .map_err(|error| {
-                // The line of the session's end has all but this.
-                if error.has_detail() {
-                    request::tell_turned_away(request, node, &error);
-                }
-                error.close()
-            }),
+            .map_err(|error| close_of(request, node, &error)),
     };
     let (identity, channels) = match authorized {
         Ok((identity, channels)) => (Ok(identity), channels),
@@ -102,6 +97,15 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
             Session::<Raw>::start_on_socket(new, socket, read_buf);
         }));
     Ok(response)
+}
+
+/// How a client is closed that may not come in.
+fn close_of(request: &HttpRequest, node: &Node, error: &AuthError) -> Close {
+    // The line of the session's end has all but this.
+    if error.has_detail() {
+        request::tell_turned_away(request, node, error);
+    }
+    error.close()
 }
 
 /// Who a client of a raw endpoint is and what it gets, by WebSocket and by `/send` alike.

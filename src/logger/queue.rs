@@ -34,7 +34,7 @@ struct State {
     /// Lines in `bytes`, and those that are being written.
     lines: usize,
     /// Lines in `bytes`.
-    waiting: usize,
+    queued: usize,
     /// Lines dropped since the log said so last.
     untold: u64,
 }
@@ -81,7 +81,7 @@ impl LineQueue {
         }
         state.bytes.extend_from_slice(line);
         state.lines += 1;
-        state.waiting += 1;
+        state.queued += 1;
         drop(state);
         self.more.notify_one();
     }
@@ -91,10 +91,10 @@ impl LineQueue {
         let state = self.lock();
         let waited = self
             .more
-            .wait_timeout_while(state, limit, |state| state.waiting == 0);
+            .wait_timeout_while(state, limit, |state| state.queued == 0);
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         std::mem::swap(&mut state.bytes, &mut batch.bytes);
-        batch.lines = std::mem::take(&mut state.waiting);
+        batch.lines = std::mem::take(&mut state.queued);
     }
 
     /// The batch is written, or `lost`. `tell` makes the line that says how many lines were
@@ -110,7 +110,7 @@ impl LineQueue {
             let line = tell(std::mem::take(&mut state.untold));
             state.bytes.extend_from_slice(&line);
             state.lines += 1;
-            state.waiting += 1;
+            state.queued += 1;
         }
         if state.lines == 0 {
             self.empty.notify_all();
