@@ -224,7 +224,8 @@ fn each_fault_gets_its_status_plain_words_and_a_line_in_the_log() {
             "{headers}: {}",
             response.body
         );
-        server.log.wait_for(words);
+        // In a line a value stands in quotes.
+        server.log.wait_for(&words.replace('"', "\\\""));
     }
     let http10 = get(&server, "1.0", "").body;
     assert!(
