@@ -96,7 +96,7 @@ impl HookClient {
     /// May this session go on?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub(crate) async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
         let request = Request::of(hook_context);
         self.ask(HookKind::Refresh, hook_context, request, &Bytes::new())
@@ -126,7 +126,7 @@ impl HookClient {
     /// May this subscription go on?
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub(crate) async fn sub_refresh(
         &self,
         hook_context: &HookContext,
@@ -161,7 +161,7 @@ impl HookClient {
     /// Answers a client's call.
     ///
     /// # Errors
-    /// [`HookFailure`].
+    /// [`super::HookFailure`].
     pub(crate) async fn rpc(
         &self,
         hook_context: &HookContext,
