@@ -97,8 +97,8 @@ fn open(
     let named = offered.iter().copied().find(|name| known.contains(name));
     if named.is_none() {
         request::tell_of_offer(
-            request.headers(),
-            request.path(),
+            request,
+            node,
             "centrifuge-json, centrifuge-protobuf, fanfare",
         );
     }

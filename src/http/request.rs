@@ -262,13 +262,21 @@ pub(super) fn upgrade_response(
 
 /// Says in the log that subprotocols were offered and none is known: a browser takes that for a
 /// failure, and tells nobody why.
-pub(super) fn tell_of_offer(headers: &HeaderMap, path: &str, known: &str) {
-    if let Some(offered) = handshake::offered_subprotocols(headers) {
-        log::info!(
-            "a client offers subprotocols and none is known, at which browsers fail: path={path} offered={offered:?} \
-             known={known}"
-        );
-    }
+pub(super) fn tell_of_offer(request: &HttpRequest, node: &Node, known: &'static str) {
+    let Some(offered) = handshake::offered_subprotocols(request.headers()) else {
+        return;
+    };
+    let address = address_of(request, node);
+    let what = "no subprotocol that a client offers is known, at which browsers fail";
+    let subject = Subject {
+        what,
+        kind: known,
+        address,
+    };
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        let (path, address) = (Cut(request.path(), TOLD_BYTES_MAX), Address(address));
+        log::info!(address:%, path:%, offered:%, known, times; "{what}");
+    });
 }
 
 /// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol

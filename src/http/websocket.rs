@@ -58,7 +58,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
         handshake::choose_subprotocol(headers, &endpoint.settings.subprotocols)
     };
     if named.is_none() {
-        request::tell_of_offer(headers, &endpoint.path, "subprotocols of its [[raw]] table");
+        request::tell_of_offer(request, node, "subprotocols of its [[raw]] table");
     }
     let mut response = request::upgrade_response(request, node, &mut connect_info, named);
     let authorized = match refused {

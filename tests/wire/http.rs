@@ -174,7 +174,9 @@ fn metrics_are_open_metrics_with_a_histogram_of_delivery_delay() {
     server.wait_status("sessions", 1);
     client.text("x");
     client.expect_text("x");
+    // It is let in and closed, so that it sees why.
     server.try_ws("/ws?channel=", "");
+    server.wait_status("sessions", 1);
     let text = eventually("a delivery in the metrics", || {
         let text = server.get("/metrics").body;
         text.contains("fanfare_messages_sent_total{worker=\"0\"} 1")
