@@ -231,7 +231,7 @@ describe('the SDK', { concurrency: true }, () => {
       assert.equal(await errorOf(ann.publish('closed:a', {})), 103);
       assert.equal(await errorOf(ann.history('closed:a', { limit: 1 })), 103);
       assert.equal(await errorOf(ann.sdk.presence('closed:a')), 103);
-      for (const [name, code] of [['nowhere:a', 102], ['closed:a', 103], ['$own', 102]]) {
+      for (const [name, code] of [['nowhere:a', 102], ['closed:a', 103], ['$own', 107]]) {
         const { code: told } = await ann.subscription(name).ended();
         assert.equal(told, code, name);
       }
