@@ -11,7 +11,7 @@ use std::{error::Error, time::Duration};
 use bytes::Bytes;
 use reqwest::{
     RequestBuilder, Url,
-    header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue},
+    header::{CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue},
     redirect,
 };
 
@@ -60,6 +60,9 @@ pub enum HttpError {
     /// The connection ended, or what came was no HTTP; the backend may have acted.
     #[error("{0}")]
     Broken(String),
+    /// The answer is compressed, which nothing asked for.
+    #[error("the answer is encoded as {0:?} (Content-Encoding), which was not asked for")]
+    Encoded(String),
     /// The answer has more than [`ANSWER_BYTES_MAX`] bytes.
     #[error("the answer has more than {ANSWER_BYTES_MAX} bytes")]
     TooLarge,
@@ -72,6 +75,7 @@ impl HttpError {
         match self {
             Self::Connect(_) => "connect",
             Self::Broken(_) => "broken",
+            Self::Encoded(_) => "malformed",
             Self::TooLarge => "too_large",
         }
     }
@@ -186,6 +190,9 @@ impl HttpClient {
     /// [`HttpError`]; the request's deadline is the caller's to set.
     pub(crate) async fn send(&self, request: RequestBuilder) -> Result<HttpResponse, HttpError> {
         let mut response = request.send().await?;
+        if let Some(encoding) = encoding(response.headers()) {
+            return Err(HttpError::Encoded(encoding));
+        }
         let too_large = |length: u64| length > ANSWER_BYTES_MAX as u64;
         if response.content_length().is_some_and(too_large) {
             return Err(HttpError::TooLarge);
@@ -222,6 +229,14 @@ fn builder() -> reqwest::ClientBuilder {
         .tcp_nodelay(true)
         .pool_idle_timeout(IDLE_MAX)
         .user_agent(concat!("fanfare/", env!("CARGO_PKG_VERSION")))
+}
+
+/// The encoding of a body that did not come as it is.
+fn encoding(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get(CONTENT_ENCODING)?;
+    let value = String::from_utf8_lossy(&value.as_bytes()[..value.len().min(HEADER_BYTES_MAX)]);
+    let value = value.trim();
+    (!value.is_empty() && !value.eq_ignore_ascii_case("identity")).then(|| value.to_string())
 }
 
 fn content_type(headers: &HeaderMap) -> String {

@@ -16,7 +16,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     concurrency::ConcurrencyLimit,
-    failure::{Answer, HookFailure},
+    failure::{Answer, CallFault, HookFailure},
     signer::{SIGNATURE_HEADER, Signer},
     stats::{CallOutcome, HookKind, HookSnapshot, HookStats},
 };
@@ -57,52 +57,29 @@ impl Outgoing {
     }
 }
 
-/// A call without a result, with what the log says of it.
-struct CallFault {
-    failure: HookFailure,
-    why: Cow<'static, str>,
-}
-
-impl CallFault {
-    fn of(failure: HookFailure) -> Self {
-        let why = failure.outcome().word().into();
-        Self { failure, why }
-    }
-
-    fn timeout(target: &Target) -> Self {
-        let limit = humantime::format_duration(target.timeout);
-        Self {
-            failure: HookFailure::from(CallOutcome::Timeout),
-            why: format!("no whole answer within {limit}").into(),
-        }
-    }
-
-    /// Says in the log that the backend does not do what it should.
-    fn tell(&self, kind: HookKind, target: &Target) {
-        if !matches!(self.failure, HookFailure::Unavailable(_)) {
-            return;
-        }
-        let (hook, what) = (kind.word(), "hook failed");
-        let subject = Subject {
-            what,
-            kind: hook,
-            address: None,
-        };
-        logger::throttled(subject, FAULT_PAUSE, |times| {
-            let (url, reason) = (&target.shown, &self.why);
-            log::warn!(hook, url:%, reason:%, times; "{what}");
-        });
+fn timed_out(target: &Target) -> CallFault {
+    let limit = humantime::format_duration(target.timeout);
+    CallFault {
+        failure: HookFailure::from(CallOutcome::Timeout),
+        why: format!("no whole answer within {limit}").into(),
     }
 }
 
-impl From<HttpError> for CallFault {
-    fn from(error: HttpError) -> Self {
-        let why = error.to_string().into();
-        Self {
-            failure: HookFailure::from(error),
-            why,
-        }
+/// Says in the log that the backend does not do what it should.
+fn tell(fault: &CallFault, kind: HookKind, target: &Target) {
+    if !matches!(fault.failure, HookFailure::Unavailable(_)) {
+        return;
     }
+    let (hook, what) = (kind.word(), "hook failed");
+    let subject = Subject {
+        what,
+        kind: hook,
+        address: None,
+    };
+    logger::throttled(subject, FAULT_PAUSE, |times| {
+        let (url, reason) = (&target.shown, &fault.why);
+        log::warn!(hook, url:%, reason:%, times; "{what}");
+    });
 }
 
 /// Sends calls to the endpoints of the hooks that are set.
@@ -182,7 +159,7 @@ impl Dispatcher {
         let sent = match timeout(target.timeout, self.send(target, &outgoing)).await {
             Ok(Ok(reply)) => Ok(reply.status),
             Ok(Err(error)) => Err(CallFault::from(error)),
-            Err(_) => Err(CallFault::timeout(target)),
+            Err(_) => Err(timed_out(target)),
         };
         measure.ends(match &sent {
             Ok(200..=299) => CallOutcome::Ok,
@@ -201,7 +178,7 @@ impl Dispatcher {
         kind: HookKind,
         outgoing: Outgoing,
         is_answer: impl Fn(&HttpResponse) -> bool,
-        read: impl Fn(HttpResponse) -> Answer<T>,
+        read: impl Fn(HttpResponse) -> Result<T, CallFault>,
     ) -> Answer<T> {
         let Some(target) = &self.targets[kind as usize] else {
             return Err(HookFailure::NOT_CONFIGURED);
@@ -209,9 +186,9 @@ impl Dispatcher {
         let measure = self.stats.begin(kind);
         let sent = timeout(target.timeout, self.send_in_turn(kind, target, &outgoing)).await;
         let answer = match sent {
-            Err(_) => Err(CallFault::timeout(target)),
+            Err(_) => Err(timed_out(target)),
             Ok(Err(fault)) => Err(fault),
-            Ok(Ok(reply)) if is_answer(&reply) => read(reply).map_err(CallFault::of),
+            Ok(Ok(reply)) if is_answer(&reply) => read(reply),
             Ok(Ok(reply)) => Err(CallFault {
                 failure: HookFailure::from(CallOutcome::Status),
                 why: format!("status {}", reply.status).into(),
@@ -224,7 +201,7 @@ impl Dispatcher {
                 .map_or(CallOutcome::Ok, |fault| fault.failure.outcome()),
         );
         answer.map_err(|fault| {
-            fault.tell(kind, target);
+            tell(&fault, kind, target);
             fault.failure
         })
     }

@@ -1,5 +1,7 @@
 //! What a hook says when it has no result, and how that is counted.
 
+use std::borrow::Cow;
+
 use super::stats::CallOutcome;
 use crate::{http_client::HttpError, protocol::ReplyError};
 
@@ -49,12 +51,48 @@ impl From<CallOutcome> for HookFailure {
     }
 }
 
+/// A call without a result, with what the log says of it and the client is not told.
+#[derive(Debug)]
+pub(super) struct CallFault {
+    pub(super) failure: HookFailure,
+    /// The system's words, or what is wrong with the answer and where.
+    pub(super) why: Cow<'static, str>,
+}
+
+impl CallFault {
+    /// An answer that is not what the documentation asks for.
+    pub(super) fn malformed(why: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            failure: HookFailure::MALFORMED,
+            why: why.into(),
+        }
+    }
+}
+
+impl From<HookFailure> for CallFault {
+    fn from(failure: HookFailure) -> Self {
+        let why = failure.outcome().word().into();
+        Self { failure, why }
+    }
+}
+
+impl From<HttpError> for CallFault {
+    fn from(error: HttpError) -> Self {
+        let why = error.to_string().into();
+        Self {
+            failure: HookFailure::from(error),
+            why,
+        }
+    }
+}
+
 impl From<HttpError> for HookFailure {
     fn from(error: HttpError) -> Self {
         Self::from(match error {
             HttpError::Connect(_) => CallOutcome::Connect,
             HttpError::Broken(_) => CallOutcome::Broken,
             HttpError::TooLarge => CallOutcome::TooLarge,
+            HttpError::Encoded(_) => CallOutcome::Malformed,
         })
     }
 }

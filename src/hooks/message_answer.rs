@@ -9,7 +9,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use serde_json::value::RawValue;
 
-use super::failure::HookFailure;
+use super::{
+    envelope::without_mark,
+    failure::{CallFault, HookFailure},
+};
 use crate::{http_client::HttpResponse, publication::Payload};
 
 /// Most messages in one answer.
@@ -32,13 +35,16 @@ pub(super) fn body(payload: Payload) -> Bytes {
 }
 
 /// What goes back to the sender, in order.
-pub(super) fn messages(reply: HttpResponse) -> Result<Vec<Payload>, HookFailure> {
+///
+/// # Errors
+/// What is wrong with the answer and where.
+pub(super) fn messages(reply: HttpResponse) -> Result<Vec<Payload>, CallFault> {
     if reply.body.is_empty() {
         return Ok(Vec::new());
     }
     if reply.is_json() {
         let raw: &RawValue =
-            serde_json::from_slice(&reply.body).map_err(|_| HookFailure::MALFORMED)?;
+            serde_json::from_slice(without_mark(&reply.body)).map_err(malformed)?;
         if raw.get().starts_with('[') {
             return list(raw);
         }
@@ -50,17 +56,16 @@ pub(super) fn messages(reply: HttpResponse) -> Result<Vec<Payload>, HookFailure>
     }
     if reply.media_type().starts_with("text/") {
         // A WebSocket text message must be UTF-8, and nobody asked for binary.
-        return Err(HookFailure::MALFORMED);
+        return Err(CallFault::malformed("a text that is no UTF-8"));
     }
     Ok(vec![Payload::Binary(reply.body)])
 }
 
 /// The entries of a JSON list; a JSON text becomes what it says, everything else its JSON.
-fn list(raw: &RawValue) -> Result<Vec<Payload>, HookFailure> {
-    let malformed = |_| HookFailure::MALFORMED;
+fn list(raw: &RawValue) -> Result<Vec<Payload>, CallFault> {
     let entries: Vec<&RawValue> = serde_json::from_str(raw.get()).map_err(malformed)?;
     if entries.len() > MESSAGES_MAX {
-        return Err(HookFailure::TOO_LARGE);
+        return Err(HookFailure::TOO_LARGE.into());
     }
     let text = |entry: &RawValue| {
         let text = if entry.get().starts_with('"') {
@@ -73,17 +78,26 @@ fn list(raw: &RawValue) -> Result<Vec<Payload>, HookFailure> {
     entries.into_iter().map(text).collect()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the form that map_err asks for"
+)]
+fn malformed(error: serde_json::Error) -> CallFault {
+    CallFault::malformed(error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn answers(content_type: &str, body: &'static [u8]) -> Result<Vec<Payload>, HookFailure> {
-        messages(HttpResponse {
+        let messages = messages(HttpResponse {
             status: 200,
             content_type: content_type.into(),
             etag: None,
             body: Bytes::from_static(body),
-        })
+        });
+        messages.map_err(|fault| fault.failure)
     }
 
     fn texts(texts: &[&str]) -> Result<Vec<Payload>, HookFailure> {
@@ -107,6 +121,8 @@ mod tests {
             texts(&["a\0\"b", r#"{"x": [1]}"#, "7", "null", r#"["y"]"#])
         );
         assert_eq!(answers("application/json", b"[]"), texts(&[]));
+        let marked = b"\xef\xbb\xbf[1]";
+        assert_eq!(answers("application/json", marked), texts(&["1"]));
     }
 
     #[test]
@@ -142,6 +158,7 @@ mod tests {
             etag: None,
             body: body.into(),
         };
-        assert_eq!(messages(reply), Err(HookFailure::TOO_LARGE));
+        let failure = messages(reply).map_err(|fault| fault.failure);
+        assert_eq!(failure, Err(HookFailure::TOO_LARGE));
     }
 }

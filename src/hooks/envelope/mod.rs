@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
-use super::failure::HookFailure;
+use super::failure::{CallFault, HookFailure};
 use crate::{codec::cut_close_reason, protocol::ReplyError};
 
 /// Says "force disconnect": stands in for a code that no close frame of an application may carry.
@@ -20,7 +20,7 @@ pub(super) trait FromResult: Sized {
     /// The shape of `result`.
     type Shape: DeserializeOwned;
 
-    /// Takes it over; `None` if a field holds what it cannot.
+    /// Takes it over; `None` if what should be base64 is none.
     fn from_shape(shape: Self::Shape) -> Option<Self>;
 }
 
@@ -52,36 +52,53 @@ struct DisconnectShape {
 }
 
 /// Reads the body of an answer with status 200.
-pub(super) fn read<T: FromResult>(body: &[u8]) -> Result<T, HookFailure> {
-    let envelope: Envelope = object(body).ok_or(HookFailure::MALFORMED)?;
+///
+/// # Errors
+/// What the backend says instead, or what is wrong with the answer and where.
+pub(super) fn read<T: FromResult>(body: &[u8]) -> Result<T, CallFault> {
+    let envelope: Envelope = object(without_mark(body)).map_err(CallFault::malformed)?;
     if let Some(disconnect) = envelope.disconnect {
-        return Err(HookFailure::Disconnect {
+        let failure = HookFailure::Disconnect {
             code: close_code(disconnect.code),
             reason: close_reason(disconnect.reason),
-        });
+        };
+        return Err(failure.into());
     }
     if let Some(error) = envelope.error {
         if error.code == 0 {
-            return Err(HookFailure::MALFORMED);
+            return Err(CallFault::malformed("its error has no code"));
         }
-        return Err(HookFailure::Error(ReplyError {
+        let failure = HookFailure::Error(ReplyError {
             code: error.code,
             message: error.message.into(),
             temporary: error.temporary,
-        }));
+        });
+        return Err(failure.into());
     }
-    let result = envelope.result.ok_or(HookFailure::MALFORMED)?;
-    object(result.get().as_bytes())
-        .and_then(T::from_shape)
-        .ok_or(HookFailure::MALFORMED)
+    let missing = "the answer has none of result, error and disconnect";
+    let result = envelope
+        .result
+        .ok_or_else(|| CallFault::malformed(missing))?;
+    let shape = object(result.get().as_bytes())
+        .map_err(|why| CallFault::malformed(format!("in result: {why}")))?;
+    T::from_shape(shape).ok_or_else(|| CallFault::malformed("a b64 field of result is no base64"))
+}
+
+/// A body without the byte order mark that some backends put before it.
+pub(super) fn without_mark(body: &[u8]) -> &[u8] {
+    body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
 /// Reads a JSON object; serde alone would take a list for one, field by field.
-fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Option<T> {
-    let begins = json.trim_ascii_start().first();
-    (begins == Some(&b'{'))
-        .then(|| serde_json::from_slice(json).ok())
-        .flatten()
+///
+/// # Errors
+/// What is wrong, and where.
+fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
+    match json.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(json).map_err(|error| error.to_string()),
+        Some(_) => Err("it is no JSON object".to_string()),
+        None => Err("it is empty".to_string()),
+    }
 }
 
 /// A code for applications stays; the client must be closed in any case.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 fn reads<T: FromResult>(body: &str) -> Result<T, HookFailure> {
-    read(body.as_bytes())
+    read(body.as_bytes()).map_err(|fault| fault.failure)
 }
 
 #[test]
@@ -169,4 +169,30 @@ fn whatever_does_not_fit_is_malformed_and_never_a_permission() {
         let outcome = reads::<ConnectAnswer>(body);
         assert_eq!(outcome, Err(HookFailure::MALFORMED), "{:.60}", body);
     }
+}
+
+/// A wrong answer was "malformed" in the log, which is no help to who writes the backend: it says
+/// what is wrong and where.
+#[test]
+fn the_log_is_told_what_is_wrong_and_where() {
+    for (body, why) in [
+        ("", "it is empty"),
+        ("<html>", "it is no JSON object"),
+        ("{}", "none of result, error and disconnect"),
+        (
+            r#"{"result":{"user":7}}"#,
+            "in result: invalid type: integer `7`",
+        ),
+        ("{\n\"result\":", "line 2"),
+        (r#"{"result":{"b64info":"%"}}"#, "no base64"),
+        (r#"{"error":{"code":0}}"#, "its error has no code"),
+    ] {
+        let Err(fault) = read::<ConnectAnswer>(body.as_bytes()) else {
+            panic!("{body} is taken");
+        };
+        assert!(fault.why.contains(why), "{body}: {}", fault.why);
+    }
+    let marked = "\u{feff}{\"result\":{\"user\":\"ann\"}}";
+    let answer = read::<ConnectAnswer>(marked.as_bytes()).map(|answer| answer.user);
+    assert_eq!(answer.ok().as_deref(), Some("ann"));
 }

@@ -91,6 +91,9 @@ async fn an_answer_beyond_the_bound_is_refused_with_and_without_a_length() {
 async fn what_is_no_json_or_no_http_is_told_apart() {
     let html = Does::Answers("200 OK\r\nContent-Type: text/html", b"<h1>hi</h1>".to_vec());
     assert_eq!(rpc(AMPLE, html).await.0, unavailable("malformed"));
+    let zipped = "200 OK\r\nContent-Encoding: gzip";
+    let zipped = Does::Answers(zipped, br#"{"result":{}}"#.to_vec());
+    assert_eq!(rpc(AMPLE, zipped).await.0, unavailable("malformed"));
     let noise = Does::Writes(b"hello\r\n\r\n".to_vec());
     assert_eq!(rpc(AMPLE, noise).await.0, unavailable("broken"));
 }
