@@ -20,6 +20,35 @@ fn ok(result: &Value) -> Reply {
     )
 }
 
+/// A wrong answer of a backend was "malformed" in the log, without a word of what or where. Now who writes the backend can mend
+/// it by the line, and a byte order mark is passed over.
+#[test]
+fn the_log_says_what_is_wrong_with_a_hooks_answer() {
+    let backend = Backend::start(|asked| {
+        let body = match asked.json()["method"].as_str() {
+            Some("wrong") => "{\n  \"result\": {\"data\": }\n}",
+            _ => "\u{feff}{\"result\":{\"data\":7}}",
+        };
+        (200, "application/json", body.to_string())
+    });
+    let server = Server::start(&format!(
+        "client.anonymous = true\n{}{}",
+        backend.hook("rpc"),
+        raw("/ws", "")
+    ));
+    let mut client = server.ws("/connection/websocket");
+    ask(&mut client, &json!({"id": 1, "connect": {}}));
+    let rpc = |client: &mut Client, id: u32, method: &str| {
+        ask(
+            client,
+            &json!({"id": id, "rpc": {"method": method, "data": {}}}),
+        )
+    };
+    assert_eq!(rpc(&mut client, 2, "wrong")["error"]["code"], 100);
+    server.log.wait_for("line 2 column");
+    assert_eq!(rpc(&mut client, 3, "marked")["rpc"]["data"], 7);
+}
+
 /// Sends commands and reads replies by their ids; what else comes is left out.
 fn ask(client: &mut Client, command: &Value) -> Value {
     client.text(&command.to_string());

@@ -43,21 +43,28 @@ impl ApiCall<'_> {
     }
 }
 
-/// The body of a request that may come in; or the answer to give instead: 413, 415, 408 or 400.
-pub(super) async fn read_body(
+/// Whose request it is, and its body, which is not read before; or the answer to give instead: 401,
+/// 403, 429, 413, 415, 408 or 400.
+pub(super) async fn admit(
     request: &HttpRequest,
     node: &Node,
+    http: &HttpState,
     payload: web::Payload,
-) -> Result<Bytes, Box<HttpResponse>> {
+) -> Result<(KeyId, Bytes), Box<HttpResponse>> {
+    let key = http.api.admit(request);
+    let key = key.map_err(|denied| Box::new(answer::denied(request, denied)))?;
     let limit = BodyLimit {
         bytes: node.settings.api.body_bytes,
         setting: "api.body_bytes",
         timeout: BODY_TIMEOUT,
     };
     let body = body::read(request, payload, limit).await;
-    body.map(|body| body::without_mark(&body)).map_err(|error| {
-        let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let error = bad_request(error.to_string());
-        Box::new(answer::with_status(request, status, &error))
-    })
+    match body {
+        Ok(body) => Ok((key, body::without_mark(&body))),
+        Err(error) => {
+            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+            let error = bad_request(error.to_string());
+            Err(Box::new(answer::with_status(request, status, &error)))
+        }
+    }
 }

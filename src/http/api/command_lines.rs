@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::{
     answer::{self, Answer, bad_request},
     batch::{self, COMMANDS_MAX},
-    call::{ApiCall, read_body},
+    call::{ApiCall, admit},
     form::nullable,
     table::{Call, METHODS},
 };
@@ -127,12 +127,8 @@ pub(super) async fn call(
     http: web::Data<HttpState>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let key = match http.api.admit(&request) {
-        Ok(key) => key,
-        Err(denied) => return answer::denied(&request, denied),
-    };
-    let body = match read_body(&request, &node, payload).await {
-        Ok(body) => body,
+    let (key, body) = match admit(&request, &node, &http, payload).await {
+        Ok(admitted) => admitted,
         Err(response) => return *response,
     };
     let body = body.trim_ascii();

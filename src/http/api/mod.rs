@@ -30,7 +30,7 @@ use actix_web::{
 pub(super) use self::keys::{ApiKeys, Denied};
 use self::{
     batch::batch,
-    call::{ApiCall, read_body},
+    call::{ApiCall, admit},
     table::{Call, METHODS},
 };
 use super::HttpState;
@@ -82,12 +82,8 @@ async fn call(
     method: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let key = match http.api.admit(&request) {
-        Ok(key) => key,
-        Err(denied) => return answer::denied(&request, denied),
-    };
-    let body = match read_body(&request, &node, payload).await {
-        Ok(body) => body,
+    let (key, body) = match admit(&request, &node, &http, payload).await {
+        Ok(admitted) => admitted,
         Err(response) => return *response,
     };
     let body = match body.trim_ascii() {

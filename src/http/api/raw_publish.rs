@@ -14,7 +14,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{
     answer,
-    call::{ApiCall, read_body},
+    call::{ApiCall, admit},
     message,
 };
 use crate::{
@@ -30,12 +30,8 @@ pub(super) async fn publish(
     http: web::Data<HttpState>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let key = match http.api.admit(&request) {
-        Ok(key) => key,
-        Err(denied) => return answer::denied(&request, denied),
-    };
-    let body = match read_body(&request, &node, payload).await {
-        Ok(body) => body,
+    let (key, body) = match admit(&request, &node, &http, payload).await {
+        Ok(admitted) => admitted,
         Err(response) => return *response,
     };
     let call = ApiCall {

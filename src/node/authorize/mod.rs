@@ -22,6 +22,7 @@ use crate::{
     channel_name,
     config::{Channels, Namespace},
     hooks::HookContext,
+    logger::{self, REFUSAL_PAUSE, Subject},
     protocol::ReplyError,
 };
 
@@ -124,6 +125,19 @@ fn denied(action: Action, channel: &str, channels: &Channels, rules: &Namespace)
         message: format!("permission denied ({cause})").into(),
         ..ReplyError::PERMISSION_DENIED
     }
+}
+
+/// Says in the log that a token or the backend names a channel that is not to be had.
+pub(crate) fn tell_left_out(channel: &str, error: &ReplyError) {
+    let what = "channel of a token or the backend left out";
+    let subject = Subject {
+        what,
+        kind: "channel",
+        address: None,
+    };
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        log::warn!(channel, reason:% = error, times; "{what}");
+    });
 }
 
 /// The rules of a channel.

@@ -10,7 +10,6 @@ use crate::{
     channel_name,
     config::{Channels, Namespace},
     hooks::{HookContext, SubscribeAnswer},
-    logger::{self, REFUSAL_PAUSE, Subject},
     metrics::RefusalReason,
     node::{
         Node,
@@ -138,15 +137,7 @@ fn given_channel(channels: &Channels, given: &ServerSubscription) -> Option<Plai
         false => channel_name::check(name).err().map(ReplyError::from),
     };
     if let Some(error) = error {
-        let what = "channel of a token or the backend left out";
-        let subject = Subject {
-            what,
-            kind: "channel",
-            address: None,
-        };
-        logger::throttled(subject, REFUSAL_PAUSE, |times| {
-            log::warn!(channel = name.as_str(), reason:% = error, times; "{what}");
-        });
+        super::tell_left_out(name, &error);
         return None;
     }
     let channel: ChannelName = name.as_str().into();

@@ -10,9 +10,8 @@ use super::{
 use crate::{
     broker::BrokerError,
     close::Close,
-    logger::{self, REFUSAL_PAUSE, Subject},
     metrics::Limited,
-    node::authorize::Grant,
+    node::authorize::{Grant, tell_left_out},
     protocol::{Push, Reply, ReplyError, SubscribeRequest},
     registry::ChannelName,
     session::{
@@ -175,15 +174,7 @@ impl Session<Centrifuge> {
         let rules = match self.context.node.rules(&channel) {
             Ok(rules) => rules.clone(),
             Err(error) => {
-                let what = "channel of a token or the backend left out";
-                let subject = Subject {
-                    what,
-                    kind: "channel",
-                    address: None,
-                };
-                logger::throttled(subject, REFUSAL_PAUSE, |times| {
-                    log::warn!(channel = &*channel, reason:% = error, times; "{what}");
-                });
+                tell_left_out(&channel, &error);
                 return None;
             }
         };
