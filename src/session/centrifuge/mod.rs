@@ -8,6 +8,8 @@
 
 mod commands;
 mod connect;
+mod frames;
+mod params;
 mod refresh;
 mod server_commands;
 mod subscribe;
@@ -21,12 +23,11 @@ use std::{
 };
 
 use actix::{ActorContext, AsyncContext, Context, Recipient, SpawnHandle};
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::subscription::Subscription;
-pub(crate) use self::transport::ClientTransport;
-use super::{ConnectedUser, Protocol, Session, SessionContext, connect_info::ConnectInfo};
+pub(crate) use self::{params::CentrifugeParams, transport::ClientTransport};
+use super::{ConnectedUser, Protocol, Session, SessionContext};
 use crate::{
     close::{Close, Ending},
     hooks::HookContext,
@@ -37,10 +38,7 @@ use crate::{
         emulation::EmulationGuard,
         rate_limit::{RateDecision, RateLimiter},
     },
-    protocol::{
-        self, Command, CommandDecoder, ConnectRequest, Encoding, Malformed, Push, Reply,
-        ReplyError, Request,
-    },
+    protocol::{self, Command, CommandDecoder, Push, Reply, ReplyError, Request},
     publication::Payload,
     registry::ChannelName,
     shard::{CommandFrame, ServerCommand, SessionMessage},
@@ -48,60 +46,6 @@ use crate::{
 
 /// Bytes of a reason that a line of the log has.
 const REASON_BYTES_MAX: usize = 300;
-
-/// What a session of the protocol begins with.
-pub(crate) struct CentrifugeParams {
-    /// How it is carried.
-    pub transport: ClientTransport,
-    /// A token that came with the request rather than with the connect command.
-    pub token: Option<String>,
-    /// On whose behalf the backend is asked.
-    pub hook_context: HookContext,
-    /// Commands that came with the request; absent where they come by the socket.
-    pub commands: Option<Bytes>,
-    /// The connect request of a client on a socket that came with its handshake.
-    pub connect: Option<Result<Box<ConnectRequest>, Malformed>>,
-    /// They stand in an address.
-    pub from_address: bool,
-}
-
-impl CentrifugeParams {
-    /// For a session on a socket.
-    #[must_use]
-    pub(crate) fn new(
-        connect_info: &ConnectInfo,
-        transport: ClientTransport,
-        token: Option<String>,
-    ) -> Self {
-        Self {
-            transport,
-            token,
-            hook_context: connect_info.hook_context(transport.hook_name()),
-            commands: None,
-            connect: None,
-            from_address: false,
-        }
-    }
-
-    /// For a session on a streamed body, with the commands that came with its request.
-    #[must_use]
-    pub(crate) fn with_commands(self, commands: Bytes) -> Self {
-        Self {
-            commands: Some(commands),
-            ..self
-        }
-    }
-
-    /// With commands that stand in an address: anyone can make someone else's browser open it, with
-    /// its cookies, so they do no more than connect and subscribe.
-    #[must_use]
-    pub(crate) fn with_commands_of_address(self, commands: Bytes) -> Self {
-        Self {
-            from_address: true,
-            ..self.with_commands(commands)
-        }
-    }
-}
 
 /// The protocol of one client.
 pub(crate) struct Centrifuge {
@@ -306,111 +250,6 @@ impl Centrifuge {
 }
 
 impl Session<Centrifuge> {
-    /// Takes one frame's commands.
-    fn on_commands(&mut self, frame: CommandFrame, ctx: &mut Context<Self>) {
-        self.context.connection.count_message_in();
-        let ClientTransport {
-            encoding,
-            unidirectional,
-            ..
-        } = self.protocol.transport;
-        if unidirectional {
-            self.context.turn.spend_command();
-            return self.on_unidirectional(encoding, &frame.commands, ctx);
-        }
-        let mut work = Work {
-            commands: protocol::decode_commands(encoding, &frame.commands),
-            _room: frame.room,
-        };
-        // Behind a frame that is not done it waits.
-        if !self.protocol.work.is_empty() || !self.run_commands(&mut work.commands, ctx) {
-            self.protocol.work.push_back(work);
-        }
-    }
-
-    /// Goes on with the frames that wait, as far as the turn goes.
-    fn run_work(&mut self, ctx: &mut Context<Self>) {
-        let mut work = std::mem::take(&mut self.protocol.work);
-        while let Some(first) = work.front_mut()
-            && self.run_commands(&mut first.commands, ctx)
-        {
-            work.pop_front();
-        }
-        if !work.is_empty() {
-            self.protocol.work = work;
-        }
-    }
-
-    /// Does the commands of a frame, as far as the turn goes; true once none is left to be done.
-    fn run_commands(&mut self, commands: &mut CommandDecoder, ctx: &mut Context<Self>) -> bool {
-        while !self.context.has_ended() {
-            if self.context.turn.is_spent() {
-                return false;
-            }
-            match commands.next() {
-                None => return true,
-                Some(Ok(command)) => self.on_client_command(command, ctx),
-                Some(Err(malformed)) => {
-                    self.end(Close::BAD_REQUEST.because(malformed));
-                }
-            }
-            self.context.turn.spend_command();
-        }
-        true
-    }
-
-    /// Nothing pauses who posts without reading its stream.
-    fn end_if_unread(&self) {
-        let context = &self.context;
-        if context.connection.info().transport.is_streamed()
-            && context.connection.reply_cost() > context.node.settings.limits.outbox_bytes
-        {
-            context.connection.fail(Close::SLOW, Instant::now());
-        }
-    }
-
-    /// Connects a client that has said with its handshake who it is.
-    fn connect_at_once(&mut self, request: ConnectRequest, ctx: &mut Context<Self>) {
-        if let Phase::New { token } = &mut self.protocol.phase {
-            let token = token.take();
-            self.connect(0, request, token, ctx);
-        }
-    }
-
-    /// Whether there is a command in a frame that does more than connect and subscribe. What cannot
-    /// be read ends the session where it is done.
-    fn acts(&self, frame: &Bytes) -> bool {
-        let ClientTransport {
-            encoding,
-            unidirectional,
-            ..
-        } = self.protocol.transport;
-        let is_harmless = |command: &Command| {
-            matches!(command.request, Request::Connect(_) | Request::Subscribe(_))
-        };
-        let mut commands = protocol::decode_commands(encoding, frame).flatten();
-        !unidirectional && !commands.all(|command| is_harmless(&command))
-    }
-
-    /// The only thing that a listening client says is who it is. What comes behind it keeps the
-    /// connection alive, and counts against the client's rate.
-    fn on_unidirectional(&mut self, encoding: Encoding, frame: &Bytes, ctx: &mut Context<Self>) {
-        let token = match &mut self.protocol.phase {
-            Phase::New { token } => token.take(),
-            Phase::Connected(client) => {
-                if client.rate_limiter.take(Instant::now()) == RateDecision::End {
-                    self.end(Close::TOO_MANY_REQUESTS);
-                }
-                return;
-            }
-            _ => return,
-        };
-        match protocol::connect_request(encoding, frame) {
-            Ok(request) => self.connect(0, request, token, ctx),
-            Err(malformed) => self.end(Close::BAD_REQUEST.because(malformed)),
-        }
-    }
-
     /// What a command leads to depends on where the client is.
     fn on_client_command(&mut self, command: Command, ctx: &mut Context<Self>) {
         let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
