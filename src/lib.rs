@@ -5,7 +5,7 @@
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
 //! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`],
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
-//! [`http_client`], [`liveness`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`],
+//! [`http_client`], [`liveness`], [`logger`], [`signals`], [`store`], the traits of [`broker`]; [`codec`],
 //! [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`],
 //! [`config`].
 
@@ -45,6 +45,7 @@ pub(crate) mod server;
 pub(crate) mod session;
 pub mod shard;
 pub mod signals;
+pub mod store;
 pub(crate) mod subscription;
 #[cfg(test)]
 mod testing;

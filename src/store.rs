@@ -1,0 +1,265 @@
+//! What outlives the process: the records that are kept, and the trait of what keeps them.
+//!
+//! A [`Store`] is a log of [`Record`]s. Whoever owns a part of the node's state (the memory broker,
+//! the revocations, the server's pushes, the polls) appends a record for each change, goes on once it
+//! is written, and makes its part again from the records at the next start. The owners hold all of
+//! it in memory, so that a store can be made small at any time from what they hold ([`Source`]). A
+//! record says what is so, never by how much it changes, so that one which is read twice does no
+//! harm; of one channel, user or entry the last one counts, but for publications, which count by
+//! their offset.
+//!
+//! `state` is the one implementation. A record knows no file.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    broker::Version,
+    id::{Epoch, StreamPosition},
+    publication::Item,
+    registry::ChannelName,
+};
+
+/// One change, or a part of a snapshot. Times are Unix milliseconds, since no other clock goes on
+/// over a restart.
+#[derive(Clone, Debug)]
+pub enum Record {
+    /// What names of streams and keys are made of: drawn once for a directory, and anew with all
+    /// epochs.
+    Secret(Secret),
+    /// A publication that is kept, with all that it changes: its channel's top, its key and its
+    /// version.
+    Publication(Box<Publication>),
+    /// The position of a channel, of a snapshot: its items come as [`Record::Item`]s.
+    Stream(Box<Stream>),
+    /// One that is kept, of a snapshot.
+    Item(Box<KeptItem>),
+    /// An idempotency key of its own: of a publication that is not kept, or of a snapshot.
+    Key(Key),
+    /// The items of a stream up to an offset were removed, and never come back.
+    Removed {
+        /// The channel.
+        channel: ChannelName,
+        /// The last of them.
+        until: StreamPosition,
+    },
+    /// A stream that was published to is forgotten, and with it its epoch.
+    Ended {
+        /// The channel.
+        channel: ChannelName,
+        /// The stream.
+        epoch: Epoch,
+    },
+    /// How many streams have ended in each share of the channels, of a snapshot; of a share that is
+    /// not named, none.
+    EndedShares(Vec<(u32, u32)>),
+    /// A user, a token or several are taken back, or no more.
+    Revocation(Box<Revocation>),
+    /// How far an entry of `[[push]]` is.
+    Push(Box<Push>),
+    /// What an entry of `[[poll]]` saw last.
+    Poll(Box<Poll>),
+}
+
+/// Keys of the hashes; 128 bits each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secret {
+    /// Of the names of streams.
+    pub epochs: u128,
+    /// Of idempotency keys.
+    pub keys: u128,
+}
+
+/// A publication that has a place in a stream.
+#[derive(Clone, Debug)]
+pub struct Publication {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The stream; the offset is the item's.
+    pub epoch: Epoch,
+    /// The message.
+    pub item: Arc<Item>,
+    /// Items before this offset are not kept any more.
+    pub first: u64,
+    /// When the item expires.
+    pub expires_ms: u64,
+    /// How long the position outlives it (`history_ttl`).
+    pub ttl: Duration,
+    /// The publisher's count.
+    pub version: Option<Box<Version>>,
+    /// Its key.
+    pub key: Option<Key>,
+}
+
+/// A position with what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    /// The channel.
+    pub channel: ChannelName,
+    /// Its newest place.
+    pub top: StreamPosition,
+    /// Items before this offset are not kept any more.
+    pub first: u64,
+    /// How long the position is kept when nothing else is (`history_ttl`).
+    pub ttl: Duration,
+    /// The publisher's count.
+    pub version: Option<Box<Version>>,
+}
+
+/// An item of a stream.
+#[derive(Clone, Debug)]
+pub struct KeptItem {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The stream.
+    pub epoch: Epoch,
+    /// The message with its offset.
+    pub item: Arc<Item>,
+    /// When it expires.
+    pub expires_ms: u64,
+}
+
+/// An idempotency key that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// A hash of channel and key.
+    pub id: u128,
+    /// A hash of the client whose room it takes; 0: the API's.
+    pub owner: u64,
+    /// When its time is over.
+    pub expires_ms: u64,
+    /// Place of its publication; absent where the channel keeps no history.
+    pub position: Option<StreamPosition>,
+}
+
+/// Whom or what a revocation is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Subject {
+    /// A user.
+    User(String),
+    /// The token with this id (`jti`).
+    Token(String),
+    /// All tokens of a user.
+    TokensOf(String),
+    /// A user's subscription tokens of a channel: user, channel.
+    SubscriptionsOf(String, String),
+}
+
+/// A block or a revocation, in Unix seconds as tokens have it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// About whom.
+    pub subject: Subject,
+    /// Until when it counts, `u64::MAX` without end; absent: it is taken away.
+    pub until: Option<u64>,
+    /// Tokens issued before this are meant.
+    pub issued_before: u64,
+}
+
+/// An entry of `[[push]]`, known by a hash of its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// The entry.
+    pub entry: u128,
+    /// No `{seq}` up to this one is given again.
+    pub seq: u64,
+    /// The text published last, as a hash, with its place.
+    pub last: Option<(u128, StreamPosition)>,
+}
+
+/// An entry of `[[poll]]`, known by a hash of its settings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Poll {
+    /// The entry.
+    pub entry: u128,
+    /// `ETag` of the last answer.
+    pub etag: Option<String>,
+    /// A hash of what was published last, with its place.
+    pub last: Option<(u128, StreamPosition)>,
+}
+
+/// Why a record is not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// `state.queue` or `state.queue_bytes` is reached. It was not taken.
+    #[error("the queue of the state on disk is full")]
+    Full,
+    /// The disk takes nothing: the record is not in the files.
+    #[error("the state cannot be written to disk")]
+    NotWritten,
+    /// The disk failed and it cannot be said whether the record is in the files.
+    #[error("the state may not have been written to disk")]
+    Doubtful,
+    /// The store was closed.
+    #[error("the state on disk is closed")]
+    Closed,
+}
+
+/// Called once with what became of a record, on the store's thread and in the order of the appends.
+/// It must not wait for anyone, and may append.
+pub type Written = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// What the files can be made again from: asked when they have grown too large, on the store's
+/// thread. The iterator takes a lock for one channel at a time and looks at what is committed when
+/// it comes there: what is appended meanwhile is in the files behind or before it, both ways right.
+pub trait Source: Send + Sync {
+    /// All that is to be kept.
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Record> + Send + '_>;
+}
+
+/// What was read at the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReadReport {
+    /// Something that was acknowledged may be missing: every stream needs a new epoch, and keys and
+    /// names a new [`Secret`].
+    pub may_have_lost: bool,
+    /// The newest time in the files, in Unix milliseconds: what expires is judged by no earlier now.
+    pub newest_ms: u64,
+}
+
+/// A log of records that survives the process.
+pub trait Store: Send + Sync {
+    /// Hands over a record to be written. Records reach the files in the order of the appends: what
+    /// is called under a lock is written in the order of that lock. Never waits.
+    ///
+    /// # Errors
+    /// It was not taken, and `written` will not be called.
+    fn append(&self, record: Record, written: Written) -> Result<(), StoreError>;
+
+    /// The same for records that nobody waits for; what finds no room is left out.
+    fn note(&self, record: Record) {
+        let _ = self.append(record, Box::new(|_| {}));
+    }
+
+    /// Whether a new record would be taken now, as far as is known.
+    fn is_writable(&self) -> bool;
+}
+
+impl Record {
+    /// Bytes that it holds while it waits, for `state.queue_bytes`.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let version = |version: &Option<Box<Version>>| {
+            version.as_deref().map_or(0, |version| version.epoch.len())
+        };
+        let more = match self {
+            Self::Publication(one) => one.channel.len() + one.item.weight() + version(&one.version),
+            Self::Stream(one) => one.channel.len() + version(&one.version),
+            Self::Item(one) => one.channel.len() + one.item.weight(),
+            Self::Removed { channel, .. } | Self::Ended { channel, .. } => channel.len(),
+            Self::EndedShares(shares) => size_of_val(&**shares),
+            Self::Revocation(one) => one.subject.len(),
+            Self::Poll(one) => one.etag.as_ref().map_or(0, String::len),
+            Self::Secret(_) | Self::Key(_) | Self::Push(_) => 0,
+        };
+        size_of::<Self>() + size_of::<Publication>() + more
+    }
+}
+
+impl Subject {
+    fn len(&self) -> usize {
+        match self {
+            Self::User(name) | Self::Token(name) | Self::TokensOf(name) => name.len(),
+            Self::SubscriptionsOf(user, channel) => user.len() + channel.len(),
+        }
+    }
+}
