@@ -38,6 +38,23 @@ enum Sub {
     /// Explain a token: what it says, which key made it, and whether it counts (exit status 0) or
     /// not (1)
     CheckToken(CheckToken),
+    /// Say what a stopped node keeps in state.dir; of a running one, which process it is (exit
+    /// status 1)
+    State(State),
+}
+
+#[derive(Args)]
+struct State {
+    /// File of settings (TOML)
+    #[arg(long, value_name = "F")]
+    config: Option<PathBuf>,
+    /// Exit status 1 also where something is damaged
+    #[arg(long)]
+    verify: bool,
+    /// Put the files of revocations aside, so that a node starts where they are damaged: whoever was
+    /// taken back may be good again
+    #[arg(long = "drop", value_name = "WHAT", value_parser = ["revocations"])]
+    dropped: Option<String>,
 }
 
 #[derive(Args)]
@@ -154,6 +171,19 @@ pub enum Command {
     Token(Overrides, Box<TokenSpec>),
     /// Explain a token, or the one on standard input where it is `-`.
     CheckToken(Overrides, String),
+    /// Say what is kept on disk.
+    State(Overrides, StateOrder),
+}
+
+/// What to do with the state on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateOrder {
+    /// Say what is there.
+    Show,
+    /// The same, and fail where something is damaged.
+    Verify,
+    /// Put the revocations aside.
+    DropRevocations,
 }
 
 /// Reads this process's command line; ends the process on `--help`, `--version` and faults (status
@@ -198,6 +228,14 @@ impl From<Line> for Command {
                 }),
             ),
             Some(Sub::CheckToken(check)) => Self::CheckToken(file(check.config), check.token),
+            Some(Sub::State(state)) => {
+                let order = match (state.dropped, state.verify) {
+                    (Some(_), _) => StateOrder::DropRevocations,
+                    (None, true) => StateOrder::Verify,
+                    (None, false) => StateOrder::Show,
+                };
+                Self::State(file(state.config), order)
+            }
         }
     }
 }
@@ -279,6 +317,24 @@ mod tests {
             ..Overrides::default()
         };
         assert_eq!(check, Command::CheckToken(overrides, "-".to_string()));
+    }
+
+    #[test]
+    fn the_state_is_shown_verified_or_its_revocations_dropped() {
+        let file = Overrides {
+            config: Some("f.toml".into()),
+            ..Overrides::default()
+        };
+        for (more, order) in [
+            (&[][..], StateOrder::Show),
+            (&["--verify"], StateOrder::Verify),
+            (&["--drop", "revocations"], StateOrder::DropRevocations),
+        ] {
+            let line = [&["fanfare", "state", "--config", "f.toml"], more].concat();
+            assert_eq!(command(&line), Command::State(file.clone(), order));
+        }
+        let wrong = ["fanfare", "state", "--drop", "streams"];
+        assert!(Line::try_parse_from(wrong).is_err());
     }
 
     #[test]

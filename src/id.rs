@@ -79,6 +79,18 @@ impl Epoch {
         Self((bits & ((1 << 40) - 1)) | 1 << 39)
     }
 
+    /// The number that it is, for what is kept on disk.
+    #[must_use]
+    pub(crate) fn to_number(self) -> u64 {
+        self.0
+    }
+
+    /// The epoch that a number of [`to_number`](Self::to_number) stands for.
+    #[must_use]
+    pub(crate) fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// Whether it names no stream.
     #[must_use]
     pub(crate) fn is_none(self) -> bool {

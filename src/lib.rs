@@ -3,7 +3,7 @@
 //!
 //! `docs/architecture.md` tells how the modules fit together. Imports point down only:
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
-//! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`],
+//! [`broker::fanout`], [`broker::memory`], [`state`]; [`connection`], [`transport`], [`registry`],
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
 //! [`http_client`], [`liveness`], [`logger`], [`signals`], [`store`], the traits of [`broker`]; [`codec`],
 //! [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`],
@@ -45,6 +45,7 @@ pub(crate) mod server;
 pub(crate) mod session;
 pub mod shard;
 pub mod signals;
+pub mod state;
 pub mod store;
 pub(crate) mod subscription;
 #[cfg(test)]

@@ -1,5 +1,5 @@
 //! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain,
-//! 1 when it cannot serve or a second signal ended it or a checked token is not valid, 2 when
+//! 1 when it cannot serve or a second signal ended it or what was to be checked is not right, 2 when
 //! command line or settings are wrong.
 
 use std::{
@@ -11,10 +11,11 @@ use std::{
 
 use fanfare::{
     app::{App, AppError},
-    cli::{self, Command, ConfigForm},
+    cli::{self, Command, ConfigForm, StateOrder},
     config::{self, Overrides, Settings},
     logger::Logger,
     signals::Signals,
+    state::{self, StateOptions},
     token::{
         TOKEN_BYTES_MAX,
         command::{TokenSpec, explain, make},
@@ -45,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check(overrides) => check(&overrides),
         Command::Token(overrides, options) => token(&overrides, &options),
         Command::CheckToken(overrides, token) => check_token(&overrides, &token),
+        Command::State(overrides, order) => show_state(&overrides, order),
     }
 }
 
@@ -145,6 +147,45 @@ fn check_token(overrides: &Overrides, token: &str) -> ExitCode {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
+    }
+}
+
+fn show_state(overrides: &Overrides, order: StateOrder) -> ExitCode {
+    let settings = match load(overrides) {
+        Ok((settings, _)) => settings,
+        Err(code) => return code,
+    };
+    let Some(dir) = &settings.state.dir else {
+        complain("state.dir is not set: everything is in memory only");
+        return ExitCode::FAILURE;
+    };
+    let options = StateOptions::new(&settings);
+    if order == StateOrder::DropRevocations {
+        return match state::drop_revocations(dir, options) {
+            Ok(count) => {
+                say(format_args!(
+                    "{count} files of revocations are put aside as *.damaged"
+                ));
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                complain(error);
+                ExitCode::FAILURE
+            }
+        };
+    }
+    match state::summarize(dir, options) {
+        Ok(summary) => {
+            say(&summary);
+            match summary.is_whole() || order == StateOrder::Show {
+                true => ExitCode::SUCCESS,
+                false => ExitCode::FAILURE,
+            }
+        }
+        Err(error) => {
+            complain(error);
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -199,11 +199,12 @@ pub enum StoreError {
 pub type Written = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// What the files can be made again from: asked when they have grown too large, on the store's
-/// thread. The iterator takes a lock for one channel at a time and looks at what is committed when
-/// it comes there: what is appended meanwhile is in the files behind or before it, both ways right.
+/// thread. Each step of the iterator looks at what is committed when it comes there, under one lock,
+/// and gives the records that belong together: a channel's position with its items. Between two
+/// steps what was appended meanwhile is written, so nothing of a step may be older than the step.
 pub trait Source: Send + Sync {
-    /// All that is to be kept.
-    fn snapshot(&self) -> Box<dyn Iterator<Item = Record> + Send + '_>;
+    /// All that is to be kept, in groups that are written without anything between.
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_>;
 }
 
 /// What was read at the start.

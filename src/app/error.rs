@@ -4,6 +4,7 @@ use std::io;
 
 use crate::{
     http_client::HttpSetupError,
+    state::StateError,
     token::TokenSetupError,
     transport::{listener::BindError, tls::TlsError},
 };
@@ -23,6 +24,9 @@ pub enum AppError {
     /// A hook cannot be called.
     #[error("hooks: {0}")]
     Hooks(#[from] HttpSetupError),
+    /// What is kept on disk cannot be.
+    #[error(transparent)]
+    State(#[from] StateError),
     /// The system refused something else.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),

@@ -5,7 +5,7 @@ use std::{
     cell::{Cell, RefCell},
     io,
     sync::{Arc, mpsc},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use actix::{Actor, Addr, Arbiter};
@@ -34,12 +34,14 @@ use crate::{
         poll::{PollWatch, Poller},
     },
     shard::{QueueBounds, ShardSettings, Shards},
+    state::{State, StateOptions},
     token::Tokens,
     unix_time::unix_now_ms,
 };
 
 /// Starts what a node is made of, and the node of it.
 pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
+    let state = state(settings)?;
     let metrics = Arc::new(Metrics::default());
     let counts = Arc::new(SessionCounts::default());
     let tokens = Tokens::new(&settings.token)?;
@@ -68,7 +70,20 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
         tokens,
         hooks,
         events,
+        state,
     }))
+}
+
+/// How long a process waits for the one that has `state.dir`, which may be about to end.
+const STATE_WAIT: Duration = Duration::from_secs(1);
+
+/// What is kept on disk, where `state.dir` says so.
+fn state(settings: &Settings) -> Result<Option<Arc<State>>, AppError> {
+    let Some(dir) = &settings.state.dir else {
+        return Ok(None);
+    };
+    let state = State::open(dir, StateOptions::new(settings), STATE_WAIT)?;
+    Ok(Some(Arc::new(state)))
 }
 
 /// The broker of the settings, as everyone holds it.

@@ -32,7 +32,7 @@ pub use self::{
     sections::{Api, Log, TokenSettings},
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{
-        HookFailureAction, Listen, LogFormat, OnMessage, Secret, SlowPolicy, TrustedProxies,
-        UnixSocket,
+        HookFailureAction, Listen, LogFormat, OnMessage, Secret, SlowPolicy, SyncPolicy,
+        TrustedProxies, UnixSocket,
     },
 };

@@ -11,7 +11,7 @@ use super::{
     sections::{
         Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Heartbeat, HookCall,
         HooksSection, Http, Limits, Log, NamespaceSection, PollSection, PushSection, RawSection,
-        Root, Route, Section, Setting, Slow, Tcp, TlsSection, TokenSettings,
+        Root, Route, Section, Setting, Slow, State, Tcp, TlsSection, TokenSettings,
     },
     setting_type::Input,
 };
@@ -116,6 +116,7 @@ raw_settings! {
     tcp: Tcp;
     http: Http;
     drain: Drain;
+    state: State;
     tls: TlsSection;
     channels: ChannelsSection;
     client: ClientSection;

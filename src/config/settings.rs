@@ -8,7 +8,7 @@ use super::{
     channels::Channels,
     raw_settings::RawSettings,
     sections::{
-        Admin, Api, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, Tcp,
+        Admin, Api, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, State, Tcp,
         TokenSettings,
     },
     values::{Listen, OnMessage, TrustedProxies},
@@ -82,6 +82,7 @@ pub struct Settings {
     pub tcp: Tcp,
     pub http: Http,
     pub drain: Drain,
+    pub state: State,
     pub tls: Option<Tls>,
     pub admin: Admin,
     pub log: Log,

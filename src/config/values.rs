@@ -6,6 +6,7 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     path::PathBuf,
     str::FromStr,
+    time::Duration,
 };
 
 use ipnet::IpNet;
@@ -202,6 +203,17 @@ impl FromStr for TrustedProxies {
             Err(faults.join("; "))
         }
     }
+}
+
+/// When the disk is asked to hold what was written to the state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncPolicy {
+    /// Before it is acknowledged.
+    Always,
+    /// This often.
+    Every(Duration),
+    /// When the system sees fit, and at the end.
+    Never,
 }
 
 /// What happens when publications overflow a client's outbox.

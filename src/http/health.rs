@@ -22,13 +22,18 @@ pub(super) async fn health() -> HttpResponse {
     answer(StatusCode::OK, "ok\n")
 }
 
-/// 503 from the moment a drain begins, while the session limit is reached, and while a thread of
-/// the server is stuck.
+/// 503 from the moment a drain begins, while the session limit is reached, while what is to be kept
+/// cannot be written, and while a thread of the server is stuck.
 pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.phase() > Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else if node.admission.is_full() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
+    } else if is_stateless(&node) {
+        answer(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "the state cannot be written to disk\n",
+        )
     } else {
         let stuck = node.stuck_threads(Instant::now());
         if stuck.is_empty() {
@@ -38,4 +43,10 @@ pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
             answer(StatusCode::SERVICE_UNAVAILABLE, text)
         }
     }
+}
+
+/// Whether there is a state on disk that takes nothing now.
+fn is_stateless(node: &Node) -> bool {
+    let state = node.state.as_ref();
+    state.is_some_and(|state| !state.stats().is_writable)
 }

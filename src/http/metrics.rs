@@ -2,6 +2,7 @@
 //! who ask for it. Labels are bounded: workers, the endpoints of the settings, and fixed words.
 
 mod prometheus_text;
+mod state;
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -261,6 +262,9 @@ impl Collector for Snapshot {
                 Kind::Gauge => gauge(&mut encoder, name, help, of(&self.node))?,
                 Kind::Counter => counter(&mut encoder, name, help, of(&self.node))?,
             }
+        }
+        if let Some(state) = &self.node.state {
+            state::encode(&state.stats(), &mut encoder)?;
         }
         self.encode_refusals(&mut encoder)?;
         self.encode_backend(&mut encoder)?;

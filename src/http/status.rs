@@ -19,6 +19,7 @@ use crate::{
     id::SessionId,
     node::{Node, phase::Phase},
     server::{Overview, PushStatus, SessionFilter, poll::PollStatus},
+    state::StateStats,
 };
 
 const PAGE_DEFAULT: usize = 100;
@@ -45,6 +46,7 @@ pub(super) async fn status(
         .collect();
     answer["hooks"] = json!(inside.then(|| node.hooks.stats()));
     answer["events"] = json!(node.events.as_ref().map(events_json));
+    answer["state"] = json!(node.state.as_ref().map(|state| state_json(&state.stats())));
     json(&answer)
 }
 
@@ -109,6 +111,21 @@ fn events_json(events: &EventSink) -> Value {
         "dropped": stats.dropped,
         "pending": stats.pending,
         "retries": stats.retries,
+    })
+}
+
+fn state_json(stats: &StateStats) -> Value {
+    json!({
+        "writable": stats.is_writable,
+        "bytes": stats.bytes,
+        "segments": stats.segments,
+        "queue": stats.queue,
+        "queue_bytes": stats.queue_bytes,
+        "write_wait_seconds": seconds(stats.write_wait),
+        "sync_age_seconds": seconds(stats.sync_age),
+        "snapshots": stats.snapshots,
+        "failed_writes": stats.failed_writes,
+        "damaged": stats.damaged,
     })
 }
 

@@ -38,6 +38,7 @@ use crate::{
     registry::ChannelName,
     server::{Server, SessionCounts},
     shard::Shards,
+    state::State,
     token::Tokens,
 };
 
@@ -61,6 +62,8 @@ pub struct Node {
     pub(crate) fanout: Arc<Fanout>,
     /// The `Server` actor.
     pub(crate) server: Addr<Server>,
+    /// What is kept on disk, if anything is.
+    pub(crate) state: Option<Arc<State>>,
     /// Keys and what they revoked.
     tokens: Tokens,
     /// The backend.
@@ -91,6 +94,7 @@ pub(crate) struct NodeParts {
     pub(crate) tokens: Tokens,
     pub(crate) hooks: Arc<HookClient>,
     pub(crate) events: Option<EventSink>,
+    pub(crate) state: Option<Arc<State>>,
 }
 
 impl Node {
@@ -118,6 +122,7 @@ impl Node {
             tokens: parts.tokens,
             hooks: parts.hooks,
             events: parts.events,
+            state: parts.state,
         })
     }
 

@@ -110,6 +110,7 @@ impl TestNode {
             tokens: Tokens::new(&settings.token).expect("no keys"),
             hooks: HookClient::new(&settings.hooks).expect("no hooks"),
             events: None,
+            state: None,
             settings,
         });
         Self {

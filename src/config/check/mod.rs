@@ -61,6 +61,7 @@ pub(super) fn check(
         tcp: raw.tcp,
         http: raw.http,
         drain: raw.drain,
+        state: raw.state,
         tls,
         admin: raw.admin,
         log: raw.log,

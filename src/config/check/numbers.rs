@@ -7,6 +7,8 @@ use humantime::format_duration;
 use crate::config::{
     errors::{Errors, Origin, Warning},
     raw_settings::RawSettings,
+    sections::State,
+    values::SyncPolicy,
 };
 
 /// Most workers; each has a thread of its own, so that more are a mistake.
@@ -21,6 +23,9 @@ const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// nginx and most proxies cut connections that are idle for this long.
 const PROXY_IDLE: Duration = Duration::from_secs(60);
 
+/// A state that the disk holds later than this is one to be warned of.
+const SYNC_LATE: Duration = Duration::from_secs(10);
+
 pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &mut Vec<Warning>) {
     for (path, fault) in rules(raw).into_iter().chain(kept(raw)) {
         if let Some(what) = fault {
@@ -31,9 +36,13 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
 }
 
 /// The rules of what the broker keeps, in the same form.
-fn kept(raw: &RawSettings) -> [(&'static str, Option<String>); 2] {
-    let limits = &raw.limits;
+fn kept(raw: &RawSettings) -> [(&'static str, Option<String>); 6] {
+    let (limits, state) = (&raw.limits, &raw.state);
     [
+        ("state.sync", unsynced(state.sync)),
+        ("state.bytes", small_state(state)),
+        ("state.queue", none_served(state.queue)),
+        ("state.queue_bytes", none_served(state.queue_bytes)),
         ("limits.position_bytes", none_served(limits.position_bytes)),
         ("limits.idempotency_bytes", no_key(limits.idempotency_bytes)),
     ]
@@ -127,6 +136,47 @@ fn no_key(bytes: usize) -> Option<String> {
     (bytes < LEAST).then(|| "has no room for a client's key; expected at least 64KiB".to_string())
 }
 
+/// A time that is none.
+fn unsynced(sync: SyncPolicy) -> Option<String> {
+    match sync {
+        SyncPolicy::Every(time) => {
+            let least = "expected at least 10ms, or \"always\" for every write".to_string();
+            (time < Duration::from_millis(10)).then_some(least)
+        }
+        SyncPolicy::Always | SyncPolicy::Never => None,
+    }
+}
+
+/// Too little for a history beside what the files need themselves.
+fn small_state(state: &State) -> Option<String> {
+    const LEAST: usize = 80 << 20;
+    let is_small = state.bytes.is_some_and(|bytes| bytes < LEAST);
+    let what = "has no room for a history beside the 64 MiB that the files need; expected at least \
+                80MiB";
+    is_small.then(|| what.to_string())
+}
+
+/// A state that the disk holds late.
+fn late_sync(state: &State) -> Option<String> {
+    let lost = match state.sync {
+        SyncPolicy::Every(time) if time > SYNC_LATE => {
+            format!(
+                "is {}: a crash of the machine loses as much",
+                format_duration(time)
+            )
+        }
+        SyncPolicy::Never => "is \"never\": a crash of the machine loses whatever the system has \
+                              not written of its own accord"
+            .to_string(),
+        SyncPolicy::Every(_) | SyncPolicy::Always => return None,
+    };
+    let tail = "and every client of every channel begins anew";
+    state
+        .dir
+        .as_ref()
+        .map(|_| format!("state.sync {lost}, {tail}"))
+}
+
 /// A time of less than a millisecond.
 fn no_time(time: Duration) -> Option<String> {
     (time < Duration::from_millis(1)).then(|| "expected a time above 0".to_string())
@@ -176,10 +226,11 @@ fn late_pong(raw: &RawSettings) -> Option<String> {
 }
 
 /// What is odd with numbers, but does not stop the server.
-fn oddities(raw: &RawSettings) -> [Option<String>; 4] {
+fn oddities(raw: &RawSettings) -> [Option<String>; 5] {
     let (limits, ping_interval) = (&raw.limits, raw.heartbeat.ping_interval);
     let when = |is_odd: bool, what: &str| is_odd.then(|| what.to_string());
     [
+        late_sync(&raw.state),
         (ping_interval > PROXY_IDLE).then(|| {
             format!(
                 "heartbeat.ping_interval is {}: nginx and most proxies cut connections that are \

@@ -16,7 +16,7 @@ mod node;
 pub use self::{
     access::TokenSettings,
     backend::Api,
-    node::{Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, Tcp},
+    node::{Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, State, Tcp},
 };
 pub(super) use self::{
     access::{ChannelsSection, ClientSection, NamespaceSection},

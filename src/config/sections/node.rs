@@ -7,9 +7,9 @@ use super::declaration::sections;
 use crate::config::{
     setting_type::{
         Bool, Bytes, Count, FilePath, Key, ListenAddresses, LogFormatName, Optional, ProxyList,
-        SlowPolicyName, Text, Time, U32,
+        SlowPolicyName, SyncPolicyName, Text, Time, U32,
     },
-    values::{Listen, LogFormat, Secret, SlowPolicy, TrustedProxies},
+    values::{Listen, LogFormat, Secret, SlowPolicy, SyncPolicy, TrustedProxies},
 };
 
 /// Processors that this process may use, the default of `workers`.
@@ -187,6 +187,25 @@ sections! {
         spread: Duration as Time = Duration::from_secs(5);
     }
 
+    /// What outlives the process, on disk: streams with their history, idempotency keys, blocks and
+    /// revocations, and how far pushes and polls are; docs/state.md says what is lost when.
+    State {
+        /// The directory, of this node alone and on a disk of its machine; it is made where there is
+        /// none. Absent: everything is in memory only, and a restart forgets it.
+        dir: Option<PathBuf> as Optional<FilePath> = None;
+        /// How often the disk is made to hold what was written, which is what a crash of the machine
+        /// can cost; `always`: before anything is acknowledged; `never`: when the system sees fit.
+        /// What ends only the process costs nothing.
+        sync: SyncPolicy as SyncPolicyName = SyncPolicy::Every(Duration::from_secs(1));
+        /// Bytes of the files; they may become 2.5 times as large as what is kept and 64 MiB, and
+        /// less history is kept where that does not fit. Absent: what limits.history_bytes needs.
+        bytes: Option<usize> as Optional<Bytes> = None;
+        /// Records that may wait to be written; a publisher without room is told to come again.
+        queue: usize as Count = 65_536;
+        /// Bytes of records that may wait to be written.
+        queue_bytes: usize as Bytes = 64 << 20;
+    }
+
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
     TlsSection {
         /// PEM file with the full chain, the server's own certificate first.
@@ -223,6 +242,15 @@ sections! {
     Route {
         /// Whether it is served.
         enabled: bool as Bool = true;
+    }
+}
+
+impl State {
+    /// Bytes of the files; unless set, what histories of so many bytes need.
+    #[must_use]
+    pub(crate) fn bytes_max(&self, history_bytes: usize) -> usize {
+        let needed = history_bytes.saturating_add(history_bytes / 2 * 3);
+        self.bytes.unwrap_or(needed.saturating_add(64 << 20))
     }
 }
 

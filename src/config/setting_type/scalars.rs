@@ -5,7 +5,7 @@ use std::{marker::PhantomData, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 
 use super::{Input, SettingType, expected, quoted};
-use crate::config::values::{LogFormat, Secret, SlowPolicy};
+use crate::config::values::{LogFormat, Secret, SlowPolicy, SyncPolicy};
 
 /// A whole number from 0.
 pub(in crate::config) struct Count;
@@ -178,6 +178,31 @@ impl SettingType for SlowPolicyName {
             SlowPolicy::DropOldest => "drop_oldest",
             SlowPolicy::Latest => "latest",
         }))
+    }
+}
+
+/// `state.sync`.
+pub(in crate::config) struct SyncPolicyName;
+
+impl SettingType for SyncPolicyName {
+    type Value = SyncPolicy;
+    const EXPECTED: &'static str = "a time such as \"1s\", or \"always\" or \"never\"";
+    fn read(input: Input<'_>) -> Result<SyncPolicy, String> {
+        match input.text() {
+            Some("always") => Ok(SyncPolicy::Always),
+            Some("never") => Ok(SyncPolicy::Never),
+            _ => match Time::read(input) {
+                Ok(time) => Ok(SyncPolicy::Every(time)),
+                Err(_) => Err(expected::<Self>()),
+            },
+        }
+    }
+    fn to_toml(value: &SyncPolicy) -> Option<String> {
+        match value {
+            SyncPolicy::Always => Some(quoted("always")),
+            SyncPolicy::Never => Some(quoted("never")),
+            SyncPolicy::Every(time) => Time::to_toml(time),
+        }
     }
 }
 

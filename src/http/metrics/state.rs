@@ -1,0 +1,72 @@
+//! The numbers of what is kept on disk; there are none where nothing is.
+
+use prometheus_client::{
+    encoding::{DescriptorEncoder, EncodeMetric},
+    metrics::{MetricType, gauge::ConstGauge},
+};
+
+use super::{Encoded, counter, gauge};
+use crate::state::StateStats;
+
+/// Writes them.
+pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    let gauges = [
+        (
+            "fanfare_state_queue",
+            "Records that wait to be written to disk",
+            stats.queue,
+        ),
+        (
+            "fanfare_state_queue_bytes",
+            "Their bytes, those being written included",
+            stats.queue_bytes,
+        ),
+        ("fanfare_state_bytes", "Bytes of the files", stats.bytes),
+        ("fanfare_state_segments", "Files of the log", stats.segments),
+        (
+            "fanfare_state_writable",
+            "1 while everything that is to be kept can be written",
+            u64::from(stats.is_writable),
+        ),
+    ];
+    for (name, help, number) in gauges {
+        gauge(encoder, name, help, number)?;
+    }
+    let times = [
+        (
+            "fanfare_state_write_wait_seconds",
+            "Age of the oldest record that waits to be written",
+            stats.write_wait,
+        ),
+        (
+            "fanfare_state_sync_age_seconds",
+            "Age of the oldest write that the disk was not yet made to hold",
+            stats.sync_age,
+        ),
+    ];
+    for (name, help, time) in times {
+        let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        ConstGauge::new(time.as_secs_f64()).encode(descriptor)?;
+    }
+    let counters = [
+        (
+            "fanfare_state_snapshots",
+            "How often everything was written anew",
+            stats.snapshots,
+        ),
+        (
+            "fanfare_state_failed_writes",
+            "Writes and syncs that failed",
+            stats.failed_writes,
+        ),
+        (
+            "fanfare_state_damaged",
+            "Files that were damaged at the start",
+            stats.damaged,
+        ),
+    ];
+    for (name, help, number) in counters {
+        counter(encoder, name, help, number)?;
+    }
+    Ok(())
+}

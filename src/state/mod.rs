@@ -1,0 +1,149 @@
+//! What outlives the process, on disk: a log of [`Record`](crate::store::Record)s in segments, written
+//! by one thread, synced by another, read whole at the start and made small from what its owners
+//! hold. `docs/decisions/0013` says why it is our own.
+//!
+//! A directory has one process, which holds its lock. In it lie two logs: that of streams, keys,
+//! pushes and polls, and that of revocations, which are always synced before they are answered.
+//!
+//! ```text
+//! append ─▶ queue ─▶ writer ─▶ segments ─▶ disk
+//!                      │ ▲ snapshot ◀─ sources      (the only thread that writes)
+//!                      ▼ │ done
+//!                    syncer ─▶ fdatasync            (a thread of its own)
+//! ```
+
+mod disk;
+mod lock;
+mod log_store;
+mod options;
+mod queue;
+mod read;
+pub(crate) mod record;
+pub mod segment;
+mod segments;
+mod stats;
+mod summary;
+mod sync;
+#[cfg(test)]
+mod tests;
+pub(crate) mod wire;
+mod writer;
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use self::{
+    disk::{Disk, RealDisk},
+    lock::{Lock, LockError},
+    options::LogOptions,
+};
+pub use self::{
+    log_store::LogStore,
+    options::StateError,
+    stats::StateStats,
+    summary::{Summary, drop_revocations, summarize},
+};
+use crate::config::{Settings, SyncPolicy};
+
+/// How the state is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct StateOptions {
+    /// `state.sync`.
+    pub sync: SyncPolicy,
+    /// `state.bytes`.
+    pub bytes_max: u64,
+    /// `state.queue`.
+    pub queue: usize,
+    /// `state.queue_bytes`.
+    pub queue_bytes: usize,
+}
+
+/// A directory with what this node keeps; nobody else has it until this is dropped.
+pub struct State {
+    /// Streams, keys, pushes and polls.
+    pub log: Arc<LogStore>,
+    /// Revocations and blocks.
+    pub revocations: Arc<LogStore>,
+    _lock: Lock,
+}
+
+impl StateOptions {
+    /// As the settings have them.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
+        let state = &settings.state;
+        Self {
+            sync: state.sync,
+            bytes_max: state.bytes_max(settings.limits.history_bytes) as u64,
+            queue: state.queue,
+            queue_bytes: state.queue_bytes,
+        }
+    }
+}
+
+impl State {
+    /// Takes the directory, which is made if it is not there; waits for the process that has it at
+    /// most so long.
+    ///
+    /// # Errors
+    /// It cannot be had.
+    pub fn open(path: &Path, options: StateOptions, wait: Duration) -> Result<Self, StateError> {
+        let disk = RealDisk::new(path).map_err(StateError::io("using", path))?;
+        let lock = lock(&disk, path, wait)?;
+        let disk: Arc<dyn Disk> = Arc::new(disk);
+        let boot = boot();
+        let StateOptions {
+            sync,
+            bytes_max,
+            queue,
+            queue_bytes,
+        } = options;
+        let main = LogOptions::main(sync, bytes_max, queue, queue_bytes);
+        let revocations = LogOptions::revocations(queue, queue_bytes);
+        Ok(Self {
+            log: Arc::new(LogStore::new(disk.clone(), main, boot)),
+            revocations: Arc::new(LogStore::new(disk, revocations, boot)),
+            _lock: lock,
+        })
+    }
+
+    /// Both logs in numbers.
+    #[must_use]
+    pub fn stats(&self) -> StateStats {
+        self.log.stats().and(self.revocations.stats())
+    }
+
+    /// Closes both logs.
+    pub fn close(&self) {
+        self.log.close();
+        self.revocations.close();
+    }
+}
+
+fn lock(disk: &RealDisk, path: &Path, wait: Duration) -> Result<Lock, StateError> {
+    let file = disk.path("lock");
+    let dir = || path.display().to_string();
+    Lock::take(&file, wait).map_err(|error| match error {
+        LockError::Held(Some(pid)) => StateError::Held { dir: dir(), pid },
+        LockError::Held(None) => StateError::HeldByUnknown(dir()),
+        LockError::Io(error) => StateError::io("locking", file.clone())(error),
+    })
+}
+
+/// Names this run of the machine; 0 where the system does not say, which counts as another each
+/// time.
+fn boot() -> u128 {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+    let id = id.ok().and_then(|id| uuid::Uuid::try_parse(id.trim()).ok());
+    id.map_or(0, |id| id.as_u128())
+}
+
+/// How much history fits into files of `state.bytes`, as `limits.history_bytes` counts it: they may
+/// become 2.5 times as large as what is kept, and a little more.
+#[must_use]
+pub fn history_bound(state_bytes: u64) -> u64 {
+    state_bytes.saturating_sub(BESIDE_BYTES) / 5 * 2
+}
+
+/// What the files need beside 2.5 times what is kept: a segment, what is appended before a small log
+/// is written anew, and what is set aside.
+pub const BESIDE_BYTES: u64 = 64 << 20;

@@ -1,0 +1,216 @@
+//! The records that wait to be written.
+//!
+//! Bounds: `state.queue` records and `state.queue_bytes`; what finds no room is refused. Nobody
+//! waits here but the writer, and the lock is held to move a record. Where a write fails the door is
+//! shut in the same step that takes out all that waits, so that nothing gets in front of it.
+
+use std::{
+    collections::VecDeque,
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use crate::store::{Record, StoreError, Written};
+
+/// What is let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// Everything.
+    Open,
+    /// Only what makes room; the rest is told this.
+    Tight(StoreError),
+    /// Nothing, since nothing can be written.
+    Failing,
+    /// Nothing any more.
+    Closed,
+}
+
+/// A record that waits, and who waits for it.
+pub(super) struct Waiting {
+    pub(super) record: Record,
+    pub(super) written: Written,
+    weight: usize,
+}
+
+/// The queue.
+pub(super) struct Queue {
+    records_max: usize,
+    bytes_max: usize,
+    state: Mutex<State>,
+    more: Condvar,
+}
+
+struct State {
+    waiting: VecDeque<Waiting>,
+    bytes: usize,
+    door: Door,
+    /// When the oldest of those that wait came, at the latest.
+    since: Option<Instant>,
+    /// The same of those that are being written.
+    writing: Option<Instant>,
+    /// The writer has something else to see to.
+    is_called: bool,
+    /// The writer waits.
+    is_idle: bool,
+    /// It was closed: what waits is written, then the writer ends.
+    is_ending: bool,
+}
+
+/// What the queue holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct QueueStats {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+    pub(super) wait: Duration,
+    pub(super) is_open: bool,
+}
+
+impl Queue {
+    pub(super) fn new(records_max: usize, bytes_max: usize) -> Self {
+        Self {
+            records_max,
+            bytes_max,
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                bytes: 0,
+                door: Door::Open,
+                since: None,
+                writing: None,
+                is_called: false,
+                is_idle: false,
+                is_ending: false,
+            }),
+            more: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No step on the state panics in the middle.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a record in, or says why not.
+    pub(super) fn push(&self, record: Record, written: Written) -> Result<(), StoreError> {
+        let weight = record.weight();
+        let mut state = self.lock();
+        match state.door {
+            Door::Open => {}
+            Door::Tight(_) if makes_room(&record) => {}
+            Door::Tight(error) => return Err(error),
+            Door::Failing => return Err(StoreError::NotWritten),
+            Door::Closed => return Err(StoreError::Closed),
+        }
+        // A record that is larger than the bound is let into an empty queue.
+        let is_over = state.bytes > 0 && state.bytes + weight > self.bytes_max;
+        if is_over || state.waiting.len() >= self.records_max {
+            return Err(StoreError::Full);
+        }
+        state.bytes += weight;
+        state.since.get_or_insert_with(Instant::now);
+        state.waiting.push_back(Waiting {
+            record,
+            written,
+            weight,
+        });
+        if state.is_idle {
+            state.is_idle = false;
+            drop(state);
+            self.more.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Takes what waits, as long as it stays under `bytes`, but one at least. Waits for it at most
+    /// `limit`, or until it is called.
+    pub(super) fn take(&self, batch: &mut Vec<Waiting>, bytes: usize, limit: Duration) {
+        let mut state = self.lock();
+        if !limit.is_zero() && state.waiting.is_empty() {
+            state.is_idle = true;
+            let is_quiet = |state: &mut State| {
+                state.waiting.is_empty() && !state.is_called && !state.is_ending
+            };
+            let waited = self.more.wait_timeout_while(state, limit, is_quiet);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.is_idle = false;
+        }
+        state.is_called = false;
+        let mut taken = 0;
+        while let Some(first) = state.waiting.front() {
+            if taken > 0 && taken + first.weight > bytes {
+                break;
+            }
+            taken += first.weight;
+            batch.extend(state.waiting.pop_front());
+        }
+        state.writing = state.since;
+        if state.waiting.is_empty() {
+            state.since = None;
+        }
+    }
+
+    /// What was taken is written, or was refused.
+    pub(super) fn done(&self, batch: &[Waiting]) {
+        let mut state = self.lock();
+        let weight: usize = batch.iter().map(|one| one.weight).sum();
+        state.bytes -= weight;
+        state.writing = None;
+    }
+
+    /// Shuts the door and takes out all that waits.
+    pub(super) fn fail(&self, batch: &mut Vec<Waiting>) {
+        let mut state = self.lock();
+        if state.door != Door::Closed {
+            state.door = Door::Failing;
+        }
+        state.since = None;
+        batch.extend(state.waiting.drain(..));
+    }
+
+    /// Opens the door, unless it was closed for good.
+    pub(super) fn set_door(&self, door: Door) {
+        let mut state = self.lock();
+        if state.door != Door::Closed {
+            state.door = door;
+        }
+    }
+
+    pub(super) fn door(&self) -> Door {
+        self.lock().door
+    }
+
+    /// Has the writer look at what else there is to do.
+    pub(super) fn call(&self) {
+        self.lock().is_called = true;
+        self.more.notify_one();
+    }
+
+    /// Lets nothing in any more, and the writer end once it has written what waits.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.door = Door::Closed;
+        state.is_ending = true;
+        drop(state);
+        self.more.notify_one();
+    }
+
+    /// Whether it was closed.
+    pub(super) fn is_ending(&self) -> bool {
+        self.lock().is_ending
+    }
+
+    pub(super) fn stats(&self, now: Instant) -> QueueStats {
+        let state = self.lock();
+        let since = state.writing.or(state.since);
+        QueueStats {
+            records: state.waiting.len(),
+            bytes: state.bytes,
+            wait: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
+            is_open: state.door == Door::Open,
+        }
+    }
+}
+
+/// Whether a record is taken where there is no room, since it lets others go.
+fn makes_room(record: &Record) -> bool {
+    matches!(record, Record::Removed { .. } | Record::Ended { .. })
+}

@@ -1,0 +1,249 @@
+//! Reads all segments of a log, one at a time, and judges what may be missing.
+//!
+//! What was written and not synced is lost with the machine, never with the process. So where the
+//! last life ran on another boot of the machine, did not end by itself and did not sync each write,
+//! something may be missing, and the files cannot say what. The same where something that was
+//! written whole cannot be read. A write that was not finished is cut, without a loss: nobody was
+//! told of it.
+
+use super::{
+    disk::Disk,
+    options::{LogOptions, StateError},
+    record::{Begin, Decoder, Entry, Mark},
+    segment::{FRAME_BYTES, HEADER_BYTES, HeaderError, SegmentReader},
+};
+use crate::store::{ReadReport, Record};
+
+/// Enough for a header and the first frame.
+const HEAD_BYTES: u64 = (HEADER_BYTES + FRAME_BYTES + 64) as u64;
+
+/// A segment as it was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) number: u64,
+    /// Where what counts ends; the rest is cut.
+    pub(super) good: u64,
+    /// It is set aside once all is written anew.
+    pub(super) is_damaged: bool,
+}
+
+/// What was found in the files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Reading {
+    pub(super) segments: Vec<Found>,
+    pub(super) report: ReadReport,
+    /// Files that were begun and hold nothing.
+    pub(super) empty: Vec<u64>,
+}
+
+/// What the marks say, as far as they were read.
+#[derive(Default)]
+struct Life {
+    begin: Option<Begin>,
+    is_tidy: bool,
+    has_lost: bool,
+    newest_ms: u64,
+}
+
+/// Numbers of the log's segments, in order.
+pub(super) fn numbers(disk: &dyn Disk, options: &LogOptions) -> Result<Vec<u64>, StateError> {
+    let names = disk.list().map_err(StateError::io("listing", "."))?;
+    let mut numbers: Vec<u64> = names
+        .iter()
+        .filter_map(|name| options.number(name))
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Reads everything; `boot` names the run of the machine now.
+pub(super) fn read(
+    disk: &dyn Disk,
+    options: &LogOptions,
+    boot: u128,
+    each: &mut dyn FnMut(Record),
+) -> Result<Reading, StateError> {
+    let mut reading = Reading::default();
+    let mut heads = Vec::new();
+    for number in numbers(disk, options)? {
+        match head(disk, options, number)? {
+            Head::Empty => reading.empty.push(number),
+            Head::Begin(begin) => heads.push((number, Some(begin))),
+            Head::Unreadable => heads.push((number, None)),
+        }
+    }
+    let mut life = Life::default();
+    let last = heads.iter().rev().find_map(|(_, begin)| *begin);
+    for (at, (number, begin)) in heads.iter().enumerate() {
+        let next = heads.get(at + 1);
+        // Where the next one is not the neighbour, what is between them is gone.
+        let is_followed = next.is_none_or(|(next, _)| *next == number + 1);
+        let until = next
+            .and_then(|(_, begin)| *begin)
+            .map(|begin| begin.previous);
+        let until = until.filter(|_| is_followed);
+        let found = segment(disk, options, (*number, until), &mut life, each)?;
+        let is_damaged = found.is_damaged || !is_followed || begin.is_none();
+        reading.segments.push(Found {
+            is_damaged,
+            ..found
+        });
+    }
+    reading.judge(
+        &life,
+        &heads,
+        last.is_some_and(|last| is_crash(&life, last, boot)),
+    );
+    if let Some(found) = reading.segments.iter().find(|found| found.is_damaged) {
+        let name = options.segment(found.number);
+        if options.is_strict {
+            return Err(StateError::Damaged(name));
+        }
+        log::error!(
+            "{name} is damaged: what can be read of it is kept, and every stream gets a new epoch"
+        );
+    }
+    Ok(reading)
+}
+
+/// Whether the machine went down under the last life before all of it was on the disk.
+fn is_crash(life: &Life, last: Begin, boot: u128) -> bool {
+    let same = last.boot == boot && boot != 0;
+    !(same || life.is_tidy || last.is_always)
+}
+
+impl Reading {
+    fn judge(&mut self, life: &Life, heads: &[(u64, Option<Begin>)], is_crash: bool) {
+        let last = life.begin.map(|begin| begin.life);
+        for (found, (_, begin)) in self.segments.iter_mut().zip(heads) {
+            // A machine that goes down leaves holes in what was not synced: no damage of the disk.
+            if is_crash && begin.map(|begin| begin.life) == last {
+                found.is_damaged = false;
+            }
+        }
+        if is_crash {
+            log::warn!(
+                "the machine went down before all of the state was on the disk: every stream gets a \
+                 new epoch"
+            );
+        }
+        let is_damaged = self.segments.iter().any(|found| found.is_damaged);
+        self.report = ReadReport {
+            may_have_lost: is_crash || is_damaged || life.has_lost,
+            newest_ms: life.newest_ms,
+        };
+    }
+}
+
+enum Head {
+    Empty,
+    Begin(Begin),
+    Unreadable,
+}
+
+fn head(disk: &dyn Disk, options: &LogOptions, number: u64) -> Result<Head, StateError> {
+    let name = options.segment(number);
+    let bytes = disk.read(&name, HEAD_BYTES);
+    let bytes = bytes.map_err(StateError::io("reading", &name))?;
+    let mut reader = match SegmentReader::new(&bytes) {
+        Ok(reader) => reader,
+        Err(HeaderError::Version(version)) => {
+            return Err(StateError::Version {
+                file: name,
+                version,
+            });
+        }
+        Err(HeaderError::Empty | HeaderError::NoSegment) => return head_of_none(disk, &name),
+    };
+    let mark = reader
+        .next()
+        .map(|frame| Decoder::default().decode(frame.body));
+    match mark {
+        Some(Ok(Entry::Mark(Mark::Begin(begin)))) => Ok(Head::Begin(begin)),
+        _ => head_of_none(disk, &name),
+    }
+}
+
+/// The first frame cannot be read: a file that was begun and no more, unless something follows.
+fn head_of_none(disk: &dyn Disk, name: &str) -> Result<Head, StateError> {
+    let bytes = disk.read(name, u64::MAX);
+    let bytes = bytes.map_err(StateError::io("reading", name))?;
+    let is_empty = match SegmentReader::new(&bytes) {
+        Ok(mut reader) => reader.next().is_none(),
+        Err(_) => bytes
+            .iter()
+            .skip(HEAD_BYTES as usize)
+            .all(|&byte| byte == 0),
+    };
+    Ok(if is_empty {
+        Head::Empty
+    } else {
+        Head::Unreadable
+    })
+}
+
+/// Reads one segment, as far as `until` if the next one says how long it was.
+fn segment(
+    disk: &dyn Disk,
+    options: &LogOptions,
+    (number, until): (u64, Option<u64>),
+    life: &mut Life,
+    each: &mut dyn FnMut(Record),
+) -> Result<Found, StateError> {
+    let name = options.segment(number);
+    let bytes = disk.read(&name, until.unwrap_or(u64::MAX));
+    let bytes = bytes.map_err(StateError::io("reading", &name))?;
+    let mut found = Found {
+        number,
+        good: HEADER_BYTES as u64,
+        is_damaged: true,
+    };
+    let Ok(mut reader) = SegmentReader::new(&bytes) else {
+        return Ok(found);
+    };
+    let mut decoder = Decoder::default();
+    let mut is_strange = false;
+    for frame in reader.by_ref() {
+        match decoder.decode(frame.body) {
+            Ok(Entry::Mark(mark)) => life.note(mark),
+            Ok(Entry::Record(record)) => {
+                life.is_tidy = false;
+                each(record);
+            }
+            Err(_) => is_strange = true,
+        }
+    }
+    let outcome = reader.outcome();
+    found.good = outcome.good as u64;
+    let is_short = until.is_some_and(|until| found.good < until);
+    found.is_damaged = outcome.damaged || is_strange || is_short;
+    if outcome.torn && !found.is_damaged {
+        log::warn!(
+            "{name}: a write that was not finished is cut off, at byte {}",
+            found.good
+        );
+    }
+    Ok(found)
+}
+
+impl Life {
+    fn note(&mut self, mark: Mark) {
+        match mark {
+            Mark::Begin(begin) => {
+                self.begin = Some(begin);
+                self.is_tidy = false;
+                self.has_lost = begin.has_lost;
+                self.newest_ms = self.newest_ms.max(begin.now_ms);
+            }
+            Mark::End(now_ms) => {
+                self.is_tidy = true;
+                self.newest_ms = self.newest_ms.max(now_ms);
+            }
+            Mark::Whole => self.has_lost = false,
+            Mark::Time(now_ms) => {
+                self.is_tidy = false;
+                self.newest_ms = self.newest_ms.max(now_ms);
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Records and marks out of bytes: any bytes, so nothing here panics, or takes more than is there.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::{
+    BEGIN, BINARY, Begin, END, ENDED, ENDED_SHARES, Entry, FOLLOWS, INFO, ITEM, KEY, Mark, POLL,
+    PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, TAGS, TIME, WHOLE,
+};
+use crate::{
+    broker::Version,
+    id::{Epoch, StreamPosition},
+    protocol::{ClientInfo, Tags},
+    publication::{Item, Payload},
+    registry::ChannelName,
+    state::wire::{Input, Malformed},
+    store::{KeptItem, Key, Poll, Publication, Push, Record, Revocation, Secret, Stream, Subject},
+};
+
+/// Reads bodies; the channel of one is often that of the one before, and shared with it.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    channel: Option<ChannelName>,
+}
+
+impl Decoder {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// It is none of this format.
+    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<Entry, Malformed> {
+        let mut input = Input(body);
+        let kind = input.u8()?;
+        let entry = if kind < SECRET {
+            Entry::Mark(mark(kind, &mut input)?)
+        } else {
+            Entry::Record(self.record(kind, &mut input)?)
+        };
+        input.end()?;
+        Ok(entry)
+    }
+
+    fn record(&mut self, kind: u8, input: &mut Input<'_>) -> Result<Record, Malformed> {
+        Ok(match kind {
+            SECRET => Record::Secret(Secret {
+                epochs: input.u128()?,
+                keys: input.u128()?,
+            }),
+            PUBLICATION => Record::Publication(Box::new(Publication {
+                channel: self.channel(input)?,
+                epoch: epoch(input)?,
+                first: input.u64()?,
+                expires_ms: input.u64()?,
+                ttl: Duration::from_millis(input.u64()?),
+                version: option(input, version)?,
+                key: option(input, key)?,
+                item: Arc::new(item(input)?),
+            })),
+            STREAM => Record::Stream(Box::new(Stream {
+                channel: self.channel(input)?,
+                top: position(input)?,
+                first: input.u64()?,
+                ttl: Duration::from_millis(input.u64()?),
+                version: option(input, version)?,
+            })),
+            ITEM => Record::Item(Box::new(KeptItem {
+                channel: self.channel(input)?,
+                epoch: epoch(input)?,
+                expires_ms: input.u64()?,
+                item: Arc::new(item(input)?),
+            })),
+            KEY => Record::Key(key(input)?),
+            REMOVED => Record::Removed {
+                channel: self.channel(input)?,
+                until: position(input)?,
+            },
+            ENDED => Record::Ended {
+                channel: self.channel(input)?,
+                epoch: epoch(input)?,
+            },
+            ENDED_SHARES => {
+                let count = input.u64()?;
+                let shares = (0..count).map(|_| Ok((input.u32()?, input.u32()?)));
+                Record::EndedShares(shares.collect::<Result<_, _>>()?)
+            }
+            REVOCATION => Record::Revocation(Box::new(revocation(input)?)),
+            PUSH => Record::Push(Box::new(Push {
+                entry: input.u128()?,
+                seq: input.u64()?,
+                last: option(input, last)?,
+            })),
+            POLL => Record::Poll(Box::new(Poll {
+                entry: input.u128()?,
+                etag: option(input, |input| Ok(input.text()?.to_string()))?,
+                last: option(input, last)?,
+            })),
+            _ => return Err(Malformed),
+        })
+    }
+
+    fn channel(&mut self, input: &mut Input<'_>) -> Result<ChannelName, Malformed> {
+        let name = input.text()?;
+        match &self.channel {
+            Some(channel) if **channel == *name => Ok(channel.clone()),
+            _ => Ok(self.channel.insert(name.into()).clone()),
+        }
+    }
+}
+
+fn mark(kind: u8, input: &mut Input<'_>) -> Result<Mark, Malformed> {
+    Ok(match kind {
+        BEGIN => {
+            let (boot, life, now_ms) = (input.u128()?, input.u64()?, input.u64()?);
+            let (previous, flags) = (input.u64()?, input.u8()?);
+            if flags > 3 {
+                return Err(Malformed);
+            }
+            Mark::Begin(Begin {
+                boot,
+                life,
+                now_ms,
+                previous,
+                is_always: flags & 1 != 0,
+                has_lost: flags & 2 != 0,
+            })
+        }
+        END => Mark::End(input.u64()?),
+        WHOLE => Mark::Whole,
+        TIME => Mark::Time(input.u64()?),
+        _ => return Err(Malformed),
+    })
+}
+
+fn option<T>(
+    input: &mut Input<'_>,
+    read: impl FnOnce(&mut Input<'_>) -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
+    match input.u8()? {
+        0 => Ok(None),
+        1 => read(input).map(Some),
+        _ => Err(Malformed),
+    }
+}
+
+fn epoch(input: &mut Input<'_>) -> Result<Epoch, Malformed> {
+    input.u64().map(Epoch::from_number)
+}
+
+fn position(input: &mut Input<'_>) -> Result<StreamPosition, Malformed> {
+    Ok(StreamPosition {
+        offset: input.u64()?,
+        epoch: epoch(input)?,
+    })
+}
+
+fn last(input: &mut Input<'_>) -> Result<(u128, StreamPosition), Malformed> {
+    Ok((input.u128()?, position(input)?))
+}
+
+fn version(input: &mut Input<'_>) -> Result<Box<Version>, Malformed> {
+    Ok(Box::new(Version {
+        number: input.u64()?,
+        epoch: input.text()?.to_string(),
+    }))
+}
+
+fn key(input: &mut Input<'_>) -> Result<Key, Malformed> {
+    Ok(Key {
+        id: input.u128()?,
+        owner: input.u64()?,
+        expires_ms: input.u64()?,
+        position: option(input, position)?,
+    })
+}
+
+fn revocation(input: &mut Input<'_>) -> Result<Revocation, Malformed> {
+    let subject = input.u8()?;
+    let name = input.text()?.to_string();
+    let subject = match subject {
+        0 => Subject::User(name),
+        1 => Subject::Token(name),
+        2 => Subject::TokensOf(name),
+        3 => Subject::SubscriptionsOf(name, input.text()?.to_string()),
+        _ => return Err(Malformed),
+    };
+    Ok(Revocation {
+        subject,
+        until: option(input, |input| input.u64())?,
+        issued_before: input.u64()?,
+    })
+}
+
+fn item(input: &mut Input<'_>) -> Result<Item, Malformed> {
+    let flags = input.u8()?;
+    if flags > BINARY | FOLLOWS | INFO | TAGS {
+        return Err(Malformed);
+    }
+    let has = |flag| flags & flag != 0;
+    let offset = input.u64()?;
+    let follows = if has(FOLLOWS) {
+        Some(input.u64()?)
+    } else {
+        None
+    };
+    let info = if has(INFO) { Some(info(input)?) } else { None };
+    let tags = if has(TAGS) { Some(tags(input)?) } else { None };
+    // A copy of its own: what is read is a whole segment, which must not be held for one item.
+    let payload = Bytes::copy_from_slice(input.bytes()?);
+    let payload = if has(BINARY) {
+        Payload::Binary(payload)
+    } else {
+        Payload::Text(ByteString::try_from(payload).map_err(|_| Malformed)?)
+    };
+    let mut item = Item::new(payload, offset);
+    item.follows = follows.unwrap_or(item.follows);
+    item.info = info.map(Arc::new);
+    item.tags = tags.map(Arc::new);
+    Ok(item)
+}
+
+fn info(input: &mut Input<'_>) -> Result<ClientInfo, Malformed> {
+    Ok(ClientInfo {
+        user: input.text()?.to_string(),
+        client: input.text()?.to_string(),
+        conn_info: Bytes::copy_from_slice(input.bytes()?),
+        chan_info: Bytes::copy_from_slice(input.bytes()?),
+    })
+}
+
+fn tags(input: &mut Input<'_>) -> Result<Tags, Malformed> {
+    let count = input.u64()?;
+    let pairs = (0..count).map(|_| Ok((input.text()?.to_string(), input.text()?.to_string())));
+    Ok(pairs.collect::<Result<BTreeMap<_, _>, _>>()?.into())
+}

@@ -1,0 +1,56 @@
+//! What is told of a log: counted by its writer, read by anyone.
+
+use std::{sync::atomic::AtomicU64, time::Duration};
+
+/// What the writer counts.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) bytes: AtomicU64,
+    pub(super) segments: AtomicU64,
+    pub(super) snapshots: AtomicU64,
+    pub(super) failed_writes: AtomicU64,
+    pub(super) damaged: AtomicU64,
+}
+
+/// How a log is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateStats {
+    /// Records that wait to be written.
+    pub queue: u64,
+    /// Their bytes, those on their way out included.
+    pub queue_bytes: u64,
+    /// Age of the oldest of them.
+    pub write_wait: Duration,
+    /// Age of the oldest write that the disk was not yet made to hold.
+    pub sync_age: Duration,
+    /// Bytes of the files.
+    pub bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// How often everything was written anew.
+    pub snapshots: u64,
+    /// Writes and syncs that failed.
+    pub failed_writes: u64,
+    /// Segments that were damaged at the start.
+    pub damaged: u64,
+    /// Whether everything is taken.
+    pub is_writable: bool,
+}
+
+impl StateStats {
+    /// Two logs in one: sums, the longest wait, and whether both take everything.
+    pub(super) fn and(self, other: Self) -> Self {
+        Self {
+            queue: self.queue + other.queue,
+            queue_bytes: self.queue_bytes + other.queue_bytes,
+            write_wait: self.write_wait.max(other.write_wait),
+            sync_age: self.sync_age.max(other.sync_age),
+            bytes: self.bytes + other.bytes,
+            segments: self.segments + other.segments,
+            snapshots: self.snapshots + other.snapshots,
+            failed_writes: self.failed_writes + other.failed_writes,
+            damaged: self.damaged + other.damaged,
+            is_writable: self.is_writable && other.is_writable,
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Random lives of a log: appends, syncs, faults of the disk, kills and crashes of the machine, and
+//! after each what was read beside what was promised.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{
+    machine::{Faults, Machine, Random},
+    stage::{Stage, options},
+};
+use crate::{config::SyncPolicy, store::StoreError};
+
+const SYNCS: [SyncPolicy; 3] = [
+    SyncPolicy::Always,
+    SyncPolicy::Every(Duration::from_secs(1)),
+    SyncPolicy::Never,
+];
+
+/// How a life ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    Killed,
+    Crashed,
+    Tidy,
+}
+
+struct Model {
+    random: Random,
+    next: u64,
+    sync: SyncPolicy,
+    /// May be in the files or not.
+    doubtful: BTreeSet<u64>,
+    acknowledged: BTreeSet<u64>,
+    refused: BTreeSet<u64>,
+}
+
+impl Model {
+    fn live(&mut self, stage: &mut Stage) {
+        for _ in 0..self.random.below(60) {
+            match self.random.below(20) {
+                0 => {
+                    let faults = Faults {
+                        is_full: self.random.chance(40),
+                        writes: self.random.chance(30),
+                        cuts: self.random.chance(20),
+                        syncs: self.random.chance(20),
+                    };
+                    stage.machine.set_faults(faults);
+                }
+                1 => stage.machine.set_faults(Faults::default()),
+                2..=4 => stage.sync(),
+                5..=9 => stage.turn(),
+                _ => {
+                    for _ in 0..self.random.below(8) {
+                        let _ = stage.append(self.next);
+                        self.next += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was told in a life.
+    fn note(&mut self, stage: &Stage) {
+        for (number, told) in &*stage.owner.told.lock().unwrap() {
+            match told {
+                Some(Ok(())) => {
+                    self.acknowledged.insert(*number);
+                }
+                None | Some(Err(StoreError::Doubtful)) => {
+                    self.doubtful.insert(*number);
+                }
+                Some(Err(_)) => {
+                    self.refused.insert(*number);
+                }
+            }
+        }
+        let order = stage.owner.order.lock().unwrap();
+        assert!(order.is_sorted(), "answers out of turn: {order:?}");
+    }
+
+    /// What a next life read.
+    fn check(&mut self, stage: &Stage, ended: Ended) {
+        let read: BTreeSet<u64> = stage.read.iter().copied().collect();
+        let made_up = read
+            .difference(&self.acknowledged)
+            .filter(|one| !self.doubtful.contains(one));
+        let made_up: Vec<_> = made_up.collect();
+        assert!(
+            made_up.is_empty(),
+            "{ended:?}: read what was refused: {made_up:?}"
+        );
+        let lost: Vec<_> = self.acknowledged.difference(&read).collect();
+        let may_have_lost = stage.report.may_have_lost;
+        assert!(
+            lost.is_empty() || may_have_lost,
+            "{ended:?}: lost without a word: {lost:?}"
+        );
+        if ended != Ended::Crashed {
+            assert!(lost.is_empty(), "{ended:?}: lost {lost:?}");
+        }
+        if self.sync == SyncPolicy::Always {
+            assert!(!may_have_lost, "{ended:?}: nothing can be missing");
+        }
+        self.acknowledged = read;
+        self.doubtful.clear();
+        self.refused.clear();
+    }
+}
+
+/// Lives of one seed.
+fn run(seed: u64) {
+    let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    random.below(2);
+    let sync = SYNCS[random.below(3)];
+    let machine: Arc<Machine> = Machine::new();
+    let mut model = Model {
+        random,
+        next: 0,
+        sync,
+        doubtful: BTreeSet::new(),
+        acknowledged: BTreeSet::new(),
+        refused: BTreeSet::new(),
+    };
+    let mut ended = Ended::Tidy;
+    for _ in 0..8 {
+        let mut stage = Stage::start(&machine, options(sync)).expect("a start");
+        model.check(&stage, ended);
+        model.live(&mut stage);
+        ended = match model.random.below(4) {
+            0 | 1 => Ended::Killed,
+            2 => Ended::Crashed,
+            _ => Ended::Tidy,
+        };
+        if ended == Ended::Tidy {
+            machine.set_faults(Faults::default());
+            stage.writer.queue.close();
+            stage.turn();
+            stage.turn();
+            stage.writer.end();
+        }
+        model.note(&stage);
+        drop(stage);
+        machine.set_faults(Faults::default());
+        if ended == Ended::Crashed || (ended == Ended::Tidy && model.random.chance(50)) {
+            machine.crash(&mut model.random);
+        }
+    }
+}
+
+// The one promise: what was acknowledged is read again, always after a kill, and after a crash of
+// the machine unless the start says that something may be missing; what was refused never is.
+#[test]
+fn what_was_acknowledged_is_read_again_or_the_start_says_so() {
+    let seeds = match std::env::var("FANFARE_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().expect("a number");
+            seed..seed + 1
+        }
+        Err(_) => 0..3000,
+    };
+    for seed in seeds {
+        let ran = std::panic::catch_unwind(|| run(seed));
+        if let Err(panic) = ran {
+            eprintln!("FANFARE_SEED={seed} shows it again");
+            std::panic::resume_unwind(panic);
+        }
+    }
+}

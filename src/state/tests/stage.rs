@@ -1,0 +1,143 @@
+//! A log on a machine, with an owner that keeps what was acknowledged, and its turns by hand.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, Weak},
+    time::{Duration, Instant},
+};
+
+use super::machine::Machine;
+use crate::{
+    config::SyncPolicy,
+    state::{StateError, log_store::LogStore, options::LogOptions, writer::Writer},
+    store::{Push, ReadReport, Record, Source, Store as _, StoreError},
+};
+
+/// What became of each number that was appended: nothing yet, or what was said.
+#[derive(Default)]
+pub(super) struct Owner {
+    pub(super) told: Mutex<BTreeMap<u64, Option<Result<(), StoreError>>>>,
+    /// In the order of the answers.
+    pub(super) order: Mutex<Vec<u64>>,
+}
+
+impl Source for Owner {
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
+        let numbers: Vec<u64> = self.kept();
+        Box::new(numbers.into_iter().map(|number| vec![record(number)]))
+    }
+}
+
+impl Owner {
+    /// What was acknowledged.
+    pub(super) fn kept(&self) -> Vec<u64> {
+        let told = self.told.lock().unwrap();
+        let kept = told.iter().filter(|(_, told)| **told == Some(Ok(())));
+        kept.map(|(number, _)| *number).collect()
+    }
+}
+
+pub(super) fn record(number: u64) -> Record {
+    Record::Push(Box::new(Push {
+        entry: u128::from(number),
+        seq: number,
+        last: None,
+    }))
+}
+
+pub(super) fn options(sync: SyncPolicy) -> LogOptions {
+    LogOptions {
+        segment_bytes: 2048,
+        margin_bytes: 3000,
+        reserve_bytes: 512,
+        ..LogOptions::main(sync, 1 << 20, 1000, 1 << 20)
+    }
+}
+
+/// One life of a process.
+pub(super) struct Stage {
+    pub(super) machine: Arc<Machine>,
+    pub(super) store: LogStore,
+    pub(super) writer: Writer,
+    pub(super) owner: Arc<Owner>,
+    /// What was read at the start.
+    pub(super) read: Vec<u64>,
+    pub(super) report: ReadReport,
+    pub(super) now: Instant,
+}
+
+impl Stage {
+    pub(super) fn start(machine: &Arc<Machine>, options: LogOptions) -> Result<Self, StateError> {
+        let store = LogStore::new(machine.clone(), options, machine.boot());
+        let mut read = Vec::new();
+        let report = store.read(&mut |record| match record {
+            Record::Push(push) => read.push(push.seq),
+            other => panic!("{other:?}"),
+        })?;
+        let owner = Arc::new(Owner::default());
+        owner
+            .told
+            .lock()
+            .unwrap()
+            .extend(read.iter().map(|number| (*number, Some(Ok(())))));
+        let source: Arc<dyn Source> = owner.clone();
+        let writer = store.writer(vec![Arc::downgrade(&source) as Weak<dyn Source>])?;
+        let (machine, now) = (machine.clone(), Instant::now());
+        Ok(Self {
+            machine,
+            store,
+            writer,
+            owner,
+            read,
+            report,
+            now,
+        })
+    }
+
+    /// Appends a number; whether it was taken.
+    pub(super) fn append(&self, number: u64) -> Result<(), StoreError> {
+        self.append_record(number, record(number))
+    }
+
+    pub(super) fn append_record(&self, number: u64, record: Record) -> Result<(), StoreError> {
+        let owner = self.owner.clone();
+        self.owner.told.lock().unwrap().insert(number, None);
+        let told = move |result| {
+            owner.told.lock().unwrap().insert(number, Some(result));
+            owner.order.lock().unwrap().push(number);
+        };
+        let taken = self.store.append(record, Box::new(told));
+        if let Err(error) = taken {
+            self.owner
+                .told
+                .lock()
+                .unwrap()
+                .insert(number, Some(Err(error)));
+        }
+        taken
+    }
+
+    /// A turn of the writer, so much later that it tries again whatever did not work.
+    pub(super) fn turn(&mut self) {
+        self.now += Duration::from_secs(11);
+        self.writer.turn(self.now, Duration::ZERO);
+    }
+
+    pub(super) fn sync(&mut self) {
+        self.writer.syncer.sync();
+        self.turn();
+    }
+
+    /// What was told of a number.
+    pub(super) fn told(&self, number: u64) -> Option<Result<(), StoreError>> {
+        self.owner.told.lock().unwrap()[&number]
+    }
+
+    /// The life ends by itself.
+    pub(super) fn end(mut self) {
+        self.writer.queue.close();
+        self.turn();
+        self.turn();
+        self.writer.end();
+    }
+}

@@ -1,0 +1,107 @@
+//! Numbers and texts as bytes of a record: numbers in groups of seven bits, the lowest first, texts
+//! behind their length. Pure; reading never panics and never takes more than is there.
+
+/// Bytes that are not what was to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Malformed;
+
+/// Writes a number, in 1 to 10 bytes.
+pub(crate) fn put_u64(out: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+/// Writes a hash or a secret, in 16 bytes.
+pub(crate) fn put_u128(out: &mut Vec<u8>, number: u128) {
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
+/// Writes bytes behind their length.
+pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_u64(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// What is left to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
+
+impl<'a> Input<'a> {
+    /// A byte.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
+        let (&first, rest) = self.0.split_first().ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(first)
+    }
+
+    /// A number.
+    ///
+    /// # Errors
+    /// It does not end, or is none that [`put_u64`] writes.
+    pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
+        let mut number = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(Malformed);
+            }
+            number |= bits << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(Malformed)
+    }
+
+    /// A number of 32 bits.
+    ///
+    /// # Errors
+    /// It is larger, or none.
+    pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
+        u32::try_from(self.u64()?).map_err(|_| Malformed)
+    }
+
+    /// A hash or a secret.
+    ///
+    /// # Errors
+    /// There are fewer bytes.
+    pub(crate) fn u128(&mut self) -> Result<u128, Malformed> {
+        let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(u128::from_le_bytes(*bytes))
+    }
+
+    /// Bytes behind their length.
+    ///
+    /// # Errors
+    /// There are fewer.
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
+        let length = usize::try_from(self.u64()?).map_err(|_| Malformed)?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
+        self.0 = rest;
+        Ok(bytes)
+    }
+
+    /// A text behind its length.
+    ///
+    /// # Errors
+    /// There is less, or it is not UTF-8.
+    pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+    }
+
+    /// Nothing may be left.
+    ///
+    /// # Errors
+    /// There is more.
+    pub(crate) fn end(self) -> Result<(), Malformed> {
+        self.0.is_empty().then_some(()).ok_or(Malformed)
+    }
+}

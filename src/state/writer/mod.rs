@@ -1,0 +1,312 @@
+//! The writer: takes what waits, writes it in batches, tells those who wait, and sees to what comes
+//! of it. Everything that happens to the files happens here, on one thread; a turn is one step.
+//!
+//! Where something cannot be written, all that waits is refused, in order, while nothing is let in;
+//! then it is tried again each second, by itself. On a full disk the bytes that were set aside let in
+//! what makes room.
+
+mod failure;
+mod rewrite;
+
+use std::{
+    io, mem,
+    sync::{Arc, Weak, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+use super::{
+    queue::{Door, Queue, Waiting},
+    record::{Mark, put_mark, put_record},
+    segment::{Place, put_frame},
+    segments::{Segments, WriteError},
+    stats::Counters,
+    sync::{Synced, Syncer},
+};
+use crate::{
+    store::{Source, StoreError},
+    unix_time::unix_now_ms,
+};
+
+/// Weight of the records that are written at once.
+const BATCH_BYTES: usize = 1 << 20;
+/// How often files that are too large for their bound are written anew.
+const REWRITE_PAUSE: Duration = Duration::from_secs(10);
+/// How often the time is noted while something is written.
+const TIME_MS: u64 = 1000;
+
+/// A snapshot that is written and not yet on the disk.
+struct Pending {
+    /// The segments before this one go.
+    first: u64,
+    /// The sync that is waited for.
+    sync: u64,
+    /// Its bytes.
+    bytes: u64,
+}
+
+/// The writer of a log.
+pub(super) struct Writer {
+    pub(super) segments: Segments,
+    pub(super) queue: Arc<Queue>,
+    pub(super) syncer: Arc<Syncer>,
+    counters: Arc<Counters>,
+    pub(super) sources: Vec<Weak<dyn Source>>,
+    buffer: Vec<u8>,
+    batch: Vec<Waiting>,
+    pending: Option<Pending>,
+    /// The segments before this one are replaced, and go one by one.
+    replaced: Option<u64>,
+    /// Bytes of the last snapshot, and bytes written since it was begun.
+    snapshot: u64,
+    since: u64,
+    /// Everything is to be written anew, however small the files are.
+    pub(super) is_wanted: bool,
+    /// Not before this.
+    not_before: Option<Instant>,
+    /// When it is tried again what did not work.
+    retry_at: Option<Instant>,
+    has_reserve: bool,
+    /// Something that makes room was written since the disk was full.
+    has_new: bool,
+    /// The time that was noted last.
+    noted_ms: u64,
+}
+
+impl Writer {
+    pub(super) fn new(
+        segments: Segments,
+        (queue, syncer): (Arc<Queue>, Arc<Syncer>),
+        counters: Arc<Counters>,
+        sources: Vec<Weak<dyn Source>>,
+    ) -> Self {
+        let is_wanted = segments.has_lost;
+        Self {
+            // What was found counts as written since a snapshot that nobody knows.
+            since: segments.bytes(),
+            segments,
+            queue,
+            syncer,
+            counters,
+            sources,
+            buffer: Vec::new(),
+            batch: Vec::new(),
+            pending: None,
+            replaced: None,
+            snapshot: 0,
+            is_wanted,
+            not_before: None,
+            retry_at: None,
+            has_reserve: false,
+            has_new: true,
+            noted_ms: 0,
+        }
+    }
+
+    /// Begins the first segment of this life.
+    pub(super) fn start(&mut self, now: Instant) -> io::Result<()> {
+        self.has_reserve = self.restore_reserve();
+        self.begin(now)?;
+        self.count();
+        Ok(())
+    }
+
+    /// One step, which waits at most `limit` for something to do. Whether there will be another.
+    pub(super) fn turn(&mut self, now: Instant, limit: Duration) -> bool {
+        self.see_to_syncs(now);
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.retry(now);
+        }
+        let limit = if self.remove_replaced() {
+            Duration::ZERO
+        } else {
+            limit
+        };
+        let until = self
+            .retry_at
+            .map_or(limit, |at| limit.min(at.saturating_duration_since(now)));
+        let mut batch = mem::take(&mut self.batch);
+        self.queue.take(&mut batch, BATCH_BYTES, until);
+        let is_empty = batch.is_empty();
+        self.batch = batch;
+        if !is_empty {
+            self.write_batch(now);
+        }
+        if self.is_due(now) {
+            self.rewrite(now);
+        }
+        self.count();
+        !(is_empty && self.queue.is_ending())
+    }
+
+    /// Takes at most so many bytes of what waits, without waiting, and writes them; how many bytes
+    /// that made.
+    fn write_some(&mut self, now: Instant, bytes: usize) -> u64 {
+        let mut batch = mem::take(&mut self.batch);
+        self.queue.take(&mut batch, bytes, Duration::ZERO);
+        self.batch = batch;
+        if self.batch.is_empty() {
+            0
+        } else {
+            self.write_batch(now)
+        }
+    }
+
+    /// Writes the batch and tells those who wait.
+    fn write_batch(&mut self, now: Instant) -> u64 {
+        let result = self.put_batch();
+        match result {
+            Ok(bytes) => {
+                self.since += bytes;
+                self.has_new = true;
+                self.queue.done(&self.batch);
+                for one in self.batch.drain(..) {
+                    (one.written)(Ok(()));
+                }
+                bytes
+            }
+            Err(error) => {
+                self.fail(now, &error);
+                0
+            }
+        }
+    }
+
+    fn put_batch(&mut self) -> Result<u64, WriteError> {
+        let now_ms = unix_now_ms();
+        let time = (now_ms >= self.noted_ms + TIME_MS).then_some(Mark::Time(now_ms));
+        let batch = &self.batch;
+        let bytes = self.segments.write(&mut self.buffer, true, |out, place| {
+            let inner = Place {
+                last: false,
+                ..place
+            };
+            if let Some(time) = &time {
+                put_frame(out, inner, |out| put_mark(out, time));
+            }
+            for (at, one) in batch.iter().enumerate() {
+                let is_last = at + 1 == batch.len();
+                let place = if is_last { place } else { inner };
+                put_frame(out, place, |out| put_record(out, &one.record));
+            }
+        })?;
+        if time.is_some() {
+            self.noted_ms = now_ms;
+        }
+        if self.segments.is_always() {
+            self.segments.sync(bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Writes a mark, by itself.
+    fn put_mark(&mut self, mark: Mark) -> Result<(), WriteError> {
+        let put = |out: &mut Vec<u8>, place| put_frame(out, place, |out| put_mark(out, &mark));
+        self.segments.write(&mut self.buffer, true, put).map(drop)
+    }
+
+    /// Sees what became of syncs: a snapshot that is on the disk replaces what is before it, and
+    /// after a failure everything is written anew.
+    fn see_to_syncs(&mut self, now: Instant) {
+        let number = self
+            .pending
+            .as_ref()
+            .map_or(u64::MAX, |pending| pending.sync);
+        match self.syncer.look(number) {
+            Synced::NotYet => {}
+            Synced::Done => {
+                if let Some(pending) = self.pending.take() {
+                    self.replace(now, &pending);
+                }
+            }
+            Synced::Failed => {
+                self.counters.failed_writes.fetch_add(1, Relaxed);
+                self.pending = None;
+                self.is_wanted = true;
+                // What was acknowledged since the sync before may be gone, but for memory.
+                self.segments.has_lost |= !self.segments.is_always();
+                if self.segments.is_writing() {
+                    self.segments.seal(false);
+                    if let Err(error) = self.segments.begin(0) {
+                        self.fail(now, &error.into());
+                    }
+                }
+            }
+        }
+    }
+
+    fn replace(&mut self, now: Instant, pending: &Pending) {
+        if let Err(error) = self.put_mark(Mark::Whole) {
+            self.is_wanted = true;
+            return self.fail(now, &error);
+        }
+        self.segments.has_lost = false;
+        self.snapshot = pending.bytes;
+        self.counters.snapshots.fetch_add(1, Relaxed);
+        self.replaced = Some(pending.first);
+    }
+
+    /// Removes one segment that a snapshot has replaced. Whether there may be more.
+    fn remove_replaced(&mut self) -> bool {
+        let Some(first) = self.replaced else {
+            return false;
+        };
+        match self.segments.remove_oldest(first) {
+            Ok(true) => return true,
+            Ok(false) => {}
+            // The next snapshot tries again.
+            Err(error) => log::warn!("what a snapshot has replaced cannot be removed: {error}"),
+        }
+        self.replaced = None;
+        false
+    }
+
+    /// Whether everything is to be written anew now.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let options = &self.segments.options;
+        let is_large = self.since >= self.snapshot / 4 + options.margin_bytes;
+        let beside = options.segment_bytes + options.reserve_bytes;
+        let is_over = self.segments.bytes() > options.bytes_max.saturating_sub(beside);
+        if is_over && self.queue.door() == Door::Open {
+            log::error!("the state on disk has reached state.bytes: new records are refused");
+            self.queue.set_door(Door::Tight(StoreError::Full));
+        } else if !is_over && self.queue.door() == Door::Tight(StoreError::Full) {
+            self.queue.set_door(Door::Open);
+        }
+        let is_writing = self.segments.is_writing() && self.pending.is_none();
+        let is_time = self.not_before.is_none_or(|at| at <= now);
+        is_writing && is_time && (self.is_wanted || is_large || is_over)
+    }
+
+    /// Notes that everything was written anew, or that it did not work and is `put_off`.
+    fn rewritten(&mut self, now: Instant, put_off: bool) {
+        let is_late = put_off || self.queue.door() != Door::Open;
+        self.not_before = is_late.then(|| now + REWRITE_PAUSE);
+    }
+
+    fn count(&self) {
+        let reserve = if self.has_reserve {
+            self.segments.options.reserve_bytes
+        } else {
+            0
+        };
+        self.counters
+            .bytes
+            .store(self.segments.bytes() + reserve, Relaxed);
+        self.counters
+            .segments
+            .store(self.segments.count() as u64, Relaxed);
+    }
+
+    /// Ends a life as whole: all is on the disk, and the files say so.
+    pub(super) fn end(&mut self) {
+        self.syncer.end();
+        let is_held = self.syncer.sync() && self.syncer.look(u64::MAX) != Synced::Failed;
+        if !(is_held && self.segments.is_writing()) {
+            // The next start finds a life that did not end, and judges by that.
+            return;
+        }
+        if let Err(error) = self.segments.end() {
+            log::error!("the state on disk cannot be ended: {error}");
+        }
+    }
+}
