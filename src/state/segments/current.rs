@@ -11,6 +11,8 @@ pub(super) struct Current {
     pub(super) tag: u32,
     /// Where the next frame goes.
     pub(super) length: u64,
+    /// How much of it the disk holds for certain, where each write is synced.
+    pub(super) held: u64,
     /// How much was laid out.
     pub(super) room: u64,
     pub(super) batch: u32,

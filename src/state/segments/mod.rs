@@ -113,9 +113,9 @@ impl Segments {
             is_always: self.is_always(),
             has_lost: self.has_lost,
         });
-        if let Some(current) = self.current.as_ref().filter(|_| self.is_always()) {
+        if self.is_always() {
             // The next one says how long this one is.
-            current.file.sync()?;
+            self.sync(0).map_err(|error| error.error)?;
         }
         // 32 random bits, never 0, which is what nobody wrote.
         let tag = (Uuid::new_v4().as_u128() as u32).max(1);
@@ -144,6 +144,7 @@ impl Segments {
             number,
             tag,
             length: head.len() as u64,
+            held: head.len() as u64,
             room,
             batch: 2,
             is_empty: true,
@@ -153,9 +154,13 @@ impl Segments {
 
     /// Writes no more to the current segment; it is to be synced where `is_owed`.
     pub(super) fn seal(&mut self, is_owed: bool) {
-        let Some(current) = self.current.take() else {
+        let Some(mut current) = self.current.take() else {
             return;
         };
+        if self.is_always() {
+            // The rest was not acknowledged, and nobody will sync it.
+            current.length = current.held;
+        }
         // What is laid out behind it reads as its end where this fails.
         let _ = current.file.set_len(current.length);
         self.syncer.seal(is_owed && !self.is_always());
@@ -222,8 +227,16 @@ impl Segments {
                 answer: StoreError::Doubtful,
             });
         }
+        current.held = current.length;
         self.syncer.settled();
         Ok(())
+    }
+
+    /// All that was written is on the disk.
+    pub(super) fn held(&mut self) {
+        if let Some(current) = &mut self.current {
+            current.held = current.length;
+        }
     }
 
     /// Ends the life: all is synced, then it is said so. `put` makes the mark.

@@ -63,8 +63,8 @@ impl Writer {
             Ok(()) => {
                 self.is_wanted = false;
                 let sync = self.syncer.ask();
-                if self.segments.is_always() {
-                    self.syncer.sync();
+                if self.segments.is_always() && self.syncer.sync() {
+                    self.segments.held();
                 }
                 self.pending = Some(Pending {
                     first,
@@ -102,6 +102,7 @@ impl Writer {
                 }
             }
             if progress.written > before {
+                self.write_step(progress)?;
                 self.let_others(now, progress)?;
             }
         }
