@@ -38,7 +38,11 @@ fn changed(input: &[u8]) -> Vec<u8> {
     let (frames, changes) = input.split_at(input.len() / 2);
     for (number, length) in frames.iter().enumerate() {
         let last = length & 1 != 0;
-        let place = Place { tag: TAG, batch, last };
+        let place = Place {
+            tag: TAG,
+            batch,
+            last,
+        };
         let body = vec![number as u8; usize::from(length >> 1)];
         put_frame(&mut bytes, place, |out| out.extend_from_slice(&body));
         batch += u32::from(last);

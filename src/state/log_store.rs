@@ -128,8 +128,11 @@ impl LogStore {
         self.queue.close();
         let threads = &mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
-            // A panic there has ended the process.
-            let _ = thread.join();
+            // The last who holds it may be one whom the writer tells; it ends once it has.
+            if thread.thread().id() != std::thread::current().id() {
+                // A panic there has ended the process.
+                let _ = thread.join();
+            }
             // The first is the writer, behind whose last sync there is nothing.
             self.syncer.end();
         }

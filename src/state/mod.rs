@@ -29,7 +29,11 @@ mod tests;
 pub(crate) mod wire;
 mod writer;
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use self::{
     disk::{Disk, RealDisk},
@@ -57,13 +61,14 @@ pub struct StateOptions {
     pub queue_bytes: usize,
 }
 
-/// A directory with what this node keeps; nobody else has it until this is dropped.
+/// A directory with what this node keeps; nobody else has it until this is closed or dropped.
 pub struct State {
     /// Streams, keys, pushes and polls.
     pub log: Arc<LogStore>,
     /// Revocations and blocks.
     pub revocations: Arc<LogStore>,
-    _lock: Lock,
+    /// Until it is closed.
+    lock: Mutex<Option<Lock>>,
 }
 
 impl StateOptions {
@@ -102,7 +107,7 @@ impl State {
         Ok(Self {
             log: Arc::new(LogStore::new(disk.clone(), main, boot)),
             revocations: Arc::new(LogStore::new(disk, revocations, boot)),
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 
@@ -112,10 +117,16 @@ impl State {
         self.log.stats().and(self.revocations.stats())
     }
 
-    /// Closes both logs.
+    /// Closes both logs, then lets go of the directory: another process may have it.
     pub fn close(&self) {
         self.log.close();
         self.revocations.close();
+        drop(
+            self.lock
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
     }
 }
 

@@ -102,7 +102,14 @@ pub mod publication {
         pub fn new(payload: Payload, offset: u64) -> Self {
             let json = std::sync::OnceLock::new();
             let follows = offset.saturating_sub(1);
-            Self { payload, offset, follows, info: None, tags: None, json }
+            Self {
+                payload,
+                offset,
+                follows,
+                info: None,
+                tags: None,
+                json,
+            }
         }
 
         /// As the server charges it.

@@ -128,6 +128,30 @@ fn numbers_that_cannot_be_meant_are_told() {
     }
 }
 
+// Who sets these loses more than they think, or cannot start at all.
+#[test]
+fn a_state_that_the_disk_holds_late_or_that_has_no_room_is_told() {
+    for (line, part) in [
+        ("state.sync = \"1ms\"", "at least 10ms"),
+        ("state.sync = \"sometimes\"", "\"always\" or \"never\""),
+        ("state.bytes = \"10MiB\"", "at least 80MiB"),
+        ("state.queue = 0", "at least 1"),
+        ("state.queue_bytes = 0", "at least 1"),
+    ] {
+        let name = line.split(" = ").next().unwrap_or_default();
+        one_fault(line, &format!("1: {name}: "), part);
+    }
+    let kept = "state.dir = \"/kept\"\nstate.sync = ";
+    let late = [("\"11s\"", "is 11s"), ("\"never\"", "is \"never\"")];
+    for (sync, part) in late {
+        let file = closed_with(&format!("{kept}{sync}"), "");
+        one_warning(&file, &["state.sync ", part, "a crash of the machine"]);
+    }
+    let none = [""; 0];
+    assert_eq!(warnings(&closed_with(&format!("{kept}\"10s\""), "")), none);
+    assert_eq!(warnings(&closed_with("state.sync = \"never\"", "")), none);
+}
+
 /// `every = "0s"` was answered with "must be set", and `hooks.timeout` with a guess at one of eight.
 #[test]
 fn the_true_reason_is_given() {

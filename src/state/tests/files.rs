@@ -334,6 +334,28 @@ fn the_files_stay_small_however_much_is_written() {
     assert!((4950..5000).all(|number| read.contains(&number)));
 }
 
+// What expires is written nowhere. Without a look now and then a night without a publication would
+// leave on the disk what was promised to be gone.
+#[test]
+fn what_expired_leaves_the_files_although_nothing_is_written() {
+    let machine = Machine::new();
+    let mut stage = start(&machine, SECOND);
+    for number in 0..200 {
+        stage.append(number).expect("room");
+        stage.turn();
+        stage.sync();
+    }
+    let before = stage.writer.segments.bytes();
+    assert!(before > 3000, "{before}");
+    stage.owner.told.lock().unwrap().clear();
+    stage.now += Duration::from_secs(60 * 60);
+    for _ in 0..10 {
+        stage.sync();
+    }
+    let after = stage.writer.segments.bytes();
+    assert!(after < 500, "{after}");
+}
+
 /// Gives all of it in one group, and appends while it is asked.
 struct Whole(Arc<Mutex<Option<Box<dyn Fn() + Send>>>>);
 

@@ -110,8 +110,36 @@ fn a_directory_in_use_is_refused_with_the_id_of_its_process() {
         .expect("in use")
         .to_string();
     assert!(shown.contains(&format!("process {id}")), "{shown}");
+    state.close();
+    let other = open(&dir.0);
     drop(state);
+    assert!(State::open(&dir.0, OPTIONS, Duration::ZERO).is_err());
+    drop(other);
     open(&dir.0);
+}
+
+// Whoever is told last may hold the log last, and lets it go on the log's own thread.
+#[test]
+fn a_log_may_be_let_go_by_whom_it_tells() {
+    let dir = Dir::new();
+    let log = {
+        let state = open(&dir.0);
+        state.log.start(Vec::new()).expect("threads");
+        state.log.clone()
+    };
+    let (sender, answers) = mpsc::sync_channel(1);
+    let (inner, weak) = (log.clone(), Arc::downgrade(&log));
+    let (go, gone) = mpsc::sync_channel(1);
+    let written = move |result| {
+        gone.recv_timeout(SOON).expect("the others let go");
+        drop(inner);
+        sender.send(result).expect("room");
+    };
+    log.append(record(1), Box::new(written)).expect("room");
+    drop(log);
+    go.send(()).expect("room");
+    assert_eq!(answers.recv_timeout(SOON), Ok(Ok(())));
+    assert!(weak.upgrade().is_none());
 }
 
 fn revocation(user: &str) -> Record {

@@ -31,6 +31,10 @@ use crate::{
 const BATCH_BYTES: usize = 1 << 20;
 /// How often files that are too large for their bound are written anew.
 const REWRITE_PAUSE: Duration = Duration::from_secs(10);
+/// What expired leaves the files after this, although nothing is written.
+const REWRITE_AFTER: Duration = Duration::from_secs(60 * 60);
+/// A buffer that a large record made larger than this is given back.
+const BUFFER_BYTES: usize = 4 << 20;
 /// How often the time is noted while something is written.
 const TIME_MS: u64 = 1000;
 
@@ -61,6 +65,8 @@ pub(super) struct Writer {
     since: u64,
     /// Everything is to be written anew, however small the files are.
     pub(super) is_wanted: bool,
+    /// When everything was written anew last, or the life began.
+    rewritten_at: Option<Instant>,
     /// Not before this.
     not_before: Option<Instant>,
     /// When it is tried again what did not work.
@@ -94,6 +100,7 @@ impl Writer {
             replaced: None,
             snapshot: 0,
             is_wanted,
+            rewritten_at: None,
             not_before: None,
             retry_at: None,
             has_reserve: false,
@@ -134,6 +141,8 @@ impl Writer {
         if self.is_due(now) {
             self.rewrite(now);
         }
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES);
         self.count();
         !(is_empty && self.queue.is_ending())
     }
@@ -272,13 +281,17 @@ impl Writer {
         } else if !is_over && self.queue.door() == Door::Tight(StoreError::Full) {
             self.queue.set_door(Door::Open);
         }
+        let at = *self.rewritten_at.get_or_insert(now);
+        let is_old = now.saturating_duration_since(at) >= REWRITE_AFTER
+            && self.segments.bytes() > self.segments.options.margin_bytes;
         let is_writing = self.segments.is_writing() && self.pending.is_none();
         let is_time = self.not_before.is_none_or(|at| at <= now);
-        is_writing && is_time && (self.is_wanted || is_large || is_over)
+        is_writing && is_time && (self.is_wanted || is_large || is_over || is_old)
     }
 
     /// Notes that everything was written anew, or that it did not work and is `put_off`.
     fn rewritten(&mut self, now: Instant, put_off: bool) {
+        self.rewritten_at = Some(now);
         let is_late = put_off || self.queue.door() != Door::Open;
         self.not_before = is_late.then(|| now + REWRITE_PAUSE);
     }
