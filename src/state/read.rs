@@ -217,6 +217,10 @@ fn segment(
     found.good = outcome.good as u64;
     let is_short = until.is_some_and(|until| found.good < until);
     found.is_damaged = outcome.damaged || is_strange || is_short;
+    if outcome.damaged {
+        // What is behind shows that what is before was finished: without it less would be read.
+        found.good = bytes.len() as u64;
+    }
     if outcome.torn && !found.is_damaged {
         log::warn!(
             "{name}: a write that was not finished is cut off, at byte {}",

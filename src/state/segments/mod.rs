@@ -34,7 +34,8 @@ pub(super) struct Segments {
     pub(super) has_lost: bool,
     /// Bytes that are laid out for a new segment.
     pub(super) room: u64,
-    /// The first segment of this life is to be on the disk before anything is acknowledged.
+    /// The disk may hold no segment of this life: the next one is to be there before anything is
+    /// acknowledged, or a start after a crash would take the life before for the last one.
     is_first: bool,
 }
 
@@ -114,8 +115,12 @@ impl Segments {
             has_lost: self.has_lost,
         });
         if self.is_always() {
-            // The next one says how long this one is.
-            self.sync(0).map_err(|error| error.error)?;
+            // The next one says how long this one is. Where that fails nothing more goes into it.
+            let synced = self.sync(0);
+            if let Err(error) = synced {
+                self.seal(false);
+                return Err(error.error);
+            }
         }
         // 32 random bits, never 0, which is what nobody wrote.
         let tag = (Uuid::new_v4().as_u128() as u32).max(1);
@@ -177,6 +182,7 @@ impl Segments {
             Some(current) => {
                 self.syncer.seal(false);
                 let _ = self.disk.remove(&self.options.segment(current.number));
+                self.is_first = true;
             }
             None => self.seal(is_owed),
         }

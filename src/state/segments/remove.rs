@@ -41,20 +41,20 @@ impl Segments {
             .try_for_each(|name| self.disk.remove(name))
     }
 
-    /// Removes the newest segments from `first` on: a snapshot that was not finished.
+    /// Removes the newest segments from `first` on, for good and the newest first: a snapshot that
+    /// was not finished.
     pub(in crate::state) fn remove_from(&mut self, first: u64) {
-        if self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.number >= first)
-        {
+        let current = self.current.as_ref().map(|current| current.number);
+        if current.is_some_and(|number| number >= first) {
             self.seal(false);
         }
         while let Some(old) = self.old.back().filter(|old| old.number >= first) {
-            if self.disk.remove(&self.options.segment(old.number)).is_err() {
+            let removed = self.disk.remove(&self.options.segment(old.number));
+            if removed.and_then(|()| self.disk.sync()).is_err() {
                 return;
             }
             self.old.pop_back();
+            self.is_first = true;
         }
     }
 }

@@ -357,7 +357,9 @@ fn what_expired_leaves_the_files_although_nothing_is_written() {
 }
 
 /// Gives all of it in one group, and appends while it is asked.
-struct Whole(Arc<Mutex<Option<Box<dyn Fn() + Send>>>>);
+struct Whole(Arc<Mutex<Option<Hook>>>);
+
+type Hook = Box<dyn Fn() + Send>;
 
 impl Source for Whole {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
@@ -388,7 +390,7 @@ fn nothing_is_written_between_the_records_of_a_group() {
         *next += 1;
         inner.append(record(*next), Box::new(|_| {})).expect("room");
     };
-    *hook.lock().unwrap() = Some(Box::new(append) as Box<dyn Fn() + Send>);
+    *hook.lock().unwrap() = Some(Box::new(append) as Hook);
     let source: Arc<dyn Source> = Arc::new(Whole(hook.clone()));
     let mut writer = stage.writer;
     writer.sources = vec![Arc::downgrade(&source)];

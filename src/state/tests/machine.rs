@@ -38,7 +38,7 @@ struct Contents {
 }
 
 /// What is wrong with the disk.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Faults {
     /// Nothing can be laid out or written behind what is.
     pub(super) is_full: bool,

@@ -1,19 +1,47 @@
 //! Random lives of a log: appends, syncs, faults of the disk, kills and crashes of the machine, and
 //! after each what was read beside what was promised.
 
+#![allow(
+    clippy::print_stderr,
+    reason = "a model that failed says how to see it again"
+)]
+
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     machine::{Faults, Machine, Random},
     stage::{Stage, options},
 };
-use crate::{config::SyncPolicy, store::StoreError};
+use crate::{config::SyncPolicy, state::disk::Disk as _, store::StoreError};
 
 const SYNCS: [SyncPolicy; 3] = [
     SyncPolicy::Always,
     SyncPolicy::Every(Duration::from_secs(1)),
     SyncPolicy::Never,
 ];
+
+/// Says what happens, where one seed is looked at.
+fn tell(what: impl FnOnce() -> String) {
+    if std::env::var_os("FANFARE_SEED").is_some() {
+        eprintln!("{}", what());
+    }
+}
+
+/// The files, and what was refused or left open so far.
+fn seen(stage: &Stage) -> String {
+    let names = stage.machine.list().expect("names");
+    let files = names.iter().map(|name| {
+        let length = stage.machine.length(name).expect("there");
+        format!(
+            "{}:{length}",
+            name.trim_start_matches('0').trim_end_matches(".log")
+        )
+    });
+    let told = stage.owner.told.lock().unwrap();
+    let others = told.iter().filter(|(_, told)| **told != Some(Ok(())));
+    let others: Vec<_> = others.map(|(number, told)| (number, *told)).collect();
+    format!("{} {others:?}", files.collect::<Vec<_>>().join(" "))
+}
 
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,15 +73,27 @@ impl Model {
                         syncs: self.random.chance(20),
                     };
                     stage.machine.set_faults(faults);
+                    tell(|| format!("{faults:?}"));
                 }
-                1 => stage.machine.set_faults(Faults::default()),
-                2..=4 => stage.sync(),
-                5..=9 => stage.turn(),
+                1 => {
+                    stage.machine.set_faults(Faults::default());
+                    tell(|| "no faults".into());
+                }
+                2..=4 => {
+                    stage.sync();
+                    tell(|| format!("sync: {}", seen(stage)));
+                }
+                5..=9 => {
+                    stage.turn();
+                    tell(|| format!("turn: {}", seen(stage)));
+                }
                 _ => {
+                    let first = self.next;
                     for _ in 0..self.random.below(8) {
                         let _ = stage.append(self.next);
                         self.next += 1;
                     }
+                    tell(|| format!("appended {first}..{}", self.next));
                 }
             }
         }
@@ -124,6 +164,13 @@ fn run(seed: u64) {
     let mut ended = Ended::Tidy;
     for _ in 0..8 {
         let mut stage = Stage::start(&machine, options(sync)).expect("a start");
+        tell(|| {
+            format!(
+                "{sync:?}, {ended:?}, read {:?}, {}",
+                stage.read,
+                seen(&stage)
+            )
+        });
         model.check(&stage, ended);
         model.live(&mut stage);
         ended = match model.random.below(4) {

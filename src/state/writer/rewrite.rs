@@ -53,9 +53,12 @@ impl Writer {
         }
         let first = self.segments.next();
         if let Err(error) = self.segments.begin(0) {
-            // What is there can still be written to.
-            log::warn!("the state on disk cannot be written anew: {error}");
-            return self.rewritten(now, true);
+            self.rewritten(now, true);
+            if self.segments.is_writing() {
+                // What is there can still be written to.
+                return log::warn!("the state on disk cannot be written anew: {error}");
+            }
+            return self.fail(now, &error.into());
         }
         let since = std::mem::take(&mut self.since);
         let mut progress = Progress::default();
