@@ -1,6 +1,7 @@
 //! `/metrics` in OpenMetrics form, by prometheus-client, or in Prometheus's own text form for those
 //! who ask for it. Labels are bounded: workers, the endpoints of the settings, and fixed words.
 
+mod numbers;
 mod prometheus_text;
 mod state;
 
@@ -17,6 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
+use self::numbers::{Encoded, counter, gauge};
 use super::{HttpState, api::Denied, auth};
 use crate::{
     logger,
@@ -92,8 +94,6 @@ impl std::fmt::Debug for Snapshot {
         f.write_str("Snapshot")
     }
 }
-
-type Encoded = Result<(), std::fmt::Error>;
 
 /// Counters of each worker: name, help, number.
 type PerWorker = (&'static str, &'static str, fn(&WorkerStats) -> &Count);
@@ -399,14 +399,4 @@ impl Snapshot {
         }
         Ok(())
     }
-}
-
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Encoded {
-    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-    ConstGauge::new(value).encode(metric)
-}
-
-fn counter(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Encoded {
-    let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
-    ConstCounter::new(value).encode(metric)
 }

@@ -5,7 +5,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::{Encoded, counter, gauge};
+use super::numbers::{Encoded, counter, gauge};
 use crate::state::StateStats;
 
 /// Writes them.

@@ -75,5 +75,4 @@ const INFO: u8 = 4;
 const TAGS: u8 = 8;
 
 #[cfg(test)]
-#[path = "../tests/record.rs"]
 mod tests;
