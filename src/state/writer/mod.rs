@@ -210,7 +210,8 @@ impl Writer {
     /// Writes a mark, by itself.
     fn put_mark(&mut self, mark: Mark) -> Result<(), WriteError> {
         let put = |out: &mut Vec<u8>, place| put_frame(out, place, |out| put_mark(out, &mark));
-        self.segments.write(&mut self.buffer, true, put).map(drop)
+        // Nobody waits for it: where each write is synced, it is so with the next batch.
+        self.segments.write(&mut self.buffer, false, put).map(drop)
     }
 
     /// Sees what became of syncs: a snapshot that is on the disk replaces what is before it, and
