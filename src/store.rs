@@ -12,6 +12,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use uuid::Uuid;
+
 use crate::{
     broker::Version,
     id::{Epoch, StreamPosition},
@@ -23,8 +25,8 @@ use crate::{
 /// over a restart.
 #[derive(Clone, Debug)]
 pub enum Record {
-    /// What names of streams and keys are made of: drawn once for a directory, and anew with all
-    /// epochs.
+    /// What names of streams and keys are made of: drawn once for a directory. Where another one
+    /// comes later, every stream that was read until there has the name that the new one gives it.
     Secret(Secret),
     /// A publication that is kept, with all that it changes: its channel's top, its key and its
     /// version.
@@ -67,6 +69,18 @@ pub struct Secret {
     pub epochs: u128,
     /// Of idempotency keys.
     pub keys: u128,
+}
+
+impl Secret {
+    /// A new one.
+    #[must_use]
+    pub(crate) fn random() -> Self {
+        // 122 random bits each.
+        Self {
+            epochs: Uuid::new_v4().as_u128(),
+            keys: Uuid::new_v4().as_u128(),
+        }
+    }
 }
 
 /// A publication that has a place in a stream.
@@ -220,7 +234,9 @@ pub struct ReadReport {
 /// A log of records that survives the process.
 pub trait Store: Send + Sync {
     /// Hands over a record to be written. Records reach the files in the order of the appends: what
-    /// is called under a lock is written in the order of that lock. Never waits.
+    /// is called under a lock is written in the order of that lock. Never waits, and never calls
+    /// `written` itself. Where one is not written, all that were appended behind it are not either,
+    /// and each was told so before another one is taken.
     ///
     /// # Errors
     /// It was not taken, and `written` will not be called.
@@ -257,10 +273,17 @@ impl Record {
 }
 
 impl Subject {
-    fn len(&self) -> usize {
+    /// The user or token, and the channel or nothing.
+    #[must_use]
+    pub(crate) fn names(&self) -> (&str, &str) {
         match self {
-            Self::User(name) | Self::Token(name) | Self::TokensOf(name) => name.len(),
-            Self::SubscriptionsOf(user, channel) => user.len() + channel.len(),
+            Self::User(name) | Self::Token(name) | Self::TokensOf(name) => (name, ""),
+            Self::SubscriptionsOf(user, channel) => (user, channel),
         }
+    }
+
+    fn len(&self) -> usize {
+        let (name, channel) = self.names();
+        name.len() + channel.len()
     }
 }

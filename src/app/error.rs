@@ -5,6 +5,7 @@ use std::io;
 use crate::{
     http_client::HttpSetupError,
     state::StateError,
+    store::StoreError,
     token::TokenSetupError,
     transport::{listener::BindError, tls::TlsError},
 };
@@ -27,6 +28,9 @@ pub enum AppError {
     /// What is kept on disk cannot be.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The beginning of this life cannot be written.
+    #[error("state.dir: {0}")]
+    NotKept(StoreError),
     /// The system refused something else.
     #[error("{0}: {1}")]
     Io(&'static str, #[source] io::Error),

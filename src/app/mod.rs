@@ -7,6 +7,7 @@
 mod drain;
 mod error;
 mod start;
+mod state;
 
 use std::{
     sync::Arc,
@@ -124,6 +125,10 @@ impl App {
         }
         for worker in workers {
             worker.stop();
+        }
+        if let Some(state) = &node.state {
+            // Whoever still publishes is refused from here on.
+            state.close();
         }
         Ok(())
     }

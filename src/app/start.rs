@@ -5,17 +5,17 @@ use std::{
     cell::{Cell, RefCell},
     io,
     sync::{Arc, mpsc},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use actix::{Actor, Addr, Arbiter};
 
-use super::error::AppError;
+use super::{error::AppError, state};
 use crate::{
     broker::{
         Broker, Front,
         fanout::{Fanout, Occupancy},
-        memory::{MemoryBounds, MemoryBroker, MemoryPresence},
+        memory::MemoryPresence,
     },
     config::Settings,
     connection::{
@@ -31,17 +31,16 @@ use crate::{
     registry::is_internal,
     server::{
         Server, SessionCounts,
+        entries::Entries,
         poll::{PollWatch, Poller},
     },
     shard::{QueueBounds, ShardSettings, Shards},
-    state::{State, StateOptions},
     token::Tokens,
     unix_time::unix_now_ms,
 };
 
 /// Starts what a node is made of, and the node of it.
 pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
-    let state = state(settings)?;
     let metrics = Arc::new(Metrics::default());
     let counts = Arc::new(SessionCounts::default());
     let tokens = Tokens::new(&settings.token)?;
@@ -50,14 +49,16 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
     let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
-    let broker = broker(settings, &fanout, &metrics);
+    let kept = state::restore(settings, &fanout, &tokens)?;
+    let timeout = settings.limits.broker_timeout;
+    let broker: Arc<dyn Broker> = Arc::new(Front::new(kept.broker, metrics.clone(), timeout));
     let presence = Arc::new(Front::new(
         Arc::new(MemoryPresence::default()),
         metrics.clone(),
-        settings.limits.broker_timeout,
+        timeout,
     ));
     let pulse = metrics.liveness.watch("server".to_string());
-    let server = start_server(settings, &counts, &broker, pulse)?;
+    let server = start_server(settings, &counts, (&broker, &kept.entries), pulse)?;
     Ok(Node::new(NodeParts {
         settings: settings.clone(),
         metrics,
@@ -70,33 +71,9 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
         tokens,
         hooks,
         events,
-        state,
+        state: kept.state,
+        entries: kept.entries,
     }))
-}
-
-/// How long a process waits for the one that has `state.dir`, which may be about to end.
-const STATE_WAIT: Duration = Duration::from_secs(1);
-
-/// What is kept on disk, where `state.dir` says so.
-fn state(settings: &Settings) -> Result<Option<Arc<State>>, AppError> {
-    let Some(dir) = &settings.state.dir else {
-        return Ok(None);
-    };
-    let state = State::open(dir, StateOptions::new(settings), STATE_WAIT)?;
-    Ok(Some(Arc::new(state)))
-}
-
-/// The broker of the settings, as everyone holds it.
-fn broker(settings: &Settings, fanout: &Arc<Fanout>, metrics: &Arc<Metrics>) -> Arc<dyn Broker> {
-    let bounds = MemoryBounds {
-        history_bytes_max: settings.limits.history_bytes,
-        position_bytes_max: settings.limits.position_bytes,
-        idempotency_bytes_max: settings.limits.idempotency_bytes,
-        idempotency_ttl: settings.limits.idempotency_ttl,
-    };
-    let memory = Arc::new(MemoryBroker::new(fanout.clone(), bounds));
-    let timeout = settings.limits.broker_timeout;
-    Arc::new(Front::new(memory, metrics.clone(), timeout))
 }
 
 /// The `[[poll]]`s, each a task of the calling thread, which delivers nothing.
@@ -105,6 +82,7 @@ pub(super) fn polls(node: &Arc<Node>) -> Result<Vec<PollWatch>, AppError> {
     for poll in &node.settings.poll {
         let (http, broker) = (node.hooks.http_client(), node.broker.clone());
         let poller = Poller::new(poll, http, &node.settings.channels, broker)?;
+        let poller = poller.with_entries(node.entries.clone());
         watches.push(poller.watch());
         actix_rt::spawn(poller.run());
     }
@@ -115,10 +93,11 @@ pub(super) fn polls(node: &Arc<Node>) -> Result<Vec<PollWatch>, AppError> {
 fn start_server(
     settings: &Arc<Settings>,
     counts: &Arc<SessionCounts>,
-    broker: &Arc<dyn Broker>,
+    (broker, entries): (&Arc<dyn Broker>, &Arc<Entries>),
     pulse: Arc<Pulse>,
 ) -> Result<Addr<Server>, AppError> {
     let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
+    let entries = entries.clone();
     let (sender, receiver) = mpsc::sync_channel(1);
     Arbiter::new().spawn_fn(move || {
         let server = Server::new(
@@ -129,6 +108,7 @@ fn start_server(
             broker,
         )
         .with_pulse(pulse)
+        .with_entries(entries)
         .start();
         // The other end waits for exactly this.
         let _ = sender.send(server);

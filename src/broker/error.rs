@@ -20,6 +20,9 @@ pub enum BrokerError {
          idempotency key"
     )]
     Doubtful,
+    /// The state on disk takes nothing at the moment (`[state]`). Nothing was done.
+    #[error("what is kept cannot be written to disk at the moment, nothing was done, try again")]
+    NotKept,
     /// There is no room for another idempotency key (`limits.idempotency_bytes`). Nothing was done.
     #[error("there is no room for another idempotency key, nothing was done, try again later")]
     KeysFull,

@@ -40,6 +40,14 @@ pub struct Version {
     pub epoch: String,
 }
 
+impl Version {
+    /// Whether it comes late behind one of the same count.
+    #[must_use]
+    pub(crate) fn is_not_newer_than(&self, known: &Self) -> bool {
+        known.epoch == self.epoch && self.number <= known.number
+    }
+}
+
 /// A key that its publisher chose, so that the publication can be made again without being doubled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {

@@ -36,7 +36,7 @@ use crate::{
     protocol::ReplyError,
     publication::Payload,
     registry::ChannelName,
-    server::{Server, SessionCounts},
+    server::{Server, SessionCounts, entries::Entries},
     shard::Shards,
     state::State,
     token::Tokens,
@@ -64,6 +64,8 @@ pub struct Node {
     pub(crate) server: Addr<Server>,
     /// What is kept on disk, if anything is.
     pub(crate) state: Option<Arc<State>>,
+    /// How far pushes and polls are.
+    pub(crate) entries: Arc<Entries>,
     /// Keys and what they revoked.
     tokens: Tokens,
     /// The backend.
@@ -95,6 +97,7 @@ pub(crate) struct NodeParts {
     pub(crate) hooks: Arc<HookClient>,
     pub(crate) events: Option<EventSink>,
     pub(crate) state: Option<Arc<State>>,
+    pub(crate) entries: Arc<Entries>,
 }
 
 impl Node {
@@ -123,6 +126,7 @@ impl Node {
             hooks: parts.hooks,
             events: parts.events,
             state: parts.state,
+            entries: parts.entries,
         })
     }
 

@@ -41,15 +41,21 @@ impl Node {
         user: &str,
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
-        self.tokens.revocations().block_user(user, until)?;
+        let receipt = self.tokens.revocations().block_user(user, until)?;
         let command = ServerCommand::Disconnect(Close::FORCE_DISCONNECT);
         self.send_command(sessions_of(user), command).await;
-        Ok(())
+        receipt.kept().await
     }
 
     /// Ends a block.
-    pub(crate) fn unblock_user(&self, user: &str) {
-        self.tokens.revocations().unblock_user(user);
+    ///
+    /// # Errors
+    /// It could not be written.
+    pub(crate) async fn unblock_user(&self, user: &str) -> Result<(), RevocationError> {
+        match self.tokens.revocations().unblock_user(user) {
+            None => Ok(()),
+            Some(receipt) => receipt.kept().await,
+        }
     }
 
     /// The token of this id opens nothing any more, until then. Sessions that it has opened already
@@ -57,8 +63,16 @@ impl Node {
     ///
     /// # Errors
     /// It could not be noted.
-    pub(crate) fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
-        self.tokens.revocations().revoke_token(id, until)
+    pub(crate) async fn revoke_token(
+        &self,
+        id: &str,
+        until: Option<u64>,
+    ) -> Result<(), RevocationError> {
+        self.tokens
+            .revocations()
+            .revoke_token(id, until)?
+            .kept()
+            .await
     }
 
     /// Tokens of a user count no more. Its sessions end (3005), or, for one channel, leave it
@@ -79,7 +93,7 @@ impl Node {
         let name = channel.as_deref().map(ToString::to_string);
         let issued_before = issued_before.unwrap_or_else(unix_now);
         let revocations = self.tokens.revocations();
-        revocations.invalidate_user_tokens(user, issued_before, name, until)?;
+        let receipt = revocations.invalidate_user_tokens(user, issued_before, name, until)?;
         let command = match channel {
             None => ServerCommand::Disconnect(Close::EXPIRED),
             Some(channel) => ServerCommand::Unsubscribe {
@@ -88,6 +102,6 @@ impl Node {
             },
         };
         self.send_command(sessions_of(user), command).await;
-        Ok(())
+        receipt.kept().await
     }
 }

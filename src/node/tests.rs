@@ -97,7 +97,7 @@ fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
             (Ok(()), Err(AuthError::Expired)),
             "a newer one helps"
         );
-        node.revoke_token("t1", None).expect("noted");
+        node.revoke_token("t1", None).await.expect("noted");
         let error = node.check_revoked(&identity).expect_err("revoked");
         assert_eq!(error.close().code, 3500);
         node.block_user("42", None).await.expect("noted");
@@ -107,7 +107,7 @@ fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
             ..identity
         };
         assert_eq!(node.check_revoked(&by_hook), Err(AuthError::BLOCKED));
-        node.unblock_user("42");
+        node.unblock_user("42").await.expect("noted");
         assert_eq!(node.check_revoked(&by_hook), Ok(()));
         assert_eq!(node.check_revoked(&Identity::anonymous()), Ok(()));
     });

@@ -6,6 +6,7 @@
 //! Its mailbox holds at most two messages a session, so `limits.sessions` bounds it.
 
 mod directory;
+pub(crate) mod entries;
 pub(crate) mod poll;
 mod push;
 
@@ -20,16 +21,20 @@ use actix::{
 
 use self::directory::Directory;
 pub(crate) use self::directory::{SessionFilter, SessionPage};
-use self::push::IntervalPush;
 pub(crate) use self::push::PushStatus;
+use self::{
+    entries::{Entries, is_kept},
+    push::IntervalPush,
+};
 use crate::{
-    broker::Broker,
+    broker::{Broker, PublishRequest},
     close::{Close, Ending},
     config,
     connection::info::{SessionInfo, TransportKind},
     id::SessionId,
     liveness::{PULSE_INTERVAL, Pulse},
     logger::Address,
+    publication::Target,
 };
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
@@ -102,6 +107,7 @@ pub(crate) struct Server {
     /// Largest text that a push may have (`limits.outbox_bytes`).
     data_bytes_max: usize,
     broker: Arc<dyn Broker>,
+    entries: Arc<Entries>,
     pulse: Arc<Pulse>,
 }
 
@@ -124,8 +130,19 @@ impl Server {
                 .collect(),
             data_bytes_max,
             broker,
+            entries: Arc::default(),
             pulse: Arc::default(),
         }
+    }
+
+    /// The same, whose pushes go on where those of a process before ended.
+    #[must_use]
+    pub(crate) fn with_entries(mut self, entries: Arc<Entries>) -> Self {
+        for push in &mut self.pushes {
+            push.resume(&entries);
+        }
+        self.entries = entries;
+        self
     }
 
     /// The same, whose thread gives this sign of life.
@@ -159,11 +176,45 @@ impl Server {
             let Some(request) = push.publish_request(sessions, bytes_max, has) else {
                 return;
             };
-            let publishing = server.broker.publish(request).into_actor(server);
-            ctx.spawn(publishing.map(move |result, server, _| {
-                server.pushes[index].published(result);
-            }));
+            // Written first, so that no restart gives its `{seq}` to another.
+            match server.entries.note_push(push.record(None)) {
+                None => server.publish(index, request, ctx),
+                Some(noting) => {
+                    ctx.spawn(noting.into_actor(server).map(move |_, server, ctx| {
+                        server.publish(index, request, ctx);
+                    }));
+                }
+            }
         }));
+    }
+
+    fn publish(&mut self, index: usize, request: PublishRequest, ctx: &mut Context<Self>) {
+        let publishing = self.broker.publish(request).into_actor(self);
+        ctx.spawn(publishing.map(move |result, server, _| {
+            let place = result.as_ref().ok().and_then(|result| result.position);
+            let push = &mut server.pushes[index];
+            push.published(result);
+            if place.is_some() {
+                // Nobody waits: without it the next text publishes.
+                let _ = server.entries.note_push(push.record(place));
+            }
+        }));
+    }
+
+    /// Whether what a push published before the start still counts, its channel says.
+    fn resume_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+        let push = &self.pushes[index];
+        let Some((hash, place)) = push.last_before(&self.entries) else {
+            return;
+        };
+        if let Target::Channel(channel) = push.target() {
+            let asking = is_kept(self.broker.clone(), channel.clone(), place);
+            ctx.spawn(asking.into_actor(self).map(move |is_kept, server, _| {
+                if is_kept {
+                    server.pushes[index].resume_last(hash);
+                }
+            }));
+        }
     }
 }
 
@@ -180,6 +231,7 @@ impl Actor for Server {
             server.pulse.beat(std::time::Instant::now())
         });
         for index in 0..self.pushes.len() {
+            self.resume_push(index, ctx);
             self.schedule_push(index, ctx);
         }
     }

@@ -2,6 +2,7 @@
 //! and a broker that does as it is told. Only built for tests.
 
 pub(crate) mod scripted;
+pub(crate) mod store;
 
 use std::{
     cell::{Cell, RefCell},
@@ -111,6 +112,7 @@ impl TestNode {
             hooks: HookClient::new(&settings.hooks).expect("no hooks"),
             events: None,
             state: None,
+            entries: Arc::default(),
             settings,
         });
         Self {

@@ -5,14 +5,23 @@
 //! [`BYTES_MAX`] in all, each entry charged its names and [`ENTRY_BYTES`], and [`NAME_BYTES_MAX`]
 //! for a name; beyond it an entry is refused rather than another one lost. It ends no session; that
 //! is the caller's. It must not await under its lock.
+//!
+//! With a store each change counts at once, and is answered once it is on the disk: a [`Receipt`]
+//! says when. There an entry is also kept for a day beyond its end, since a clock that was ahead
+//! and is set right must not bring back what it seemed to end.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
+use tokio::sync::oneshot;
+
 use super::error::TokenError;
-use crate::unix_time::unix_now;
+use crate::{
+    store::{Record, Revocation, Source, Store, StoreError, Subject},
+    unix_time::unix_now,
+};
 
 /// Room for all entries together: some 300,000 of them.
 pub(super) const BYTES_MAX: usize = 64 << 20;
@@ -26,6 +35,9 @@ pub(super) const NAME_BYTES_MAX: usize = 1024;
 /// Expired entries that one change removes, so that no change takes long.
 pub(super) const PURGE_MAX: usize = 64;
 
+/// How long a store keeps an entry beyond its end, in seconds.
+const PAST_SECS: u64 = 86_400;
+
 /// Why an entry was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RevocationError {
@@ -38,43 +50,26 @@ pub enum RevocationError {
     /// [`NAME_BYTES_MAX`] is exceeded.
     #[error("a user, token id or channel has at most {NAME_BYTES_MAX} bytes")]
     TooLong,
+    /// It counts, but the disk did not take it: a restart may forget it.
+    #[error(
+        "it counts now, but cannot be written to disk, so that a restart forgets it; try again"
+    )]
+    NotKept,
 }
 
-/// What an entry is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Subject {
-    /// A user.
-    User(String),
-    /// The token with this id.
-    Token(String),
-    /// All tokens of a user.
-    TokensOf(String),
-    /// A user's subscription tokens of a channel.
-    SubscriptionsOf(String, String),
+fn cost(subject: &Subject) -> usize {
+    let (name, channel) = subject.names();
+    ENTRY_BYTES + 2 * (name.len() + channel.len())
 }
 
-impl Subject {
-    fn names(&self) -> (&str, &str) {
-        match self {
-            Self::User(name) | Self::Token(name) | Self::TokensOf(name) => (name, ""),
-            Self::SubscriptionsOf(user, channel) => (user, channel),
-        }
-    }
-
-    fn cost(&self) -> usize {
-        let (name, channel) = self.names();
-        ENTRY_BYTES + 2 * (name.len() + channel.len())
-    }
-
-    fn check(&self) -> Result<(), RevocationError> {
-        let (name, channel) = self.names();
-        if name.is_empty() {
-            Err(RevocationError::Empty)
-        } else if name.len() > NAME_BYTES_MAX || channel.len() > NAME_BYTES_MAX {
-            Err(RevocationError::TooLong)
-        } else {
-            Ok(())
-        }
+fn check(subject: &Subject) -> Result<(), RevocationError> {
+    let (name, channel) = subject.names();
+    if name.is_empty() {
+        Err(RevocationError::Empty)
+    } else if name.len() > NAME_BYTES_MAX || channel.len() > NAME_BYTES_MAX {
+        Err(RevocationError::TooLong)
+    } else {
+        Ok(())
     }
 }
 
@@ -115,19 +110,103 @@ struct Table {
     /// The entries that end, by their ends.
     ends: BTreeSet<(u64, Subject)>,
     bytes: usize,
+    /// How long entries stay beyond their end.
+    past_secs: u64,
 }
 
 /// What was taken back.
-#[derive(Debug, Default)]
-pub struct Revocations(RwLock<Table>);
+#[derive(Default)]
+pub struct Revocations {
+    table: RwLock<Table>,
+    /// Where it outlives the process; set before anyone asks.
+    store: OnceLock<Arc<dyn Store>>,
+}
+
+/// A change that counts, and may still have to be written.
+#[derive(Debug)]
+#[must_use = "what is to outlive a restart is answered once it is written"]
+pub(crate) struct Receipt(Option<oneshot::Receiver<Result<(), StoreError>>>);
+
+impl Receipt {
+    /// Waits until it is on the disk.
+    ///
+    /// # Errors
+    /// It is not.
+    pub(crate) async fn kept(self) -> Result<(), RevocationError> {
+        match self.0 {
+            None => Ok(()),
+            Some(written) => match written.await {
+                Ok(Ok(())) => Ok(()),
+                _ => Err(RevocationError::NotKept),
+            },
+        }
+    }
+}
 
 impl Revocations {
+    /// Takes a record of a process before.
+    pub(crate) fn restore(&self, revocation: Revocation) {
+        let Revocation {
+            subject,
+            until,
+            issued_before,
+        } = revocation;
+        let mut table = self.write();
+        match until {
+            // Bounds are those of who wrote it: nothing that was taken back is good again.
+            Some(until) => table.set(
+                subject,
+                Entry {
+                    until,
+                    issued_before,
+                },
+            ),
+            None => {
+                table.remove(&subject);
+            }
+        }
+    }
+
+    /// From now on each change is written there. Once, before anyone asks.
+    pub(crate) fn write_to(&self, store: Arc<dyn Store>) {
+        self.write().past_secs = PAST_SECS;
+        // A second one would come from nobody.
+        let _ = self.store.set(store);
+    }
+
+    /// Changes what is said of a subject, and has it written in the order of the changes.
+    fn change<E>(
+        &self,
+        subject: Subject,
+        change: impl FnOnce(&mut Table, Subject) -> Result<(), E>,
+    ) -> Result<Receipt, E> {
+        let mut table = self.write();
+        let Some(store) = self.store.get() else {
+            return change(&mut table, subject).map(|()| Receipt(None));
+        };
+        change(&mut table, subject.clone())?;
+        let (sender, written) = oneshot::channel();
+        let record = Record::Revocation(Box::new(table.record(subject)));
+        // Where it is not taken, the sender is dropped, which says so.
+        let _ = store.append(
+            record,
+            Box::new(move |outcome| {
+                let _ = sender.send(outcome);
+            }),
+        );
+        Ok(Receipt(Some(written)))
+    }
+
     /// Blocks a user until then (Unix seconds), or until [`Revocations::unblock_user`]. Said again,
     /// the last word counts.
     ///
     /// # Errors
     /// Why it could not be.
-    pub(crate) fn block_user(&self, user: &str, until: Option<u64>) -> Result<(), RevocationError> {
+    pub(crate) fn block_user(
+        &self,
+        user: &str,
+        until: Option<u64>,
+    ) -> Result<Receipt, RevocationError> {
         self.block_user_at(user, until, unix_now())
     }
 
@@ -136,18 +215,22 @@ impl Revocations {
         user: &str,
         until: Option<u64>,
         now: u64,
-    ) -> Result<(), RevocationError> {
+    ) -> Result<Receipt, RevocationError> {
         let entry = Entry {
             until: until.unwrap_or(u64::MAX),
             issued_before: u64::MAX,
         };
-        self.write()
-            .insert(Subject::User(user.to_string()), entry, now)
+        let user = Subject::User(user.to_string());
+        self.change(user, |table, user| table.insert(user, entry, now))
     }
 
-    /// Ends a block; whether there was one.
-    pub(crate) fn unblock_user(&self, user: &str) -> bool {
-        self.write().remove(&Subject::User(user.to_string()))
+    /// Ends a block; absent: there was none.
+    pub(crate) fn unblock_user(&self, user: &str) -> Option<Receipt> {
+        let user = Subject::User(user.to_string());
+        let ended = self.change(user, |table, user| {
+            table.remove(&user).then_some(()).ok_or(())
+        });
+        ended.ok()
     }
 
     /// Whether a user is blocked.
@@ -185,7 +268,11 @@ impl Revocations {
     ///
     /// # Errors
     /// Why it could not be.
-    pub(crate) fn revoke_token(&self, id: &str, until: Option<u64>) -> Result<(), RevocationError> {
+    pub(crate) fn revoke_token(
+        &self,
+        id: &str,
+        until: Option<u64>,
+    ) -> Result<Receipt, RevocationError> {
         self.revoke_token_at(id, until, unix_now())
     }
 
@@ -194,13 +281,13 @@ impl Revocations {
         id: &str,
         until: Option<u64>,
         now: u64,
-    ) -> Result<(), RevocationError> {
+    ) -> Result<Receipt, RevocationError> {
         let entry = Entry {
             until: until.unwrap_or(u64::MAX),
             issued_before: u64::MAX,
         };
-        self.write()
-            .extend(Subject::Token(id.to_string()), entry, now)
+        let token = Subject::Token(id.to_string());
+        self.change(token, |table, token| table.extend(token, entry, now))
     }
 
     /// Takes back a user's tokens that were issued before a time (Unix seconds), until then: with a
@@ -216,7 +303,7 @@ impl Revocations {
         issued_before: u64,
         channel: Option<String>,
         until: Option<u64>,
-    ) -> Result<(), RevocationError> {
+    ) -> Result<Receipt, RevocationError> {
         let invalidation = Invalidation {
             user,
             channel,
@@ -230,7 +317,7 @@ impl Revocations {
         &self,
         invalidation: Invalidation<'_>,
         now: u64,
-    ) -> Result<(), RevocationError> {
+    ) -> Result<Receipt, RevocationError> {
         let user = invalidation.user.to_string();
         let subject = match invalidation.channel {
             None => Subject::TokensOf(user),
@@ -240,7 +327,7 @@ impl Revocations {
             until: invalidation.until.unwrap_or(u64::MAX),
             issued_before: invalidation.issued_before,
         };
-        self.write().extend(subject, entry, now)
+        self.change(subject, |table, subject| table.extend(subject, entry, now))
     }
 
     /// How many entries there are, with those that have expired but were not removed yet.
@@ -295,11 +382,11 @@ impl Revocations {
 
     fn read(&self) -> RwLockReadGuard<'_, Table> {
         // Each change is whole or was refused before it began.
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -309,22 +396,40 @@ impl Table {
         (now < entry.until).then_some(*entry)
     }
 
+    /// What is to be written of a subject.
+    fn record(&self, subject: Subject) -> Revocation {
+        let entry = self.entries.get(&subject);
+        Revocation {
+            until: entry.map(|entry| entry.until),
+            issued_before: entry.map_or(0, |entry| entry.issued_before),
+            subject,
+        }
+    }
+
+    /// Says it, whatever was said before.
+    fn set(&mut self, subject: Subject, entry: Entry) {
+        self.remove(&subject);
+        self.bytes += cost(&subject);
+        if entry.until != u64::MAX {
+            self.ends.insert((entry.until, subject.clone()));
+        }
+        self.entries.insert(subject, entry);
+    }
+
     fn insert(&mut self, subject: Subject, entry: Entry, now: u64) -> Result<(), RevocationError> {
-        subject.check()?;
+        check(&subject)?;
         self.purge(now);
-        let freed = self.entries.get(&subject).map_or(0, |_| subject.cost());
+        let freed = self.entries.get(&subject).map_or(0, |_| cost(&subject));
         // What has expired by now is at most an end to an entry that has not.
-        let cost = if now < entry.until { subject.cost() } else { 0 };
-        if self.bytes - freed + cost > BYTES_MAX {
+        let bytes = if now < entry.until { cost(&subject) } else { 0 };
+        if self.bytes - freed + bytes > BYTES_MAX {
             return Err(RevocationError::Full);
         }
-        self.remove(&subject);
-        if cost > 0 {
-            self.bytes += cost;
-            if entry.until != u64::MAX {
-                self.ends.insert((entry.until, subject.clone()));
+        match bytes {
+            0 => {
+                self.remove(&subject);
             }
-            self.entries.insert(subject, entry);
+            _ => self.set(subject, entry),
         }
         Ok(())
     }
@@ -345,7 +450,7 @@ impl Table {
         let Some(entry) = self.entries.remove(subject) else {
             return false;
         };
-        self.bytes -= subject.cost();
+        self.bytes -= cost(subject);
         // An entry without end is in no order, and there are no end and subject to look for.
         if entry.until != u64::MAX {
             self.ends.remove(&(entry.until, subject.clone()));
@@ -358,14 +463,27 @@ impl Table {
             let Some((until, _)) = self.ends.first() else {
                 return;
             };
-            if *until > now {
+            if until.saturating_add(self.past_secs) > now {
                 return;
             }
             if let Some((_, subject)) = self.ends.pop_first()
                 && self.entries.remove(&subject).is_some()
             {
-                self.bytes -= subject.cost();
+                self.bytes -= cost(&subject);
             }
         }
+    }
+}
+
+impl Source for Revocations {
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
+        let table = self.read();
+        let records = table
+            .entries
+            .keys()
+            .map(|subject| Record::Revocation(Box::new(table.record(subject.clone()))));
+        // At most what the bound lets through, and seldom.
+        let records: Vec<_> = records.collect();
+        Box::new(std::iter::once(records))
     }
 }

@@ -22,6 +22,7 @@ mod plain;
 mod relay;
 mod scenarios;
 mod slow;
+mod state;
 mod state_command;
 mod support;
 mod tls;

@@ -3,46 +3,91 @@
 //!
 //! A stream that was published to and is forgotten must not come back under its name, or an offset
 //! would be given twice. So its end changes the names of what is begun later in its share of the
-//! channels, one of [`SHARES`] under each lock. A store on disk keeps the secret and the counts.
+//! channels, one of [`SHARES`]. A store keeps the secret and the counts, and so all these names.
 
-use std::hash::{BuildHasher, RandomState};
+use std::{
+    hash::Hasher as _,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+};
+
+use siphasher::sip::SipHasher13;
 
 use crate::id::Epoch;
 
-/// Shares that channels are spread over under one lock: the fewer channels in one, the fewer
-/// unused positions are lost with the end of a stream. Memory: four bytes each.
-const SHARES: usize = 1024;
+/// Shares that channels are spread over: the fewer channels in one, the fewer unused positions are
+/// lost with the end of a stream. Memory: four bytes each.
+const SHARES: usize = 1 << 16;
 
-/// The names of the streams under one lock.
+/// What follows the channel in what is hashed, so that no two hashes are of the same bytes: no
+/// channel has such a byte, which UTF-8 does not know.
+const NAME: u8 = 0xfe;
+const SHARE: u8 = 0xff;
+
+/// The names of all streams of a broker.
 #[derive(Clone)]
 pub(super) struct Epochs {
-    secret: RandomState,
-    /// Streams that ended in each share.
-    ended: Box<[u32]>,
+    /// Keyed by the secret.
+    hasher: SipHasher13,
+    /// Streams that ended in each share. The streams of one channel come and go under one lock.
+    ended: Arc<[AtomicU32]>,
 }
 
 impl Epochs {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(secret: u128) -> Self {
         Self {
-            secret: RandomState::new(),
-            ended: vec![0; SHARES].into(),
+            hasher: SipHasher13::new_with_key(&secret.to_le_bytes()),
+            ended: (0..SHARES).map(|_| AtomicU32::new(0)).collect(),
         }
     }
 
+    /// The same counts under another secret: no name of before comes back.
+    pub(super) fn renewed(&self, secret: u128) -> Self {
+        Self {
+            hasher: SipHasher13::new_with_key(&secret.to_le_bytes()),
+            ended: self.ended.clone(),
+        }
+    }
+
+    fn hash(&self, channel: &str, what: u8, number: u32) -> u64 {
+        let mut hasher = self.hasher;
+        hasher.write(channel.as_bytes());
+        let [a, b, c, d] = number.to_le_bytes();
+        hasher.write(&[what, a, b, c, d]);
+        hasher.finish()
+    }
+
     fn share(&self, channel: &str) -> usize {
-        (self.secret.hash_one((channel, "share")) % SHARES as u64) as usize
+        (self.hash(channel, SHARE, 0) % SHARES as u64) as usize
     }
 
     /// The name of a stream that begins now.
     pub(super) fn of(&self, channel: &str) -> Epoch {
-        let ended = self.ended[self.share(channel)];
-        Epoch::of_bits(self.secret.hash_one((channel, ended)))
+        let ended = self.ended[self.share(channel)].load(Relaxed);
+        Epoch::of_bits(self.hash(channel, NAME, ended))
     }
 
     /// A stream that was published to is forgotten.
-    pub(super) fn end(&mut self, channel: &str) {
-        let share = self.share(channel);
-        self.ended[share] = self.ended[share].wrapping_add(1);
+    pub(super) fn end(&self, channel: &str) {
+        self.ended[self.share(channel)].fetch_add(1, Relaxed);
+    }
+
+    /// The shares in which streams have ended, with how many.
+    pub(super) fn ended(&self) -> Vec<(u32, u32)> {
+        let counts = self.ended.iter().map(|count| count.load(Relaxed));
+        let counts = counts.enumerate().filter(|(_, count)| *count > 0);
+        counts.map(|(share, count)| (share as u32, count)).collect()
+    }
+
+    /// Takes the counts of before; those of now are not lowered.
+    pub(super) fn restore(&self, ended: &[(u32, u32)]) {
+        for (share, count) in ended {
+            if let Some(place) = self.ended.get(*share as usize) {
+                place.fetch_max(*count, Relaxed);
+            }
+        }
     }
 }
 
@@ -52,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_name_comes_back_until_a_stream_of_its_share_has_ended() {
-        let mut epochs = Epochs::new();
+        let epochs = Epochs::new(7);
         let first = epochs.of("a");
         assert_eq!(epochs.of("a"), first);
         assert_ne!(epochs.of("b"), first);
@@ -62,5 +107,19 @@ mod tests {
         let names = others.iter().enumerate();
         let same = names.filter(|(n, name)| epochs.of(&format!("c{n}")) == **name);
         assert!(same.count() > 950, "one share of many");
+    }
+
+    #[test]
+    fn names_and_counts_can_be_made_again_and_others_cannot_be_guessed_from_them() {
+        let epochs = Epochs::new(7);
+        for channel in ["a", "b", "b"] {
+            epochs.end(channel);
+        }
+        let again = Epochs::new(7);
+        again.restore(&epochs.ended());
+        for channel in ["a", "b", "c"] {
+            assert_eq!(again.of(channel), epochs.of(channel));
+            assert_ne!(again.renewed(8).of(channel), epochs.of(channel));
+        }
     }
 }

@@ -68,7 +68,7 @@ impl Stripe {
         if stream.keep_until > now {
             let next = stream.keep_until.max(now + ALARM_MIN);
             self.alarms.set(name, stream, next);
-        } else if is_listened(&name) {
+        } else if self.waiting.are_of(&name) || is_listened(&name) {
             self.alarms.set(name, stream, now + LISTENED_ALARM);
         } else {
             self.drop_stream(&name);
@@ -119,7 +119,7 @@ impl Stripe {
             match self.streams.get_mut(&name) {
                 // Its members' number is bounded, and with it what this costs. Behind all others,
                 // so that the next step finds another.
-                Some(stream) if is_listened(&name) => {
+                Some(stream) if self.waiting.are_of(&name) || is_listened(&name) => {
                     let at = self.alarms.behind_all(stage, at);
                     self.alarms.set(name, stream, at);
                     if publishing {

@@ -7,7 +7,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    hash::{BuildHasher, RandomState},
+    hash::{Hash as _, Hasher as _},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -15,9 +15,13 @@ use std::{
     time::Instant,
 };
 
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
+
+use super::now::Now;
 use crate::{
     broker::{BrokerError, IdempotencyKey, KeyOwner},
     id::{Epoch, StreamPosition},
+    store::{self, Record},
 };
 
 /// Keys that are let go of in one call of [`Keys::expire`].
@@ -36,12 +40,12 @@ pub(super) struct KeyBounds {
     all: AtomicUsize,
     clients: AtomicUsize,
     owners: Mutex<HashMap<OwnerId, usize>>,
-    /// Two of them make the name of a key.
-    hashers: [RandomState; 2],
+    /// Keyed by a secret, so that nobody makes two keys of one name.
+    hasher: SipHasher13,
 }
 
 /// Names who is charged; 0 for the server's API. Two clients of one name would share their room.
-type OwnerId = u64;
+pub(super) type OwnerId = u64;
 const API: OwnerId = 0;
 
 /// Room for one key; given back when the key goes, or when it was not published after all.
@@ -51,14 +55,14 @@ pub(super) struct KeyRoom {
 }
 
 impl KeyBounds {
-    /// `limits.idempotency_bytes`.
-    pub(super) fn new(bytes_max: usize) -> Arc<Self> {
+    /// `limits.idempotency_bytes`, and the secret that names keys.
+    pub(super) fn new(bytes_max: usize, secret: u128) -> Arc<Self> {
         Arc::new(Self {
             bytes_max,
             all: AtomicUsize::new(0),
             clients: AtomicUsize::new(0),
             owners: Mutex::default(),
-            hashers: std::array::from_fn(|_| RandomState::new()),
+            hasher: SipHasher13::new_with_key(&secret.to_le_bytes()),
         })
     }
 
@@ -72,11 +76,15 @@ impl KeyBounds {
     /// # Errors
     /// There is none, for all or for its owner.
     pub(super) fn take(self: &Arc<Self>, owner: Option<&KeyOwner>) -> Result<KeyRoom, BrokerError> {
+        self.take_for(owner.map_or(API, |owner| self.owner_id(owner)))
+    }
+
+    /// The same for whoever is known by a hash, as a store knows owners.
+    pub(super) fn take_for(self: &Arc<Self>, owner: OwnerId) -> Result<KeyRoom, BrokerError> {
         let refusal = match owner {
-            None => BrokerError::KeysFull,
-            Some(_) => BrokerError::TooManyKeys,
+            API => BrokerError::KeysFull,
+            _ => BrokerError::TooManyKeys,
         };
-        let owner = owner.map_or(API, |owner| self.hashers[0].hash_one(owner).max(1));
         if !charge(&self.all, self.bytes_max) {
             return Err(refusal);
         }
@@ -88,6 +96,12 @@ impl KeyBounds {
             bounds: self.clone(),
             owner,
         })
+    }
+
+    fn owner_id(&self, owner: &KeyOwner) -> OwnerId {
+        let mut hasher = self.hasher;
+        owner.hash(&mut hasher);
+        hasher.finish().max(1)
     }
 
     fn charge_client(&self, owner: OwnerId) -> bool {
@@ -137,82 +151,42 @@ impl Drop for KeyRoom {
     }
 }
 
+impl KeyRoom {
+    /// Whose it is.
+    pub(super) fn owner(&self) -> OwnerId {
+        self.owner
+    }
+}
+
 /// A key as it is known: a hash of channel and key.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct KeyId([u64; 2]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeyId(pub(super) u128);
 
 struct Used {
     end: Instant,
     /// Of the publication; without an epoch where the channel keeps no history.
     position: StreamPosition,
     /// Given back with the entry.
-    _room: KeyRoom,
+    room: KeyRoom,
 }
 
-/// The keys under one lock.
-pub(super) struct Keys {
-    bounds: Arc<KeyBounds>,
+/// Keys with their ends.
+#[derive(Default)]
+struct Table {
     known: HashMap<KeyId, Used>,
     /// In the order of their end, since all are kept equally long.
     order: VecDeque<KeyId>,
 }
 
-impl Keys {
-    pub(super) fn new(bounds: Arc<KeyBounds>) -> Self {
-        Self {
-            bounds,
-            known: HashMap::new(),
-            order: VecDeque::new(),
-        }
-    }
-
-    /// How a key of a channel is known.
-    pub(super) fn id(&self, channel: &str, key: &IdempotencyKey) -> KeyId {
-        let hashers = self.bounds.hashers.each_ref();
-        KeyId(hashers.map(|hasher| hasher.hash_one((channel, &*key.text))))
-    }
-
-    /// The place that a key's publication got; absent: the key is new.
-    pub(super) fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
+impl Table {
+    fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
         let used = self.known.get(&key).filter(|used| used.end > now)?;
         Some(Some(used.position).filter(|position| !position.epoch.is_none()))
     }
 
-    /// Room for a key that is new.
-    ///
-    /// # Errors
-    /// There is none.
-    pub(super) fn take(&self, owner: Option<&KeyOwner>) -> Result<KeyRoom, BrokerError> {
-        self.bounds.take(owner)
-    }
-
-    /// Notes a key that was used now, until `end`.
-    pub(super) fn insert(
-        &mut self,
-        key: KeyId,
-        position: Option<StreamPosition>,
-        (now, end): (Instant, Instant),
-        room: KeyRoom,
-    ) {
-        if self.known.contains_key(&key) {
-            // Its time is over. Each key goes once, so that this costs no more than they did.
-            self.let_go(usize::MAX, now);
-        }
-        let used = Used {
-            end,
-            position: position.unwrap_or(StreamPosition {
-                offset: 0,
-                epoch: Epoch::NONE,
-            }),
-            _room: room,
-        };
+    fn insert(&mut self, key: KeyId, used: Used) {
         self.known.insert(key, used);
         self.order.push_back(key);
-    }
-
-    /// Lets go of keys whose time is over, a bounded number of them.
-    pub(super) fn expire(&mut self, now: Instant) {
-        self.let_go(KEYS_A_TURN, now);
     }
 
     fn let_go(&mut self, keys_max: usize, now: Instant) {
@@ -231,6 +205,157 @@ impl Keys {
             self.known.shrink_to_fit();
             self.order.shrink_to_fit();
         }
+    }
+
+    fn records(&self, now: Now) -> impl Iterator<Item = store::Key> {
+        let counting = self
+            .known
+            .iter()
+            .filter(move |(_, used)| used.end > now.instant);
+        counting.map(move |(id, used)| store::Key {
+            id: id.0,
+            owner: used.room.owner,
+            expires_ms: now.unix_of(used.end),
+            position: Some(used.position).filter(|position| !position.epoch.is_none()),
+        })
+    }
+}
+
+/// The keys of the process before, under no channel's lock, since a key does not tell its channel.
+/// Empty from their last end on, and where nothing outlives a process.
+#[derive(Default)]
+pub(super) struct EarlierKeys {
+    table: Mutex<Table>,
+    count: AtomicUsize,
+}
+
+impl EarlierKeys {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        // No step on the table panics half way.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes those that still count, in the order of their ends.
+    pub(super) fn restore(
+        &self,
+        bounds: &Arc<KeyBounds>,
+        keys: impl Iterator<Item = store::Key>,
+        now: Now,
+    ) {
+        let mut table = self.table();
+        for (key, left) in keys.filter_map(|key| Some((key, now.until(key.expires_ms)?))) {
+            // The bounds of now may be narrower: the first to end are forgotten before their time.
+            let Ok(room) = bounds.take_for(key.owner) else {
+                continue;
+            };
+            let used = Used {
+                end: now.instant + left,
+                position: placed(key.position),
+                room,
+            };
+            table.insert(KeyId(key.id), used);
+        }
+        self.count.store(table.known.len(), Relaxed);
+    }
+
+    fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
+        match self.count.load(Relaxed) {
+            0 => None,
+            _ => self.table().get(key, now),
+        }
+    }
+
+    /// Lets go of those whose time is over, a bounded number of them.
+    pub(super) fn expire(&self, now: Instant) {
+        if self.count.load(Relaxed) > 0 {
+            let mut table = self.table();
+            table.let_go(KEYS_A_TURN, now);
+            self.count.store(table.known.len(), Relaxed);
+        }
+    }
+
+    /// Those that count.
+    pub(super) fn records(&self, now: Now) -> Vec<Record> {
+        self.table().records(now).map(Record::Key).collect()
+    }
+}
+
+/// How an entry has a place, or that there is none.
+fn placed(position: Option<StreamPosition>) -> StreamPosition {
+    position.unwrap_or(StreamPosition {
+        offset: 0,
+        epoch: Epoch::NONE,
+    })
+}
+
+/// The keys under one lock.
+pub(super) struct Keys {
+    bounds: Arc<KeyBounds>,
+    earlier: Arc<EarlierKeys>,
+    used: Table,
+}
+
+impl Keys {
+    pub(super) fn new(bounds: Arc<KeyBounds>, earlier: Arc<EarlierKeys>) -> Self {
+        Self {
+            bounds,
+            earlier,
+            used: Table::default(),
+        }
+    }
+
+    /// How a key of a channel is known.
+    pub(super) fn id(&self, channel: &str, key: &IdempotencyKey) -> KeyId {
+        let mut hasher = self.bounds.hasher;
+        hasher.write(channel.as_bytes());
+        // Neither has a byte that is not in UTF-8.
+        hasher.write(&[0xff]);
+        hasher.write(key.text.as_bytes());
+        KeyId(hasher.finish128().as_u128())
+    }
+
+    /// The place that a key's publication got; absent: the key is new.
+    pub(super) fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
+        let used = self.used.get(key, now);
+        used.or_else(|| self.earlier.get(key, now))
+    }
+
+    /// Room for a key that is new.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn take(&self, owner: Option<&KeyOwner>) -> Result<KeyRoom, BrokerError> {
+        self.bounds.take(owner)
+    }
+
+    /// Notes a key that was used now, until `end`.
+    pub(super) fn insert(
+        &mut self,
+        key: KeyId,
+        position: Option<StreamPosition>,
+        (now, end): (Instant, Instant),
+        room: KeyRoom,
+    ) {
+        if self.used.known.contains_key(&key) {
+            // Its time is over. Each key goes once, so that this costs no more than they did.
+            self.used.let_go(usize::MAX, now);
+        }
+        let used = Used {
+            end,
+            position: placed(position),
+            room,
+        };
+        self.used.insert(key, used);
+    }
+
+    /// Lets go of keys whose time is over, a bounded number of them.
+    pub(super) fn expire(&mut self, now: Instant) {
+        self.used.let_go(KEYS_A_TURN, now);
+    }
+
+    /// Those that count.
+    pub(super) fn records(&self, now: Now) -> impl Iterator<Item = Record> {
+        self.used.records(now).map(Record::Key)
     }
 }
 
@@ -263,8 +388,8 @@ mod tests {
     // went out twice. A key is held for its time, or it is refused.
     #[test]
     fn a_key_is_held_for_its_time_and_what_has_no_room_is_refused() {
-        let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES));
-        let mut keys = Keys::new(bounds.clone());
+        let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES, 7));
+        let mut keys = Keys::new(bounds.clone(), Arc::default());
         for number in 0..20_000 {
             assert!(used(&mut keys, &number.to_string(), None, start));
         }
@@ -282,14 +407,14 @@ mod tests {
         for _ in 0..=20_000 / KEYS_A_TURN {
             keys.expire(over);
         }
-        assert_eq!((bounds.bytes(), keys.known.capacity()), (0, 0));
+        assert_eq!((bounds.bytes(), keys.used.known.capacity()), (0, 0));
     }
 
     // A client that brings keys must not take the room of others, nor that of the API.
     #[test]
     fn clients_have_half_of_the_room_and_one_of_them_a_hundredth() {
-        let (now, bounds) = (Instant::now(), KeyBounds::new(1000 * KEY_BYTES));
-        let mut keys = Keys::new(bounds.clone());
+        let (now, bounds) = (Instant::now(), KeyBounds::new(1000 * KEY_BYTES, 7));
+        let mut keys = Keys::new(bounds.clone(), Arc::default());
         let mut taken = |owner: Option<KeyOwner>, name: &str| {
             let all = 0..2000;
             let took = all.filter(|n| used(&mut keys, &format!("{name}{n}"), owner.as_ref(), now));
@@ -319,8 +444,8 @@ mod tests {
 
     #[test]
     fn a_key_that_expired_can_be_used_anew() {
-        let (start, bounds) = (Instant::now(), KeyBounds::new(100 * KEY_BYTES));
-        let mut keys = Keys::new(bounds.clone());
+        let (start, bounds) = (Instant::now(), KeyBounds::new(100 * KEY_BYTES, 7));
+        let mut keys = Keys::new(bounds.clone(), Arc::default());
         for round in 0..3 {
             let now = start + TTL * round;
             assert!(used(&mut keys, "k", None, now));

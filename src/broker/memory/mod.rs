@@ -4,31 +4,44 @@
 //! both. Under a channel's lock a publication is placed and committed (`place`), which is what
 //! makes order hold; what has no place to keep (no history, no key, no version) needs the fan-out's
 //! lock alone. Nothing is encoded or awaited under either, and this broker's is always taken first.
+//! With a [`Store`] what is kept is written between the two steps (`waiting`), and made again at
+//! the next start (`restore`).
 //! Memory: bounds in bytes over all histories, all positions of channels without items and all
 //! idempotency keys ([`MemoryBounds`]). What has expired goes by [`expire`](Broker::expire).
 
 mod alarms;
+mod durable;
 mod epochs;
 mod evict;
 mod keys;
+mod now;
 mod place;
 mod presence;
+mod restore;
+mod snapshot;
 mod stream;
 mod stripe;
 mod totals;
+mod waiting;
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::Ordering::Relaxed},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
-pub(crate) use self::presence::MemoryPresence;
 use self::{
+    durable::{Moment, Placing},
     epochs::Epochs,
-    keys::KeyBounds,
+    keys::{EarlierKeys, KeyBounds},
+    now::Now,
     stripe::{Shared, Stripe},
     totals::Totals,
+    waiting::Answer,
 };
+pub(crate) use self::{presence::MemoryPresence, restore::Restored};
 use super::{
     Broker, BrokerError, BrokerFuture, History, HistoryFilter, PublishRequest, PublishResult,
     PublishResults, Usage,
@@ -38,6 +51,7 @@ use crate::{
     protocol::ClientInfo,
     publication::{Content, Item, Publication, Target},
     registry::ChannelName,
+    store::{Record, Secret, Store, StoreError},
 };
 
 /// Alarms that one publication may find behind their streams while it makes room for itself. Each
@@ -64,18 +78,49 @@ pub struct MemoryBroker {
     stripes: [Mutex<Stripe>; STRIPES],
     totals: Arc<Totals>,
     keys: Arc<KeyBounds>,
+    earlier: Arc<EarlierKeys>,
+    epochs: Epochs,
+    durable: Option<Durable>,
+}
+
+/// What makes a broker outlive its process.
+struct Durable {
+    store: Arc<dyn Store>,
+    secret: Secret,
+    /// It is not in the files yet.
+    is_renewed: bool,
+    /// The broker, for the store's thread.
+    this: Weak<MemoryBroker>,
+    /// Steps that wait in all channels.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl MemoryBroker {
-    /// A broker for the shards of this process.
+    /// A broker for the shards of this process, which forgets everything with it.
     #[must_use]
     pub fn new(fanout: Arc<Fanout>, bounds: MemoryBounds) -> Self {
+        let secret = Secret::random();
+        Self::with(fanout, bounds, (secret, Epochs::new(secret.epochs)), None)
+    }
+
+    fn with(
+        fanout: Arc<Fanout>,
+        bounds: MemoryBounds,
+        (secret, epochs): (Secret, Epochs),
+        durable: Option<Durable>,
+    ) -> Self {
         let shared = Shared {
             totals: Arc::new(Totals::new()),
-            keys: KeyBounds::new(bounds.idempotency_bytes_max),
-            epochs: Epochs::new(),
+            keys: KeyBounds::new(bounds.idempotency_bytes_max, secret.keys),
+            earlier: Arc::default(),
+            epochs,
             position_bytes_max: bounds.position_bytes_max,
             idempotency_ttl: bounds.idempotency_ttl,
+            store: durable.as_ref().map(|durable| durable.store.clone()),
+            waiting: durable
+                .as_ref()
+                .map(|durable| durable.waiting.clone())
+                .unwrap_or_default(),
         };
         Self {
             fanout,
@@ -83,6 +128,9 @@ impl MemoryBroker {
             stripes: std::array::from_fn(|number| Mutex::new(Stripe::new(number, &shared))),
             totals: shared.totals,
             keys: shared.keys,
+            earlier: shared.earlier,
+            epochs: shared.epochs,
+            durable,
         }
     }
 
@@ -90,8 +138,65 @@ impl MemoryBroker {
         locked(&self.stripes[self.fanout.stripe_of(channel)])
     }
 
-    fn publish_now(&self, mut request: PublishRequest) -> Result<PublishResult, BrokerError> {
+    fn publish_one(&self, mut request: PublishRequest) -> BrokerFuture<PublishResult> {
         request.history = request.history.filter(|history| history.size > 0);
+        match &self.durable {
+            None => BrokerFuture::ready(self.publish_now(request)),
+            Some(durable) => match self.publish_durably(durable, request) {
+                Ok(Placing::Known(result)) => BrokerFuture::ready(Ok(result)),
+                Ok(Placing::Waits(answer)) => later(answer),
+                Ok(Placing::Free(request)) => BrokerFuture::ready(self.publish_now(*request)),
+                Err(error) => BrokerFuture::ready(Err(error)),
+            },
+        }
+    }
+
+    /// With a store: what is kept, and what waits behind it, is placed and answered later.
+    fn publish_durably(
+        &self,
+        durable: &Durable,
+        request: PublishRequest,
+    ) -> Result<Placing, BrokerError> {
+        let has_record = request.history.is_some() || request.idempotency_key.is_some();
+        let channel = match &request.target {
+            Target::Channel(channel) if has_record || durable.waiting.load(Relaxed) > 0 => {
+                channel.clone()
+            }
+            _ => return Ok(Placing::Free(Box::new(request))),
+        };
+        let now = Now::read();
+        let number = self.fanout.stripe_of(&channel);
+        let mut stripe = locked(&self.stripes[number]);
+        let placed = self.fanout.listening_in(number, &channel, |listening| {
+            let mut append = |record| durable.append(number, &channel, record);
+            let moment = Moment {
+                listening,
+                now,
+                append: &mut append,
+            };
+            stripe.place(&channel, request, moment)
+        });
+        if placed.is_err() {
+            // The stream may have been begun for it.
+            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+        }
+        placed
+    }
+
+    /// What was appended for a channel was written, or was not: its first step is committed.
+    fn written(&self, number: usize, channel: &ChannelName, written: Result<(), StoreError>) {
+        let mut stripe = locked(&self.stripes[number]);
+        let told = self.fanout.listening_in(number, channel, |listening| {
+            stripe.commit_next(channel, written.map_err(refusal), listening, Instant::now())
+        });
+        drop(stripe);
+        self.make_room();
+        for (callers, outcome) in told {
+            callers.tell(outcome);
+        }
+    }
+
+    fn publish_now(&self, request: PublishRequest) -> Result<PublishResult, BrokerError> {
         let has_place = request.history.is_some()
             || request.idempotency_key.is_some()
             || request.version.is_some();
@@ -160,6 +265,40 @@ impl MemoryBroker {
     }
 }
 
+impl Durable {
+    /// Under the lock of the channel, so that records are in the order of the places.
+    fn append(
+        &self,
+        number: usize,
+        channel: &ChannelName,
+        record: Record,
+    ) -> Result<(), BrokerError> {
+        let (this, channel) = (self.this.clone(), channel.clone());
+        let written = Box::new(move |written| {
+            if let Some(broker) = this.upgrade() {
+                broker.written(number, &channel, written);
+            }
+        });
+        self.store.append(record, written).map_err(refusal)
+    }
+}
+
+/// What a store's error is to whoever publishes.
+fn refusal(error: StoreError) -> BrokerError {
+    match error {
+        StoreError::Full => BrokerError::Busy,
+        StoreError::NotWritten | StoreError::Closed => BrokerError::NotKept,
+        StoreError::Doubtful => BrokerError::Doubtful,
+    }
+}
+
+fn later(answer: Answer) -> BrokerFuture<PublishResult> {
+    BrokerFuture::later(async move {
+        // Whoever would answer is gone with the process.
+        answer.await.unwrap_or(Err(BrokerError::Doubtful))
+    })
+}
+
 /// What has no place to keep, on its way.
 fn publication(request: PublishRequest) -> Publication {
     let mut item = Item::new(request.payload, 0);
@@ -177,12 +316,25 @@ fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
 
 impl Broker for MemoryBroker {
     fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
-        BrokerFuture::ready(self.publish_now(request))
+        self.publish_one(request)
     }
 
     fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults> {
-        let results = requests.into_iter().map(|one| self.publish_now(one));
-        BrokerFuture::ready(Ok(results.collect()))
+        let answers = requests.into_iter().map(|one| self.publish_one(one).now());
+        let answers: Vec<_> = answers.collect();
+        if answers.iter().all(Result::is_ok) {
+            return BrokerFuture::ready(Ok(answers.into_iter().flatten().collect()));
+        }
+        BrokerFuture::later(async move {
+            let mut results = Vec::with_capacity(answers.len());
+            for answer in answers {
+                results.push(match answer {
+                    Ok(answer) => answer,
+                    Err(later) => later.await,
+                });
+            }
+            Ok(results)
+        })
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
@@ -217,8 +369,20 @@ impl Broker for MemoryBroker {
     }
 
     fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()> {
-        self.lock(channel).forget_items(channel);
-        BrokerFuture::ready(Ok(()))
+        let Some(durable) = &self.durable else {
+            self.lock(channel).forget_items(channel);
+            return BrokerFuture::ready(Ok(()));
+        };
+        let number = self.fanout.stripe_of(channel);
+        let mut append = |record| durable.append(number, channel, record);
+        match locked(&self.stripes[number]).place_removal(channel, &mut append) {
+            Ok(None) => BrokerFuture::ready(Ok(())),
+            Ok(Some(answer)) => {
+                let answer = later(answer);
+                BrokerFuture::later(async move { answer.await.map(|_| ()) })
+            }
+            Err(error) => BrokerFuture::ready(Err(error)),
+        }
     }
 
     fn has_subscribers(&self, target: &Target) -> BrokerFuture<bool> {
@@ -237,6 +401,7 @@ impl Broker for MemoryBroker {
     }
 
     fn expire(&self, now: Instant) {
+        self.earlier.expire(now);
         for stripe in &self.stripes {
             locked(stripe).expire(now, &|channel| self.fanout.is_listened(channel));
         }

@@ -1,6 +1,6 @@
-//! The two steps of a publication that has a place in a stream, or a key: *place* and *commit*.
-//! Both under its channel's lock, and here one right after the other; a store that is written
-//! between them needs no other order of things.
+//! The two steps of a publication that has a place in a stream, or a key: *place* and *commit*, both
+//! under its channel's lock. Without a store one comes right after the other; with one it is
+//! written between them ([`waiting`](super::waiting)).
 //!
 //! Placing gives an offset and takes room in the shards that listen; nobody is told of it yet.
 //! Committing lets the item into the history, moves the top, remembers key and version, and sends
@@ -9,14 +9,18 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::stream::{HistoryEntry, Stream};
+use super::{
+    now::Now,
+    stream::{HistoryEntry, Stream},
+};
 use crate::{
     broker::{
         BrokerError, HistoryOptions, PublishRequest, PublishResult, Version,
         fanout::{Listening, Room},
     },
     id::StreamPosition,
-    publication::{Content, Item, Publication},
+    publication::{Content, Item, Publication, Target},
+    store::{self, Record},
 };
 
 /// A publication with its place.
@@ -37,16 +41,17 @@ struct Kept {
 }
 
 impl Placed {
-    /// The first step. `stream` is the channel's, which is there if the publication is kept.
+    /// The first step. `top` is the channel's, with what waits before it, and is there if the
+    /// publication is kept.
     pub(super) fn place(
         request: PublishRequest,
-        stream: Option<&Stream>,
+        top: Option<StreamPosition>,
         listening: &Listening<'_>,
     ) -> Result<Self, BrokerError> {
-        let kept = request.history.zip(stream);
-        let position = kept.map(|(_, stream)| StreamPosition {
-            offset: stream.top + 1,
-            epoch: stream.epoch,
+        let kept = request.history.and(top);
+        let position = kept.map(|top| StreamPosition {
+            offset: top.offset + 1,
+            epoch: top.epoch,
         });
         let mut item = Item::new(request.payload, position.map_or(0, |place| place.offset));
         item.info = request.info;
@@ -83,6 +88,7 @@ impl Placed {
         if let Some((stream, kept)) = stream.zip(self.kept) {
             let until = now + kept.history.ttl;
             result.position = Some(kept.position);
+            stream.keep(kept.history.ttl, now);
             stream.trim(now);
             let previous = stream.items.back().filter(|_| kept.delta);
             let previous = previous.map(|entry| entry.item.clone());
@@ -97,6 +103,39 @@ impl Placed {
         }
         listening.send(publication, self.room);
         result
+    }
+}
+
+/// What a store is to keep of it.
+impl Placed {
+    /// Its place; absent: it is not kept.
+    pub(super) fn position(&self) -> Option<StreamPosition> {
+        self.kept.as_ref().map(|kept| kept.position)
+    }
+
+    /// The publisher's count.
+    pub(super) fn version(&self) -> Option<&Version> {
+        self.kept.as_ref()?.version.as_deref()
+    }
+
+    /// The record of it in a stream whose oldest item is `first`; absent: it is not kept.
+    pub(super) fn record(&self, first: u64, now: Now, key: Option<store::Key>) -> Option<Record> {
+        let kept = self.kept.as_ref()?;
+        let Target::Channel(channel) = self.publication.target() else {
+            return None;
+        };
+        let size = u64::try_from(kept.history.size).unwrap_or(u64::MAX);
+        let publication = store::Publication {
+            channel: channel.clone(),
+            epoch: kept.position.epoch,
+            item: kept.item.clone(),
+            first: first.max((kept.position.offset + 1).saturating_sub(size)),
+            expires_ms: now.unix_after(kept.history.ttl),
+            ttl: kept.history.ttl,
+            version: kept.version.clone(),
+            key,
+        };
+        Some(Record::Publication(Box::new(publication)))
     }
 }
 

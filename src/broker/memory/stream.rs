@@ -1,7 +1,11 @@
 //! A channel's stream in the memory broker: its position and what is kept of it. Pure data, `now`
 //! is always a parameter.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crate::{
     broker::Version,
@@ -63,6 +67,9 @@ pub(super) struct Stream {
     /// Its alarm, and what it was when that was filed.
     pub(super) alarm: Instant,
     pub(super) filed: Stage,
+    /// `history_ttl` of its last publication, in whole seconds: so long a restart keeps its
+    /// position.
+    pub(super) ttl_secs: u32,
 }
 
 impl Stream {
@@ -77,6 +84,7 @@ impl Stream {
             version: None,
             alarm: keep_until,
             filed: Stage::Unused,
+            ttl_secs: 0,
         }
     }
 
@@ -149,15 +157,27 @@ impl Stream {
         self.items_bytes = 0;
     }
 
+    /// The offset of the oldest item, or of the next where there is none.
+    pub(super) fn first(&self) -> u64 {
+        let oldest = self.items.front();
+        oldest.map_or(self.top + 1, |kept| kept.item.offset)
+    }
+
     /// When the first of it ends: its oldest item, or at last its position.
     pub(super) fn ends_at(&self) -> Instant {
         let oldest = self.items.front();
         oldest.map_or(self.keep_until, |kept| kept.until)
     }
 
+    /// Notes how long its position outlives a publication.
+    pub(super) fn keep(&mut self, ttl: Duration, now: Instant) {
+        self.keep_until = self.keep_until.max(now + ttl);
+        self.ttl_secs = u32::try_from(ttl.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
+    }
+
     /// The position, if `version` is not newer than what was published last under the same name.
     pub(super) fn is_not_newer(&self, version: &Version) -> Option<StreamPosition> {
         let known = self.version.as_ref()?;
-        (known.epoch == version.epoch && version.number <= known.number).then(|| self.position())
+        version.is_not_newer_than(known).then(|| self.position())
     }
 }

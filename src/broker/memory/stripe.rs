@@ -6,17 +6,18 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
 
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    keys::{KeyBounds, Keys},
+    keys::{EarlierKeys, KeyBounds, Keys},
     place::{self, Placed},
     stream::{Charge, Stage, Stream},
     totals::Totals,
+    waiting::Waitings,
 };
 use crate::{
     broker::{
@@ -24,6 +25,7 @@ use crate::{
     },
     publication::Item,
     registry::ChannelName,
+    store::{Record, Store},
 };
 
 /// Whether anyone on this node listens to a channel.
@@ -39,33 +41,42 @@ pub(super) struct Stripe {
     /// Which of the locks it is.
     pub(super) number: usize,
     pub(super) position_bytes_max: usize,
-    idempotency_ttl: Duration,
+    pub(super) idempotency_ttl: Duration,
+    /// What is placed and not written yet; empty without a store.
+    pub(super) waiting: Waitings,
+    /// Where the end of a stream is noted.
+    pub(super) store: Option<Arc<dyn Store>>,
 }
 
 /// What all locks have in common.
 pub(super) struct Shared {
     pub(super) totals: Arc<Totals>,
     pub(super) keys: Arc<KeyBounds>,
+    pub(super) earlier: Arc<EarlierKeys>,
     pub(super) epochs: Epochs,
     pub(super) position_bytes_max: usize,
     pub(super) idempotency_ttl: Duration,
+    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) waiting: Arc<AtomicUsize>,
 }
 
 impl Stripe {
     pub(super) fn new(number: usize, shared: &Shared) -> Self {
         Self {
             streams: HashMap::new(),
-            keys: Keys::new(shared.keys.clone()),
+            keys: Keys::new(shared.keys.clone(), shared.earlier.clone()),
             alarms: Alarms::default(),
             epochs: shared.epochs.clone(),
             totals: shared.totals.clone(),
             number,
             position_bytes_max: shared.position_bytes_max,
             idempotency_ttl: shared.idempotency_ttl,
+            waiting: Waitings::counted(shared.waiting.clone()),
+            store: shared.store.clone(),
         }
     }
 
-    /// Publishes to a channel: both steps at once, since nothing has to be written between them.
+    /// Publishes to a channel where nothing is to be written: both steps at once.
     pub(super) fn publish(
         &mut self,
         name: &ChannelName,
@@ -92,19 +103,16 @@ impl Stripe {
             self.totals.change(Charge::default(), begun.charge(name));
             stream = Some(begun);
         }
-        let mut stream = stream.map(|stream| &mut **stream);
-        let before = stream
-            .as_deref()
-            .map_or_else(Charge::default, |stream| stream.charge(name));
-        let placed = Placed::place(request, stream.as_deref(), listening)?;
-        let result = placed.commit(stream.as_deref_mut(), listening, now);
-        if let (Some(keep_until), Some(stream)) = (keep_until, stream) {
-            stream.keep_until = stream.keep_until.max(keep_until);
-            self.totals.change(before, stream.charge(name));
-            if stream.filed != stream.stage() {
-                self.alarms.follow(name, stream);
-                self.note_first_end();
-            }
+        let stream = stream.map(|stream| &mut **stream);
+        let placed = Placed::place(request, stream.as_deref().map(Stream::position), listening)?;
+        let ledger = Ledger {
+            name,
+            totals: &self.totals,
+            alarms: &mut self.alarms,
+        };
+        let (result, is_refiled) = ledger.commit(placed, stream, listening, now);
+        if is_refiled {
+            self.note_first_end();
         }
         if let Some((id, room)) = key {
             let times = (now, now + self.idempotency_ttl);
@@ -159,6 +167,13 @@ impl Stripe {
         self.totals.change(stream.charge(name), Charge::default());
         if stream.top > 0 {
             self.epochs.end(name);
+            if let Some(store) = &self.store {
+                // Left out where there is no room: then it comes back at a restart as it was.
+                store.note(Record::Ended {
+                    channel: name.clone(),
+                    epoch: stream.epoch,
+                });
+            }
         }
         let (len, capacity) = (self.streams.len(), self.streams.capacity());
         if capacity > 1024 && len * 8 < capacity {
@@ -170,6 +185,38 @@ impl Stripe {
     pub(super) fn note_first_end(&self) {
         let first = self.alarms.first(Stage::Kept);
         self.totals.note_first_end(self.number, first);
+    }
+}
+
+/// What is counted of a stream beside it, while its publication is committed.
+pub(super) struct Ledger<'a> {
+    pub(super) name: &'a ChannelName,
+    pub(super) totals: &'a Totals,
+    pub(super) alarms: &'a mut Alarms,
+}
+
+impl Ledger<'_> {
+    /// The second step of a publication, charged to its stream. Returns whether that has become
+    /// another thing.
+    #[inline]
+    pub(super) fn commit(
+        self,
+        placed: Placed,
+        stream: Option<&mut Stream>,
+        listening: &Listening<'_>,
+        now: Instant,
+    ) -> (PublishResult, bool) {
+        let Some(stream) = stream.filter(|_| placed.position().is_some()) else {
+            return (placed.commit(None, listening, now), false);
+        };
+        let before = stream.charge(self.name);
+        let result = placed.commit(Some(stream), listening, now);
+        self.totals.change(before, stream.charge(self.name));
+        let is_refiled = stream.filed != stream.stage();
+        if is_refiled {
+            self.alarms.follow(self.name, stream);
+        }
+        (result, is_refiled)
     }
 }
 

@@ -1,6 +1,8 @@
 //! The memory broker under the suite of all brokers, and what is its own: what it costs, and what
 //! it lets go.
 
+mod durable;
+
 use std::rc::Rc;
 
 use super::*;

@@ -2,7 +2,8 @@
 //! before it expires.
 //!
 //! The lists stand with the tokens ([`crate::token`]), which bound them: a full list is error 106.
-//! This node forgets them when it ends.
+//! Without `state.dir` this node forgets them when it ends; with it each is on the disk before it
+//! is answered, and one that the disk does not take counts all the same and is error 100.
 
 use super::{
     answer::{Answer, DONE, bad_request},
@@ -24,6 +25,10 @@ fn refused(error: RevocationError) -> ReplyError {
         RevocationError::Empty | RevocationError::TooLong => {
             bad_request(format!("bad request: {error}"))
         }
+        RevocationError::NotKept => ReplyError {
+            message: error.to_string().into(),
+            ..ReplyError::INTERNAL
+        },
     }
 }
 
@@ -39,7 +44,10 @@ pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Ans
 /// `unblock_user`.
 pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) -> Answer {
     named(&request.user, "user")?;
-    call.node.unblock_user(&request.user);
+    call.node
+        .unblock_user(&request.user)
+        .await
+        .map_err(refused)?;
     Ok(DONE.to_string())
 }
 
@@ -48,7 +56,7 @@ pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) ->
 pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> Answer {
     named(&request.uid, "uid")?;
     let until = form::moment(request.expire_at);
-    let revoked = call.node.revoke_token(&request.uid, until);
+    let revoked = call.node.revoke_token(&request.uid, until).await;
     revoked.map_err(refused)?;
     Ok(DONE.to_string())
 }

@@ -17,15 +17,16 @@ use reqwest::{
     Url,
     header::{HeaderMap, HeaderName, HeaderValue, IF_NONE_MATCH},
 };
-use ring::digest::{Digest, SHA256, digest};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::entries::{Entries, hash, is_kept};
 use crate::{
     broker::{Broker, BrokerError, PublishRequest, PublishResult},
     config::{self, Channels},
     hooks::backoff_delay,
     http_client::{HttpClient, HttpResponse, HttpSetupError, parse_url, redacted},
-    publication::Payload,
+    publication::{Payload, Target},
+    store,
 };
 
 /// Longest pause during an outage, unless `every` is longer.
@@ -120,13 +121,16 @@ pub(crate) struct Poller {
     request: PublishRequest,
     watch: PollWatch,
     last: Last,
+    entries: Arc<Entries>,
+    /// Names it among the entries of the settings.
+    entry: u128,
 }
 
 /// What the channel saw last.
 #[derive(Default)]
 struct Last {
     etag: Option<HeaderValue>,
-    hash: Option<Digest>,
+    hash: Option<u128>,
     /// Failures since the last answer.
     failures: u32,
     /// This outage was published.
@@ -202,7 +206,32 @@ impl Poller {
             ),
             watch: PollWatch(Arc::new(watched)),
             last: Last::default(),
+            entries: Arc::default(),
+            entry: entry_id(settings),
         })
+    }
+
+    /// The same, going on where a process before ended.
+    #[must_use]
+    pub(crate) fn with_entries(mut self, entries: Arc<Entries>) -> Self {
+        self.entries = entries;
+        self
+    }
+
+    /// What the channel saw before the start counts if its history still holds it.
+    async fn resume(&mut self) {
+        let Some(before) = self.entries.poll(self.entry) else {
+            return;
+        };
+        if let (Some((hash, place)), Target::Channel(channel)) = (before.last, &self.request.target)
+            && is_kept(self.broker.clone(), channel.clone(), place).await
+        {
+            self.last.hash = Some(hash);
+            let etag = before
+                .etag
+                .and_then(|etag| HeaderValue::try_from(etag).ok());
+            self.last.etag = etag;
+        }
     }
 
     /// To read the status while the task runs.
@@ -213,6 +242,7 @@ impl Poller {
 
     /// The task; never ends by itself.
     pub(crate) async fn run(mut self) {
+        self.resume().await;
         loop {
             let due = self.watch.counts().due;
             sleep_until(due).await;
@@ -276,18 +306,23 @@ impl Poller {
         if response.status == 304 || response.body.is_empty() {
             return Ok(());
         }
-        let hash = digest(&SHA256, &response.body);
-        let seen = self.last.hash.as_ref().map(Digest::as_ref);
-        if seen == Some(hash.as_ref()) {
+        let hash = hash(&[&response.body]);
+        if self.last.hash == Some(hash) {
             self.last.etag = response.etag;
             return Ok(());
         }
         let is_text = response.is_text();
         match self.publish(response.body, is_text).await {
-            Ok(_) => {
+            Ok(published) => {
                 self.watch.counts().changes += 1;
                 self.last.etag = response.etag;
                 self.last.hash = Some(hash);
+                let etag = self.last.etag.as_ref().and_then(|etag| etag.to_str().ok());
+                self.entries.note_poll(store::Poll {
+                    entry: self.entry,
+                    etag: etag.map(ToString::to_string),
+                    last: published.position.map(|place| (hash, place)),
+                });
             }
             Err(error) => {
                 // The backend is well; its answer still counts as unseen, so the next one is
@@ -334,6 +369,19 @@ impl Poller {
     fn channel(&self) -> &str {
         &self.watch.0.channel
     }
+}
+
+/// Names an entry by all that makes what it publishes.
+fn entry_id(settings: &config::Poll) -> u128 {
+    let headers = settings.headers.iter();
+    let headers = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    let mut parts = vec![
+        b"poll".as_slice(),
+        settings.url.as_bytes(),
+        settings.channel.as_bytes(),
+    ];
+    parts.extend(headers);
+    hash(&parts)
 }
 
 #[cfg(test)]

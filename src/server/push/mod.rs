@@ -12,10 +12,13 @@ use std::{
 use bytestring::ByteString;
 use tokio::time::Instant;
 
+use super::entries::{Entries, hash};
 use crate::{
     broker::{BrokerError, PublishRequest, PublishResult},
     config,
+    id::StreamPosition,
     publication::{Payload, Target},
+    store,
 };
 
 /// How an interval push is doing.
@@ -51,7 +54,12 @@ pub(super) struct IntervalPush {
     unreadable: u64,
     /// The file could not be read at the last tick, which was said.
     lost_file: bool,
-    last: Option<String>,
+    /// What was published last, as a hash.
+    last: Option<u128>,
+    /// Names it among the entries of the settings.
+    entry: u128,
+    /// The `{seq}` that this process began with.
+    first_seq: u64,
     /// The tick before is not through with the broker yet.
     is_running: bool,
 }
@@ -74,7 +82,36 @@ impl IntervalPush {
             unreadable: 0,
             lost_file: false,
             last: None,
+            entry: entry_id(settings),
+            first_seq: 0,
             is_running: false,
+        }
+    }
+
+    /// Goes on where a process before ended.
+    pub(super) fn resume(&mut self, entries: &Entries) {
+        if let Some(before) = entries.push(self.entry) {
+            (self.seq, self.first_seq) = (before.seq, before.seq);
+        }
+    }
+
+    /// What was published last before the start, if it counts: a change of text is one against it.
+    pub(super) fn last_before(&self, entries: &Entries) -> Option<(u128, StreamPosition)> {
+        let before = entries.push(self.entry)?;
+        before.last.filter(|_| self.settings.only_changed)
+    }
+
+    /// The channel's history still holds it.
+    pub(super) fn resume_last(&mut self, hash: u128) {
+        self.last = self.last.or(Some(hash));
+    }
+
+    /// How far it is, to be written; `place` is that of what it published last.
+    pub(super) fn record(&self, place: Option<StreamPosition>) -> store::Push {
+        store::Push {
+            entry: self.entry,
+            seq: self.seq,
+            last: self.last.zip(place),
         }
     }
 
@@ -82,7 +119,7 @@ impl IntervalPush {
         PushStatus {
             every: self.settings.every,
             channel: self.settings.channel.clone(),
-            runs: self.seq,
+            runs: self.seq - self.first_seq,
             skipped: self.skipped,
             refused: self.refused,
             unreadable: self.unreadable,
@@ -145,13 +182,14 @@ impl IntervalPush {
             return None;
         }
         let text = self.text(sessions, bytes_max)?;
-        if self.settings.only_changed && self.last.as_ref() == Some(&text) {
+        let hash = self.settings.only_changed.then(|| hash(&[text.as_bytes()]));
+        if hash.is_some() && self.last == hash {
             self.skipped += 1;
             return None;
         }
         let payload = Payload::Text(text.as_str().into());
         self.seq += 1;
-        self.last = self.settings.only_changed.then_some(text);
+        self.last = hash;
         Some(PublishRequest {
             payload,
             ..self.request.clone()
@@ -215,6 +253,25 @@ impl IntervalPush {
             ],
         ))
     }
+}
+
+/// Names an entry by all that makes what it publishes.
+fn entry_id(settings: &config::Push) -> u128 {
+    let file = settings
+        .file
+        .as_deref()
+        .map(|file| file.as_os_str().as_encoded_bytes());
+    hash(&[
+        b"push",
+        &settings.every.as_nanos().to_le_bytes(),
+        settings.channel.as_deref().unwrap_or_default().as_bytes(),
+        settings.data.as_bytes(),
+        file.unwrap_or_default(),
+        &[
+            settings.only_changed.into(),
+            settings.channel.is_some().into(),
+        ],
+    ])
 }
 
 /// Replaces each `{name}` that is in the list; anything else in braces stays, so that JSON needs no

@@ -1,0 +1,189 @@
+//! The two steps of whatever is kept, when it is written between them: under its channel's lock it is
+//! placed and handed to the store, and under it again it is committed, on the store's thread.
+
+use std::time::Instant;
+
+use super::{
+    keys::{KeyId, KeyRoom},
+    now::Now,
+    place::{Placed, known},
+    stream::{Charge, Stream},
+    stripe::{Ledger, Stripe},
+    waiting::{Answer, Callers, Outcome, Step},
+};
+use crate::{
+    broker::{BrokerError, PublishRequest, PublishResult, fanout::Listening},
+    id::StreamPosition,
+    registry::ChannelName,
+    store::{self, Record},
+};
+
+/// What became of a publication that was placed.
+pub(super) enum Placing {
+    /// It was published before.
+    Known(PublishResult),
+    /// It waits, or follows one that does.
+    Waits(Answer),
+    /// Nothing is to be written and nothing waits before it.
+    Free(Box<PublishRequest>),
+}
+
+/// What a publication is placed with.
+pub(super) struct Moment<'a> {
+    pub(super) listening: &'a Listening<'a>,
+    pub(super) now: Now,
+    pub(super) append: Append<'a>,
+}
+
+/// Hands a record to the store.
+pub(super) type Append<'a> = &'a mut dyn FnMut(Record) -> Result<(), BrokerError>;
+
+impl Stripe {
+    /// The first step with a store. What is not to be written is given back if it can go at once.
+    pub(super) fn place(
+        &mut self,
+        name: &ChannelName,
+        mut request: PublishRequest,
+        moment: Moment<'_>,
+    ) -> Result<Placing, BrokerError> {
+        let Moment {
+            listening,
+            now,
+            append,
+        } = moment;
+        let key = request.idempotency_key.take();
+        let key = key.map(|key| (self.keys.id(name, &key), key.owner));
+        let id = key.as_ref().map(|(id, _)| *id);
+        if let Some(answer) = self.waiting.follow(name, id, request.version.as_deref()) {
+            return Ok(Placing::Waits(answer));
+        }
+        let by_key = id.and_then(|id| self.keys.get(id, now.instant));
+        let is_compared = !self.waiting.has_version(name);
+        let stream = self.streams.get(name).map(|stream| &**stream);
+        if let Some(known) = known(&request, stream.filter(|_| is_compared), by_key) {
+            return Ok(Placing::Known(known));
+        }
+        let is_written = request.history.is_some() || key.is_some();
+        if !is_written && !self.waiting.are_of(name) {
+            return Ok(Placing::Free(Box::new(request)));
+        }
+        let key = key
+            .map(|(id, owner)| Ok((id, self.keys.take(owner.as_ref())?)))
+            .transpose()?;
+        let top = self.top_with_waiting(name, &request, now.instant);
+        let placed = Placed::place(request, top, listening)?;
+        if is_written {
+            append(self.record(name, &placed, key.as_ref(), now))?;
+        }
+        let step = Step::Publish { placed, key };
+        Ok(Placing::Waits(self.waiting.push(name, step, is_written)))
+    }
+
+    /// The place that the next publication follows; begins the stream if there is none.
+    fn top_with_waiting(
+        &mut self,
+        name: &ChannelName,
+        request: &PublishRequest,
+        now: Instant,
+    ) -> Option<StreamPosition> {
+        let history = request.history?;
+        if !self.streams.contains_key(name) {
+            let keep_until = now + history.ttl;
+            let begun = Box::new(Stream::new(self.epochs.of(name), keep_until));
+            let begun = self.streams.entry(name.clone()).or_insert(begun);
+            self.alarms.set(name.clone(), begun, keep_until);
+            self.totals.change(Charge::default(), begun.charge(name));
+        }
+        let mut top = self.streams.get(name)?.position();
+        top.offset += self.waiting.placed_in(name);
+        Some(top)
+    }
+
+    fn record(
+        &self,
+        name: &ChannelName,
+        placed: &Placed,
+        key: Option<&(KeyId, KeyRoom)>,
+        now: Now,
+    ) -> Record {
+        let key = key.map(|(id, room)| store::Key {
+            id: id.0,
+            owner: room.owner(),
+            expires_ms: now.unix_after(self.idempotency_ttl),
+            position: placed.position(),
+        });
+        let first = self.streams.get(name).map_or(0, |stream| stream.first());
+        let kept = placed.record(first, now, key);
+        // What is written and not kept has a key.
+        kept.or(key.map(Record::Key))
+            .unwrap_or(Record::EndedShares(Vec::new()))
+    }
+
+    /// Has a channel's items removed once that is written; absent: there is no stream.
+    pub(super) fn place_removal(
+        &mut self,
+        name: &ChannelName,
+        append: Append<'_>,
+    ) -> Result<Option<Answer>, BrokerError> {
+        let Some(stream) = self.streams.get(name) else {
+            return Ok(None);
+        };
+        let mut until = stream.position();
+        until.offset += self.waiting.placed_in(name);
+        append(Record::Removed {
+            channel: name.clone(),
+            until,
+        })?;
+        Ok(Some(self.waiting.push(name, Step::Remove, true)))
+    }
+
+    /// The second step of what waits first in a channel, whose record was written or not, and of
+    /// what only waited for it. Each who waited is to be told what is returned.
+    pub(super) fn commit_next(
+        &mut self,
+        name: &ChannelName,
+        written: Result<(), BrokerError>,
+        listening: &Listening<'_>,
+        now: Instant,
+    ) -> Vec<(Callers, Outcome)> {
+        let mut told = Vec::with_capacity(1);
+        let mut outcome = written;
+        let mut next = self.waiting.pop(name, true);
+        while let Some(entry) = next {
+            let result = outcome.map(|()| match entry.step {
+                Step::Publish { placed, key } => self.commit(name, (placed, key), listening, now),
+                Step::Remove => {
+                    self.forget_items(name);
+                    PublishResult::sent(0)
+                }
+            });
+            told.push((entry.callers, result));
+            (outcome, next) = (Ok(()), self.waiting.pop(name, false));
+        }
+        told
+    }
+
+    fn commit(
+        &mut self,
+        name: &ChannelName,
+        (placed, key): (Placed, Option<(KeyId, KeyRoom)>),
+        listening: &Listening<'_>,
+        now: Instant,
+    ) -> PublishResult {
+        let stream = self.streams.get_mut(name).map(|stream| &mut **stream);
+        let ledger = Ledger {
+            name,
+            totals: &self.totals,
+            alarms: &mut self.alarms,
+        };
+        let (result, is_refiled) = ledger.commit(placed, stream, listening, now);
+        if is_refiled {
+            self.note_first_end();
+        }
+        if let Some((id, room)) = key {
+            let times = (now, now + self.idempotency_ttl);
+            self.keys.insert(id, result.position, times, room);
+        }
+        result
+    }
+}

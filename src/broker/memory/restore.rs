@@ -1,0 +1,296 @@
+//! The memory broker of a process before, made again from its records.
+//!
+//! [`Restored`] takes the records in the order of the files, and holds what they come to: no more
+//! than that process held, since what a record says is gone goes at once. Items whose time is over
+//! stay away; a position is kept for its `history_ttl` from now on, so that clients of a quiet channel
+//! find it. The bounds of now hold for what was kept under others.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use super::{
+    Durable, MemoryBounds, MemoryBroker,
+    epochs::Epochs,
+    locked,
+    now::Now,
+    stream::{Charge, HistoryEntry, Stream},
+    stripe::Stripe,
+};
+use crate::{
+    broker::{Version, fanout::Fanout},
+    id::{Epoch, StreamPosition},
+    publication::Item,
+    registry::ChannelName,
+    store::{self, ReadReport, Record, Secret, Store, StoreError},
+};
+
+/// A channel as far as it was read.
+struct Channel {
+    top: StreamPosition,
+    /// Items before this one are gone.
+    first: u64,
+    ttl: Duration,
+    version: Option<Box<Version>>,
+    /// By their offsets; with when each expires, in Unix milliseconds.
+    items: VecDeque<(u64, Arc<Item>)>,
+}
+
+impl Channel {
+    fn new(epoch: Epoch) -> Self {
+        Self {
+            top: StreamPosition { offset: 0, epoch },
+            first: 0,
+            ttl: Duration::ZERO,
+            version: None,
+            items: VecDeque::new(),
+        }
+    }
+
+    /// Items before `first` are gone.
+    fn trim(&mut self, first: u64) {
+        self.first = self.first.max(first);
+        while self
+            .items
+            .front()
+            .is_some_and(|(_, item)| item.offset < self.first)
+        {
+            self.items.pop_front();
+        }
+    }
+
+    fn insert(&mut self, item: Arc<Item>, expires_ms: u64) {
+        if item.offset < self.first {
+            return;
+        }
+        let behind = |(_, last): &(u64, Arc<Item>)| last.offset < item.offset;
+        if self.items.back().is_none_or(behind) {
+            return self.items.push_back((expires_ms, item));
+        }
+        // Of a snapshot, behind what was published meanwhile; or said again.
+        match self
+            .items
+            .binary_search_by_key(&item.offset, |(_, kept)| kept.offset)
+        {
+            Ok(index) => self.items[index] = (expires_ms, item),
+            Err(index) => self.items.insert(index, (expires_ms, item)),
+        }
+    }
+}
+
+/// What the records come to.
+#[derive(Default)]
+pub(crate) struct Restored {
+    names: Option<(Secret, Epochs)>,
+    channels: HashMap<ChannelName, Channel>,
+    keys: HashMap<u128, store::Key>,
+}
+
+impl Restored {
+    /// Takes a record; gives it back if it is another's.
+    pub(crate) fn take(&mut self, record: Record) -> Option<Record> {
+        match record {
+            Record::Secret(secret) => self.rename(secret),
+            Record::Publication(publication) => self.publication(*publication),
+            Record::Stream(stream) => {
+                let channel = self.channel(stream.channel, stream.top.epoch);
+                channel.top.offset = channel.top.offset.max(stream.top.offset);
+                channel.ttl = stream.ttl;
+                channel.version = stream.version.or(channel.version.take());
+                channel.trim(stream.first);
+            }
+            Record::Item(kept) => {
+                let channel = self.channel(kept.channel, kept.epoch);
+                channel.insert(kept.item, kept.expires_ms);
+            }
+            Record::Key(key) => {
+                self.keys.insert(key.id, key);
+            }
+            Record::Removed { channel, until } => {
+                let channel = self.channel(channel, until.epoch);
+                channel.top.offset = channel.top.offset.max(until.offset);
+                channel.trim(until.offset + 1);
+            }
+            Record::Ended { channel, epoch } => self.end(&channel, epoch),
+            Record::EndedShares(shares) => {
+                if let Some((_, epochs)) = &self.names {
+                    epochs.restore(&shares);
+                }
+            }
+            other => return Some(other),
+        }
+        None
+    }
+
+    fn rename(&mut self, secret: Secret) {
+        let Some((known, epochs)) = &mut self.names else {
+            self.names = Some((secret, Epochs::new(secret.epochs)));
+            return;
+        };
+        if known.epochs == secret.epochs {
+            return;
+        }
+        *epochs = epochs.renewed(secret.epochs);
+        *known = secret;
+        for (name, channel) in &mut self.channels {
+            channel.top.epoch = epochs.of(name);
+        }
+    }
+
+    /// The channel of a stream; another stream of it is over.
+    fn channel(&mut self, name: ChannelName, epoch: Epoch) -> &mut Channel {
+        let channel = self
+            .channels
+            .entry(name)
+            .or_insert_with(|| Channel::new(epoch));
+        if channel.top.epoch != epoch {
+            *channel = Channel::new(epoch);
+        }
+        channel
+    }
+
+    fn publication(&mut self, publication: store::Publication) {
+        if let Some(key) = publication.key {
+            self.keys.insert(key.id, key);
+        }
+        let channel = self.channel(publication.channel, publication.epoch);
+        channel.top.offset = channel.top.offset.max(publication.item.offset);
+        channel.ttl = publication.ttl;
+        channel.version = publication.version.or(channel.version.take());
+        channel.insert(publication.item, publication.expires_ms);
+        channel.trim(publication.first);
+    }
+
+    fn end(&mut self, name: &ChannelName, epoch: Epoch) {
+        if let Some((_, epochs)) = &self.names {
+            epochs.end(name);
+        }
+        if self
+            .channels
+            .get(name)
+            .is_some_and(|channel| channel.top.epoch == epoch)
+        {
+            self.channels.remove(name);
+        }
+    }
+}
+
+impl MemoryBroker {
+    /// A broker that goes on where the records ended, and writes its own to `store`. Where they may
+    /// lack something that was acknowledged, every stream has a new epoch. [`begin`](Self::begin)
+    /// comes next, once the store writes.
+    #[must_use]
+    pub(crate) fn restore(
+        fanout: Arc<Fanout>,
+        bounds: MemoryBounds,
+        store: Arc<dyn Store>,
+        mut restored: Restored,
+        report: ReadReport,
+    ) -> Arc<Self> {
+        let is_renewed = restored.names.is_none() || report.may_have_lost;
+        if is_renewed {
+            let mut secret = Secret::random();
+            if let Some((known, _)) = &restored.names {
+                // Keys that were not lost go on being known.
+                secret.keys = known.keys;
+            }
+            restored.rename(secret);
+        }
+        let names = restored.names.take();
+        let (secret, epochs) = names.unwrap_or_else(|| {
+            let secret = Secret::random();
+            (secret, Epochs::new(secret.epochs))
+        });
+        let broker = Arc::new_cyclic(|this: &Weak<Self>| {
+            let durable = Durable {
+                store,
+                secret,
+                is_renewed,
+                this: this.clone(),
+                waiting: Arc::new(AtomicUsize::new(0)),
+            };
+            Self::with(fanout, bounds, (secret, epochs), Some(durable))
+        });
+        let mut now = Now::read();
+        now.unix_ms = now.unix_ms.max(report.newest_ms);
+        broker.fill(restored, now);
+        broker
+    }
+
+    /// Has what the names of this life are made of written, before anyone is answered.
+    ///
+    /// # Errors
+    /// The store takes nothing.
+    pub(crate) fn begin(&self) -> Result<(), StoreError> {
+        match &self.durable {
+            Some(durable) if durable.is_renewed => {
+                write(&*durable.store, Record::Secret(durable.secret))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn fill(&self, restored: Restored, now: Now) {
+        for (name, channel) in restored.channels {
+            let number = self.fanout.stripe_of(&name);
+            locked(&self.stripes[number]).restore(name, channel, now);
+        }
+        let mut keys: Vec<_> = restored.keys.into_values().collect();
+        // The order in which they go.
+        keys.sort_unstable_by_key(|key| key.expires_ms);
+        self.earlier.restore(&self.keys, keys.into_iter(), now);
+        for stripe in &self.stripes {
+            locked(stripe).note_first_end();
+        }
+        let mut before = usize::MAX;
+        // Each round takes out a bounded number.
+        while self.totals.history_bytes.load(Relaxed) < before {
+            before = self.totals.history_bytes.load(Relaxed);
+            self.make_room();
+        }
+    }
+}
+
+impl Stripe {
+    fn restore(&mut self, name: ChannelName, channel: Channel, now: Now) {
+        let mut stream = Stream::new(channel.top.epoch, now.instant);
+        stream.keep(channel.ttl, now.instant);
+        stream.top = channel.top.offset;
+        stream.version = channel.version;
+        for (expires_ms, item) in channel.items {
+            // By a clock that was ahead it might be kept for ever.
+            let Some(left) = now.until(expires_ms) else {
+                // What is older is not kept either: a history has no gap.
+                stream.clear();
+                continue;
+            };
+            // By a clock that was ahead it would be kept too long.
+            let until = now.instant + left.min(channel.ttl);
+            stream.push(HistoryEntry { until, item }, usize::MAX);
+        }
+        let ends_at = stream.ends_at();
+        let mut stream = Box::new(stream);
+        self.alarms.set(name.clone(), &mut stream, ends_at);
+        self.totals.change(Charge::default(), stream.charge(&name));
+        self.streams.insert(name, stream);
+    }
+}
+
+/// Writes a record and waits for it; at a start only.
+fn write(store: &dyn Store, record: Record) -> Result<(), StoreError> {
+    let (sender, written) = mpsc::sync_channel(1);
+    store.append(
+        record,
+        Box::new(move |outcome| {
+            // The other end waits for exactly this.
+            let _ = sender.send(outcome);
+        }),
+    )?;
+    written.recv().unwrap_or(Err(StoreError::Closed))
+}
