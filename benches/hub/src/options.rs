@@ -48,6 +48,8 @@ pub struct Options {
     pub sessions: usize,
     /// Channels: of each session (`idle`), in all (`kept`).
     pub channels: usize,
+    /// Channels that are published to in turn; more than one only without subscribers.
+    pub spread: usize,
     /// Channels of one broadcast.
     pub group: usize,
     /// How long the settings keep a publication.
@@ -91,6 +93,7 @@ impl Options {
             seconds: Duration::from_secs(seconds),
             sessions: 1000,
             channels,
+            spread: 1,
             group: 10_000,
             ttl: Duration::from_secs(60),
             backend: loopback,
@@ -124,6 +127,7 @@ impl Options {
                 "--seconds" => options.seconds = Duration::from_secs(number(&name, &value)?),
                 "--sessions" => options.sessions = number(&name, &value)?,
                 "--channels" => options.channels = number(&name, &value)?,
+                "--spread" => options.spread = number(&name, &value)?,
                 "--group" => options.group = number(&name, &value)?,
                 "--ttl" => options.ttl = Duration::from_secs(number(&name, &value)?),
                 "--backend-port" => options.backend.set_port(number(&name, &value)?),
@@ -148,6 +152,7 @@ impl Options {
             self.pipeline,
             self.sessions,
             self.channels,
+            self.spread,
             self.group,
         ];
         let complaint = if self.pid == 0 || self.address.port() == 0 || self.key.is_empty() {
@@ -158,6 +163,8 @@ impl Options {
             "--size must be between 10 (publish: 32) and 65536"
         } else if counts.contains(&0) || self.rate == 0 || self.others < 2 {
             "counts must not be zero, and --others not below 2"
+        } else if self.spread > 1 && self.subscribers > 0 {
+            "subscribers are of one channel: --spread needs --subscribers 0"
         } else if self.connections > 64 || self.batch > 10_000 || self.group > 10_000 {
             "no more than 64 connections, 10000 publications of a batch and 10000 channels of a broadcast"
         } else {

@@ -99,6 +99,7 @@ pub fn run(options: &Options, server: Process) -> Result<Value, LoadError> {
         "batch": options.batch,
         "size": options.size,
         "connections": options.connections,
+        "channels": options.spread,
         "pipeline": options.pipeline,
         "publications": publications,
         "deliveries": deliveries,
@@ -292,6 +293,11 @@ fn request(options: &Options, connection: usize, next: &mut u64) -> Vec<u8> {
     let mut command = |body: &mut Vec<u8>| {
         body.extend_from_slice(b"{\"channel\":\"");
         body.extend_from_slice(channel(options).as_bytes());
+        if options.spread > 1 {
+            // Each connection begins elsewhere.
+            let number = (*next as usize * options.connections + connection) % options.spread;
+            body.extend_from_slice(number.to_string().as_bytes());
+        }
         body.extend_from_slice(b"\",\"data\":");
         ledger::data(body, connection, *next, options.size);
         body.push(b'}');
