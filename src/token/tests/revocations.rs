@@ -8,6 +8,10 @@ use super::{
     },
     *,
 };
+use crate::{
+    store::{Record, Source as _, StoreError},
+    testing::store::ScriptedStore,
+};
 
 fn token(claims: &Value) -> String {
     Signer::hmac(SECRET).token(claims)
@@ -279,4 +283,83 @@ proptest! {
         let lasting = |ends: [u64; 4]| ends.iter().filter(|end| **end == u64::MAX).count();
         prop_assert_eq!(revocations.len(), 1 + lasting(blocks) + lasting(revoked));
     }
+}
+
+/// What a process after this one makes of the records.
+fn again(records: impl IntoIterator<Item = Record>) -> Revocations {
+    let revocations = Revocations::default();
+    for record in records {
+        match record {
+            Record::Revocation(one) => revocations.restore(*one),
+            other => panic!("{other:?}"),
+        }
+    }
+    revocations
+}
+
+// A revocation that waited for the disk would let a stolen token in meanwhile, and one that is answered
+// before it is written is forgotten by a kill. It counts at once and is answered once it is written.
+#[tokio::test]
+async fn a_change_counts_at_once_and_is_answered_once_it_is_written() {
+    let (revocations, store) = (Revocations::default(), Arc::new(ScriptedStore::default()));
+    revocations.write_to(store.clone());
+    let receipt = revocations.block_user("42", None).expect("noted");
+    assert!(revocations.is_blocked("42"));
+    let waiting = tokio::time::timeout(Duration::ZERO, receipt.kept());
+    assert!(waiting.await.is_err(), "it is not written");
+    let receipt = revocations.revoke_token("t1", None).expect("noted");
+    store.write(usize::MAX);
+    assert_eq!(receipt.kept().await, Ok(()));
+
+    let failing = revocations.block_user("43", None).expect("noted");
+    store.fail(StoreError::NotWritten);
+    assert_eq!(failing.kept().await, Err(RevocationError::NotKept));
+    assert!(revocations.is_blocked("43"), "it counts all the same");
+    store.refuse(Some(StoreError::Full));
+    let refused = revocations.block_user("44", None).expect("noted");
+    assert_eq!(refused.kept().await, Err(RevocationError::NotKept));
+    assert!(revocations.is_blocked("44"));
+    let restored = again(store.records());
+    assert!(restored.is_blocked("42") && !restored.is_blocked("43"));
+    let snapshot = again(revocations.snapshot().flatten());
+    assert!(["42", "43", "44"].map(|user| snapshot.is_blocked(user)) == [true; 3]);
+    assert!(snapshot.check_connection("1", Some("t1"), Some(1)).is_err());
+}
+
+// A clock that was an hour ahead seemed to end a block, and the files forgot it before the clock was set
+// right. An entry is judged by the clock, but goes only a day after its end.
+#[test]
+fn a_clock_that_was_ahead_costs_no_block() {
+    let (revocations, store) = (Revocations::default(), Arc::new(ScriptedStore::default()));
+    revocations.write_to(store.clone());
+    let _ = revocations.block_user_at("42", Some(1000), 10).unwrap();
+    let ahead = 1000 + 3600;
+    let _ = revocations.block_user_at("43", None, ahead).unwrap();
+    assert!(!revocations.is_blocked_at("42", ahead));
+    assert!(
+        revocations.is_blocked_at("42", 900),
+        "the clock is right again"
+    );
+    store.write(usize::MAX);
+    for restored in [
+        again(store.records()),
+        again(revocations.snapshot().flatten()),
+    ] {
+        assert!(restored.is_blocked_at("42", 900));
+    }
+    let _ = revocations
+        .block_user_at("44", None, 1000 + 86_400)
+        .unwrap();
+    assert!(!revocations.is_blocked_at("42", 900), "a day later it goes");
+}
+
+#[test]
+fn what_was_unblocked_stays_so() {
+    let (revocations, store) = (Revocations::default(), Arc::new(ScriptedStore::default()));
+    revocations.write_to(store.clone());
+    let _ = revocations.block_user("42", None).unwrap();
+    assert!(revocations.unblock_user("42").is_some());
+    store.write(usize::MAX);
+    assert!(!again(store.records()).is_blocked("42"));
+    assert_eq!(store.lengths(), (2, 0));
 }
