@@ -99,7 +99,7 @@ pub struct WorkerStats {
     pub dropped: Count,
     /// Sessions ended because no life came after a ping (3012).
     pub no_pong: Count,
-    /// Turns of sessions that were spent: others went first.
+    /// Turns of sessions and connections that were spent: others went first.
     pub turns_spent: Count,
     /// Publication accepted to written.
     pub delays: Delays,
@@ -167,13 +167,14 @@ impl RefusalReason {
 }
 
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
-pub const LIMITS: [&str; 6] = [
+pub const LIMITS: [&str; 7] = [
     "messages",
     "messages_per_address",
     "sessions_per_user",
     "subscriptions",
     "api_publishes",
     "idempotency_keys",
+    "frames_pending",
 ];
 
 /// A limit that was reached; an index into [`LIMITS`].
@@ -191,6 +192,8 @@ pub enum Limited {
     ApiPublishes,
     /// Idempotency keys, of all or of one client.
     IdempotencyKeys,
+    /// Frames of a streamed session that wait.
+    FramesPending,
 }
 
 /// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].
@@ -221,6 +224,17 @@ pub enum Cut {
     HeadTooLarge,
     /// What it sent was no HTTP.
     NotHttp,
+}
+
+impl Cut {
+    /// The setting whose bound it is, where it is one of a number of connections.
+    #[must_use]
+    pub(crate) fn limit(self) -> &'static str {
+        match self {
+            Self::Address => "limits.pending_connections_per_address",
+            _ => "limits.pending_connections",
+        }
+    }
 }
 
 impl Metrics {

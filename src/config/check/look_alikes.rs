@@ -13,6 +13,8 @@ pub(super) fn warn_of_look_alikes(settings: &Settings, warnings: &mut Vec<Warnin
     let namespaces = namespaces.map(|name| ("namespace.name", name));
     let raw = settings.raw.iter().flat_map(|raw| &raw.channels);
     let raw = raw.map(|name| ("raw.channels", name));
+    let default = settings.raw.iter().flat_map(|raw| &raw.default_channels);
+    let raw = raw.chain(default.map(|name| ("raw.default_channels", name)));
     let pushes = settings
         .push
         .iter()

@@ -111,8 +111,12 @@ sections! {
         /// Commands of one session that may wait for the backend; nothing more is read from it
         /// until there is room.
         commands_pending: usize as Count = 128;
-        /// Commands, or messages of a plain client, that one session has done before the others of
-        /// its worker get their turn; what is left of a frame, or of a batch of the API, waits.
+        /// Frames of one streamed session, which come by /emulation, that may wait for their turn; at
+        /// the bound they are answered with 503.
+        frames_pending: usize as Count = 16;
+        /// Commands, or messages of a plain client, that one session has done, or requests that one
+        /// connection has, before the others of its worker get their turn; what is left of a frame,
+        /// or of a batch of the API, waits. A request counts once for each channel that it names.
         commands_per_turn: usize as Count = 64;
         /// Bytes of messages, as they are after inflating, that one session has read before the
         /// others of its worker get their turn.

@@ -126,6 +126,12 @@ fn numbers_that_cannot_be_meant_are_told() {
             "at most 256MiB",
         );
     }
+    // With outbox_bytes a recovery has its half.
+    let large = "limits.outbox_bytes = \"300MiB\"\nlimits.recovery_bytes = \"1MiB\"";
+    one_warning(
+        &closed_with(large, ""),
+        &["limits.outbox_bytes", "256MiB", "each client"],
+    );
 }
 
 /// `every = "0s"` was answered with "must be set", and `hooks.timeout` with a guess at one of eight.

@@ -194,23 +194,23 @@ mod tests {
 
     #[test]
     fn an_order_is_for_a_user_or_a_client_and_never_for_more_than_was_named() {
-        assert!(selector(&EmulationRegistry::default(), "", "", "").is_err());
+        assert!(selector(&EmulationRegistry::new(16), "", "", "").is_err());
         assert!(
             matches!(
-                selector(&EmulationRegistry::default(), "42", "", "s"),
+                selector(&EmulationRegistry::new(16), "42", "", "s"),
                 Ok(None)
             ),
             "not all sessions of 42"
         );
         assert!(
             matches!(
-                selector(&EmulationRegistry::default(), "42", "no id", ""),
+                selector(&EmulationRegistry::new(16), "42", "no id", ""),
                 Ok(None)
             ),
             "nor here"
         );
         let id = SessionId::random();
-        let both = selector(&EmulationRegistry::default(), "42", &id.to_string(), "")
+        let both = selector(&EmulationRegistry::new(16), "42", &id.to_string(), "")
             .ok()
             .flatten()
             .expect("someone");
