@@ -131,7 +131,7 @@ const PER_WORKER: [PerWorker; 8] = [
     ),
     (
         "fanfare_turns_spent",
-        "Turns of sessions that were spent, so that others went first",
+        "Turns of sessions and connections that were spent, so that others went first",
         |s| &s.turns_spent,
     ),
 ];

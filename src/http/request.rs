@@ -46,6 +46,7 @@ use crate::{
     transport::{
         address::{self, Proxies},
         handover::Upgradable,
+        request_turn::RequestTurn,
     },
 };
 
@@ -219,7 +220,11 @@ pub(super) fn query(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Q
         form,
         last_event_id: ids.last().map(HeaderValue::as_bytes),
     };
-    Query::parse(text, node.settings.limits.subscriptions)
+    let query = Query::parse(text, node.settings.limits.subscriptions)?;
+    if let Some(turn) = request.conn_data::<Rc<RequestTurn>>() {
+        turn.spend(query.channels.len().saturating_sub(1));
+    }
+    Ok(query)
 }
 
 /// The 101 to a handshake that was checked, with what was agreed; notes it in the opening. `named`

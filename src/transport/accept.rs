@@ -1,7 +1,7 @@
 //! Accepting: connections of all listeners go to the worker that has the fewest.
 //!
-//! One thread accepts and does nothing else. A socket is counted among the pending connections,
-//! then sent to its worker, which registers it with its own runtime. A worker's queue is bounded;
+//! One thread accepts and does nothing else. A socket is counted for its worker, then sent to it,
+//! which registers it with its own runtime. A worker's queue is bounded;
 //! where all are full, nothing more is accepted, and clients wait in the system's backlog
 //! (`tcp.backlog`). [`Accepting::close`] takes whoever waits there before the listeners go.
 

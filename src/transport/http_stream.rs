@@ -1,7 +1,8 @@
 //! The stream under an HTTP connection: a [`Socket`] with a write deadline.
 //!
-//! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and stops polling a body once its buffer is full, so a peer that
-//! takes nothing would hold its connection for ever. Here every stalled write or flush starts a
+//! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and
+//! stops polling a body once its buffer is full, so a peer that takes nothing would hold its
+//! connection for ever. Here every stalled write or flush starts a
 //! timer of `slow.write_timeout`; a byte taken stops it. Owned by the HTTP dispatcher until a
 //! hand-over takes the socket.
 
@@ -19,7 +20,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{head_bound::Head, pending::PendingConnection, request_line::RequestLine};
+use super::{
+    head_bound::Head, pending::PendingConnection, request_line::RequestLine,
+    request_turn::RequestTurn,
+};
 use crate::{
     connection::{info::TransportKind, socket::Socket},
     metrics::Cut,
@@ -35,6 +39,7 @@ pub struct HttpStream {
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     place: Rc<PendingConnection>,
+    turn: Rc<RequestTurn>,
     head_bytes_max: usize,
     /// The head that is being received, with its request's number.
     head: (u64, Head),
@@ -48,13 +53,14 @@ impl HttpStream {
         socket: Socket,
         write_timeout: Duration,
         head_bytes_max: usize,
-        place: Rc<PendingConnection>,
+        (place, turn): (Rc<PendingConnection>, Rc<RequestTurn>),
     ) -> Self {
         Self {
             socket,
             write_timeout,
             stalled: None,
             place,
+            turn,
             head_bytes_max,
             head: (0, Head::default()),
             request_line: RequestLine::default(),
@@ -65,6 +71,12 @@ impl HttpStream {
     #[must_use]
     pub(crate) fn place(&self) -> &Rc<PendingConnection> {
         &self.place
+    }
+
+    /// What is left of the connection's turn.
+    #[must_use]
+    pub(crate) fn turn(&self) -> &Rc<RequestTurn> {
+        &self.turn
     }
 
     /// Gives the socket up, for a hand-over.
@@ -129,6 +141,9 @@ impl AsyncRead for HttpStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.place.is_input_over() {
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let socket = Pin::new(&mut this.socket);
         ready!(match this.request_line.is_over() {
@@ -168,6 +183,8 @@ impl AsyncWrite for HttpStream {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::AsyncWriteExt;
 
     use super::*;
@@ -176,7 +193,9 @@ mod tests {
     async fn a_peer_that_takes_nothing_ends_the_stream() {
         let (ours, _theirs) = tokio::net::UnixStream::pair().expect("a pair of sockets");
         let place = Rc::new(PendingConnection::for_test());
-        let mut stream = HttpStream::new(Socket::Unix(ours), Duration::from_secs(10), 1024, place);
+        let turn = Rc::new(RequestTurn::new(64, Arc::default()));
+        let (socket, timeout) = (Socket::Unix(ours), Duration::from_secs(10));
+        let mut stream = HttpStream::new(socket, timeout, 1024, (place, turn));
         let started = tokio::time::Instant::now();
         let block = vec![0u8; 64 * 1024];
         let error = loop {

@@ -14,6 +14,7 @@ pub mod http_stream;
 pub mod listener;
 pub(crate) mod pending;
 mod request_line;
+pub(crate) mod request_turn;
 pub(crate) mod requests;
 pub(crate) mod socket_options;
 pub mod tls;

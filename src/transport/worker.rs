@@ -7,11 +7,13 @@
 //! stands.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
+    pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
+    task::Poll,
 };
 
 use actix_http::{Protocol, error::DispatchError};
@@ -33,6 +35,7 @@ use super::{
     hello::{self, Hello},
     http_stream::HttpStream,
     pending::PendingConnection,
+    request_turn::RequestTurn,
     socket_options::SocketOptions,
 };
 use crate::{
@@ -72,11 +75,13 @@ where
             let Ok(http) = http().new_service(()).await else {
                 return;
             };
-            let _ = sender.send(stats());
+            let stats = stats();
+            let _ = sender.send(stats.clone());
             let worker = Rc::new(Worker {
                 http,
                 options,
                 tls: tls.map(TlsAcceptor::from),
+                stats,
             });
             worker.run(incoming).await;
         });
@@ -98,6 +103,7 @@ struct Worker<S> {
     http: S,
     options: SocketOptions,
     tls: Option<TlsAcceptor>,
+    stats: Arc<WorkerStats>,
 }
 
 impl<S> Worker<S>
@@ -119,12 +125,27 @@ where
             place,
         } = accepted;
         let place = Rc::new(place);
-        tokio::select! {
-            biased;
-            () = place.evicted() => {
-                log::debug!("a connection of {} makes room for others", Address(peer));
+        let mut serving = pin!(self.serve(socket, peer, &place));
+        // Twice, with the runtime's look at the socket in between: whoever comes with a whole
+        // request has it begun by then, and takes nobody's place.
+        for _ in 0..2 {
+            if poll_once(serving.as_mut()).await.is_ready() {
+                return;
             }
-            () = self.serve(socket, peer, &place) => {}
+            tokio::task::yield_now().await;
+        }
+        place.wait();
+        tokio::select! {
+            // What has just come goes before the word to go.
+            biased;
+            () = serving => {}
+            () = place.dropped() => {}
+            why = place.evicted() => {
+                let (limit, from) = (why.limit(), Address(peer));
+                told_once_a_second("a connection makes room for newer ones", peer, |times| {
+                    log::info!(times; "an unfinished connection of {from} makes room: {limit}");
+                });
+            }
         }
     }
 
@@ -140,9 +161,11 @@ where
         let SocketOptions {
             write_timeout,
             head_bytes,
+            requests_per_turn,
             ..
         } = self.options;
-        let stream = HttpStream::new(socket, write_timeout, head_bytes, place.clone());
+        let turn = Rc::new(RequestTurn::new(requests_per_turn, self.stats.clone()));
+        let stream = HttpStream::new(socket, write_timeout, head_bytes, (place.clone(), turn));
         // On the heap, since it is far larger than what waits for the first byte.
         let served = Box::pin(self.http.call((stream, Protocol::Http1, peer))).await;
         match served {
@@ -245,6 +268,11 @@ where
             }
         }
     }
+}
+
+/// Polls a future once.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
 }
 
 /// Who knocks with something else can do so as often as it likes.

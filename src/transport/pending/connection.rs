@@ -11,19 +11,30 @@ use std::{
     },
 };
 
+use tokio::sync::Notify;
+
 use super::{
     PendingConnections,
-    table::{Evict, Key, Place},
+    evict::Evict,
+    table::{Key, Place},
 };
+use crate::metrics::Cut;
 
 /// A connection, as far as it is counted.
 pub(crate) struct PendingConnection {
     all: Arc<PendingConnections>,
     key: Key,
-    evict: Evict,
+    evict: Arc<Evict>,
     /// Pending connections of its worker, which the next one is chosen by.
     of_worker: Arc<AtomicUsize>,
-    /// Its place in the table, while it is pending.
+    /// It is pending, and counted for its worker.
+    is_pending: Cell<bool>,
+    /// It has had to wait for its client, so that it holds a place in the table while it is pending.
+    /// Whoever comes with a whole request needs none.
+    holds_place: Cell<bool>,
+    /// Since when it is pending, in the order of all.
+    since: Cell<Place>,
+    /// Its place in the table.
     place: Cell<Option<Place>>,
     /// Number of the request that is being received or answered.
     request: Cell<u64>,
@@ -33,10 +44,17 @@ pub(crate) struct PendingConnection {
     left_body: Cell<bool>,
     /// It has become a session and counts no more.
     is_session: Cell<bool>,
+    /// An answer said that no other follows.
+    has_said_close: Cell<bool>,
+    /// Nothing more is read from it.
+    is_input_over: Cell<bool>,
+    /// It is to be dropped where it stands.
+    dropped: Notify,
 }
 
 impl PendingConnection {
-    /// Counts a connection that was accepted now, for the worker that gets it.
+    /// Counts a connection that was accepted now, for the worker that gets it. It takes no place in
+    /// the table before [`wait`](Self::wait): until then the worker's queue bounds it.
     #[must_use]
     pub(crate) fn new(
         all: &Arc<PendingConnections>,
@@ -46,13 +64,19 @@ impl PendingConnection {
         let this = Self {
             key: all.key(peer),
             all: all.clone(),
-            evict: Evict::default(),
+            evict: Arc::default(),
             of_worker,
+            is_pending: Cell::new(false),
+            holds_place: Cell::new(false),
+            since: Cell::new(0),
             place: Cell::new(None),
             request: Cell::new(0),
             is_answering: Cell::new(false),
             left_body: Cell::new(false),
             is_session: Cell::new(false),
+            has_said_close: Cell::new(false),
+            is_input_over: Cell::new(false),
+            dropped: Notify::new(),
         };
         this.enter();
         this
@@ -72,9 +96,49 @@ impl PendingConnection {
         &self.all
     }
 
-    /// Waits until it has to go, to make room for others.
-    pub(crate) async fn evicted(&self) {
-        self.evict.notified().await;
+    /// What it brought by itself is done, and from here on it waits for its client.
+    pub(crate) fn wait(&self) {
+        self.holds_place.set(true);
+        if self.is_pending.get() {
+            self.take_place();
+        }
+    }
+
+    /// Waits until it has to go, to make room for others; at which bound.
+    pub(crate) async fn evicted(&self) -> Cut {
+        self.evict.told().await
+    }
+
+    /// An answer says that no other follows.
+    pub(crate) fn say_close(&self) {
+        self.has_said_close.set(true);
+    }
+
+    /// Whether no request is answered any more.
+    #[must_use]
+    pub(crate) fn has_said_close(&self) -> bool {
+        self.has_said_close.get()
+    }
+
+    /// Nothing more is read from it, as if its client had ended.
+    pub(crate) fn end_input(&self) {
+        self.is_input_over.set(true);
+    }
+
+    /// It is to be dropped where it stands.
+    pub(crate) fn drop_connection(&self) {
+        self.dropped.notify_one();
+    }
+
+    /// Waits until it is to be dropped.
+    pub(crate) async fn dropped(&self) {
+        self.dropped.notified().await;
+    }
+
+    /// Whether nothing more is read from it.
+    #[must_use]
+    pub(crate) fn is_input_over(&self) -> bool {
+        self.is_input_over.get()
     }
 
     /// The number of the request whose head comes next; absent while that is not certain.
@@ -91,22 +155,34 @@ impl PendingConnection {
     }
 
     fn enter(&self) {
-        if self.is_session.get() || self.place.get().is_some() {
+        if self.is_session.get() || self.is_pending.replace(true) {
             return;
         }
-        let (place, cut) = self
+        self.since.set(self.all.next.fetch_add(1, Relaxed));
+        self.of_worker.fetch_add(1, Relaxed);
+        if self.holds_place.get() {
+            self.take_place();
+        }
+    }
+
+    fn take_place(&self) {
+        let place = self.since.get();
+        let cut = self
             .all
-            .change(|table| table.enter(self.key, self.evict.clone()));
+            .change(|table| table.enter(self.key, place, self.evict.clone()));
         if let Some(why) = cut {
             self.all.cut(why);
         }
         self.place.set(Some(place));
-        self.of_worker.fetch_add(1, Relaxed);
     }
 
     fn leave(&self) {
         if let Some(place) = self.place.take() {
-            self.all.change(|table| table.leave(self.key, place));
+            // Who was told to go and has just brought a request stays: it is pending no more.
+            self.all
+                .change(|table| table.leave(self.key, place, &self.evict));
+        }
+        if self.is_pending.replace(false) {
             self.of_worker.fetch_sub(1, Relaxed);
         }
     }
