@@ -31,7 +31,14 @@ use crate::{
 
 /// The answer to a head with more than `http.head_bytes`.
 const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
-    content-length: 0\r\nconnection: close\r\n\r\n";
+    content-type: text/plain; charset=utf-8\r\ncontent-length: 152\r\nconnection: close\r\n\r\n\
+    the head of a request, its address and headers, is larger than this server takes \
+    (http.head_bytes); /poll and /sse take a long query by POST, as a form\n";
+
+/// The end of a connection whose request has a head with more than `http.head_bytes`.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the head of a request is larger than http.head_bytes")]
+pub(super) struct HeadTooLarge;
 
 /// A socket that ends with [`io::ErrorKind::TimedOut`] when its peer takes nothing for too long.
 pub struct HttpStream {
@@ -44,6 +51,8 @@ pub struct HttpStream {
     /// The head that is being received, with its request's number.
     head: (u64, Head),
     request_line: RequestLine,
+    /// The number of the request that it belongs to.
+    line_of: u64,
 }
 
 impl HttpStream {
@@ -64,6 +73,7 @@ impl HttpStream {
             head_bytes_max,
             head: (0, Head::default()),
             request_line: RequestLine::default(),
+            line_of: 0,
         }
     }
 
@@ -96,9 +106,26 @@ impl HttpStream {
         }
     }
 
+    /// Where the head of a further request is known to begin with what comes now, its request line is
+    /// made readable too.
+    fn begin_request_line(&mut self) {
+        let Some(request) = self.place.head_that_comes() else {
+            return;
+        };
+        if request == self.line_of {
+            return;
+        }
+        self.line_of = request;
+        // Behind a body, or a request that was not waited for, it may have begun before.
+        if self.request_line.is_over() && self.head.1.is_at_end() {
+            self.request_line = RequestLine::default();
+        }
+    }
+
     /// Whether these bytes make the head of a request too large.
     fn is_head_too_large(&mut self, came: &[u8]) -> bool {
         let Some(request) = self.place.head_that_comes() else {
+            self.head.1.pass();
             return false;
         };
         if self.head.0 != request {
@@ -145,6 +172,7 @@ impl AsyncRead for HttpStream {
             return Poll::Ready(Ok(()));
         }
         let before = buf.filled().len();
+        this.begin_request_line();
         let socket = Pin::new(&mut this.socket);
         ready!(match this.request_line.is_over() {
             true => socket.poll_read(cx, buf),
@@ -154,7 +182,7 @@ impl AsyncRead for HttpStream {
             this.place.all().cut(Cut::HeadTooLarge);
             // As much of it as the system takes; the connection ends with this error.
             let _ = Pin::new(&mut this.socket).poll_write(cx, HEAD_TOO_LARGE);
-            return Poll::Ready(Err(io::Error::other("the head is too large")));
+            return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
         Poll::Ready(Ok(()))
     }
@@ -188,6 +216,13 @@ mod tests {
     use tokio::io::AsyncWriteExt;
 
     use super::*;
+
+    #[test]
+    fn the_answer_to_a_head_that_is_too_large_has_the_length_that_it_names() {
+        let text = std::str::from_utf8(HEAD_TOO_LARGE).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_ends_the_stream() {

@@ -33,7 +33,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{
     accept::{Accepted, Incoming, WorkerLink},
     hello::{self, Hello},
-    http_stream::HttpStream,
+    http_stream::{HeadTooLarge, HttpStream},
     pending::PendingConnection,
     request_turn::RequestTurn,
     socket_options::SocketOptions,
@@ -178,10 +178,19 @@ where
                         let how = "use ws://, or tls: in listen";
                         log::info!(times; "TLS on a plain listener: {how}; from {from}");
                     }),
-                    _ => told_once_a_second("no HTTP came", peer, |times| {
+                    Hello::Http => told_once_a_second("a request cannot be read", peer, |times| {
+                        log::info!(times; "a request of {from} cannot be read: {error}");
+                    }),
+                    Hello::Other => told_once_a_second("no HTTP came", peer, |times| {
                         log::info!(times; "no HTTP came from {from}: {error}");
                     }),
                 }
+            }
+            Err(DispatchError::Io(error)) if is_head_too_large(&error) => {
+                let from = Address(peer);
+                told_once_a_second("the head of a request is too large", peer, |times| {
+                    log::info!(times; "a head of {from} is larger than http.head_bytes");
+                });
             }
             Err(DispatchError::SlowRequestTimeout) => place.all().cut(Cut::HeadTimeout),
             Err(error) => log::debug!("a connection of {} ended: {error}", Address(peer)),
@@ -221,8 +230,9 @@ where
                     return None;
                 };
                 let mut stream = stream?;
-                self.in_time(place, stream.fill_buf()).await?;
-                Some((Socket::Tls(stream), Hello::Other))
+                let first = self.in_time(place, stream.fill_buf()).await?;
+                let hello = hello::looks_like(first);
+                Some((Socket::Tls(stream), hello))
             }
         }
     }
@@ -268,6 +278,12 @@ where
             }
         }
     }
+}
+
+fn is_head_too_large(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|error| error.is::<HeadTooLarge>())
 }
 
 /// Polls a future once.
