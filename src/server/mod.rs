@@ -29,7 +29,7 @@ use crate::{
     connection::info::{SessionInfo, TransportKind},
     id::SessionId,
     liveness::{PULSE_INTERVAL, Pulse},
-    logger::Address,
+    logger::{self, Address, REFUSAL_PAUSE, Subject},
 };
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
@@ -229,15 +229,54 @@ fn log_begin(info: &SessionInfo) {
 }
 
 /// One line a session, at its end. That of a poll which was answered is at debug: a client has one
-/// every few seconds, and nothing ended for it.
+/// every few seconds, and nothing ended for it. Of sessions that are refused as soon as they begin
+/// there is one line a second for each code and address, with their number.
 fn log_end(info: &SessionInfo, ending: &Ending) {
     let is_answered_poll =
         info.transport == TransportKind::Poll && ending.code() == Close::ANSWERED.code;
-    let level = if is_answered_poll {
-        log::Level::Debug
-    } else {
-        log::Level::Info
+    if is_answered_poll {
+        return tell_end(log::Level::Debug, info, ending, 1);
+    }
+    let Some(kind) = refusal(ending).filter(|_| info.started.elapsed() < REFUSAL_PAUSE) else {
+        return tell_end(log::Level::Info, info, ending, 1);
     };
+    let subject = Subject {
+        what: "session ended",
+        kind,
+        address: info.address,
+    };
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        tell_end(log::Level::Info, info, ending, times);
+    });
+}
+
+/// The kind of an ending by which the server refuses a client, which a client can cause as often as
+/// it likes; absent for others.
+fn refusal(ending: &Ending) -> Option<&'static str> {
+    let Ending::ByServer(close) = ending else {
+        return None;
+    };
+    Some(match close.code {
+        3000 => "3000",
+        3004 => "3004",
+        3005 => "3005",
+        3010 => "3010",
+        3013 => "3013",
+        3500 => "3500",
+        3501 => "3501",
+        3502 => "3502",
+        3503 => "3503",
+        3504 => "3504",
+        3505 => "3505",
+        3507 => "3507",
+        3508 => "3508",
+        _ if !close.may_reconnect() => "for good",
+        1002..=1011 => "fault",
+        _ => return None,
+    })
+}
+
+fn tell_end(level: log::Level, info: &SessionInfo, ending: &Ending, times: u64) {
     let traffic = &info.traffic;
     log::log!(
         level,
@@ -253,7 +292,8 @@ fn log_end(info: &SessionInfo, ending: &Ending) {
         messages_in = traffic.messages_in.get(),
         messages_out = traffic.messages_out.get(),
         bytes_in = traffic.bytes_in.get(),
-        bytes_out = traffic.bytes_out.get();
+        bytes_out = traffic.bytes_out.get(),
+        times;
         "session ended"
     );
 }
