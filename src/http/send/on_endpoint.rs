@@ -11,7 +11,7 @@ use crate::{
     connection::info::TransportKind,
     hooks::Answer,
     http::{plain, request, websocket},
-    node::Node,
+    node::{Node, authorize::Action},
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
@@ -60,7 +60,15 @@ pub(super) async fn message(
                 Payload::Binary(_) => Payload::Binary(filled.into()),
             }))
         }
-        OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
+        OnMessage::Relay { .. } => {
+            let audience = audience_of(endpoint, &channels);
+            match channels.first() {
+                Some((shut, _)) if audience.is_empty() => {
+                    Err(refuse(node.denial(Action::Publish, shut)))
+                }
+                _ => relay(node, &audience, &payload).await,
+            }
+        }
         OnMessage::Hook { on_failure } => {
             let hook_context = identity.named_in(connect_info.hook_context("json"));
             let answer = node.hooks.message(&hook_context, path, payload).await;
@@ -75,12 +83,6 @@ async fn relay(
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    if audience.is_empty() {
-        return Err(Box::new(plain::plain_text(
-            403,
-            "permission denied: publish",
-        )));
-    }
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),

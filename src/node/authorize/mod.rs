@@ -24,6 +24,7 @@ use crate::{
     hooks::HookContext,
     logger::{self, REFUSAL_PAUSE, Subject},
     protocol::ReplyError,
+    registry::ChannelName,
 };
 
 /// What someone wants to do in a channel.
@@ -197,6 +198,17 @@ impl Node {
             Permission::Denied => Err(denied(action, channel, &self.settings.channels, rules)),
             permission => Ok((rules, permission)),
         }
+    }
+
+    /// Why a client may not do something in a channel that it has.
+    #[must_use]
+    pub(crate) fn denial(&self, action: Action, channel: &ChannelName) -> AuthError {
+        let error = match self.rules_for_server(channel) {
+            Ok(rules) => denied(action, channel, &self.settings.channels, rules),
+            Err(error) => error,
+        };
+        let channel = channel.clone();
+        AuthError::Channel { error, channel }
     }
 
     /// Lets the backend say whether and how something is published in a channel, where the rules
