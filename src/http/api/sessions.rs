@@ -88,7 +88,7 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
         channel: channel.to_string(),
         info: form::optional(request.info, &request.b64info)?,
         data: form::optional(request.data, &request.b64data)?,
-        expire_at: form::moment(request.expire_at),
+        expire_at: form::moment("expire_at", request.expire_at)?,
         recover_since: request.recover_since.map(|since| StreamPosition {
             offset: since.offset,
             // A stream that was never ours has no position to recover from.
@@ -182,7 +182,7 @@ pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
     };
     let command = ServerCommand::Refresh {
         expired: request.expired,
-        expire_at: form::moment(request.expire_at),
+        expire_at: form::moment("expire_at", request.expire_at)?,
         info,
     };
     send_command(call, selector, command).await
