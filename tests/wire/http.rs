@@ -277,7 +277,7 @@ fn a_foreign_host_has_no_rights_of_loopback() {
         assert_eq!(refused.status, 403, "{host}");
         assert!(refused.body.contains("set api.key"), "{}", refused.body);
         assert!(
-            get(host, "/status").body.contains("\"hooks\":null"),
+            !get(host, "/status").body.contains("\"hooks\""),
             "{host}"
         );
     }

@@ -15,7 +15,7 @@ use crate::{
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
-        handshake,
+        channel_request::ChannelRequest,
         query::Query,
         raw::{
             endpoint::Endpoint,
@@ -38,14 +38,13 @@ pub(super) async fn message(
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let path = &*endpoint.path;
-    let allowed = endpoint.settings.origins.as_deref();
-    handshake::check_origin(request.headers(), allowed)
-        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let allowed = endpoint.check_origin(request.headers());
+    allowed.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
     let connect_info = plain::connect_info(request, node, path, TransportKind::Send)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let authorized =
         websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
-    let refuse = |error| plain::turn_away(request, node, &error);
+    let refuse = |error| plain::turn_away(&error);
     let (identity, channels) = authorized.map_err(refuse)?;
     // It may have been taken back while the backend was asked.
     node.check_revoked(&identity).map_err(refuse)?;
@@ -60,7 +59,13 @@ pub(super) async fn message(
                 Payload::Binary(_) => Payload::Binary(filled.into()),
             }))
         }
-        OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
+        OnMessage::Relay { .. } => {
+            let audience = audience_of(endpoint, &channels);
+            if audience.is_empty() {
+                return Err(mute(node, &channels));
+            }
+            relay(node, &audience, &payload).await
+        }
         OnMessage::Hook { on_failure } => {
             let hook_context = identity.named_in(connect_info.hook_context("json"));
             let answer = node.hooks.message(&hook_context, path, payload).await;
@@ -69,18 +74,21 @@ pub(super) async fn message(
     }
 }
 
+/// The answer to who may speak in none of its channels: the setting that would let it.
+fn mute(node: &Node, channels: &[(ChannelName, ChannelRequest)]) -> plain::Answer {
+    let denied = match channels.first() {
+        Some((channel, _)) => node.may_not_relay(channel),
+        None => Close::PERMISSION_DENIED,
+    };
+    Box::new(plain::close_response(&denied))
+}
+
 /// Everyone hears it: there is no session of the sender's to leave out.
 async fn relay(
     node: &Arc<Node>,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    if audience.is_empty() {
-        return Err(Box::new(plain::plain_text(
-            403,
-            "permission denied: publish",
-        )));
-    }
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{Action, Grant, Permission, permission, rules_of};
 use crate::{
     channel_name,
+    close::Close,
     config::{Channels, Namespace},
     hooks::{HookContext, SubscribeAnswer},
     metrics::RefusalReason,
@@ -199,6 +200,18 @@ impl Node {
         };
         let authorized = self.authorize(Action::Publish, channel, &identity, Some(&[]));
         matches!(authorized, Ok((_, Permission::Granted)))
+    }
+
+    /// How a client is closed whose messages an endpoint relays to none of its channels: with the
+    /// setting of the first that would let it.
+    #[must_use]
+    pub(crate) fn may_not_relay(&self, channel: &str) -> Close {
+        let channels = &self.settings.channels;
+        let error = match rules_of(channels, channel) {
+            Ok(rules) => super::denied(Action::Publish, channel, channels, rules),
+            Err(error) => error,
+        };
+        AuthError::channel(error, channel).close()
     }
 
     /// The channels of a plain client, whatever route it comes by: those it asks for, where it may,

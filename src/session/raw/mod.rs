@@ -260,8 +260,11 @@ impl Session<Raw> {
                 connection.reply(message.opcode(), &reply);
             }
             OnMessage::Relay { .. } if client.audience.is_empty() => {
-                self.context
-                    .close(Close::PERMISSION_DENIED.because("publish"));
+                let denied = match self.context.membership.first_channel() {
+                    Some(channel) => self.context.node.may_not_relay(&channel),
+                    None => Close::PERMISSION_DENIED.because("publish, in no channel"),
+                };
+                self.context.close(denied);
             }
             OnMessage::Relay { relay_self } => {
                 client.plain.user.announce(&self.context);
