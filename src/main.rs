@@ -12,7 +12,7 @@ use std::{
 use fanfare::{
     app::{App, AppError},
     cli::{self, Command, ConfigForm},
-    config::{self, Overrides, Settings},
+    config::{self, LoadError, Overrides, Settings},
     logger::Logger,
     signals::Signals,
     token::{
@@ -75,12 +75,13 @@ fn check(overrides: &Overrides) -> ExitCode {
     match load(overrides) {
         Ok((settings, warnings)) => {
             for warning in &warnings {
-                complain(format_args!("warning: {}", warning.0));
+                complain(format_args!("warning: {warning}"));
             }
             if let Some(tls) = &settings.tls
                 && let Err(error) = Certificate::load(&tls.cert, &tls.key)
             {
-                complain(format_args!("tls: {error}"));
+                let place = settings.place_of("tls.cert");
+                complain(format_args!("{place}: tls.cert, tls.key: {error}"));
                 return ExitCode::from(WRONG_SETTINGS);
             }
             match settings.file {
@@ -161,13 +162,19 @@ fn serve(overrides: &Overrides) -> ExitCode {
         }
     };
     for warning in warnings {
-        log::warn!("{}", warning.0);
+        log::warn!("{warning}");
     }
     let result = run(settings, overrides, logger);
     if let Err(error) = &result {
         log::error!("{error}");
     }
     log::logger().flush();
+    if let Err(error) = &result
+        && !log::log_enabled!(log::Level::Error)
+    {
+        // Whatever the filter says, a process that ends says why.
+        complain(error);
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -218,17 +225,20 @@ fn reload(overrides: &Overrides, in_force: &Settings, logger: &Logger) {
                 settings.log.filter
             );
             for warning in warnings {
-                log::warn!("{}", warning.0);
+                log::warn!("{warning}");
             }
             let changes = in_force.changes(&settings);
             if !changes.is_empty() {
                 log::warn!("changed, but not before a restart: {}", changes.join(", "));
             }
         }
-        Err(errors) => {
+        Err(LoadError { errors, warnings }) => {
             log::error!("the settings are wrong, so none is taken up:");
             for line in errors.to_string().lines() {
                 log::error!("{line}");
+            }
+            for warning in warnings {
+                log::warn!("{warning}");
             }
         }
     }

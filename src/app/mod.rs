@@ -14,6 +14,7 @@ use std::{
 };
 
 use actix_rt::Arbiter;
+use actix_web::middleware::from_fn;
 
 pub use self::error::AppError;
 use crate::{
@@ -148,7 +149,8 @@ impl App {
                 requests::http_service(options, move || {
                     let (node, http) = (routes.clone(), http.clone());
                     actix_web::App::new()
-                        .wrap(actix_web::middleware::from_fn(http::settle))
+                        .wrap(from_fn(http::tell_of_refusals))
+                        .wrap(from_fn(http::settle))
                         .configure(move |app| http::configure(&node, &http, app))
                 })
             };

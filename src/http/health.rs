@@ -8,13 +8,17 @@ use actix_web::{
     web,
 };
 
+use super::refused;
 use crate::node::{Node, phase::Phase};
 
 fn answer(status: StatusCode, text: impl Into<String>) -> HttpResponse {
-    HttpResponse::build(status)
+    let mut answer = HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/plain; charset=utf-8")
-        .body(text.into())
+        .body(text.into());
+    // A probe is told how things stand.
+    refused::not_refused(&mut answer);
+    answer
 }
 
 /// 200 as long as the process answers at all.

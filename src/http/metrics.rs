@@ -301,6 +301,27 @@ impl Snapshot {
             let labels = [("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
+        let families = [
+            (
+                "fanfare_refused_requests",
+                "Requests refused, by status",
+                "status",
+                self.node.metrics.refused_requests().collect::<Vec<_>>(),
+            ),
+            (
+                "fanfare_api_errors",
+                "Calls of the API answered with an error, by its code",
+                "code",
+                self.node.metrics.api_errors().collect(),
+            ),
+        ];
+        for (name, help, label, counts) in families {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (value, count) in counts {
+                let labels = [(label, value)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
         let mut family = encoder.encode_descriptor(
             "fanfare_cut_connections",
             "Connections ended before they were a session, by reason",

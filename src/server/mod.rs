@@ -9,14 +9,19 @@ mod directory;
 pub(crate) mod poll;
 mod push;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
 };
+
+use log::{Level, kv::Value};
 
 use self::directory::Directory;
 pub(crate) use self::directory::{SessionFilter, SessionPage};
@@ -217,14 +222,27 @@ impl Handler<Closed> for Server {
 
 /// At debug, since the end has a line with all that is known then.
 fn log_begin(info: &SessionInfo) {
-    log::debug!(
-        id:% = info.id,
-        address:% = Address(info.address),
-        endpoint = &*info.endpoint,
-        transport = info.transport.as_str(),
-        worker = info.worker,
-        user_agent = info.user_agent.as_deref().unwrap_or_default();
-        "session began"
+    if !log::log_enabled!(Level::Debug) {
+        return;
+    }
+    let address = Address(info.address);
+    let mut values = vec![
+        ("id", Value::from_display(&info.id)),
+        ("address", Value::from_display(&address)),
+        ("endpoint", Value::from(&*info.endpoint)),
+        ("transport", info.transport.as_str().into()),
+        ("worker", info.worker.into()),
+        (
+            "user_agent",
+            info.user_agent.as_deref().unwrap_or_default().into(),
+        ),
+    ];
+    values.extend(headers_of(info));
+    logger::write(
+        Level::Debug,
+        module_path!(),
+        format_args!("session began"),
+        &values,
     );
 }
 
@@ -235,18 +253,16 @@ fn log_end(info: &SessionInfo, ending: &Ending) {
     let is_answered_poll =
         info.transport == TransportKind::Poll && ending.code() == Close::ANSWERED.code;
     if is_answered_poll {
-        return tell_end(log::Level::Debug, info, ending, 1);
+        return tell_end(Level::Debug, info, ending, 1);
     }
     let Some(kind) = refusal(ending).filter(|_| info.started.elapsed() < REFUSAL_PAUSE) else {
-        return tell_end(log::Level::Info, info, ending, 1);
+        return tell_end(Level::Info, info, ending, 1);
     };
-    let subject = Subject {
-        what: "session ended",
-        kind,
-        address: info.address,
-    };
+    let subject = Subject::new(Level::Info, module_path!(), "session ended")
+        .from(Address(info.address))
+        .with("code", kind);
     logger::throttled(subject, REFUSAL_PAUSE, |times| {
-        tell_end(log::Level::Info, info, ending, times);
+        tell_end(Level::Info, info, ending, times);
     });
 }
 
@@ -276,26 +292,45 @@ fn refusal(ending: &Ending) -> Option<&'static str> {
     })
 }
 
-fn tell_end(level: log::Level, info: &SessionInfo, ending: &Ending, times: u64) {
-    let traffic = &info.traffic;
-    log::log!(
+fn tell_end(level: Level, info: &SessionInfo, ending: &Ending, times: u64) {
+    if !log::log_enabled!(level) {
+        return;
+    }
+    let (address, traffic) = (Address(info.address), &info.traffic);
+    let mut values = vec![
+        ("id", Value::from_display(&info.id)),
+        ("user", info.user().unwrap_or_default().into()),
+        ("address", Value::from_display(&address)),
+        ("endpoint", Value::from(&*info.endpoint)),
+        ("transport", info.transport.as_str().into()),
+        ("code", ending.code().into()),
+        ("reason", ending.reason().into()),
+        ("by", ending.by().into()),
+        ("duration", seconds(info.started.elapsed()).into()),
+        ("messages_in", traffic.messages_in.get().into()),
+        ("messages_out", traffic.messages_out.get().into()),
+        ("bytes_in", traffic.bytes_in.get().into()),
+        ("bytes_out", traffic.bytes_out.get().into()),
+        ("times", times.into()),
+    ];
+    values.extend(headers_of(info));
+    logger::write(
         level,
-        id:% = info.id,
-        user = info.user().unwrap_or_default(),
-        address:% = Address(info.address),
-        endpoint = &*info.endpoint,
-        transport = info.transport.as_str(),
-        code = ending.code(),
-        reason = ending.reason(),
-        by = ending.by(),
-        duration:% = format_args!("{:.3}s", info.started.elapsed().as_secs_f64()),
-        messages_in = traffic.messages_in.get(),
-        messages_out = traffic.messages_out.get(),
-        bytes_in = traffic.bytes_in.get(),
-        bytes_out = traffic.bytes_out.get(),
-        times;
-        "session ended"
+        module_path!(),
+        format_args!("session ended"),
+        &values,
     );
+}
+
+/// Headers of the session's request, where the settings name some and it has them.
+fn headers_of(info: &SessionInfo) -> Option<(&'static str, Value<'_>)> {
+    let headers = info.logged_headers.as_deref()?;
+    Some(("headers", headers.into()))
+}
+
+/// Seconds to the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 impl Handler<GetOverview> for Server {

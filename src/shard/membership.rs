@@ -136,7 +136,7 @@ impl Membership {
         channels.filter(|name| !is_internal(name)).count()
     }
 
-    /// The first of them by name.
+    /// The first by name of the session's channels, the server's own left out.
     #[must_use]
     pub(crate) fn first_channel(&self) -> Option<ChannelName> {
         let state = self.shard.state.borrow();

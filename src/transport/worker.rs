@@ -7,6 +7,7 @@
 //! stands.
 
 use std::{
+    fmt::Display,
     future::{Future, poll_fn},
     io,
     net::SocketAddr,
@@ -19,6 +20,7 @@ use std::{
 use actix_http::{Protocol, error::DispatchError};
 use actix_rt::Arbiter;
 use actix_service::{Service, ServiceFactory};
+use log::Level;
 use rustls::ServerConfig;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -40,7 +42,7 @@ use super::{
 };
 use crate::{
     connection::{CountingStream, socket::Socket},
-    logger::{self, REFUSAL_PAUSE, Subject},
+    logger::{self, Address, REFUSAL_PAUSE, Subject},
     metrics::{Cut, WorkerStats},
 };
 
@@ -141,10 +143,8 @@ where
             () = serving => {}
             () = place.dropped() => {}
             why = place.evicted() => {
-                let (limit, from) = (why.limit(), Address(peer));
-                told_once_a_second("a connection makes room for newer ones", peer, |times| {
-                    log::info!(times; "an unfinished connection of {from} makes room: {limit}");
-                });
+                let limit = why.limit();
+                tell_misspoken("an unfinished connection makes room for newer ones", &limit, peer);
             }
         }
     }
@@ -172,28 +172,26 @@ where
             Ok(()) => {}
             Err(DispatchError::Parse(error)) => {
                 place.all().cut(Cut::NotHttp);
-                let from = Address(peer);
                 match hello {
-                    Hello::Tls => told_once_a_second("TLS on a plain listener", peer, |times| {
+                    Hello::Tls => {
                         let how = "use ws://, or tls: in listen";
-                        log::info!(times; "TLS on a plain listener: {how}; from {from}");
-                    }),
-                    Hello::Http => told_once_a_second("a request cannot be read", peer, |times| {
-                        log::info!(times; "a request of {from} cannot be read: {error}");
-                    }),
-                    Hello::Other => told_once_a_second("no HTTP came", peer, |times| {
-                        log::info!(times; "no HTTP came from {from}: {error}");
-                    }),
+                        tell_misspoken("TLS on a plain listener", &how, peer);
+                    }
+                    Hello::Http => tell_misspoken("a request cannot be read", &error, peer),
+                    Hello::Other => tell_misspoken("no HTTP came", &error, peer),
                 }
             }
             Err(DispatchError::Io(error)) if is_head_too_large(&error) => {
-                let from = Address(peer);
-                told_once_a_second("the head of a request is too large", peer, |times| {
-                    log::info!(times; "a head of {from} is larger than http.head_bytes");
-                });
+                tell_misspoken(
+                    "the head of a request is larger than http.head_bytes",
+                    &"431",
+                    peer,
+                );
             }
             Err(DispatchError::SlowRequestTimeout) => place.all().cut(Cut::HeadTimeout),
-            Err(error) => log::debug!("a connection of {} ended: {error}", Address(peer)),
+            Err(error) => {
+                log::debug!(address:% = address_of(peer), reason:% = error; "a connection ended");
+            }
         }
     }
 
@@ -261,10 +259,8 @@ where
     ) -> Option<Box<tokio_rustls::server::TlsStream<CountingStream>>> {
         if hello::of(&stream).await.ok()? == Hello::Http {
             place.all().cut(Cut::TlsFailed);
-            told_once_a_second("plain HTTP on a tls: listener", peer, |times| {
-                let (how, from) = ("use https:// or wss://", Address(peer));
-                log::info!(times; "plain HTTP on a tls: listener: {how}; from {from}");
-            });
+            let how = "use https:// or wss://";
+            tell_misspoken("plain HTTP on a tls: listener", &how, peer);
             let _ = stream.write_all(hello::SPEAK_TLS).await;
             return None;
         }
@@ -273,7 +269,8 @@ where
             Ok(stream) => Some(Box::new(stream)),
             Err(error) => {
                 place.all().cut(Cut::TlsFailed);
-                log::debug!("a TLS handshake of {} failed: {error}", Address(peer));
+                let address = address_of(peer);
+                log::debug!(address:%, reason:% = error; "a TLS handshake failed");
                 None
             }
         }
@@ -292,23 +289,17 @@ async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
 }
 
 /// Who knocks with something else can do so as often as it likes.
-fn told_once_a_second(what: &'static str, peer: Option<SocketAddr>, tell: impl FnOnce(u64)) {
-    let subject = Subject {
-        what,
-        kind: "connection",
-        address: peer.map(|peer| peer.ip()),
-    };
-    logger::throttled(subject, REFUSAL_PAUSE, tell);
+fn tell_misspoken(what: &'static str, reason: &dyn Display, peer: Option<SocketAddr>) {
+    let address = address_of(peer);
+    let subject = Subject::new(Level::Info, module_path!(), what)
+        .from(address)
+        .with("reason", reason);
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        log::info!(address:%, reason:%, times; "{what}");
+    });
 }
 
 /// The other end of a connection, for the log.
-struct Address(Option<SocketAddr>);
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(peer) => peer.ip().to_canonical().fmt(f),
-            None => f.write_str("unix"),
-        }
-    }
+fn address_of(peer: Option<SocketAddr>) -> Address {
+    Address(peer.map(|peer| peer.ip().to_canonical()))
 }

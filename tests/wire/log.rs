@@ -242,6 +242,27 @@ fn a_reload_takes_up_what_is_set_of_the_log_and_names_what_needs_a_restart() {
 }
 
 #[test]
+fn a_reload_of_wrong_settings_tells_warnings_as_warnings() {
+    // What is only odd beside an error was logged as an error too.
+    let server = Server::start(KEYED);
+    server
+        .dir
+        .write("fanfare.toml", &format!("wrong = 1\n{KEYED}"));
+    server.signal("HUP");
+    let error = server.log.wait_for("fanfare.toml:1: wrong");
+    assert!(error.contains("ERROR"), "{error}");
+    server.log.wait_for("none is taken up");
+    let text = server.log.text();
+    let behind = text.split("none is taken up").nth(1).expect("lines");
+    let line = behind.lines().find(|line| line.contains("api.key has"));
+    let line = line.map_or_else(|| server.log.wait_for("fanfare.toml:2)"), str::to_string);
+    assert!(line.contains("WARN"), "{line}");
+}
+
+/// Settings with a warning of their own.
+const KEYED: &str = "api.key = \"k\"\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n";
+
+#[test]
 fn refusals_of_one_address_are_told_once_a_second_with_their_number() {
     // One client pipelined refused requests, 100,000 a second, and each had a line of its own:
     // 131 MB of log in three seconds.

@@ -19,6 +19,7 @@ mod log;
 mod memory;
 mod messages;
 mod plain;
+mod refusals;
 mod relay;
 mod scenarios;
 mod slow;

@@ -24,7 +24,7 @@ pub(super) fn warn_of_look_alikes(settings: &Settings, warnings: &mut Vec<Warnin
     let polls = polls.map(|name| ("poll.channel", name));
     for (setting, name) in namespaces.chain(raw).chain(pushes).chain(polls) {
         if let Some((wide, separator)) = look_alike(name) {
-            warnings.push(Warning(format!(
+            warnings.push(Warning::of(format!(
                 "{setting}: {name:?} has a full-width {wide} (U+{:04X}), which is part of the \
                  name; only an ASCII {separator} separates",
                 u32::from(wide)

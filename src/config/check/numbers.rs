@@ -31,7 +31,7 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
         }
     }
     let odd = oddities(raw).into_iter().chain(large_for_each(raw));
-    warnings.extend(odd.flatten().map(Warning));
+    warnings.extend(odd.flatten().map(Warning::of));
 }
 
 /// The rules of what is kept or waits, in the same form.
@@ -102,10 +102,23 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 29] {
 }
 
 fn log_filter(filter: &str) -> Option<String> {
-    let error = env_filter::Builder::new().try_parse(filter).err()?;
-    Some(format!(
-        "{error}; expected levels such as \"info\" or \"info,fanfare=debug\""
-    ))
+    let expected = "expected off, error, warn, info, debug or trace, and of single modules \
+                    for example \"info,fanfare=debug\"";
+    if let Err(error) = env_filter::Builder::new().try_parse(filter) {
+        return Some(format!("{error}; {expected}"));
+    }
+    // A pattern for the text of lines stands behind the first slash.
+    let words = filter.split('/').next().unwrap_or_default().split(',');
+    let mut words = words.map(str::trim);
+    let word = words.find(|word| is_no_level(word))?;
+    Some(format!("{word:?} is no level; {expected}"))
+}
+
+/// Whether a word of a filter is neither empty nor a level nor about a module of this program: alone
+/// it would name a module that there is none of, and switch all others off.
+fn is_no_level(word: &str) -> bool {
+    let is_module = word.contains('=') || word == "fanfare" || word.starts_with("fanfare::");
+    !word.is_empty() && !is_module && word.parse::<log::LevelFilter>().is_err()
 }
 
 /// A log without room for a line.

@@ -7,7 +7,7 @@ use super::declaration::sections;
 use crate::config::{
     setting_type::{
         Bool, Bytes, Count, FilePath, Key, ListenAddresses, LogFormatName, Optional, ProxyList,
-        SlowPolicyName, Text, Time, U32,
+        SlowPolicyName, Text, TextList, Time, U32,
     },
     values::{Listen, LogFormat, Secret, SlowPolicy, TrustedProxies},
 };
@@ -193,9 +193,10 @@ sections! {
 
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
     TlsSection {
-        /// PEM file with the full chain, the server's own certificate first.
+        /// PEM file with the full chain, the server's own certificate first; as with every file in
+        /// the settings, a relative path counts from the directory in which the server was started.
         cert: Option<PathBuf> as Optional<FilePath> = None;
-        /// PEM file with the key.
+        /// PEM file with the key; its path counts as that of cert.
         key: Option<PathBuf> as Optional<FilePath> = None;
         /// How long a handshake may take.
         handshake_timeout: Duration as Time = Duration::from_secs(5);
@@ -210,10 +211,15 @@ sections! {
 
     /// Logging, to standard error. SIGHUP takes changes up.
     Log {
-        /// What is logged, in env_logger's syntax.
+        /// What is logged: off, error, warn, info, debug or trace, and of single modules as in
+        /// `info,fanfare::hooks=debug`.
         filter: String as Text = "info".to_string();
         /// How: `text` for people, `json` for an object a line.
         format: LogFormat as LogFormatName = LogFormat::Text;
+        /// Headers of a request that the lines about its session's begin and end, or about its
+        /// refusal, show, such as `X-Request-Id`; 256 bytes of them at most. Taken up at the start
+        /// only.
+        headers: Vec<String> as TextList = Vec::new();
         /// Lines that may wait to be written, of at most some KiB each; what does not fit is dropped,
         /// and a line says how many.
         queue: usize as Count = 4096;

@@ -34,7 +34,7 @@ pub(super) fn closed_with(lines: &str, tables: &str) -> String {
 pub(super) fn warnings(text: &str) -> Vec<String> {
     let (_, warnings) = load(&Scratch::new(text).flags(), &[])
         .unwrap_or_else(|errors| panic!("{text}\nis refused:\n{errors}"));
-    warnings.into_iter().map(|Warning(text)| text).collect()
+    warnings.into_iter().map(|Warning(text, _)| text).collect()
 }
 
 /// Asserts that a file draws one warning, which has all these parts.

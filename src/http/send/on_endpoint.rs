@@ -15,7 +15,6 @@ use crate::{
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
-        handshake,
         query::Query,
         raw::{
             endpoint::Endpoint,
@@ -38,14 +37,13 @@ pub(super) async fn message(
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let path = &*endpoint.path;
-    let allowed = endpoint.settings.origins.as_deref();
-    handshake::check_origin(request.headers(), allowed)
-        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let allowed = endpoint.check_origin(request.headers());
+    allowed.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
     let connect_info = plain::connect_info(request, node, path, TransportKind::Send)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let authorized =
         websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
-    let refuse = |error| plain::turn_away(request, node, &error);
+    let refuse = |error| plain::turn_away(&error);
     let (identity, channels) = authorized.map_err(refuse)?;
     // It may have been taken back while the backend was asked.
     node.check_revoked(&identity).map_err(refuse)?;

@@ -39,7 +39,7 @@ pub(super) async fn publish(
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
     let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
     let identity = node.authenticate(token.as_deref(), None).await;
-    let refuse = |error: AuthError| plain::turn_away(request, node, &error);
+    let refuse = |error: AuthError| plain::turn_away(&error);
     let identity = identity.map_err(refuse)?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";

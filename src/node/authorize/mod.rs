@@ -12,6 +12,8 @@ mod subscribe;
 
 use std::sync::Arc;
 
+use log::Level;
+
 pub(crate) use self::grant::Grant;
 use super::{
     Node,
@@ -131,11 +133,9 @@ fn denied(action: Action, channel: &str, channels: &Channels, rules: &Namespace)
 /// Says in the log that a token or the backend names a channel that is not to be had.
 pub(crate) fn tell_left_out(channel: &str, error: &ReplyError) {
     let what = "channel of a token or the backend left out";
-    let subject = Subject {
-        what,
-        kind: "channel",
-        address: None,
-    };
+    let subject = Subject::new(Level::Warn, module_path!(), what)
+        .with("channel", channel)
+        .with("reason", error);
     logger::throttled(subject, REFUSAL_PAUSE, |times| {
         log::warn!(channel, reason:% = error, times; "{what}");
     });
