@@ -1,6 +1,6 @@
 //! The signals that a node listens to: SIGTERM and SIGINT stop it, SIGHUP makes it take up
-//! certificates and what of the log is set. SIGUSR1 and SIGUSR2 mean nothing yet, and are ignored
-//! instead of ending the process.
+//! certificates and what of the log is set, SIGUSR2 makes it start its successor. SIGUSR1 means
+//! nothing yet, and is ignored instead of ending the process.
 //!
 //! They have a thread of their own, which waits for nothing else: the second SIGTERM or SIGINT
 //! ends the process whatever the other threads are doing.
@@ -21,6 +21,8 @@ pub enum Signal {
     Stop,
     /// Take up what can be taken up anew.
     Reload,
+    /// Start the binary anew, and hand the listeners over to it.
+    HandOver,
 }
 
 /// A stream of signals. Ends never; a process without unix signals only has Ctrl-C.
@@ -44,6 +46,11 @@ impl Signals {
             .name("signals".to_string())
             .spawn(move || runtime.block_on(pass_on(handlers, sender)))?;
         Ok(Self(receiver))
+    }
+
+    /// Waits until the node has to stop, and passes over everything else.
+    pub(crate) async fn stop(&mut self) {
+        while self.next().await != Signal::Stop {}
     }
 
     /// Waits for the next signal.
@@ -95,14 +102,13 @@ impl Handlers {
 
     async fn next(&mut self) -> Signal {
         loop {
-            let ignored = tokio::select! {
+            tokio::select! {
                 _ = self.terminate.recv() => return Signal::Stop,
                 _ = self.interrupt.recv() => return Signal::Stop,
                 _ = self.hangup.recv() => return Signal::Reload,
-                _ = self.user1.recv() => "SIGUSR1",
-                _ = self.user2.recv() => "SIGUSR2",
-            };
-            log::debug!("{ignored} is ignored");
+                _ = self.user2.recv() => return Signal::HandOver,
+                _ = self.user1.recv() => log::debug!("SIGUSR1 is ignored"),
+            }
         }
     }
 }

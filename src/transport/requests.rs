@@ -11,7 +11,7 @@ use std::{
 };
 
 use actix_http::{
-    HttpService, KeepAlive, Payload, Request, Response, StatusCode,
+    ConnectionType, HttpService, KeepAlive, Payload, Request, Response, StatusCode,
     body::{BodySize, BoxBody, MessageBody},
     error::{DispatchError, PayloadError},
 };
@@ -110,6 +110,9 @@ where
 /// Notes that a route has a request, and when its body will be there.
 fn begin(request: &mut Request) -> Option<Answering> {
     let place = request.conn_data::<Rc<PendingConnection>>()?.clone();
+    if request.head().connection_type() != ConnectionType::KeepAlive {
+        place.set_ending();
+    }
     let (answering, mut body) = Answering::begin(&place);
     if !matches!(request.payload(), Payload::None) {
         body.set_whole(false);
@@ -132,6 +135,9 @@ fn finish(response: Response<BoxBody>, answering: Option<Answering>) -> Response
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         answering.place().become_session();
         return response;
+    }
+    if !response.head().keep_alive() {
+        answering.place().set_ending();
     }
     match response.body().size() {
         BodySize::Stream => response.map_body(|_, body| {

@@ -29,7 +29,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    accept::{Accepted, Incoming, WorkerLink},
+    distributor::{Accepted, Incoming, WorkerLink},
     hello::{self, Hello},
     http_stream::HttpStream,
     pending::PendingConnection,
@@ -121,10 +121,11 @@ where
         let place = Rc::new(place);
         tokio::select! {
             biased;
-            () = place.evicted() => {
-                log::debug!("a connection of {} makes room for others", Address(peer));
-            }
+            // First, so that a request that is here is seen before it is found idle.
             () = self.serve(socket, peer, &place) => {}
+            () = place.told_to_go() => {
+                log::debug!("a connection of {} is ended: idle, or for others", Address(peer));
+            }
         }
     }
 

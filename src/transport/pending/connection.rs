@@ -31,6 +31,12 @@ pub(crate) struct PendingConnection {
     is_answering: Cell<bool>,
     /// A route left a body unread, so that what comes may be more of it.
     left_body: Cell<bool>,
+    /// Bytes of another request are here.
+    has_input: Cell<bool>,
+    /// Bytes of an answer wait for the peer.
+    is_writing: Cell<bool>,
+    /// It ends by itself behind an answer.
+    is_ending: Cell<bool>,
     /// It has become a session and counts no more.
     is_session: Cell<bool>,
 }
@@ -52,6 +58,9 @@ impl PendingConnection {
             request: Cell::new(0),
             is_answering: Cell::new(false),
             left_body: Cell::new(false),
+            has_input: Cell::new(false),
+            is_writing: Cell::new(false),
+            is_ending: Cell::new(false),
             is_session: Cell::new(false),
         };
         this.enter();
@@ -72,9 +81,36 @@ impl PendingConnection {
         &self.all
     }
 
-    /// Waits until it has to go, to make room for others.
-    pub(crate) async fn evicted(&self) {
-        self.evict.notified().await;
+    /// Waits until it has to go, to make room for others or because it is idle where none stays so.
+    pub(crate) async fn told_to_go(&self) {
+        while !self.evict.told().await {
+            if self.is_idle() {
+                return;
+            }
+        }
+    }
+
+    /// Bytes of a request have come.
+    pub(crate) fn input_came(&self) {
+        self.has_input.set(true);
+    }
+
+    /// Whether bytes of an answer wait for the peer.
+    pub(crate) fn set_writing(&self, is_writing: bool) {
+        self.is_writing.set(is_writing);
+    }
+
+    /// Its answer is the last one, and it ends in its own time behind that.
+    pub(crate) fn set_ending(&self) {
+        self.is_ending.set(true);
+    }
+
+    /// It has been answered, whole, and nothing of another request is here. One that has not asked
+    /// yet is not idle: its request is on its way.
+    fn is_idle(&self) -> bool {
+        let is_busy = self.is_answering.get() || self.has_input.get() || self.is_writing.get();
+        let has_gone_on = self.is_session.get() || self.is_ending.get();
+        self.request.get() > 0 && !is_busy && !has_gone_on
     }
 
     /// The number of the request whose head comes next; absent while that is not certain.
@@ -102,6 +138,10 @@ impl PendingConnection {
         }
         self.place.set(Some(place));
         self.of_worker.fetch_add(1, Relaxed);
+        // Behind the lock: who enters before `close_idle` has it finds it in the table.
+        if self.all.closes_idle.load(Relaxed) {
+            self.evict.look();
+        }
     }
 
     fn leave(&self) {
@@ -146,6 +186,7 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.all.answering.fetch_sub(1, Relaxed);
         self.0.is_answering.set(false);
+        self.0.has_input.set(false);
         self.0.request.set(self.0.request.get() + 1);
         self.0.enter();
     }

@@ -16,7 +16,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -34,6 +34,8 @@ pub(crate) struct PendingConnections {
     table: Mutex<Table>,
     /// Requests that are being answered now; a drain waits for them.
     answering: AtomicUsize,
+    /// None stays idle any more.
+    closes_idle: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -49,8 +51,22 @@ impl PendingConnections {
                 limits.pending_connections_per_address,
             )),
             answering: AtomicUsize::new(0),
+            closes_idle: AtomicBool::new(false),
             metrics,
         })
+    }
+
+    /// Closes those that are idle between two requests, from now on; called once.
+    pub(crate) fn close_idle(&self) {
+        // Whoever enters the table behind this sees it.
+        self.closes_idle.store(true, Relaxed);
+        self.change(|table| table.look());
+    }
+
+    /// Connections now that are not sessions and whose request nobody answers.
+    #[must_use]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     /// Requests that are being answered now.

@@ -4,7 +4,10 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use tokio::sync::Notify;
@@ -23,8 +26,34 @@ pub(super) enum Key {
 /// A connection's place; later ones are greater.
 pub(super) type Place = u64;
 
-/// How a connection is told to go.
-pub(super) type Evict = Arc<Notify>;
+/// How a connection is told to go, or to go if it is idle.
+#[derive(Clone, Default)]
+pub(super) struct Evict(Arc<EvictState>);
+
+#[derive(Default)]
+struct EvictState {
+    wake: Notify,
+    must_go: AtomicBool,
+}
+
+impl Evict {
+    /// It has to go, whatever it is doing.
+    pub(super) fn go(&self) {
+        self.0.must_go.store(true, Relaxed);
+        self.0.wake.notify_one();
+    }
+
+    /// It has to look whether it is idle.
+    pub(super) fn look(&self) {
+        self.0.wake.notify_one();
+    }
+
+    /// Waits until it is told; whether it has to go in any case.
+    pub(super) async fn told(&self) -> bool {
+        self.0.wake.notified().await;
+        self.0.must_go.load(Relaxed)
+    }
+}
 
 /// Who goes first: the key with most connections, among equals the one whose oldest is older.
 /// Those that are exempt count as having none.
@@ -90,11 +119,18 @@ impl Table {
         });
     }
 
+    /// Tells all to look whether they are idle.
+    pub(super) fn look(&self) {
+        for evict in self.by_key.values().flat_map(BTreeMap::values) {
+            evict.look();
+        }
+    }
+
     /// Tells the oldest of a key to go.
     fn evict(&mut self, key: Key) {
         self.change(key, |group| {
             if let Some((_, evict)) = group.pop_first() {
-                evict.notify_one();
+                evict.go();
             }
         });
     }
@@ -143,7 +179,7 @@ mod tests {
     fn gone(list: &[(Place, Evict)]) -> Vec<Place> {
         let mut context = Context::from_waker(Waker::noop());
         let told = list.iter().filter(|(_, evict)| {
-            std::pin::pin!(evict.notified()).poll(&mut context) == Poll::Ready(())
+            std::pin::pin!(evict.told()).poll(&mut context) == Poll::Ready(true)
         });
         told.map(|(place, _)| *place).collect()
     }
