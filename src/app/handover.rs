@@ -31,8 +31,8 @@ impl<'a> Handover<'a> {
     /// Starts the new process, unless one is being started.
     pub(super) fn begin(&mut self) {
         if self.attempt.is_some() {
-            log::warn!("SIGUSR2 is ignored: a new process is being started already");
             self.node.metrics.handover(Outcome::Ignored);
+            log::warn!("SIGUSR2 is ignored: a new process is being started already");
             return;
         }
         supervisor::reloading();
@@ -63,17 +63,17 @@ impl<'a> Handover<'a> {
         };
         match gone {
             Ok(process) => {
-                log::info!("process {process} has taken over");
                 self.node.metrics.handover(Outcome::Done);
+                log::info!("process {process} has taken over");
                 true
             }
             Err(error) => {
-                log::error!("the new process does not take over, so this one goes on: {error}");
                 supervisor::handed_over(std::process::id());
                 self.node.metrics.handover(match error {
                     HandoverError::Timeout(_) => Outcome::Timeout,
                     _ => Outcome::Failed,
                 });
+                log::error!("the new process does not take over, so this one goes on: {error}");
                 false
             }
         }
@@ -82,8 +82,8 @@ impl<'a> Handover<'a> {
     /// Ends a new process that is not ready yet, since this one ends.
     pub(super) fn stop(&mut self) {
         if self.attempt.take().is_some() {
-            log::warn!("the new process is ended: this one was told to stop");
             self.node.metrics.handover(Outcome::Stopped);
+            log::warn!("the new process is ended: this one was told to stop");
         }
     }
 }

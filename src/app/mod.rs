@@ -238,10 +238,10 @@ impl Running<'_> {
 async fn ignore(signals: &mut Signals, node: &Node) {
     loop {
         let signal = signals.next().await;
-        log::info!("this process is draining already, {signal:?} changes nothing");
         if signal == Signal::HandOver {
             node.metrics.handover(HandoverOutcome::Ignored);
         }
+        log::info!("this process is draining already, {signal:?} changes nothing");
     }
 }
 
