@@ -71,7 +71,8 @@ impl Launch {
 
     fn command(&self, sockets: Vec<HandedSocket>, channel: StdUnixStream) -> io::Result<Command> {
         let own = sockets.iter().enumerate();
-        let own = own.filter_map(|(index, socket)| socket.is_own.then(|| index.to_string()));
+        let own = own.filter(|(_, socket)| socket.is_own);
+        let own = own.map(|(index, _)| index.to_string());
         let own = own.collect::<Vec<_>>().join(",");
         let program = self.program.as_ref();
         let program = program.map_err(|error| io::Error::new(error.kind(), error.to_string()))?;

@@ -15,7 +15,7 @@ use std::{
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::listener::BindError;
+use super::bind_error::BindError;
 
 /// The first descriptor of systemd's protocol.
 pub(crate) const FIRST_DESCRIPTOR: i32 = 3;

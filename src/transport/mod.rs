@@ -8,6 +8,7 @@
 
 pub(crate) mod accept;
 pub mod address;
+pub mod bind_error;
 pub(crate) mod distributor;
 pub mod handover;
 mod head_bound;
