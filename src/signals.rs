@@ -5,7 +5,7 @@
 //! They have a thread of their own, which waits for nothing else: the second SIGTERM or SIGINT
 //! ends the process whatever the other threads are doing.
 
-use std::io;
+use std::{collections::VecDeque, io};
 
 use tokio::sync::mpsc;
 
@@ -26,7 +26,11 @@ pub enum Signal {
 }
 
 /// A stream of signals. Ends never; a process without unix signals only has Ctrl-C.
-pub struct Signals(mpsc::Receiver<Signal>);
+pub struct Signals {
+    receiver: mpsc::Receiver<Signal>,
+    /// Those that came before the node could take them up, at most [`WAITING_MAX`].
+    held: VecDeque<Signal>,
+}
 
 impl Signals {
     /// Begins to listen; from now on the signals do not end the process by themselves.
@@ -45,17 +49,33 @@ impl Signals {
         std::thread::Builder::new()
             .name("signals".to_string())
             .spawn(move || runtime.block_on(pass_on(handlers, sender)))?;
-        Ok(Self(receiver))
+        Ok(Self {
+            receiver,
+            held: VecDeque::new(),
+        })
     }
 
-    /// Waits until the node has to stop, and passes over everything else.
+    /// Waits until the node has to stop; everything else is kept for [`Signals::next`].
     pub(crate) async fn stop(&mut self) {
-        while self.next().await != Signal::Stop {}
+        loop {
+            match self.receive().await {
+                Signal::Stop => return,
+                signal if self.held.len() < WAITING_MAX => self.held.push_back(signal),
+                _ => {}
+            }
+        }
     }
 
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Signal {
-        match self.0.recv().await {
+        match self.held.pop_front() {
+            Some(signal) => signal,
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Signal {
+        match self.receiver.recv().await {
             Some(signal) => signal,
             // The thread panicked, so there are none any more.
             None => std::future::pending().await,
