@@ -5,9 +5,9 @@
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
 //! [`broker::fanout`], [`broker::memory`]; [`connection`], [`transport`], [`registry`],
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
-//! [`http_client`], [`liveness`], [`logger`], [`signals`], the traits of [`broker`]; [`codec`],
-//! [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`],
-//! [`config`].
+//! [`http_client`], [`liveness`], [`logger`], [`signals`], [`supervisor`], the traits of [`broker`];
+//! [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`],
+//! [`unix_time`], [`config`].
 
 // A reader that takes nothing would hold up whoever prints: what runs speaks through the logger.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
@@ -46,6 +46,7 @@ pub(crate) mod session;
 pub mod shard;
 pub mod signals;
 pub(crate) mod subscription;
+pub(crate) mod supervisor;
 #[cfg(test)]
 mod testing;
 pub mod token;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use fanfare::{
-    app::{App, AppError},
+    app::{App, AppError, Inheritance},
     cli::{self, Command, ConfigForm},
     config::{self, LoadError, Overrides, Settings},
     logger::Logger,
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !Inheritance::is_variable(name))
 }
 
 /// Writes a line to standard output. A reader that has seen enough, such as `head`, is no fault.
@@ -65,7 +66,16 @@ fn complain(line: impl fmt::Display) {
 }
 
 fn load(overrides: &Overrides) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
+    read_settings(overrides, &Inheritance::default())
+}
+
+/// The settings; what is wrong with them is also told to whom this process was to take over from.
+fn read_settings(
+    overrides: &Overrides,
+    inheritance: &Inheritance,
+) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
     Settings::load(overrides, environment()).map_err(|errors| {
+        inheritance.fail(&errors);
         complain(errors);
         ExitCode::from(WRONG_SETTINGS)
     })
@@ -150,13 +160,16 @@ fn check_token(overrides: &Overrides, token: &str) -> ExitCode {
 }
 
 fn serve(overrides: &Overrides) -> ExitCode {
-    let (settings, warnings) = match load(overrides) {
+    // Before the log has its thread.
+    let mut inheritance = Inheritance::from_environment();
+    let (settings, warnings) = match read_settings(overrides, &inheritance) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
     let logger = match Logger::install(&settings.log) {
         Ok(logger) => logger,
         Err(error) => {
+            inheritance.fail(&error);
             complain(format_args!("logging cannot be set up: {error}"));
             return ExitCode::FAILURE;
         }
@@ -164,8 +177,9 @@ fn serve(overrides: &Overrides) -> ExitCode {
     for warning in warnings {
         log::warn!("{warning}");
     }
-    let result = run(settings, overrides, logger);
+    let result = run(settings, overrides, logger, &mut inheritance);
     if let Err(error) = &result {
+        inheritance.fail(error);
         log::error!("{error}");
     }
     log::logger().flush();
@@ -181,7 +195,12 @@ fn serve(overrides: &Overrides) -> ExitCode {
     }
 }
 
-fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(), AppError> {
+fn run(
+    settings: Settings,
+    overrides: &Overrides,
+    logger: &Logger,
+    inheritance: &mut Inheritance,
+) -> Result<(), AppError> {
     let demonstration = settings.demonstration;
     match &settings.file {
         Some(file) => log::info!(
@@ -199,7 +218,7 @@ fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(),
     let system = actix_rt::System::new();
     system.block_on(async {
         let signals = Signals::listen().map_err(|error| AppError::Io("signals", error))?;
-        let app = App::bind(settings)?;
+        let app = App::bind(settings, inheritance)?;
         if demonstration && !app.is_local() {
             log::warn!(
                 "THE DEMONSTRATION IS REACHABLE FROM beyond this machine: anyone can connect and \
@@ -209,8 +228,8 @@ fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(),
         for url in app.urls() {
             log::info!("listening on {url}");
         }
-        app.run(signals, || reload(overrides, &in_force, logger))
-            .await
+        let reload = || reload(overrides, &in_force, logger);
+        app.run(signals, inheritance, reload).await
     })
 }
 

@@ -116,6 +116,7 @@ pub struct Metrics {
     api_errors: [AtomicU64; API_ERRORS.len() + 1],
     limited: [AtomicU64; LIMITS.len()],
     cut: [AtomicU64; CUTS.len()],
+    handovers: [AtomicU64; HANDOVERS.len()],
     /// Connections now that are not sessions, but for those whose request is being answered.
     pub pending_connections: AtomicU64,
     /// Publications that the broker did not accept, or gave no answer to.
@@ -255,7 +256,36 @@ impl Cut {
     }
 }
 
+/// What became of hand-overs, as labels; the order is that of [`Handover`].
+pub const HANDOVERS: [&str; 5] = ["done", "failed", "timeout", "stopped", "ignored"];
+
+/// What became of a hand-over to a new process; an index into [`HANDOVERS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// The new process serves.
+    Done,
+    /// It could not be started, or ended.
+    Failed,
+    /// It took longer than `drain.handover_timeout`.
+    Timeout,
+    /// This process was told to stop meanwhile.
+    Stopped,
+    /// Another one was going on.
+    Ignored,
+}
+
 impl Metrics {
+    /// Counts what became of a hand-over.
+    pub(crate) fn handover(&self, outcome: Handover) {
+        self.handovers[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Hand-overs by what became of them.
+    pub(crate) fn handovers(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.handovers.iter().map(|count| count.load(Relaxed));
+        HANDOVERS.into_iter().zip(counts)
+    }
+
     /// Counts a connection that was ended before it was a session.
     pub(crate) fn cut(&self, why: Cut) {
         self.cut[why as usize].fetch_add(1, Relaxed);

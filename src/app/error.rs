@@ -5,7 +5,7 @@ use std::io;
 use crate::{
     http_client::HttpSetupError,
     token::TokenSetupError,
-    transport::{listener::BindError, tls::TlsError},
+    transport::{bind_error::BindError, tls::TlsError},
 };
 
 /// Why a server cannot start, or ended badly.

@@ -26,11 +26,13 @@ pub(super) async fn health() -> HttpResponse {
     answer(StatusCode::OK, "ok\n")
 }
 
-/// 503 from the moment a drain begins, while the session limit is reached, and while a thread of
+/// 503 until the node has what it needs, from the moment a drain begins, while the session limit is reached, and while a thread of
 /// the server is stuck.
 pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.phase() > Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if node.phase() < Phase::Running {
+        answer(StatusCode::SERVICE_UNAVAILABLE, "starting\n")
     } else if node.admission.is_full() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
     } else {

@@ -332,6 +332,16 @@ impl Snapshot {
             let labels = [("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
+        let mut family = encoder.encode_descriptor(
+            "fanfare_handovers",
+            "Hand-overs to a new process (SIGUSR2), by outcome",
+            None,
+            MetricType::Counter,
+        )?;
+        for (outcome, count) in self.node.metrics.handovers() {
+            let labels = [("outcome", outcome)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
         Ok(())
     }
 

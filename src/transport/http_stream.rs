@@ -146,6 +146,7 @@ impl HttpStream {
         if taken > before || (taken.is_none() && result.is_ready()) {
             self.stalled = None;
         }
+        self.place.set_writing(result.is_pending());
         if result.is_ready() {
             return result;
         }
@@ -178,6 +179,9 @@ impl AsyncRead for HttpStream {
             true => socket.poll_read(cx, buf),
             false => this.request_line.poll_read(socket, cx, buf),
         })?;
+        if buf.filled().len() > before {
+            this.place.input_came();
+        }
         if this.is_head_too_large(&buf.filled()[before..]) {
             this.place.all().cut(Cut::HeadTooLarge);
             // As much of it as the system takes; the connection ends with this error.

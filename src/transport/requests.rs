@@ -174,7 +174,11 @@ async fn hang_up(place: &PendingConnection) -> Infallible {
 
 /// Notes that a route has a request, and when its body will be there.
 fn begin(request: &mut Request, connection: Option<&Connection>) -> Option<Answering> {
-    let (answering, mut body) = Answering::begin(&connection?.place);
+    let place = &connection?.place;
+    if request.head().connection_type() != ConnectionType::KeepAlive {
+        place.set_ending();
+    }
+    let (answering, mut body) = Answering::begin(place);
     if !matches!(request.payload(), Payload::None) {
         body.set_whole(false);
         let payload = CountedPayload {
@@ -196,6 +200,9 @@ fn finish(response: Response<BoxBody>, answering: Option<Answering>) -> Response
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         answering.place().become_session();
         return response;
+    }
+    if !response.head().keep_alive() {
+        answering.place().set_ending();
     }
     match response.body().size() {
         BodySize::Stream => response.map_body(|_, body| {

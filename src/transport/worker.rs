@@ -33,7 +33,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    accept::{Accepted, Incoming, WorkerLink},
+    distributor::{Accepted, Incoming, WorkerLink},
     hello::{self, Hello},
     http_stream::{HeadTooLarge, HttpStream},
     pending::PendingConnection,
@@ -138,13 +138,16 @@ where
         }
         place.wait();
         tokio::select! {
-            // What has just come goes before the word to go.
+            // First, so that a request that is here is seen before it has to go or is found idle.
             biased;
             () = serving => {}
             () = place.dropped() => {}
-            why = place.evicted() => {
-                let limit = why.limit();
-                tell_misspoken("an unfinished connection makes room for newer ones", &limit, peer);
+            why = place.told_to_go() => match why {
+                Some(why) => {
+                    let limit = why.limit();
+                    tell_misspoken("an unfinished connection makes room for newer ones", &limit, peer);
+                }
+                None => log::debug!(address:% = address_of(peer); "an idle connection is ended"),
             }
         }
     }

@@ -28,6 +28,7 @@ pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("liveness", 1),
     ("logger", 1),
     ("signals", 1),
+    ("supervisor", 1),
     ("codec", 0),
     ("protocol", 0),
     ("fossil", 0),

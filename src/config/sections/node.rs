@@ -182,13 +182,16 @@ sections! {
         keep_alive: Duration as Time = Duration::from_secs(75);
     }
 
-    /// How the node goes away on SIGTERM and SIGINT.
+    /// How the node goes away: on SIGTERM and SIGINT, or on SIGUSR2, when a new process takes over.
     Drain {
         /// How long the node says 503 at /ready but still serves, so that load balancers can turn
         /// away.
         notice: Duration as Time = Duration::ZERO;
         /// Over how long sessions are closed (1012), so that they do not all come back at once.
         spread: Duration as Time = Duration::from_secs(5);
+        /// How long the process that SIGUSR2 starts may take until it can serve; then it is ended
+        /// and this one goes on.
+        handover_timeout: Duration as Time = Duration::from_secs(30);
     }
 
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.

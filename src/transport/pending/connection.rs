@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 
 use super::{
     PendingConnections,
-    evict::Evict,
+    evict::{Evict, Told},
     table::{Key, Place},
 };
 use crate::metrics::Cut;
@@ -42,6 +42,12 @@ pub(crate) struct PendingConnection {
     is_answering: Cell<bool>,
     /// A route left a body unread, so that what comes may be more of it.
     left_body: Cell<bool>,
+    /// Bytes of another request are here.
+    has_input: Cell<bool>,
+    /// Bytes of an answer wait for the peer.
+    is_writing: Cell<bool>,
+    /// It ends by itself behind an answer.
+    is_ending: Cell<bool>,
     /// It has become a session and counts no more.
     is_session: Cell<bool>,
     /// An answer said that no other follows.
@@ -73,6 +79,9 @@ impl PendingConnection {
             request: Cell::new(0),
             is_answering: Cell::new(false),
             left_body: Cell::new(false),
+            has_input: Cell::new(false),
+            is_writing: Cell::new(false),
+            is_ending: Cell::new(false),
             is_session: Cell::new(false),
             has_said_close: Cell::new(false),
             is_input_over: Cell::new(false),
@@ -102,11 +111,6 @@ impl PendingConnection {
         if self.is_pending.get() {
             self.take_place();
         }
-    }
-
-    /// Waits until it has to go, to make room for others; at which bound.
-    pub(crate) async fn evicted(&self) -> Cut {
-        self.evict.told().await
     }
 
     /// An answer says that no other follows.
@@ -139,6 +143,41 @@ impl PendingConnection {
     #[must_use]
     pub(crate) fn is_input_over(&self) -> bool {
         self.is_input_over.get()
+    }
+
+    /// Waits until it has to go: to make room for others at a bound, or, absent, because it is idle
+    /// where none stays so.
+    pub(crate) async fn told_to_go(&self) -> Option<Cut> {
+        loop {
+            match self.evict.told().await {
+                Told::Go(why) => return Some(why),
+                Told::Look if self.is_idle() => return None,
+                Told::Look => {}
+            }
+        }
+    }
+
+    /// Bytes of a request have come.
+    pub(crate) fn input_came(&self) {
+        self.has_input.set(true);
+    }
+
+    /// Whether bytes of an answer wait for the peer.
+    pub(crate) fn set_writing(&self, is_writing: bool) {
+        self.is_writing.set(is_writing);
+    }
+
+    /// Its answer is the last one, and it ends in its own time behind that.
+    pub(crate) fn set_ending(&self) {
+        self.is_ending.set(true);
+    }
+
+    /// It has been answered, whole, and nothing of another request is here. One that has not asked
+    /// yet is not idle: its request is on its way.
+    fn is_idle(&self) -> bool {
+        let is_busy = self.is_answering.get() || self.has_input.get() || self.is_writing.get();
+        let has_gone_on = self.is_session.get() || self.is_ending.get();
+        self.request.get() > 0 && !is_busy && !has_gone_on
     }
 
     /// The number of the request whose head comes next; absent while that is not certain.
@@ -174,6 +213,10 @@ impl PendingConnection {
             self.all.cut(why);
         }
         self.place.set(Some(place));
+        // Behind the lock: who enters before `close_idle` has it finds it in the table.
+        if self.all.closes_idle.load(Relaxed) {
+            self.evict.look();
+        }
     }
 
     fn leave(&self) {
@@ -222,6 +265,7 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.all.answering.fetch_sub(1, Relaxed);
         self.0.is_answering.set(false);
+        self.0.has_input.set(false);
         self.0.request.set(self.0.request.get() + 1);
         self.0.enter();
     }

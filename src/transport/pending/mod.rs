@@ -18,7 +18,7 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -38,6 +38,8 @@ pub(crate) struct PendingConnections {
     next: AtomicU64,
     /// Requests that are being answered now; a drain waits for them.
     answering: AtomicUsize,
+    /// None stays idle any more.
+    closes_idle: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -54,8 +56,22 @@ impl PendingConnections {
             )),
             next: AtomicU64::new(0),
             answering: AtomicUsize::new(0),
+            closes_idle: AtomicBool::new(false),
             metrics,
         })
+    }
+
+    /// Closes those that are idle between two requests, from now on; called once.
+    pub(crate) fn close_idle(&self) {
+        // Whoever enters the table behind this sees it.
+        self.closes_idle.store(true, Relaxed);
+        self.change(|table| table.look());
+    }
+
+    /// Connections now that are not sessions and whose request nobody answers.
+    #[must_use]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     /// Requests that are being answered now.

@@ -83,6 +83,13 @@ impl Table {
         evict.take_back();
     }
 
+    /// Tells all to look whether they are idle.
+    pub(super) fn look(&self) {
+        for evict in self.by_key.values().flat_map(BTreeMap::values) {
+            evict.look();
+        }
+    }
+
     /// Tells the oldest of a key to go.
     fn evict(&mut self, key: Key, why: Cut) {
         self.change(key, |group| {
