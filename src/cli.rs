@@ -1,8 +1,15 @@
 //! The command line, read by clap.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    time::Duration,
+};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use crate::{
     config::{Overrides, Secret},
@@ -190,7 +197,50 @@ pub enum StateOrder {
 /// 2).
 #[must_use]
 pub fn parse() -> Command {
-    Line::parse().into()
+    let mut words: Vec<_> = std::env::args_os().collect();
+    if let [_, first, rest @ ..] = words.as_slice()
+        && first == "help"
+        && rest.iter().all(|word| word == "--help" || word == "-h")
+    {
+        words.truncate(2);
+    }
+    match Line::try_parse_from(words) {
+        Ok(line) => line.into(),
+        Err(error) => {
+            let _ = error.print();
+            if let Some(hint) = hint(&error) {
+                let _ = writeln!(io::stderr(), "\n{hint}");
+            }
+            std::process::exit(error.exit_code())
+        }
+    }
+}
+
+/// What was most likely meant by a line that cannot be read: where flags stand, and how a file is
+/// named.
+fn hint(error: &clap::Error) -> Option<String> {
+    let value = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::ArgumentConflict => Some(
+            "Flags stand behind the command: fanfare check --config F, fanfare serve --config F"
+                .to_string(),
+        ),
+        ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument => {
+            let word = value(ContextKind::InvalidSubcommand).or(value(ContextKind::InvalidArg))?;
+            let is_file = !word.starts_with('-') && (word.contains(['.', '/']) || is_there(word));
+            is_file.then(|| {
+                format!("A file of settings is named by --config: fanfare check --config {word}")
+            })
+        }
+        _ => None,
+    }
+}
+
+fn is_there(word: &str) -> bool {
+    PathBuf::from(word).is_file()
 }
 
 impl From<Line> for Command {

@@ -5,9 +5,9 @@
 //! [`app`], [`cli`] and the binary; [`http`]; [`session`]; [`node`]; [`server`], [`shard`],
 //! [`broker::fanout`], [`broker::memory`], [`state`]; [`connection`], [`transport`], [`registry`],
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
-//! [`http_client`], [`liveness`], [`logger`], [`signals`], [`store`], the traits of [`broker`]; [`codec`],
-//! [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`], [`subscription`], [`unix_time`],
-//! [`config`].
+//! [`http_client`], [`liveness`], [`logger`], [`signals`], [`store`], [`supervisor`], the traits of
+//! [`broker`]; [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`],
+//! [`subscription`], [`unix_time`], [`config`].
 
 // A reader that takes nothing would hold up whoever prints: what runs speaks through the logger.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
@@ -48,6 +48,7 @@ pub mod signals;
 pub mod state;
 pub mod store;
 pub(crate) mod subscription;
+pub(crate) mod supervisor;
 #[cfg(test)]
 mod testing;
 pub mod token;

@@ -10,9 +10,9 @@ use std::{
 };
 
 use fanfare::{
-    app::{App, AppError},
+    app::{App, AppError, Inheritance},
     cli::{self, Command, ConfigForm, StateOrder},
-    config::{self, Overrides, Settings},
+    config::{self, LoadError, Overrides, Settings},
     logger::Logger,
     signals::Signals,
     state::{self, StateOptions},
@@ -54,6 +54,7 @@ fn main() -> ExitCode {
 fn environment() -> impl Iterator<Item = (String, String)> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| !Inheritance::is_variable(name))
 }
 
 /// Writes a line to standard output. A reader that has seen enough, such as `head`, is no fault.
@@ -67,7 +68,16 @@ fn complain(line: impl fmt::Display) {
 }
 
 fn load(overrides: &Overrides) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
+    read_settings(overrides, &Inheritance::default())
+}
+
+/// The settings; what is wrong with them is also told to whom this process was to take over from.
+fn read_settings(
+    overrides: &Overrides,
+    inheritance: &Inheritance,
+) -> Result<(Settings, Vec<config::Warning>), ExitCode> {
     Settings::load(overrides, environment()).map_err(|errors| {
+        inheritance.fail(&errors);
         complain(errors);
         ExitCode::from(WRONG_SETTINGS)
     })
@@ -77,12 +87,13 @@ fn check(overrides: &Overrides) -> ExitCode {
     match load(overrides) {
         Ok((settings, warnings)) => {
             for warning in &warnings {
-                complain(format_args!("warning: {}", warning.0));
+                complain(format_args!("warning: {warning}"));
             }
             if let Some(tls) = &settings.tls
                 && let Err(error) = Certificate::load(&tls.cert, &tls.key)
             {
-                complain(format_args!("tls: {error}"));
+                let place = settings.place_of("tls.cert");
+                complain(format_args!("{place}: tls.cert, tls.key: {error}"));
                 return ExitCode::from(WRONG_SETTINGS);
             }
             match settings.file {
@@ -190,32 +201,47 @@ fn show_state(overrides: &Overrides, order: StateOrder) -> ExitCode {
 }
 
 fn serve(overrides: &Overrides) -> ExitCode {
-    let (settings, warnings) = match load(overrides) {
+    // Before the log has its thread.
+    let mut inheritance = Inheritance::from_environment();
+    let (settings, warnings) = match read_settings(overrides, &inheritance) {
         Ok(loaded) => loaded,
         Err(code) => return code,
     };
     let logger = match Logger::install(&settings.log) {
         Ok(logger) => logger,
         Err(error) => {
+            inheritance.fail(&error);
             complain(format_args!("logging cannot be set up: {error}"));
             return ExitCode::FAILURE;
         }
     };
     for warning in warnings {
-        log::warn!("{}", warning.0);
+        log::warn!("{warning}");
     }
-    let result = run(settings, overrides, logger);
+    let result = run(settings, overrides, logger, &mut inheritance);
     if let Err(error) = &result {
+        inheritance.fail(error);
         log::error!("{error}");
     }
     log::logger().flush();
+    if let Err(error) = &result
+        && !log::log_enabled!(log::Level::Error)
+    {
+        // Whatever the filter says, a process that ends says why.
+        complain(error);
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(), AppError> {
+fn run(
+    settings: Settings,
+    overrides: &Overrides,
+    logger: &Logger,
+    inheritance: &mut Inheritance,
+) -> Result<(), AppError> {
     let demonstration = settings.demonstration;
     match &settings.file {
         Some(file) => log::info!(
@@ -233,7 +259,7 @@ fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(),
     let system = actix_rt::System::new();
     system.block_on(async {
         let signals = Signals::listen().map_err(|error| AppError::Io("signals", error))?;
-        let app = App::bind(settings)?;
+        let app = App::bind(settings, inheritance)?;
         if demonstration && !app.is_local() {
             log::warn!(
                 "THE DEMONSTRATION IS REACHABLE FROM beyond this machine: anyone can connect and \
@@ -243,8 +269,8 @@ fn run(settings: Settings, overrides: &Overrides, logger: &Logger) -> Result<(),
         for url in app.urls() {
             log::info!("listening on {url}");
         }
-        app.run(signals, || reload(overrides, &in_force, logger))
-            .await
+        let reload = || reload(overrides, &in_force, logger);
+        app.run(signals, inheritance, reload).await
     })
 }
 
@@ -259,17 +285,20 @@ fn reload(overrides: &Overrides, in_force: &Settings, logger: &Logger) {
                 settings.log.filter
             );
             for warning in warnings {
-                log::warn!("{}", warning.0);
+                log::warn!("{warning}");
             }
             let changes = in_force.changes(&settings);
             if !changes.is_empty() {
                 log::warn!("changed, but not before a restart: {}", changes.join(", "));
             }
         }
-        Err(errors) => {
+        Err(LoadError { errors, warnings }) => {
             log::error!("the settings are wrong, so none is taken up:");
             for line in errors.to_string().lines() {
                 log::error!("{line}");
+            }
+            for warning in warnings {
+                log::warn!("{warning}");
             }
         }
     }

@@ -99,7 +99,7 @@ pub struct WorkerStats {
     pub dropped: Count,
     /// Sessions ended because no life came after a ping (3012).
     pub no_pong: Count,
-    /// Turns of sessions that were spent: others went first.
+    /// Turns of sessions and connections that were spent: others went first.
     pub turns_spent: Count,
     /// Publication accepted to written.
     pub delays: Delays,
@@ -112,8 +112,11 @@ pub struct Metrics {
     /// The threads that must not stand still.
     pub(crate) liveness: Liveness,
     refused: [AtomicU64; REFUSALS.len()],
+    refused_requests: [AtomicU64; STATUSES.len() + 1],
+    api_errors: [AtomicU64; API_ERRORS.len() + 1],
     limited: [AtomicU64; LIMITS.len()],
     cut: [AtomicU64; CUTS.len()],
+    handovers: [AtomicU64; HANDOVERS.len()],
     /// Connections now that are not sessions, but for those whose request is being answered.
     pub pending_connections: AtomicU64,
     /// Publications that the broker did not accept, or gave no answer to.
@@ -158,22 +161,39 @@ pub enum RefusalReason {
     Channel,
 }
 
-impl RefusalReason {
-    /// The word as it stands in labels.
-    #[must_use]
-    pub(crate) fn word(self) -> &'static str {
-        REFUSALS[self as usize]
+/// Statuses of refused requests that are counted apart, as labels; others are counted together.
+const STATUSES: [u16; 12] = [400, 401, 403, 404, 405, 408, 413, 415, 426, 429, 500, 503];
+
+/// Codes of errors of the API that are counted apart, as labels; others are counted together.
+const API_ERRORS: [u32; 10] = [100, 101, 102, 103, 104, 106, 107, 108, 111, 112];
+
+/// Counts one of `known`, or what stands behind them for all others.
+fn count_one<T: PartialEq>(known: &[T], counts: &[AtomicU64], one: &T) {
+    let index = known.iter().position(|known| known == one);
+    if let Some(count) = counts.get(index.unwrap_or(known.len())) {
+        count.fetch_add(1, Relaxed);
     }
 }
 
+/// Each of `known` with its count, and that of all others.
+fn counted<T: ToString>(
+    known: &'static [T],
+    counts: &[AtomicU64],
+) -> impl Iterator<Item = (String, u64)> {
+    let labels = known.iter().map(T::to_string);
+    let labels = labels.chain(["other".to_string()]);
+    labels.zip(counts.iter().map(|count| count.load(Relaxed)))
+}
+
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
-pub const LIMITS: [&str; 6] = [
+pub const LIMITS: [&str; 7] = [
     "messages",
     "messages_per_address",
     "sessions_per_user",
     "subscriptions",
     "api_publishes",
     "idempotency_keys",
+    "frames_pending",
 ];
 
 /// A limit that was reached; an index into [`LIMITS`].
@@ -191,6 +211,8 @@ pub enum Limited {
     ApiPublishes,
     /// Idempotency keys, of all or of one client.
     IdempotencyKeys,
+    /// Frames of a streamed session that wait.
+    FramesPending,
 }
 
 /// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].
@@ -223,7 +245,47 @@ pub enum Cut {
     NotHttp,
 }
 
+impl Cut {
+    /// The setting whose bound it is, where it is one of a number of connections.
+    #[must_use]
+    pub(crate) fn limit(self) -> &'static str {
+        match self {
+            Self::Address => "limits.pending_connections_per_address",
+            _ => "limits.pending_connections",
+        }
+    }
+}
+
+/// What became of hand-overs, as labels; the order is that of [`Handover`].
+pub const HANDOVERS: [&str; 5] = ["done", "failed", "timeout", "stopped", "ignored"];
+
+/// What became of a hand-over to a new process; an index into [`HANDOVERS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Handover {
+    /// The new process serves.
+    Done,
+    /// It could not be started, or ended.
+    Failed,
+    /// It took longer than `drain.handover_timeout`.
+    Timeout,
+    /// This process was told to stop meanwhile.
+    Stopped,
+    /// Another one was going on.
+    Ignored,
+}
+
 impl Metrics {
+    /// Counts what became of a hand-over.
+    pub(crate) fn handover(&self, outcome: Handover) {
+        self.handovers[outcome as usize].fetch_add(1, Relaxed);
+    }
+
+    /// Hand-overs by what became of them.
+    pub(crate) fn handovers(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let counts = self.handovers.iter().map(|count| count.load(Relaxed));
+        HANDOVERS.into_iter().zip(counts)
+    }
+
     /// Counts a connection that was ended before it was a session.
     pub(crate) fn cut(&self, why: Cut) {
         self.cut[why as usize].fetch_add(1, Relaxed);
@@ -274,7 +336,27 @@ impl Metrics {
         self.refused[why as usize].fetch_add(1, Relaxed);
     }
 
-    /// RefusalReason handshakes by reason.
+    /// Counts a request that was refused, or a call of the API that was answered with an error.
+    pub(crate) fn refuse_request(&self, status: u16, api_error: Option<u32>) {
+        if status >= 400 {
+            count_one(&STATUSES, &self.refused_requests, &status);
+        }
+        if let Some(code) = api_error {
+            count_one(&API_ERRORS, &self.api_errors, &code);
+        }
+    }
+
+    /// Refused requests by status.
+    pub(crate) fn refused_requests(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        counted(&STATUSES, &self.refused_requests)
+    }
+
+    /// Calls of the API that were answered with an error, by its code.
+    pub(crate) fn api_errors(&self) -> impl Iterator<Item = (String, u64)> + '_ {
+        counted(&API_ERRORS, &self.api_errors)
+    }
+
+    /// Refused handshakes by reason.
     pub(crate) fn refused(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
         let counts = self.refused.iter().map(|count| count.load(Relaxed));
         REFUSALS.into_iter().zip(counts)

@@ -1,11 +1,11 @@
 //! The signals that a node listens to: SIGTERM and SIGINT stop it, SIGHUP makes it take up
-//! certificates and what of the log is set. SIGUSR1 and SIGUSR2 mean nothing yet, and are ignored
-//! instead of ending the process.
+//! certificates and what of the log is set, SIGUSR2 makes it start its successor. SIGUSR1 means
+//! nothing yet, and is ignored instead of ending the process.
 //!
 //! They have a thread of their own, which waits for nothing else: the second SIGTERM or SIGINT
 //! ends the process whatever the other threads are doing.
 
-use std::io;
+use std::{collections::VecDeque, io};
 
 use tokio::sync::mpsc;
 
@@ -21,10 +21,16 @@ pub enum Signal {
     Stop,
     /// Take up what can be taken up anew.
     Reload,
+    /// Start the binary anew, and hand the listeners over to it.
+    HandOver,
 }
 
 /// A stream of signals. Ends never; a process without unix signals only has Ctrl-C.
-pub struct Signals(mpsc::Receiver<Signal>);
+pub struct Signals {
+    receiver: mpsc::Receiver<Signal>,
+    /// Those that came before the node could take them up, at most [`WAITING_MAX`].
+    held: VecDeque<Signal>,
+}
 
 impl Signals {
     /// Begins to listen; from now on the signals do not end the process by themselves.
@@ -43,12 +49,33 @@ impl Signals {
         std::thread::Builder::new()
             .name("signals".to_string())
             .spawn(move || runtime.block_on(pass_on(handlers, sender)))?;
-        Ok(Self(receiver))
+        Ok(Self {
+            receiver,
+            held: VecDeque::new(),
+        })
+    }
+
+    /// Waits until the node has to stop; everything else is kept for [`Signals::next`].
+    pub(crate) async fn stop(&mut self) {
+        loop {
+            match self.receive().await {
+                Signal::Stop => return,
+                signal if self.held.len() < WAITING_MAX => self.held.push_back(signal),
+                _ => {}
+            }
+        }
     }
 
     /// Waits for the next signal.
     pub(crate) async fn next(&mut self) -> Signal {
-        match self.0.recv().await {
+        match self.held.pop_front() {
+            Some(signal) => signal,
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Signal {
+        match self.receiver.recv().await {
             Some(signal) => signal,
             // The thread panicked, so there are none any more.
             None => std::future::pending().await,
@@ -95,14 +122,13 @@ impl Handlers {
 
     async fn next(&mut self) -> Signal {
         loop {
-            let ignored = tokio::select! {
+            tokio::select! {
                 _ = self.terminate.recv() => return Signal::Stop,
                 _ = self.interrupt.recv() => return Signal::Stop,
                 _ = self.hangup.recv() => return Signal::Reload,
-                _ = self.user1.recv() => "SIGUSR1",
-                _ = self.user2.recv() => "SIGUSR2",
-            };
-            log::debug!("{ignored} is ignored");
+                _ = self.user2.recv() => return Signal::HandOver,
+                _ = self.user1.recv() => log::debug!("SIGUSR1 is ignored"),
+            }
         }
     }
 }

@@ -23,6 +23,9 @@ pub(crate) fn unix_now_ms() -> u64 {
     u64::try_from(since_epoch(SystemTime::now()).as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The end of the year 9999. Larger times are faults, most often milliseconds, and are told so.
+pub(crate) const LATEST: u64 = 253_402_300_799;
+
 /// Longest time to live that a client is told: SDKs count it in 32 bits, some of them signed, and
 /// one that overflows asks for a new token without a pause.
 const TTL_MAX_SECS: u32 = 365 * 24 * 60 * 60;

@@ -37,9 +37,9 @@ const CODES = {
   3502: ['stale', 'The client connected and then did not introduce itself in time.', 'The client must send its first command soon after connecting.', '客户端连接后未及时发出首条命令。', '连接后应尽快发送首条命令。'],
   3503: ['disconnected by the server', 'Somebody, or a rule, disconnected this client.', 'The administrator or the backend.', '被服务器强制断开。', '询问管理员或检查后端。'],
   3504: ['connection limit', 'Too many connections.', 'limits.sessions and limits.sessions_per_address; other tabs of the same user.', '连接数超限。', 'limits.sessions 与 limits.sessions_per_address；同一用户的其他页面。'],
-  3505: ['channel limit', 'Too many channels for one connection.', 'Join fewer channels, or raise the limit.', '单个连接的频道数超限。', '减少频道，或调高上限。'],
+  3505: ['channel limit', 'Too many channels for one connection.', 'Join fewer channels, or raise limits.subscriptions.', '单个连接的频道数超限。', '减少频道，或调高 limits.subscriptions。'],
   3506: ['inappropriate protocol', 'Text where binary was agreed on, or the reverse.', 'The subprotocol and the type of messages.', '消息类型与约定的协议不符。', '检查子协议与消息类型。'],
-  3507: ['permission denied', 'This client may not do what it asked for.', 'Rights in the token or the backend’s answer.', '没有权限。', '检查令牌中的权限或后端的应答。'],
+  3507: ['permission denied', 'This client may not do what it asked for.', 'The reason: it names the setting (allow.subscribe, allow.publish) that would let it, or what the backend said.', '没有权限。', '查看关闭原因：其中写明应设置的配置项（allow.subscribe、allow.publish），或后端的答复。'],
   3508: ['not available', 'The server does not offer what was asked for.', 'The server’s settings.', '服务器未提供该功能。', '检查服务器配置。'],
   3509: ['too many errors', 'The client made too many mistakes in a row.', 'The errors that came before.', '客户端连续出错过多。', '查看之前的错误。'],
 };

@@ -5,6 +5,9 @@
 //! (new handshakes get 503, listeners close, sessions are closed spread over `drain.spread`, each
 //! after its outbox) → what is left at the deadline (`spread` plus `close.timeout`) is cut. Run
 //! once, by the process.
+//!
+//! Where another process serves already, on the same listeners, there is no notice to give: they
+//! are left to it, and whoever was accepted before is served to the end of his request.
 
 use std::time::{Duration, Instant};
 
@@ -12,6 +15,7 @@ use humantime::format_duration;
 
 use crate::{
     close::Close,
+    config::Settings,
     node::{Node, phase::Phase},
     shard,
     transport::{accept::Accepting, pending::PendingConnections},
@@ -22,21 +26,51 @@ const STEP: Duration = Duration::from_millis(20);
 /// Time for the last sessions' tasks to end after they were cut.
 const CUT_GRACE: Duration = Duration::from_secs(1);
 
+/// Why a node drains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// It was told to stop.
+    Stop,
+    /// Another process has its listeners.
+    HandedOver,
+}
+
 /// Drains the node; returns how many sessions had to be cut.
-pub(super) async fn run(node: &Node, accepting: Accepting, pending: &PendingConnections) -> usize {
-    debug_assert_eq!(node.phase(), Phase::Running, "a node drains once");
+pub(super) async fn run(
+    node: &Node,
+    accepting: Accepting,
+    pending: &PendingConnections,
+    reason: Reason,
+) -> usize {
+    debug_assert!(node.phase() <= Phase::Running, "a node drains once");
     let (settings, admission) = (&node.settings, &node.admission);
+    let notice = match reason {
+        Reason::Stop => settings.drain.notice,
+        Reason::HandedOver => Duration::ZERO,
+    };
+    let spread = settings.drain.spread;
     node.advance(Phase::Draining);
-    let (notice, spread) = (settings.drain.notice, settings.drain.spread);
     log::info!(
         sessions = admission.sessions(),
         notice:% = format_duration(notice),
         spread:% = format_duration(spread);
         "draining"
     );
-    tokio::time::sleep(notice).await;
-    node.advance(Phase::Closed);
-    accepting.close().await;
+    let served_by = match reason {
+        Reason::Stop => {
+            tokio::time::sleep(notice).await;
+            node.advance(Phase::Closed);
+            accepting.close().await;
+            Instant::now()
+        }
+        Reason::HandedOver => {
+            // Nobody who comes to this process from here on is refused.
+            accepting.pause().await;
+            node.advance(Phase::HandedOver);
+            Instant::now() + unserved_grace(settings)
+        }
+    };
+    pending.close_idle();
     // Behind whatever publications were accepted before, in the same mailboxes.
     node.shards.send_all(&shard::Drain {
         spread,
@@ -47,6 +81,9 @@ pub(super) async fn run(node: &Node, accepting: Accepting, pending: &PendingConn
         log::info!("drained: every session was closed in order");
         // Whoever has asked is answered, such as a backend that publishes.
         wait_until(|| pending.answering() == 0, deadline).await;
+        // And whoever was accepted and has not asked yet, where another process serves the rest.
+        let is_served = || pending.answering() == 0 && pending.count() == 0;
+        wait_until(is_served, served_by).await;
         return 0;
     }
     let left = admission.sessions();
@@ -55,6 +92,12 @@ pub(super) async fn run(node: &Node, accepting: Accepting, pending: &PendingConn
     let cut = Instant::now() + CUT_GRACE;
     wait_until(|| admission.sessions() == 0, cut).await;
     left
+}
+
+/// How long someone who was accepted may take to ask.
+fn unserved_grace(settings: &Settings) -> Duration {
+    let handshake = settings.tls.as_ref().map(|tls| tls.handshake_timeout);
+    settings.http.request_timeout + handshake.unwrap_or_default()
 }
 
 async fn wait_until(is_done: impl Fn() -> bool, deadline: Instant) -> bool {

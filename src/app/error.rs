@@ -7,7 +7,7 @@ use crate::{
     state::StateError,
     store::StoreError,
     token::TokenSetupError,
-    transport::{listener::BindError, tls::TlsError},
+    transport::{bind_error::BindError, tls::TlsError},
 };
 
 /// Why a server cannot start, or ended badly.

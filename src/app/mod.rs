@@ -3,11 +3,16 @@
 //! [`App::bind`] takes what can fail at the start (addresses, certificates, descriptors),
 //! [`App::run`] serves until a signal says otherwise: workers are started first, then connections
 //! are accepted; at the end nothing more is accepted, sessions are drained, and the workers go last.
+//! On SIGUSR2 a new process takes the listeners over ([`successor`]); it knows of the old one by
+//! its [`Inheritance`].
 
 mod drain;
 mod error;
+mod handover;
+mod predecessor;
 mod start;
 mod state;
+mod successor;
 
 use std::{
     sync::Arc,
@@ -15,17 +20,22 @@ use std::{
 };
 
 use actix_rt::Arbiter;
+use actix_web::middleware::from_fn;
 
-pub use self::error::AppError;
+use self::{drain::Reason, handover::Handover, successor::Launch};
+pub use self::{error::AppError, predecessor::Inheritance};
 use crate::{
     broker::LocalFanout,
     config::Settings,
     http::{self, HttpState},
     liveness::{PULSE_INTERVAL, Pulse},
-    node::Node,
+    metrics::Handover as HandoverOutcome,
+    node::{Node, phase::Phase},
     signals::{Signal, Signals},
+    supervisor,
     transport::{
         accept::Accepting,
+        distributor::WorkerLink,
         listener::Listener,
         pending::PendingConnections,
         requests,
@@ -47,24 +57,27 @@ pub struct App {
     settings: Arc<Settings>,
     listeners: Vec<Listener>,
     certificate: Option<Arc<Certificate>>,
+    launch: Launch,
 }
 
 impl App {
-    /// Binds the listeners, reads the certificate, and sees to the limit on descriptors.
+    /// Binds the listeners that are not inherited, reads the certificate, and sees to the limit on
+    /// descriptors.
     ///
     /// # Errors
     /// The first thing that cannot be had.
-    pub fn bind(settings: Settings) -> Result<Self, AppError> {
+    pub fn bind(settings: Settings, inheritance: &mut Inheritance) -> Result<Self, AppError> {
         raise_descriptor_limit(&settings);
         let certificate = match &settings.tls {
             Some(tls) => Some(Certificate::load(&tls.cert, &tls.key)?),
             None => None,
         };
-        let listeners = Listener::bind_all(&settings)?;
+        let listeners = Listener::bind_all(&settings, &mut inheritance.sockets)?;
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
             certificate,
+            launch: Launch::of_this_process(),
         })
     }
 
@@ -79,44 +92,59 @@ impl App {
         self.listeners.iter().all(Listener::is_local)
     }
 
-    /// Serves until told to stop, then drains; a second signal ends the process before that.
-    /// `reload` is called on SIGHUP, for what the process itself can take up anew (what is set of
-    /// its log); certificates are seen to here. Must be called in an actix `System`.
+    /// Serves until told to stop, or until a new process has taken over, then drains; a second
+    /// signal to stop ends the process before that. `reload` is called on SIGHUP, for what the
+    /// process itself can take up anew (what is set of its log); certificates are seen to here.
+    /// Must be called in an actix `System`.
     ///
     /// # Errors
     /// What the system refuses at the start.
-    pub async fn run(self, mut signals: Signals, reload: impl Fn()) -> Result<(), AppError> {
+    pub async fn run(
+        self,
+        mut signals: Signals,
+        inheritance: &Inheritance,
+        reload: impl Fn(),
+    ) -> Result<(), AppError> {
         let settings = self.settings.clone();
-        let certificate = self.certificate.clone();
-        let node = start::node(&settings)?;
-        let http = Arc::new(HttpState::new(&settings, start::polls(&node)?));
-        let pending = PendingConnections::new(&settings, node.metrics.clone());
-        let (accepting, workers) = self.serve(&node, &http, &pending)?;
-
-        let mut look = tokio::time::interval(CERTIFICATE_LOOK);
-        let mut watch = Watch::new(&node);
-        loop {
-            let signal = tokio::select! {
-                signal = signals.next() => signal,
-                () = watch.tick() => continue,
-                _ = look.tick() => {
-                    if let Some(result) = certificate.as_ref().and_then(|c| c.reload_if_changed()) {
-                        report_certificate(result);
-                    }
-                    continue;
-                }
-            };
-            match signal {
-                Signal::Stop => break,
-                Signal::Reload => {
-                    reload();
-                    if let Some(certificate) = &certificate {
-                        report_certificate(certificate.reload());
-                    }
-                }
+        // What is kept on disk is one process's: the one before this gives it up when it is told.
+        let is_kept = settings.state.dir.is_some();
+        if is_kept {
+            start::check(&settings)?;
+            tokio::select! {
+                () = inheritance.take_over() => {}
+                () = signals.stop() => return Ok(()),
             }
         }
-        drain::run(&node, accepting, &pending).await;
+        let node = start::node(&settings, inheritance.takes_over())?;
+        let http = Arc::new(HttpState::new(&settings, start::polls(&node)?));
+        let pending = PendingConnections::new(&settings, node.metrics.clone());
+        let (links, workers) = self.start_workers(&node, &http)?;
+        if !is_kept {
+            tokio::select! {
+                () = inheritance.take_over() => {}
+                // Nobody has been accepted yet.
+                () = signals.stop() => return Ok(()),
+            }
+        }
+        let accepting = Accepting::start(self.listeners, links, pending.clone())
+            .map_err(|error| AppError::Io("starting to accept", error))?;
+        supervisor::ready();
+        node.advance(Phase::Running);
+
+        let running = Running {
+            node: &node,
+            certificate: self.certificate.as_deref(),
+            launch: &self.launch,
+        };
+        let reason = running.until_end(&accepting, &mut signals, reload).await;
+        match reason {
+            Reason::Stop => supervisor::stopping(),
+            Reason::HandedOver => let_go(&node).await,
+        }
+        tokio::select! {
+            _ = drain::run(&node, accepting, &pending, reason) => {}
+            () = ignore(&mut signals, &node) => {}
+        }
         if let Some(events) = &node.events {
             let left = events.flush(EVENTS_GRACE).await;
             if left > 0 {
@@ -133,13 +161,12 @@ impl App {
         Ok(())
     }
 
-    /// Starts the workers, then accepts.
-    fn serve(
-        self,
+    /// Starts the workers, which have nothing to do before something is accepted.
+    fn start_workers(
+        &self,
         node: &Arc<Node>,
         http: &Arc<HttpState>,
-        pending: &Arc<PendingConnections>,
-    ) -> Result<(Accepting, Vec<Arbiter>), AppError> {
+    ) -> Result<(Vec<WorkerLink>, Vec<Arbiter>), AppError> {
         let failed = |error| AppError::Io("starting to serve", error);
         let tls_config = match &self.certificate {
             Some(certificate) => Some(Arc::new(certificate.server_config()?)),
@@ -153,7 +180,8 @@ impl App {
                 requests::http_service(options, move || {
                     let (node, http) = (routes.clone(), http.clone());
                     actix_web::App::new()
-                        .wrap(actix_web::middleware::from_fn(http::settle))
+                        .wrap(from_fn(http::tell_of_refusals))
+                        .wrap(from_fn(http::settle))
                         .configure(move |app| http::configure(&node, &http, app))
                 })
             };
@@ -167,8 +195,80 @@ impl App {
             links.push(link);
             workers.push(worker);
         }
-        let accepting = Accepting::start(self.listeners, links, pending.clone()).map_err(failed)?;
-        Ok((accepting, workers))
+        Ok((links, workers))
+    }
+}
+
+/// What the main thread does while the node serves.
+struct Running<'a> {
+    node: &'a Node,
+    certificate: Option<&'a Certificate>,
+    launch: &'a Launch,
+}
+
+impl Running<'_> {
+    /// Sees to signals, certificates and threads until the node has to go.
+    async fn until_end(
+        &self,
+        accepting: &Accepting,
+        signals: &mut Signals,
+        reload: impl Fn(),
+    ) -> Reason {
+        let mut look = tokio::time::interval(CERTIFICATE_LOOK);
+        let mut watch = Watch::new(self.node);
+        let mut handover = Handover::new(self.node, accepting, self.launch);
+        loop {
+            let signal = tokio::select! {
+                signal = signals.next() => signal,
+                ready = handover.next() => match handover.finish(ready).await {
+                    true => return Reason::HandedOver,
+                    false => continue,
+                },
+                () = watch.tick() => continue,
+                _ = look.tick() => {
+                    if let Some(result) = self.certificate.and_then(Certificate::reload_if_changed) {
+                        report_certificate(result);
+                    }
+                    continue;
+                }
+            };
+            match signal {
+                Signal::Stop => {
+                    handover.stop();
+                    return Reason::Stop;
+                }
+                Signal::HandOver => handover.begin(),
+                Signal::Reload => {
+                    supervisor::reloading();
+                    reload();
+                    if let Some(certificate) = self.certificate {
+                        report_certificate(certificate.reload());
+                    }
+                    supervisor::ready();
+                }
+            }
+        }
+    }
+}
+
+/// Gives what is kept on disk to the process that has taken over and waits for it: pushes and polls
+/// end here, and whoever still publishes what is kept is refused.
+async fn let_go(node: &Node) {
+    node.entries.stop();
+    if let Some(state) = node.state.clone() {
+        // It writes what waits and has the disk hold it. A panic there has ended the process.
+        let _ = tokio::task::spawn_blocking(move || state.close()).await;
+    }
+}
+
+/// Says of every signal that this process is ending already; never ends.
+async fn ignore(signals: &mut Signals, node: &Node) {
+    loop {
+        let signal = signals.next().await;
+        if signal == Signal::HandOver {
+            node.metrics.handover(HandoverOutcome::Ignored);
+        }
+        log::info!("this process is draining already, {signal:?} changes nothing");
     }
 }
 

@@ -39,8 +39,17 @@ use crate::{
     unix_time::unix_now_ms,
 };
 
-/// Starts what a node is made of, and the node of it.
-pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
+/// Tries what a node may fail at, but for what it keeps on disk: before another process gives that
+/// up for this one.
+pub(super) fn check(settings: &Settings) -> Result<(), AppError> {
+    Tokens::new(&settings.token)?;
+    HookClient::new(&settings.hooks)?;
+    Ok(())
+}
+
+/// Starts what a node is made of, and the node of it. `takes_over`: the process before this one is
+/// letting go of what is kept on disk.
+pub(super) fn node(settings: &Arc<Settings>, takes_over: bool) -> Result<Arc<Node>, AppError> {
     let metrics = Arc::new(Metrics::default());
     let counts = Arc::new(SessionCounts::default());
     let tokens = Tokens::new(&settings.token)?;
@@ -49,7 +58,7 @@ pub(super) fn node(settings: &Arc<Settings>) -> Result<Arc<Node>, AppError> {
     let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
-    let kept = state::restore(settings, &fanout, &tokens)?;
+    let kept = state::restore(settings, &fanout, &tokens, takes_over)?;
     let timeout = settings.limits.broker_timeout;
     let broker: Arc<dyn Broker> = Arc::new(Front::new(kept.broker, metrics.clone(), timeout));
     let presence = Arc::new(Front::new(

@@ -2,6 +2,7 @@
 //! last of them.
 
 use std::{
+    path::Path,
     sync::{Arc, Weak},
     time::{Duration, Instant},
 };
@@ -14,13 +15,13 @@ use crate::{
     },
     config::Settings,
     server::entries::Entries,
-    state::{State, StateOptions, history_bound},
+    state::{State, StateError, StateOptions, history_bound},
     store::{Record, Source, Store},
     token::Tokens,
 };
 
 /// How long a process waits for the one that has `state.dir`, which may be about to end.
-const STATE_WAIT: Duration = Duration::from_secs(1);
+const WAIT: Duration = Duration::from_secs(1);
 
 /// Who goes on where a process before ended.
 pub(super) struct Kept {
@@ -35,6 +36,7 @@ pub(super) fn restore(
     settings: &Settings,
     fanout: &Arc<Fanout>,
     tokens: &Tokens,
+    takes_over: bool,
 ) -> Result<Kept, AppError> {
     let mut bounds = MemoryBounds {
         history_bytes_max: settings.limits.history_bytes,
@@ -52,7 +54,10 @@ pub(super) fn restore(
     let (begun, options) = (Instant::now(), StateOptions::new(settings));
     let fitting = usize::try_from(history_bound(options.bytes_max)).unwrap_or(usize::MAX);
     bounds.history_bytes_max = bounds.history_bytes_max.min(fitting);
-    let state = State::open(dir, options, STATE_WAIT)?;
+    let state = match takes_over {
+        true => open_after_another(settings, dir, options)?,
+        false => State::open(dir, options, WAIT)?,
+    };
 
     let (mut restored, entries) = (Restored::default(), Entries::default());
     let report = state.log.read(&mut |record| {
@@ -86,6 +91,23 @@ pub(super) fn restore(
         broker,
         entries,
     })
+}
+
+/// The process before this one has accepted nobody since it let this one take over, so whoever gives
+/// up here serves nobody: it waits for as long as the other one takes.
+fn open_after_another(
+    settings: &Settings,
+    dir: &Path,
+    options: StateOptions,
+) -> Result<State, StateError> {
+    loop {
+        match State::open(dir, options, settings.state.handover) {
+            Err(error @ (StateError::Held { .. } | StateError::HeldByUnknown(_))) => {
+                log::error!("nobody is accepted until the state is there: {error}");
+            }
+            opened => return opened,
+        }
+    }
 }
 
 fn report_read(broker: &MemoryBroker, may_have_lost: bool, begun: Instant) {

@@ -11,17 +11,19 @@ use super::{
     sections::Section,
     setting_type::Input,
     suggestion::unknown,
+    toml_fault::TomlFault,
 };
 
-/// Reads the file; what cannot be read is among the errors afterwards.
-pub(super) fn read_file(path: &Path, errors: &mut Errors) -> RawSettings {
+/// Reads the file; what cannot be read is among the errors afterwards. Absent: there is no file to
+/// read, or it is no TOML, so that nothing is known of it.
+pub(super) fn read_file(path: &Path, errors: &mut Errors) -> Option<RawSettings> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) => {
             errors
                 .0
                 .push(format!("{}: cannot be read: {error}", path.display()));
-            return RawSettings::default();
+            return None;
         }
     };
     let mut reader = Reader {
@@ -33,15 +35,15 @@ pub(super) fn read_file(path: &Path, errors: &mut Errors) -> RawSettings {
     match DeTable::parse(&text) {
         Ok(table) => reader.root(table.get_ref()),
         Err(error) => {
-            let line = reader.line(error.span().map_or(0, |span| span.start));
+            let at = error.span().map_or(0, |span| span.start);
             let message = error.message().replace('\n', " ");
-            reader
-                .errors
-                .0
-                .push(format!("{}:{line}: not TOML: {message}", path.display()));
+            let fault = TomlFault::at(&text, at, &message);
+            let (path, line) = (path.display(), reader.line(at));
+            reader.errors.0.push(format!("{path}:{line}: {fault}"));
+            return None;
         }
     }
-    reader.raw
+    Some(reader.raw)
 }
 
 /// A file that is being read. Places in it are offsets in bytes into `text`.
@@ -145,7 +147,16 @@ impl Reader<'_> {
     ) -> Vec<S> {
         let mut elements = Vec::new();
         let DeValue::Array(array) = value else {
-            let what = format!("expected [[{table}]], with two brackets, as there can be several");
+            let route = match (table, value) {
+                ("poll", DeValue::Table(inner))
+                    if inner.iter().any(|(key, _)| key.get_ref() == "enabled") =>
+                {
+                    "; the route /poll is longpoll.enabled"
+                }
+                _ => "",
+            };
+            let what =
+                format!("expected [[{table}]], with two brackets, as there can be several{route}");
             self.errors.add(&self.origin(at), table, what);
             return elements;
         };

@@ -47,14 +47,22 @@ impl Settings {
         let file = overrides.config.clone().or(in_environment);
         let mut errors = Errors::default();
         let mut warnings = Vec::new();
-        let mut raw = match &file {
+        let read = match &file {
             Some(path) => read_file(path, &mut errors),
-            None => demonstration(),
+            None => Some(demonstration()),
         };
+        // Of a file that cannot be read nothing else is known.
+        let is_read = read.is_some();
+        let mut raw = read.unwrap_or_default();
         read_environment(&mut raw, &variables, &mut errors, &mut warnings);
         read_flags(&mut raw, overrides, &mut errors);
         let unreadable: Vec<String> = raw.unreadable.iter().cloned().collect();
-        let settings = check::check(raw, file, &mut errors, &mut warnings);
+        let origins = raw.origins.clone();
+        let mut odd = Vec::new();
+        let settings = check::check(raw, file, &mut errors, &mut odd);
+        if is_read {
+            warnings.extend(odd.into_iter().map(|warning| warning.placed(&origins)));
+        }
         // A value that could not be read left its default, of which nothing is to be said.
         warnings.retain(|warning| !unreadable.iter().any(|path| warning.0.contains(path)));
         if errors.0.is_empty() {
@@ -123,7 +131,7 @@ fn read_environment(
         else {
             let names: Vec<String> = settings.iter().map(Setting::variable).collect();
             let hint = suggestion(variable, names.iter().map(String::as_str));
-            warnings.push(Warning(format!(
+            warnings.push(Warning::of(format!(
                 "{variable}: no setting has this variable, it is ignored{hint}"
             )));
             continue;
@@ -135,7 +143,7 @@ fn read_environment(
             errors.add(&origin, &setting.path, format!("{what}{hint}"));
             raw.unreadable.insert(setting.path.clone());
         } else if is_quoted {
-            warnings.push(Warning(format!("{variable}: taken as it is{QUOTED}")));
+            warnings.push(Warning::of(format!("{variable}: taken as it is{QUOTED}")));
         }
         raw.origins.insert(setting.path.clone(), origin);
     }

@@ -21,6 +21,7 @@ mod settings;
 mod suggestion;
 #[cfg(test)]
 mod tests;
+mod toml_fault;
 mod values;
 
 pub use self::{

@@ -113,12 +113,18 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// Where a setting was written: file and line, variable or flag.
+    #[must_use]
+    pub fn place_of(&self, path: &str) -> String {
+        self.written.0.origin(path).to_string()
+    }
+
     /// Paths of the settings that have another value in `other`, but those of the log, which are
     /// taken up while the process runs. A certificate's paths are among them, its contents not.
     #[must_use]
     pub fn changes(&self, other: &Self) -> Vec<String> {
         let mut changes = self.written.0.changes(&other.written.0);
-        changes.retain(|path| !path.starts_with("log."));
+        changes.retain(|path| path == "log.headers" || !path.starts_with("log."));
         changes
     }
 }

@@ -3,6 +3,24 @@
 /// Likeness (Jaro-Winkler, 0 to 1) above which a name counts as meant.
 const NEAR: f64 = 0.85;
 
+/// What stands at the top of Centrifugo's settings, and has another name here.
+const OF_CENTRIFUGO: [&str; 14] = [
+    "http_server",
+    "http_api",
+    "grpc_api",
+    "channel",
+    "websocket",
+    "http_stream",
+    "uni_websocket",
+    "uni_http_stream",
+    "uni_sse",
+    "rpc",
+    "engine",
+    "broker",
+    "prometheus",
+    "consumers",
+];
+
 /// The error for a name in the file that no setting among `names` has.
 pub(super) fn unknown(name: &str, names: &[&str]) -> String {
     let inner = format!("{name}.");
@@ -11,6 +29,10 @@ pub(super) fn unknown(name: &str, names: &[&str]) -> String {
     }
     let last = format!(".{name}");
     let mut ending = names.iter().filter(|known| known.ends_with(&last));
+    if OF_CENTRIFUGO.contains(&name) {
+        return "a setting of Centrifugo; docs/centrifugo.md says how it is written here"
+            .to_string();
+    }
     match (ending.next(), ending.next()) {
         (Some(first), Some(_)) => {
             format!("unknown setting; each has its own, <name>.{name}, such as {first}")

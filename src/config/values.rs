@@ -157,6 +157,20 @@ impl TrustedProxies {
             .any(|network| network.contains(&address))
     }
 
+    /// Whether every peer is trusted, at least of one version of IP.
+    #[must_use]
+    pub(crate) fn trusts_everyone(&self) -> bool {
+        self.networks
+            .iter()
+            .any(|network| network.prefix_len() == 0)
+    }
+
+    /// Whether nobody is trusted.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.networks.is_empty() && !self.unix
+    }
+
     /// Whether peers on unix sockets are trusted.
     #[must_use]
     pub(crate) fn trusts_unix(&self) -> bool {

@@ -125,6 +125,8 @@ pub struct SessionInfo {
     pub protocol: OnceLock<&'static str>,
     /// The `User-Agent` header, cut to [`TEXT_BYTES_MAX`].
     pub user_agent: Option<Box<str>>,
+    /// Headers of its request that the log shows, cut to [`TEXT_BYTES_MAX`].
+    pub logged_headers: Option<Box<str>>,
     /// How it is carried.
     pub transport: TransportKind,
     /// Number of the worker that carries it.

@@ -369,6 +369,23 @@ impl Connection {
         self.config.stats.messages_in.add(1);
     }
 
+    /// Messages went out that the outbox never held, since a body brought them from a history.
+    pub(crate) fn count_brought(&self, messages: u64, bytes: usize) {
+        for traffic in [
+            (
+                &self.info.traffic.messages_out,
+                &self.info.traffic.bytes_out,
+            ),
+            (
+                &self.config.stats.messages_out,
+                &self.config.stats.bytes_out,
+            ),
+        ] {
+            traffic.0.add(messages);
+            traffic.1.add(bytes as u64);
+        }
+    }
+
     /// A turn of the session was spent.
     pub(crate) fn count_turn_spent(&self) {
         self.config.stats.turns_spent.add(1);

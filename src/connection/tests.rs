@@ -137,6 +137,7 @@ fn info(started: Instant) -> Arc<SessionInfo> {
         endpoint: "/test".into(),
         subprotocol: None,
         user_agent: None,
+        logged_headers: None,
         transport: TransportKind::WebSocketUnix,
         worker: 0,
         since: SystemTime::now(),

@@ -8,6 +8,7 @@
 use std::{borrow::Cow, time::Duration};
 
 use bytes::Bytes;
+use log::Level;
 use reqwest::{
     Url,
     header::{CONTENT_TYPE, HeaderName, HeaderValue},
@@ -71,11 +72,9 @@ fn tell(fault: &CallFault, kind: HookKind, target: &Target) {
         return;
     }
     let (hook, what) = (kind.word(), "hook failed");
-    let subject = Subject {
-        what,
-        kind: hook,
-        address: None,
-    };
+    let subject = Subject::new(Level::Warn, module_path!(), what)
+        .with("hook", hook)
+        .with("reason", &fault.why);
     logger::throttled(subject, FAULT_PAUSE, |times| {
         let (url, reason) = (&target.shown, &fault.why);
         log::warn!(hook, url:%, reason:%, times; "{what}");
@@ -191,7 +190,7 @@ impl Dispatcher {
             Ok(Ok(reply)) if is_answer(&reply) => read(reply),
             Ok(Ok(reply)) => Err(CallFault {
                 failure: HookFailure::from(CallOutcome::Status),
-                why: format!("status {}", reply.status).into(),
+                why: format!("answered {}", reply.status).into(),
             }),
         };
         measure.ends(
@@ -202,7 +201,7 @@ impl Dispatcher {
         );
         answer.map_err(|fault| {
             tell(&fault, kind, target);
-            fault.failure
+            fault.into()
         })
     }
 

@@ -1,9 +1,9 @@
 //! What a hook says when it has no result, and how that is counted.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use super::stats::CallOutcome;
-use crate::{http_client::HttpError, protocol::ReplyError};
+use crate::{close::Close, http_client::HttpError, protocol::ReplyError};
 
 /// The result of a hook.
 pub(crate) type Answer<T> = Result<T, HookFailure>;
@@ -20,25 +20,80 @@ pub enum HookFailure {
         /// At most 123 bytes, so that it fits into a Close frame.
         reason: String,
     },
-    /// The backend did not answer as it should: the client gets error 100. The word is one of
-    /// [`CallOutcome`]'s, or `not_configured`.
-    Unavailable(&'static str),
+    /// The backend did not answer as it should: the client gets error 100.
+    Unavailable(Unavailable),
+}
+
+/// A call without a usable answer. Two are the same if they are of one kind.
+#[derive(Clone, Debug)]
+pub struct Unavailable {
+    /// Its kind: one of [`CallOutcome`]'s words, or `not_configured`.
+    kind: &'static str,
+    /// What the log says of it and the client is not told: the system's words, or what is wrong
+    /// with the answer and where.
+    why: Cow<'static, str>,
+}
+
+impl Unavailable {
+    pub(crate) const fn of_kind(kind: &'static str) -> Self {
+        Self {
+            kind,
+            why: Cow::Borrowed(kind),
+        }
+    }
+
+    /// What a client is told: whether there was an answer, and none of what it says.
+    #[must_use]
+    pub(crate) fn close(&self) -> Close {
+        match self.kind {
+            "status" => {
+                Close::BACKEND_UNAVAILABLE.with_reason("the backend answered with an error")
+            }
+            "malformed" | "too_large" => {
+                Close::BACKEND_UNAVAILABLE.with_reason("the backend's answer cannot be used")
+            }
+            _ => Close::BACKEND_UNAVAILABLE,
+        }
+    }
+}
+
+impl PartialEq for Unavailable {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl Eq for Unavailable {}
+
+/// As the log says it.
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            "status" => write!(f, "the backend {}", self.why),
+            "not_configured" => f.write_str("the hook is not set"),
+            "busy" => write!(f, "the backend was not asked: {}", self.why),
+            _ => write!(f, "{}: {}", self.close().reason, self.why),
+        }
+    }
 }
 
 impl HookFailure {
-    pub(super) const NOT_CONFIGURED: Self = Self::Unavailable("not_configured");
-    pub(super) const MALFORMED: Self = Self::Unavailable(CallOutcome::Malformed.word());
-    pub(super) const TOO_LARGE: Self = Self::Unavailable(CallOutcome::TooLarge.word());
+    pub(super) const NOT_CONFIGURED: Self =
+        Self::Unavailable(Unavailable::of_kind("not_configured"));
+    pub(super) const MALFORMED: Self =
+        Self::Unavailable(Unavailable::of_kind(CallOutcome::Malformed.word()));
+    pub(super) const TOO_LARGE: Self =
+        Self::Unavailable(Unavailable::of_kind(CallOutcome::TooLarge.word()));
 
     /// How a call that failed so is counted.
     pub(super) fn outcome(&self) -> CallOutcome {
         match self {
             Self::Error(_) => CallOutcome::Error,
             Self::Disconnect { .. } => CallOutcome::Disconnect,
-            Self::Unavailable(word) => {
+            Self::Unavailable(unavailable) => {
                 let named = CallOutcome::ALL
                     .iter()
-                    .find(|outcome| outcome.word() == *word);
+                    .find(|outcome| outcome.word() == unavailable.kind);
                 named.copied().unwrap_or(CallOutcome::Broken)
             }
         }
@@ -47,7 +102,7 @@ impl HookFailure {
 
 impl From<CallOutcome> for HookFailure {
     fn from(outcome: CallOutcome) -> Self {
-        Self::Unavailable(outcome.word())
+        Self::Unavailable(Unavailable::of_kind(outcome.word()))
     }
 }
 
@@ -65,6 +120,18 @@ impl CallFault {
         Self {
             failure: HookFailure::MALFORMED,
             why: why.into(),
+        }
+    }
+}
+
+impl From<CallFault> for HookFailure {
+    fn from(fault: CallFault) -> Self {
+        match fault.failure {
+            Self::Unavailable(Unavailable { kind, .. }) => Self::Unavailable(Unavailable {
+                kind,
+                why: fault.why,
+            }),
+            told => told,
         }
     }
 }

@@ -30,7 +30,7 @@ pub(crate) use self::{
     context::HookContext,
     event::Event,
     event_sink::EventSink,
-    failure::{Answer, HookFailure},
+    failure::{Answer, HookFailure, Unavailable},
     request::ConnectHookRequest,
 };
 

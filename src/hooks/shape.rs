@@ -9,7 +9,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::value::RawValue;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
 use crate::{
     protocol::without_newlines,
     subscription::{ServerSubscription, SubscriptionOverrides},
+    unix_time::LATEST,
 };
 
 /// Any JSON as it came; empty if it is `null` or absent.
@@ -48,9 +49,14 @@ impl Json {
     }
 }
 
-/// 0 stands for never.
-fn time(expire_at: Option<u64>) -> Option<u64> {
-    expire_at.filter(|&at| at != 0)
+/// A time in Unix seconds; 0 stands for never. One that can only be in milliseconds is a fault.
+fn time<'de, D: Deserializer<'de>>(input: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(input)? {
+        Some(at) if at > LATEST => Err(D::Error::custom(
+            "a time is beyond the year 9999 in seconds (milliseconds?)",
+        )),
+        at => Ok(at.filter(|&at| at != 0)),
+    }
 }
 
 #[derive(Default, Deserialize)]
@@ -88,6 +94,7 @@ fn overrides(shape: Option<OverridesShape>) -> SubscriptionOverrides {
 pub(super) struct ConnectShape {
     #[serde(deserialize_with = "or_default")]
     user: String,
+    #[serde(deserialize_with = "time")]
     expire_at: Option<u64>,
     info: Json,
     #[serde(deserialize_with = "or_default")]
@@ -106,6 +113,7 @@ pub(super) struct ConnectShape {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct SubShape {
+    #[serde(deserialize_with = "time")]
     expire_at: Option<u64>,
     info: Json,
     #[serde(deserialize_with = "or_default")]
@@ -124,6 +132,7 @@ pub(super) struct SubShape {
 pub(super) struct RefreshShape {
     #[serde(deserialize_with = "or_default")]
     expired: bool,
+    #[serde(deserialize_with = "time")]
     expire_at: Option<u64>,
     info: Json,
     #[serde(deserialize_with = "or_default")]
@@ -177,7 +186,7 @@ impl FromResult for ConnectAnswer {
         });
         Some(Self {
             user: shape.user,
-            expire_at: time(shape.expire_at),
+            expire_at: shape.expire_at,
             info: shape.info.or_base64(&shape.b64info)?,
             data: shape.data.or_base64(&shape.b64data)?,
             channels: shape.channels,
@@ -192,7 +201,7 @@ impl FromResult for SubscribeAnswer {
 
     fn from_shape(shape: SubShape) -> Option<Self> {
         Some(Self {
-            expire_at: time(shape.expire_at),
+            expire_at: shape.expire_at,
             info: shape.info.or_base64(&shape.b64info)?,
             data: shape.data.or_base64(&shape.b64data)?,
             overrides: overrides(shape.r#override),
@@ -207,7 +216,7 @@ impl FromResult for RefreshAnswer {
     fn from_shape(shape: RefreshShape) -> Option<Self> {
         Some(Self {
             expired: shape.expired,
-            expire_at: time(shape.expire_at),
+            expire_at: shape.expire_at,
             info: shape.info.or_base64(&shape.b64info)?,
             meta: shape.meta.0,
         })

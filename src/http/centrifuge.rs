@@ -14,6 +14,7 @@ use serde::Deserialize;
 use super::{body, cors, plain, request};
 use crate::{
     connection::info::TransportKind,
+    metrics::Limited,
     node::{Node, emulation::NotTaken},
     protocol::{self, Encoding},
     publication::Framing,
@@ -311,7 +312,13 @@ async fn emulation(
                 cors::add_headers(&request, &node, answer.headers_mut());
                 answer
             }
-            Err(NotTaken::Full) => text(503, "too many commands wait, try again"),
+            Err(NotTaken::Full) => {
+                node.metrics.limited(Limited::FramesPending);
+                text(
+                    503,
+                    "too many commands wait (limits.frames_pending), try again",
+                )
+            }
             Err(NotTaken::Ended) => text(404, "this session has ended"),
         },
         None => text(404, "no such session"),

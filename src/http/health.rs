@@ -8,13 +8,17 @@ use actix_web::{
     web,
 };
 
+use super::refused;
 use crate::node::{Node, phase::Phase};
 
 fn answer(status: StatusCode, text: impl Into<String>) -> HttpResponse {
-    HttpResponse::build(status)
+    let mut answer = HttpResponse::build(status)
         .insert_header((header::CACHE_CONTROL, "no-store"))
         .content_type("text/plain; charset=utf-8")
-        .body(text.into())
+        .body(text.into());
+    // A probe is told how things stand.
+    refused::not_refused(&mut answer);
+    answer
 }
 
 /// 200 as long as the process answers at all.
@@ -22,11 +26,13 @@ pub(super) async fn health() -> HttpResponse {
     answer(StatusCode::OK, "ok\n")
 }
 
-/// 503 from the moment a drain begins, while the session limit is reached, while what is to be kept
-/// cannot be written, and while a thread of the server is stuck.
+/// 503 until the node has what it needs, from the moment a drain begins, while the session limit is
+/// reached, while what is to be kept cannot be written, and while a thread of the server is stuck.
 pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
     if node.phase() > Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+    } else if node.phase() < Phase::Running {
+        answer(StatusCode::SERVICE_UNAVAILABLE, "starting\n")
     } else if node.admission.is_full() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
     } else if is_stateless(&node) {

@@ -132,7 +132,7 @@ const PER_WORKER: [PerWorker; 8] = [
     ),
     (
         "fanfare_turns_spent",
-        "Turns of sessions that were spent, so that others went first",
+        "Turns of sessions and connections that were spent, so that others went first",
         |s| &s.turns_spent,
     ),
 ];
@@ -305,6 +305,27 @@ impl Snapshot {
             let labels = [("reason", reason)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
+        let families = [
+            (
+                "fanfare_refused_requests",
+                "Requests refused, by status",
+                "status",
+                self.node.metrics.refused_requests().collect::<Vec<_>>(),
+            ),
+            (
+                "fanfare_api_errors",
+                "Calls of the API answered with an error, by its code",
+                "code",
+                self.node.metrics.api_errors().collect(),
+            ),
+        ];
+        for (name, help, label, counts) in families {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for (value, count) in counts {
+                let labels = [(label, value)];
+                ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+            }
+        }
         let mut family = encoder.encode_descriptor(
             "fanfare_cut_connections",
             "Connections ended before they were a session, by reason",
@@ -313,6 +334,16 @@ impl Snapshot {
         )?;
         for (reason, count) in self.node.metrics.cuts() {
             let labels = [("reason", reason)];
+            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        let mut family = encoder.encode_descriptor(
+            "fanfare_handovers",
+            "Hand-overs to a new process (SIGUSR2), by outcome",
+            None,
+            MetricType::Counter,
+        )?;
+        for (outcome, count) in self.node.metrics.handovers() {
+            let labels = [("outcome", outcome)];
             ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())

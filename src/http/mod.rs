@@ -19,6 +19,7 @@ mod page;
 mod persistence;
 mod plain;
 mod poll;
+mod refused;
 mod request;
 mod send;
 mod sse;
@@ -34,7 +35,7 @@ use actix_web::{
     web::{self, Data, ServiceConfig},
 };
 
-pub(crate) use self::{persistence::settle, state::HttpState};
+pub(crate) use self::{persistence::settle, refused::tell_of_refusals, state::HttpState};
 use crate::{broker::LocalFanout, config::Settings, node::Node, shard::Shard};
 
 /// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it

@@ -14,7 +14,7 @@ use actix_web::{
 
 use super::{
     body::{self, BodyLimit},
-    request,
+    refused, request,
 };
 use bytes::Bytes;
 
@@ -74,9 +74,10 @@ pub(super) fn close_response(close: &Close) -> HttpResponse {
 }
 
 /// The answer to who is nobody that may come in, or may not do what it asks for; the log says why.
-pub(super) fn turn_away(request: &HttpRequest, node: &Node, error: &AuthError) -> Answer {
-    request::tell_turned_away(request, node, error);
-    Box::new(plain_text(error.status(), &error.text()))
+pub(super) fn turn_away(error: &AuthError) -> Answer {
+    let mut answer = plain_text(error.status(), &error.text());
+    refused::because(&mut answer, error);
+    Box::new(answer)
 }
 
 /// What a client asks for, in its address and, by POST, in a form: names grow threefold in an
@@ -148,7 +149,7 @@ pub(super) async fn prepare(
 ) -> Result<StreamParams, Answer> {
     let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
-    let refuse = |error: AuthError| turn_away(request, node, &error);
+    let refuse = |error: AuthError| turn_away(&error);
     let identity = node.authenticate(token.as_deref(), None).await;
     let identity = identity.map_err(refuse)?;
     let hook_context = connect_info.hook_context("json");

@@ -59,7 +59,14 @@ async fn ask(
         .map(|(name, _)| name.clone())
         .collect();
     if !query.has_since() || recovered.iter().any(RecoveredChannel::has_messages) {
-        return Ok(Messages::past(&channels, recovered).finish());
+        let messages = Messages::past(&channels, recovered);
+        // There is no session, only the worker that counts.
+        if let Ok(shard) = request::shard_of(request) {
+            let stats = &shard.config().stats;
+            stats.messages_out.add(messages.count);
+            stats.bytes_out.add(messages.json.len() as u64);
+        }
+        return Ok(messages.finish());
     }
     let complete = recovered.iter().all(RecoveredChannel::is_complete);
     // It goes on from what was just read: nothing is there yet, and nothing will be missed while
@@ -94,6 +101,8 @@ async fn wait(
     let recovered = recovered.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
     let mut messages = Messages::past(channels, recovered);
     messages.recovered &= complete;
+    let connection = handle.connection();
+    connection.count_brought(messages.count, messages.json.len());
     if !messages.is_empty() {
         deadline = Instant::now() + GATHER;
     }
@@ -136,6 +145,7 @@ fn refused(ending: Option<Ending>, messages: &Messages) -> Option<Close> {
 /// The answer.
 struct Messages {
     json: Vec<u8>,
+    count: u64,
     cursor: StreamCursor,
     recovered: bool,
 }
@@ -145,6 +155,7 @@ impl Messages {
     fn past(channels: &[ChannelName], recovered: Vec<RecoveredChannel>) -> Self {
         let mut messages = Self {
             json: Vec::new(),
+            count: 0,
             cursor: StreamCursor::before(channels, &recovered),
             recovered: recovered.iter().all(RecoveredChannel::is_complete),
         };
@@ -179,6 +190,7 @@ impl Messages {
         self.json
             .push(if self.json.is_empty() { b'[' } else { b',' });
         poll_message(channel, item, &mut self.json);
+        self.count += 1;
         self.cursor.advance(channel, position);
     }
 

@@ -2,7 +2,6 @@
 //! it gets.
 
 use std::{
-    fmt::Display,
     net::IpAddr,
     rc::Rc,
     sync::{
@@ -16,6 +15,8 @@ use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
     http::header::{self, HeaderMap, HeaderValue},
 };
+
+use log::Level;
 
 use super::{
     local,
@@ -46,10 +47,11 @@ use crate::{
     transport::{
         address::{self, Proxies},
         handover::Upgradable,
+        request_turn::RequestTurn,
     },
 };
 
-/// Bytes of a path and of a reason that a line about a refusal has.
+/// Bytes of a path that a line of the log has.
 const TOLD_BYTES_MAX: usize = 300;
 
 /// The other end of the request's socket; absent on a unix socket. An IPv4 address that is mapped
@@ -84,17 +86,9 @@ fn warn_of_doubt(request: &HttpRequest, node: &Node) {
     }
 }
 
-/// Answers a request that may not come in, counts it and says why in the log.
+/// Answers a request that may not come in, and counts it as a handshake.
 pub(super) fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> HttpResponse {
-    let counted_as = refusal.counted_as();
-    node.metrics.refuse(counted_as);
-    let status = refusal.status().as_u16();
-    let kind = match refusal {
-        Refusal::NotWebSocket(part) | Refusal::Key(part) => part,
-        Refusal::Body => "body",
-        _ => counted_as.word(),
-    };
-    tell_refused(request, node, (kind, status), refusal);
+    node.metrics.refuse(refusal.counted_as());
     let mut answer = refusal.response();
     let headers = request.headers();
     if local::is_forwarded(headers) && !headers.contains_key(header::UPGRADE) {
@@ -105,34 +99,17 @@ pub(super) fn refuse(request: &HttpRequest, node: &Node, refusal: &Refusal) -> H
     answer
 }
 
-/// Says in the log why a client is nobody who may come in.
-pub(super) fn tell_turned_away(request: &HttpRequest, node: &Node, error: &AuthError) {
-    tell_refused(request, node, (error.word(), error.status()), error);
-}
-
-/// One line a second for each kind of refusal and address, with their number. Whatever the request
-/// holds, it is short.
-fn tell_refused(
-    request: &HttpRequest,
-    node: &Node,
-    (kind, status): (&'static str, u16),
-    reason: &dyn Display,
-) {
-    if !log::log_enabled!(log::Level::Info) {
-        return;
-    }
-    let address = address_of(request, node);
-    let what = "request refused";
-    let subject = Subject {
-        what,
-        kind,
-        address,
-    };
+/// Says in the log why the session of a handshake that was taken is closed at once, where that is
+/// more than the client is told. The session's id leads to the line of its end.
+pub(super) fn tell_connect_refused(connect_info: &ConnectInfo, error: &AuthError) {
+    let (what, address) = ("connect refused", Address(connect_info.address));
+    let subject = Subject::new(Level::Info, module_path!(), what)
+        .from(address)
+        .with("endpoint", &connect_info.endpoint)
+        .with("reason", error);
     logger::throttled(subject, REFUSAL_PAUSE, |times| {
-        // The path, not the query: a token may stand there.
-        let path = Cut(request.path(), TOLD_BYTES_MAX);
-        let (address, reason) = (Address(address), Cut(reason, TOLD_BYTES_MAX));
-        log::info!(address:%, path:%, status, reason:%, times; "{what}");
+        let (id, endpoint) = (connect_info.id, &*connect_info.endpoint);
+        log::info!(id:%, address:%, endpoint, reason:% = error, times; "{what}");
     });
 }
 
@@ -162,7 +139,7 @@ pub(super) fn check_client_origin(request: &HttpRequest, node: &Node) -> Result<
         return Ok(());
     };
     if let Some(allowed) = &node.settings.client.origins {
-        return handshake::check_origin(headers, Some(allowed));
+        return handshake::check_origin(headers, Some(allowed), "client.origins");
     }
     let origin = String::from_utf8_lossy(origin.as_bytes());
     if origin::is_mini_program(&origin) {
@@ -196,6 +173,7 @@ pub(super) fn connect_info(
         user_agent: headers
             .get(header::USER_AGENT)
             .map(|value| cut(&Lossy(value.as_bytes()).to_string(), TEXT_BYTES_MAX).into()),
+        logged_headers: node.logged_headers(headers),
         transport,
         window_bits: None,
         headers: node.passed_headers(headers),
@@ -219,7 +197,32 @@ pub(super) fn query(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Q
         form,
         last_event_id: ids.last().map(HeaderValue::as_bytes),
     };
-    Query::parse(text, node.settings.limits.subscriptions)
+    let query = Query::parse(text, node.settings.limits.subscriptions)?;
+    if let Some(turn) = request.conn_data::<Rc<RequestTurn>>() {
+        turn.spend(query.channels.len().saturating_sub(1));
+    }
+    if let (true, Some(parameter)) = (query.channels.is_empty(), &query.misspelt) {
+        tell_misspelt(request, node, parameter);
+    }
+    Ok(query)
+}
+
+/// Says in the log that a client joins nothing, and what it may have meant: a parameter may be the
+/// application's own.
+fn tell_misspelt(request: &HttpRequest, node: &Node, parameter: &str) {
+    let address = Address(address_of(request, node));
+    let what = "no channel is named; did the parameter mean channel?";
+    let (path, parameter) = (
+        Cut(request.path(), TOLD_BYTES_MAX),
+        Cut(parameter, TOLD_BYTES_MAX),
+    );
+    let subject = Subject::new(Level::Info, module_path!(), what)
+        .from(address)
+        .with("path", &path)
+        .with("parameter", &parameter);
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        log::info!(address:%, path:%, parameter:%, times; "{what}");
+    });
 }
 
 /// The 101 to a handshake that was checked, with what was agreed; notes it in the opening. `named`
@@ -266,29 +269,33 @@ pub(super) fn tell_of_offer(request: &HttpRequest, node: &Node, known: &'static 
     let Some(offered) = handshake::offered_subprotocols(request.headers()) else {
         return;
     };
-    let address = address_of(request, node);
+    let address = Address(address_of(request, node));
     let what = "no subprotocol that a client offers is known, at which browsers fail";
-    let subject = Subject {
-        what,
-        kind: known,
-        address,
-    };
+    let path = Cut(request.path(), TOLD_BYTES_MAX);
+    let subject = Subject::new(Level::Info, module_path!(), what)
+        .from(address)
+        .with("path", &path)
+        .with("offered", &offered);
     logger::throttled(subject, REFUSAL_PAUSE, |times| {
-        let (path, address) = (Cut(request.path(), TOLD_BYTES_MAX), Address(address));
         log::info!(address:%, path:%, offered:%, known, times; "{what}");
     });
 }
 
 /// The token of a plain request: `?token=`, `Authorization: Bearer`, or the subprotocol
-/// `token.<jwt>`, in this order. An empty one is none.
+/// `token.<jwt>`, in this order. An empty one is none. A token in another form than `Bearer` is
+/// given as it came, and refused as one that cannot be read: passed over, its user would be nobody.
 #[must_use]
 pub(super) fn token_in(headers: &HeaderMap, query: Option<&str>) -> Option<String> {
     let bearer = || {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme
-            .eq_ignore_ascii_case("bearer")
-            .then(|| token.trim().to_string())
+        let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+        let is = |name: &&str| scheme.eq_ignore_ascii_case(name);
+        if is(&"bearer") {
+            return Some(token.trim().to_string());
+        }
+        // What a proxy asks a browser for is none of ours.
+        let of_proxies = ["basic", "digest", "negotiate", "ntlm"];
+        (!of_proxies.iter().any(is)).then(|| value.to_string())
     };
     let subprotocol = || {
         let offered = handshake::list(headers, header::SEC_WEBSOCKET_PROTOCOL);

@@ -137,7 +137,10 @@ impl Events {
             };
             self.cursor.advance(&channel, position);
             let data = cursor::event_data(&channel, position, &item, self.envelope);
+            let before = chunk.len();
             event(chunk, Some(&self.cursor.since()), &data);
+            let connection = self.handle.connection();
+            connection.count_brought(1, chunk.len() - before);
         }
     }
 

@@ -44,7 +44,9 @@ pub(super) async fn status(
     answer["polls"] = polls
         .map(|poll| poll_json(&poll.status(), inside))
         .collect();
-    answer["hooks"] = json!(inside.then(|| node.hooks.stats()));
+    if inside {
+        answer["hooks"] = json!(node.hooks.stats());
+    }
     answer["events"] = json!(node.events.as_ref().map(events_json));
     answer["state"] = json!(node.state.as_ref().map(|state| state_json(&state.stats())));
     json(&answer)
@@ -141,18 +143,23 @@ fn push_json(push: &PushStatus) -> Value {
     })
 }
 
+/// A poll; `inside` is for whom where it asks, and what the system says, is shown.
 fn poll_json(poll: &PollStatus, inside: bool) -> Value {
-    json!({
-        "url": inside.then_some(&poll.url),
+    let mut answer = json!({
         "channel": poll.channel,
         "every_seconds": seconds(poll.every),
         "runs": poll.runs,
         "changes": poll.changes,
         "failures": poll.failures,
         "refused": poll.refused,
-        "last_error": inside.then_some(&poll.last_error),
         "next_in_seconds": seconds(poll.next_in),
-    })
+    });
+    if inside {
+        answer["url"] = json!(poll.url);
+        answer["last_error"] = json!(poll.last_error);
+        answer["last_reason"] = json!(poll.last_reason);
+    }
+    answer
 }
 
 /// The query of `/status/sessions`.

@@ -44,7 +44,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
         .ok_or(Refusal::Draining)?;
     let shard = request::shard_of(request)?.clone();
     let headers = request.headers();
-    handshake::check_origin(headers, endpoint.settings.origins.as_deref())?;
+    endpoint.check_origin(headers)?;
     let read = request::query(request, node, &[]);
     // A page cannot see the status of a handshake: it would come again and again.
     let refused = read.as_ref().err().copied();
@@ -68,7 +68,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
         }
         None => authorize(node, &connect_info, endpoint, token.as_deref(), &query)
             .await
-            .map_err(|error| close_of(request, node, &error)),
+            .map_err(|error| close_of(&connect_info, &error)),
     };
     let (identity, channels) = match authorized {
         Ok((identity, channels)) => (Ok(identity), channels),
@@ -100,10 +100,10 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
 }
 
 /// How a client is closed that may not come in.
-fn close_of(request: &HttpRequest, node: &Node, error: &AuthError) -> Close {
+fn close_of(connect_info: &ConnectInfo, error: &AuthError) -> Close {
     // The line of the session's end has all but this.
     if error.has_detail() {
-        request::tell_turned_away(request, node, error);
+        request::tell_connect_refused(connect_info, error);
     }
     error.close()
 }

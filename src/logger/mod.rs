@@ -26,7 +26,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use log::{Level, Log, Metadata, Record};
+use log::{Level, Log, Metadata, Record, kv::Value};
 
 pub(crate) use self::throttle::Subject;
 use self::{
@@ -44,13 +44,14 @@ const SWEEP: Duration = Duration::from_secs(1);
 const RETRY_PAUSE: Duration = Duration::from_millis(10);
 /// Between two lines about one fault of the backend's.
 pub(crate) const FAULT_PAUSE: Duration = Duration::from_secs(10);
-/// Between two lines about one kind of refusal and one address.
+/// Between two lines about one refusal of one address.
 pub(crate) const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The process's logger; there is one, as there is one standard error.
 static LOGGER: OnceLock<Logger> = OnceLock::new();
 
 /// A client's address as lines show it; a unix socket without a proxy has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Address(pub(crate) Option<IpAddr>);
 
 impl fmt::Display for Address {
@@ -144,12 +145,8 @@ impl Logger {
         self.throttle().sweep(Instant::now(), tell);
         for (subject, times) in told {
             match subject {
-                Some(Subject {
-                    what,
-                    kind,
-                    address,
-                }) => log::info!(kind, address:% = Address(address), times; "{what} again"),
-                None => log::info!(times; "refused from too many addresses to name"),
+                Some(subject) => subject.tell_again(times),
+                None => log::warn!(times; "more was refused or failed than is told apart"),
             }
         }
     }
@@ -244,6 +241,23 @@ fn write_all(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// Writes a line whose values are not all there each time, if the filter lets it.
+pub(crate) fn write(
+    level: Level,
+    target: &str,
+    message: fmt::Arguments<'_>,
+    values: &[(&str, Value<'_>)],
+) {
+    log::logger().log(
+        &Record::builder()
+            .args(message)
+            .level(level)
+            .target(target)
+            .key_values(&values)
+            .build(),
+    );
+}
+
 /// Says something that no filter may leave out.
 pub(crate) fn announce(message: fmt::Arguments<'_>) {
     if let Some(logger) = LOGGER.get() {
@@ -265,12 +279,23 @@ pub(crate) fn stats() -> LogStats {
 /// Has `tell` write a line about a subject, unless there was one within the pause; it is told how
 /// often it happened since then, this time included.
 pub(crate) fn throttled(subject: Subject, pause: Duration, tell: impl FnOnce(u64)) {
+    throttled_many(subject, 1, pause, tell);
+}
+
+/// The same for something that happened several times at once.
+pub(crate) fn throttled_many(
+    subject: Subject,
+    times: u64,
+    pause: Duration,
+    tell: impl FnOnce(u64),
+) {
     let Some(logger) = LOGGER.get() else { return };
-    let due = logger.throttle().happened(subject, pause, Instant::now());
+    let now = Instant::now();
+    let due = logger.throttle().happened(subject, times, pause, now);
     match due {
         Some(times) => tell(times),
         None => {
-            logger.withheld.fetch_add(1, Relaxed);
+            logger.withheld.fetch_add(times, Relaxed);
         }
     }
 }

@@ -1,38 +1,110 @@
 //! Holds back lines that a peer can cause as often as it likes, or that one fault repeats: of one
-//! subject (what happened, and the address it came from) there is a line at most once a pause, and
-//! the next one says how often it happened.
+//! subject (what happened, the particulars that tell it from others, and the address it came from)
+//! there is a line at most once a pause, and the next one says how often it happened.
 //!
-//! Owned by the logger. Bounds: [`SUBJECTS_MAX`] subjects, beyond which what happens is only
-//! counted, and a number of lines a second for all together (`log.refusals_per_second`). No count
-//! is lost: the logger's thread tells by [`Throttle::sweep`] what nobody came to tell. Time is a
-//! parameter.
+//! Owned by the logger. Bounds: [`SUBJECTS_MAX`] subjects of at most a few hundred bytes, beyond
+//! which what happens is only counted; [`PARTICULARS_MAX`] of one kind and address, beyond which
+//! they are told together, so that nobody who varies what it sends takes the table from others; and
+//! a number of lines a second for all together (`log.refusals_per_second`). No count is lost: the
+//! logger's thread tells by [`Throttle::sweep`] what nobody came to tell. Time is a parameter.
 
 use std::{
     collections::HashMap,
+    fmt::Display,
     net::{IpAddr, Ipv6Addr},
     time::{Duration, Instant},
 };
 
+use log::Level;
+
+use super::{Address, escape::Cut};
+
 /// Subjects that are remembered at a time.
 const SUBJECTS_MAX: usize = 1024;
+/// Subjects of one kind and address among them that are told apart.
+const PARTICULARS_MAX: usize = 32;
+/// Bytes of each particular.
+const PARTICULAR_BYTES_MAX: usize = 300;
 /// The second that lines are counted in.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// What a line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What a line is about, and what one says that only tells a number.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
-    /// What happened; also what a line says that only tells a number.
-    pub(crate) what: &'static str,
-    /// The particular kind, of a fixed list or of the settings.
-    pub(crate) kind: &'static str,
-    /// Who caused it; IPv6 is counted by /64.
-    pub(crate) address: Option<IpAddr>,
+    kind: Kind,
+    level: Level,
+    /// The module that logs it, so that a filter means all lines of it.
+    target: &'static str,
+    /// What tells it from others of its kind, by the names of a line's values.
+    particulars: Vec<(&'static str, String)>,
+}
+
+/// What happened, and who caused it, where that is known; IPv6 is counted by /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Kind {
+    what: &'static str,
+    address: Option<Address>,
+}
+
+impl Subject {
+    /// Something that nobody's address stands beside. `target` is the module that logs it.
+    pub(crate) fn new(level: Level, target: &'static str, what: &'static str) -> Self {
+        Self {
+            kind: Kind {
+                what,
+                address: None,
+            },
+            level,
+            target,
+            particulars: Vec::new(),
+        }
+    }
+
+    /// The same, caused by a peer.
+    pub(crate) fn from(mut self, address: Address) -> Self {
+        self.kind.address = Some(Address(address.0.map(counted_as)));
+        self
+    }
+
+    /// The same, told from others by a value; what is long is cut.
+    pub(crate) fn with(mut self, name: &'static str, value: impl Display) -> Self {
+        let value = Cut(value, PARTICULAR_BYTES_MAX).to_string();
+        self.particulars.push((name, value));
+        self
+    }
+
+    /// Writes the line that it happened again, so many times.
+    pub(super) fn tell_again(&self, times: u64) {
+        let mut values: Vec<(&str, log::kv::Value<'_>)> = Vec::new();
+        let address = self.kind.address.map(|address| address.to_string());
+        values.extend(address.as_deref().map(|text| ("address", text.into())));
+        let particulars = self.particulars.iter();
+        values.extend(particulars.map(|(name, value)| (*name, value.as_str().into())));
+        values.push(("times", times.into()));
+        let what = self.kind.what;
+        super::write(
+            self.level,
+            self.target,
+            format_args!("{what} again"),
+            &values,
+        );
+    }
+
+    /// All of its kind that are not told apart.
+    fn without_particulars(&self) -> Self {
+        Self {
+            particulars: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 /// The table.
 pub(super) struct Throttle {
     lines_a_second: u32,
     subjects: HashMap<Subject, Entry>,
+    /// How many subjects of each kind are in the table.
+    kinds: HashMap<Kind, usize>,
     second: Instant,
     /// Lines of this second.
     lines: u32,
@@ -53,6 +125,7 @@ impl Throttle {
         Self {
             lines_a_second,
             subjects: HashMap::new(),
+            kinds: HashMap::new(),
             second: now,
             lines: 0,
             beyond: 0,
@@ -63,18 +136,23 @@ impl Throttle {
         self.lines_a_second = lines_a_second;
     }
 
-    /// It happened; the number of times since the last line, if a line is to be written now.
+    /// It happened so many times; the number of times since the last line, if a line is to be
+    /// written now.
     pub(super) fn happened(
         &mut self,
-        mut subject: Subject,
+        subject: Subject,
+        times: u64,
         pause: Duration,
         now: Instant,
     ) -> Option<u64> {
-        subject.address = subject.address.map(counted_as);
-        let is_full = self.subjects.len() >= SUBJECTS_MAX;
-        if is_full && !self.subjects.contains_key(&subject) {
-            self.beyond += 1;
+        let subject = self.told_apart(subject);
+        let is_known = self.subjects.contains_key(&subject);
+        if !is_known && self.subjects.len() >= SUBJECTS_MAX {
+            self.beyond += times;
             return None;
+        }
+        if !is_known {
+            *self.kinds.entry(subject.kind).or_default() += 1;
         }
         let has_room = self.has_room(now);
         let entry = self.subjects.entry(subject).or_insert(Entry {
@@ -82,13 +160,23 @@ impl Throttle {
             pause,
             kept_back: 0,
         });
-        entry.kept_back += 1;
+        entry.kept_back += times;
         if now < entry.due || !has_room {
             return None;
         }
         entry.due = now + pause;
         self.lines += 1;
         Some(std::mem::take(&mut entry.kept_back))
+    }
+
+    /// The subject itself, or all of its kind where there are too many of them.
+    fn told_apart(&self, subject: Subject) -> Subject {
+        let of_kind = self.kinds.get(&subject.kind).copied().unwrap_or_default();
+        if of_kind < PARTICULARS_MAX || self.subjects.contains_key(&subject) {
+            subject
+        } else {
+            subject.without_particulars()
+        }
     }
 
     /// Tells what was kept back and is due, and forgets what has stopped. `None` is for what
@@ -104,16 +192,18 @@ impl Throttle {
             0
         };
         let before = room;
+        let kinds = &mut self.kinds;
         self.subjects.retain(|subject, entry| {
             if now < entry.due {
                 return true;
             }
             if entry.kept_back == 0 {
+                forget(kinds, subject.kind);
                 return false;
             }
             if room > 0 {
                 room -= 1;
-                tell(Some(*subject), std::mem::take(&mut entry.kept_back));
+                tell(Some(subject.clone()), std::mem::take(&mut entry.kept_back));
                 entry.due = now + entry.pause;
             }
             true
@@ -131,6 +221,16 @@ impl Throttle {
     }
 }
 
+/// Counts one subject of a kind less.
+fn forget(kinds: &mut HashMap<Kind, usize>, kind: Kind) {
+    if let Some(count) = kinds.get_mut(&kind) {
+        *count -= 1;
+        if *count == 0 {
+            kinds.remove(&kind);
+        }
+    }
+}
+
 /// IPv6 by its /64, which is what one subscriber is given.
 fn counted_as(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -145,12 +245,11 @@ fn counted_as(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn subject(kind: &'static str, address: &str) -> Subject {
-        Subject {
-            what: "request refused",
-            kind,
-            address: Some(address.parse().expect("an address")),
-        }
+    fn subject(reason: &str, address: &str) -> Subject {
+        let address = Address(Some(address.parse().expect("an address")));
+        Subject::new(Level::Info, "test", "request refused")
+            .from(address)
+            .with("reason", reason)
     }
 
     fn swept(throttle: &mut Throttle, now: Instant) -> Vec<(Option<Subject>, u64)> {
@@ -173,15 +272,15 @@ mod tests {
         for millis in 0..2500 {
             let now = start + Duration::from_millis(millis);
             // Addresses of one /64 are one peer.
-            let from = if millis % 2 == 0 { origin } else { same };
-            told.extend(throttle.happened(from, SECOND, now));
+            let from = if millis % 2 == 0 { &origin } else { &same };
+            told.extend(throttle.happened(from.clone(), 1, SECOND, now));
         }
         assert_eq!(told, [1, 1000, 1000]);
         let other = subject("key", "2001:db8::1");
         let elsewhere = subject("origin", "192.0.2.1");
         let now = start + Duration::from_millis(2500);
-        assert_eq!(throttle.happened(other, SECOND, now), Some(1));
-        assert_eq!(throttle.happened(elsewhere, SECOND, now), Some(1));
+        assert_eq!(throttle.happened(other, 1, SECOND, now), Some(1));
+        assert_eq!(throttle.happened(elsewhere, 1, SECOND, now), Some(1));
     }
 
     #[test]
@@ -190,19 +289,44 @@ mod tests {
         let mut throttle = Throttle::new(100, start);
         let origin = subject("origin", "192.0.2.1");
         for _ in 0..5 {
-            let _ = throttle.happened(origin, SECOND, start);
+            let _ = throttle.happened(origin.clone(), 1, SECOND, start);
         }
         assert_eq!(swept(&mut throttle, start), []);
         let later = start + SECOND;
-        assert_eq!(swept(&mut throttle, later), [(Some(origin), 4)]);
+        assert_eq!(swept(&mut throttle, later), [(Some(origin.clone()), 4)]);
         assert_eq!(
-            throttle.happened(origin, SECOND, later),
+            throttle.happened(origin.clone(), 1, SECOND, later),
             None,
             "told just now"
         );
         assert_eq!(swept(&mut throttle, later + SECOND), [(Some(origin), 1)]);
         assert_eq!(swept(&mut throttle, later + 2 * SECOND), []);
-        assert!(throttle.subjects.is_empty());
+        assert!(throttle.subjects.is_empty() && throttle.kinds.is_empty());
+    }
+
+    #[test]
+    fn another_reason_is_another_line_and_who_varies_what_it_sends_takes_nothing_from_others() {
+        // Lines of one kind were held back whatever they said: a backend that was down and then
+        // answered 403 was only told to be down. Told apart without a bound, they would be a flood.
+        let start = Instant::now();
+        let mut throttle = Throttle::new(1_000_000, start);
+        let mut tell = |subject| throttle.happened(subject, 1, SECOND, start);
+        let hook =
+            |reason: &str| Subject::new(Level::Warn, "test", "hook failed").with("reason", reason);
+        assert_eq!(tell(hook("Connection refused")), Some(1));
+        assert_eq!(tell(hook("answered 403")), Some(1));
+        assert_eq!(tell(hook("answered 403")), None);
+        let varied = |number: u32| subject(&number.to_string(), "192.0.2.1");
+        let told = (0..1000).filter(|number| tell(varied(*number)).is_some());
+        assert_eq!(told.count(), PARTICULARS_MAX + 1);
+        assert_eq!(tell(subject("origin", "192.0.2.2")), Some(1));
+        assert_eq!(throttle.subjects.len(), 2 + PARTICULARS_MAX + 1 + 1);
+        let told = swept(&mut throttle, start + SECOND);
+        assert!(
+            told.contains(&(Some(varied(0).without_particulars()), 967)),
+            "{told:?}"
+        );
+        assert_eq!(told.len(), 2, "{told:?}");
     }
 
     #[test]
@@ -213,12 +337,9 @@ mod tests {
         let mut throttle = Throttle::new(10, start);
         let (mut lines, mut told) = (0, 0);
         for number in 0..5000_u32 {
-            let address = IpAddr::V4(number.into());
-            let from = Subject {
-                address: Some(address),
-                ..subject("origin", "192.0.2.1")
-            };
-            if let Some(times) = throttle.happened(from, SECOND, start) {
+            let address = Address(Some(IpAddr::V4(number.into())));
+            let from = subject("origin", "192.0.2.1").from(address);
+            if let Some(times) = throttle.happened(from, 1, SECOND, start) {
                 (lines, told) = (lines + 1, told + times);
             }
         }
@@ -230,6 +351,6 @@ mod tests {
             told += of_second.iter().map(|(_, times)| times).sum::<u64>();
         }
         assert_eq!(told, 5000);
-        assert!(throttle.subjects.is_empty());
+        assert!(throttle.subjects.is_empty() && throttle.kinds.is_empty());
     }
 }

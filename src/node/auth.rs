@@ -23,6 +23,7 @@ pub(crate) use self::error::status_of;
 use super::{Node, rate_limit::UserPermit};
 use crate::{
     close::Close,
+    connection::info::{TEXT_BYTES_MAX, cut},
     hooks::{ConnectAnswer, ConnectHookRequest, HookContext},
     metrics::Limited,
     subscription::ServerSubscription,
@@ -229,6 +230,18 @@ impl Node {
             self.metrics.limited(limit);
         }
         passes
+    }
+
+    /// The headers of a request that the log shows, as `name=value`.
+    #[must_use]
+    pub(crate) fn logged_headers(&self, headers: &HeaderMap) -> Option<Box<str>> {
+        let names = self.settings.log.headers.iter();
+        let shown = names.filter_map(|name| {
+            let value = headers.get(name.as_str())?.to_str().ok()?;
+            Some(format!("{}={value}", name.to_ascii_lowercase()))
+        });
+        let shown = shown.collect::<Vec<_>>().join(" ");
+        (!shown.is_empty()).then(|| cut(&shown, TEXT_BYTES_MAX).into())
     }
 
     /// The headers of a request that the backend is shown.

@@ -1,7 +1,7 @@
 //! Sessions with a secret name that only their client was told: those whose commands come by
 //! `POST /emulation`, and those that only listen, which the API finds by it. Bounds: one entry a
-//! session of the streaming and the one-way transports, gone with the session, and [`FRAMES_MAX`]
-//! frames of each that wait.
+//! session of the streaming and the one-way transports, gone with the session, and
+//! `limits.frames_pending` frames of each that wait.
 
 use std::{
     collections::HashMap,
@@ -17,9 +17,6 @@ use crate::{
     id::SessionId,
     shard::{CommandFrame, SessionMessage},
 };
-
-/// Frames of one session that may wait for their turn; further ones are refused.
-const FRAMES_MAX: usize = 16;
 
 type Table = HashMap<Box<str>, EmulatedSession>;
 
@@ -58,8 +55,11 @@ impl EmulatedSession {
 }
 
 /// All emulated sessions of this node.
-#[derive(Clone, Default)]
-pub struct EmulationRegistry(Arc<Mutex<Table>>);
+pub struct EmulationRegistry {
+    sessions: Arc<Mutex<Table>>,
+    /// Frames of one session that may wait for their turn; further ones are refused.
+    frames_max: usize,
+}
 
 fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
     // Single steps on the map, which is whole after a panic too.
@@ -67,6 +67,15 @@ fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
 }
 
 impl EmulationRegistry {
+    /// No session yet.
+    #[must_use]
+    pub(crate) fn new(frames_max: usize) -> Self {
+        Self {
+            sessions: Arc::default(),
+            frames_max: frames_max.clamp(1, Semaphore::MAX_PERMITS),
+        }
+    }
+
     /// Gives a session a name; it is forgotten when the guard is dropped.
     #[must_use]
     pub(crate) fn enter(
@@ -78,11 +87,11 @@ impl EmulationRegistry {
         let session = EmulatedSession {
             id,
             inbox: session,
-            room: Arc::new(Semaphore::new(FRAMES_MAX)),
+            room: Arc::new(Semaphore::new(self.frames_max)),
         };
-        locked(&self.0).insert(name.as_str().into(), session);
+        locked(&self.sessions).insert(name.as_str().into(), session);
         EmulationGuard {
-            sessions: self.0.clone(),
+            sessions: self.sessions.clone(),
             name,
         }
     }
@@ -90,13 +99,13 @@ impl EmulationRegistry {
     /// The session of a name.
     #[must_use]
     pub(crate) fn find(&self, name: &str) -> Option<EmulatedSession> {
-        locked(&self.0).get(name).cloned()
+        locked(&self.sessions).get(name).cloned()
     }
 
     /// Its client id.
     #[must_use]
     pub(crate) fn client_of(&self, name: &str) -> Option<SessionId> {
-        locked(&self.0).get(name).map(|session| session.id)
+        locked(&self.sessions).get(name).map(|session| session.id)
     }
 }
 

@@ -111,7 +111,7 @@ impl Node {
                 limits.messages_per_second_per_user,
             ),
             senders: Senders::new(&parts.settings),
-            emulation: EmulationRegistry::default(),
+            emulation: EmulationRegistry::new(limits.frames_pending),
             node_id: uuid::Uuid::new_v4().to_string(),
             phase: PhaseCell::default(),
             settings: parts.settings,

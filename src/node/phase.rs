@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 /// A stage in the life of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
+    /// It listens, and has not all that it needs to answer for its channels: `/ready` says 503.
+    Starting,
     /// It serves.
     Running,
     /// It serves, and `/ready` says 503, so that load balancers turn away.
     Draining,
     /// New sessions are refused, and those that are there are closed one by one.
     Closed,
+    /// The same, and another process serves whoever comes now, on the same listeners.
+    HandedOver,
 }
 
 /// The node's phase, shared by all threads.
@@ -22,9 +26,11 @@ impl PhaseCell {
     /// The phase now.
     pub(crate) fn get(&self) -> Phase {
         match self.0.load(Relaxed) {
-            0 => Phase::Running,
-            1 => Phase::Draining,
-            _ => Phase::Closed,
+            0 => Phase::Starting,
+            1 => Phase::Running,
+            2 => Phase::Draining,
+            3 => Phase::Closed,
+            _ => Phase::HandedOver,
         }
     }
 
@@ -41,12 +47,17 @@ mod tests {
     #[test]
     fn a_phase_is_read_as_it_was_set_and_never_goes_back() {
         let cell = PhaseCell::default();
-        assert_eq!(cell.get(), Phase::Running);
-        for phase in [Phase::Draining, Phase::Closed] {
+        assert_eq!(cell.get(), Phase::Starting);
+        for phase in [
+            Phase::Running,
+            Phase::Draining,
+            Phase::Closed,
+            Phase::HandedOver,
+        ] {
             cell.advance(phase);
             assert_eq!(cell.get(), phase);
         }
         cell.advance(Phase::Draining);
-        assert_eq!(cell.get(), Phase::Closed);
+        assert_eq!(cell.get(), Phase::HandedOver);
     }
 }

@@ -130,6 +130,7 @@ mod tests {
             endpoint: endpoint.into(),
             subprotocol: None,
             user_agent: None,
+            logged_headers: None,
             transport: TransportKind::WebSocket,
             worker: 0,
             since: SystemTime::now(),

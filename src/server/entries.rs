@@ -7,7 +7,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use ring::digest::{SHA256, digest};
@@ -25,6 +28,8 @@ use crate::{
 pub(crate) struct Entries {
     store: Option<Arc<dyn Store>>,
     known: Mutex<Known>,
+    /// Another process runs them from here on.
+    is_stopped: AtomicBool,
 }
 
 #[derive(Default)]
@@ -58,6 +63,17 @@ impl Entries {
     fn known(&self) -> MutexGuard<'_, Known> {
         // Entries are only replaced as a whole.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Pushes and polls do nothing any more: another process runs them.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Relaxed);
+    }
+
+    /// Whether they do nothing any more.
+    #[must_use]
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Relaxed)
     }
 
     /// Takes a record of a process before; gives it back if it is another's.

@@ -10,14 +10,19 @@ pub(crate) mod entries;
 pub(crate) mod poll;
 mod push;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 use actix::{
     Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
 };
+
+use log::{Level, kv::Value};
 
 use self::directory::Directory;
 pub(crate) use self::directory::{SessionFilter, SessionPage};
@@ -33,7 +38,7 @@ use crate::{
     connection::info::{SessionInfo, TransportKind},
     id::SessionId,
     liveness::{PULSE_INTERVAL, Pulse},
-    logger::Address,
+    logger::{self, Address, REFUSAL_PAUSE, Subject},
     publication::Target,
 };
 
@@ -163,6 +168,9 @@ impl Server {
     }
 
     fn run_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+        if self.entries.is_stopped() {
+            return;
+        }
         let push = &mut self.pushes[index];
         if !push.begin(tokio::time::Instant::now()) {
             return;
@@ -269,45 +277,115 @@ impl Handler<Closed> for Server {
 
 /// At debug, since the end has a line with all that is known then.
 fn log_begin(info: &SessionInfo) {
-    log::debug!(
-        id:% = info.id,
-        address:% = Address(info.address),
-        endpoint = &*info.endpoint,
-        transport = info.transport.as_str(),
-        worker = info.worker,
-        user_agent = info.user_agent.as_deref().unwrap_or_default();
-        "session began"
+    if !log::log_enabled!(Level::Debug) {
+        return;
+    }
+    let address = Address(info.address);
+    let mut values = vec![
+        ("id", Value::from_display(&info.id)),
+        ("address", Value::from_display(&address)),
+        ("endpoint", Value::from(&*info.endpoint)),
+        ("transport", info.transport.as_str().into()),
+        ("worker", info.worker.into()),
+        (
+            "user_agent",
+            info.user_agent.as_deref().unwrap_or_default().into(),
+        ),
+    ];
+    values.extend(headers_of(info));
+    logger::write(
+        Level::Debug,
+        module_path!(),
+        format_args!("session began"),
+        &values,
     );
 }
 
 /// One line a session, at its end. That of a poll which was answered is at debug: a client has one
-/// every few seconds, and nothing ended for it.
+/// every few seconds, and nothing ended for it. Of sessions that are refused as soon as they begin
+/// there is one line a second for each code and address, with their number.
 fn log_end(info: &SessionInfo, ending: &Ending) {
     let is_answered_poll =
         info.transport == TransportKind::Poll && ending.code() == Close::ANSWERED.code;
-    let level = if is_answered_poll {
-        log::Level::Debug
-    } else {
-        log::Level::Info
+    if is_answered_poll {
+        return tell_end(Level::Debug, info, ending, 1);
+    }
+    let Some(kind) = refusal(ending).filter(|_| info.started.elapsed() < REFUSAL_PAUSE) else {
+        return tell_end(Level::Info, info, ending, 1);
     };
-    let traffic = &info.traffic;
-    log::log!(
+    let subject = Subject::new(Level::Info, module_path!(), "session ended")
+        .from(Address(info.address))
+        .with("code", kind);
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        tell_end(Level::Info, info, ending, times);
+    });
+}
+
+/// The kind of an ending by which the server refuses a client, which a client can cause as often as
+/// it likes; absent for others.
+fn refusal(ending: &Ending) -> Option<&'static str> {
+    let Ending::ByServer(close) = ending else {
+        return None;
+    };
+    Some(match close.code {
+        3000 => "3000",
+        3004 => "3004",
+        3005 => "3005",
+        3010 => "3010",
+        3013 => "3013",
+        3500 => "3500",
+        3501 => "3501",
+        3502 => "3502",
+        3503 => "3503",
+        3504 => "3504",
+        3505 => "3505",
+        3507 => "3507",
+        3508 => "3508",
+        _ if !close.may_reconnect() => "for good",
+        1002..=1011 => "fault",
+        _ => return None,
+    })
+}
+
+fn tell_end(level: Level, info: &SessionInfo, ending: &Ending, times: u64) {
+    if !log::log_enabled!(level) {
+        return;
+    }
+    let (address, traffic) = (Address(info.address), &info.traffic);
+    let mut values = vec![
+        ("id", Value::from_display(&info.id)),
+        ("user", info.user().unwrap_or_default().into()),
+        ("address", Value::from_display(&address)),
+        ("endpoint", Value::from(&*info.endpoint)),
+        ("transport", info.transport.as_str().into()),
+        ("code", ending.code().into()),
+        ("reason", ending.reason().into()),
+        ("by", ending.by().into()),
+        ("duration", seconds(info.started.elapsed()).into()),
+        ("messages_in", traffic.messages_in.get().into()),
+        ("messages_out", traffic.messages_out.get().into()),
+        ("bytes_in", traffic.bytes_in.get().into()),
+        ("bytes_out", traffic.bytes_out.get().into()),
+        ("times", times.into()),
+    ];
+    values.extend(headers_of(info));
+    logger::write(
         level,
-        id:% = info.id,
-        user = info.user().unwrap_or_default(),
-        address:% = Address(info.address),
-        endpoint = &*info.endpoint,
-        transport = info.transport.as_str(),
-        code = ending.code(),
-        reason = ending.reason(),
-        by = ending.by(),
-        duration:% = format_args!("{:.3}s", info.started.elapsed().as_secs_f64()),
-        messages_in = traffic.messages_in.get(),
-        messages_out = traffic.messages_out.get(),
-        bytes_in = traffic.bytes_in.get(),
-        bytes_out = traffic.bytes_out.get();
-        "session ended"
+        module_path!(),
+        format_args!("session ended"),
+        &values,
     );
+}
+
+/// Headers of the session's request, where the settings name some and it has them.
+fn headers_of(info: &SessionInfo) -> Option<(&'static str, Value<'_>)> {
+    let headers = info.logged_headers.as_deref()?;
+    Some(("headers", headers.into()))
+}
+
+/// Seconds to the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 impl Handler<GetOverview> for Server {

@@ -25,6 +25,8 @@ pub(crate) struct ConnectInfo {
     pub subprotocol: Option<Box<str>>,
     /// The `User-Agent`, cut.
     pub user_agent: Option<Box<str>>,
+    /// Headers of the request that the log shows, cut.
+    pub logged_headers: Option<Box<str>>,
     /// How the connection is carried.
     pub transport: TransportKind,
     /// The agreed window of permessage-deflate.
@@ -47,6 +49,7 @@ impl ConnectInfo {
             endpoint: self.endpoint.clone(),
             subprotocol: self.subprotocol.clone(),
             user_agent: self.user_agent.clone(),
+            logged_headers: self.logged_headers.clone(),
             transport: self.transport,
             worker,
             since: SystemTime::now(),

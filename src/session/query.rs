@@ -14,6 +14,9 @@ use crate::{
     registry::ChannelName,
 };
 
+/// Likeness to `channel` (Jaro-Winkler, 0 to 1) above which a parameter looks as if it were meant.
+const LOOKS_MEANT: f64 = 0.9;
+
 /// Why a client's wish cannot be met; the sentence is for its author.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum QueryError {
@@ -85,6 +88,8 @@ pub(crate) struct Query {
     pub token: Option<String>,
     /// `path`: the raw endpoint that a request stands in for.
     pub path: Option<String>,
+    /// A parameter that looks as if `channel` were meant.
+    pub misspelt: Option<String>,
 }
 
 impl Query {
@@ -155,6 +160,9 @@ impl Reading {
             "token" => self.query.token = Some(text(value)),
             "path" => self.query.path = Some(text(value)),
             other if is_event_id(other) && !value.is_empty() => self.id = Some(text(value)),
+            other if strsim::jaro_winkler(other, "channel") > LOOKS_MEANT => {
+                self.query.misspelt = Some(other.to_string());
+            }
             _ => {}
         }
         Ok(())

@@ -115,6 +115,7 @@ impl Harness {
             endpoint: "/test".into(),
             subprotocol: None,
             user_agent: None,
+            logged_headers: None,
             transport: TransportKind::HttpStream,
             window_bits: None,
             headers: Arc::default(),

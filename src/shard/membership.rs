@@ -136,6 +136,14 @@ impl Membership {
         channels.filter(|name| !is_internal(name)).count()
     }
 
+    /// The first by name of the session's channels, the server's own left out.
+    #[must_use]
+    pub(crate) fn first_channel(&self) -> Option<ChannelName> {
+        let state = self.shard.state.borrow();
+        let channels = state.registry.channels_of(self.key);
+        channels.filter(|name| !is_internal(name)).min().cloned()
+    }
+
     /// Queues a publication for this session alone; to be flushed at the end of its turn.
     pub(crate) fn push(&self, publication: Publication) {
         let mut state = self.shard.state.borrow_mut();

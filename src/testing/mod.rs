@@ -142,6 +142,7 @@ impl Listener {
             endpoint: "/test".into(),
             subprotocol: None,
             user_agent: None,
+            logged_headers: None,
             transport: TransportKind::Poll,
             worker: 0,
             since: std::time::SystemTime::now(),

@@ -1,7 +1,7 @@
 //! What tokens claim (protocol page, part 15): the claims of a payload whose signature has been
 //! verified, checked against the settings and the clock that the caller passes in.
 //!
-//! Pure. Bounds: the token's own, [`TOKEN_BYTES_MAX`](super::TOKEN_BYTES_MAX), and [`TIME_MAX`]. An
+//! Pure. Bounds: the token's own, [`TOKEN_BYTES_MAX`](super::TOKEN_BYTES_MAX), and [`LATEST`]. An
 //! error names the claim and what is wrong with it, and never repeats its value. A claim that is
 //! `null` counts as absent, since that is how many backends write it.
 
@@ -26,11 +26,8 @@ use super::{
 use crate::{
     protocol::without_newlines,
     subscription::{ServerSubscription, SubscriptionOverrides},
-    unix_time::since_epoch,
+    unix_time::{LATEST, since_epoch},
 };
-
-/// The end of the year 9999. Larger times are faults, most often milliseconds, and are told so.
-const TIME_MAX: f64 = 253_402_300_799.0;
 
 /// What the settings ask of every token.
 #[derive(Clone, Debug, Default)]
@@ -246,7 +243,7 @@ fn time(name: &str, raw: Raw<'_>) -> Result<Option<Duration>, TokenError> {
     let Some(seconds) = value::<f64>(name, raw)? else {
         return Ok(None);
     };
-    if seconds > TIME_MAX {
+    if seconds > LATEST as f64 {
         return Err(TokenError::NotSeconds(name.to_string()));
     }
     Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| {

@@ -1,89 +1,71 @@
 //! Accepting: connections of all listeners go to the worker that has the fewest.
 //!
-//! One thread accepts and does nothing else. A socket is counted among the pending connections,
-//! then sent to its worker, which registers it with its own runtime. A worker's queue is bounded;
-//! where all are full, nothing more is accepted, and clients wait in the system's backlog
-//! (`tcp.backlog`). [`Accepting::close`] takes whoever waits there before the listeners go.
+//! One thread accepts and does nothing else. The [`Distributor`] gives each socket to a worker, which
+//! registers it with its own runtime; where all queues are full, nothing more is accepted, and
+//! clients wait in the system's backlog (`tcp.backlog`). [`Accepting::close`] takes whoever waits there before the listeners go, but not
+//! from a socket that another process holds too: who waits there is that one's.
+//! [`Accepting::pause`] leaves all of them to another process.
 
 use std::{
-    cell::Cell,
     future::poll_fn,
     io,
     net::{SocketAddr, TcpStream},
+    os::fd::OwnedFd,
     path::PathBuf,
     rc::Rc,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
 use actix_rt::Arbiter;
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::{
     net::TcpListener,
     sync::{mpsc, watch},
     time::Instant,
 };
-#[cfg(unix)]
-use {std::os::unix::net::UnixStream, tokio::net::UnixListener};
 
 use super::{
+    distributor::{Distributor, Incoming, WorkerLink},
     listener::{BoundSocket, Listener},
-    pending::{PendingConnection, PendingConnections},
+    pending::PendingConnections,
 };
-use crate::metrics::WorkerStats;
 
 /// How long nothing is accepted after the system had no descriptor or no memory for it.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Between two lines about that.
 const LOG_PAUSE: Duration = Duration::from_secs(10);
-/// How long a full worker is waited for before all are looked at again.
-const FULL_PAUSE: Duration = Duration::from_millis(100);
 /// How long the end of accepting may take; a worker that stands still may hold it up.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
-/// A socket as it was accepted, registered with no runtime.
-pub(super) enum Incoming {
-    /// Plain TCP.
-    Tcp(TcpStream),
-    /// TCP on which TLS is spoken.
-    Tls(TcpStream),
-    /// A unix socket.
-    #[cfg(unix)]
-    Unix(UnixStream),
+/// How accepting ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// Nobody accepts on this process's own listeners any more: whoever waits is taken.
+    Close,
+    /// Another process accepts on all of them.
+    Pause,
 }
 
-/// An accepted connection on its way to its worker.
-pub(super) struct Accepted {
-    pub(super) socket: Incoming,
-    /// Its other end; absent on a unix socket.
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) place: PendingConnection,
-}
-
-/// A worker, as the accepting thread sees it.
-pub(crate) struct WorkerLink {
-    pub(super) queue: mpsc::Sender<Accepted>,
-    pub(super) stats: Arc<WorkerStats>,
-    /// Its pending connections, and those that are on their way to it.
-    pub(super) pending: Arc<AtomicUsize>,
-}
-
-impl WorkerLink {
-    fn connections(&self) -> usize {
-        self.pending.load(Relaxed) + self.stats.sessions.get() as usize
-    }
+/// A listening socket for another process.
+pub(crate) struct HandedSocket {
+    /// A descriptor of it.
+    pub(crate) descriptor: OwnedFd,
+    /// Only processes of ours hold it, so that the other one ends it.
+    pub(crate) is_own: bool,
 }
 
 /// The accepting thread, to end it by.
 pub(crate) struct Accepting {
-    close: watch::Sender<()>,
+    end: watch::Sender<Option<End>>,
     /// Ends with the last listener.
     open: mpsc::Receiver<()>,
-    /// Files of unix sockets.
+    /// Files of unix sockets that end with this process.
     paths: Vec<PathBuf>,
+    /// A second descriptor of each listening socket, to hand on.
+    sockets: Vec<HandedSocket>,
 }
 
 impl Accepting {
@@ -97,20 +79,23 @@ impl Accepting {
         pending: Arc<PendingConnections>,
     ) -> io::Result<Self> {
         let paths = listeners.iter().filter_map(Listener::path).collect();
-        let (close, closed) = watch::channel(());
+        let sockets = listeners.iter().map(|listener| {
+            Ok(HandedSocket {
+                descriptor: listener.descriptor()?,
+                is_own: listener.is_own(),
+            })
+        });
+        let sockets = sockets.collect::<io::Result<_>>()?;
+        let (end, ended) = watch::channel(None);
         let (is_open, open) = mpsc::channel(1);
         let (sender, started) = std::sync::mpsc::sync_channel(1);
         Arbiter::new().spawn_fn(move || {
-            let distributor = Rc::new(Distributor {
-                workers,
-                pending,
-                next: Cell::new(0),
-            });
+            let distributor = Rc::new(Distributor::new(workers, pending));
             let listeners: io::Result<Vec<_>> =
                 listeners.into_iter().map(AsyncListener::new).collect();
             let listeners = listeners.map(|listeners| {
                 for listener in listeners {
-                    let accept = accept_all(listener, distributor.clone(), closed.clone());
+                    let accept = accept_all(listener, distributor.clone(), ended.clone());
                     let is_open = is_open.clone();
                     actix_rt::spawn(async move {
                         accept.await;
@@ -123,15 +108,46 @@ impl Accepting {
         });
         let broken = |_| io::Error::from(io::ErrorKind::BrokenPipe);
         started.recv().map_err(broken)??;
-        Ok(Self { close, open, paths })
+        Ok(Self {
+            end,
+            open,
+            paths,
+            sockets,
+        })
     }
 
-    /// Takes whoever waits to be accepted; from then on connections are refused.
-    pub(crate) async fn close(mut self) {
+    /// The listening sockets for another process, in the order of `listen`.
+    ///
+    /// # Errors
+    /// There is no descriptor left.
+    pub(crate) fn sockets(&self) -> io::Result<Vec<HandedSocket>> {
+        let another = |socket: &HandedSocket| {
+            Ok(HandedSocket {
+                descriptor: socket.descriptor.try_clone()?,
+                is_own: socket.is_own,
+            })
+        };
+        self.sockets.iter().map(another).collect()
+    }
+
+    /// Takes whoever waits to be accepted on this process's own listeners; from then on connections
+    /// are refused there. Those that another process holds too are left to it as they are.
+    pub(crate) async fn close(self) {
         for path in &self.paths {
             let _ = std::fs::remove_file(path);
         }
-        let _ = self.close.send(());
+        self.end(End::Close).await;
+    }
+
+    /// Accepts nothing more; whoever waits is accepted by the process that has the sockets now.
+    pub(crate) async fn pause(self) {
+        self.end(End::Pause).await;
+    }
+
+    async fn end(mut self, how: End) {
+        // A socket that has another descriptor would go on taking connections in.
+        self.sockets.clear();
+        let _ = self.end.send(Some(how));
         if tokio::time::timeout(CLOSE_GRACE, self.open.recv())
             .await
             .is_err()
@@ -142,7 +158,13 @@ impl Accepting {
 }
 
 /// A listener on the accepting thread's runtime.
-enum AsyncListener {
+struct AsyncListener {
+    socket: AsyncSocket,
+    /// No other process accepts on it.
+    is_own: bool,
+}
+
+enum AsyncSocket {
     Tcp(TcpListener),
     Tls(TcpListener),
     #[cfg(unix)]
@@ -153,14 +175,18 @@ type Arrival = (Incoming, Option<SocketAddr>);
 
 impl AsyncListener {
     fn new(listener: Listener) -> io::Result<Self> {
-        Ok(match listener.into_socket() {
-            BoundSocket::Tcp(socket) => Self::Tcp(TcpListener::from_std(socket)?),
-            BoundSocket::Tls(socket) => Self::Tls(TcpListener::from_std(socket)?),
+        let is_own = listener.is_own();
+        let socket = match listener.into_socket() {
+            BoundSocket::Tcp(socket) => AsyncSocket::Tcp(TcpListener::from_std(socket)?),
+            BoundSocket::Tls(socket) => AsyncSocket::Tls(TcpListener::from_std(socket)?),
             #[cfg(unix)]
-            BoundSocket::Unix(socket, _) => Self::Unix(UnixListener::from_std(socket)?),
-        })
+            BoundSocket::Unix(socket, _) => AsyncSocket::Unix(UnixListener::from_std(socket)?),
+        };
+        Ok(Self { socket, is_own })
     }
+}
 
+impl AsyncSocket {
     fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
         let tcp = |listener: &TcpListener, cx: &mut Context<'_>| {
             let (stream, peer) = ready!(listener.poll_accept(cx))?;
@@ -210,17 +236,21 @@ impl AsyncListener {
     }
 }
 
-/// Accepts on one listener until it is told to close.
+/// Accepts on one listener until it is told to end.
 async fn accept_all(
     listener: AsyncListener,
     distributor: Rc<Distributor>,
-    mut closed: watch::Receiver<()>,
+    mut end: watch::Receiver<Option<End>>,
 ) {
+    let AsyncListener {
+        socket: listener,
+        is_own,
+    } = listener;
     let mut next_line = Instant::now();
     loop {
         let accepted = tokio::select! {
             biased;
-            _ = closed.changed() => break,
+            _ = end.changed() => break,
             accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
         };
         match accepted {
@@ -234,11 +264,15 @@ async fn accept_all(
                 }
                 tokio::select! {
                     biased;
-                    _ = closed.changed() => break,
+                    _ = end.changed() => break,
                     () = tokio::time::sleep(ACCEPT_PAUSE) => {}
                 }
             }
         }
+    }
+    // Who waits on a socket that another process has is accepted there: ours is only let go.
+    if !is_own || *end.borrow() != Some(End::Close) {
+        return;
     }
     match listener.into_rest() {
         Ok(rest) => {
@@ -257,50 +291,4 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
     )
-}
-
-/// Gives connections to workers.
-struct Distributor {
-    workers: Vec<WorkerLink>,
-    pending: Arc<PendingConnections>,
-    /// The worker that is looked at first, so that equals take turns.
-    next: Cell<usize>,
-}
-
-impl Distributor {
-    /// Sends a socket to the worker with the fewest connections; waits while no queue has room.
-    async fn give(&self, socket: Incoming, peer: Option<SocketAddr>) {
-        let (worker, room) = loop {
-            let Some(worker) = self.choose() else { return };
-            // All are full if this one is; meanwhile another one may have room again.
-            match tokio::time::timeout(FULL_PAUSE, worker.queue.reserve()).await {
-                Ok(Ok(room)) => break (worker, room),
-                Ok(Err(_)) => {
-                    log::error!("no worker takes connections any more");
-                    return;
-                }
-                Err(_) => {}
-            }
-        };
-        let address = peer.map(|peer| peer.ip());
-        let place = PendingConnection::new(&self.pending, address, worker.pending.clone());
-        room.send(Accepted {
-            socket,
-            peer,
-            place,
-        });
-    }
-
-    /// Of the workers that can take one, the one with the fewest connections.
-    fn choose(&self) -> Option<&WorkerLink> {
-        let count = self.workers.len();
-        let in_turn = (0..count).map(|index| (self.next.get() + index) % count);
-        let chosen = in_turn.min_by_key(|&index| {
-            let worker = &self.workers[index];
-            let is_full = worker.queue.capacity() == 0;
-            (worker.queue.is_closed(), is_full, worker.connections())
-        })?;
-        self.next.set((chosen + 1) % count);
-        Some(&self.workers[chosen])
-    }
 }

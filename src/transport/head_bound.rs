@@ -16,13 +16,26 @@ pub(super) struct Head {
     matched: usize,
     /// Its end came; what follows is its body, or the next head.
     is_whole: bool,
+    /// More came behind its end.
+    is_passed: bool,
 }
 
 impl Head {
+    /// Whether its end came last, so that what comes now begins the next one, if it has no body.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.is_whole && !self.is_passed
+    }
+
+    /// More came than is looked at.
+    pub(super) fn pass(&mut self) {
+        self.is_passed = true;
+    }
+
     /// Looks at bytes that came; whether the head has more than `bytes_max`.
     pub(super) fn is_too_large(&mut self, came: &[u8], bytes_max: usize) -> bool {
         for &byte in came {
             if self.is_whole {
+                self.is_passed = true;
                 break;
             }
             self.bytes += 1;

@@ -33,7 +33,8 @@ pub(super) async fn of(stream: &TcpStream) -> io::Result<Hello> {
     }
 }
 
-fn looks_like(first: &[u8]) -> Hello {
+/// What these first bytes look like.
+pub(super) fn looks_like(first: &[u8]) -> Hello {
     match first {
         [0x16] | [0x16, 0x03, ..] => Hello::Tls,
         [byte, ..] if byte.is_ascii_uppercase() => Hello::Http,

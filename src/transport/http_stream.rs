@@ -1,7 +1,8 @@
 //! The stream under an HTTP connection: a [`Socket`] with a write deadline.
 //!
-//! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and stops polling a body once its buffer is full, so a peer that
-//! takes nothing would hold its connection for ever. Here every stalled write or flush starts a
+//! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and
+//! stops polling a body once its buffer is full, so a peer that takes nothing would hold its
+//! connection for ever. Here every stalled write or flush starts a
 //! timer of `slow.write_timeout`; a byte taken stops it. Owned by the HTTP dispatcher until a
 //! hand-over takes the socket.
 
@@ -19,7 +20,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::{head_bound::Head, pending::PendingConnection, request_line::RequestLine};
+use super::{
+    head_bound::Head, pending::PendingConnection, request_line::RequestLine,
+    request_turn::RequestTurn,
+};
 use crate::{
     connection::{info::TransportKind, socket::Socket},
     metrics::Cut,
@@ -27,7 +31,14 @@ use crate::{
 
 /// The answer to a head with more than `http.head_bytes`.
 const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
-    content-length: 0\r\nconnection: close\r\n\r\n";
+    content-type: text/plain; charset=utf-8\r\ncontent-length: 152\r\nconnection: close\r\n\r\n\
+    the head of a request, its address and headers, is larger than this server takes \
+    (http.head_bytes); /poll and /sse take a long query by POST, as a form\n";
+
+/// The end of a connection whose request has a head with more than `http.head_bytes`.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the head of a request is larger than http.head_bytes")]
+pub(super) struct HeadTooLarge;
 
 /// A socket that ends with [`io::ErrorKind::TimedOut`] when its peer takes nothing for too long.
 pub struct HttpStream {
@@ -35,10 +46,13 @@ pub struct HttpStream {
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     place: Rc<PendingConnection>,
+    turn: Rc<RequestTurn>,
     head_bytes_max: usize,
     /// The head that is being received, with its request's number.
     head: (u64, Head),
     request_line: RequestLine,
+    /// The number of the request that it belongs to.
+    line_of: u64,
 }
 
 impl HttpStream {
@@ -48,16 +62,18 @@ impl HttpStream {
         socket: Socket,
         write_timeout: Duration,
         head_bytes_max: usize,
-        place: Rc<PendingConnection>,
+        (place, turn): (Rc<PendingConnection>, Rc<RequestTurn>),
     ) -> Self {
         Self {
             socket,
             write_timeout,
             stalled: None,
             place,
+            turn,
             head_bytes_max,
             head: (0, Head::default()),
             request_line: RequestLine::default(),
+            line_of: 0,
         }
     }
 
@@ -65,6 +81,12 @@ impl HttpStream {
     #[must_use]
     pub(crate) fn place(&self) -> &Rc<PendingConnection> {
         &self.place
+    }
+
+    /// What is left of the connection's turn.
+    #[must_use]
+    pub(crate) fn turn(&self) -> &Rc<RequestTurn> {
+        &self.turn
     }
 
     /// Gives the socket up, for a hand-over.
@@ -84,9 +106,26 @@ impl HttpStream {
         }
     }
 
+    /// Where the head of a further request is known to begin with what comes now, its request line is
+    /// made readable too.
+    fn begin_request_line(&mut self) {
+        let Some(request) = self.place.head_that_comes() else {
+            return;
+        };
+        if request == self.line_of {
+            return;
+        }
+        self.line_of = request;
+        // Behind a body, or a request that was not waited for, it may have begun before.
+        if self.request_line.is_over() && self.head.1.is_at_end() {
+            self.request_line = RequestLine::default();
+        }
+    }
+
     /// Whether these bytes make the head of a request too large.
     fn is_head_too_large(&mut self, came: &[u8]) -> bool {
         let Some(request) = self.place.head_that_comes() else {
+            self.head.1.pass();
             return false;
         };
         if self.head.0 != request {
@@ -107,6 +146,7 @@ impl HttpStream {
         if taken > before || (taken.is_none() && result.is_ready()) {
             self.stalled = None;
         }
+        self.place.set_writing(result.is_pending());
         if result.is_ready() {
             return result;
         }
@@ -129,17 +169,24 @@ impl AsyncRead for HttpStream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.place.is_input_over() {
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
+        this.begin_request_line();
         let socket = Pin::new(&mut this.socket);
         ready!(match this.request_line.is_over() {
             true => socket.poll_read(cx, buf),
             false => this.request_line.poll_read(socket, cx, buf),
         })?;
+        if buf.filled().len() > before {
+            this.place.input_came();
+        }
         if this.is_head_too_large(&buf.filled()[before..]) {
             this.place.all().cut(Cut::HeadTooLarge);
             // As much of it as the system takes; the connection ends with this error.
             let _ = Pin::new(&mut this.socket).poll_write(cx, HEAD_TOO_LARGE);
-            return Poll::Ready(Err(io::Error::other("the head is too large")));
+            return Poll::Ready(Err(io::Error::other(HeadTooLarge)));
         }
         Poll::Ready(Ok(()))
     }
@@ -168,15 +215,26 @@ impl AsyncWrite for HttpStream {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use tokio::io::AsyncWriteExt;
 
     use super::*;
+
+    #[test]
+    fn the_answer_to_a_head_that_is_too_large_has_the_length_that_it_names() {
+        let text = std::str::from_utf8(HEAD_TOO_LARGE).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        assert!(head.contains(&format!("content-length: {}\r\n", body.len())));
+    }
 
     #[tokio::test(start_paused = true)]
     async fn a_peer_that_takes_nothing_ends_the_stream() {
         let (ours, _theirs) = tokio::net::UnixStream::pair().expect("a pair of sockets");
         let place = Rc::new(PendingConnection::for_test());
-        let mut stream = HttpStream::new(Socket::Unix(ours), Duration::from_secs(10), 1024, place);
+        let turn = Rc::new(RequestTurn::new(64, Arc::default()));
+        let (socket, timeout) = (Socket::Unix(ours), Duration::from_secs(10));
+        let mut stream = HttpStream::new(socket, timeout, 1024, (place, turn));
         let started = tokio::time::Instant::now();
         let block = vec![0u8; 64 * 1024];
         let error = loop {

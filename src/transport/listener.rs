@@ -1,35 +1,18 @@
-//! Listeners: TCP, TLS and unix sockets, bound before anything else starts.
+//! Listeners: TCP, TLS and unix sockets, inherited or bound before anything else starts.
 
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 use std::{
     io,
     net::{SocketAddr, ToSocketAddrs},
+    os::fd::OwnedFd,
     path::PathBuf,
 };
 
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
+use super::{bind_error::BindError, inherited::InheritedSockets};
 use crate::config::{Listen, Settings, UnixSocket};
-
-/// Why a listener cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    /// Something listens there already.
-    #[error(
-        "cannot listen on {0}: the address is in use. Another fanfare or another program \
-         runs there; stop it, or choose another address with --listen HOST:PORT"
-    )]
-    InUse(String),
-    /// Any other reason.
-    #[error("cannot listen on {listen}: {source}")]
-    Io {
-        /// The entry of `listen`.
-        listen: String,
-        /// What the system says.
-        source: io::Error,
-    },
-}
 
 /// What is listened on; never blocks.
 pub(super) enum BoundSocket {
@@ -44,50 +27,40 @@ pub struct Listener {
     socket: BoundSocket,
     /// Where clients reach it, as a URL.
     url: String,
+    /// No other process accepts on it, so this one ends it.
+    is_own: bool,
 }
 
 impl Listener {
-    /// Binds every entry of `listen`; a host name may give several listeners.
+    /// Takes the inherited socket of every entry of `listen`, or binds one; a host name may give
+    /// several listeners.
     ///
     /// # Errors
-    /// The first entry that cannot be bound.
-    pub(crate) fn bind_all(settings: &Settings) -> Result<Vec<Self>, BindError> {
-        let mut listeners = Vec::new();
+    /// The first entry that cannot be bound, or an inherited socket that is none of them.
+    pub(crate) fn bind_all(
+        settings: &Settings,
+        inherited: &mut InheritedSockets,
+    ) -> Result<Vec<Self>, BindError> {
+        inherited.check()?;
+        let mut addresses = Vec::new();
         for listen in &settings.listen {
-            let failed = |source: io::Error| match source.kind() {
-                io::ErrorKind::AddrInUse => BindError::InUse(listen.to_string()),
-                _ => BindError::Io {
-                    listen: listen.to_string(),
-                    source,
-                },
-            };
-            match listen {
-                Listen::Tcp(address) => {
-                    for listener in bind_tcp(address, settings.tcp.backlog).map_err(failed)? {
-                        let url = format!("http://{}/", listener.local_addr().map_err(failed)?);
-                        let socket = BoundSocket::Tcp(listener);
-                        listeners.push(Self { socket, url });
-                    }
-                }
-                Listen::Tls(address) => {
-                    for listener in bind_tcp(address, settings.tcp.backlog).map_err(failed)? {
-                        let url = format!("https://{}/", listener.local_addr().map_err(failed)?);
-                        let socket = BoundSocket::Tls(listener);
-                        listeners.push(Self { socket, url });
-                    }
-                }
-                #[cfg(unix)]
-                Listen::Unix(socket) => {
-                    let listener = bind_unix(socket, settings.tcp.backlog).map_err(failed)?;
-                    listeners.push(Self {
-                        socket: BoundSocket::Unix(listener, socket.path.clone()),
-                        url: format!("unix:{}", socket.path.display()),
-                    });
-                }
-                #[cfg(not(unix))]
-                Listen::Unix(_) => return Err(failed(io::ErrorKind::Unsupported.into())),
-            }
+            addresses.push(match listen {
+                Listen::Tcp(name) | Listen::Tls(name) => resolve(name).map_err(failed(listen))?,
+                Listen::Unix(_) => Vec::new(),
+            });
         }
+        let named: Vec<SocketAddr> = addresses.concat();
+        let mut listeners = Vec::new();
+        for (listen, addresses) in settings.listen.iter().zip(&addresses) {
+            let mut source = Source {
+                inherited,
+                named: &named,
+                backlog: settings.tcp.backlog,
+            };
+            let found = source.listeners(listen, addresses);
+            listeners.extend(found.map_err(failed(listen))?);
+        }
+        inherited.check_all_taken()?;
         Ok(listeners)
     }
 
@@ -109,13 +82,27 @@ impl Listener {
         }
     }
 
-    /// The file of a unix socket.
+    /// The file of a unix socket that goes with this process.
     pub(super) fn path(&self) -> Option<PathBuf> {
         match &self.socket {
             #[cfg(unix)]
-            BoundSocket::Unix(_, path) => Some(path.clone()),
+            BoundSocket::Unix(_, path) if self.is_own => Some(path.clone()),
             _ => None,
         }
+    }
+
+    /// No other process accepts on it, so this one ends it.
+    pub(super) fn is_own(&self) -> bool {
+        self.is_own
+    }
+
+    /// Another descriptor of the same socket, to hand on.
+    pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
+        Ok(match &self.socket {
+            BoundSocket::Tcp(socket) | BoundSocket::Tls(socket) => socket.try_clone()?.into(),
+            #[cfg(unix)]
+            BoundSocket::Unix(socket, _) => socket.try_clone()?.into(),
+        })
     }
 
     /// The socket, to accept on.
@@ -124,20 +111,105 @@ impl Listener {
     }
 }
 
-fn bind_tcp(address: &str, backlog: u32) -> io::Result<Vec<std::net::TcpListener>> {
-    let mut listeners = Vec::new();
-    let mut last = None;
-    for address in address.to_socket_addrs()? {
-        match bind_one(address, backlog) {
-            Ok(listener) => listeners.push(listener),
-            // A name may have an address of a family that this machine does not have.
-            Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => last = Some(error),
-            Err(error) => return Err(error),
+/// How what the system says of an entry is told.
+fn failed(listen: &Listen) -> impl Fn(io::Error) -> BindError {
+    move |source| match source.kind() {
+        io::ErrorKind::AddrInUse => BindError::InUse(listen.to_string()),
+        _ => BindError::Io {
+            listen: listen.to_string(),
+            source,
+        },
+    }
+}
+
+/// The addresses of an entry, of which a name may have several.
+fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
+    Ok(name.to_socket_addrs()?.collect())
+}
+
+/// Where the sockets of an entry come from.
+struct Source<'a> {
+    inherited: &'a mut InheritedSockets,
+    /// All addresses that entries ask for.
+    named: &'a [SocketAddr],
+    backlog: u32,
+}
+
+impl Source<'_> {
+    fn listeners(
+        &mut self,
+        listen: &Listen,
+        addresses: &[SocketAddr],
+    ) -> io::Result<Vec<Listener>> {
+        let mut listeners = Vec::new();
+        match listen {
+            Listen::Tcp(_) => {
+                for (socket, is_own) in self.tcp(addresses)? {
+                    listeners.push(Listener {
+                        url: format!("http://{}/", socket.local_addr()?),
+                        socket: BoundSocket::Tcp(socket),
+                        is_own,
+                    });
+                }
+            }
+            Listen::Tls(_) => {
+                for (socket, is_own) in self.tcp(addresses)? {
+                    listeners.push(Listener {
+                        url: format!("https://{}/", socket.local_addr()?),
+                        socket: BoundSocket::Tls(socket),
+                        is_own,
+                    });
+                }
+            }
+            #[cfg(unix)]
+            Listen::Unix(unix) => {
+                let (socket, is_own) = self.unix(unix)?;
+                listeners.push(Listener {
+                    socket: BoundSocket::Unix(socket, unix.path.clone()),
+                    url: format!("unix:{}", unix.path.display()),
+                    is_own,
+                });
+            }
+            #[cfg(not(unix))]
+            Listen::Unix(_) => return Err(io::ErrorKind::Unsupported.into()),
+        }
+        Ok(listeners)
+    }
+
+    /// A socket of each address, with whether it is this process's own.
+    fn tcp(&mut self, addresses: &[SocketAddr]) -> io::Result<Vec<(std::net::TcpListener, bool)>> {
+        let mut listeners = Vec::new();
+        let mut last = None;
+        for &address in addresses {
+            if let Some(inherited) = self.inherited.take_tcp(address, self.named) {
+                listeners.push(inherited);
+                continue;
+            }
+            match bind_one(address, self.backlog) {
+                Ok(listener) => listeners.push((listener, true)),
+                // A name may have an address of a family that this machine does not have.
+                Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => last = Some(error),
+                Err(error) => return Err(error),
+            }
+        }
+        match last {
+            Some(error) if listeners.is_empty() => Err(error),
+            _ => Ok(listeners),
         }
     }
-    match last {
-        Some(error) if listeners.is_empty() => Err(error),
-        _ => Ok(listeners),
+
+    #[cfg(unix)]
+    fn unix(&mut self, unix: &UnixSocket) -> io::Result<(UnixListener, bool)> {
+        match self.inherited.take_unix(&unix.path) {
+            Some((socket, is_own)) => {
+                // The file of a socket that someone else holds is that one's.
+                if is_own {
+                    set_access(unix)?;
+                }
+                Ok((socket, is_own))
+            }
+            None => Ok((bind_unix(unix, self.backlog)?, true)),
+        }
     }
 }
 

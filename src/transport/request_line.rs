@@ -1,10 +1,11 @@
-//! The first request line of a connection, made one that actix-http takes: it answers a target with
-//! bytes that belong percent-encoded, such as `/ws?name=你好`, with a 400 that says nothing, and some
-//! clients encode nothing. Here those bytes are encoded on their way in, once.
+//! A request line made one that actix-http takes: it answers a target with bytes that belong
+//! percent-encoded, such as `/ws?name=你 好`, with a 400 that says nothing, and some clients encode
+//! nothing. Here those bytes are encoded on their way in, once; a blank too, unless the version
+//! stands behind it.
 //!
-//! Pure but for the reading. Bounds: at most three times what one read has room for waits here. It
-//! changes nothing behind the first line: where later requests of the connection begin is not known
-//! here, and what is in a body is not ours.
+//! Pure but for the reading. Bounds: at most three times what one read has room for waits here, and
+//! a few bytes more. It changes nothing behind the line: who knows that another one begins makes a
+//! new one, and what is in a body is not ours.
 
 use std::{
     io,
@@ -19,17 +20,26 @@ use tokio::io::{AsyncRead, ReadBuf};
 #[derive(Debug, Default)]
 pub(super) struct RequestLine {
     phase: Phase,
+    /// How much of [`VERSION`] came last, and is kept back until it is certain what it is.
+    held: usize,
     /// Encoded bytes that there was no room for.
     waiting: BytesMut,
 }
+
+/// What stands behind the target.
+const VERSION: &[u8] = b" HTTP/1.";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
     /// Nothing came yet.
     #[default]
     New,
-    /// The line has begun.
-    Inside,
+    /// The method.
+    Method,
+    /// What is asked for.
+    Target,
+    /// What stands behind it.
+    Version,
     /// It is over, or there never was one.
     Over,
 }
@@ -43,18 +53,23 @@ impl RequestLine {
     /// Reads from the socket.
     pub(super) fn poll_read(
         &mut self,
-        socket: Pin<&mut impl AsyncRead>,
+        mut socket: Pin<&mut impl AsyncRead>,
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.waiting.is_empty() {
+        while self.waiting.is_empty() {
             let before = buf.filled().len();
-            ready!(socket.poll_read(cx, buf))?;
-            let Some(encoded) = self.encode(&buf.filled()[before..]) else {
+            ready!(socket.as_mut().poll_read(cx, buf))?;
+            let came = &buf.filled()[before..];
+            let is_end = came.is_empty();
+            let Some(encoded) = self.encode(came) else {
                 return Poll::Ready(Ok(()));
             };
             buf.set_filled(before);
             self.waiting = encoded;
+            if is_end {
+                break;
+            }
         }
         let length = self.waiting.len().min(buf.remaining());
         buf.put_slice(&self.waiting.split_to(length));
@@ -67,38 +82,75 @@ impl RequestLine {
             // A method, or something else than HTTP, which is left for others to see.
             let is_method = came[0].is_ascii_uppercase();
             self.phase = if is_method {
-                Phase::Inside
+                Phase::Method
             } else {
                 Phase::Over
             };
         }
-        if self.phase != Phase::Inside {
+        if matches!(self.phase, Phase::New | Phase::Over) {
             return None;
         }
         let end = came.iter().position(|byte| *byte == b'\n');
-        if end.is_some() {
-            self.phase = Phase::Over;
-        }
         let (line, rest) = came.split_at(end.unwrap_or(came.len()));
-        if line.iter().copied().all(may_stay) {
+        // Most often it is there whole, and as it must be.
+        if self.phase == Phase::Method && end.is_some() && is_plain(line) {
+            self.phase = Phase::Over;
             return None;
         }
-        let mut encoded = BytesMut::with_capacity(line.len() * 3 + rest.len());
+        let mut encoded = BytesMut::with_capacity(line.len() * 3 + VERSION.len() + rest.len());
         for byte in line.iter().copied() {
-            if may_stay(byte) {
-                encoded.extend_from_slice(&[byte]);
-            } else {
-                encoded.extend_from_slice(format!("%{byte:02X}").as_bytes());
-            }
+            self.put(byte, &mut encoded);
+        }
+        if end.is_some() || came.is_empty() {
+            self.phase = Phase::Over;
+            encoded.extend_from_slice(&VERSION[..std::mem::take(&mut self.held)]);
         }
         encoded.extend_from_slice(rest);
-        Some(encoded)
+        (encoded != came).then_some(encoded)
+    }
+
+    /// Takes a byte of the line, and puts out what is certain.
+    fn put(&mut self, byte: u8, encoded: &mut BytesMut) {
+        match self.phase {
+            Phase::Method if byte == b' ' => self.phase = Phase::Target,
+            Phase::Target => return self.put_of_target(byte, encoded),
+            _ => {}
+        }
+        encoded.extend_from_slice(&[byte]);
+    }
+
+    fn put_of_target(&mut self, byte: u8, encoded: &mut BytesMut) {
+        if byte == VERSION[self.held] {
+            self.held += 1;
+            if self.held == VERSION.len() {
+                self.held = 0;
+                self.phase = Phase::Version;
+                encoded.extend_from_slice(VERSION);
+            }
+            return;
+        }
+        if let Some((_, letters)) = VERSION[..std::mem::take(&mut self.held)].split_first() {
+            encoded.extend_from_slice(b"%20");
+            encoded.extend_from_slice(letters);
+        }
+        match byte {
+            b' ' => self.held = 1,
+            byte if may_stay(byte) => encoded.extend_from_slice(&[byte]),
+            byte => encoded.extend_from_slice(format!("%{byte:02X}").as_bytes()),
+        }
     }
 }
 
-/// Whether a byte may stand in a request line as it is; what separates its parts may.
+/// Whether a whole line has three parts in which nothing is to be encoded.
+fn is_plain(line: &[u8]) -> bool {
+    let blanks = line.iter().filter(|byte| **byte == b' ').count();
+    let may_stay = |byte: &u8| *byte == b' ' || may_stay(*byte);
+    blanks == 2 && line.iter().all(may_stay)
+}
+
+/// Whether a byte may stand in a target as it is; the end of a line has a carriage return.
 fn may_stay(byte: u8) -> bool {
-    byte.is_ascii() && !b"\"<>^`".contains(&byte)
+    byte == b'\r' || (byte.is_ascii_graphic() && !b"\"<>^`".contains(&byte))
 }
 
 #[cfg(test)]
@@ -107,9 +159,23 @@ mod tests {
 
     use super::*;
 
+    /// Each read gives one piece.
+    struct Pieces<'a>(std::slice::Iter<'a, &'a [u8]>);
+
+    impl AsyncRead for Pieces<'_> {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            buf.put_slice(self.0.next().copied().unwrap_or_default());
+            Poll::Ready(Ok(()))
+        }
+    }
+
     struct Source<'a> {
         line: RequestLine,
-        pieces: std::slice::Iter<'a, &'a [u8]>,
+        pieces: Pieces<'a>,
     }
 
     impl AsyncRead for Source<'_> {
@@ -119,12 +185,7 @@ mod tests {
             buf: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
             let this = self.get_mut();
-            let waits = !this.line.waiting.is_empty();
-            let mut piece: &[u8] = match waits {
-                true => b"",
-                false => this.pieces.next().copied().unwrap_or_default(),
-            };
-            this.line.poll_read(Pin::new(&mut piece), cx, buf)
+            this.line.poll_read(Pin::new(&mut this.pieces), cx, buf)
         }
     }
 
@@ -132,7 +193,7 @@ mod tests {
     async fn read(pieces: &[&[u8]]) -> String {
         let mut source = Source {
             line: RequestLine::default(),
-            pieces: pieces.iter(),
+            pieces: Pieces(pieces.iter()),
         };
         let mut whole = Vec::new();
         let mut room = [0; 16];
@@ -149,8 +210,8 @@ mod tests {
     /// cut it, and nothing behind the line is changed.
     #[tokio::test]
     async fn a_line_is_encoded_and_what_follows_it_is_not() {
-        let line = "GET /直?a=\"你\" HTTP/1.1\r\n".as_bytes();
-        let encoded = "GET /%E7%9B%B4?a=%22%E4%BD%A0%22 HTTP/1.1\r\n";
+        let line = "GET /直?a=\"你\"& b= HTTP\tc  HTTP/1.1\r\n".as_bytes();
+        let encoded = "GET /%E7%9B%B4?a=%22%E4%BD%A0%22&%20b=%20HTTP%09c%20 HTTP/1.1\r\n";
         let rest = "X: 好\r\n\r\n\"é\"".as_bytes();
         for cut in 1..line.len() {
             let (first, second) = line.split_at(cut);

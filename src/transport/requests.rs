@@ -5,13 +5,15 @@
 //! the answer is there, or, where the answer is a stream, until that has ended.
 
 use std::{
+    convert::Infallible,
+    future::poll_fn,
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
 use actix_http::{
-    HttpService, KeepAlive, Payload, Request, Response, StatusCode,
+    ConnectionType, HttpService, KeepAlive, Payload, Request, Response, StatusCode,
     body::{BodySize, BoxBody, MessageBody},
     error::{DispatchError, PayloadError},
 };
@@ -26,6 +28,7 @@ use super::{
     handover::UpgradeFactory,
     http_stream::HttpStream,
     pending::{Answering, Body, PendingConnection},
+    request_turn::RequestTurn,
     socket_options::SocketOptions,
     worker::Opened,
 };
@@ -65,6 +68,7 @@ where
         .on_connect_ext(|stream: &HttpStream, data: &mut actix_http::Extensions| {
             data.insert::<TransportKind>(stream.transport());
             data.insert::<Rc<PendingConnection>>(stream.place().clone());
+            data.insert::<Rc<RequestTurn>>(stream.turn().clone());
         })
         .upgrade(upgrade)
         .finish::<_, BoxBody>(app())
@@ -95,22 +99,86 @@ where
         Response::<BoxBody>::from(error)
     });
     apply_fn_factory(app, |mut request: Request, app: &_| {
-        let answering = begin(&mut request);
-        let answer = Service::call(app, request);
+        let connection = Connection::of(&request);
+        let is_last = request.head().connection_type() == ConnectionType::Close;
+        let answer = match &connection {
+            Some(connection) if connection.place.has_said_close() => Err(connection.place.clone()),
+            _ => {
+                let answering = begin(&mut request, connection.as_ref());
+                Ok((Service::call(app, request), answering))
+            }
+        };
         async move {
+            let (answer, answering) = match answer {
+                Ok(begun) => begun,
+                Err(place) => match hang_up(&place).await {},
+            };
             let response = match answer.await {
                 Ok(response) => response.into(),
                 Err(response) => response,
             };
+            if let Some(connection) = connection {
+                connection.settle(&response, is_last).await;
+            }
             Ok(finish(response, answering))
         }
     })
 }
 
+/// What the requests of one connection share.
+struct Connection {
+    place: Rc<PendingConnection>,
+    turn: Rc<RequestTurn>,
+}
+
+impl Connection {
+    /// That of a request; absent in a test without one.
+    fn of(request: &Request) -> Option<Self> {
+        Some(Self {
+            place: request.conn_data::<Rc<PendingConnection>>()?.clone(),
+            turn: request.conn_data::<Rc<RequestTurn>>()?.clone(),
+        })
+    }
+
+    /// Behind the work for an answer: whether another may follow (RFC 9112 §9.6), and when.
+    async fn settle(&self, response: &Response<BoxBody>, is_last: bool) {
+        if is_last || response.head().connection_type() == ConnectionType::Close {
+            self.place.say_close();
+        }
+        self.turn.spend(1);
+        self.turn.rest_if_spent().await;
+    }
+}
+
+/// After how many polls a connection that is hung up is dropped where it stands. It ends by itself
+/// at the second, unless so much came behind the last answer that actix-http no longer reads.
+const HANG_UP_POLLS: u32 = 8;
+
+/// Ends a connection that brings a request behind the last answer: actix-http would answer it, and
+/// keep the connection open against its own word. The answer that came before is written first.
+async fn hang_up(place: &PendingConnection) -> Infallible {
+    let mut polls = 0;
+    poll_fn(|cx| {
+        place.end_input();
+        polls += 1;
+        if polls < HANG_UP_POLLS {
+            // It is to read the end.
+            cx.waker().wake_by_ref();
+        } else {
+            place.drop_connection();
+        }
+        Poll::Pending
+    })
+    .await
+}
+
 /// Notes that a route has a request, and when its body will be there.
-fn begin(request: &mut Request) -> Option<Answering> {
-    let place = request.conn_data::<Rc<PendingConnection>>()?.clone();
-    let (answering, mut body) = Answering::begin(&place);
+fn begin(request: &mut Request, connection: Option<&Connection>) -> Option<Answering> {
+    let place = &connection?.place;
+    if request.head().connection_type() != ConnectionType::KeepAlive {
+        place.set_ending();
+    }
+    let (answering, mut body) = Answering::begin(place);
     if !matches!(request.payload(), Payload::None) {
         body.set_whole(false);
         let payload = CountedPayload {
@@ -132,6 +200,9 @@ fn finish(response: Response<BoxBody>, answering: Option<Answering>) -> Response
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         answering.place().become_session();
         return response;
+    }
+    if !response.head().keep_alive() {
+        answering.place().set_ending();
     }
     match response.body().size() {
         BodySize::Stream => response.map_body(|_, body| {

@@ -20,6 +20,9 @@ pub(crate) struct SocketOptions {
     pub(super) request_timeout: Duration,
     /// Bytes of the head of a request (`http.head_bytes`).
     pub(super) head_bytes: usize,
+    /// Requests of one connection that are answered before the others of its worker get their turn
+    /// (`limits.commands_per_turn`).
+    pub(super) requests_per_turn: usize,
     /// How long an idle connection is kept (`http.keep_alive`).
     pub(super) keep_alive: Duration,
     /// How long a TLS handshake may take (`tls.handshake_timeout`); without TLS never asked for.
@@ -37,6 +40,7 @@ impl SocketOptions {
             close_timeout: settings.close.timeout,
             request_timeout: settings.http.request_timeout,
             head_bytes: settings.http.head_bytes,
+            requests_per_turn: settings.limits.commands_per_turn,
             keep_alive: settings.http.keep_alive,
             handshake_timeout: settings
                 .tls

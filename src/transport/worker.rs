@@ -7,16 +7,20 @@
 //! stands.
 
 use std::{
-    future::Future,
+    fmt::Display,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
+    pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, atomic::AtomicUsize},
+    task::Poll,
 };
 
 use actix_http::{Protocol, error::DispatchError};
 use actix_rt::Arbiter;
 use actix_service::{Service, ServiceFactory};
+use log::Level;
 use rustls::ServerConfig;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -29,15 +33,16 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    accept::{Accepted, Incoming, WorkerLink},
+    distributor::{Accepted, Incoming, WorkerLink},
     hello::{self, Hello},
-    http_stream::HttpStream,
+    http_stream::{HeadTooLarge, HttpStream},
     pending::PendingConnection,
+    request_turn::RequestTurn,
     socket_options::SocketOptions,
 };
 use crate::{
     connection::{CountingStream, socket::Socket},
-    logger::{self, REFUSAL_PAUSE, Subject},
+    logger::{self, Address, REFUSAL_PAUSE, Subject},
     metrics::{Cut, WorkerStats},
 };
 
@@ -72,11 +77,13 @@ where
             let Ok(http) = http().new_service(()).await else {
                 return;
             };
-            let _ = sender.send(stats());
+            let stats = stats();
+            let _ = sender.send(stats.clone());
             let worker = Rc::new(Worker {
                 http,
                 options,
                 tls: tls.map(TlsAcceptor::from),
+                stats,
             });
             worker.run(incoming).await;
         });
@@ -98,6 +105,7 @@ struct Worker<S> {
     http: S,
     options: SocketOptions,
     tls: Option<TlsAcceptor>,
+    stats: Arc<WorkerStats>,
 }
 
 impl<S> Worker<S>
@@ -119,12 +127,28 @@ where
             place,
         } = accepted;
         let place = Rc::new(place);
-        tokio::select! {
-            biased;
-            () = place.evicted() => {
-                log::debug!("a connection of {} makes room for others", Address(peer));
+        let mut serving = pin!(self.serve(socket, peer, &place));
+        // Twice, with the runtime's look at the socket in between: whoever comes with a whole
+        // request has it begun by then, and takes nobody's place.
+        for _ in 0..2 {
+            if poll_once(serving.as_mut()).await.is_ready() {
+                return;
             }
-            () = self.serve(socket, peer, &place) => {}
+            tokio::task::yield_now().await;
+        }
+        place.wait();
+        tokio::select! {
+            // First, so that a request that is here is seen before it has to go or is found idle.
+            biased;
+            () = serving => {}
+            () = place.dropped() => {}
+            why = place.told_to_go() => match why {
+                Some(why) => {
+                    let limit = why.limit();
+                    tell_misspoken("an unfinished connection makes room for newer ones", &limit, peer);
+                }
+                None => log::debug!(address:% = address_of(peer); "an idle connection is ended"),
+            }
         }
     }
 
@@ -140,28 +164,37 @@ where
         let SocketOptions {
             write_timeout,
             head_bytes,
+            requests_per_turn,
             ..
         } = self.options;
-        let stream = HttpStream::new(socket, write_timeout, head_bytes, place.clone());
+        let turn = Rc::new(RequestTurn::new(requests_per_turn, self.stats.clone()));
+        let stream = HttpStream::new(socket, write_timeout, head_bytes, (place.clone(), turn));
         // On the heap, since it is far larger than what waits for the first byte.
         let served = Box::pin(self.http.call((stream, Protocol::Http1, peer))).await;
         match served {
             Ok(()) => {}
             Err(DispatchError::Parse(error)) => {
                 place.all().cut(Cut::NotHttp);
-                let from = Address(peer);
                 match hello {
-                    Hello::Tls => told_once_a_second("TLS on a plain listener", peer, |times| {
+                    Hello::Tls => {
                         let how = "use ws://, or tls: in listen";
-                        log::info!(times; "TLS on a plain listener: {how}; from {from}");
-                    }),
-                    _ => told_once_a_second("no HTTP came", peer, |times| {
-                        log::info!(times; "no HTTP came from {from}: {error}");
-                    }),
+                        tell_misspoken("TLS on a plain listener", &how, peer);
+                    }
+                    Hello::Http => tell_misspoken("a request cannot be read", &error, peer),
+                    Hello::Other => tell_misspoken("no HTTP came", &error, peer),
                 }
             }
+            Err(DispatchError::Io(error)) if is_head_too_large(&error) => {
+                tell_misspoken(
+                    "the head of a request is larger than http.head_bytes",
+                    &"431",
+                    peer,
+                );
+            }
             Err(DispatchError::SlowRequestTimeout) => place.all().cut(Cut::HeadTimeout),
-            Err(error) => log::debug!("a connection of {} ended: {error}", Address(peer)),
+            Err(error) => {
+                log::debug!(address:% = address_of(peer), reason:% = error; "a connection ended");
+            }
         }
     }
 
@@ -198,8 +231,9 @@ where
                     return None;
                 };
                 let mut stream = stream?;
-                self.in_time(place, stream.fill_buf()).await?;
-                Some((Socket::Tls(stream), Hello::Other))
+                let first = self.in_time(place, stream.fill_buf()).await?;
+                let hello = hello::looks_like(first);
+                Some((Socket::Tls(stream), hello))
             }
         }
     }
@@ -228,10 +262,8 @@ where
     ) -> Option<Box<tokio_rustls::server::TlsStream<CountingStream>>> {
         if hello::of(&stream).await.ok()? == Hello::Http {
             place.all().cut(Cut::TlsFailed);
-            told_once_a_second("plain HTTP on a tls: listener", peer, |times| {
-                let (how, from) = ("use https:// or wss://", Address(peer));
-                log::info!(times; "plain HTTP on a tls: listener: {how}; from {from}");
-            });
+            let how = "use https:// or wss://";
+            tell_misspoken("plain HTTP on a tls: listener", &how, peer);
             let _ = stream.write_all(hello::SPEAK_TLS).await;
             return None;
         }
@@ -240,31 +272,37 @@ where
             Ok(stream) => Some(Box::new(stream)),
             Err(error) => {
                 place.all().cut(Cut::TlsFailed);
-                log::debug!("a TLS handshake of {} failed: {error}", Address(peer));
+                let address = address_of(peer);
+                log::debug!(address:%, reason:% = error; "a TLS handshake failed");
                 None
             }
         }
     }
 }
 
+fn is_head_too_large(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|error| error.is::<HeadTooLarge>())
+}
+
+/// Polls a future once.
+async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Poll<F::Output> {
+    poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await
+}
+
 /// Who knocks with something else can do so as often as it likes.
-fn told_once_a_second(what: &'static str, peer: Option<SocketAddr>, tell: impl FnOnce(u64)) {
-    let subject = Subject {
-        what,
-        kind: "connection",
-        address: peer.map(|peer| peer.ip()),
-    };
-    logger::throttled(subject, REFUSAL_PAUSE, tell);
+fn tell_misspoken(what: &'static str, reason: &dyn Display, peer: Option<SocketAddr>) {
+    let address = address_of(peer);
+    let subject = Subject::new(Level::Info, module_path!(), what)
+        .from(address)
+        .with("reason", reason);
+    logger::throttled(subject, REFUSAL_PAUSE, |times| {
+        log::info!(address:%, reason:%, times; "{what}");
+    });
 }
 
 /// The other end of a connection, for the log.
-struct Address(Option<SocketAddr>);
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(peer) => peer.ip().to_canonical().fmt(f),
-            None => f.write_str("unix"),
-        }
-    }
+fn address_of(peer: Option<SocketAddr>) -> Address {
+    Address(peer.map(|peer| peer.ip().to_canonical()))
 }

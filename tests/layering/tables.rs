@@ -30,6 +30,7 @@ pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("logger", 1),
     ("signals", 1),
     ("store", 1),
+    ("supervisor", 1),
     ("codec", 0),
     ("protocol", 0),
     ("fossil", 0),

@@ -250,3 +250,72 @@ fn check_looks_at_certificates_and_the_log_filter() {
         stderr(&output)
     );
 }
+
+#[test]
+fn what_keeps_the_server_from_starting_is_said_whatever_the_filter() {
+    // With `log.filter = "off"` and a port in use the process ended with 1 and not one byte.
+    // A word that is no level had the same effect, and `check` said nothing of it.
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let off = [("FANFARE_LOG_FILTER", "off")];
+    let output = run(&["--listen", &address], &off);
+    assert_eq!(output.status.code(), Some(1));
+    let text = stderr(&output);
+    assert_eq!(text.matches(&address).count(), 1, "{text}");
+    let wrong = [("FANFARE_LOG_FILTER", "warning")];
+    let output = run(&["--listen", &address], &wrong);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).contains("\"warning\" is no level"));
+}
+
+#[test]
+fn a_line_that_cannot_be_read_says_how_it_is_written() {
+    // `fanfare --config F check` and `fanfare check F` were refused without a word of what is
+    // right, and `fanfare help --help` was a fault.
+    for line in [
+        &["--config", "f.toml", "check"][..],
+        &["check", "f.toml"],
+        &["f.toml"],
+    ] {
+        let output = run(line, &[]);
+        assert_eq!(output.status.code(), Some(2), "{line:?}");
+        let text = stderr(&output);
+        assert!(text.contains("fanfare check --config "), "{line:?}: {text}");
+    }
+    let help = run(&["help", "--help"], &[]);
+    assert!(help.status.success() && String::from_utf8_lossy(&help.stdout).contains("check-token"));
+}
+
+#[test]
+fn check_names_the_place_of_warnings_and_of_files_for_tls() {
+    // "with file and line" held for errors only, and a certificate that is not there was neither
+    // named by its setting nor told beside other errors.
+    let dir = TempDir::new();
+    let odd = dir.write("odd.toml", "raw = []\napi.key = \"k\"\n");
+    let checked = run(&["check", "--config", odd.to_str().expect("a path")], &[]);
+    let text = stderr(&checked);
+    let line = text.lines().find(|line| line.contains("api.key"));
+    assert!(
+        line.is_some_and(|line| line.ends_with("odd.toml:2)")),
+        "{text}"
+    );
+    let text = "workers = 0\n[tls]\ncert = \"/nope.pem\"\nkey = \"/nope.key\"\n";
+    let wrong = dir.write("wrong.toml", text);
+    let checked = run(&["check", "--config", wrong.to_str().expect("a path")], &[]);
+    assert_eq!(checked.status.code(), Some(2));
+    let text = stderr(&checked);
+    assert!(text.contains("wrong.toml:1: workers"), "{text}");
+    for (setting, place) in [
+        ("tls.cert: /nope.pem cannot be read", "wrong.toml:3)"),
+        ("tls.key: /nope.key cannot be read", "wrong.toml:4)"),
+    ] {
+        let line = text.lines().find(|line| line.contains(setting));
+        assert!(line.is_some_and(|line| line.ends_with(place)), "{text}");
+    }
+    let text = "[tls]\ncert = \"/nope.pem\"\nkey = \"/nope.key\"\n";
+    let alone = dir.write("alone.toml", text);
+    let checked = run(&["check", "--config", alone.to_str().expect("a path")], &[]);
+    assert_eq!(checked.status.code(), Some(2));
+    let text = stderr(&checked);
+    assert!(text.contains("alone.toml:2: tls.cert, tls.key: "), "{text}");
+}

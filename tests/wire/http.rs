@@ -276,10 +276,7 @@ fn a_foreign_host_has_no_rights_of_loopback() {
         let refused = get(host, "/metrics");
         assert_eq!(refused.status, 403, "{host}");
         assert!(refused.body.contains("set api.key"), "{}", refused.body);
-        assert!(
-            get(host, "/status").body.contains("\"hooks\":null"),
-            "{host}"
-        );
+        assert!(!get(host, "/status").body.contains("\"hooks\""), "{host}");
     }
     let refused = get("localhost", "http://evil.example/metrics");
     assert_ne!(refused.status, 200, "{}", refused.body);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use crate::{
-    support::{Client, SOON, Server, TempDir, eventually, raw},
+    support::{Client, Response, SOON, Server, TempDir, eventually, raw},
     tls,
 };
 
@@ -175,7 +175,14 @@ fn a_head_beyond_its_bound_is_answered_with_431_and_a_body_is_not() {
         "x".repeat(5000)
     );
     stream.write_all(head.as_bytes()).expect("sent");
-    assert!(answer(&mut stream).contains("431"));
+    // Neither the client nor the log was told which bound it was, and what to do.
+    let answer = Response::read(&mut stream).expect("an answer");
+    assert_eq!(answer.status, 431);
+    for part in ["http.head_bytes", "/poll and /sse", "POST"] {
+        assert!(answer.body.contains(part), "{part}: {}", answer.body);
+    }
+    let line = server.log.wait_for("larger than http.head_bytes");
+    assert!(line.contains("127.0.0.1"), "{line}");
     let cut = "fanfare_cut_connections_total{reason=\"head_too_large\"}";
     assert_eq!(metric(&server, cut), 1);
 }
@@ -326,4 +333,57 @@ fn a_request_that_was_begun_before_the_drain_is_answered() {
     stream.write_all(&body.as_bytes()[10..]).expect("sent");
     assert!(answer(&mut stream).contains("200"));
     assert_eq!(server.wait(), 0);
+}
+
+/// Connections counted as unfinished before anyone had looked at them, so that of 3,000 whole
+/// handshakes which came at once 645 were cut without an answer. Only who waits for its client counts.
+#[test]
+fn however_many_whole_handshakes_come_at_once_none_is_lost() {
+    const CLIENTS: usize = 2000;
+    rlimit::increase_nofile_limit(2 * CLIENTS as u64 + 100).expect("descriptors");
+    let server = Server::start(
+        &("limits.pending_connections_per_address = 8\nlimits.pending_connections = 8\n"
+            .to_string()
+            + &raw("/echo", "on_message = \"echo\"")),
+    );
+    // They all wait in the system's backlog, whole.
+    server.signal("STOP");
+    let handshake = "GET /echo HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let begin = |_| {
+        let mut stream = connect(server.address);
+        stream.write_all(handshake.as_bytes()).expect("sent");
+        stream
+    };
+    let mut clients: Vec<TcpStream> = (0..CLIENTS).map(begin).collect();
+    server.signal("CONT");
+    for (number, stream) in clients.iter_mut().enumerate() {
+        let mut start = [0; 12];
+        let read = stream.read_exact(&mut start);
+        read.unwrap_or_else(|error| panic!("client {number}: {error}"));
+        assert_eq!(&start, b"HTTP/1.1 101", "client {number}");
+    }
+    server.wait_status("sessions", CLIENTS as u64);
+    assert_eq!(
+        metric(&server, "fanfare_cut_connections_total{reason=\"address\"}"),
+        0
+    );
+}
+
+/// Nothing above debug said that connections were cut to make room. One line a second names the
+/// address and the bound.
+#[test]
+fn a_connection_that_makes_room_is_told_in_the_log_with_the_bound() {
+    let server = Server::start(
+        &("limits.pending_connections_per_address = 1\n".to_string() + &raw("/echo", "")),
+    );
+    let mut first = connect(server.address);
+    let _second = connect(server.address);
+    assert!(is_ended(&mut first));
+    let line = server.log.wait_for("makes room");
+    assert!(line.contains("127.0.0.1"), "{line}");
+    assert!(
+        line.contains("limits.pending_connections_per_address"),
+        "{line}"
+    );
 }

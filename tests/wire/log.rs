@@ -204,13 +204,11 @@ fn a_thread_that_is_stuck_is_told_by_ready_and_a_second_signal_ends_the_process_
 
 #[test]
 fn signals_without_a_meaning_do_not_end_the_process() {
-    // SIGUSR1 and SIGUSR2, which log rotation and other tools like to send, killed the process.
-    // They are ignored until one has a meaning.
+    // SIGUSR1, which log rotation and other tools like to send, killed the process. It is ignored
+    // until it has a meaning; that of SIGUSR2 is in handover.rs.
     let server = Server::start("[log]\nfilter = \"debug\"\n");
-    for name in ["USR1", "USR2"] {
-        server.signal(name);
-        server.log.wait_for(&format!("SIG{name} is ignored"));
-    }
+    server.signal("USR1");
+    server.log.wait_for("SIGUSR1 is ignored");
     assert_eq!(server.get("/health").status, 200);
 }
 
@@ -240,6 +238,27 @@ fn a_reload_takes_up_what_is_set_of_the_log_and_names_what_needs_a_restart() {
     server.log.wait_for("fanfare.toml:1: ");
     server.log.wait_for("fanfare.toml:2: ");
 }
+
+#[test]
+fn a_reload_of_wrong_settings_tells_warnings_as_warnings() {
+    // What is only odd beside an error was logged as an error too.
+    let server = Server::start(KEYED);
+    server
+        .dir
+        .write("fanfare.toml", &format!("wrong = 1\n{KEYED}"));
+    server.signal("HUP");
+    let error = server.log.wait_for("fanfare.toml:1: wrong");
+    assert!(error.contains("ERROR"), "{error}");
+    server.log.wait_for("none is taken up");
+    let text = server.log.text();
+    let behind = text.split("none is taken up").nth(1).expect("lines");
+    let line = behind.lines().find(|line| line.contains("api.key has"));
+    let line = line.map_or_else(|| server.log.wait_for("fanfare.toml:2)"), str::to_string);
+    assert!(line.contains("WARN"), "{line}");
+}
+
+/// Settings with a warning of their own.
+const KEYED: &str = "api.key = \"k\"\nlisten = [\"127.0.0.1:0\"]\nworkers = 2\n";
 
 #[test]
 fn refusals_of_one_address_are_told_once_a_second_with_their_number() {
@@ -276,4 +295,56 @@ fn refusals_of_one_address_are_told_once_a_second_with_their_number() {
     // One at once, the rest each second.
     assert!(lines.len() < REQUESTS / 10, "{lines:#?}");
     assert!(lines[0].contains("status=426"), "{}", lines[0]);
+}
+
+/// The lines about ends with this code, and how many ends they tell of.
+fn ends_told(server: &Server, code: u16) -> (usize, u64) {
+    let text = server.log.text();
+    let first = format!(" code={code} ");
+    let again = format!(" kind={code} ");
+    let is_told = |line: &&str| {
+        line.contains("session ended") && (line.contains(&first) || line.contains(&again))
+    };
+    let lines: Vec<&str> = text.lines().filter(is_told).collect();
+    let times = lines.iter().filter_map(|line| {
+        let times = line.split("times=").nth(1)?;
+        times.split(' ').next()?.parse::<u64>().ok()
+    });
+    (lines.len(), times.sum())
+}
+
+/// A session that is refused as soon as it begins had a line of its own each time: one client that
+/// pipelined such requests wrote ten megabytes of log a second.
+#[test]
+fn sessions_that_are_refused_are_told_once_a_second_with_their_number() {
+    const REQUESTS: usize = 300;
+    let settings = "[token]\nhmac_secret = \"s\"\n[client]\nanonymous = true\n\
+                    [[raw]]\npath = \"/ws\"\n";
+    let server = Server::start(settings);
+    let request = |more: &str| {
+        format!("GET /connection/sse?cf_connect=garbage HTTP/1.1\r\nHost: test\r\n{more}\r\n")
+    };
+    let requests = request("").repeat(REQUESTS) + &request("Connection: close\r\n");
+    let mut stream = std::net::TcpStream::connect(server.address).expect("a connection");
+    stream.write_all(requests.as_bytes()).expect("requests");
+    let _ = stream.read_to_end(&mut Vec::new());
+    for _ in 0..REQUESTS / 10 {
+        assert_eq!(server.ws("/ws?channel=$x").expect_close().0, 3501);
+        assert_eq!(server.ws("/ws?token=none").expect_close().0, 3500);
+    }
+    for (code, all) in [(3501, REQUESTS + 1 + REQUESTS / 10), (3500, REQUESTS / 10)] {
+        let lines = eventually("all are told", || {
+            let (lines, times) = ends_told(&server, code);
+            (times == all as u64).then_some(lines)
+        });
+        assert!(lines < 10 + all / 20, "{code}: {lines} lines for {all}");
+    }
+    // An end that nobody refused has its own line.
+    for _ in 0..3 {
+        server.ws("/ws").expect_nothing();
+    }
+    eventually("the ends of three sessions", || {
+        let text = server.log.text();
+        (text.matches("code=1006").count() == 3).then_some(())
+    });
 }

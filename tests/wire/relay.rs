@@ -78,8 +78,12 @@ fn an_endpoint_relays_into_its_own_channels_where_the_rules_let_it() {
     let (mut speaker, mut listener) = (server.ws("/ws"), server.ws("/listen"));
     joined(&server, 2);
     speaker.text("x");
-    assert_eq!(speaker.message().code_and_reason().0, 3507);
-    assert_eq!(server.request(send).expect("an answer").status, 403);
+    // Neither said which setting would let it.
+    let why = "permission denied (allow.publish of [channels]): news";
+    let told = (3507, why.to_string());
+    assert_eq!(speaker.message().code_and_reason(), told);
+    let answer = server.request(send).expect("an answer");
+    assert_eq!((answer.status, answer.body.trim_end()), (403, why));
     listener.expect_nothing();
 
     let server = Server::start(&settings("allow.publish = [\"subscriber\"]\n"));

@@ -159,7 +159,7 @@ impl Server {
         let address = line
             .split("://")
             .nth(1)
-            .and_then(|rest| rest.trim_end_matches('/').parse().ok())
+            .and_then(|rest| rest.split(['/', '"']).next()?.parse().ok())
             .map(|mut address: SocketAddr| {
                 if address.ip().is_unspecified() {
                     address.set_ip([127, 0, 0, 1].into());

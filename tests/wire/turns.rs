@@ -1,7 +1,7 @@
 //! One client that asks for much at a time, and the others on its worker.
 
 use std::{
-    io,
+    io::{self, Read as _, Write as _},
     net::{Shutdown, TcpStream},
     time::{Duration, Instant},
 };
@@ -70,9 +70,102 @@ fn who_sends_frames_full_of_commands_keeps_nobody_waiting() {
     sends.join().expect("no panic");
     let _ = reads.join().expect("no panic");
     assert!(longest < BOUND, "the other waited for {longest:?}");
+    assert!(turns_spent(&metrics) > 10, "{metrics}");
+}
+
+fn turns_spent(metrics: &str) -> u64 {
     let spent = metrics.lines().find_map(|line| {
         let count = line.strip_prefix("fanfare_turns_spent_total{worker=\"0\"} ")?;
-        count.parse::<u64>().ok()
+        count.parse().ok()
     });
-    assert!(spent.is_some_and(|spent| spent > 10), "{metrics}");
+    spent.unwrap_or_else(|| panic!("no turns in {metrics}"))
+}
+
+/// The requests that one connection pipelined were answered for as long as they came: one anonymous
+/// client that asked for 128 channels each time had everyone else wait for three to five seconds.
+#[test]
+fn who_pipelines_requests_keeps_nobody_waiting() {
+    let server = Server::start(
+        "workers = 1\n[client]\nanonymous = true\n\
+         [channels]\nhistory_size = 20\nhistory_ttl = \"1h\"\nallow.subscribe = [\"anonymous\"]\n",
+    );
+    let channels: Vec<String> = (0..128)
+        .map(|number| format!("channel=c{number}"))
+        .collect();
+    let many = format!("/poll?since=20&{}", channels.join("&"));
+    for path in [many.as_str(), "/poll?channel=x", "/nope"] {
+        let before = turns_spent(&server.get("/metrics").body);
+        let (mut other, _) = connected(&server, "");
+        let mut greedy = TcpStream::connect(server.address).expect("a connection");
+        let socket = greedy.try_clone().expect("the same socket");
+        let requests = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n").repeat(64);
+        let sends =
+            std::thread::spawn(move || while greedy.write_all(requests.as_bytes()).is_ok() {});
+        let mut answers = socket.try_clone().expect("the same socket");
+        let reads = std::thread::spawn(move || io::copy(&mut answers, &mut io::sink()));
+        let mut longest = Duration::ZERO;
+        for id in 2..40 {
+            let asked = Instant::now();
+            other.text(&json!({"id": id, "presence_stats": {"channel": "x"}}).to_string());
+            let reply: Value = serde_json::from_slice(&other.message().payload).expect("JSON");
+            assert_eq!(reply["id"], id);
+            longest = longest.max(asked.elapsed());
+        }
+        let metrics = server.get("/metrics").body;
+        socket.shutdown(Shutdown::Both).expect("the end of it");
+        sends.join().expect("no panic");
+        let _ = reads.join().expect("no panic");
+        assert!(longest < BOUND, "{path}: the other waited for {longest:?}");
+        assert!(turns_spent(&metrics) > before + 10, "{path}: {metrics}");
+    }
+}
+
+/// How many frames of a streamed session may wait was no setting, and nothing counted those that were
+/// refused. The answer names the setting, and a metric has their number.
+#[test]
+fn frames_of_a_streamed_session_beyond_the_bound_are_refused_and_counted() {
+    let server =
+        Server::start("workers = 1\n[client]\nanonymous = true\n[limits]\nframes_pending = 1\n");
+    let post = |path: &str, more: &str, body: &str| {
+        let length = body.len();
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: test\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+        )
+    };
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    let connect = post("/connection/http_stream", "", "{\"id\":1,\"connect\":{}}");
+    stream.write_all(connect.as_bytes()).expect("sent");
+    let (mut text, mut chunk) = (String::new(), [0; 4096]);
+    let reply: Value = loop {
+        let count = stream.read(&mut chunk).expect("more");
+        assert!(count > 0, "it ended: {text}");
+        text.push_str(&String::from_utf8_lossy(&chunk[..count]));
+        let line = text.lines().find(|line| line.starts_with("{\"id\":1"));
+        if let Some(Ok(reply)) = line.map(serde_json::from_str) {
+            break reply;
+        }
+    };
+    let commands: Vec<String> = (2..502)
+        .map(|id| format!("{{\"id\":{id},\"presence_stats\":{{\"channel\":\"x\"}}}}"))
+        .collect();
+    let frame = json!({
+        "session": reply["connect"]["session"],
+        "node": reply["connect"]["node"],
+        "data": commands.join("\n"),
+    });
+    let frame = frame.to_string();
+    let frames = post("/emulation", "", &frame).repeat(11)
+        + &post("/emulation", "Connection: close\r\n", &frame);
+    let mut sender = TcpStream::connect(server.address).expect("a connection");
+    let mut answers = sender.try_clone().expect("the same socket");
+    let sends = std::thread::spawn(move || sender.write_all(frames.as_bytes()));
+    let mut text = String::new();
+    answers.read_to_string(&mut text).expect("the answers");
+    sends.join().expect("no panic").expect("sent");
+    let refused = text.matches("HTTP/1.1 503").count();
+    assert!(refused > 0, "{text}");
+    assert!(text.contains("limits.frames_pending"), "{text}");
+    let metrics = server.get("/metrics").body;
+    let counted = format!("fanfare_limited_total{{limit=\"frames_pending\"}} {refused}\n");
+    assert!(metrics.contains(&counted), "{refused} in {metrics}");
 }

@@ -118,3 +118,27 @@ fn a_body_that_is_too_long_is_refused_whatever_it_asks_to_upgrade() {
     let answer = Response::read(&mut send(&server, &request)).expect("an answer");
     assert_eq!(answer.status, 413, "{}", answer.body);
 }
+
+/// A request behind the last answer of its connection was answered, and the socket stayed open, although that answer
+/// said `close`: a proxy may send it again elsewhere. Nothing behind that answer is done.
+#[test]
+fn nothing_is_answered_behind_an_answer_that_closes() {
+    let server = start();
+    for (line, headers) in [
+        ("GET /health HTTP/1.1", "Connection: Upgrade\r\n"),
+        ("GET /health HTTP/1.1", "Connection: close\r\n"),
+        ("GET /nothing HTTP/1.1", "Connection: Upgrade\r\n"),
+        ("GET /health HTTP/1.0", ""),
+    ] {
+        let first = format!("{line}\r\nHost: localhost\r\n{headers}\r\n");
+        let behind =
+            "POST /send?channel=a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n1";
+        let mut stream = send(&server, &format!("{first}{behind}{behind}"));
+        let mut answers = Vec::new();
+        std::io::Read::read_to_end(&mut stream, &mut answers).expect("the end");
+        let answers = String::from_utf8_lossy(&answers);
+        assert_eq!(answers.matches("HTTP/1.").count(), 1, "{line} {answers}");
+    }
+    let status = server.status();
+    assert!(status.to_string().contains("\"published\":0"), "{status}");
+}

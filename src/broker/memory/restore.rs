@@ -270,9 +270,25 @@ impl Stripe {
                 stream.clear();
                 continue;
             };
+            if item.offset
+                != stream
+                    .items
+                    .back()
+                    .map_or(item.offset, |kept| kept.item.offset + 1)
+            {
+                // Between them something was lost: what is before the gap is no history.
+                stream.clear();
+            }
             // By a clock that was ahead it would be kept too long.
             let until = now.instant + left.min(channel.ttl);
             stream.push(HistoryEntry { until, item }, usize::MAX);
+        }
+        if stream
+            .items
+            .back()
+            .is_some_and(|newest| newest.item.offset != stream.top)
+        {
+            stream.clear();
         }
         let ends_at = stream.ends_at();
         let mut stream = Box::new(stream);

@@ -29,6 +29,13 @@ pub(super) fn warn_of_exposure(settings: &Settings, warnings: &mut Vec<Warning>)
                 .to_string(),
         );
     }
+    if settings.trusted_proxies.trusts_everyone() {
+        texts.push(
+            "trusted_proxies has a network of all addresses: every client is believed whatever \
+             address it says it has; name those of the proxies"
+                .to_string(),
+        );
+    }
     if !settings.demonstration {
         texts.extend(open_to_anonymous(settings));
         texts.extend(serves_nobody(settings));
@@ -52,7 +59,7 @@ pub(super) fn warn_of_exposure(settings: &Settings, warnings: &mut Vec<Warning>)
             ));
         }
     }
-    warnings.extend(texts.into_iter().map(Warning));
+    warnings.extend(texts.into_iter().map(Warning::of));
 }
 
 /// Keys that can be guessed. None is shown.

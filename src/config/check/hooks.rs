@@ -12,6 +12,7 @@ const OWN_PREFIX: &str = "x-fanfare-";
 pub(super) fn check_hooks(raw: &RawSettings, errors: &mut Errors) -> Hooks {
     let hooks = raw.hooks.checked();
     check_calls(raw, &hooks, errors);
+    check_logged_headers(raw, errors);
     for name in &hooks.headers {
         if let Err(what) = check_passed_header(name) {
             raw.refuse(errors, "hooks.headers", what);
@@ -59,4 +60,26 @@ fn check_passed_header(name: &str) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Headers that the log shows: names, and none that carries a secret.
+fn check_logged_headers(raw: &RawSettings, errors: &mut Errors) {
+    const SECRET: [&str; 5] = [
+        "authorization",
+        "proxy-authorization",
+        "cookie",
+        "x-api-key",
+        "sec-websocket-protocol",
+    ];
+    for name in &raw.log.headers {
+        if let Err(what) = check_header_name(name) {
+            raw.refuse(errors, "log.headers", what);
+        } else if SECRET
+            .iter()
+            .any(|secret| name.eq_ignore_ascii_case(secret))
+        {
+            let what = format!("{name} may carry a secret, which would stand in the log");
+            raw.refuse(errors, "log.headers", what);
+        }
+    }
 }

@@ -37,10 +37,12 @@ pub(super) fn warn_of_ineffective(
     }
     texts.extend(token_for_raw(raw, endpoints));
     texts.extend(unused_tls(raw));
+    texts.extend(unused_beside(raw));
+    texts.extend(no_page(raw));
     texts.extend(unasked_hooks(raw, channels, endpoints));
     texts.extend(placeholders(raw));
     texts.extend(long_drain(raw));
-    warnings.extend(texts.into_iter().map(Warning));
+    warnings.extend(texts.into_iter().map(Warning::of));
 }
 
 /// Rights that no namespace gives to anyone, where that is written nowhere.
@@ -146,6 +148,50 @@ fn unused_tls(raw: &RawSettings) -> Option<String> {
          example listen = [\"tls:0.0.0.0:443\"]"
             .to_string()
     })
+}
+
+/// Settings that do nothing without another one.
+fn unused_beside(raw: &RawSettings) -> Vec<String> {
+    let has_proxies = !raw.root.trusted_proxies.is_empty() || raw.is_unreadable("trusted_proxies");
+    let has_keys = raw.has_token_keys();
+    let pairs = [
+        (
+            raw.root.address_header.is_some() && !has_proxies,
+            "address_header is set and trusted_proxies names nobody: the header is never read",
+        ),
+        (
+            raw.token.audience.is_some() && !has_keys,
+            "token.audience is set and no key for tokens is: no token is read",
+        ),
+        (
+            raw.token.issuer.is_some() && !has_keys,
+            "token.issuer is set and no key for tokens is: no token is read",
+        ),
+    ];
+    let idle = pairs.iter().filter(|(is_idle, _)| *is_idle);
+    idle.map(|(_, text)| (*text).to_string()).collect()
+}
+
+/// Lists of origins that let no page in.
+fn no_page(raw: &RawSettings) -> Vec<String> {
+    let is_empty = |origins: &Option<Vec<String>>| origins.as_ref().is_some_and(Vec::is_empty);
+    let mut texts = Vec::new();
+    if is_empty(&raw.client.origins) {
+        texts.push(
+            "client.origins is []: no web page may connect, those of this host neither; without \
+             the setting those of this host may"
+                .to_string(),
+        );
+    }
+    let closed = raw
+        .raw
+        .iter()
+        .filter(|endpoint| is_empty(&endpoint.origins));
+    texts.extend(closed.map(|endpoint| {
+        let path = &endpoint.path;
+        format!("raw.origins of {path} is []: no web page may connect; without it all may")
+    }));
+    texts
 }
 
 /// Hooks that are set and never asked.

@@ -1,7 +1,13 @@
-//! What must hold for `listen`, `[tls]` and `address_header`. Opens neither an address nor a file.
+//! What must hold for `listen`, `[tls]` and `address_header`. Opens no address, and of the files
+//! of TLS only looks whether they can be read.
+
+use std::fs::File;
 
 use crate::config::{
-    errors::Errors, raw_settings::RawSettings, setting_type::check_header_name, settings::Tls,
+    errors::{Errors, Warning},
+    raw_settings::RawSettings,
+    setting_type::check_header_name,
+    settings::Tls,
     values::Listen,
 };
 
@@ -40,6 +46,23 @@ pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
         (None, None) => {}
     }
     None
+}
+
+/// Files of TLS that cannot be read, to be told beside what else is wrong; where nothing is, reading
+/// them is an error of its own.
+pub(super) fn warn_of_files(raw: &RawSettings, errors: &Errors, warnings: &mut Vec<Warning>) {
+    if errors.0.is_empty() {
+        return;
+    }
+    for (path, file) in [("tls.cert", &raw.tls.cert), ("tls.key", &raw.tls.key)] {
+        let Some(file) = file else { continue };
+        if let Err(error) = File::open(file) {
+            let file = file.display();
+            warnings.push(Warning::of(format!(
+                "{path}: {file} cannot be read: {error}"
+            )));
+        }
+    }
 }
 
 /// No address may be there twice, but for port 0, which is another each time.

@@ -13,6 +13,8 @@ pub(super) fn warn_of_look_alikes(settings: &Settings, warnings: &mut Vec<Warnin
     let namespaces = namespaces.map(|name| ("namespace.name", name));
     let raw = settings.raw.iter().flat_map(|raw| &raw.channels);
     let raw = raw.map(|name| ("raw.channels", name));
+    let default = settings.raw.iter().flat_map(|raw| &raw.default_channels);
+    let raw = raw.chain(default.map(|name| ("raw.default_channels", name)));
     let pushes = settings
         .push
         .iter()
@@ -22,7 +24,7 @@ pub(super) fn warn_of_look_alikes(settings: &Settings, warnings: &mut Vec<Warnin
     let polls = polls.map(|name| ("poll.channel", name));
     for (setting, name) in namespaces.chain(raw).chain(pushes).chain(polls) {
         if let Some((wide, separator)) = look_alike(name) {
-            warnings.push(Warning(format!(
+            warnings.push(Warning::of(format!(
                 "{setting}: {name:?} has a full-width {wide} (U+{:04X}), which is part of the \
                  name; only an ASCII {separator} separates",
                 u32::from(wide)

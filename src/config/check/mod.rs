@@ -42,6 +42,7 @@ pub(super) fn check(
     let endpoints = raw_endpoints::check_raw_endpoints(&raw, &channels, errors);
     let push = pushes::check_pushes(&raw, &channels, errors, warnings);
     let demonstration = file.is_none();
+    listen::warn_of_files(&raw, errors, warnings);
     if !demonstration {
         ineffective::warn_of_ineffective(&raw, &channels, &endpoints, warnings);
     }

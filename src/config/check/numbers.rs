@@ -17,6 +17,9 @@ const WORKERS_MAX: usize = 1024;
 /// Largest message that can be taken; each is held in memory as a whole before it is understood.
 const MESSAGE_BYTES_MAX: usize = 256 << 20;
 
+/// What is odd for each single client to have kept in memory.
+const EACH_BYTES_ODD: usize = 256 << 20;
+
 /// Longest ping interval: clients count it in milliseconds of 31 bits, and some lose a longer one.
 const PING_INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -32,17 +35,19 @@ pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &m
             raw.refuse(errors, path, what);
         }
     }
-    warnings.extend(oddities(raw).into_iter().flatten().map(Warning));
+    let odd = oddities(raw).into_iter().chain(large_for_each(raw));
+    warnings.extend(odd.flatten().map(Warning::of));
 }
 
-/// The rules of what the broker keeps, in the same form.
-fn kept(raw: &RawSettings) -> [(&'static str, Option<String>); 6] {
+/// The rules of what is kept or waits, in the same form.
+fn kept(raw: &RawSettings) -> [(&'static str, Option<String>); 7] {
     let (limits, state) = (&raw.limits, &raw.state);
     [
         ("state.sync", unsynced(state.sync)),
         ("state.bytes", small_state(state)),
         ("state.queue", none_served(state.queue)),
         ("state.queue_bytes", none_served(state.queue_bytes)),
+        ("limits.frames_pending", none_served(limits.frames_pending)),
         ("limits.position_bytes", none_served(limits.position_bytes)),
         ("limits.idempotency_bytes", no_key(limits.idempotency_bytes)),
     ]
@@ -95,7 +100,7 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 29] {
         ("limits.broker_timeout", no_time(limits.broker_timeout)),
         ("limits.presence_ttl", no_time(limits.presence_ttl)),
         ("limits.poll_wait", no_time(limits.poll_wait)),
-        ("http.head_bytes", none_served(raw.http.head_bytes)),
+        ("http.head_bytes", head_bytes(raw.http.head_bytes)),
         ("limits.thread_timeout", short_life(limits.thread_timeout)),
         ("http.request_timeout", no_time(raw.http.request_timeout)),
         ("tls.handshake_timeout", no_time(raw.tls.handshake_timeout)),
@@ -106,10 +111,23 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 29] {
 }
 
 fn log_filter(filter: &str) -> Option<String> {
-    let error = env_filter::Builder::new().try_parse(filter).err()?;
-    Some(format!(
-        "{error}; expected levels such as \"info\" or \"info,fanfare=debug\""
-    ))
+    let expected = "expected off, error, warn, info, debug or trace, and of single modules \
+                    for example \"info,fanfare=debug\"";
+    if let Err(error) = env_filter::Builder::new().try_parse(filter) {
+        return Some(format!("{error}; {expected}"));
+    }
+    // A pattern for the text of lines stands behind the first slash.
+    let words = filter.split('/').next().unwrap_or_default().split(',');
+    let mut words = words.map(str::trim);
+    let word = words.find(|word| is_no_level(word))?;
+    Some(format!("{word:?} is no level; {expected}"))
+}
+
+/// Whether a word of a filter is neither empty nor a level nor about a module of this program: alone
+/// it would name a module that there is none of, and switch all others off.
+fn is_no_level(word: &str) -> bool {
+    let is_module = word.contains('=') || word == "fanfare" || word.starts_with("fanfare::");
+    !word.is_empty() && !is_module && word.parse::<log::LevelFilter>().is_err()
 }
 
 /// A log without room for a line.
@@ -126,6 +144,16 @@ fn too_large_message(bytes: usize) -> Option<String> {
     (bytes > MESSAGE_BYTES_MAX).then(|| {
         "a message is held in memory as a whole, for every client that sends one; expected at most \
          256MiB"
+            .to_string()
+    })
+}
+
+/// A head that browsers' own exceed, or one that actix-http does not keep.
+fn head_bytes(bytes: usize) -> Option<String> {
+    let range = (1 << 10)..=(128 << 10);
+    (!range.contains(&bytes)).then(|| {
+        "expected 1KiB to 128KiB: browsers send about 1 KiB, and no more than 128 KiB of a head is \
+         read"
             .to_string()
     })
 }
@@ -222,6 +250,29 @@ fn late_pong(raw: &RawSettings) -> Option<String> {
             format_duration(heartbeat.pong_timeout),
             format_duration(heartbeat.ping_interval)
         )
+    })
+}
+
+/// Bounds of single clients that are no bounds in practice.
+fn large_for_each(raw: &RawSettings) -> [Option<String>; 2] {
+    let limits = &raw.limits;
+    let recovery_bytes = limits.recovery_bytes.unwrap_or_default();
+    [
+        (
+            "limits.outbox_bytes",
+            limits.outbox_bytes,
+            "client that reads nothing",
+        ),
+        (
+            "limits.recovery_bytes",
+            recovery_bytes,
+            "client that comes back",
+        ),
+    ]
+    .map(|(setting, bytes, each)| {
+        (bytes > EACH_BYTES_ODD).then(|| {
+            format!("{setting} is more than 256MiB, which each {each} may have kept in memory")
+        })
     })
 }
 

@@ -35,7 +35,7 @@ pub(super) fn check_pushes(
             (Some(data), _) if data.len() > raw.limits.outbox_bytes => {
                 refuse("data", "is larger than limits.outbox_bytes");
             }
-            (_, Some(file)) if !file.is_file() => warnings.push(Warning(format!(
+            (_, Some(file)) if !file.is_file() => warnings.push(Warning::of(format!(
                 "push.data_file: {} is no file now; nothing is pushed until it is one",
                 file.display()
             ))),

@@ -62,7 +62,8 @@ fn endpoint(section: &RawSection, on_message: OnMessage) -> RawEndpoint {
 
 /// The rule for paths, apart from whether they are free.
 fn check_path(path: &str) -> Result<(), String> {
-    let right = "expected a path such as \"/ws\", without ?, # and braces";
+    let right = "expected a path such as \"/ws\", of visible ASCII without escapes (%), ?, #, \
+                 quotes and braces";
     if !path.starts_with('/') {
         return Err(format!("{path:?} does not begin with a slash; {right}"));
     }

@@ -46,14 +46,16 @@ pub(super) fn check_channel(name: &str, channels: &Channels) -> Result<(), Strin
 pub(super) fn check_origin(origin: &str) -> Result<(), String> {
     let fits = ["*", "null", "file://"].contains(&origin)
         || origin.split_once("://").is_some_and(|(scheme, host)| {
-            !scheme.is_empty() && !host.is_empty() && !host.contains('/')
+            let host = host.strip_prefix("*.").unwrap_or(host);
+            !scheme.is_empty() && !host.is_empty() && !host.contains(['/', '*'])
         });
     if fits {
         Ok(())
     } else {
         Err(format!(
             "{origin:?} is no origin; expected scheme://host or scheme://host:port without a path, \
-             such as \"https://www.example.com\", or \"null\", \"file://\" or \"*\""
+             such as \"https://www.example.com\", or \"https://*.example.com\" for all names below \
+             example.com, or \"null\", \"file://\" or \"*\""
         ))
     }
 }

@@ -49,6 +49,9 @@ recovery = true
 # connect to /connection/websocket.
 [[raw]]
 path = "/ws"
+# What they send is ignored; "relay" sends it to everyone in their channels where allow.publish lets
+# them.
+#on_message = "relay"
 
 # Sent to everyone in a channel, again and again.
 #[[push]]

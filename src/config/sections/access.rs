@@ -92,7 +92,8 @@ sections! {
         /// Secrets that tokens are signed with (HS256, HS384, HS512), of 32 bytes or more. With
         /// two, both are valid, which is how one takes over from the other.
         hmac_secret: Vec<Secret> as KeyOrList = Vec::new();
-        /// Public keys for RS, PS, ES and EdDSA tokens: PEM texts, or paths of PEM files.
+        /// Public keys for RS, PS, ES and EdDSA tokens: PEM texts, or paths of PEM files;
+        /// relative ones count from the directory in which the server was started.
         public_keys: Vec<String> as TextOrList = Vec::new();
         /// Where public keys are fetched from as a JWKS document.
         jwks_url: Option<String> as Optional<Text> = None;
@@ -110,8 +111,8 @@ sections! {
         /// long as no key for tokens is set.
         anonymous: Option<bool> as Optional<Bool> = None;
         /// Origins that may use /connection/*, /sse, /poll and /send from a browser, such as
-        /// `https://www.example.com`, `null` and `file://` (pages opened as files), `["*"]` for
-        /// all; absent: pages of the same scheme, host and port, and mini programs (`weapp://`).
+        /// `https://www.example.com`, `https://*.example.com` (all names below it), `null` and
+        /// `file://` (pages opened as files), `["*"]` for all; absent: pages of the same scheme, host and port, and mini programs (`weapp://`).
         /// Requests without an Origin header are always allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// How long a connection may stay without its connect command; then it is closed with 3502.

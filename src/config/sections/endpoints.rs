@@ -25,7 +25,8 @@ sections! {
         /// chosen; `["*"]` takes the first offered. A client that offers only others is accepted
         /// without one.
         subprotocols: Vec<String> as TextList = Vec::new();
-        /// Allowed origins, such as `https://www.example.com`; absent: any. A request without an
+        /// Allowed origins, such as `https://www.example.com` or `https://*.example.com` (all names
+        /// below it); absent: any. A request without an
         /// Origin header is always allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// Channels that every session of this path joins.
@@ -47,8 +48,9 @@ sections! {
         every: Duration as Time = Duration::ZERO;
         /// To whom: the members of this channel; absent: every session.
         channel: Option<String> as Optional<Text> = None;
-        /// The text; `{time}`, `{sessions}` and `{seq}` are filled in. Either this or data_file is
-        /// required.
+        /// The text, in which `{time}`, `{sessions}` and `{seq}` are filled in; `{seq}` is the
+        /// number of this push, and a tick that is left out, since nobody listens or nothing
+        /// changed, has none. Either this or data_file is required.
         data: Option<String> as Optional<Text> = None;
         /// A file with the text, read anew at each tick.
         data_file: Option<PathBuf> as Optional<FilePath> = None;

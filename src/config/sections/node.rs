@@ -7,7 +7,7 @@ use super::declaration::sections;
 use crate::config::{
     setting_type::{
         Bool, Bytes, Count, FilePath, Key, ListenAddresses, LogFormatName, Optional, ProxyList,
-        SlowPolicyName, SyncPolicyName, Text, Time, U32,
+        SlowPolicyName, SyncPolicyName, Text, TextList, Time, U32,
     },
     values::{Listen, LogFormat, Secret, SlowPolicy, SyncPolicy, TrustedProxies},
 };
@@ -111,8 +111,12 @@ sections! {
         /// Commands of one session that may wait for the backend; nothing more is read from it
         /// until there is room.
         commands_pending: usize as Count = 128;
-        /// Commands, or messages of a plain client, that one session has done before the others of
-        /// its worker get their turn; what is left of a frame, or of a batch of the API, waits.
+        /// Frames of one streamed session, which come by /emulation, that may wait for their turn; at
+        /// the bound they are answered with 503.
+        frames_pending: usize as Count = 16;
+        /// Commands, or messages of a plain client, that one session has done, or requests that one
+        /// connection has, before the others of its worker get their turn; what is left of a frame,
+        /// or of a batch of the API, waits. A request counts once for each channel that it names.
         commands_per_turn: usize as Count = 64;
         /// Bytes of messages, as they are after inflating, that one session has read before the
         /// others of its worker get their turn.
@@ -178,13 +182,16 @@ sections! {
         keep_alive: Duration as Time = Duration::from_secs(75);
     }
 
-    /// How the node goes away on SIGTERM and SIGINT.
+    /// How the node goes away: on SIGTERM and SIGINT, or on SIGUSR2, when a new process takes over.
     Drain {
         /// How long the node says 503 at /ready but still serves, so that load balancers can turn
         /// away.
         notice: Duration as Time = Duration::ZERO;
         /// Over how long sessions are closed (1012), so that they do not all come back at once.
         spread: Duration as Time = Duration::from_secs(5);
+        /// How long the process that SIGUSR2 starts may take until it can serve; then it is ended
+        /// and this one goes on.
+        handover_timeout: Duration as Time = Duration::from_secs(30);
     }
 
     /// What outlives the process, on disk: streams with their history, idempotency keys, blocks and
@@ -204,13 +211,17 @@ sections! {
         queue: usize as Count = 65_536;
         /// Bytes of records that may wait to be written.
         queue_bytes: usize as Bytes = 64 << 20;
+        /// How long a process that takes over (SIGUSR2) waits for the directory before it says so in
+        /// the log; it goes on waiting, and accepts nobody meanwhile.
+        handover: Duration as Time = Duration::from_secs(10);
     }
 
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.
     TlsSection {
-        /// PEM file with the full chain, the server's own certificate first.
+        /// PEM file with the full chain, the server's own certificate first; as with every file in
+        /// the settings, a relative path counts from the directory in which the server was started.
         cert: Option<PathBuf> as Optional<FilePath> = None;
-        /// PEM file with the key.
+        /// PEM file with the key; its path counts as that of cert.
         key: Option<PathBuf> as Optional<FilePath> = None;
         /// How long a handshake may take.
         handshake_timeout: Duration as Time = Duration::from_secs(5);
@@ -225,10 +236,15 @@ sections! {
 
     /// Logging, to standard error. SIGHUP takes changes up.
     Log {
-        /// What is logged, in env_logger's syntax.
+        /// What is logged: off, error, warn, info, debug or trace, and of single modules as in
+        /// `info,fanfare::hooks=debug`.
         filter: String as Text = "info".to_string();
         /// How: `text` for people, `json` for an object a line.
         format: LogFormat as LogFormatName = LogFormat::Text;
+        /// Headers of a request that the lines about its session's begin and end, or about its
+        /// refusal, show, such as `X-Request-Id`; 256 bytes of them at most. Taken up at the start
+        /// only.
+        headers: Vec<String> as TextList = Vec::new();
         /// Lines that may wait to be written, of at most some KiB each; what does not fit is dropped,
         /// and a line says how many.
         queue: usize as Count = 4096;

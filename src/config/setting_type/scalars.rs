@@ -43,7 +43,8 @@ pub(in crate::config) struct Bytes;
 
 impl SettingType for Bytes {
     type Value = usize;
-    const EXPECTED: &'static str = "a size such as \"64KiB\", \"1MB\" or bare bytes";
+    const EXPECTED: &'static str =
+        "a size such as \"64KiB\", \"1MB\" or bare bytes (65536, without quotes)";
     fn read(input: Input<'_>) -> Result<usize, String> {
         if let Ok(bytes) = Count::read(input) {
             return Ok(bytes);
@@ -74,7 +75,8 @@ pub(in crate::config) struct Time;
 
 impl SettingType for Time {
     type Value = Duration;
-    const EXPECTED: &'static str = "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds";
+    const EXPECTED: &'static str =
+        "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds (10, without quotes)";
     fn read(input: Input<'_>) -> Result<Duration, String> {
         let time = match input.number() {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),

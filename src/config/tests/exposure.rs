@@ -34,7 +34,7 @@ pub(super) fn closed_with(lines: &str, tables: &str) -> String {
 pub(super) fn warnings(text: &str) -> Vec<String> {
     let (_, warnings) = load(&Scratch::new(text).flags(), &[])
         .unwrap_or_else(|errors| panic!("{text}\nis refused:\n{errors}"));
-    warnings.into_iter().map(|Warning(text)| text).collect()
+    warnings.into_iter().map(|Warning(text, _)| text).collect()
 }
 
 /// Asserts that a file draws one warning, which has all these parts.
@@ -215,6 +215,8 @@ fn a_name_that_only_looks_as_if_it_had_parts_is_named() {
     assert_eq!(warnings(&push("聊天:1")), [""; 0]);
     let raw = "[[raw]]\npath = \"/ws\"\nchannels = [\"弹幕\", \"dialog＃42\"]\n";
     one_warning(&closed_with("", raw), &["raw.channels", "U+FF03"]);
+    let raw = "[[raw]]\npath = \"/ws\"\ndefault_channels = [\"聊天：1\"]\n";
+    one_warning(&closed_with("", raw), &["raw.default_channels", "U+FF1A"]);
     one_warning(
         &closed_with("", "[[namespace]]\nname = \"a，b\"\n"),
         &["namespace.name", "U+FF0C"],

@@ -112,6 +112,42 @@ fn every_fault_names_its_line() {
             "4: push.channel: ",
             "$",
         ),
+        (
+            "[log]\nfilter = \"warning\"",
+            "2: log.filter: ",
+            "\"warning\" is no level; expected off, error, warn",
+        ),
+        (
+            "[log]\nfilter = \"info,verbose\"",
+            "2: log.filter: ",
+            "\"verbose\" is no level",
+        ),
+        (
+            "[client]\norigins = [\"https://a.*.example.com\"]",
+            "2: client.origins: ",
+            "https://*.example.com",
+        ),
+        (
+            "[log]\nheaders = [\"Cookie\"]",
+            "2: log.headers: ",
+            "secret",
+        ),
+        (
+            "[http_api]\nkey = \"k\"",
+            "1: http_api: ",
+            "docs/centrifugo.md",
+        ),
+        ("[poll]\nenabled = false", "1: poll: ", "longpoll.enabled"),
+        (
+            "[[raw]]\npath = \"/弹幕\"",
+            "2: raw.path: ",
+            "visible ASCII without escapes (%)",
+        ),
+        (
+            "[heartbeat]\npong_timeout = \"8000\"",
+            "2: heartbeat.pong_timeout: ",
+            "without quotes",
+        ),
         ("workers = 1\nworkers = 2", "2: ", "duplicate"),
         ("a = 1\n[limits\n", "2: ", "not TOML"),
     ];
@@ -261,6 +297,39 @@ fn an_unknown_key_is_answered_with_the_nearest_one() {
         "did you mean greeting?",
     );
     one_fault("qqqq = 5", "1: qqqq: ", "fanfare config");
+}
+
+#[test]
+fn a_filter_of_modules_and_levels_is_right() {
+    for filter in [
+        "",
+        "off",
+        "WARN",
+        "fanfare",
+        "fanfare::http",
+        "warn, fanfare::hooks=debug",
+        "info/a pattern, of text",
+        "actix_http=trace",
+    ] {
+        accepted(&format!("[log]\nfilter = \"{filter}\""));
+    }
+}
+
+#[test]
+fn of_a_file_that_cannot_be_read_nothing_but_that_is_told() {
+    // What the file has was told to be missing: no [[raw]], no api.key.
+    let text = "[api]\nkey = s3cr3t\n[[raw]]\npath = \"/ws\"\n";
+    let errors = load(&Scratch::new(text).flags(), &[]).expect_err("no TOML");
+    assert_eq!((errors.errors.0.len(), errors.warnings), (1, Vec::new()));
+    let told = &errors.errors.0[0];
+    assert!(told.contains("2: key: not TOML at column 7"), "{told}");
+    assert!(told.contains("texts need quotes: key = ") && !told.contains("s3cr3t"));
+    let flags = Overrides {
+        config: Some("/nonexistent/fanfare.toml".into()),
+        ..Overrides::default()
+    };
+    let errors = load(&flags, &[]).expect_err("there is no such file");
+    assert_eq!(errors.warnings, []);
 }
 
 #[test]

@@ -33,6 +33,62 @@ fn forgotten_rights_are_named() {
     assert_eq!(warnings(&text), [""; 0]);
 }
 
+/// Each of these was right to `check`, and did nothing or the opposite of what it seems to.
+#[test]
+fn what_does_nothing_alone_or_closes_all_is_named() {
+    one_warning(
+        &closed_with("address_header = \"X-Real-IP\"", ""),
+        &["address_header", "trusted_proxies names nobody"],
+    );
+    one_warning(
+        &closed_with("client.origins = []", ""),
+        &["client.origins is []", "no web page"],
+    );
+    one_warning(
+        &closed_with("", "[[raw]]\npath = \"/ws\"\norigins = []\n"),
+        &["raw.origins of /ws is []"],
+    );
+    let keyless = closed_with("", "").replace("token.hmac_secret", "#");
+    for name in ["audience", "issuer"] {
+        one_warning(
+            &format!("{keyless}\n[token]\n{name} = \"a\"\n"),
+            &[&format!("token.{name} is set and no key")],
+        );
+    }
+    for network in ["0.0.0.0/0", "::/0"] {
+        one_warning(
+            &closed_with(&format!("trusted_proxies = [\"{network}\"]"), ""),
+            &["trusted_proxies", "every client is believed"],
+        );
+    }
+}
+
+/// A warning named neither file nor line, though that is what `check` promises.
+#[test]
+fn a_warning_names_the_place_of_the_setting_that_it_is_about() {
+    let told = |text: &str| {
+        let file = Scratch::new(text);
+        let (_, warnings) = load(&file.flags(), &[]).expect("right settings");
+        let path = file.0.display().to_string();
+        let strip = |warning: &super::Warning| warning.to_string().replace(&path, "F");
+        warnings.iter().map(strip).collect::<Vec<_>>()
+    };
+    let text = closed_with("", "limits.messages_burst = 3\n");
+    let line = text
+        .lines()
+        .position(|line| line.starts_with("limits"))
+        .expect("a line")
+        + 1;
+    let burst = told(&text);
+    assert!(burst[0].ends_with(&format!("(F:{line})")), "{burst:?}");
+    // Of what is written nowhere there is no place, nor where it could be one of several.
+    let forgotten = told(&closed_with("", "").replace("raw = []", ""));
+    assert!(!forgotten[0].contains("(F:"), "{forgotten:?}");
+    let push = "[[push]]\nevery = 9\ndata = \"{tim}\"\n";
+    assert!(told(&closed_with("", push))[0].contains("(F:"));
+    assert!(!told(&closed_with("", &[push, push].concat()))[0].contains("(F:"));
+}
+
 /// Whoever moved from the demonstration to a file had no `/ws` any more and was not told.
 #[test]
 fn a_forgotten_raw_endpoint_is_named() {
@@ -126,6 +182,12 @@ fn numbers_that_cannot_be_meant_are_told() {
             "at most 256MiB",
         );
     }
+    // With outbox_bytes a recovery has its half.
+    let large = "limits.outbox_bytes = \"300MiB\"\nlimits.recovery_bytes = \"1MiB\"";
+    one_warning(
+        &closed_with(large, ""),
+        &["limits.outbox_bytes", "256MiB", "each client"],
+    );
 }
 
 // Who sets these loses more than they think, or cannot start at all.

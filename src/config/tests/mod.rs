@@ -208,14 +208,18 @@ fn an_unknown_variable_only_warns() {
     assert!(
         warnings
             .iter()
-            .any(|Warning(text)| text.contains("FANFARE_PORT"))
+            .any(|Warning(text, _)| text.contains("FANFARE_PORT"))
     );
     assert!(
         warnings
             .iter()
-            .any(|Warning(text)| text.contains("FANFARE_LIMITS_SESSIONS?"))
+            .any(|Warning(text, _)| text.contains("FANFARE_LIMITS_SESSIONS?"))
     );
-    assert!(warnings.iter().all(|Warning(text)| !text.contains("HOME")));
+    assert!(
+        warnings
+            .iter()
+            .all(|Warning(text, _)| !text.contains("HOME"))
+    );
 }
 
 #[test]

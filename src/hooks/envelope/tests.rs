@@ -155,6 +155,9 @@ fn whatever_does_not_fit_is_malformed_and_never_a_permission() {
         r#"{"result":{"user":"a","user":"b"}}"#,
         r#"{"result":{"expire_at":-1}}"#,
         r#"{"result":{"expire_at":1e99}}"#,
+        // Milliseconds, which were never in seconds.
+        r#"{"result":{"expire_at":1795712170999}}"#,
+        r#"{"result":{"subs":{"a":{"expire_at":1795712170999}}}}"#,
         r#"{"result":{"b64info":"%"}}"#,
         r#"{"result":{"subs":{"a":{"b64data":"="}}}}"#,
         r#"{"result":{}} x"#,

@@ -17,6 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use log::Level;
 use serde::Serialize;
 use tokio::{
     sync::{Notify, mpsc, mpsc::error::TrySendError},
@@ -160,14 +161,11 @@ impl Shared {
 
     fn drop_some(&self, count: u64, why: &str) {
         self.settle(count, &self.dropped);
-        let subject = Subject {
-            what: "events dropped",
-            kind: "events",
-            address: None,
-        };
-        logger::throttled(subject, FAULT_PAUSE, |_| {
-            let all = self.dropped.load(Relaxed);
-            log::error!(all, reason = why; "events dropped");
+        let what = "events dropped";
+        let subject = Subject::new(Level::Error, module_path!(), what).with("reason", why);
+        logger::throttled_many(subject, count, FAULT_PAUSE, |times| {
+            let since_start = self.dropped.load(Relaxed);
+            log::error!(reason = why, times, since_start; "{what}");
         });
     }
 }
@@ -211,9 +209,9 @@ where
                 }
                 return Ok(());
             }
-            Ok(status @ (408 | 429)) => format!("status {status}"),
+            Ok(status @ (408 | 429)) => format!("the backend answered {status}"),
             Ok(status @ 400..=499) => return Err(status),
-            Ok(status) => format!("status {status}"),
+            Ok(status) => format!("the backend answered {status}"),
             Err(why) => why.into_owned(),
         };
         if failures == 0 {

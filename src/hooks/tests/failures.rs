@@ -11,7 +11,7 @@ use super::{
     hook_context, hooks_at, until,
 };
 use crate::{
-    hooks::{HookClient, HookFailure, stats::CallOutcome, stats::HookKind},
+    hooks::{HookClient, HookFailure, Unavailable, stats::CallOutcome, stats::HookKind},
     http_client::{ANSWER_BYTES_MAX, HttpSetupError},
     publication::Payload,
 };
@@ -19,7 +19,7 @@ use crate::{
 const SHORT: Duration = Duration::from_millis(150);
 
 fn unavailable<T>(word: &'static str) -> Result<T, HookFailure> {
-    Err(HookFailure::Unavailable(word))
+    Err(HookFailure::Unavailable(Unavailable::of_kind(word)))
 }
 
 /// Asks `rpc` of a backend that does this.
@@ -104,9 +104,9 @@ async fn what_the_backend_may_have_acted_on_is_not_sent_twice() {
     let client = HookClient::new(&hooks_at(&backend.url("/"), AMPLE)).unwrap();
     let hook_context = hook_context();
     let publish = client.publish(&hook_context, "a", Bytes::new()).await;
-    assert_eq!(publish.err(), Some(HookFailure::Unavailable("broken")));
+    assert_eq!(publish.err(), unavailable::<()>("broken").err());
     let refresh = client.refresh(&hook_context).await;
-    assert_eq!(refresh.err(), Some(HookFailure::Unavailable("broken")));
+    assert_eq!(refresh.err(), unavailable::<()>("broken").err());
     let text = Payload::Text("hi".into());
     assert_eq!(
         client.message(&hook_context, "/", text).await,
@@ -158,7 +158,7 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
     let third = client.rpc(&hook_context(), "m", Bytes::new()).await;
     assert_eq!(third, unavailable("busy"));
     let second = waiting.await.unwrap();
-    assert_eq!(second.err(), Some(HookFailure::Unavailable("timeout")));
+    assert_eq!(second.err(), unavailable::<()>("timeout").err());
     assert_eq!(backend.asked().len(), 1, "it never left");
     assert_eq!(client.stats().waiting, 0);
 
@@ -233,8 +233,5 @@ async fn a_hook_that_is_not_set_allows_nothing() {
     let client = HookClient::new(&settings).unwrap();
     assert!(!client.has(HookKind::Publish) && client.has(HookKind::Rpc));
     let answer = client.publish(&hook_context(), "a", Bytes::new()).await;
-    assert_eq!(
-        answer.err(),
-        Some(HookFailure::Unavailable("not_configured"))
-    );
+    assert_eq!(answer.err(), unavailable::<()>("not_configured").err());
 }

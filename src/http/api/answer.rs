@@ -9,7 +9,7 @@ use actix_web::{
 use serde::{Serialize, ser::SerializeMap as _};
 
 use super::keys::Denied;
-use crate::{logger::Address, protocol::ReplyError};
+use crate::{http::refused, protocol::ReplyError};
 
 /// What a method answers: its result as JSON.
 pub(super) type Answer = Result<String, ReplyError>;
@@ -93,7 +93,7 @@ pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &Answer) -> H
         Err(error) if is_transport_mode(request) => with_status(request, status_of(error), error),
         _ => {
             if let Err(error) = answer {
-                tell_refused(request, error);
+                tell_error(request, error);
             }
             let mut body = String::new();
             write(&mut body, name, answer);
@@ -102,11 +102,9 @@ pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &Answer) -> H
     }
 }
 
-/// Says in the log why a call is refused. Those of a batch are told as a whole by the answer.
-fn tell_refused(request: &HttpRequest, error: &ReplyError) {
-    let address = Address(crate::http::request::peer_ip(request));
-    let (path, reason) = (request.path(), &*error.message);
-    log::debug!(address:%, path, code = error.code, reason; "API call refused");
+/// Says in the log why a call, or one of a batch, has an error in an answer of success.
+pub(super) fn tell_error(request: &HttpRequest, error: &ReplyError) {
+    refused::tell(request, StatusCode::OK, Some(error.code), &error.message);
 }
 
 /// An error that always has its status.
@@ -115,13 +113,14 @@ pub(super) fn with_status(
     status: StatusCode,
     error: &ReplyError,
 ) -> HttpResponse {
-    tell_refused(request, error);
     let body = error_body(error);
     let body = match is_transport_mode(request) {
         true => body,
         false => format!("{{\"error\":{body}}}"),
     };
-    with_body(status, body)
+    let mut answer = with_body(status, body);
+    refused::because_of_error(&mut answer, error.code, &error.message);
+    answer
 }
 
 /// Bad requests say what is wrong; it is the backend that reads it, not a client.
@@ -134,7 +133,11 @@ pub(super) fn bad_request(why: String) -> ReplyError {
 
 /// Bad JSON, or JSON of another shape. The message names line and column.
 pub(super) fn unreadable(request: &HttpRequest, error: &serde_json::Error) -> HttpResponse {
-    let error = bad_request(format!("bad request: {error}"));
+    let what = match error.is_data() {
+        true => "",
+        false => "the body is no JSON: ",
+    };
+    let error = bad_request(format!("bad request: {what}{error}"));
     with_status(request, StatusCode::BAD_REQUEST, &error)
 }
 

@@ -79,6 +79,11 @@ pub(super) async fn run(
         }
     }
     replies.settle().await;
+    let errors = replies
+        .answers
+        .iter()
+        .filter_map(|(_, answer)| answer.as_ref().err());
+    errors.for_each(|error| answer::tell_error(call.request, error));
     replies.answers
 }
 
@@ -105,10 +110,12 @@ mod tests {
         settings.api.key = vec![Secret::new("key")];
         let http = HttpState::new(&settings, Vec::new());
         let request = TestRequest::post().append_header(("X-API-Key", "key"));
+        let request = request.to_http_request();
         let call = ApiCall {
+            request: &request,
             node: &test.node,
             http: &http,
-            key: http.api.admit(&request.to_http_request()).expect("the key"),
+            key: http.api.admit(&request).expect("the key"),
         };
         let commands = read(
             r#"{"commands":[

@@ -26,6 +26,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whose call it is.
 pub(super) struct ApiCall<'a> {
+    pub(super) request: &'a HttpRequest,
     pub(super) node: &'a Node,
     pub(super) http: &'a HttpState,
     pub(super) key: KeyId,
@@ -39,6 +40,9 @@ impl ApiCall<'_> {
 
     /// A channel and its rules.
     pub(super) fn channel(&self, name: &str) -> Result<(ChannelName, &Arc<Namespace>), ReplyError> {
+        if name.is_empty() {
+            return Err(bad_request("bad request: channel is missing".to_string()));
+        }
         Ok((name.into(), self.node.rules_for_server(name)?))
     }
 }

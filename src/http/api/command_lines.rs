@@ -148,6 +148,7 @@ pub(super) async fn call(
         return answer::with_status(&request, StatusCode::BAD_REQUEST, &error);
     }
     let call = ApiCall {
+        request: &request,
         node: &node,
         http: &http,
         key,

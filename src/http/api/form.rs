@@ -10,10 +10,12 @@ use bytestring::ByteString;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::answer::bad_request;
 use crate::{
     id::SessionId,
     protocol::{ReplyError, clean_json},
     publication::Payload,
+    unix_time::LATEST,
 };
 
 /// JSON as it stands in the request.
@@ -70,9 +72,8 @@ pub(super) fn payload(data: Json, b64data: &str) -> Result<Payload, ReplyError> 
     if !b64data.is_empty() {
         return decode(b64data).map(Payload::guess);
     }
-    let data = data.ok_or_else(|| {
-        super::answer::bad_request("bad request: data or b64data is missing".to_string())
-    })?;
+    let data =
+        data.ok_or_else(|| bad_request("bad request: data or b64data is missing".to_string()))?;
     clean(data).map(Payload::Text)
 }
 
@@ -87,9 +88,18 @@ pub(super) fn optional(json: Json, base64: &str) -> Result<Bytes, ReplyError> {
     })
 }
 
-/// A moment in Unix seconds; 0 and the past before it are none.
-pub(super) fn moment(seconds: i64) -> Option<u64> {
-    u64::try_from(seconds).ok().filter(|&seconds| seconds > 0)
+/// A moment in Unix seconds; 0 is none.
+///
+/// # Errors
+/// It is none that a backend means: before 1970, or in milliseconds.
+pub(super) fn moment(field: &str, seconds: i64) -> Result<Option<u64>, ReplyError> {
+    let fault = match u64::try_from(seconds) {
+        Ok(0) => return Ok(None),
+        Ok(seconds) if seconds <= LATEST => return Ok(Some(seconds)),
+        Ok(_) => "is beyond the year 9999 in seconds (milliseconds?)",
+        Err(_) => "is no time in seconds since 1970",
+    };
+    Err(bad_request(format!("bad request: {field} {fault}")))
 }
 
 /// Client ids that must be ones.
@@ -154,6 +164,24 @@ mod tests {
         );
         let bytes = Bytes::from_static(&[0xff, 0]);
         assert_eq!(read(r#"{"b64data":"/wA="}"#), Ok(Payload::Binary(bytes)));
+    }
+
+    /// A time in milliseconds was taken for one in fifty thousand years, which is never, and one
+    /// before 1970 for none. Both are refused, with what is wrong.
+    #[test]
+    fn a_time_in_milliseconds_or_before_1970_is_a_bad_request() {
+        assert_eq!(moment("expire_at", 0), Ok(None));
+        assert_eq!(moment("expire_at", 1_795_712_170), Ok(Some(1_795_712_170)));
+        for (seconds, why) in [
+            (1_795_712_170_999, "milliseconds?"),
+            (i64::MAX, "milliseconds?"),
+            (-5, "since 1970"),
+        ] {
+            let error = moment("expire_at", seconds).expect_err("no time");
+            assert_eq!(error.code, 107);
+            assert!(error.message.contains(why), "{}", error.message);
+            assert!(error.message.contains("expire_at"), "{}", error.message);
+        }
     }
 
     #[test]

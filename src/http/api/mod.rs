@@ -47,7 +47,7 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     );
     // A name may hold slashes.
     app.service(
-        web::resource("/api/channels/{channel:.+}")
+        web::resource("/api/channels/{channel:.*}")
             .route(web::post().to(raw_publish::publish))
             .default_service(web::to(only_post)),
     );
@@ -95,6 +95,7 @@ async fn call(
         return answer::no_object(&request, body);
     }
     let call = ApiCall {
+        request: &request,
         node: &node,
         http: &http,
         key,

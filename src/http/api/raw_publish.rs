@@ -35,6 +35,7 @@ pub(super) async fn publish(
         Err(response) => return *response,
     };
     let call = ApiCall {
+        request: &request,
         node: &node,
         http: &http,
         key,

@@ -88,7 +88,7 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
         channel: channel.to_string(),
         info: form::optional(request.info, &request.b64info)?,
         data: form::optional(request.data, &request.b64data)?,
-        expire_at: form::moment(request.expire_at),
+        expire_at: form::moment("expire_at", request.expire_at)?,
         recover_since: request.recover_since.map(|since| StreamPosition {
             offset: since.offset,
             // A stream that was never ours has no position to recover from.
@@ -182,7 +182,7 @@ pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
     };
     let command = ServerCommand::Refresh {
         expired: request.expired,
-        expire_at: form::moment(request.expire_at),
+        expire_at: form::moment("expire_at", request.expire_at)?,
         info,
     };
     send_command(call, selector, command).await
@@ -194,23 +194,23 @@ mod tests {
 
     #[test]
     fn an_order_is_for_a_user_or_a_client_and_never_for_more_than_was_named() {
-        assert!(selector(&EmulationRegistry::default(), "", "", "").is_err());
+        assert!(selector(&EmulationRegistry::new(16), "", "", "").is_err());
         assert!(
             matches!(
-                selector(&EmulationRegistry::default(), "42", "", "s"),
+                selector(&EmulationRegistry::new(16), "42", "", "s"),
                 Ok(None)
             ),
             "not all sessions of 42"
         );
         assert!(
             matches!(
-                selector(&EmulationRegistry::default(), "42", "no id", ""),
+                selector(&EmulationRegistry::new(16), "42", "no id", ""),
                 Ok(None)
             ),
             "nor here"
         );
         let id = SessionId::random();
-        let both = selector(&EmulationRegistry::default(), "42", &id.to_string(), "")
+        let both = selector(&EmulationRegistry::new(16), "42", &id.to_string(), "")
             .ok()
             .flatten()
             .expect("someone");

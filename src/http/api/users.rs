@@ -35,7 +35,7 @@ fn refused(error: RevocationError) -> ReplyError {
 /// `block_user`: no session of the user's from now on, and those that are there end with 3503.
 pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Answer {
     named(&request.user, "user")?;
-    let until = form::moment(request.expire_at);
+    let until = form::moment("expire_at", request.expire_at)?;
     let blocked = call.node.block_user(&request.user, until).await;
     blocked.map_err(refused)?;
     Ok(DONE.to_string())
@@ -55,7 +55,7 @@ pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) ->
 /// caller's to disconnect.
 pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> Answer {
     named(&request.uid, "uid")?;
-    let until = form::moment(request.expire_at);
+    let until = form::moment("expire_at", request.expire_at)?;
     let revoked = call.node.revoke_token(&request.uid, until).await;
     revoked.map_err(refused)?;
     Ok(DONE.to_string())
@@ -75,9 +75,9 @@ pub(super) async fn invalidate_user_tokens(
     };
     let invalidated = call.node.invalidate_tokens(Invalidation {
         user: &request.user,
-        issued_before: form::moment(request.issued_before),
+        issued_before: form::moment("issued_before", request.issued_before)?,
         channel,
-        until: form::moment(request.expire_at),
+        until: form::moment("expire_at", request.expire_at)?,
     });
     invalidated.await.map_err(refused)?;
     Ok(DONE.to_string())

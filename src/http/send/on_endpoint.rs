@@ -11,11 +11,10 @@ use crate::{
     connection::info::TransportKind,
     hooks::Answer,
     http::{plain, request, websocket},
-    node::Node,
+    node::{Node, authorize::Action},
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
-        handshake,
         query::Query,
         raw::{
             endpoint::Endpoint,
@@ -38,14 +37,13 @@ pub(super) async fn message(
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let path = &*endpoint.path;
-    let allowed = endpoint.settings.origins.as_deref();
-    handshake::check_origin(request.headers(), allowed)
-        .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    let allowed = endpoint.check_origin(request.headers());
+    allowed.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
     let connect_info = plain::connect_info(request, node, path, TransportKind::Send)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let authorized =
         websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
-    let refuse = |error| plain::turn_away(request, node, &error);
+    let refuse = |error| plain::turn_away(&error);
     let (identity, channels) = authorized.map_err(refuse)?;
     // It may have been taken back while the backend was asked.
     node.check_revoked(&identity).map_err(refuse)?;
@@ -60,7 +58,15 @@ pub(super) async fn message(
                 Payload::Binary(_) => Payload::Binary(filled.into()),
             }))
         }
-        OnMessage::Relay { .. } => relay(node, &audience_of(endpoint, &channels), &payload).await,
+        OnMessage::Relay { .. } => {
+            let audience = audience_of(endpoint, &channels);
+            match channels.first() {
+                Some((shut, _)) if audience.is_empty() => {
+                    Err(refuse(node.denial(Action::Publish, shut)))
+                }
+                _ => relay(node, &audience, &payload).await,
+            }
+        }
         OnMessage::Hook { on_failure } => {
             let hook_context = identity.named_in(connect_info.hook_context("json"));
             let answer = node.hooks.message(&hook_context, path, payload).await;
@@ -75,12 +81,6 @@ async fn relay(
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
 ) -> Result<HttpResponse, plain::Answer> {
-    if audience.is_empty() {
-        return Err(Box::new(plain::plain_text(
-            403,
-            "permission denied: publish",
-        )));
-    }
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),

@@ -2,12 +2,13 @@
 //! decides. Whoever may not publish to one of the channels publishes to none; where the broker
 //! refuses one, the others are published, and the sender is told why.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde::Serialize;
 
 use crate::{
+    admission::counted_as,
     broker::{PublishRequest, PublishResult},
     connection::info::TransportKind,
     http::plain,
@@ -38,14 +39,14 @@ pub(super) async fn publish(
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
     let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
     let identity = node.authenticate(token.as_deref(), None).await;
-    let refuse = |error: AuthError| plain::turn_away(request, node, &error);
+    let refuse = |error: AuthError| plain::turn_away(&error);
     let identity = identity.map_err(refuse)?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
     }
     plain::charge(node, &identity, connect_info.address)?;
-    let key = key(request, &identity)?;
+    let key = key(request, &identity, connect_info.address)?;
     let mut requests = Vec::with_capacity(query.channels.len());
     for channel in &query.channels {
         let publish_request =
@@ -64,15 +65,23 @@ pub(super) async fn publish(
     Ok(answer(&query.channels, &published))
 }
 
-/// The sender's key, which is told apart from those of others: nobody keeps another's publication
-/// from going out.
-fn key(request: &HttpRequest, identity: &Identity) -> Result<Option<Box<str>>, plain::Answer> {
+/// The sender's key, which is told apart from those of others, of nobody by the address: nobody
+/// keeps another's publication from going out.
+fn key(
+    request: &HttpRequest,
+    identity: &Identity,
+    address: Option<IpAddr>,
+) -> Result<Option<Box<str>>, plain::Answer> {
     let Some(key) = request.headers().get("idempotency-key") else {
         return Ok(None);
     };
     match key.to_str() {
         Ok(key) if (1..=KEY_BYTES_MAX).contains(&key.len()) => {
-            Ok(Some(format!("/send {}\n{key}", identity.user).into()))
+            let sender = match (&*identity.user, address.map(counted_as)) {
+                ("", Some(address)) => format!("from {address}"),
+                (user, _) => format!("of {user}"),
+            };
+            Ok(Some(format!("/send {sender}\n{key}").into()))
         }
         _ => {
             let text = format!("Idempotency-Key has 1 to {KEY_BYTES_MAX} visible ASCII characters");

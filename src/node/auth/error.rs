@@ -4,8 +4,12 @@
 use std::{borrow::Cow, fmt};
 
 use crate::{
-    close::Close, connection::info::cut, hooks::HookFailure, protocol::ReplyError,
-    registry::ChannelName, token::TokenError,
+    close::Close,
+    connection::info::cut,
+    hooks::{HookFailure, Unavailable},
+    protocol::ReplyError,
+    registry::ChannelName,
+    token::TokenError,
 };
 
 /// Bytes of a Close's reason that tell of a channel.
@@ -31,8 +35,8 @@ pub enum AuthError {
     Refused(ReplyError),
     /// The connection ends, as the backend or a block of the user says.
     Disconnected(Close),
-    /// The backend did not answer.
-    Unavailable(&'static str),
+    /// The backend did not answer as it should.
+    Unavailable(Unavailable),
     /// More channels than `limits.subscriptions`.
     TooManyChannels,
     /// More sessions of the user than `limits.sessions_per_user`.
@@ -44,7 +48,7 @@ impl fmt::Display for AuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Invalid(why) => write!(f, "invalid token: {why}"),
-            Self::Unavailable(why) => write!(f, "the backend does not answer: {why}"),
+            Self::Unavailable(why) => why.fmt(f),
             other => f.write_str(&other.text()),
         }
     }
@@ -73,7 +77,7 @@ impl AuthError {
             }
             Self::Refused(error) => Close::PERMISSION_DENIED.with_reason(error.message.clone()),
             Self::Disconnected(close) => close.clone(),
-            Self::Unavailable(_) => Close::BACKEND_UNAVAILABLE,
+            Self::Unavailable(why) => why.close(),
             Self::TooManyChannels => Close::CHANNEL_LIMIT.because("too many subscriptions"),
             Self::TooManySessions => {
                 Close::CONNECTION_LIMIT.because("too many sessions of this user")
@@ -124,22 +128,6 @@ impl AuthError {
             Self::TooManyChannels => "too many channels (limits.subscriptions)".into(),
             Self::TooManySessions => "too many sessions of this user".into(),
             other => other.close().reason,
-        }
-    }
-
-    /// Its kind, as the log tells refusals apart.
-    #[must_use]
-    pub(crate) fn word(&self) -> &'static str {
-        match self {
-            Self::Expired => "token_expired",
-            Self::Invalid(_) => "token_invalid",
-            Self::Missing => "token_missing",
-            Self::Channel { .. } => "channel",
-            Self::Refused(_) => "refused",
-            Self::Disconnected(_) => "disconnected",
-            Self::Unavailable(_) => "unavailable",
-            Self::TooManyChannels => "too_many_channels",
-            Self::TooManySessions => "too_many_sessions",
         }
     }
 
@@ -205,7 +193,8 @@ impl From<TokenError> for AuthError {
             why @ TokenError::NotSeconds(_) => {
                 Self::Disconnected(Close::INVALID_TOKEN.because(why))
             }
-            other => Self::Invalid(other.to_string()),
+            TokenError::Invalid(why) => Self::Invalid(why),
+            TokenError::Revoked => Self::Invalid(error.to_string()),
         }
     }
 }
@@ -247,7 +236,12 @@ mod tests {
             (refused(false), 3507, Ok(4242), 403),
             (refused(true), 3004, Ok(4242), 503),
             (AuthError::BLOCKED, 3503, Err(3503), 403),
-            (AuthError::Unavailable("busy"), 3004, Ok(100), 503),
+            (
+                AuthError::Unavailable(Unavailable::of_kind("busy")),
+                3004,
+                Ok(100),
+                503,
+            ),
             (AuthError::TooManyChannels, 3505, Err(3505), 400),
             (AuthError::TooManySessions, 3504, Err(3504), 429),
         ] {

@@ -12,6 +12,8 @@ mod subscribe;
 
 use std::sync::Arc;
 
+use log::Level;
+
 pub(crate) use self::grant::Grant;
 use super::{
     Node,
@@ -24,6 +26,7 @@ use crate::{
     hooks::HookContext,
     logger::{self, REFUSAL_PAUSE, Subject},
     protocol::ReplyError,
+    registry::ChannelName,
 };
 
 /// What someone wants to do in a channel.
@@ -130,11 +133,9 @@ fn denied(action: Action, channel: &str, channels: &Channels, rules: &Namespace)
 /// Says in the log that a token or the backend names a channel that is not to be had.
 pub(crate) fn tell_left_out(channel: &str, error: &ReplyError) {
     let what = "channel of a token or the backend left out";
-    let subject = Subject {
-        what,
-        kind: "channel",
-        address: None,
-    };
+    let subject = Subject::new(Level::Warn, module_path!(), what)
+        .with("channel", channel)
+        .with("reason", error);
     logger::throttled(subject, REFUSAL_PAUSE, |times| {
         log::warn!(channel, reason:% = error, times; "{what}");
     });
@@ -197,6 +198,17 @@ impl Node {
             Permission::Denied => Err(denied(action, channel, &self.settings.channels, rules)),
             permission => Ok((rules, permission)),
         }
+    }
+
+    /// Why a client may not do something in a channel that it has.
+    #[must_use]
+    pub(crate) fn denial(&self, action: Action, channel: &ChannelName) -> AuthError {
+        let error = match self.rules_for_server(channel) {
+            Ok(rules) => denied(action, channel, &self.settings.channels, rules),
+            Err(error) => error,
+        };
+        let channel = channel.clone();
+        AuthError::Channel { error, channel }
     }
 
     /// Lets the backend say whether and how something is published in a channel, where the rules

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use log::Level;
+
 use super::{Action, Grant, Permission};
 use crate::{
     close::Close,
@@ -65,11 +67,9 @@ impl Node {
             Ok(claims) => claims,
             Err(error @ (TokenError::Invalid(_) | TokenError::Revoked)) => {
                 let what = "subscription token refused";
-                let subject = Subject {
-                    what,
-                    kind: "token",
-                    address: None,
-                };
+                let subject = Subject::new(Level::Info, module_path!(), what)
+                    .with("channel", channel)
+                    .with("reason", &error);
                 logger::throttled(subject, REFUSAL_PAUSE, |times| {
                     log::info!(id = client, user, channel, reason:% = error, times; "{what}");
                 });
@@ -88,8 +88,14 @@ impl Node {
             }
         };
         let other_client = claims.client.as_deref().is_some_and(|of| of != client);
-        if claims.channel != channel || claims.user != user || other_client {
-            let close = Close::INVALID_TOKEN.because("it is for another");
+        let others = [
+            (claims.channel != channel, "channel"),
+            (claims.user != user, "user"),
+            (other_client, "client"),
+        ];
+        if let Some((_, what)) = others.iter().find(|(is_other, _)| *is_other) {
+            let why = format_args!("the subscription token is for another {what}");
+            let close = Close::INVALID_TOKEN.because(why);
             return Err(AuthError::Disconnected(close));
         }
         Ok(claims.into())

@@ -57,6 +57,8 @@ pub(crate) struct PollStatus {
     pub refused: u64,
     /// Why the last request failed; absent if it did not.
     pub last_error: Option<String>,
+    /// The same in the words of the system.
+    pub last_reason: Option<String>,
     /// Until the next request, if somebody listens then.
     pub next_in: Duration,
 }
@@ -80,6 +82,7 @@ struct Counts {
     failures: u64,
     refused: u64,
     last_error: Option<String>,
+    last_reason: Option<String>,
     due: Instant,
 }
 
@@ -98,6 +101,7 @@ impl PollWatch {
             failures: counts.failures,
             refused: counts.refused,
             last_error: counts.last_error.clone(),
+            last_reason: counts.last_reason.clone(),
             next_in: counts.due.saturating_duration_since(Instant::now()),
         }
     }
@@ -187,6 +191,7 @@ impl Poller {
                 failures: 0,
                 refused: 0,
                 last_error: None,
+                last_reason: None,
                 due: Instant::now(),
             }),
         };
@@ -240,7 +245,7 @@ impl Poller {
         self.watch.clone()
     }
 
-    /// The task; never ends by itself.
+    /// The task; ends when another process runs it.
     pub(crate) async fn run(mut self) {
         self.resume().await;
         loop {
@@ -248,6 +253,9 @@ impl Poller {
             sleep_until(due).await;
             while !self.is_heard().await {
                 sleep_until(Instant::now() + self.every.min(LOOK)).await;
+            }
+            if self.entries.is_stopped() {
+                return;
             }
             let asked = Instant::now();
             let outcome = match timeout(self.timeout, self.ask()).await {
@@ -340,7 +348,8 @@ impl Poller {
         }
         self.last.failures = 0;
         self.last.told = false;
-        self.watch.counts().last_error = None;
+        let mut counts = self.watch.counts();
+        (counts.last_error, counts.last_reason) = (None, None);
         self.every
     }
 
@@ -363,6 +372,7 @@ impl Poller {
         let mut counts = self.watch.counts();
         counts.failures += 1;
         counts.last_error = Some(word);
+        counts.last_reason = Some(why);
         backoff_delay(self.every, PAUSE_LONGEST, self.last.failures).max(self.every)
     }
 

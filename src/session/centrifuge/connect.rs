@@ -169,7 +169,7 @@ impl Session<Centrifuge> {
         let answer = why.reply_error();
         // The line of a session's end has all but what the client is not told.
         if answer.is_ok() || why.has_detail() {
-            self.tell_refused("connect refused", why.word(), why);
+            self.tell_refused("connect refused", why);
         }
         let error = match answer {
             Ok(error) => error,

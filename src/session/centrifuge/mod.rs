@@ -23,6 +23,7 @@ use std::{
 };
 
 use actix::{ActorContext, AsyncContext, Context, Recipient, SpawnHandle};
+use log::Level;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::subscription::Subscription;
@@ -350,15 +351,14 @@ impl Session<Centrifuge> {
     }
 
     /// Says in the log why the client may not do what it asks for, with what it is not told.
-    fn tell_refused(&self, what: &'static str, kind: &'static str, reason: &dyn fmt::Display) {
+    fn tell_refused(&self, what: &'static str, reason: &dyn fmt::Display) {
         let info = self.context.connection.info();
-        let subject = Subject {
-            what,
-            kind,
-            address: info.address,
-        };
+        let address = Address(info.address);
+        let subject = Subject::new(Level::Info, module_path!(), what)
+            .from(address)
+            .with("reason", reason);
         logger::throttled(subject, REFUSAL_PAUSE, |times| {
-            let (id, address) = (info.id, Address(info.address));
+            let id = info.id;
             let reason = Cut(reason, REASON_BYTES_MAX);
             log::info!(id:%, address:%, reason:%, times; "{what}");
         });

@@ -50,9 +50,14 @@ pub(crate) enum Refusal {
     /// A body was announced.
     #[error("a WebSocket handshake has no body")]
     Body,
-    /// The endpoint's `origins` do not list the request's.
-    #[error("the origin {0:?} is not allowed here")]
-    Origin(String),
+    /// A list of origins is set, and the request's is not in it.
+    #[error("the origin {origin:?} is not allowed here: it is none of those that {setting} names")]
+    Origin {
+        /// The page's.
+        origin: String,
+        /// The setting that lists those that are.
+        setting: &'static str,
+    },
     /// `client.origins` is absent, and the page is of another host.
     #[error(
         "the origin {origin:?} is not that of this server: it was compared with {compared}. Name it in client.origins; \
@@ -86,7 +91,7 @@ impl Refusal {
             Self::NotWebSocket(_) | Self::UpgradeList(_) | Self::Version => {
                 StatusCode::UPGRADE_REQUIRED
             }
-            Self::Origin(_) | Self::OtherSite { .. } => StatusCode::FORBIDDEN,
+            Self::Origin { .. } | Self::OtherSite { .. } => StatusCode::FORBIDDEN,
             Self::Limit(LimitReached::Address) => StatusCode::TOO_MANY_REQUESTS,
             Self::Limit(LimitReached::Full) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -101,7 +106,7 @@ impl Refusal {
             Self::NotWebSocket(_) | Self::UpgradeList(_) => metrics::RefusalReason::NotWebSocket,
             Self::Version => metrics::RefusalReason::Version,
             Self::Key(_) => metrics::RefusalReason::Key,
-            Self::Origin(_) | Self::OtherSite { .. } => metrics::RefusalReason::Origin,
+            Self::Origin { .. } | Self::OtherSite { .. } => metrics::RefusalReason::Origin,
             Self::Limit(LimitReached::Address) => metrics::RefusalReason::Address,
             Self::Limit(LimitReached::Full) | Self::Draining => metrics::RefusalReason::Full,
         }
@@ -247,7 +252,11 @@ fn is_token(text: &str) -> bool {
 ///
 /// # Errors
 /// [`Refusal::Origin`].
-pub(crate) fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> Result<(), Refusal> {
+pub(crate) fn check_origin(
+    headers: &HeaderMap,
+    allowed: Option<&[String]>,
+    setting: &'static str,
+) -> Result<(), Refusal> {
     let (Some(allowed), Some(origin)) = (allowed, headers.get(header::ORIGIN)) else {
         return Ok(());
     };
@@ -255,7 +264,10 @@ pub(crate) fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> R
     if allowed.iter().any(|entry| entry == "*") || is_named(allowed, &origin) {
         Ok(())
     } else {
-        Err(Refusal::Origin(origin.into_owned()))
+        Err(Refusal::Origin {
+            origin: origin.into_owned(),
+            setting,
+        })
     }
 }
 
@@ -264,7 +276,26 @@ pub(crate) fn check_origin(headers: &HeaderMap, allowed: Option<&[String]>) -> R
 pub(crate) fn is_named(allowed: &[String], origin: &str) -> bool {
     let origin = without_own_port(origin);
     let mut entries = allowed.iter().map(|entry| without_own_port(entry));
-    entries.any(|entry| entry.eq_ignore_ascii_case(origin))
+    entries.any(|entry| entry.eq_ignore_ascii_case(origin) || is_below(entry, origin))
+}
+
+/// Whether an entry such as `https://*.example.com` stands for an origin: any name below it, not
+/// itself.
+fn is_below(entry: &str, origin: &str) -> bool {
+    let parts = entry.split_once("://*").zip(origin.split_once("://"));
+    let Some(((scheme, domain), (of_origin, host))) = parts else {
+        return false;
+    };
+    let at = host.len().checked_sub(domain.len());
+    let Some((name, end)) = at.and_then(|at| host.split_at_checked(at)) else {
+        return false;
+    };
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    scheme.eq_ignore_ascii_case(of_origin)
+        && domain.starts_with('.')
+        && end.eq_ignore_ascii_case(domain)
+        && !name.is_empty()
+        && name.bytes().all(in_name)
 }
 
 /// An origin without the port of its scheme, which browsers leave out.

@@ -104,7 +104,13 @@ fn statuses_are_those_that_clients_are_promised() {
         (Refusal::NotWebSocket("Upgrade"), 426),
         (Refusal::Version, 426),
         (Refusal::Key("is missing"), 400),
-        (Refusal::Origin("x".into()), 403),
+        (
+            Refusal::Origin {
+                origin: "x".into(),
+                setting: "client.origins",
+            },
+            403,
+        ),
         (Refusal::Limit(LimitReached::Full), 503),
         (Refusal::Limit(LimitReached::Address), 429),
         (Refusal::Draining, 503),
@@ -162,15 +168,46 @@ fn a_token_is_no_subprotocol() {
     assert_eq!(offered_subprotocols(&HeaderMap::new()), None);
 }
 
+/// `https://*.example.com` passed `check` and let in a page of that very name alone, which there
+/// is none of. It stands for every name below, and for nothing else.
+#[test]
+fn a_leading_star_stands_for_every_name_below() {
+    let allowed = ["https://*.example.com", "http://*.local:8080"].map(String::from);
+    for (origin, is) in [
+        ("https://a.example.com", true),
+        ("https://a.b.EXAMPLE.com", true),
+        ("https://a.example.com:443", true),
+        ("http://x.local:8080", true),
+        ("https://example.com", false),
+        ("https://aexample.com", false),
+        ("https://.example.com", false),
+        ("http://a.example.com", false),
+        ("https://a.example.com:8443", false),
+        ("https://a.example.com.evil.example", false),
+        ("https://evil.example/.example.com", false),
+        ("https://evil.example?.example.com", false),
+        ("http://x.local", false),
+        ("null", false),
+    ] {
+        assert_eq!(is_named(&allowed, origin), is, "{origin}");
+    }
+}
+
 #[test]
 fn an_absent_origin_is_always_allowed() {
     let allowed = vec!["https://example.com".to_string()];
-    assert_eq!(check_origin(&HeaderMap::new(), Some(&allowed)), Ok(()));
+    assert_eq!(
+        check_origin(&HeaderMap::new(), Some(&allowed), "client.origins"),
+        Ok(())
+    );
     let evil = headers(&[("origin", "https://evil.example")]);
-    assert!(check_origin(&evil, Some(&allowed)).is_err());
-    assert_eq!(check_origin(&evil, None), Ok(()));
+    assert!(check_origin(&evil, Some(&allowed), "client.origins").is_err());
+    assert_eq!(check_origin(&evil, None, "client.origins"), Ok(()));
     let good = headers(&[("origin", "HTTPS://Example.com")]);
-    assert_eq!(check_origin(&good, Some(&allowed)), Ok(()));
+    assert_eq!(
+        check_origin(&good, Some(&allowed), "client.origins"),
+        Ok(())
+    );
 }
 
 /// A list with `https://a.example:443` let nobody in, since browsers leave the port of the scheme out.

@@ -3,9 +3,12 @@
 
 use std::sync::Arc;
 
+use actix_http::header::HeaderMap;
+
 use crate::{
     config::{OnMessage, RawEndpoint},
     registry::ChannelName,
+    session::handshake::{self, Refusal},
 };
 
 /// One `[[raw]]`, shared by all its sessions.
@@ -37,6 +40,15 @@ impl Endpoint {
             channels,
             settings: settings.clone(),
         })
+    }
+
+    /// Whether a page may come here.
+    ///
+    /// # Errors
+    /// [`Refusal::Origin`].
+    pub(crate) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let allowed = self.settings.origins.as_deref();
+        handshake::check_origin(headers, allowed, "origins of its [[raw]]")
     }
 
     /// The channels that a session joins by being here; `has_own` says that it asks for channels or

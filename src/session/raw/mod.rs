@@ -30,6 +30,7 @@ use crate::{
     metrics::Limited,
     node::{
         auth::Identity,
+        authorize::Action,
         rate_limit::{RateDecision, RateLimiter},
         recovery::Recovery,
     },
@@ -260,8 +261,12 @@ impl Session<Raw> {
                 connection.reply(message.opcode(), &reply);
             }
             OnMessage::Relay { .. } if client.audience.is_empty() => {
-                self.context
-                    .close(Close::PERMISSION_DENIED.because("publish"));
+                let node = &self.context.node;
+                let close = match self.context.membership.first_channel() {
+                    Some(channel) => node.denial(Action::Publish, &channel).close(),
+                    None => Close::PERMISSION_DENIED.because("the session is in no channel"),
+                };
+                self.context.close(close);
             }
             OnMessage::Relay { relay_self } => {
                 client.plain.user.announce(&self.context);

@@ -64,6 +64,7 @@ impl Harness {
             endpoint: endpoint.path.clone(),
             subprotocol: None,
             user_agent: None,
+            logged_headers: None,
             transport: TransportKind::WebSocketUnix,
             window_bits: None,
             headers: Arc::default(),

@@ -11,19 +11,30 @@ use std::{
     },
 };
 
+use tokio::sync::Notify;
+
 use super::{
     PendingConnections,
-    table::{Evict, Key, Place},
+    evict::{Evict, Told},
+    table::{Key, Place},
 };
+use crate::metrics::Cut;
 
 /// A connection, as far as it is counted.
 pub(crate) struct PendingConnection {
     all: Arc<PendingConnections>,
     key: Key,
-    evict: Evict,
+    evict: Arc<Evict>,
     /// Pending connections of its worker, which the next one is chosen by.
     of_worker: Arc<AtomicUsize>,
-    /// Its place in the table, while it is pending.
+    /// It is pending, and counted for its worker.
+    is_pending: Cell<bool>,
+    /// It has had to wait for its client, so that it holds a place in the table while it is pending.
+    /// Whoever comes with a whole request needs none.
+    holds_place: Cell<bool>,
+    /// Since when it is pending, in the order of all.
+    since: Cell<Place>,
+    /// Its place in the table.
     place: Cell<Option<Place>>,
     /// Number of the request that is being received or answered.
     request: Cell<u64>,
@@ -31,12 +42,25 @@ pub(crate) struct PendingConnection {
     is_answering: Cell<bool>,
     /// A route left a body unread, so that what comes may be more of it.
     left_body: Cell<bool>,
+    /// Bytes of another request are here.
+    has_input: Cell<bool>,
+    /// Bytes of an answer wait for the peer.
+    is_writing: Cell<bool>,
+    /// It ends by itself behind an answer.
+    is_ending: Cell<bool>,
     /// It has become a session and counts no more.
     is_session: Cell<bool>,
+    /// An answer said that no other follows.
+    has_said_close: Cell<bool>,
+    /// Nothing more is read from it.
+    is_input_over: Cell<bool>,
+    /// It is to be dropped where it stands.
+    dropped: Notify,
 }
 
 impl PendingConnection {
-    /// Counts a connection that was accepted now, for the worker that gets it.
+    /// Counts a connection that was accepted now, for the worker that gets it. It takes no place in
+    /// the table before [`wait`](Self::wait): until then the worker's queue bounds it.
     #[must_use]
     pub(crate) fn new(
         all: &Arc<PendingConnections>,
@@ -46,13 +70,22 @@ impl PendingConnection {
         let this = Self {
             key: all.key(peer),
             all: all.clone(),
-            evict: Evict::default(),
+            evict: Arc::default(),
             of_worker,
+            is_pending: Cell::new(false),
+            holds_place: Cell::new(false),
+            since: Cell::new(0),
             place: Cell::new(None),
             request: Cell::new(0),
             is_answering: Cell::new(false),
             left_body: Cell::new(false),
+            has_input: Cell::new(false),
+            is_writing: Cell::new(false),
+            is_ending: Cell::new(false),
             is_session: Cell::new(false),
+            has_said_close: Cell::new(false),
+            is_input_over: Cell::new(false),
+            dropped: Notify::new(),
         };
         this.enter();
         this
@@ -72,9 +105,79 @@ impl PendingConnection {
         &self.all
     }
 
-    /// Waits until it has to go, to make room for others.
-    pub(crate) async fn evicted(&self) {
-        self.evict.notified().await;
+    /// What it brought by itself is done, and from here on it waits for its client.
+    pub(crate) fn wait(&self) {
+        self.holds_place.set(true);
+        if self.is_pending.get() {
+            self.take_place();
+        }
+    }
+
+    /// An answer says that no other follows.
+    pub(crate) fn say_close(&self) {
+        self.has_said_close.set(true);
+    }
+
+    /// Whether no request is answered any more.
+    #[must_use]
+    pub(crate) fn has_said_close(&self) -> bool {
+        self.has_said_close.get()
+    }
+
+    /// Nothing more is read from it, as if its client had ended.
+    pub(crate) fn end_input(&self) {
+        self.is_input_over.set(true);
+    }
+
+    /// It is to be dropped where it stands.
+    pub(crate) fn drop_connection(&self) {
+        self.dropped.notify_one();
+    }
+
+    /// Waits until it is to be dropped.
+    pub(crate) async fn dropped(&self) {
+        self.dropped.notified().await;
+    }
+
+    /// Whether nothing more is read from it.
+    #[must_use]
+    pub(crate) fn is_input_over(&self) -> bool {
+        self.is_input_over.get()
+    }
+
+    /// Waits until it has to go: to make room for others at a bound, or, absent, because it is idle
+    /// where none stays so.
+    pub(crate) async fn told_to_go(&self) -> Option<Cut> {
+        loop {
+            match self.evict.told().await {
+                Told::Go(why) => return Some(why),
+                Told::Look if self.is_idle() => return None,
+                Told::Look => {}
+            }
+        }
+    }
+
+    /// Bytes of a request have come.
+    pub(crate) fn input_came(&self) {
+        self.has_input.set(true);
+    }
+
+    /// Whether bytes of an answer wait for the peer.
+    pub(crate) fn set_writing(&self, is_writing: bool) {
+        self.is_writing.set(is_writing);
+    }
+
+    /// Its answer is the last one, and it ends in its own time behind that.
+    pub(crate) fn set_ending(&self) {
+        self.is_ending.set(true);
+    }
+
+    /// It has been answered, whole, and nothing of another request is here. One that has not asked
+    /// yet is not idle: its request is on its way.
+    fn is_idle(&self) -> bool {
+        let is_busy = self.is_answering.get() || self.has_input.get() || self.is_writing.get();
+        let has_gone_on = self.is_session.get() || self.is_ending.get();
+        self.request.get() > 0 && !is_busy && !has_gone_on
     }
 
     /// The number of the request whose head comes next; absent while that is not certain.
@@ -91,22 +194,38 @@ impl PendingConnection {
     }
 
     fn enter(&self) {
-        if self.is_session.get() || self.place.get().is_some() {
+        if self.is_session.get() || self.is_pending.replace(true) {
             return;
         }
-        let (place, cut) = self
+        self.since.set(self.all.next.fetch_add(1, Relaxed));
+        self.of_worker.fetch_add(1, Relaxed);
+        if self.holds_place.get() {
+            self.take_place();
+        }
+    }
+
+    fn take_place(&self) {
+        let place = self.since.get();
+        let cut = self
             .all
-            .change(|table| table.enter(self.key, self.evict.clone()));
+            .change(|table| table.enter(self.key, place, self.evict.clone()));
         if let Some(why) = cut {
             self.all.cut(why);
         }
         self.place.set(Some(place));
-        self.of_worker.fetch_add(1, Relaxed);
+        // Behind the lock: who enters before `close_idle` has it finds it in the table.
+        if self.all.closes_idle.load(Relaxed) {
+            self.evict.look();
+        }
     }
 
     fn leave(&self) {
         if let Some(place) = self.place.take() {
-            self.all.change(|table| table.leave(self.key, place));
+            // Who was told to go and has just brought a request stays: it is pending no more.
+            self.all
+                .change(|table| table.leave(self.key, place, &self.evict));
+        }
+        if self.is_pending.replace(false) {
             self.of_worker.fetch_sub(1, Relaxed);
         }
     }
@@ -146,6 +265,7 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.all.answering.fetch_sub(1, Relaxed);
         self.0.is_answering.set(false);
+        self.0.has_input.set(false);
         self.0.request.set(self.0.request.get() + 1);
         self.0.enter();
     }

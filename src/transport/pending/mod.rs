@@ -4,19 +4,21 @@
 //! connections have bounds of their own: `limits.pending_connections` in all, and
 //! `limits.pending_connections_per_address` of one address (IPv6: of one /64). At a bound the oldest
 //! goes, never the newcomer: who means it needs a moment, who only holds a place stays. Sessions,
-//! and requests that a route is answering, do not count.
+//! and requests that a route is answering, do not count, nor does a connection before it has had to
+//! wait for its client: however many come at once with whole requests, none takes another's place.
 //!
 //! One [`PendingConnections`] a process, behind one lock; it is taken when a connection comes, begins
 //! and ends to be answered, never for a message. [`PendingConnection`] is a connection's place in it.
 
 mod connection;
+mod evict;
 mod table;
 
 use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -32,8 +34,12 @@ use crate::{
 pub(crate) struct PendingConnections {
     trusted_proxies: TrustedProxies,
     table: Mutex<Table>,
+    /// The number that the next one to be pending gets.
+    next: AtomicU64,
     /// Requests that are being answered now; a drain waits for them.
     answering: AtomicUsize,
+    /// None stays idle any more.
+    closes_idle: AtomicBool,
     metrics: Arc<Metrics>,
 }
 
@@ -48,9 +54,24 @@ impl PendingConnections {
                 limits.pending_connections,
                 limits.pending_connections_per_address,
             )),
+            next: AtomicU64::new(0),
             answering: AtomicUsize::new(0),
+            closes_idle: AtomicBool::new(false),
             metrics,
         })
+    }
+
+    /// Closes those that are idle between two requests, from now on; called once.
+    pub(crate) fn close_idle(&self) {
+        // Whoever enters the table behind this sees it.
+        self.closes_idle.store(true, Relaxed);
+        self.change(|table| table.look());
+    }
+
+    /// Connections now that are not sessions and whose request nobody answers.
+    #[must_use]
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
     }
 
     /// Requests that are being answered now.

@@ -7,8 +7,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::sync::Notify;
-
+use super::evict::Evict;
 use crate::metrics::Cut;
 
 /// Whom a connection is counted under.
@@ -23,9 +22,6 @@ pub(super) enum Key {
 /// A connection's place; later ones are greater.
 pub(super) type Place = u64;
 
-/// How a connection is told to go.
-pub(super) type Evict = Arc<Notify>;
-
 /// Who goes first: the key with most connections, among equals the one whose oldest is older.
 /// Those that are exempt count as having none.
 type Rank = (usize, Reverse<Place>, Key);
@@ -35,9 +31,8 @@ pub(super) struct Table {
     max: usize,
     /// 0: no bound.
     per_address_max: usize,
-    next: Place,
     len: usize,
-    by_key: HashMap<Key, BTreeMap<Place, Evict>>,
+    by_key: HashMap<Key, BTreeMap<Place, Arc<Evict>>>,
     /// One entry a key, so that the greatest is found without looking at all.
     ranks: BTreeSet<Rank>,
 }
@@ -47,7 +42,6 @@ impl Table {
         Self {
             max,
             per_address_max,
-            next: 0,
             len: 0,
             by_key: HashMap::new(),
             ranks: BTreeSet::new(),
@@ -59,48 +53,54 @@ impl Table {
         self.len
     }
 
-    /// Takes a connection in; at a bound another one is told to go, and the bound is returned.
-    pub(super) fn enter(&mut self, key: Key, evict: Evict) -> (Place, Option<Cut>) {
-        let place = self.next;
-        self.next += 1;
+    /// Takes a connection in; at a bound the oldest is told to go, and the bound is returned.
+    pub(super) fn enter(&mut self, key: Key, place: Place, evict: Arc<Evict>) -> Option<Cut> {
         self.change(key, |group| {
             group.insert(place, evict);
         });
         let of_key = self.by_key.get(&key).map_or(0, BTreeMap::len);
         let is_address = matches!(key, Key::Address(_));
         if is_address && self.per_address_max > 0 && of_key > self.per_address_max {
-            self.evict(key);
-            return (place, Some(Cut::Address));
+            self.evict(key, Cut::Address);
+            return Some(Cut::Address);
         }
         // The newcomer may be all that its address has, and would go before whoever is exempt.
         let goes = |&&(_, Reverse(oldest), _): &&Rank| oldest != place;
         if self.len > self.max
             && let Some(&(.., most)) = self.ranks.iter().rev().find(goes)
         {
-            self.evict(most);
-            return (place, Some(Cut::Total));
+            self.evict(most, Cut::Total);
+            return Some(Cut::Total);
         }
-        (place, None)
+        None
     }
 
-    /// Lets a connection out; it may have been told to go before.
-    pub(super) fn leave(&mut self, key: Key, place: Place) {
+    /// Lets a connection out; if it was told to go, that no longer holds.
+    pub(super) fn leave(&mut self, key: Key, place: Place, evict: &Evict) {
         self.change(key, |group| {
             group.remove(&place);
         });
+        evict.take_back();
+    }
+
+    /// Tells all to look whether they are idle.
+    pub(super) fn look(&self) {
+        for evict in self.by_key.values().flat_map(BTreeMap::values) {
+            evict.look();
+        }
     }
 
     /// Tells the oldest of a key to go.
-    fn evict(&mut self, key: Key) {
+    fn evict(&mut self, key: Key, why: Cut) {
         self.change(key, |group| {
             if let Some((_, evict)) = group.pop_first() {
-                evict.notify_one();
+                evict.tell(why);
             }
         });
     }
 
     /// Changes the connections of a key, and keeps its rank and the count right.
-    fn change(&mut self, key: Key, step: impl FnOnce(&mut BTreeMap<Place, Evict>)) {
+    fn change(&mut self, key: Key, step: impl FnOnce(&mut BTreeMap<Place, Arc<Evict>>)) {
         let group = self.by_key.entry(key).or_default();
         if let Some(rank) = rank(key, group) {
             self.ranks.remove(&rank);
@@ -120,7 +120,7 @@ impl Table {
 }
 
 /// The rank of a key's connections; absent if there are none.
-fn rank(key: Key, group: &BTreeMap<Place, Evict>) -> Option<Rank> {
+fn rank(key: Key, group: &BTreeMap<Place, Arc<Evict>>) -> Option<Rank> {
     let (oldest, _) = group.first_key_value()?;
     let count = match key {
         Key::Exempt => 0,
@@ -131,7 +131,7 @@ fn rank(key: Key, group: &BTreeMap<Place, Evict>) -> Option<Rank> {
 
 #[cfg(test)]
 mod tests {
-    use std::task::{Context, Poll, Waker};
+    use std::task::{Context, Waker};
 
     use super::*;
 
@@ -139,18 +139,21 @@ mod tests {
         Key::Address(text.parse().expect("an address"))
     }
 
-    /// The places that were told to go, of those in the list.
-    fn gone(list: &[(Place, Evict)]) -> Vec<Place> {
+    /// The places that were told to go since this was asked last, of those in the list.
+    fn gone(list: &[(Place, Arc<Evict>)]) -> Vec<Place> {
         let mut context = Context::from_waker(Waker::noop());
         let told = list.iter().filter(|(_, evict)| {
-            std::pin::pin!(evict.notified()).poll(&mut context) == Poll::Ready(())
+            let is_told = std::pin::pin!(evict.told()).poll(&mut context).is_ready();
+            evict.take_back();
+            is_told
         });
         told.map(|(place, _)| *place).collect()
     }
 
-    fn enter(table: &mut Table, key: Key, list: &mut Vec<(Place, Evict)>) -> Option<Cut> {
-        let evict = Evict::default();
-        let (place, cut) = table.enter(key, evict.clone());
+    fn enter(table: &mut Table, key: Key, list: &mut Vec<(Place, Arc<Evict>)>) -> Option<Cut> {
+        let evict = Arc::<Evict>::default();
+        let place = list.len() as Place;
+        let cut = table.enter(key, place, evict.clone());
         list.push((place, evict));
         cut
     }
@@ -166,8 +169,13 @@ mod tests {
         assert_eq!(cut, Some(Cut::Address));
         assert_eq!(gone(&list), [1]);
         assert_eq!(table.len(), 3);
+        // Who has brought a request by the time it is told stays.
+        let cut = enter(&mut table, address("10.0.0.1"), &mut list);
+        assert_eq!(cut, Some(Cut::Address));
+        table.leave(address("10.0.0.1"), 2, &list[2].1);
+        assert!(gone(&list).is_empty());
+        table.leave(address("10.0.0.1"), 3, &list[3].1);
         // Who left makes room.
-        table.leave(address("10.0.0.1"), 2);
         assert_eq!(enter(&mut table, address("10.0.0.1"), &mut list), None);
     }
 
@@ -204,9 +212,10 @@ mod tests {
     #[test]
     fn nothing_is_left_of_whom_left_twice() {
         let mut table = Table::new(2, 2);
-        let (place, _) = table.enter(Key::Exempt, Evict::default());
-        table.leave(Key::Exempt, place);
-        table.leave(Key::Exempt, place);
+        let evict = Arc::<Evict>::default();
+        let _ = table.enter(Key::Exempt, 0, evict.clone());
+        table.leave(Key::Exempt, 0, &evict);
+        table.leave(Key::Exempt, 0, &evict);
         assert_eq!(table.len(), 0);
         assert!(table.by_key.is_empty() && table.ranks.is_empty());
     }

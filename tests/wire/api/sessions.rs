@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::{client, connections, done, members, start, start_with, token};
+use super::{call, client, connections, done, members, start, start_with, token};
 use crate::support::{eventually, raw};
 
 #[test]
@@ -144,6 +144,42 @@ fn what_the_api_gives_a_raw_client_for_a_time_ends() {
     let wish = json!({ "client": id, "channel": "kept:2", "expire_at": now + 2 });
     done(&server, "subscribe", &wish);
     assert_eq!(subscribed.expect_close(), (3005, "expired".to_string()));
+}
+
+/// A time in milliseconds was taken for never, without a word: the session of a backend that meant
+/// two minutes went on for good. It is refused with the sentence that tokens have for it.
+#[test]
+fn a_time_in_milliseconds_is_refused_by_every_method_that_takes_one() {
+    let server = start("");
+    let late = 1_795_712_170_999_u64;
+    for (method, body) in [
+        ("refresh", json!({ "user": "42", "expire_at": late })),
+        (
+            "subscribe",
+            json!({ "user": "42", "channel": "news", "expire_at": late }),
+        ),
+        ("block_user", json!({ "user": "42", "expire_at": late })),
+        ("revoke_token", json!({ "uid": "1", "expire_at": late })),
+        (
+            "invalidate_user_tokens",
+            json!({ "user": "42", "issued_before": late }),
+        ),
+        (
+            "invalidate_user_tokens",
+            json!({ "user": "42", "expire_at": late }),
+        ),
+        ("refresh", json!({ "user": "42", "expire_at": -5 })),
+    ] {
+        let error = &call(&server, method, &body)["error"];
+        assert_eq!(error["code"], 107, "{method} {body}: {error}");
+        let message = error["message"].as_str().expect("a sentence");
+        let part = if body["expire_at"] == -5 {
+            "since 1970"
+        } else {
+            "milliseconds?"
+        };
+        assert!(message.contains(part), "{method} {body}: {message}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Events, escaped, json as json_of, poll, post, publish, texts};
 use crate::{
     backend::Backend,
-    support::{Client, Frame, Server, eventually},
+    support::{Client, Frame, Response, Server, eventually},
 };
 
 /// Open channels, a namespace with a Chinese name, an API, and a path that relays.
@@ -310,4 +310,28 @@ fn a_repeated_channel_is_one_channel_on_every_route() {
     late.expect_text("1");
     late.expect_text("2");
     late.expect_nothing();
+}
+
+/// Only the first request line of a connection was made readable, and a blank in it never: the answer
+/// was a 400 without a word. Each line of a client that waits for its answers is, and the log says
+/// what it is where none can be read.
+#[test]
+fn an_address_that_is_not_encoded_is_read_in_every_request() {
+    let server = Server::start(SETTINGS);
+    let mut stream = std::net::TcpStream::connect(server.address).expect("a connection");
+    for path in [
+        "/poll?channel=弹幕",
+        "/poll?channel=a&x=b c",
+        "/poll?channel=直播间",
+    ] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        std::io::Write::write_all(&mut stream, request.as_bytes()).expect("sent");
+        let answer = Response::read(&mut stream).expect("an answer");
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    }
+    let (answer, client) = server.try_ws("/ws?channel=a&name=a b", "");
+    assert!(client.is_some(), "{}", answer.status);
+    let request = "GET /health HTTP/1.1\r\nno header\r\n\r\n";
+    assert_eq!(server.request(request).expect("an answer").status, 400);
+    server.log.wait_for("cannot be read");
 }

@@ -95,6 +95,30 @@ fn a_publish_answers_its_place_and_its_key_publishes_once() {
     );
 }
 
+/// Anonymous senders shared one space of keys, so that whoever used a key first kept the publications
+/// of everyone else with that key from going out. Those of another address are others.
+#[test]
+fn keys_of_nobody_are_told_apart_by_the_address() {
+    let server = Server::start(&("trusted_proxies = [\"127.0.0.1\"]\n".to_string() + OPEN));
+    let mut ws = server.ws("/ws?channel=a");
+    server.wait_status("sessions", 1);
+    for (address, text, offset) in [
+        ("192.0.2.1", "first", 1),
+        ("192.0.2.2", "second", 2),
+        ("192.0.2.1", "again", 1),
+        ("2001:db8::1", "third", 3),
+        ("2001:db8::2", "of the same /64", 3),
+    ] {
+        let headers = format!("Idempotency-Key: 1\r\nX-Forwarded-For: {address}\r\n");
+        let place = json(&post(&server, "/send?channel=a", &headers, text));
+        assert_eq!(place["offset"], offset, "{address} {text}");
+    }
+    for text in ["first", "second", "third"] {
+        ws.expect_text(text);
+    }
+    ws.expect_nothing();
+}
+
 #[test]
 fn who_may_not_publish_to_one_channel_publishes_to_none() {
     let server = Server::start(&("[limits]\nmessage_bytes = \"1KiB\"\n".to_string() + OPEN));

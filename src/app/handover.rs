@@ -1,0 +1,89 @@
+//! The hand-over as the old process sees it: one at a time, from SIGUSR2 until the new process
+//! serves or this one goes on. Run by the loop of [`App::run`](super::App::run), which serves
+//! meanwhile.
+
+use std::{future::Future, pin::Pin};
+
+use super::successor::{HandoverError, Launch, Successor};
+use crate::{metrics::Handover as Outcome, node::Node, supervisor, transport::accept::Accepting};
+
+type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Successor, HandoverError>> + 'a>>;
+
+/// The hand-over of this process, while it goes on.
+pub(super) struct Handover<'a> {
+    node: &'a Node,
+    accepting: &'a Accepting,
+    launch: &'a Launch,
+    attempt: Option<Attempt<'a>>,
+}
+
+impl<'a> Handover<'a> {
+    /// None goes on yet.
+    pub(super) fn new(node: &'a Node, accepting: &'a Accepting, launch: &'a Launch) -> Self {
+        Self {
+            node,
+            accepting,
+            launch,
+            attempt: None,
+        }
+    }
+
+    /// Starts the new process, unless one is being started.
+    pub(super) fn begin(&mut self) {
+        if self.attempt.is_some() {
+            self.node.metrics.handover(Outcome::Ignored);
+            log::warn!("SIGUSR2 is ignored: a new process is being started already");
+            return;
+        }
+        supervisor::reloading();
+        let limit = self.node.settings.drain.handover_timeout;
+        let start = self.launch.start(self.accepting.sockets(), limit);
+        self.attempt = Some(Box::pin(start));
+    }
+
+    /// Waits until the new process is ready or cannot be; for ever while there is none.
+    pub(super) async fn next(&mut self) -> Result<Successor, HandoverError> {
+        let Some(attempt) = &mut self.attempt else {
+            return std::future::pending().await;
+        };
+        let result = attempt.await;
+        self.attempt = None;
+        result
+    }
+
+    /// Lets the new process accept, or says why this one goes on; whether the new one serves.
+    pub(super) async fn finish(&self, ready: Result<Successor, HandoverError>) -> bool {
+        let gone = match ready {
+            Ok(successor) => {
+                // Before it speaks for itself, which a supervisor would not take from it.
+                supervisor::handed_over(successor.id());
+                successor.go().await
+            }
+            Err(error) => Err(error),
+        };
+        match gone {
+            Ok(process) => {
+                self.node.metrics.handover(Outcome::Done);
+                log::info!("process {process} has taken over");
+                true
+            }
+            Err(error) => {
+                supervisor::handed_over(std::process::id());
+                self.node.metrics.handover(match error {
+                    HandoverError::Timeout(_) => Outcome::Timeout,
+                    _ => Outcome::Failed,
+                });
+                log::error!("the new process does not take over, so this one goes on: {error}");
+                false
+            }
+        }
+    }
+
+    /// Ends a new process that is not ready yet, since this one ends.
+    pub(super) fn stop(&mut self) {
+        if self.attempt.take().is_some() {
+            self.node.metrics.handover(Outcome::Stopped);
+            log::warn!("the new process is ended: this one was told to stop");
+        }
+    }
+}
