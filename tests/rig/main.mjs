@@ -145,6 +145,8 @@ async function shorts(world) {
     // Each of them once, before chance decides.
     const name = life < ends.length ? ends[life] : random.of(ends);
     await act(world, name, ENDS[name]);
+    await pause(500);
+    world.book.checkRuns();
   }
   await pause(random.between(...SHORT_MS));
 }

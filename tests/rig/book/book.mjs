@@ -176,7 +176,7 @@ export class Book {
   checkRuns() {
     for (const { client, channel, numbers } of this.#runs.splice(0)) {
       let last = null;
-      for (const number of numbers) {
+      for (const [index, number] of numbers.entries()) {
         const places = this.#entries[number].places;
         // Nobody who knows places has seen it: what was before it cannot be compared with what is behind it.
         if (places.length !== 1) {
@@ -186,11 +186,22 @@ export class Book {
         const [{ epoch, offset }] = places;
         if (last && epoch === last.epoch && offset !== last.offset + 1) {
           const rule = offset <= last.offset ? 'once' : 'complete';
-          this.verdict.fault({ rule, client, channel, epoch, text: `has offset ${offset} (number ${number}) behind ${last.offset} in one connection` });
+          this.verdict.fault({ rule, client, channel, epoch, text: `has offset ${offset} (number ${number}, its ${index + 1}th of ${numbers.length}) behind ${last.offset} in one connection; between are numbers ${this.#between(channel, epoch, last.offset, offset)}` });
         }
         last = { epoch, offset };
       }
     }
+  }
+
+  /** What stands between two places, with how it was published. */
+  #between(channel, epoch, from, to) {
+    const stream = this.stream(channel, epoch);
+    const numbers = [];
+    for (let at = from + 1; at < to && numbers.length < 10; at += 1) {
+      const number = stream.numbers.get(at);
+      numbers.push(number === undefined ? '?' : `${number} (${this.#entries[number].how})`);
+    }
+    return numbers.join(' ');
   }
 
   /** Figures for the last line. */

@@ -17,7 +17,7 @@ export async function restart(world, { crashed = false } = {}) {
 export async function term(world) {
   const { node, load, book, random, verdict } = world;
   // So that something waits in the shards when the signal comes: to a channel that half of the clients are in.
-  const burst = Array.from({ length: 100 + random.below(60) }, () => (random.percent(80) ? WIDE : random.of(CHANNELS)));
+  const burst = Array.from({ length: 400 + random.below(200) }, () => (random.percent(90) ? WIDE : random.of(CHANNELS)));
   const { refused } = await judgeLife(world);
   await load.batch(burst);
   book.draining(book.currentEpochs());

@@ -63,9 +63,9 @@ export class Load {
 
   #channel() { return this.random.percent(2) ? WIDE : this.random.of(CHANNELS); }
 
-  #words(channel, how, keyed) {
+  #words(channel, how, keyed, padMax = PAD_MAX) {
     const number = this.book.issue(channel, { keyed, how });
-    const data = { n: number, text: '弹幕'.repeat(1 + this.random.below(PAD_MAX / 6)) };
+    const data = { n: number, text: '弹幕'.repeat(1 + this.random.below(padMax / 6)) };
     return { number, channel, data, key: keyed ? `rig-${number}` : null };
   }
 
@@ -87,7 +87,8 @@ export class Load {
 
   /** A batch into these channels; answers when it is answered. */
   async batch(channels) {
-    const all = channels.map((channel) => this.#words(channel, 'batch', this.random.percent(70)));
+    const padMax = channels.length > BATCH ? 6 : PAD_MAX;
+    const all = channels.map((channel) => this.#words(channel, 'batch', this.random.percent(70), padMax));
     await this.#counted(all.length, async () => {
       const outcomes = await this.http.batch(all);
       all.forEach((words, index) => this.#enter(words, outcomes[index], (again) => this.#again(again, (once) => this.http.single(once))));
