@@ -1,7 +1,7 @@
 //! The rig: drives real nodes with real clients, breaks things, and decides by its own book whether anything was lost. `run` starts
 //! it with what it needs installed.
 //!
-//!     node main.mjs [--seed S] [--minutes M] [--faults a,b] [--clients N]
+//!     node main.mjs [--seed S] [--minutes M] [--faults a,b] [--clients N] [--soak S] [--soak-restarts S]
 //!
 //! A minute is a long life of the node under faults that leave the process alone, a quiet in which everything must agree, and some
 //! short lives that end by SIGTERM and SIGKILL. Prints each fault as it is found and one JSON line of figures; the exit status is
@@ -27,6 +27,7 @@ import { Door } from './proxy.mjs';
 import { Load } from './publishers/load.mjs';
 import { Random } from './random.mjs';
 import { CHANNELS, DRAIN_MAX_MS, ROOMS, WIDE } from './settings.mjs';
+import { soak, soakRestarts } from './soak.mjs';
 import { Thread } from './thread.mjs';
 
 const DOORS = 8;
@@ -61,14 +62,14 @@ async function open(options) {
   const env = () => ({ ...clock?.env, ...machine?.env, ...(preload && { LD_PRELOAD: preload }) });
   const node = new Node(options.binary, folder, {
     env, backend: `http://127.0.0.1:${backendDoor.port}`, extra: state ? `[state]\ndir = "${state}"\n` : '',
-    descriptorsMax: chosen.includes('descriptors') ? DESCRIPTORS_MAX : null,
+    historySize: options.historySize, descriptorsMax: chosen.includes('descriptors') ? DESCRIPTORS_MAX : null,
   });
   await node.place();
   const doors = [];
   for (let index = 0; index < DOORS; index += 1) doors.push(await Door.before(node.port));
   const world = {
     options, folder, verdict, book, backend, backendDoor, clock, machine, state, node, doors, chosen, left,
-    random: new Random(options.seed, 'faults'), restarts: 0, done: new Set(), lost: 0,
+    say, random: new Random(options.seed, 'faults'), restarts: 0, done: new Set(), lost: 0,
   };
   return world;
 }
@@ -151,6 +152,21 @@ async function shorts(world) {
   await pause(random.between(...SHORT_MS));
 }
 
+/** All that the run is asked for; answers figures of its own. */
+async function live(world) {
+  const { options, chosen } = world;
+  const ends = chosen.filter((name) => name in ENDS).map((name) => ENDS[name]);
+  if (options.soaks.memory) return soak(world, options.soakMs, long, quiet);
+  if (options.soaks.restarts) return soakRestarts(world, options.soakRestartsMs, long, quiet, ends);
+  for (let minute = 0; minute < options.minutes; minute += 1) {
+    await long(world, LONG_MS);
+    await quiet(world);
+    await shorts(world);
+    await quiet(world);
+  }
+  return {};
+}
+
 /** Everybody goes; nothing is left. */
 async function leave(world, before) {
   const { residents, churn, load, node, verdict, book } = world;
@@ -197,13 +213,8 @@ async function main() {
     await world.node.start();
     const before = world.node.descriptors();
     await populate(world);
-    for (let minute = 0; minute < options.minutes; minute += 1) {
-      await long(world, LONG_MS);
-      await quiet(world);
-      await shorts(world);
-      await quiet(world);
-    }
-    world.figures = { ...await world.residents.ask('figures') };
+    const soaked = await live(world);
+    world.figures = { ...await world.residents.ask('figures'), ...soaked };
     const { deliveries, ...churned } = await world.churn.ask('figures');
     Object.assign(world.figures, churned);
     await leave(world, before);

@@ -22,6 +22,7 @@ export const RULES = {
   blocked: 'who is blocked is out and stays out',
   disk: 'a node whose disk is well again takes publications again',
   exit: 'a node that is told to end does so in its time, with status 0',
+  soak: 'memory, files and starts do not grow',
   log: 'there is no line at error level that no fault explains, and no panic',
 };
 

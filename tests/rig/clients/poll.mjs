@@ -9,6 +9,7 @@ const AGAIN_MS = [50, 300];
 
 /** Listens to channels by long polling. */
 export class Poller {
+  /** Whether it has a position. A question that waits for an answer again says nothing. */
   ready = false;
   #since = null;
   #stopped = false;
@@ -32,7 +33,6 @@ export class Poller {
       response.on('data', (piece) => { text += piece; });
       response.on('close', () => {
         if (!response.complete || response.statusCode !== 200) {
-          this.ready = false;
           again();
           return;
         }
@@ -41,7 +41,6 @@ export class Poller {
       });
     });
     request.on('error', () => {
-      this.ready = false;
       if (!request.res) again();
     });
     this.#request = request;

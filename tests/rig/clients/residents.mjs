@@ -17,8 +17,8 @@ const KINDS = [
   [8, 'sdk protobuf', (...words) => sdk('websocket', true, ...words)],
   [5, 'sdk http_stream', (...words) => sdk('http_stream', false, ...words)],
   [5, 'sdk sse', (...words) => sdk('sse', false, ...words)],
-  [30, 'websocket', (...words) => new EnvelopeSocket(...words)],
-  [5, 'bare', (...words) => new BareSocket(...words)],
+  [25, 'websocket', (...words) => new EnvelopeSocket(...words)],
+  [10, 'bare', (...words) => new BareSocket(...words)],
   [20, 'sse', (...words) => new Streamer(...words)],
   [15, 'poll', (...words) => new Poller(...words)],
 ];

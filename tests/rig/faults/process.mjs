@@ -3,6 +3,9 @@
 import { judgeLife } from '../checks/quiet.mjs';
 import { CHANNELS, DRAIN_MAX_MS, WIDE } from '../settings.mjs';
 
+/** Batches at a time before a SIGTERM. */
+const BURSTS = 14;
+
 /** Starts the node for another life. */
 export async function restart(world, { crashed = false } = {}) {
   world.backend.begin(world.node.life + 1);
@@ -16,10 +19,11 @@ export async function restart(world, { crashed = false } = {}) {
 /** SIGTERM in the middle of what is published: what was answered before it is delivered before the Close. */
 export async function term(world) {
   const { node, load, book, random, verdict } = world;
-  // So that something waits in the shards when the signal comes: to a channel that half of the clients are in.
-  const burst = Array.from({ length: 400 + random.below(200) }, () => (random.percent(90) ? WIDE : random.of(CHANNELS)));
+  // So that something waits in the shards when the signal comes: to a channel that half of the clients are in, and by so many
+  // requests at a time that they are answered faster than what they brought is delivered.
+  const bursts = Array.from({ length: BURSTS }, () => Array.from({ length: 35 + random.below(25) }, () => (random.percent(90) ? WIDE : random.of(CHANNELS))));
   const { refused } = await judgeLife(world);
-  await load.batch(burst);
+  await Promise.all(bursts.map((burst) => load.batch(burst)));
   book.draining(book.currentEpochs());
   node.signal('SIGTERM');
   const status = await node.ended(DRAIN_MAX_MS);

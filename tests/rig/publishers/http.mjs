@@ -5,7 +5,7 @@ import { Agent, request } from 'node:http';
 
 import { API_KEY } from '../token.mjs';
 
-const CONNECTIONS_MAX = 12;
+const CONNECTIONS_MAX = 24;
 const REQUEST_MAX_MS = 25_000;
 const DOUBT = 'may have been published';
 
