@@ -53,7 +53,7 @@ async function open(options) {
   const { chosen, left } = choose(options.faults, can);
   const state = can.state ? join(folder, 'state') : null;
   const machine = state && can.recorder ? new Machine(can.recorder, folder, state) : null;
-  const book = new Book(verdict, { lasts: state !== null });
+  const book = new Book(verdict, { lasts: state !== null, historySize: options.historySize });
   const backend = new Backend(verdict);
   await backend.start();
   const backendDoor = await Door.before(backend.port);
@@ -155,7 +155,7 @@ async function shorts(world) {
 /** All that the run is asked for; answers figures of its own. */
 async function live(world) {
   const { options, chosen } = world;
-  const ends = chosen.filter((name) => name in ENDS).map((name) => ENDS[name]);
+  const ends = chosen.filter((name) => name in ENDS).map((name) => [name, ENDS[name]]);
   if (options.soaks.memory) return soak(world, options.soakMs, long, quiet);
   if (options.soaks.restarts) return soakRestarts(world, options.soakRestartsMs, long, quiet, ends);
   for (let minute = 0; minute < options.minutes; minute += 1) {

@@ -5,8 +5,10 @@ import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const SAMPLE_MS = 15_000;
-/** What is filled by then is full: histories, keys, pools. Of a shorter run, its first sixth. */
+/** What is filled by then is full: histories, keys, pools. */
 const WARM_MS = 600_000;
+/** Fewer samples behind that say nothing of growth. */
+const SAMPLES_MIN = 40;
 const GROWTH_MAX = 0.02;
 const RESTART_EACH_MS = 120_000;
 /** Starts differ by themselves; what grows with the number of restarts is more than this. */
@@ -36,7 +38,6 @@ async function checkFiles(world) {
 /** Load and network faults for so long; memory is looked at. `step` does a piece of the load. */
 export async function soak(world, ms, step, quiet) {
   const samples = [];
-  const warm = Math.min(WARM_MS, ms / 6);
   const began = performance.now();
   while (performance.now() - began < ms) {
     await step(world, SAMPLE_MS);
@@ -45,7 +46,11 @@ export async function soak(world, ms, step, quiet) {
     world.say(`memory ${sample.kib} KiB, files ${sample.bytes} bytes`);
   }
   await quiet(world);
-  const counted = samples.filter(({ at }) => at >= warm).map(({ kib }) => kib);
+  const counted = samples.filter(({ at }) => at >= WARM_MS).map(({ kib }) => kib);
+  if (counted.length < SAMPLES_MIN) {
+    world.say('this run is too short to say whether memory grows: it is not judged');
+    return { memory_judged: false };
+  }
   // What is first and last is the middle of a sixth of what counts: single samples come and go with the load.
   const part = Math.max(1, Math.floor(counted.length / 6));
   const [first, last] = [median(counted.slice(0, part)), median(counted.slice(-part))];
@@ -60,7 +65,9 @@ export async function soakRestarts(world, ms, step, quiet, ends) {
   const began = performance.now();
   for (let index = 0; performance.now() - began < ms; index += 1) {
     await step(world, Math.min(RESTART_EACH_MS, ms / 6));
-    const { ready } = await ends[index % ends.length](world);
+    const [name, end] = ends[index % ends.length];
+    world.done.add(name);
+    const { ready } = await end(world);
     if (ready !== undefined) starts.push(ready);
     sizes.push(await checkFiles(world));
     world.say(`ready after ${ready} ms, files ${sizes.at(-1)} bytes`);

@@ -6,6 +6,10 @@ const EXPLAINED = {
   clock: /has given no sign of life/,
   descriptors: /connections cannot be accepted/,
   backend: /events dropped/,
+  full: /the state (on disk )?cannot be/,
+  readonly: /the state (on disk )?cannot be/,
+  unsynced: /the state (on disk )?cannot be/,
+  crash: /damaged|new epoch/,
 };
 
 /** Holds the lines against the faults that were done. */

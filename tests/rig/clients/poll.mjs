@@ -50,9 +50,10 @@ export class Poller {
     const now = [...this.logs.values()].map((log, index) => [log, position(since.split(',')[index])]);
     const isFirst = this.#since === null;
     for (const [log, { epoch, offset }] of now) {
-      // One answer for all channels: a channel of which nothing is lost stays where it was, in the same epoch.
+      const before = offset - messages.filter(({ channel }) => channel === log.channel).length;
+      // One answer for all channels: one of which nothing is lost stays where it was.
       if (isFirst) log.begin(epoch, offset);
-      else if (!recovered && epoch !== log.epoch) log.lose(epoch, offset - messages.filter(({ channel }) => channel === log.channel).length);
+      else if (!recovered && (epoch !== log.epoch || before !== log.offset)) log.lose(epoch, before);
     }
     for (const { channel, offset, data } of messages) this.logs.get(channel).take(offset, numberIn(data));
     for (const [log, { epoch, offset }] of now) log.resume(epoch, offset);
