@@ -36,7 +36,7 @@ const DESCRIPTORS_MAX = 1800;
 const WATCHERS = 6;
 const READY_MAX_MS = 20_000;
 /** Of a minute: the long life, and what the short ones last. */
-const LONG_MS = 28_000;
+const LONG_MS = 30_000;
 const SHORT_MS = [3000, 6000];
 const SHORT_LIVES = 3;
 const CALM_MS = [300, 1500];
@@ -85,7 +85,7 @@ async function populate(world) {
       book.lost(client, channel, from, to);
     },
     drained: ({ client, had }) => book.drained(client, had),
-    run: ({ client, channel, numbers }) => book.run(client, channel, numbers),
+    run: ({ client, channel, numbers, since }) => book.run(client, channel, numbers, since),
   };
   const ports = [...doors.map(({ port }) => port), ...doors.map(() => node.port)];
   world.residents = new Thread('clients/residents.mjs', { seed: options.seed, clients: options.clients, doors: ports, channels: CHANNELS, wide: WIDE }, heard);

@@ -42,7 +42,7 @@ export class Book {
 
   /** A number for something that is about to be published. */
   issue(channel, { keyed = false, how }) {
-    this.#entries.push({ channel, keyed, how, state: WAITING, places: [] });
+    this.#entries.push({ channel, keyed, how, state: WAITING, places: [], at: Date.now() });
     return this.#entries.length - 1;
   }
 
@@ -114,8 +114,8 @@ export class Book {
     if (this.lasts && before?.generation === this.#generation) fault('and streams outlive what was done to the node');
   }
 
-  /** What one connection had of a channel, of which it was told no places. */
-  run(client, channel, numbers) { if (numbers.length > 1) this.#runs.push({ client, channel, numbers }); }
+  /** What one connection had of a channel since a time (Unix ms), of which it was told no places. */
+  run(client, channel, numbers, since) { if (numbers.length > 1) this.#runs.push({ client, channel, numbers, since }); }
 
   /** The node is about to be told to drain. */
   draining(epochs) {
@@ -174,14 +174,17 @@ export class Book {
 
   get next() { return this.#entries.length; }
 
-  /** The runs of clients without positions: each is a piece of one stream, without a hole. */
+  /**
+   * The runs of clients without positions: each is a piece of one stream, without a hole. What went out before the client came says
+   * nothing: it may still be on its way to those who were there before, and reach the newcomer too, while what came behind it did not.
+   */
   checkRuns() {
-    for (const { client, channel, numbers } of this.#runs.splice(0)) {
+    for (const { client, channel, numbers, since } of this.#runs.splice(0)) {
       let last = null;
       for (const [index, number] of numbers.entries()) {
-        const places = this.#entries[number].places;
+        const { places, at } = this.#entries[number];
         // Nobody who knows places has seen it: what was before it cannot be compared with what is behind it.
-        if (places.length !== 1) {
+        if (places.length !== 1 || at <= since) {
           last = null;
           continue;
         }

@@ -84,7 +84,10 @@ export class BareSocket {
     this.frames = new Frames(this.port, `/raw?${new URLSearchParams({ channel: this.channel })}`, this);
   }
 
-  onOpen() { this.ready = true; }
+  onOpen() {
+    this.ready = true;
+    this.since = Date.now();
+  }
 
   onText(text) {
     this.ledger.deliveries += 1;
@@ -93,7 +96,7 @@ export class BareSocket {
 
   onEnd() {
     this.ready = false;
-    this.ledger.tell({ what: 'run', client: this.name, channel: this.channel, numbers: this.#numbers });
+    this.ledger.tell({ what: 'run', client: this.name, channel: this.channel, numbers: this.#numbers, since: this.since });
     if (!this.#stopped) setTimeout(() => { if (!this.#stopped) this.#open(); }, this.random.between(...AGAIN_MS));
   }
 
