@@ -4,7 +4,7 @@ import { judgeLife } from '../checks/quiet.mjs';
 import { CHANNELS, DRAIN_MAX_MS, WIDE } from '../settings.mjs';
 
 /** Batches at a time before a SIGTERM. */
-const BURSTS = 14;
+const BURSTS = 24;
 
 /** Starts the node for another life. */
 export async function restart(world, { crashed = false } = {}) {
@@ -23,9 +23,13 @@ export async function term(world) {
   // requests at a time that they are answered faster than what they brought is delivered.
   const bursts = Array.from({ length: BURSTS }, () => Array.from({ length: 35 + random.below(25) }, () => (random.percent(90) ? WIDE : random.of(CHANNELS))));
   const { refused } = await judgeLife(world);
+  // Nothing else comes behind them.
+  const { rate } = load;
+  load.rate = 0;
   await Promise.all(bursts.map((burst) => load.batch(burst)));
   book.draining(book.currentEpochs());
   node.signal('SIGTERM');
+  load.rate = rate;
   const status = await node.ended(DRAIN_MAX_MS);
   if (status !== 0) {
     verdict.fault({ rule: 'exit', text: status === 'late' ? `SIGTERM, and life ${node.life} still runs ${DRAIN_MAX_MS} ms later` : `life ${node.life} ended with ${status}` });
