@@ -38,6 +38,8 @@ pub(crate) mod liveness;
 pub mod logger;
 pub mod metrics;
 pub mod node;
+#[cfg(feature = "planted-faults")]
+mod planted;
 pub mod protocol;
 pub mod publication;
 pub mod registry;

@@ -92,6 +92,9 @@ impl Announcements {
     pub(super) fn tell(&self, node: &Node) {
         let waiting = std::mem::take(&mut *self.0.borrow_mut());
         for (channel, Untold { left, joined }) in waiting.untold {
+            #[cfg(feature = "planted-faults")]
+            let left =
+                left.filter(|_| !crate::planted::strikes(crate::planted::Fault::ForgetsALeave));
             if let Some(info) = left {
                 node.broker.publish_leave(&channel, info);
             }

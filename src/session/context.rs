@@ -94,6 +94,10 @@ impl SessionContext {
         reason = "one a session, by the call of leave() that left"
     )]
     pub(super) fn tell_closed(&self, ending: Ending) {
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::strikes(crate::planted::Fault::LeaksASession) {
+            return;
+        }
         self.node.server.do_send(Closed {
             session: self.connection.info().id,
             ending,

@@ -225,6 +225,10 @@ impl Handler<Drain> for ShardActor {
         {
             return;
         }
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
+            self.turn.clear();
+        }
         // What was accepted before goes out before any Close.
         self.end_turn();
         let state = self.shard.state.borrow();

@@ -55,11 +55,19 @@ impl Delivery<'_> {
         if entry.plain && self.had_by_another_channel(key, shared) {
             return;
         }
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::strikes(crate::planted::Fault::SkipsAnOffset) {
+            return;
+        }
         let form = match delta {
             Delta::Off => connection.profile().form,
             _ => connection.profile().form.with_delta(delta),
         };
         let (now, at_once) = (self.now, self.at_once);
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::strikes(crate::planted::Fault::DeliversTwice) {
+            connection.push(shared, PushOptions { form, policy }, now, |_| {});
+        }
         let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, entry, &lost);
         if !connection.push(shared, PushOptions { form, policy }, now, lost) {
             return;

@@ -40,6 +40,7 @@ pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("subscription", 0),
     ("unix_time", 0),
     ("config", 0),
+    ("planted", 0),
 ];
 
 /// Files that import each other in a circle. The list is exact: what is mended leaves it, and it is

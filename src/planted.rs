@@ -1,0 +1,52 @@
+//! Faults that are planted on purpose, so that the rig from outside (`tests/rig`) is itself tested: it
+//! must find each of them. Built only with the feature `planted-faults`, which no release has.
+//!
+//! The environment variable `PLANTED_FAULT` names the one that this process has; without it there is
+//! none. Bounds: a counter.
+
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// One of so many is spoilt.
+const EVERY: u64 = 5000;
+
+/// What may be planted, named in the environment as here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// A subscriber does not get a publication that it counts as had.
+    SkipsAnOffset,
+    /// A subscriber gets a publication twice.
+    DeliversTwice,
+    /// What waits in a shard when it drains is lost.
+    LosesAtADrain,
+    /// Nobody is told that a session left.
+    ForgetsALeave,
+    /// A session that has ended stays in the directory.
+    LeaksASession,
+}
+
+static PLANTED: LazyLock<Option<Fault>> = LazyLock::new(|| {
+    let named = std::env::var("PLANTED_FAULT").ok()?;
+    let all = [
+        Fault::SkipsAnOffset,
+        Fault::DeliversTwice,
+        Fault::LosesAtADrain,
+        Fault::ForgetsALeave,
+        Fault::LeaksASession,
+    ];
+    all.into_iter().find(|fault| format!("{fault:?}") == named)
+});
+
+static PASSED: AtomicU64 = AtomicU64::new(0);
+
+/// Whether this fault is planted.
+pub(crate) fn is(fault: Fault) -> bool {
+    *PLANTED == Some(fault)
+}
+
+/// Whether it strikes here: at every 5,000th place where it could.
+pub(crate) fn strikes(fault: Fault) -> bool {
+    is(fault) && (PASSED.fetch_add(1, Relaxed) + 1).is_multiple_of(EVERY)
+}

@@ -1,0 +1,89 @@
+//! Faults of the process: it is told to end, killed, stopped for a while, told to reload. Each ends with a node that is ready.
+
+import { judgeLife } from '../checks/quiet.mjs';
+import { CHANNELS, DRAIN_MAX_MS, WIDE } from '../settings.mjs';
+
+/** Batches at a time before a SIGTERM. */
+const BURSTS = 24;
+
+/** Starts the node for another life. */
+export async function restart(world, { crashed = false } = {}) {
+  world.backend.begin(world.node.life + 1);
+  world.book.restarted({ crashed });
+  world.restarts += 1;
+  // What the watchers found in the last moments of the life before cannot be judged.
+  await world.churn.ask('judge', { isVoid: true });
+  return world.node.start();
+}
+
+/** SIGTERM in the middle of what is published: what was answered before it is delivered before the Close. */
+export async function term(world) {
+  const { node, load, book, random, verdict } = world;
+  // So that something waits in the shards when the signal comes: to a channel that half of the clients are in, and by so many
+  // requests at a time that they are answered faster than what they brought is delivered.
+  const bursts = Array.from({ length: BURSTS }, () => Array.from({ length: 35 + random.below(25) }, () => (random.percent(90) ? WIDE : random.of(CHANNELS))));
+  const { refused } = await judgeLife(world);
+  // Nothing else comes behind them.
+  const { rate } = load;
+  load.rate = 0;
+  await Promise.all(bursts.map((burst) => load.batch(burst)));
+  book.draining(book.currentEpochs());
+  node.signal('SIGTERM');
+  load.rate = rate;
+  const status = await node.ended(DRAIN_MAX_MS);
+  if (status !== 0) {
+    verdict.fault({ rule: 'exit', text: status === 'late' ? `SIGTERM, and life ${node.life} still runs ${DRAIN_MAX_MS} ms later` : `life ${node.life} ended with ${status}` });
+    if (status === 'late') node.signal('SIGKILL');
+    await node.ended(5000);
+  }
+  return { ready: Math.round(await restart(world)), refused };
+}
+
+/** SIGKILL. */
+export async function kill(world) {
+  const { node } = world;
+  const { refused } = await judgeLife(world);
+  node.signal('SIGKILL');
+  await node.ended(5000);
+  return { ready: Math.round(await restart(world)), refused };
+}
+
+/** SIGSTOP for a while; up to 20 s where the run is long enough. */
+export async function stop({ node, random, options }) {
+  const ms = Math.round(random.between(500, options.minutes > 1 && random.percent(30) ? 20_000 : 4000));
+  node.signal('SIGSTOP');
+  await new Promise((next) => { setTimeout(next, ms); });
+  node.signal('SIGCONT');
+  return { ms };
+}
+
+/** SIGHUP. */
+export async function reload({ node }) {
+  node.signal('SIGHUP');
+  return {};
+}
+
+/** The machine crashes: the process is killed, and what was not synced goes as a disk would have it. */
+export async function crash(world) {
+  const { node, machine, random } = world;
+  const { refused } = await judgeLife(world);
+  node.signal('SIGKILL');
+  await node.ended(5000);
+  const taken = machine.crash(random);
+  return { ...taken, ready: Math.round(await restart(world, { crashed: true })), refused };
+}
+
+/** SIGUSR2: another process takes over the sockets, and the state where there is one. */
+export async function handover(world) {
+  const { node, book, backend, verdict } = world;
+  const { refused } = await judgeLife(world);
+  book.draining(book.currentEpochs());
+  backend.begin(node.life + 1);
+  book.restarted();
+  world.restarts += 1;
+  const began = performance.now();
+  const ended = await node.handOver(DRAIN_MAX_MS);
+  if (ended) verdict.fault({ rule: 'exit', text: `hand-over of life ${node.life - 1}: ${ended}` });
+  await world.churn.ask('judge', { isVoid: true });
+  return { ms: Math.round(performance.now() - began), refused };
+}

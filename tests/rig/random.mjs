@@ -1,0 +1,32 @@
+//! Numbers from a seed, so that a run can be repeated (mulberry32). Each part of the rig draws from a stream of its own, so that
+//! what one of them does later or more often changes nothing for the others.
+
+/** A source of numbers. */
+export class Random {
+  #state;
+
+  constructor(seed, name = '') {
+    this.#state = seed >>> 0;
+    for (const letter of name) this.#state = (Math.imul(this.#state ^ letter.codePointAt(0), 0x01000193) + 0x9e3779b9) >>> 0;
+  }
+
+  /** From 0 up to, but not including, 1. */
+  next() {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  }
+
+  /** A number of the span. */
+  between(from, to) { return from + this.next() * (to - from); }
+
+  /** A whole number below `count`. */
+  below(count) { return Math.floor(this.next() * count); }
+
+  /** One of them. */
+  of(list) { return list[this.below(list.length)]; }
+
+  /** True in so many of a hundred cases. */
+  percent(share) { return this.next() * 100 < share; }
+}

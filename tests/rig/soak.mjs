@@ -1,0 +1,80 @@
+//! The long runs: churn without a restart, in which memory must not grow, and a restart each two minutes, in which starts stay as
+//! fast and files as small. Owned by `main.mjs`. Bounds: the time asked for; a sample each SAMPLE_MS.
+
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+const SAMPLE_MS = 15_000;
+/** What is filled by then is full: histories, keys, pools. */
+const WARM_MS = 600_000;
+/** Fewer samples behind that say nothing of growth. */
+const SAMPLES_MIN = 40;
+const GROWTH_MAX = 0.02;
+const RESTART_EACH_MS = 120_000;
+/** Starts differ by themselves; what grows with the number of restarts is more than this. */
+const SLOWER_MAX = 1.5;
+const SLOWER_MAX_MS = 300;
+
+const median = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
+
+/** Proportional memory of the process, in KiB. */
+function memory(pid) {
+  return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]);
+}
+
+/** Bytes of the files of the state, and what they may be. */
+function files(world) {
+  if (!world.state || !existsSync(world.state)) return 0;
+  return readdirSync(world.state).reduce((sum, name) => sum + statSync(join(world.state, name)).size, 0);
+}
+
+async function checkFiles(world) {
+  const bytes = files(world);
+  const most = (await world.node.status()).state?.bytes_max;
+  if (most && bytes > most) world.verdict.fault({ rule: 'soak', text: `the files have ${bytes} bytes, and state.bytes is ${most}` });
+  return bytes;
+}
+
+/** Load and network faults for so long; memory is looked at. `step` does a piece of the load. */
+export async function soak(world, ms, step, quiet) {
+  const samples = [];
+  const began = performance.now();
+  while (performance.now() - began < ms) {
+    await step(world, SAMPLE_MS);
+    const sample = { at: performance.now() - began, kib: memory(world.node.pid), bytes: await checkFiles(world) };
+    samples.push(sample);
+    world.say(`memory ${sample.kib} KiB, files ${sample.bytes} bytes`);
+  }
+  await quiet(world);
+  const counted = samples.filter(({ at }) => at >= WARM_MS).map(({ kib }) => kib);
+  if (counted.length < SAMPLES_MIN) {
+    world.say('this run is too short to say whether memory grows: it is not judged');
+    return { memory_judged: false };
+  }
+  // What is first and last is the middle of a sixth of what counts: single samples come and go with the load.
+  const part = Math.max(1, Math.floor(counted.length / 6));
+  const [first, last] = [median(counted.slice(0, part)), median(counted.slice(-part))];
+  const growth = last / first - 1;
+  if (growth > GROWTH_MAX) world.verdict.fault({ rule: 'soak', text: `memory grew from ${first} to ${last} KiB, which is ${(growth * 100).toFixed(1)} %` });
+  return { first_kib: first, last_kib: last, growth_percent: Number((growth * 100).toFixed(2)) };
+}
+
+/** Restarts for so long, by each of `ends` in turn; `end` does one and answers how long the start took. */
+export async function soakRestarts(world, ms, step, quiet, ends) {
+  const [starts, sizes] = [[], []];
+  const began = performance.now();
+  for (let index = 0; performance.now() - began < ms; index += 1) {
+    await step(world, Math.min(RESTART_EACH_MS, ms / 6));
+    const [name, end] = ends[index % ends.length];
+    world.done.add(name);
+    const { ready } = await end(world);
+    if (ready !== undefined) starts.push(ready);
+    sizes.push(await checkFiles(world));
+    world.say(`ready after ${ready} ms, files ${sizes.at(-1)} bytes`);
+    await quiet(world);
+  }
+  const third = Math.max(1, Math.floor(starts.length / 3));
+  const [first, last] = [median(starts.slice(0, third)), median(starts.slice(-third))];
+  if (last > first * SLOWER_MAX + SLOWER_MAX_MS) world.verdict.fault({ rule: 'soak', text: `a start took ${first} ms at first and ${last} ms at last` });
+  return { restarts: starts.length, first_ms: first, last_ms: last, files: sizes.at(-1) };
+}
