@@ -283,68 +283,54 @@ impl Collector for Snapshot {
 }
 
 impl Snapshot {
-    /// What limits refused, and handshakes that were, by reason. All words are from fixed lists.
+    /// What was refused or ended, by reason. All words are from fixed lists.
     fn encode_refusals(&self, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
-        let mut family = encoder.encode_descriptor(
-            "fanfare_limited",
-            "Messages, sessions and subscriptions refused by a limit",
-            None,
-            MetricType::Counter,
-        )?;
-        for (limit, count) in self.node.metrics.limits() {
-            let labels = [("limit", limit)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        let mut family = encoder.encode_descriptor(
-            "fanfare_refused_handshakes",
-            "Handshakes refused, by reason",
-            None,
-            MetricType::Counter,
-        )?;
-        for (reason, count) in self.node.metrics.refused() {
-            let labels = [("reason", reason)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
+        let metrics = &self.node.metrics;
+        let fixed = |(word, count): (&str, u64)| (word.to_string(), count);
         let families = [
+            (
+                "fanfare_limited",
+                "Messages, sessions and subscriptions refused by a limit",
+                "limit",
+                metrics.limits().map(fixed).collect::<Vec<_>>(),
+            ),
+            (
+                "fanfare_refused_handshakes",
+                "Handshakes refused, by reason",
+                "reason",
+                metrics.refused().map(fixed).collect(),
+            ),
             (
                 "fanfare_refused_requests",
                 "Requests refused, by status",
                 "status",
-                self.node.metrics.refused_requests().collect::<Vec<_>>(),
+                metrics.refused_requests().collect(),
             ),
             (
                 "fanfare_api_errors",
                 "Calls of the API answered with an error, by its code",
                 "code",
-                self.node.metrics.api_errors().collect(),
+                metrics.api_errors().collect(),
+            ),
+            (
+                "fanfare_cut_connections",
+                "Connections ended before they were a session, by reason",
+                "reason",
+                metrics.cuts().map(fixed).collect(),
+            ),
+            (
+                "fanfare_handovers",
+                "Hand-overs to a new process (SIGUSR2), by outcome",
+                "outcome",
+                metrics.handovers().map(fixed).collect(),
             ),
         ];
         for (name, help, label, counts) in families {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
             for (value, count) in counts {
-                let labels = [(label, value)];
+                let labels = [(label, value.as_str())];
                 ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
             }
-        }
-        let mut family = encoder.encode_descriptor(
-            "fanfare_cut_connections",
-            "Connections ended before they were a session, by reason",
-            None,
-            MetricType::Counter,
-        )?;
-        for (reason, count) in self.node.metrics.cuts() {
-            let labels = [("reason", reason)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-        }
-        let mut family = encoder.encode_descriptor(
-            "fanfare_handovers",
-            "Hand-overs to a new process (SIGUSR2), by outcome",
-            None,
-            MetricType::Counter,
-        )?;
-        for (outcome, count) in self.node.metrics.handovers() {
-            let labels = [("outcome", outcome)];
-            ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }
