@@ -6,6 +6,10 @@
 //! server need not be built.
 
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a load that comes in intervals sleeps between them"
+)]
 
 mod around;
 #[path = "../../../src/id.rs"]
@@ -24,7 +28,11 @@ pub use around::{broker, config, logger, protocol, publication, registry};
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::{Arc, atomic::{AtomicBool, Ordering::Relaxed}, mpsc},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
+    },
     time::{Duration, Instant},
 };
 
@@ -54,7 +62,10 @@ fn record(number: u64, bytes: usize) -> Record {
 fn cpu() -> Duration {
     let stat = fs::read_to_string("/proc/self/stat").expect("procfs");
     let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or("").split(' ').collect();
-    let ticks: u64 = fields[11..13].iter().map(|ticks| ticks.parse::<u64>().expect("ticks")).sum();
+    let ticks: u64 = fields[11..13]
+        .iter()
+        .map(|ticks| ticks.parse::<u64>().expect("ticks"))
+        .sum();
     Duration::from_millis(ticks * 10)
 }
 
@@ -118,7 +129,10 @@ fn own(dir: &Path, seconds: u64, pause: Option<Duration>) {
                     sender.send(()).expect("waited for");
                 }
             };
-            state.log.append(record(number, 200), Box::new(written)).expect("room");
+            state
+                .log
+                .append(record(number, 200), Box::new(written))
+                .expect("room");
         }
         done.recv().expect("written");
     });
@@ -136,7 +150,9 @@ fn fjall(dir: &Path, seconds: u64, pause: Option<Duration>) {
     let sync = std::thread::spawn(move || {
         while !over.load(Relaxed) {
             std::thread::sleep(Duration::from_secs(1));
-            other.persist(::fjall::PersistMode::SyncData).expect("synced");
+            other
+                .persist(::fjall::PersistMode::SyncData)
+                .expect("synced");
         }
     });
     measure("fjall", seconds, pause, |first, count| {
@@ -178,7 +194,10 @@ fn start(dir: &Path) {
     let state = State::open(dir, options(), Duration::ZERO).expect("a directory");
     let (begun, before) = (Instant::now(), cpu());
     let mut kept = Vec::new();
-    state.log.read(&mut |record| kept.push(record)).expect("files");
+    state
+        .log
+        .read(&mut |record| kept.push(record))
+        .expect("files");
     println!(
         "start: {} items of 128 bytes, {} MiB of files, read in {:?} ({:?} of CPU)",
         kept.len(),
@@ -191,7 +210,9 @@ fn start(dir: &Path) {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let dir = PathBuf::from(arguments.next().expect("a directory"));
-    let seconds = arguments.next().map_or(5, |seconds| seconds.parse().expect("seconds"));
+    let seconds = arguments
+        .next()
+        .map_or(5, |seconds| seconds.parse().expect("seconds"));
     fs::create_dir(&dir).expect("a directory that is not there");
     for round in 0..3 {
         own(&dir.join(format!("own{round}")), seconds, None);
