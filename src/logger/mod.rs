@@ -9,6 +9,7 @@
 
 pub(crate) mod escape;
 mod format;
+mod line;
 mod queue;
 mod throttle;
 
@@ -16,7 +17,6 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     fmt,
     io::{self, IsTerminal as _, Write},
-    net::IpAddr,
     panic::PanicHookInfo,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -26,13 +26,16 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use log::{Level, Log, Metadata, Record, kv::Value};
+use log::{Level, Log, Metadata, Record};
 
-pub(crate) use self::throttle::Subject;
 use self::{
     format::LineFormat,
     queue::{Batch, LineQueue},
     throttle::Throttle,
+};
+pub(crate) use self::{
+    line::{Address, write},
+    throttle::Subject,
 };
 use crate::config;
 
@@ -49,19 +52,6 @@ pub(crate) const REFUSAL_PAUSE: Duration = Duration::from_secs(1);
 
 /// The process's logger; there is one, as there is one standard error.
 static LOGGER: OnceLock<Logger> = OnceLock::new();
-
-/// A client's address as lines show it; a unix socket without a proxy has none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address(pub(crate) Option<IpAddr>);
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("unix"),
-        }
-    }
-}
 
 /// What was logged, by how it was dealt with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -239,23 +229,6 @@ fn write_all(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Writes a line whose values are not all there each time, if the filter lets it.
-pub(crate) fn write(
-    level: Level,
-    target: &str,
-    message: fmt::Arguments<'_>,
-    values: &[(&str, Value<'_>)],
-) {
-    log::logger().log(
-        &Record::builder()
-            .args(message)
-            .level(level)
-            .target(target)
-            .key_values(&values)
-            .build(),
-    );
 }
 
 /// Says something that no filter may leave out.

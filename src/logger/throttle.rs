@@ -17,7 +17,10 @@ use std::{
 
 use log::Level;
 
-use super::{Address, escape::Cut};
+use super::{
+    escape::Cut,
+    line::{self, Address},
+};
 
 /// Subjects that are remembered at a time.
 const SUBJECTS_MAX: usize = 1024;
@@ -82,7 +85,7 @@ impl Subject {
         values.extend(particulars.map(|(name, value)| (*name, value.as_str().into())));
         values.push(("times", times.into()));
         let what = self.kind.what;
-        super::write(
+        line::write(
             self.level,
             self.target,
             format_args!("{what} again"),
