@@ -199,6 +199,7 @@ impl PendingConnection {
         }
         self.since.set(self.all.next.fetch_add(1, Relaxed));
         self.of_worker.fetch_add(1, Relaxed);
+        self.all.arriving.fetch_add(1, Relaxed);
         if self.holds_place.get() {
             self.take_place();
         }
@@ -213,6 +214,7 @@ impl PendingConnection {
             self.all.cut(why);
         }
         self.place.set(Some(place));
+        self.all.arriving.fetch_sub(1, Relaxed);
         // Behind the lock: who enters before `close_idle` has it finds it in the table.
         if self.all.closes_idle.load(Relaxed) {
             self.evict.look();
@@ -220,13 +222,18 @@ impl PendingConnection {
     }
 
     fn leave(&self) {
-        if let Some(place) = self.place.take() {
-            // Who was told to go and has just brought a request stays: it is pending no more.
-            self.all
-                .change(|table| table.leave(self.key, place, &self.evict));
+        if !self.is_pending.replace(false) {
+            return;
         }
-        if self.is_pending.replace(false) {
-            self.of_worker.fetch_sub(1, Relaxed);
+        self.of_worker.fetch_sub(1, Relaxed);
+        match self.place.take() {
+            // Who was told to go and has just brought a request stays: it is pending no more.
+            Some(place) => self
+                .all
+                .change(|table| table.leave(self.key, place, &self.evict)),
+            None => {
+                self.all.arriving.fetch_sub(1, Relaxed);
+            }
         }
     }
 }

@@ -34,6 +34,8 @@ use crate::{
 pub(crate) struct PendingConnections {
     trusted_proxies: TrustedProxies,
     table: Mutex<Table>,
+    /// Those of them that have had no time to ask yet, and hold no place in the table.
+    arriving: AtomicUsize,
     /// The number that the next one to be pending gets.
     next: AtomicU64,
     /// Requests that are being answered now; a drain waits for them.
@@ -54,6 +56,7 @@ impl PendingConnections {
                 limits.pending_connections,
                 limits.pending_connections_per_address,
             )),
+            arriving: AtomicUsize::new(0),
             next: AtomicU64::new(0),
             answering: AtomicUsize::new(0),
             closes_idle: AtomicBool::new(false),
@@ -71,7 +74,9 @@ impl PendingConnections {
     /// Connections now that are not sessions and whose request nobody answers.
     #[must_use]
     pub(crate) fn count(&self) -> usize {
-        self.lock().len()
+        // In this order: who goes from the one to the other meanwhile is in one of them at least.
+        let arriving = self.arriving.load(Relaxed);
+        arriving + self.lock().len()
     }
 
     /// Requests that are being answered now.
