@@ -227,6 +227,7 @@ impl Node {
             endpoint: "/ws".into(),
             subprotocol: None,
             user_agent: None,
+            logged_headers: None,
             transport: TransportKind::WebSocketUnix,
             worker: 0,
             since: SystemTime::now(),
