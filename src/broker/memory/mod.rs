@@ -138,6 +138,7 @@ impl MemoryBroker {
         locked(&self.stripes[self.fanout.stripe_of(channel)])
     }
 
+    #[inline]
     fn publish_one(&self, mut request: PublishRequest) -> BrokerFuture<PublishResult> {
         request.history = request.history.filter(|history| history.size > 0);
         match &self.durable {
@@ -196,6 +197,7 @@ impl MemoryBroker {
         }
     }
 
+    #[inline]
     fn publish_now(&self, request: PublishRequest) -> Result<PublishResult, BrokerError> {
         let has_place = request.history.is_some()
             || request.idempotency_key.is_some()

@@ -88,7 +88,7 @@ impl Placed {
         if let Some((stream, kept)) = stream.zip(self.kept) {
             let until = now + kept.history.ttl;
             result.position = Some(kept.position);
-            stream.keep(kept.history.ttl, now);
+            stream.keep(kept.history.ttl, until);
             stream.trim(now);
             let previous = stream.items.back().filter(|_| kept.delta);
             let previous = previous.map(|entry| entry.item.clone());

@@ -260,7 +260,7 @@ impl MemoryBroker {
 impl Stripe {
     fn restore(&mut self, name: ChannelName, channel: Channel, now: Now) {
         let mut stream = Stream::new(channel.top.epoch, now.instant);
-        stream.keep(channel.ttl, now.instant);
+        stream.keep(channel.ttl, now.instant + channel.ttl);
         stream.top = channel.top.offset;
         stream.version = channel.version;
         for (expires_ms, item) in channel.items {

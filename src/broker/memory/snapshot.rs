@@ -4,8 +4,6 @@
 //! items of one channel to be counted. What is placed and not committed is not looked at: its own
 //! record is behind this one, or was before it.
 
-use std::time::Duration;
-
 use super::{MemoryBroker, locked, now::Now, stream::Stream, stripe::Stripe};
 use crate::{
     registry::ChannelName,
@@ -86,7 +84,7 @@ fn stream_record(name: &ChannelName, stream: &Stream) -> Record {
         channel: name.clone(),
         top: stream.position(),
         first: stream.first(),
-        ttl: Duration::from_secs(stream.ttl_secs.into()),
+        ttl: stream.ttl,
         version: stream.version.clone(),
     }))
 }

@@ -67,9 +67,8 @@ pub(super) struct Stream {
     /// Its alarm, and what it was when that was filed.
     pub(super) alarm: Instant,
     pub(super) filed: Stage,
-    /// `history_ttl` of its last publication, in whole seconds: so long a restart keeps its
-    /// position.
-    pub(super) ttl_secs: u32,
+    /// `history_ttl` of its last publication: so long a restart keeps its position.
+    pub(super) ttl: Duration,
 }
 
 impl Stream {
@@ -84,7 +83,7 @@ impl Stream {
             version: None,
             alarm: keep_until,
             filed: Stage::Unused,
-            ttl_secs: 0,
+            ttl: Duration::ZERO,
         }
     }
 
@@ -169,10 +168,10 @@ impl Stream {
         oldest.map_or(self.keep_until, |kept| kept.until)
     }
 
-    /// Notes how long its position outlives a publication.
-    pub(super) fn keep(&mut self, ttl: Duration, now: Instant) {
-        self.keep_until = self.keep_until.max(now + ttl);
-        self.ttl_secs = u32::try_from(ttl.as_secs_f64().ceil() as u64).unwrap_or(u32::MAX);
+    /// Notes how long its position outlives a publication, and until when that is.
+    pub(super) fn keep(&mut self, ttl: Duration, until: Instant) {
+        self.keep_until = self.keep_until.max(until);
+        self.ttl = ttl;
     }
 
     /// The position, if `version` is not newer than what was published last under the same name.

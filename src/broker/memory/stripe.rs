@@ -206,7 +206,8 @@ impl Ledger<'_> {
         listening: &Listening<'_>,
         now: Instant,
     ) -> (PublishResult, bool) {
-        let Some(stream) = stream.filter(|_| placed.position().is_some()) else {
+        // One that is not kept leaves its stream as it was.
+        let Some(stream) = stream else {
             return (placed.commit(None, listening, now), false);
         };
         let before = stream.charge(self.name);
