@@ -1,6 +1,7 @@
 //! Fuzzes the reader of segments of the state on disk: any bytes, behind a right header or not, and
 //! whole segments with bytes changed. It makes up no frame, keeps their order, and cutting a segment
-//! where it says gives the same frames again.
+//! that is not damaged where it says gives the same frames again. A damaged one is never cut but set
+//! aside; cut, it may lack what showed that a batch before it was finished, and gives fewer.
 #![no_main]
 
 use fanfare::segment::{Outcome, Place, SegmentReader, header, put_frame};
@@ -22,6 +23,10 @@ fuzz_target!(|data: &[u8]| {
     };
     assert!(outcome.good <= bytes.len());
     let (again, cut) = read(&bytes[..outcome.good]).expect("the same header");
+    if outcome.damaged {
+        assert!(bodies.starts_with(&again));
+        return;
+    }
     assert_eq!(again, bodies);
     assert_eq!((cut.good, cut.torn), (outcome.good, false));
 });
