@@ -29,17 +29,17 @@ const API_KEY: &str = "a key of these tests";
 const ANSWERED: Duration = Duration::from_secs(10);
 
 /// The last process of those that took over from each other; killed at the end.
-struct Last(u32);
+pub(crate) struct Last(pub(crate) u32);
 
 impl Last {
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
             .args([&format!("-{name}"), &self.0.to_string()])
             .status();
         assert!(sent.expect("kill runs").success());
     }
 
-    fn ends(&self) {
+    pub(crate) fn ends(&self) {
         eventually("the process ends", || (!is_alive(self.0)).then_some(()));
     }
 }
@@ -70,7 +70,7 @@ fn numbers(log: &Log, before: &str, behind: &str) -> Vec<u32> {
 }
 
 /// The process that took over as the `count`th.
-fn taken_over(log: &Log, count: usize) -> Last {
+pub(crate) fn taken_over(log: &Log, count: usize) -> Last {
     let process = eventually("a new process takes over", || {
         let all = numbers(log, "process ", " has taken over");
         all.get(count - 1).copied()

@@ -4,7 +4,10 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::support::{Frame, Response, SOON, Server, TempDir, eventually};
+use crate::{
+    handover::{Last, taken_over},
+    support::{Frame, Response, SOON, Server, TempDir, eventually},
+};
 
 const SETTINGS: &str = r#"[api]
 key = "k"
@@ -284,4 +287,46 @@ fn what_has_no_history_is_not_written() {
     assert_eq!(one["offset"], 2);
     assert_ne!(bytes(), before, "{SOON:?}");
     assert!(node.state.path().join("state").is_dir());
+}
+
+// A directory has one process: a new one that took over could not begin before the old one had ended, or
+// gave places anew that the old one still gave. The old one lets go first, and whoever is refused
+// meanwhile comes again with the same key: nothing is lost or doubled, and nobody is told a new epoch.
+#[test]
+fn over_hand_overs_the_state_goes_on_with_every_publication_once() {
+    let node = Node::start(
+        "[drain]\nspread = \"100ms\"\n[[namespace]]\nname = \"long\"\nhistory_size = 1000\n",
+    );
+    let (mut last, mut number) = (Last(node.server().pid()), 0);
+    let mut publish = |times: u64| {
+        for _ in 0..times {
+            number += 1;
+            let key = number.to_string();
+            let body = json!({"channel": "long:news", "data": number, "idempotency_key": key});
+            let offset = eventually("it is taken", || {
+                let answer = node.try_api("publish", &body);
+                let answer: Value = serde_json::from_str(&answer.body).ok()?;
+                answer["result"]["offset"].as_u64()
+            });
+            assert_eq!(offset, number);
+        }
+        number
+    };
+    publish(10);
+    let epoch = node.history("long:news").1;
+    for count in 1..=5 {
+        last.signal("USR2");
+        publish(50);
+        // Dropped, it would be killed before its time.
+        std::mem::forget(std::mem::replace(
+            &mut last,
+            taken_over(&node.server().log, count),
+        ));
+        publish(10);
+    }
+    let all = publish(1);
+    let expected = (all, epoch, (1..=all).collect::<Vec<_>>());
+    assert_eq!(node.history("long:news"), expected);
+    last.signal("TERM");
+    last.ends();
 }
