@@ -10,7 +10,11 @@
 //!
 //! `state` is the one implementation. A record knows no file.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use uuid::Uuid;
 
@@ -208,9 +212,67 @@ pub enum StoreError {
     Closed,
 }
 
-/// Called once with what became of a record, on the store's thread and in the order of the appends.
+/// Who is told once what became of a record, on the store's thread and in the order of the appends.
 /// It must not wait for anyone, and may append.
-pub type Written = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+pub enum Written {
+    /// Whoever it is, by a call of its own.
+    Call(Box<dyn FnOnce(Result<(), StoreError>) + Send>),
+    /// The owner of a step in this channel, together with the others of the batch.
+    Commit(Weak<dyn Committer>, ChannelName),
+}
+
+/// Commits what it has placed, once that is written.
+pub trait Committer: Send + Sync {
+    /// The records of the next step of each of these channels, in this order, were written together,
+    /// or were not.
+    fn written(&self, channels: &[ChannelName], outcome: Result<(), StoreError>);
+}
+
+impl Written {
+    /// Calls.
+    pub fn call(call: impl FnOnce(Result<(), StoreError>) + Send + 'static) -> Self {
+        Self::Call(Box::new(call))
+    }
+
+    /// Tells all of a batch, in order; a committer as seldom as that lets it.
+    pub(crate) fn tell(batch: impl Iterator<Item = Self>, outcome: Result<(), StoreError>) {
+        let mut together: Option<(Weak<dyn Committer>, Vec<ChannelName>)> = None;
+        let commit = |(committer, channels): (Weak<dyn Committer>, Vec<ChannelName>)| {
+            if let Some(committer) = committer.upgrade() {
+                committer.written(&channels, outcome);
+            }
+        };
+        for written in batch {
+            match (written, &mut together) {
+                (Self::Commit(committer, channel), Some((known, channels)))
+                    if Weak::ptr_eq(known, &committer) =>
+                {
+                    channels.push(channel);
+                }
+                (Self::Commit(committer, channel), together) => {
+                    together
+                        .replace((committer, vec![channel]))
+                        .into_iter()
+                        .for_each(commit);
+                }
+                (Self::Call(call), together) => {
+                    together.take().into_iter().for_each(commit);
+                    call(outcome);
+                }
+            }
+        }
+        together.into_iter().for_each(commit);
+    }
+}
+
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Call(_) => f.write_str("Call"),
+            Self::Commit(_, channel) => f.debug_tuple("Commit").field(channel).finish(),
+        }
+    }
+}
 
 /// What the files can be made again from: asked when they have grown too large, on the store's
 /// thread. Each step of the iterator looks at what is committed when it comes there, under one lock,
@@ -244,7 +306,7 @@ pub trait Store: Send + Sync {
 
     /// The same for records that nobody waits for; what finds no room is left out.
     fn note(&self, record: Record) {
-        let _ = self.append(record, Box::new(|_| {}));
+        let _ = self.append(record, Written::call(|_| {}));
     }
 
     /// Whether a new record would be taken now, as far as is known.

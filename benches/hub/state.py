@@ -23,6 +23,7 @@ def directory(options):
 
 def state(run, options, start):
     missing = throughput(run, options, start)
+    broadcast(run, options, start)
     one_at_a_time(run, options, start)
     reading(run, options, start)
     return missing
@@ -53,6 +54,33 @@ def throughput(run, options, start):
     print(f"state: 128 bytes of JSON, {CHANNELS:,} channels, history {KEPT}, all threads of the server on one core, {options.rounds} rounds: median (least\u2013greatest)")
     run.table(["requests", "publications/s memory", "state", "ratio", "CPU \u00b5s each memory", "state", "ratio"], rows)
     return missing
+
+
+def broadcast(run, options, start):
+    """One message to all channels, again and again, one request at a time: CPU of the server for each publication."""
+    binary, _ = start
+    found = {False: [], True: []}
+    for number in range(options.rounds):
+        for kept, rounds in found.items():
+            run.say(f"state: round {number + 1}/{options.rounds}, broadcast, {'state' if kept else 'memory only'}")
+            with directory(options) as path:
+                extra = {"FANFARE_STATE_DIR": f"{path}/state"} if kept else {}
+                with run.Server(binary, "fanfare.toml", extra) as server:
+                    api = bounds.Api(server, run.KEY)
+                    channels = [f"kept:bench{index}" for index in range(CHANNELS)]
+                    message = {"channels": channels, "data": "x" * 126}
+                    # Histories that are full before: each publication then lets one go.
+                    for _ in range(KEPT):
+                        api.call("broadcast", message)
+                    before, sent, end = bounds.cpu(server), 0, time.monotonic() + options.seconds
+                    while time.monotonic() < end:
+                        api.call("broadcast", message)
+                        sent += CHANNELS
+                    rounds.append((bounds.cpu(server) - before) / sent * 1e6)
+    memory, kept = (statistics.median(rounds) for rounds in (found[False], found[True]))
+    print(f"state: a broadcast to {CHANNELS:,} channels, one request at a time, histories full, {options.rounds} rounds: median (least\u2013greatest)")
+    shown = [f"{statistics.median(rounds):.2f} ({min(rounds):.2f}\u2013{max(rounds):.2f})" for rounds in found.values()]
+    run.table(["CPU \u00b5s each memory", "state", "ratio"], [[*shown, f"{kept / memory:.2f}"]])
 
 
 def one_at_a_time(run, options, start):

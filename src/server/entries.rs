@@ -20,7 +20,7 @@ use crate::{
     broker::{Broker, HistoryFilter},
     id::StreamPosition,
     registry::ChannelName,
-    store::{Poll, Push, Record, Source, Store},
+    store::{Poll, Push, Record, Source, Store, Written},
 };
 
 /// The entries, by their hash.
@@ -108,7 +108,7 @@ impl Entries {
         // Not taken, the sender is dropped.
         let _ = store.append(
             record,
-            Box::new(move |_| {
+            Written::call(move |_| {
                 let _ = sender.send(());
             }),
         );

@@ -7,6 +7,7 @@
 use std::{
     collections::VecDeque,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -132,6 +133,13 @@ impl Queue {
             let waited = self.more.wait_timeout_while(state, limit, is_quiet);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
             state.is_idle = false;
+            if !state.waiting.is_empty() {
+                drop(state);
+                // Woken on the core of the one who puts in, it lets that one go on with its turn: a
+                // write and a change of threads for each record would cost more than all else.
+                thread::yield_now();
+                state = self.lock();
+            }
         }
         state.is_called = false;
         let mut taken = 0;

@@ -56,7 +56,7 @@ impl ScriptedStore {
                 state.is_writing = true;
                 written
             };
-            written(Ok(()));
+            Written::tell(std::iter::once(written), Ok(()));
             self.state().is_writing = false;
             self.changed.notify_all();
         }
@@ -70,9 +70,7 @@ impl ScriptedStore {
             state.refusal = Some(error);
             state.queue.drain(..).collect()
         };
-        for (_, written) in failing {
-            written(Err(error));
-        }
+        Written::tell(failing.into_iter().map(|(_, written)| written), Err(error));
         self.state().refusal = None;
     }
 

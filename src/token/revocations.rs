@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::error::TokenError;
 use crate::{
-    store::{Record, Revocation, Source, Store, StoreError, Subject},
+    store::{Record, Revocation, Source, Store, StoreError, Subject, Written},
     unix_time::unix_now,
 };
 
@@ -190,7 +190,7 @@ impl Revocations {
         // Where it is not taken, the sender is dropped, which says so.
         let _ = store.append(
             record,
-            Box::new(move |outcome| {
+            Written::call(move |outcome| {
                 let _ = sender.send(outcome);
             }),
         );

@@ -131,7 +131,7 @@ fn own(dir: &Path, seconds: u64, pause: Option<Duration>) {
             };
             state
                 .log
-                .append(record(number, 200), Box::new(written))
+                .append(record(number, 200), store::Written::call(written))
                 .expect("room");
         }
         done.recv().expect("written");
@@ -183,7 +183,7 @@ fn start(dir: &Path) {
                 Record::Publication(one) => one.item.weight(),
                 _ => 0,
             };
-            if state.log.append(record, Box::new(|_| {})).is_ok() {
+            if state.log.append(record, store::Written::call(|_| {})).is_ok() {
                 number += 1;
             } else {
                 std::thread::yield_now();

@@ -4,12 +4,13 @@
 use std::time::Instant;
 
 use super::{
+    answers::Wakes,
     keys::{KeyId, KeyRoom},
     now::Now,
     place::{Placed, known},
     stream::{Charge, Stream},
     stripe::{Ledger, Stripe},
-    waiting::{Answer, Callers, Outcome, Step},
+    waiting::{NewCaller, Step},
 };
 use crate::{
     broker::{BrokerError, PublishRequest, PublishResult, fanout::Listening},
@@ -22,8 +23,8 @@ use crate::{
 pub(super) enum Placing {
     /// It was published before.
     Known(PublishResult),
-    /// It waits, or follows one that does.
-    Waits(Answer),
+    /// It waits, or follows one that does: the caller is told later.
+    Waits,
     /// Nothing is to be written and nothing waits before it.
     Free(Box<PublishRequest>),
 }
@@ -33,6 +34,7 @@ pub(super) struct Moment<'a> {
     pub(super) listening: &'a Listening<'a>,
     pub(super) now: Now,
     pub(super) append: Append<'a>,
+    pub(super) caller: NewCaller<'a>,
 }
 
 /// Hands a record to the store.
@@ -50,12 +52,14 @@ impl Stripe {
             listening,
             now,
             append,
+            caller,
         } = moment;
         let key = request.idempotency_key.take();
         let key = key.map(|key| (self.keys.id(name, &key), key.owner));
         let id = key.as_ref().map(|(id, _)| *id);
-        if let Some(answer) = self.waiting.follow(name, id, request.version.as_deref()) {
-            return Ok(Placing::Waits(answer));
+        let version = request.version.as_deref();
+        if self.waiting.follow(name, id, version, caller) {
+            return Ok(Placing::Waits);
         }
         let by_key = id.and_then(|id| self.keys.get(id, now.instant));
         let is_compared = !self.waiting.has_version(name);
@@ -76,7 +80,8 @@ impl Stripe {
             append(self.record(name, &placed, key.as_ref(), now))?;
         }
         let step = Step::Publish { placed, key };
-        Ok(Placing::Waits(self.waiting.push(name, step, is_written)))
+        self.waiting.push(name, step, is_written, caller);
+        Ok(Placing::Waits)
     }
 
     /// The place that the next publication follows; begins the stream if there is none.
@@ -119,14 +124,15 @@ impl Stripe {
             .unwrap_or(Record::EndedShares(Vec::new()))
     }
 
-    /// Has a channel's items removed once that is written; absent: there is no stream.
+    /// Has a channel's items removed once that is written. Nobody waits where there is no stream.
     pub(super) fn place_removal(
         &mut self,
         name: &ChannelName,
         append: Append<'_>,
-    ) -> Result<Option<Answer>, BrokerError> {
+        caller: NewCaller<'_>,
+    ) -> Result<(), BrokerError> {
         let Some(stream) = self.streams.get(name) else {
-            return Ok(None);
+            return Ok(());
         };
         let mut until = stream.position();
         until.offset += self.waiting.placed_in(name);
@@ -134,19 +140,19 @@ impl Stripe {
             channel: name.clone(),
             until,
         })?;
-        Ok(Some(self.waiting.push(name, Step::Remove, true)))
+        self.waiting.push(name, Step::Remove, true, caller);
+        Ok(())
     }
 
     /// The second step of what waits first in a channel, whose record was written or not, and of
-    /// what only waited for it. Each who waited is to be told what is returned.
+    /// what only waited for it. All who waited are told.
     pub(super) fn commit_next(
         &mut self,
         name: &ChannelName,
-        written: Result<(), BrokerError>,
+        (written, now): (Result<(), BrokerError>, Instant),
         listening: &Listening<'_>,
-        now: Instant,
-    ) -> Vec<(Callers, Outcome)> {
-        let mut told = Vec::with_capacity(1);
+        wakes: &mut Wakes,
+    ) {
         let mut outcome = written;
         let mut next = self.waiting.pop(name, true);
         while let Some(entry) = next {
@@ -157,10 +163,9 @@ impl Stripe {
                     PublishResult::sent(0)
                 }
             });
-            told.push((entry.callers, result));
+            entry.callers.tell(result, wakes);
             (outcome, next) = (Ok(()), self.waiting.pop(name, false));
         }
-        told
     }
 
     fn commit(

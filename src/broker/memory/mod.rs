@@ -10,6 +10,7 @@
 //! idempotency keys ([`MemoryBounds`]). What has expired goes by [`expire`](Broker::expire).
 
 mod alarms;
+mod answers;
 mod durable;
 mod epochs;
 mod evict;
@@ -25,6 +26,7 @@ mod totals;
 mod waiting;
 
 use std::{
+    cell::OnceCell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -33,13 +35,14 @@ use std::{
 };
 
 use self::{
+    answers::{Answers, Outcome, Wakes},
     durable::{Moment, Placing},
     epochs::Epochs,
     keys::{EarlierKeys, KeyBounds},
     now::Now,
     stripe::{Shared, Stripe},
     totals::Totals,
-    waiting::Answer,
+    waiting::NewCaller,
 };
 pub(crate) use self::{presence::MemoryPresence, restore::Restored};
 use super::{
@@ -51,7 +54,7 @@ use crate::{
     protocol::ClientInfo,
     publication::{Content, Item, Publication, Target},
     registry::ChannelName,
-    store::{Record, Secret, Store, StoreError},
+    store::{Committer, Record, Secret, Store, StoreError, Written},
 };
 
 /// Alarms that one publication may find behind their streams while it makes room for itself. Each
@@ -90,7 +93,7 @@ struct Durable {
     /// It is not in the files yet.
     is_renewed: bool,
     /// The broker, for the store's thread.
-    this: Weak<MemoryBroker>,
+    this: Weak<dyn Committer>,
     /// Steps that wait in all channels.
     waiting: Arc<AtomicUsize>,
 }
@@ -138,17 +141,18 @@ impl MemoryBroker {
         locked(&self.stripes[self.fanout.stripe_of(channel)])
     }
 
+    /// The outcome if it is known at once; else the caller that is made is told.
     #[inline]
-    fn publish_one(&self, mut request: PublishRequest) -> BrokerFuture<PublishResult> {
+    fn publish_one(&self, mut request: PublishRequest, caller: NewCaller<'_>) -> Option<Outcome> {
         request.history = request.history.filter(|history| history.size > 0);
-        match &self.durable {
-            None => BrokerFuture::ready(self.publish_now(request)),
-            Some(durable) => match self.publish_durably(durable, request) {
-                Ok(Placing::Known(result)) => BrokerFuture::ready(Ok(result)),
-                Ok(Placing::Waits(answer)) => later(answer),
-                Ok(Placing::Free(request)) => BrokerFuture::ready(self.publish_now(*request)),
-                Err(error) => BrokerFuture::ready(Err(error)),
-            },
+        let Some(durable) = &self.durable else {
+            return Some(self.publish_now(request));
+        };
+        match self.publish_durably(durable, request, caller) {
+            Ok(Placing::Known(result)) => Some(Ok(result)),
+            Ok(Placing::Waits) => None,
+            Ok(Placing::Free(request)) => Some(self.publish_now(*request)),
+            Err(error) => Some(Err(error)),
         }
     }
 
@@ -157,6 +161,7 @@ impl MemoryBroker {
         &self,
         durable: &Durable,
         request: PublishRequest,
+        caller: NewCaller<'_>,
     ) -> Result<Placing, BrokerError> {
         let has_record = request.history.is_some() || request.idempotency_key.is_some();
         let channel = match &request.target {
@@ -169,11 +174,12 @@ impl MemoryBroker {
         let number = self.fanout.stripe_of(&channel);
         let mut stripe = locked(&self.stripes[number]);
         let placed = self.fanout.listening_in(number, &channel, |listening| {
-            let mut append = |record| durable.append(number, &channel, record);
+            let mut append = |record| durable.append(&channel, record);
             let moment = Moment {
                 listening,
                 now,
                 append: &mut append,
+                caller,
             };
             stripe.place(&channel, request, moment)
         });
@@ -182,19 +188,6 @@ impl MemoryBroker {
             stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
         }
         placed
-    }
-
-    /// What was appended for a channel was written, or was not: its first step is committed.
-    fn written(&self, number: usize, channel: &ChannelName, written: Result<(), StoreError>) {
-        let mut stripe = locked(&self.stripes[number]);
-        let told = self.fanout.listening_in(number, channel, |listening| {
-            stripe.commit_next(channel, written.map_err(refusal), listening, Instant::now())
-        });
-        drop(stripe);
-        self.make_room();
-        for (callers, outcome) in told {
-            callers.tell(outcome);
-        }
     }
 
     #[inline]
@@ -269,19 +262,25 @@ impl MemoryBroker {
 
 impl Durable {
     /// Under the lock of the channel, so that records are in the order of the places.
-    fn append(
-        &self,
-        number: usize,
-        channel: &ChannelName,
-        record: Record,
-    ) -> Result<(), BrokerError> {
-        let (this, channel) = (self.this.clone(), channel.clone());
-        let written = Box::new(move |written| {
-            if let Some(broker) = this.upgrade() {
-                broker.written(number, &channel, written);
-            }
-        });
+    fn append(&self, channel: &ChannelName, record: Record) -> Result<(), BrokerError> {
+        let written = Written::Commit(self.this.clone(), channel.clone());
         self.store.append(record, written).map_err(refusal)
+    }
+}
+
+impl Committer for MemoryBroker {
+    fn written(&self, channels: &[ChannelName], outcome: Result<(), StoreError>) {
+        let (outcome, now) = (outcome.map_err(refusal), Instant::now());
+        let mut wakes = Wakes::default();
+        for channel in channels {
+            let number = self.fanout.stripe_of(channel);
+            let mut stripe = locked(&self.stripes[number]);
+            self.fanout.listening_in(number, channel, |listening| {
+                stripe.commit_next(channel, (outcome, now), listening, &mut wakes);
+            });
+        }
+        self.make_room();
+        wakes.send();
     }
 }
 
@@ -294,10 +293,17 @@ fn refusal(error: StoreError) -> BrokerError {
     }
 }
 
-fn later(answer: Answer) -> BrokerFuture<PublishResult> {
+/// The one answer that is waited for.
+fn later(answers: Option<Answers>) -> BrokerFuture<PublishResult> {
     BrokerFuture::later(async move {
-        // Whoever would answer is gone with the process.
-        answer.await.unwrap_or(Err(BrokerError::Doubtful))
+        let outcomes = match answers {
+            Some(answers) => answers.await,
+            None => Vec::new(),
+        };
+        outcomes
+            .into_iter()
+            .next()
+            .unwrap_or(Err(BrokerError::Doubtful))
     })
 }
 
@@ -318,25 +324,29 @@ fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
 
 impl Broker for MemoryBroker {
     fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
-        self.publish_one(request)
+        let answers = OnceCell::new();
+        let caller = || answers.get_or_init(|| Answers::to(1)).caller(0);
+        match (self.publish_one(request, &caller), answers.into_inner()) {
+            (Some(outcome), _) => BrokerFuture::ready(outcome),
+            (None, answers) => later(answers),
+        }
     }
 
     fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults> {
-        let answers = requests.into_iter().map(|one| self.publish_one(one).now());
-        let answers: Vec<_> = answers.collect();
-        if answers.iter().all(Result::is_ok) {
-            return BrokerFuture::ready(Ok(answers.into_iter().flatten().collect()));
+        let (answers, number) = (OnceCell::new(), requests.len());
+        let outcomes = requests.into_iter().enumerate().map(|(index, request)| {
+            let caller = || answers.get_or_init(|| Answers::to(number)).caller(index);
+            self.publish_one(request, &caller)
+        });
+        let outcomes: Vec<Option<Outcome>> = outcomes.collect();
+        let Some(answers) = answers.into_inner() else {
+            return BrokerFuture::ready(Ok(outcomes.into_iter().flatten().collect()));
+        };
+        let known = outcomes.into_iter().enumerate();
+        for (index, outcome) in known.filter_map(|(index, known)| Some((index, known?))) {
+            answers.know(index, outcome);
         }
-        BrokerFuture::later(async move {
-            let mut results = Vec::with_capacity(answers.len());
-            for answer in answers {
-                results.push(match answer {
-                    Ok(answer) => answer,
-                    Err(later) => later.await,
-                });
-            }
-            Ok(results)
-        })
+        BrokerFuture::later(async move { Ok(answers.await) })
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
@@ -375,15 +385,19 @@ impl Broker for MemoryBroker {
             self.lock(channel).forget_items(channel);
             return BrokerFuture::ready(Ok(()));
         };
-        let number = self.fanout.stripe_of(channel);
-        let mut append = |record| durable.append(number, channel, record);
-        match locked(&self.stripes[number]).place_removal(channel, &mut append) {
-            Ok(None) => BrokerFuture::ready(Ok(())),
-            Ok(Some(answer)) => {
-                let answer = later(answer);
-                BrokerFuture::later(async move { answer.await.map(|_| ()) })
+        let answers = OnceCell::new();
+        let caller = || answers.get_or_init(|| Answers::to(1)).caller(0);
+        let mut append = |record| durable.append(channel, record);
+        let placed = self
+            .lock(channel)
+            .place_removal(channel, &mut append, &caller);
+        match (placed, answers.into_inner()) {
+            (Ok(()), None) => BrokerFuture::ready(Ok(())),
+            (Ok(()), answers) => {
+                let answer = later(answers);
+                BrokerFuture::later(async move { answer.await.map(drop) })
             }
-            Err(error) => BrokerFuture::ready(Err(error)),
+            (Err(error), _) => BrokerFuture::ready(Err(error)),
         }
     }
 

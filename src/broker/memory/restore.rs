@@ -28,7 +28,7 @@ use crate::{
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
-    store::{self, ReadReport, Record, Secret, Store, StoreError},
+    store::{self, ReadReport, Record, Secret, Store, StoreError, Written},
 };
 
 /// A channel as far as it was read.
@@ -303,7 +303,7 @@ fn write(store: &dyn Store, record: Record) -> Result<(), StoreError> {
     let (sender, written) = mpsc::sync_channel(1);
     store.append(
         record,
-        Box::new(move |outcome| {
+        Written::call(move |outcome| {
             // The other end waits for exactly this.
             let _ = sender.send(outcome);
         }),

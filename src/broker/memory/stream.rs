@@ -158,8 +158,8 @@ impl Stream {
 
     /// The offset of the oldest item, or of the next where there is none.
     pub(super) fn first(&self) -> u64 {
-        let oldest = self.items.front();
-        oldest.map_or(self.top + 1, |kept| kept.item.offset)
+        // Offsets are without gaps, so it is counted: the oldest item is cold memory.
+        self.top + 1 - self.items.len() as u64
     }
 
     /// When the first of it ends: its oldest item, or at last its position.

@@ -15,20 +15,18 @@ use std::{
     },
 };
 
-use tokio::sync::oneshot;
-
 use super::{
+    answers::{Caller, Outcome, Wakes},
     keys::{KeyId, KeyRoom},
     place::Placed,
 };
 use crate::{
-    broker::{BrokerError, PublishResult, Version},
+    broker::{PublishResult, Version},
     registry::ChannelName,
 };
 
-pub(super) type Outcome = Result<PublishResult, BrokerError>;
-/// Where a caller waits.
-pub(super) type Answer = oneshot::Receiver<Outcome>;
+/// Makes the one who waits, once it is known that someone does.
+pub(super) type NewCaller<'a> = &'a dyn Fn() -> Caller;
 
 /// What is done once it is written.
 #[expect(
@@ -79,10 +77,12 @@ impl Waiting {
         }
     }
 
-    fn follow(&mut self, number: u64) -> Option<Answer> {
-        let (sender, answer) = oneshot::channel();
-        self.entry(number)?.callers.followers.push(sender);
-        Some(answer)
+    /// Whether it is there to be followed.
+    fn follow(&mut self, number: u64, caller: NewCaller<'_>) -> bool {
+        let entry = self.entry(number);
+        entry
+            .map(|entry| entry.callers.followers.push(caller()))
+            .is_some()
     }
 }
 
@@ -117,22 +117,26 @@ impl Waitings {
             .map_or(0, |waiting| waiting.placed)
     }
 
-    /// Waits for the outcome of one that waits, if that has the same key or a version that is as
-    /// new.
+    /// Has the caller wait for the outcome of one that waits, if that has the same key or a version
+    /// that is as new.
     pub(super) fn follow(
         &mut self,
         name: &ChannelName,
         key: Option<KeyId>,
         version: Option<&Version>,
-    ) -> Option<Answer> {
-        let waiting = self.channels.get_mut(name)?;
+        caller: NewCaller<'_>,
+    ) -> bool {
+        let Some(waiting) = self.channels.get_mut(name) else {
+            return false;
+        };
         if let Some(number) = key.and_then(|id| self.keys.get(&id)) {
-            return waiting.follow(*number);
+            return waiting.follow(*number, caller);
         }
-        let (number, known) = waiting.version()?;
-        match version?.is_not_newer_than(known) {
-            true => waiting.follow(number),
-            false => None,
+        let known = waiting.version().zip(version);
+        let known = known.filter(|((_, known), version)| version.is_not_newer_than(known));
+        match known.map(|((number, _), _)| number) {
+            Some(number) => waiting.follow(number, caller),
+            None => false,
         }
     }
 
@@ -142,8 +146,14 @@ impl Waitings {
         waiting.is_some_and(|waiting| waiting.version().is_some())
     }
 
-    /// Lets an entry wait; the caller's answer.
-    pub(super) fn push(&mut self, name: &ChannelName, step: Step, is_written: bool) -> Answer {
+    /// Lets an entry wait.
+    pub(super) fn push(
+        &mut self,
+        name: &ChannelName,
+        step: Step,
+        is_written: bool,
+        caller: NewCaller<'_>,
+    ) {
         let waiting = self.channels.entry(name.clone()).or_default();
         let number = waiting.first + waiting.entries.len() as u64;
         if let Step::Publish { placed, key } = &step {
@@ -156,16 +166,14 @@ impl Waitings {
             }
         }
         self.count.fetch_add(1, Relaxed);
-        let (caller, answer) = oneshot::channel();
         waiting.entries.push_back(Entry {
             step,
             is_written,
             callers: Callers {
-                caller,
+                caller: caller(),
                 followers: Vec::new(),
             },
         });
-        answer
     }
 
     /// The first entry of a channel, if it is due: `written` says that its record came back.
@@ -191,17 +199,18 @@ impl Waitings {
 
 /// Those who wait for one outcome.
 pub(super) struct Callers {
-    caller: oneshot::Sender<Outcome>,
+    caller: Caller,
     /// Those who asked for the same: they are told that it was suppressed.
-    followers: Vec<oneshot::Sender<Outcome>>,
+    followers: Vec<Caller>,
 }
 
 impl Callers {
     /// Tells all of them. Whoever is gone gave up the answer, not the publication.
-    pub(super) fn tell(self, outcome: Outcome) {
+    pub(super) fn tell(self, outcome: Outcome, wakes: &mut Wakes) {
+        let suppressed = outcome.map(|result| PublishResult::suppressed(result.position));
         for follower in self.followers {
-            let _ = follower.send(outcome.map(|result| PublishResult::suppressed(result.position)));
+            follower.tell(suppressed, wakes);
         }
-        let _ = self.caller.send(outcome);
+        self.caller.tell(outcome, wakes);
     }
 }

@@ -18,7 +18,7 @@ use crate::{
         options::LogOptions,
         segment::{FRAME_BYTES, HEADER_BYTES},
     },
-    store::{Record, Source, Store as _, StoreError},
+    store::{Record, Source, Store as _, StoreError, Written},
 };
 
 const SECOND: SyncPolicy = SyncPolicy::Every(Duration::from_secs(1));
@@ -223,10 +223,12 @@ fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
     for _ in 0..2 {
         let (inner, seen) = (store.clone(), seen.clone());
         let written = move |result| {
-            let again = inner.append(record(99), Box::new(|_| {}));
+            let again = inner.append(record(99), Written::call(|_| {}));
             seen.lock().unwrap().push((result, again));
         };
-        store.append(record(98), Box::new(written)).expect("room");
+        store
+            .append(record(98), Written::call(written))
+            .expect("room");
     }
     stage.now += Duration::from_secs(1);
     stage.writer.turn(stage.now, Duration::ZERO);
@@ -388,7 +390,9 @@ fn nothing_is_written_between_the_records_of_a_group() {
     let append = move || {
         let mut next = next.lock().unwrap();
         *next += 1;
-        inner.append(record(*next), Box::new(|_| {})).expect("room");
+        inner
+            .append(record(*next), Written::call(|_| {}))
+            .expect("room");
     };
     *hook.lock().unwrap() = Some(Box::new(append) as Hook);
     let source: Arc<dyn Source> = Arc::new(Whole(hook.clone()));

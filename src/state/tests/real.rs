@@ -14,7 +14,7 @@ use crate::{
     state::{
         LogStore, State, StateError, StateOptions, drop_revocations, history_bound, summarize,
     },
-    store::{Key, Record, Revocation, Source, Store as _, Subject},
+    store::{Key, Record, Revocation, Source, Store as _, Subject, Written},
 };
 
 const OPTIONS: StateOptions = StateOptions {
@@ -76,14 +76,14 @@ fn what_is_appended_is_written_and_read_by_the_next_process() {
             let written = move |result| sender.send((number, result)).expect("room");
             state
                 .log
-                .append(record(number), Box::new(written))
+                .append(record(number), Written::call(written))
                 .expect("room");
         }
         for number in 0..100 {
             assert_eq!(answers.recv_timeout(SOON), Ok((number, Ok(()))));
         }
         state.close();
-        assert!(state.log.append(record(1), Box::new(|_| {})).is_err());
+        assert!(state.log.append(record(1), Written::call(|_| {})).is_err());
     }
     let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&dir.0), 0o700);
@@ -135,7 +135,7 @@ fn a_log_may_be_let_go_by_whom_it_tells() {
         drop(inner);
         sender.send(result).expect("room");
     };
-    log.append(record(1), Box::new(written)).expect("room");
+    log.append(record(1), Written::call(written)).expect("room");
     drop(log);
     go.send(()).expect("room");
     assert_eq!(answers.recv_timeout(SOON), Ok(Ok(())));
@@ -154,7 +154,7 @@ fn revocation(user: &str) -> Record {
 fn write(log: &LogStore, record: Record) {
     let (sender, answers) = mpsc::sync_channel(1);
     let written = move |result| sender.send(result).expect("room");
-    log.append(record, Box::new(written)).expect("room");
+    log.append(record, Written::call(written)).expect("room");
     assert_eq!(answers.recv_timeout(SOON), Ok(Ok(())));
 }
 

@@ -10,7 +10,7 @@ use super::machine::Machine;
 use crate::{
     config::SyncPolicy,
     state::{StateError, log_store::LogStore, options::LogOptions, writer::Writer},
-    store::{Push, ReadReport, Record, Source, Store as _, StoreError},
+    store::{Push, ReadReport, Record, Source, Store as _, StoreError, Written},
 };
 
 /// What became of each number that was appended: nothing yet, or what was said.
@@ -106,7 +106,7 @@ impl Stage {
             owner.told.lock().unwrap().insert(number, Some(result));
             owner.order.lock().unwrap().push(number);
         };
-        let taken = self.store.append(record, Box::new(told));
+        let taken = self.store.append(record, Written::call(told));
         if let Err(error) = taken {
             self.owner
                 .told

@@ -13,7 +13,7 @@ use crate::{
         queue::Door,
         segments::{WriteError, is_full},
     },
-    store::StoreError,
+    store::{StoreError, Written},
 };
 
 /// How long until it is tried again to write.
@@ -42,12 +42,10 @@ impl Writer {
         self.is_wanted |= is_doubtful || pending.is_some();
         self.queue.done(&self.batch);
         self.queue.done(&waiting);
-        for one in self.batch.drain(..) {
-            (one.written)(Err(error.answer));
-        }
-        for one in waiting {
-            (one.written)(Err(StoreError::NotWritten));
-        }
+        let batch = self.batch.drain(..).map(|one| one.written);
+        Written::tell(batch, Err(error.answer));
+        let waiting = waiting.into_iter().map(|one| one.written);
+        Written::tell(waiting, Err(StoreError::NotWritten));
         self.retry_at = Some(if error.is_full() { now } else { now + RETRY });
     }
 

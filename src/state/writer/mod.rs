@@ -23,7 +23,7 @@ use super::{
     sync::{Synced, Syncer},
 };
 use crate::{
-    store::{Source, StoreError},
+    store::{Source, StoreError, Written},
     unix_time::unix_now_ms,
 };
 
@@ -168,9 +168,7 @@ impl Writer {
                 self.since += bytes;
                 self.has_new = true;
                 self.queue.done(&self.batch);
-                for one in self.batch.drain(..) {
-                    (one.written)(Ok(()));
-                }
+                Written::tell(self.batch.drain(..).map(|one| one.written), Ok(()));
                 bytes
             }
             Err(error) => {
