@@ -13,6 +13,7 @@ mod drain;
 mod handover;
 mod handshake;
 mod heartbeat;
+mod held;
 mod hooks;
 mod http;
 mod listener;
