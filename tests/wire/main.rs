@@ -9,6 +9,7 @@ mod client;
 mod close;
 mod command_line;
 mod compatible;
+mod disk;
 mod drain;
 mod handover;
 mod handshake;
