@@ -7,7 +7,8 @@
 //! once, by the process.
 //!
 //! Where another process serves already, on the same listeners, there is no notice to give: they
-//! are left to it, and whoever was accepted before is served to the end of his request.
+//! are left to it, then what is kept on disk, which it waits for; and whoever was accepted before is
+//! served to the end of his request.
 
 use std::time::{Duration, Instant};
 
@@ -33,6 +34,8 @@ pub(super) enum Reason {
     Stop,
     /// Another process has its listeners.
     HandedOver,
+    /// It cannot have the state that it waited for, and serves nobody.
+    Failed,
 }
 
 /// Drains the node; returns how many sessions had to be cut.
@@ -46,7 +49,7 @@ pub(super) async fn run(
     let (settings, admission) = (&node.settings, &node.admission);
     let notice = match reason {
         Reason::Stop => settings.drain.notice,
-        Reason::HandedOver => Duration::ZERO,
+        Reason::HandedOver | Reason::Failed => Duration::ZERO,
     };
     let spread = settings.drain.spread;
     node.advance(Phase::Draining);
@@ -57,20 +60,23 @@ pub(super) async fn run(
         "draining"
     );
     let served_by = match reason {
-        Reason::Stop => {
+        Reason::Stop | Reason::Failed => {
             tokio::time::sleep(notice).await;
             node.advance(Phase::Closed);
             accepting.close().await;
+            pending.close_idle();
             Instant::now()
         }
         Reason::HandedOver => {
             // Nobody who comes to this process from here on is refused.
             accepting.pause().await;
             node.advance(Phase::HandedOver);
+            // The other one holds whoever it sends away.
+            pending.close_idle();
+            let_go(node).await;
             Instant::now() + unserved_grace(settings)
         }
     };
-    pending.close_idle();
     // Behind whatever publications were accepted before, in the same mailboxes.
     node.shards.send_all(&shard::Drain {
         spread,
@@ -92,6 +98,16 @@ pub(super) async fn run(
     let cut = Instant::now() + CUT_GRACE;
     wait_until(|| admission.sessions() == 0, cut).await;
     left
+}
+
+/// Gives what is kept on disk to the process that has taken over and waits for it: pushes and polls
+/// end here, and whoever still publishes what is kept is refused.
+async fn let_go(node: &Node) {
+    node.entries.stop();
+    if let Some(state) = node.state.get().cloned() {
+        // It writes what waits and has the disk hold it. A panic there has ended the process.
+        let _ = tokio::task::spawn_blocking(move || state.close()).await;
+    }
 }
 
 /// How long someone who was accepted may take to ask.

@@ -5,7 +5,12 @@
 use std::{future::Future, pin::Pin};
 
 use super::successor::{HandoverError, Launch, Successor};
-use crate::{metrics::Handover as Outcome, node::Node, supervisor, transport::accept::Accepting};
+use crate::{
+    metrics::Handover as Outcome,
+    node::{Node, phase::Phase},
+    supervisor,
+    transport::accept::Accepting,
+};
 
 type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Successor, HandoverError>> + 'a>>;
 
@@ -15,6 +20,8 @@ pub(super) struct Handover<'a> {
     accepting: &'a Accepting,
     launch: &'a Launch,
     attempt: Option<Attempt<'a>>,
+    /// It was asked for before this process had taken over itself.
+    is_put_off: bool,
 }
 
 impl<'a> Handover<'a> {
@@ -25,6 +32,7 @@ impl<'a> Handover<'a> {
             accepting,
             launch,
             attempt: None,
+            is_put_off: false,
         }
     }
 
@@ -35,10 +43,22 @@ impl<'a> Handover<'a> {
             log::warn!("SIGUSR2 is ignored: a new process is being started already");
             return;
         }
+        if self.node.phase() < Phase::Running {
+            self.is_put_off = true;
+            log::info!("SIGUSR2 counts once the state of the process before is read");
+            return;
+        }
         supervisor::reloading();
         let limit = self.node.settings.drain.handover_timeout;
         let start = self.launch.start(self.accepting.sockets(), limit);
         self.attempt = Some(Box::pin(start));
+    }
+
+    /// This process has taken over: one that was put off begins.
+    pub(super) fn catch_up(&mut self) {
+        if std::mem::take(&mut self.is_put_off) {
+            self.begin();
+        }
     }
 
     /// Waits until the new process is ready or cannot be; for ever while there is none.

@@ -10,43 +10,34 @@ mod drain;
 mod error;
 mod handover;
 mod predecessor;
+mod running;
 mod start;
 mod state;
 mod successor;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use actix_rt::Arbiter;
 use actix_web::middleware::from_fn;
 
-use self::{drain::Reason, handover::Handover, successor::Launch};
+use self::{drain::Reason, running::Running, start::Started, successor::Launch};
 pub use self::{error::AppError, predecessor::Inheritance};
 use crate::{
     broker::LocalFanout,
     config::Settings,
     http::{self, HttpState},
-    liveness::{PULSE_INTERVAL, Pulse},
     metrics::Handover as HandoverOutcome,
-    node::{Node, phase::Phase},
+    node::Node,
+    server::poll::Poller,
     signals::{Signal, Signals},
     supervisor,
     transport::{
-        accept::Accepting,
-        distributor::WorkerLink,
-        listener::Listener,
-        pending::PendingConnections,
-        requests,
-        socket_options::SocketOptions,
-        tls::{Certificate, TlsError},
+        accept::Accepting, distributor::WorkerLink, listener::Listener,
+        pending::PendingConnections, requests, socket_options::SocketOptions, tls::Certificate,
         worker,
     },
 };
 
-/// How often certificate files are looked at.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 /// Descriptors that are no connections of clients: listeners, files, runtimes, the backend.
 const DESCRIPTORS_BESIDE_CLIENTS: u64 = 1024;
 /// How long the last events may take at the end of a drain.
@@ -106,40 +97,32 @@ impl App {
         reload: impl Fn(),
     ) -> Result<(), AppError> {
         let settings = self.settings.clone();
-        // What is kept on disk is one process's: the one before this gives it up when it is told.
-        let is_kept = settings.state.dir.is_some();
-        if is_kept {
-            start::check(&settings)?;
-            tokio::select! {
-                () = inheritance.take_over() => {}
-                () = signals.stop() => return Ok(()),
-            }
-        }
-        let node = start::node(&settings, inheritance.takes_over())?;
-        let http = Arc::new(HttpState::new(&settings, start::polls(&node)?));
+        // Clients may wait on the sockets already: they are taken in before the state is read.
+        let Started { node, later } = start::node(&settings, inheritance.has_sockets())?;
+        let pollers = start::polls(&node)?;
+        let watches = pollers.iter().map(Poller::watch).collect();
+        let http = Arc::new(HttpState::new(&settings, watches));
         let pending = PendingConnections::new(&settings, node.metrics.clone());
         let (links, workers) = self.start_workers(&node, &http)?;
-        if !is_kept {
-            tokio::select! {
-                () = inheritance.take_over() => {}
-                // Nobody has been accepted yet.
-                () = signals.stop() => return Ok(()),
-            }
+        tokio::select! {
+            () = inheritance.take_over() => {}
+            // Nobody has been accepted yet.
+            () = signals.stop() => return Ok(()),
         }
         let accepting = Accepting::start(self.listeners, links, pending.clone())
             .map_err(|error| AppError::Io("starting to accept", error))?;
-        supervisor::ready();
-        node.advance(Phase::Running);
-
         let running = Running {
             node: &node,
             certificate: self.certificate.as_deref(),
             launch: &self.launch,
+            opening: running::begin(&node, later)?,
+            pollers,
         };
-        let reason = running.until_end(&accepting, &mut signals, reload).await;
-        match reason {
-            Reason::Stop => supervisor::stopping(),
-            Reason::HandedOver => let_go(&node).await,
+        let ended = running.until_end(&accepting, &mut signals, reload).await;
+        node.gate.end();
+        let reason = *ended.as_ref().unwrap_or(&Reason::Failed);
+        if reason != Reason::HandedOver {
+            supervisor::stopping();
         }
         tokio::select! {
             _ = drain::run(&node, accepting, &pending, reason) => {}
@@ -154,11 +137,11 @@ impl App {
         for worker in workers {
             worker.stop();
         }
-        if let Some(state) = &node.state {
+        if let Some(state) = node.state.get() {
             // Whoever still publishes is refused from here on.
             state.close();
         }
-        Ok(())
+        ended.map(drop)
     }
 
     /// Starts the workers, which have nothing to do before something is accepted.
@@ -199,68 +182,6 @@ impl App {
     }
 }
 
-/// What the main thread does while the node serves.
-struct Running<'a> {
-    node: &'a Node,
-    certificate: Option<&'a Certificate>,
-    launch: &'a Launch,
-}
-
-impl Running<'_> {
-    /// Sees to signals, certificates and threads until the node has to go.
-    async fn until_end(
-        &self,
-        accepting: &Accepting,
-        signals: &mut Signals,
-        reload: impl Fn(),
-    ) -> Reason {
-        let mut look = tokio::time::interval(CERTIFICATE_LOOK);
-        let mut watch = Watch::new(self.node);
-        let mut handover = Handover::new(self.node, accepting, self.launch);
-        loop {
-            let signal = tokio::select! {
-                signal = signals.next() => signal,
-                ready = handover.next() => match handover.finish(ready).await {
-                    true => return Reason::HandedOver,
-                    false => continue,
-                },
-                () = watch.tick() => continue,
-                _ = look.tick() => {
-                    if let Some(result) = self.certificate.and_then(Certificate::reload_if_changed) {
-                        report_certificate(result);
-                    }
-                    continue;
-                }
-            };
-            match signal {
-                Signal::Stop => {
-                    handover.stop();
-                    return Reason::Stop;
-                }
-                Signal::HandOver => handover.begin(),
-                Signal::Reload => {
-                    supervisor::reloading();
-                    reload();
-                    if let Some(certificate) = self.certificate {
-                        report_certificate(certificate.reload());
-                    }
-                    supervisor::ready();
-                }
-            }
-        }
-    }
-}
-
-/// Gives what is kept on disk to the process that has taken over and waits for it: pushes and polls
-/// end here, and whoever still publishes what is kept is refused.
-async fn let_go(node: &Node) {
-    node.entries.stop();
-    if let Some(state) = node.state.clone() {
-        // It writes what waits and has the disk hold it. A panic there has ended the process.
-        let _ = tokio::task::spawn_blocking(move || state.close()).await;
-    }
-}
-
 /// Says of every signal that this process is ending already; never ends.
 async fn ignore(signals: &mut Signals, node: &Node) {
     loop {
@@ -269,47 +190,6 @@ async fn ignore(signals: &mut Signals, node: &Node) {
             node.metrics.handover(HandoverOutcome::Ignored);
         }
         log::info!("this process is draining already, {signal:?} changes nothing");
-    }
-}
-
-/// Gives the main thread's signs of life, and tells of threads that give none.
-struct Watch<'a> {
-    node: &'a Node,
-    pulse: Arc<Pulse>,
-    interval: tokio::time::Interval,
-    told: Vec<String>,
-}
-
-impl<'a> Watch<'a> {
-    fn new(node: &'a Node) -> Self {
-        Self {
-            node,
-            pulse: node.metrics.liveness.watch("main".to_string()),
-            interval: tokio::time::interval(PULSE_INTERVAL),
-            told: Vec::new(),
-        }
-    }
-
-    async fn tick(&mut self) {
-        self.interval.tick().await;
-        let now = Instant::now();
-        self.pulse.beat(now);
-        let stuck = self.node.stuck_threads(now);
-        let limit = humantime::format_duration(self.node.settings.limits.thread_timeout);
-        for name in stuck.iter().filter(|name| !self.told.contains(name)) {
-            log::error!("thread {name} has given no sign of life for {limit}");
-        }
-        for name in self.told.iter().filter(|name| !stuck.contains(name)) {
-            log::info!("thread {name} lives again");
-        }
-        self.told = stuck;
-    }
-}
-
-fn report_certificate(result: Result<(), TlsError>) {
-    match result {
-        Ok(()) => log::info!("the TLS certificate was taken up anew"),
-        Err(error) => log::error!("the TLS certificate stays as it was: {error}"),
     }
 }
 

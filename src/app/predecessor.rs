@@ -31,6 +31,8 @@ pub(super) const GO: &str = "GO\n";
 pub struct Inheritance {
     /// The listening sockets.
     pub(super) sockets: InheritedSockets,
+    /// There were some.
+    has_sockets: bool,
     /// The process that it takes over from.
     predecessor: Option<StdUnixStream>,
 }
@@ -44,8 +46,10 @@ impl Inheritance {
         // In the environment of a process that was started by another one it means nothing.
         let is_meant = process.parse() == Ok(std::os::unix::process::parent_id());
         let own: Vec<usize> = own.split(',').filter_map(|n| n.parse().ok()).collect();
+        let sockets = InheritedSockets::from_environment(if is_meant { &own } else { &[] });
         Self {
-            sockets: InheritedSockets::from_environment(if is_meant { &own } else { &[] }),
+            has_sockets: !sockets.is_empty(),
+            sockets,
             predecessor: is_meant.then(channel).and_then(Result::ok),
         }
     }
@@ -65,9 +69,9 @@ impl Inheritance {
         }
     }
 
-    /// Whether another process served before this one and gives way.
-    pub(super) fn takes_over(&self) -> bool {
-        self.predecessor.is_some()
+    /// Whether clients may wait on a socket of this process's already: it was started with some.
+    pub(super) fn has_sockets(&self) -> bool {
+        self.has_sockets
     }
 
     /// Says that everything is there, and waits until this process may accept. A process that has

@@ -10,12 +10,15 @@ use std::{
 
 use actix::{Actor, Addr, Arbiter};
 
-use super::{error::AppError, state};
+use super::{
+    error::AppError,
+    state::{self, Restoring},
+};
 use crate::{
     broker::{
-        Broker, Front,
+        Broker, Front, Late,
         fanout::{Fanout, Occupancy},
-        memory::MemoryPresence,
+        memory::{MemoryBroker, MemoryPresence},
     },
     config::Settings,
     connection::{
@@ -29,27 +32,30 @@ use crate::{
     node::{Node, NodeParts},
     publication::Compression,
     registry::is_internal,
-    server::{
-        Server, SessionCounts,
-        entries::Entries,
-        poll::{PollWatch, Poller},
-    },
+    server::{Server, SessionCounts, entries::Entries, poll::Poller},
     shard::{QueueBounds, ShardSettings, Shards},
+    state::State,
     token::Tokens,
     unix_time::unix_now_ms,
 };
 
-/// Tries what a node may fail at, but for what it keeps on disk: before another process gives that
-/// up for this one.
-pub(super) fn check(settings: &Settings) -> Result<(), AppError> {
-    Tokens::new(&settings.token)?;
-    HookClient::new(&settings.hooks)?;
-    Ok(())
+/// A node, and what is still to be read for it.
+pub(super) struct Started {
+    pub(super) node: Arc<Node>,
+    /// Where the node serves before it has its state.
+    pub(super) later: Option<Later>,
 }
 
-/// Starts what a node is made of, and the node of it. `takes_over`: the process before this one is
-/// letting go of what is kept on disk.
-pub(super) fn node(settings: &Arc<Settings>, takes_over: bool) -> Result<Arc<Node>, AppError> {
+/// The state that a node waits for.
+pub(super) struct Later {
+    pub(super) restoring: Restoring,
+    /// Where the broker goes that is made of it.
+    pub(super) broker: Arc<Late<MemoryBroker>>,
+}
+
+/// Starts what a node is made of, and the node of it, which has its state, unless that is to come
+/// `later`.
+pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, AppError> {
     let metrics = Arc::new(Metrics::default());
     let counts = Arc::new(SessionCounts::default());
     let tokens = Tokens::new(&settings.token)?;
@@ -58,44 +64,97 @@ pub(super) fn node(settings: &Arc<Settings>, takes_over: bool) -> Result<Arc<Nod
     let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
-    let kept = state::restore(settings, &fanout, &tokens, takes_over)?;
-    let timeout = settings.limits.broker_timeout;
-    let broker: Arc<dyn Broker> = Arc::new(Front::new(kept.broker, metrics.clone(), timeout));
+    let entries = Arc::<Entries>::default();
+    let restoring = Restoring {
+        settings: settings.clone(),
+        fanout: fanout.clone(),
+        revocations: tokens.revocations().clone(),
+        entries: entries.clone(),
+    };
+    let made = made_broker(restoring, later, &metrics)?;
     let presence = Arc::new(Front::new(
         Arc::new(MemoryPresence::default()),
         metrics.clone(),
-        timeout,
+        settings.limits.broker_timeout,
     ));
     let pulse = metrics.liveness.watch("server".to_string());
-    let server = start_server(settings, &counts, (&broker, &kept.entries), pulse)?;
-    Ok(Node::new(NodeParts {
+    let server = start_server(settings, &counts, (&made.broker, &entries), pulse)?;
+    let node = Node::new(NodeParts {
         settings: settings.clone(),
         metrics,
         counts,
         shards,
-        broker,
+        broker: made.broker,
         presence,
         fanout,
         server,
         tokens,
         hooks,
         events,
-        state: kept.state,
-        entries: kept.entries,
-    }))
+        entries,
+    });
+    if made.later.is_none() {
+        node.have_state(made.state);
+    }
+    Ok(Started {
+        node,
+        later: made.later,
+    })
 }
 
-/// The `[[poll]]`s, each a task of the calling thread, which delivers nothing.
-pub(super) fn polls(node: &Arc<Node>) -> Result<Vec<PollWatch>, AppError> {
-    let mut watches = Vec::new();
-    for poll in &node.settings.poll {
+/// A broker with what is known of its state.
+struct MadeBroker {
+    broker: Arc<dyn Broker>,
+    state: Option<Arc<State>>,
+    later: Option<Later>,
+}
+
+/// The broker: empty where nothing is kept, that of the process before, or one that is to come.
+fn made_broker(
+    restoring: Restoring,
+    later: bool,
+    metrics: &Arc<Metrics>,
+) -> Result<MadeBroker, AppError> {
+    let settings = restoring.settings.clone();
+    let timeout = settings.limits.broker_timeout;
+    let (broker, state): (Arc<MemoryBroker>, _) = match &settings.state.dir {
+        Some(_) if later => {
+            let broker = Arc::<Late<MemoryBroker>>::default();
+            let front = Front::new(broker.clone(), metrics.clone(), timeout);
+            return Ok(MadeBroker {
+                broker: Arc::new(front),
+                state: None,
+                later: Some(Later { restoring, broker }),
+            });
+        }
+        Some(dir) => {
+            let kept = restoring.read(dir)?;
+            (kept.broker, Some(kept.state))
+        }
+        None => {
+            let fanout = restoring.fanout.clone();
+            (
+                Arc::new(MemoryBroker::new(fanout, state::bounds(&settings))),
+                None,
+            )
+        }
+    };
+    Ok(MadeBroker {
+        broker: Arc::new(Front::new(broker, metrics.clone(), timeout)),
+        state,
+        later: None,
+    })
+}
+
+/// The `[[poll]]`s, each to become a task of the calling thread, which delivers nothing.
+pub(super) fn polls(node: &Node) -> Result<Vec<Poller>, AppError> {
+    let polls = node.settings.poll.iter();
+    let pollers = polls.map(|poll| {
         let (http, broker) = (node.hooks.http_client(), node.broker.clone());
         let poller = Poller::new(poll, http, &node.settings.channels, broker)?;
-        let poller = poller.with_entries(node.entries.clone());
-        watches.push(poller.watch());
-        actix_rt::spawn(poller.run());
-    }
-    Ok(watches)
+        Ok(poller.with_entries(node.entries.clone()))
+    });
+    pollers.collect()
 }
 
 /// The `Server` actor on a thread of its own.

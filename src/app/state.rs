@@ -1,15 +1,23 @@
-//! What outlives the process, at its two ends: read before anyone is served, and closed behind the
-//! last of them.
+//! What outlives the process, at its start: made again from `state.dir` before anyone is served, or
+//! while a process that was started with listening sockets holds whoever needs it.
 
 use std::{
+    io,
     path::Path,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    thread::Builder,
     time::{Duration, Instant},
 };
+
+use tokio::sync::oneshot;
 
 use super::error::AppError;
 use crate::{
     broker::{
+        Late,
         fanout::Fanout,
         memory::{MemoryBounds, MemoryBroker, Restored},
     },
@@ -17,96 +25,173 @@ use crate::{
     server::entries::Entries,
     state::{State, StateError, StateOptions, history_bound},
     store::{Record, Source, Store},
-    token::Tokens,
+    token::Revocations,
 };
 
 /// How long a process waits for the one that has `state.dir`, which may be about to end.
 const WAIT: Duration = Duration::from_secs(1);
+/// How long one that waits for as long as it takes does so before it looks whether it is to go on.
+const STEP: Duration = Duration::from_millis(200);
 
 /// Who goes on where a process before ended.
 pub(super) struct Kept {
-    pub(super) state: Option<Arc<State>>,
+    pub(super) state: Arc<State>,
     pub(super) broker: Arc<MemoryBroker>,
+}
+
+/// What of the node is made again, and by which settings.
+pub(super) struct Restoring {
+    pub(super) settings: Arc<Settings>,
+    pub(super) fanout: Arc<Fanout>,
+    pub(super) revocations: Arc<Revocations>,
     pub(super) entries: Arc<Entries>,
 }
 
-/// Makes again what `state.dir` has; without one everything begins empty, and ends with the
-/// process.
-pub(super) fn restore(
-    settings: &Settings,
-    fanout: &Arc<Fanout>,
-    tokens: &Tokens,
-    takes_over: bool,
-) -> Result<Kept, AppError> {
+/// How much the broker may keep.
+pub(super) fn bounds(settings: &Settings) -> MemoryBounds {
     let mut bounds = MemoryBounds {
         history_bytes_max: settings.limits.history_bytes,
         position_bytes_max: settings.limits.position_bytes,
         idempotency_bytes_max: settings.limits.idempotency_bytes,
         idempotency_ttl: settings.limits.idempotency_ttl,
     };
-    let Some(dir) = &settings.state.dir else {
-        return Ok(Kept {
-            state: None,
-            broker: Arc::new(MemoryBroker::new(fanout.clone(), bounds)),
-            entries: Arc::default(),
-        });
-    };
-    let (begun, options) = (Instant::now(), StateOptions::new(settings));
-    let fitting = usize::try_from(history_bound(options.bytes_max)).unwrap_or(usize::MAX);
-    bounds.history_bytes_max = bounds.history_bytes_max.min(fitting);
-    let state = match takes_over {
-        true => open_after_another(settings, dir, options)?,
-        false => State::open(dir, options, WAIT)?,
-    };
-
-    let (mut restored, entries) = (Restored::default(), Entries::default());
-    let report = state.log.read(&mut |record| {
-        if let Some(other) = restored.take(record) {
-            entries.take(other);
-        }
-    })?;
-    let revocations = tokens.revocations();
-    state.revocations.read(&mut |record| {
-        if let Record::Revocation(revocation) = record {
-            revocations.restore(*revocation);
-        }
-    })?;
-    let store: Arc<dyn Store> = state.log.clone();
-    let broker = MemoryBroker::restore(fanout.clone(), bounds, store.clone(), restored, report);
-    let entries = Arc::new(entries.written_to(store));
-    revocations.write_to(state.revocations.clone());
-
-    let owner: Arc<dyn Source> = broker.clone();
-    let of_entries: Arc<dyn Source> = entries.clone();
-    let of_revocations: Arc<dyn Source> = revocations.clone();
-    let sources: Vec<Weak<dyn Source>> = vec![Arc::downgrade(&owner), Arc::downgrade(&of_entries)];
-    state.log.start(sources)?;
-    state
-        .revocations
-        .start(vec![Arc::downgrade(&of_revocations)])?;
-    broker.begin().map_err(AppError::NotKept)?;
-    report_read(&broker, report.may_have_lost, begun);
-    Ok(Kept {
-        state: Some(Arc::new(state)),
-        broker,
-        entries,
-    })
+    if settings.state.dir.is_some() {
+        let fitting = history_bound(StateOptions::new(settings).bytes_max);
+        let fitting = usize::try_from(fitting).unwrap_or(usize::MAX);
+        bounds.history_bytes_max = bounds.history_bytes_max.min(fitting);
+    }
+    bounds
 }
 
-/// The process before this one has accepted nobody since it let this one take over, so whoever gives
-/// up here serves nobody: it waits for as long as the other one takes.
-fn open_after_another(
-    settings: &Settings,
-    dir: &Path,
-    options: StateOptions,
-) -> Result<State, StateError> {
-    loop {
-        match State::open(dir, options, settings.state.handover) {
-            Err(error @ (StateError::Held { .. } | StateError::HeldByUnknown(_))) => {
-                log::error!("nobody is accepted until the state is there: {error}");
+impl Restoring {
+    /// Takes the directory, which another process may have for a moment, and reads it.
+    ///
+    /// # Errors
+    /// It cannot be had, read or written.
+    pub(super) fn read(&self, dir: &Path) -> Result<Kept, AppError> {
+        let begun = Instant::now();
+        let state = State::open(dir, StateOptions::new(&self.settings), WAIT)?;
+        self.restore(state, begun)
+    }
+
+    /// Does the same on a thread of its own, for however long another process has the directory.
+    ///
+    /// # Errors
+    /// There is no thread.
+    pub(super) fn begin(self, dir: &Path, into: Arc<Late<MemoryBroker>>) -> io::Result<Opening> {
+        let (sender, kept) = oneshot::channel();
+        let is_given_up = Arc::<AtomicBool>::default();
+        let (dir, given_up) = (dir.to_path_buf(), is_given_up.clone());
+        Builder::new().name("state-read".into()).spawn(move || {
+            let begun = Instant::now();
+            let kept = match self.open_after_another(&dir, &given_up) {
+                Ok(Some(state)) => self.restore(state, begun),
+                // Nobody waits for it.
+                Ok(None) => return,
+                Err(error) => Err(error.into()),
+            };
+            // A process that ends meanwhile lets go of it with this.
+            let _ = sender.send(kept);
+        })?;
+        Ok(Opening {
+            kept: Some(kept),
+            into,
+            is_given_up,
+        })
+    }
+
+    /// Whoever gives up here serves nobody, so it waits for as long as the other process takes.
+    fn open_after_another(
+        &self,
+        dir: &Path,
+        is_given_up: &AtomicBool,
+    ) -> Result<Option<State>, StateError> {
+        let (options, limit) = (
+            StateOptions::new(&self.settings),
+            self.settings.state.handover,
+        );
+        let mut told = Instant::now();
+        while !is_given_up.load(Relaxed) {
+            match State::open(dir, options, STEP) {
+                Err(error @ (StateError::Held { .. } | StateError::HeldByUnknown(_))) => {
+                    if told.elapsed() >= limit.max(WAIT) {
+                        told = Instant::now();
+                        log::error!(
+                            "whoever needs the state is refused until it is there: {error}"
+                        );
+                    }
+                }
+                opened => return opened.map(Some),
             }
-            opened => return opened,
         }
+        Ok(None)
+    }
+
+    fn restore(&self, state: State, begun: Instant) -> Result<Kept, AppError> {
+        let (entries, revocations) = (&self.entries, &self.revocations);
+        let mut restored = Restored::default();
+        let report = state.log.read(&mut |record| {
+            if let Some(other) = restored.take(record) {
+                entries.take(other);
+            }
+        })?;
+        state.revocations.read(&mut |record| {
+            if let Record::Revocation(revocation) = record {
+                revocations.restore(*revocation);
+            }
+        })?;
+        let store: Arc<dyn Store> = state.log.clone();
+        let (fanout, bounds) = (self.fanout.clone(), bounds(&self.settings));
+        let broker = MemoryBroker::restore(fanout, bounds, store.clone(), restored, report);
+        entries.write_to(store);
+        revocations.write_to(state.revocations.clone());
+
+        let owner: Arc<dyn Source> = broker.clone();
+        let of_entries: Arc<dyn Source> = entries.clone();
+        let of_revocations: Arc<dyn Source> = revocations.clone();
+        let sources: Vec<Weak<dyn Source>> =
+            vec![Arc::downgrade(&owner), Arc::downgrade(&of_entries)];
+        state.log.start(sources)?;
+        state
+            .revocations
+            .start(vec![Arc::downgrade(&of_revocations)])?;
+        broker.begin().map_err(AppError::NotKept)?;
+        report_read(&broker, report.may_have_lost, begun);
+        Ok(Kept {
+            state: Arc::new(state),
+            broker,
+        })
+    }
+}
+
+/// The state, while it is waited for and read. Dropped, it is waited for no more.
+pub(super) struct Opening {
+    kept: Option<oneshot::Receiver<Result<Kept, AppError>>>,
+    /// Where the broker goes.
+    into: Arc<Late<MemoryBroker>>,
+    is_given_up: Arc<AtomicBool>,
+}
+
+impl Opening {
+    /// Waits until it is there, and the broker in its place; then for ever. Loses nothing when it
+    /// is dropped.
+    pub(super) async fn next(&mut self) -> Result<Arc<State>, AppError> {
+        let Some(kept) = &mut self.kept else {
+            return std::future::pending().await;
+        };
+        let kept = kept.await;
+        self.kept = None;
+        // It says nothing only where it panicked.
+        let panicked = |_| AppError::Io("reading the state", io::ErrorKind::BrokenPipe.into());
+        let Kept { state, broker } = kept.map_err(panicked)??;
+        self.into.set(broker);
+        Ok(state)
+    }
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        self.is_given_up.store(true, Relaxed);
     }
 }
 

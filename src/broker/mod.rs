@@ -5,14 +5,16 @@
 //! documentation states the guarantee that everything above relies on. [`Presence`] knows who is in
 //! a channel. [`LocalFanout`] knows which shards of this node listen. [`memory`] is broker and
 //! presence of a single node, [`fanout`] the one fan-out that every broker uses, and `Front` is
-//! what callers hold of any broker: it counts, and waits for no answer without end. `suite` is the
-//! set of tests that every implementation must pass.
+//! what callers hold of any broker: it counts, and waits for no answer without end. `Late` stands
+//! for a broker that is not there yet. `suite` is the set of tests that every implementation must
+//! pass.
 
 mod error;
 pub mod fanout;
 mod front;
 mod future;
 mod history;
+mod late;
 pub mod memory;
 mod presence;
 mod publish;
@@ -22,6 +24,7 @@ mod usage;
 
 use std::{sync::Arc, time::Instant};
 
+pub(crate) use self::late::Late;
 pub use self::{
     error::BrokerError,
     front::Front,

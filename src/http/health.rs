@@ -53,6 +53,6 @@ pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
 
 /// Whether there is a state on disk that takes nothing now.
 fn is_stateless(node: &Node) -> bool {
-    let state = node.state.as_ref();
+    let state = node.state.get();
     state.is_some_and(|state| !state.stats().is_writable)
 }

@@ -263,7 +263,10 @@ impl Collector for Snapshot {
                 Kind::Counter => counter(&mut encoder, name, help, of(&self.node))?,
             }
         }
-        if let Some(state) = &self.node.state {
+        if self.node.settings.state.dir.is_some() {
+            state::encode_gate(&self.node.gate.stats(), &mut encoder)?;
+        }
+        if let Some(state) = self.node.state.get() {
             state::encode(&state.stats(), &mut encoder)?;
         }
         self.encode_refusals(&mut encoder)?;

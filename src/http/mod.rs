@@ -3,7 +3,7 @@
 //!
 //! One ordinary actix-web `App` a worker and listener. Handlers read requests and write answers:
 //! what is decided is asked of the [`Node`]. Each route is a file of its own and knows nothing of
-//! the others.
+//! the others. All but those of people and probes wait until the node has its state ([`hold`]).
 
 mod api;
 mod auth;
@@ -12,6 +12,7 @@ mod centrifuge;
 mod cors;
 mod diag;
 mod health;
+mod hold;
 mod local;
 mod metrics;
 mod origin;
@@ -32,6 +33,7 @@ use std::{rc::Rc, sync::Arc};
 use actix_web::{
     HttpResponse, Route, guard,
     http::Method,
+    middleware::from_fn,
     web::{self, Data, ServiceConfig},
 };
 
@@ -46,16 +48,25 @@ pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut Servi
     app.app_data(Data::from(node.clone()))
         .app_data(Data::from(http.clone()))
         .app_data(shard);
+    for_people(&node.settings, app);
+    // A prefix of every path, so it comes last and holds whatever comes to be served here.
+    let held = web::scope("")
+        .wrap(from_fn(hold::until_open))
+        .configure(|app| with_state(node, http, app))
+        .default_service(web::to(not_found));
+    app.service(held);
+}
+
+/// The routes that need the state on disk, where there is one.
+fn with_state(node: &Node, http: &HttpState, app: &mut ServiceConfig) {
     for endpoint in &http.endpoints {
         let resource = web::resource(endpoint.path.to_string()).app_data(endpoint.clone());
         app.service(resource.to(websocket::open));
     }
     for_clients(&node.settings, app);
-    for_people(&node.settings, app);
     if node.settings.api.enabled {
         api::configure(app);
     }
-    app.default_service(web::to(not_found));
 }
 
 /// The ways in that are not raw endpoints.

@@ -48,7 +48,7 @@ pub(super) async fn status(
         answer["hooks"] = json!(node.hooks.stats());
     }
     answer["events"] = json!(node.events.as_ref().map(events_json));
-    answer["state"] = json!(node.state.as_ref().map(|state| state_json(&state.stats())));
+    answer["state"] = state_json(&node);
     json(&answer)
 }
 
@@ -116,8 +116,22 @@ fn events_json(events: &EventSink) -> Value {
     })
 }
 
-fn state_json(stats: &StateStats) -> Value {
+/// What is kept on disk; before it is read, what waits for that; null where nothing is kept.
+fn state_json(node: &Node) -> Value {
+    if node.settings.state.dir.is_none() {
+        return Value::Null;
+    }
+    let held = node.gate.stats().held;
+    match node.state.get() {
+        Some(state) => kept_json(&state.stats(), held),
+        None => json!({ "reading": true, "held": held }),
+    }
+}
+
+fn kept_json(stats: &StateStats, held: u64) -> Value {
     json!({
+        "reading": false,
+        "held": held,
         "writable": stats.is_writable,
         "bytes": stats.bytes,
         "segments": stats.segments,

@@ -10,6 +10,7 @@ pub mod auth;
 pub(crate) mod authorize;
 mod broker;
 pub mod emulation;
+pub(crate) mod gate;
 pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
@@ -17,12 +18,16 @@ pub(crate) mod revoke;
 mod senders;
 mod sessions;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use actix::Addr;
 
 use self::{
     emulation::EmulationRegistry,
+    gate::{Gate, GateBounds},
     phase::{Phase, PhaseCell},
     rate_limit::Users,
     senders::Senders,
@@ -62,8 +67,10 @@ pub struct Node {
     pub(crate) fanout: Arc<Fanout>,
     /// The `Server` actor.
     pub(crate) server: Addr<Server>,
-    /// What is kept on disk, if anything is.
-    pub(crate) state: Option<Arc<State>>,
+    /// What is kept on disk, once that is read; never, if nothing is.
+    pub(crate) state: OnceLock<Arc<State>>,
+    /// Holds those who need it until then.
+    pub(crate) gate: Gate,
     /// How far pushes and polls are.
     pub(crate) entries: Arc<Entries>,
     /// Keys and what they revoked.
@@ -96,14 +103,14 @@ pub(crate) struct NodeParts {
     pub(crate) tokens: Tokens,
     pub(crate) hooks: Arc<HookClient>,
     pub(crate) events: Option<EventSink>,
-    pub(crate) state: Option<Arc<State>>,
     pub(crate) entries: Arc<Entries>,
 }
 
 impl Node {
-    /// A running node that nobody is connected to.
+    /// A node that nobody is connected to, and whose gate is shut.
     pub(crate) fn new(parts: NodeParts) -> Arc<Self> {
         let limits = &parts.settings.limits;
+        let gate_bounds = GateBounds::new(&parts.settings);
         Arc::new(Self {
             admission: Admission::new(limits.sessions, limits.sessions_per_address),
             users: Users::new(
@@ -125,8 +132,9 @@ impl Node {
             tokens: parts.tokens,
             hooks: parts.hooks,
             events: parts.events,
-            state: parts.state,
             entries: parts.entries,
+            state: OnceLock::new(),
+            gate: Gate::new(gate_bounds),
         })
     }
 
@@ -149,6 +157,15 @@ impl Node {
     pub(crate) fn stuck_threads(&self, now: Instant) -> Vec<String> {
         let limit = self.settings.limits.thread_timeout;
         self.metrics.liveness.stuck(limit, now)
+    }
+
+    /// It has its state, if anything is kept: whoever waits for it passes.
+    pub(crate) fn have_state(&self, state: Option<Arc<State>>) {
+        if let Some(state) = state {
+            // A second one would come from nobody.
+            let _ = self.state.set(state);
+        }
+        self.gate.open();
     }
 
     /// Whether new sessions are refused, since the node goes away.

@@ -8,7 +8,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
 };
@@ -26,7 +26,8 @@ use crate::{
 /// The entries, by their hash.
 #[derive(Default)]
 pub(crate) struct Entries {
-    store: Option<Arc<dyn Store>>,
+    /// Where they outlive the process; set before any of them runs.
+    store: OnceLock<Arc<dyn Store>>,
     known: Mutex<Known>,
     /// Another process runs them from here on.
     is_stopped: AtomicBool,
@@ -53,11 +54,10 @@ pub(crate) fn hash(parts: &[&[u8]]) -> u128 {
 }
 
 impl Entries {
-    /// The same, written there from now on.
-    #[must_use]
-    pub(crate) fn written_to(mut self, store: Arc<dyn Store>) -> Self {
-        self.store = Some(store);
-        self
+    /// From now on what is noted is written there. Once, before any of them runs.
+    pub(crate) fn write_to(&self, store: Arc<dyn Store>) {
+        // A second one would come from nobody.
+        let _ = self.store.set(store);
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -101,7 +101,7 @@ impl Entries {
     /// Notes how far a push is. The answer comes once that is written, or cannot be; absent where
     /// nothing outlives the process.
     pub(crate) fn note_push(&self, push: Push) -> Option<oneshot::Receiver<()>> {
-        let store = self.store.as_ref()?;
+        let store = self.store.get()?;
         let record = Record::Push(Box::new(push.clone()));
         self.known().pushes.insert(push.entry, push);
         let (sender, written) = oneshot::channel();
@@ -117,7 +117,7 @@ impl Entries {
 
     /// Notes what a poll saw last. Nobody waits for it: without it the next answer publishes.
     pub(crate) fn note_poll(&self, poll: Poll) {
-        if let Some(store) = &self.store {
+        if let Some(store) = self.store.get() {
             store.note(Record::Poll(Box::new(poll.clone())));
             self.known().polls.insert(poll.entry, poll);
         }

@@ -101,6 +101,11 @@ pub(crate) struct Overview {
 #[rtype(result = "SessionPage")]
 pub(crate) struct ListSessions(pub SessionFilter);
 
+/// Runs the interval pushes from now on, as what they publish into is there. Once.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct RunPushes;
+
 /// How often the broker lets go of what has expired.
 const BROKER_TICK: std::time::Duration = std::time::Duration::from_secs(1);
 
@@ -117,7 +122,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server with no sessions whose pushes begin one interval after it starts.
+    /// A server with no sessions, whose pushes begin one interval after [`RunPushes`].
     #[must_use]
     pub(crate) fn new(
         counts: Arc<SessionCounts>,
@@ -143,9 +148,6 @@ impl Server {
     /// The same, whose pushes go on where those of a process before ended.
     #[must_use]
     pub(crate) fn with_entries(mut self, entries: Arc<Entries>) -> Self {
-        for push in &mut self.pushes {
-            push.resume(&entries);
-        }
         self.entries = entries;
         self
     }
@@ -238,7 +240,15 @@ impl Actor for Server {
         ctx.run_interval(PULSE_INTERVAL, |server, _| {
             server.pulse.beat(std::time::Instant::now())
         });
+    }
+}
+
+impl Handler<RunPushes> for Server {
+    type Result = ();
+
+    fn handle(&mut self, RunPushes: RunPushes, ctx: &mut Self::Context) {
         for index in 0..self.pushes.len() {
+            self.pushes[index].begin_at(tokio::time::Instant::now(), &self.entries);
             self.resume_push(index, ctx);
             self.schedule_push(index, ctx);
         }

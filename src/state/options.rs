@@ -25,6 +25,9 @@ pub(crate) struct LogOptions {
     pub(crate) reserve_bytes: u64,
     /// Whether damage ends the start, instead of being worked around.
     pub(crate) is_strict: bool,
+    /// Whether its owner holds what was refused all the same: then that is written as soon as it can
+    /// be.
+    pub(crate) holds_refused: bool,
 }
 
 impl LogOptions {
@@ -40,6 +43,7 @@ impl LogOptions {
             margin_bytes: 24 << 20,
             reserve_bytes: 8 << 20,
             is_strict: false,
+            holds_refused: false,
         }
     }
 
@@ -54,6 +58,7 @@ impl LogOptions {
             margin_bytes: 2 << 20,
             reserve_bytes: 0,
             is_strict: true,
+            holds_refused: true,
             ..Self::main(SyncPolicy::Always, 0, queue, queue_bytes)
         }
     }

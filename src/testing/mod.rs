@@ -111,10 +111,10 @@ impl TestNode {
             tokens: Tokens::new(&settings.token).expect("no keys"),
             hooks: HookClient::new(&settings.hooks).expect("no hooks"),
             events: None,
-            state: None,
             entries: Arc::default(),
             settings,
         });
+        node.have_state(None);
         Self {
             broker: scripted,
             shard: shards.current(&listeners),

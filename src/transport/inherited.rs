@@ -69,6 +69,12 @@ impl InheritedSockets {
         this
     }
 
+    /// Whether there is none.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
+
     /// Says what of it can be no listener at all.
     ///
     /// # Errors

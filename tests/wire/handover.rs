@@ -106,7 +106,7 @@ fn outcomes(server: &Server, outcome: &str) -> String {
 
 /// fanfare with listening sockets, by a parent of ours that does as systemd does: `LISTEN_PID` is
 /// the process's own number.
-fn with_sockets(config: &Path, sockets: Vec<OwnedFd>) -> Command {
+pub(crate) fn with_sockets(config: &Path, sockets: Vec<OwnedFd>) -> Command {
     let mut command = Command::new("/bin/sh");
     command
         .args(["-c", "LISTEN_PID=$$; export LISTEN_PID; exec \"$@\"", "sh"])

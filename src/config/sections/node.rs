@@ -211,9 +211,14 @@ sections! {
         queue: usize as Count = 65_536;
         /// Bytes of records that may wait to be written.
         queue_bytes: usize as Bytes = 64 << 20;
-        /// How long a process that takes over (SIGUSR2) waits for the directory before it says so in
-        /// the log; it goes on waiting, and accepts nobody meanwhile.
+        /// How long a process that was started with listening sockets, by SIGUSR2 or a supervisor,
+        /// holds whoever needs the state before it has read that, from when it accepts; then they are
+        /// refused, with 503 or error 100, an error line says so, and it goes on waiting.
         handover: Duration as Time = Duration::from_secs(10);
+        /// Requests that it holds at a time; further ones are refused.
+        handover_requests: usize as Count = 10_000;
+        /// Bytes of their heads, and of what is read of their bodies, at most 128 KiB each.
+        handover_bytes: usize as Bytes = 64 << 20;
     }
 
     /// TLS for `tls:` listeners; renewed files are taken up while the server runs.

@@ -63,6 +63,20 @@ pub(super) fn configure(app: &mut web::ServiceConfig) {
     );
 }
 
+/// Whether a path is one of the API's.
+pub(super) fn is_path(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
+}
+
+/// The answer to a call that cannot be made yet, whichever it is: error 100, with the reason.
+pub(super) fn come_again(request: &HttpRequest, why: String) -> HttpResponse {
+    let error = ReplyError {
+        message: why.into(),
+        ..ReplyError::INTERNAL
+    };
+    answer::with_status(request, StatusCode::SERVICE_UNAVAILABLE, &error)
+}
+
 async fn only_post(request: HttpRequest) -> HttpResponse {
     let error = ReplyError {
         message: "only POST is answered here".into(),

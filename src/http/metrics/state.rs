@@ -2,11 +2,44 @@
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
 
 use super::numbers::{Encoded, counter, gauge};
-use crate::state::StateStats;
+use crate::{node::gate::GateStats, state::StateStats};
+
+/// Writes what waits, and has waited, for the state of the process before.
+pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    gauge(
+        encoder,
+        "fanfare_state_held_requests",
+        "Requests that wait until the state on disk is read",
+        stats.held,
+    )?;
+    gauge(
+        encoder,
+        "fanfare_state_held_bytes",
+        "Bytes of their heads and bodies, as they are charged",
+        stats.bytes,
+    )?;
+    counter(
+        encoder,
+        "fanfare_state_waited_requests",
+        "Requests that have waited for the state on disk",
+        stats.all,
+    )?;
+    let mut family = encoder.encode_descriptor(
+        "fanfare_state_refused_requests",
+        "Requests refused since the state on disk was not read yet, by reason",
+        None,
+        MetricType::Counter,
+    )?;
+    for (reason, count) in stats.refused {
+        let labels = [("reason", reason)];
+        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
 
 /// Writes them.
 pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) -> Encoded {

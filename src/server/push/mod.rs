@@ -88,8 +88,9 @@ impl IntervalPush {
         }
     }
 
-    /// Goes on where a process before ended.
-    pub(super) fn resume(&mut self, entries: &Entries) {
+    /// Its time begins, and it goes on where a process before ended.
+    pub(super) fn begin_at(&mut self, now: Instant, entries: &Entries) {
+        self.start = now;
         if let Some(before) = entries.push(self.entry) {
             (self.seq, self.first_seq) = (before.seq, before.seq);
         }

@@ -6,7 +6,7 @@ use actix::{Actor, Addr};
 
 use super::*;
 use crate::{
-    server::{GetOverview, Server, SessionCounts},
+    server::{GetOverview, RunPushes, Server, SessionCounts},
     testing::{Op, ScriptedBroker, scripted},
 };
 
@@ -28,6 +28,7 @@ fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Ad
         recorder.clone(),
     )
     .start();
+    server.try_send(RunPushes).expect("room");
     (recorder, server)
 }
 
@@ -150,6 +151,7 @@ fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
         let counts = Arc::new(SessionCounts::default());
         let channels = config::Channels::default();
         let server = Server::new(counts, &[push], &channels, 100, recorder.clone()).start();
+        server.try_send(RunPushes).expect("room");
         pass(1).await;
         std::fs::write(&file, "first").expect("written");
         pass(2).await;

@@ -39,7 +39,7 @@ impl Writer {
             .abandon(!(is_doubtful && self.segments.is_always()));
         // What was begun without a sync is written anew too.
         let pending = self.pending.take();
-        self.is_wanted |= is_doubtful || pending.is_some();
+        self.is_wanted |= is_doubtful || pending.is_some() || self.segments.options.holds_refused;
         self.queue.done(&self.batch);
         self.queue.done(&waiting);
         let batch = self.batch.drain(..).map(|one| one.written);

@@ -1,0 +1,67 @@
+//! What a process does with requests that need the state on disk before it has read that: they are
+//! held at the [`Gate`](crate::node::gate::Gate) as they came, no byte of a body read, and go on
+//! when it opens. A layer around all routes that need it; those of people and probes stand outside.
+//!
+//! Whoever is not held any longer is answered with 503, or with error 100 by the API, which both say
+//! to come again. A handshake is answered with 503 too, as in a drain: clients come again by
+//! themselves, and one that was accepted only to be closed would count as a session.
+
+use actix_web::{
+    Error, HttpRequest, HttpResponse,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::header,
+    middleware::Next,
+    web::Data,
+};
+
+use super::{api, cors, plain, request};
+use crate::node::{Node, gate::NotPassed};
+
+/// Bytes of a body that are read ahead of whoever wants it: actix-http stops behind 32 KiB, and one
+/// read before that may bring as much as its buffer takes.
+const BODY_BYTES_MAX: usize = 128 << 10;
+/// What a header is charged beside its name and value.
+const HEADER_BYTES: usize = 32;
+
+/// Passes a request on when what it needs is there.
+pub(super) async fn until_open(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    // Registered with every App by `configure`.
+    let node = request.app_data::<Data<Node>>().cloned();
+    if let Some(node) = node.filter(|node| !node.gate.is_open()) {
+        let bytes = bytes_of(request.request());
+        if let Err(not_passed) = node.gate.pass(bytes).await {
+            let answer = refuse(request.request(), &node, not_passed);
+            return Ok(request.into_response(answer));
+        }
+    }
+    next.call(request).await
+}
+
+/// What a request holds while it waits: its head, and what is read of its body.
+fn bytes_of(request: &HttpRequest) -> usize {
+    let headers = request.headers();
+    let lengths = headers.iter();
+    let lengths = lengths.map(|(name, value)| name.as_str().len() + value.len() + HEADER_BYTES);
+    let head = request.uri().to_string().len() + lengths.sum::<usize>();
+    let announced = headers.get(header::CONTENT_LENGTH);
+    let announced = announced.and_then(|value| value.to_str().ok()?.parse().ok());
+    let is_chunked = headers.contains_key(header::TRANSFER_ENCODING);
+    let body = announced.unwrap_or(if is_chunked { BODY_BYTES_MAX } else { 0 });
+    head + body.min(BODY_BYTES_MAX)
+}
+
+fn refuse(request: &HttpRequest, node: &Node, not_passed: NotPassed) -> HttpResponse {
+    if node.settings.api.enabled && api::is_path(request.path()) {
+        return api::come_again(request, not_passed.to_string());
+    }
+    let mut answer = plain::plain_text(503, &not_passed.to_string());
+    if request::check_client_origin(request, node).is_ok() {
+        // Else a page could not tell this answer from a network that is gone.
+        cors::add_headers(request, node, answer.headers_mut());
+    }
+    answer
+}
