@@ -54,7 +54,15 @@ pub(super) fn node(settings: &Arc<Settings>, takes_over: bool) -> Result<Arc<Nod
     let counts = Arc::new(SessionCounts::default());
     let tokens = Tokens::new(&settings.token)?;
     let hooks = HookClient::new(&settings.hooks)?;
-    let events = EventSink::start(&settings.hooks, hooks.clone());
+    let node_id = uuid::Uuid::new_v4().to_string();
+    let events = EventSink::start(&settings.hooks, hooks.clone(), node_id.clone());
+    if let Some(events) = &events {
+        events.send(Event::NodeStarted {
+            time_ms: unix_now_ms(),
+            name: settings.node.clone(),
+            handover: takes_over,
+        });
+    }
     let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
@@ -69,6 +77,7 @@ pub(super) fn node(settings: &Arc<Settings>, takes_over: bool) -> Result<Arc<Nod
     let pulse = metrics.liveness.watch("server".to_string());
     let server = start_server(settings, &counts, (&broker, &kept.entries), pulse)?;
     Ok(Node::new(NodeParts {
+        node_id,
         settings: settings.clone(),
         metrics,
         counts,

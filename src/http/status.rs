@@ -70,6 +70,7 @@ fn numbers(node: &Node) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": node.settings.node,
+        "node_id": node.node_id,
         "draining": node.phase() > Phase::Running,
         "sessions": sessions,
         "sessions_peak": peak,

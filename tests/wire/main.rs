@@ -10,6 +10,7 @@ mod close;
 mod command_line;
 mod compatible;
 mod drain;
+mod events;
 mod handover;
 mod handshake;
 mod heartbeat;
