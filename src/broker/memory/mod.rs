@@ -39,7 +39,7 @@ use self::{
     durable::{Moment, Placing},
     epochs::Epochs,
     keys::{EarlierKeys, KeyBounds},
-    now::Now,
+    now::Clock,
     stripe::{Shared, Stripe},
     totals::Totals,
     waiting::NewCaller,
@@ -89,6 +89,8 @@ pub struct MemoryBroker {
 /// What makes a broker outlive its process.
 struct Durable {
     store: Arc<dyn Store>,
+    /// By which records say when they expire.
+    clock: Clock,
     secret: Secret,
     /// It is not in the files yet.
     is_renewed: bool,
@@ -170,7 +172,7 @@ impl MemoryBroker {
             }
             _ => return Ok(Placing::Free(Box::new(request))),
         };
-        let now = Now::read();
+        let now = durable.clock.now();
         let number = self.fanout.stripe_of(&channel);
         let mut stripe = locked(&self.stripes[number]);
         let placed = self.fanout.listening_in(number, &channel, |listening| {
