@@ -86,6 +86,7 @@ fn numbers(node: &Node) -> Value {
         "workers": workers,
         "published": metrics.published.load(Relaxed),
         "publish_refused": metrics.publish_refused.load(Relaxed),
+        "joins_leaves_untold": metrics.joins_leaves_untold.load(Relaxed),
         "history_bytes": usage.history_bytes,
         "history_bytes_max": node.settings.limits.history_bytes,
         "position_bytes": usage.position_bytes,

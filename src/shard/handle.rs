@@ -57,6 +57,16 @@ impl ShardHandle {
         self.stats.sessions.get() as usize
     }
 
+    /// Publications that wait for this shard or have room reserved there, and their bytes.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let credit = &self.credit;
+        (
+            credit.publications.load(Relaxed),
+            credit.bytes.load(Relaxed),
+        )
+    }
+
     /// Takes room for one publication of `bytes`; absent if there is none. A single publication may
     /// exceed the byte bound in an empty queue.
     #[must_use]
@@ -155,6 +165,11 @@ impl Shards {
     /// All shards.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<ShardHandle> {
+    /// The counts of this process.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
         self.read().clone()
     }
 

@@ -177,3 +177,24 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         );
     });
 }
+
+/// Joins and leaves that found no room in a shard were dropped without a word, and whoever kept a list by them had people in it who
+/// had gone. They are counted, one for each.
+#[test]
+fn a_join_that_finds_no_room_is_counted() {
+    on_a_worker(async {
+        let fixture = Rig::new();
+        let shard = fixture.shard();
+        let (room, fanout) = (ChannelName::from("room"), &fixture.fanout);
+        let listener = Listener::new(&shard);
+        listener.membership.join(&room);
+        for _ in 0..ROOM {
+            fanout.announce(&room, Content::Join(Arc::default()));
+        }
+        let untold = &fixture.shards.metrics().joins_leaves_untold;
+        assert_eq!(untold.load(Relaxed), 0);
+        fanout.announce(&room, Content::Join(Arc::default()));
+        fanout.announce(&room, Content::Leave(Arc::default()));
+        assert_eq!(untold.load(Relaxed), 2);
+    });
+}

@@ -245,14 +245,6 @@ impl MemoryBroker {
         }
     }
 
-    /// Joins and leaves may be lost where there is no room.
-    fn announce(&self, channel: &ChannelName, content: Content) {
-        let target = Target::Channel(channel.clone());
-        if self.fanout.send(Publication::new(target, content)).is_err() {
-            log::trace!("no room to tell {channel} who came or went");
-        }
-    }
-
     /// The streams that are read are begun where there are none, and charged.
     fn read(&self, channel: &ChannelName, filter: &HistoryFilter) -> History {
         let mut stripe = self.lock(channel);
@@ -352,11 +344,11 @@ impl Broker for MemoryBroker {
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.announce(channel, Content::Join(info));
+        self.fanout.announce(channel, Content::Join(info));
     }
 
     fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.announce(channel, Content::Leave(info));
+        self.fanout.announce(channel, Content::Leave(info));
     }
 
     fn listening(&self, _: &ChannelName) -> BrokerFuture<()> {
