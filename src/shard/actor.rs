@@ -8,7 +8,9 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Selector, ServerCommand, SessionMessage, Shard, reservation::Reservation};
+use super::{
+    Selector, ServerCommand, SessionMessage, Shard, begin::Begin, reservation::Reservation,
+};
 use crate::{
     close::{Close, Ending},
     connection::TimerId,
@@ -189,6 +191,19 @@ impl Handler<Deliver> for ShardActor {
             }
             ctx.wait(tokio::task::yield_now().into_actor(self));
         }
+    }
+}
+
+impl Handler<Begin> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
+        // What came before it in the mailbox goes out before it.
+        self.end_turn();
+        let mut state = self.shard.state.borrow_mut();
+        state
+            .registry
+            .begin(begin.key, &begin.channel, begin.pending);
     }
 }
 

@@ -153,8 +153,11 @@ impl Shards {
         let id = ShardId(handles.len() as u32);
         let config = (self.settings.config)(stats.clone());
         let shard = Shard::new(id, config, self.settings.held_bytes_max, fanout);
+        let addr = ShardActor::start_for(shard.clone());
+        // It is not set yet.
+        let _ = shard.mailbox.set(addr.downgrade().recipient());
         handles.push(ShardHandle {
-            addr: ShardActor::start_for(shard.clone()),
+            addr,
             credit: Arc::default(),
             bounds: self.settings.queue,
             stats,
@@ -162,14 +165,14 @@ impl Shards {
         shard
     }
 
-    /// All shards.
-    #[must_use]
-    pub(crate) fn all(&self) -> Vec<ShardHandle> {
     /// The counts of this process.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
+    /// All shards.
+    #[must_use]
+    pub(crate) fn all(&self) -> Vec<ShardHandle> {
         self.read().clone()
     }
 
