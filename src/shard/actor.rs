@@ -154,6 +154,17 @@ impl ShardActor {
     }
 }
 
+/// Ends the turn once the mailbox is empty; finds nothing to do if the turn was full before.
+fn flush_soon(ctx: &mut Context<ShardActor>) {
+    #[cfg(feature = "planted-faults")]
+    if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
+        // So that something waits when the drain comes.
+        ctx.notify_later(Flush, crate::planted::LATE);
+        return;
+    }
+    ctx.notify(Flush);
+}
+
 struct DrainPlan {
     started: Instant,
     drain: Drain,
@@ -175,8 +186,7 @@ impl Handler<Deliver> for ShardActor {
     fn handle(&mut self, Deliver { publication, room }: Deliver, ctx: &mut Self::Context) {
         drop(room);
         if self.turn.is_empty() {
-            // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
-            ctx.notify(Flush);
+            flush_soon(ctx);
         }
         self.deliveries += self.shard.state.borrow().receivers(&publication);
         self.turn.push(publication);
