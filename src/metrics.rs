@@ -123,6 +123,8 @@ pub struct Metrics {
     pub publish_refused: AtomicU64,
     /// Publications accepted.
     pub published: AtomicU64,
+    /// Joins and leaves that no member was told of, since a shard had no room.
+    pub(crate) joins_leaves_untold: AtomicU64,
 }
 
 /// Reasons why a handshake is refused, as labels; the order is that of [`RefusalReason`].

@@ -4,13 +4,22 @@
 //! The environment variable `PLANTED_FAULT` names the one that this process has; without it there is
 //! none. Bounds: a counter.
 
-use std::sync::{
-    LazyLock,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// One of so many is spoilt.
 const EVERY: u64 = 5000;
+
+/// How long before a write it is answered.
+pub(crate) const EARLY: Duration = Duration::from_millis(50);
+
+/// How long something waits in a shard that loses what waits.
+pub(crate) const LATE: Duration = Duration::from_millis(200);
 
 /// What may be planted, named in the environment as here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +34,10 @@ pub(crate) enum Fault {
     ForgetsALeave,
     /// A session that has ended stays in the directory.
     LeaksASession,
+    /// Whoever waits for a write is told that it is done [`EARLY`] before it is.
+    AnswersBeforeTheWrite,
+    /// What a machine that went down took with it is missing, and the streams are called the same.
+    KeepsTheEpochs,
 }
 
 static PLANTED: LazyLock<Option<Fault>> = LazyLock::new(|| {
@@ -35,6 +48,8 @@ static PLANTED: LazyLock<Option<Fault>> = LazyLock::new(|| {
         Fault::LosesAtADrain,
         Fault::ForgetsALeave,
         Fault::LeaksASession,
+        Fault::AnswersBeforeTheWrite,
+        Fault::KeepsTheEpochs,
     ];
     all.into_iter().find(|fault| format!("{fault:?}") == named)
 });

@@ -29,6 +29,12 @@ pub struct Slot(pub u32);
 impl Slot {
     /// Nothing.
     pub const NONE: Self = Self(u32::MAX);
+
+    /// Nothing yet: the membership has not begun. `number` tells it from the session's one before in
+    /// that channel; no owner has so many things that one of them is under this.
+    pub(crate) fn pending(number: u32) -> Self {
+        Self((1 << 31) | (number % (1 << 30)))
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -151,6 +157,22 @@ impl Registry {
         let memberships = self.sessions.get(session as usize)?.as_ref()?;
         let &(_, place) = memberships.iter().find(|&&(c, _)| c as usize == channel)?;
         Some(self.channels[channel].members[place as usize].slot)
+    }
+
+    /// Has the membership that is [`pending`](Slot::pending) carry nothing from now on.
+    pub(crate) fn begin(&mut self, session: SessionKey, name: &str, pending: Slot) {
+        let Some(&channel) = self.names.get(name) else {
+            return;
+        };
+        let memberships = self.sessions.get(session as usize).and_then(Option::as_ref);
+        let mut memberships = memberships.into_iter().flatten();
+        let Some(&(_, place)) = memberships.find(|&&(c, _)| c as usize == channel) else {
+            return;
+        };
+        let slot = &mut self.channels[channel].members[place as usize].slot;
+        if *slot == pending {
+            *slot = Slot::NONE;
+        }
     }
 
     /// The members of a channel with their slots, in no particular order.

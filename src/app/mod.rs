@@ -25,6 +25,7 @@ pub use self::{error::AppError, predecessor::Inheritance};
 use crate::{
     broker::LocalFanout,
     config::Settings,
+    hooks::Event,
     http::{self, HttpState},
     metrics::Handover as HandoverOutcome,
     node::Node,
@@ -36,6 +37,7 @@ use crate::{
         pending::PendingConnections, requests, socket_options::SocketOptions, tls::Certificate,
         worker,
     },
+    unix_time::unix_now_ms,
 };
 
 /// Descriptors that are no connections of clients: listeners, files, runtimes, the backend.
@@ -108,6 +110,14 @@ impl App {
             () = inheritance.take_over() => {}
             // Nobody has been accepted yet.
             () = signals.stop() => return Ok(()),
+        }
+        // The first event of this life.
+        if let Some(events) = &node.events {
+            events.send(Event::NodeStarted {
+                time_ms: unix_now_ms(),
+                name: settings.node.clone(),
+                handover: inheritance.takes_over(),
+            });
         }
         let accepting = Accepting::start(self.listeners, links, pending.clone())
             .map_err(|error| AppError::Io("starting to accept", error))?;

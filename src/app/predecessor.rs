@@ -74,6 +74,11 @@ impl Inheritance {
         self.has_sockets
     }
 
+    /// Whether a process before this one serves until this one does, and drains then.
+    pub(super) fn takes_over(&self) -> bool {
+        self.predecessor.is_some()
+    }
+
     /// Says that everything is there, and waits until this process may accept. A process that has
     /// gone without a word leaves the service to this one.
     pub(super) async fn take_over(&self) {

@@ -60,7 +60,8 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
     let counts = Arc::new(SessionCounts::default());
     let tokens = Tokens::new(&settings.token)?;
     let hooks = HookClient::new(&settings.hooks)?;
-    let events = EventSink::start(&settings.hooks, hooks.clone());
+    let node_id = uuid::Uuid::new_v4().to_string();
+    let events = EventSink::start(&settings.hooks, hooks.clone(), node_id.clone());
     let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
@@ -80,6 +81,7 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
     let pulse = metrics.liveness.watch("server".to_string());
     let server = start_server(settings, &counts, (&made.broker, &entries), pulse)?;
     let node = Node::new(NodeParts {
+        node_id,
         settings: settings.clone(),
         metrics,
         counts,

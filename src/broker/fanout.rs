@@ -16,10 +16,13 @@ use std::{
     },
 };
 
+use log::Level;
+
 use super::{BrokerError, LocalFanout};
 use crate::{
     id::ShardId,
-    publication::{Publication, Target},
+    logger::{self, FAULT_PAUSE, Subject},
+    publication::{Content, Publication, Target},
     registry::{ChannelName, is_internal},
     shard::{Reservation, ShardHandle, Shards},
 };
@@ -158,6 +161,24 @@ impl Fanout {
             shard.deliver(publication.clone(), room);
         }
         Ok(delivered)
+    }
+
+    /// Tells a channel's members on this node who came or went. Where a shard has no room nobody is
+    /// told, which is counted and logged; presence has the truth.
+    pub(crate) fn announce(&self, channel: &ChannelName, content: Content) {
+        let target = Target::Channel(channel.clone());
+        if self.send(Publication::new(target, content)).is_ok() {
+            return;
+        }
+        let untold = &self.shards.metrics().joins_leaves_untold;
+        untold.fetch_add(1, Relaxed);
+        let what =
+            "joins and leaves were not told, a shard has no room for them (limits.shard_queue)";
+        let subject = Subject::new(Level::Warn, module_path!(), what);
+        logger::throttled(subject, FAULT_PAUSE, |times| {
+            let since_start = untold.load(Relaxed);
+            log::warn!(channel:% = channel, times, since_start; "{what}");
+        });
     }
 
     /// Has the members of a channel that count its offsets told that they have missed something

@@ -77,7 +77,7 @@ pub trait Broker: Send + Sync {
     fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults>;
 
     /// Tells a channel's members that someone came. Never kept; where there is no room it is left
-    /// out, and presence tells the truth.
+    /// out and counted, and presence tells the truth.
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>);
 
     /// The same for someone who left.

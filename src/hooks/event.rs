@@ -1,7 +1,8 @@
 //! The events that the backend's `events` hook is told.
 //!
-//! Pure. In JSON an event is an object with its `type` first; an absent field has no value. Texts
-//! come from clients, within the limits that admitted them.
+//! Pure. In JSON an event is an object with its `type` first and, last, the id of the process whose
+//! event it is (`node`); an absent field has no value. Texts come from clients, within the limits that
+//! admitted them.
 
 use std::net::IpAddr;
 
@@ -12,6 +13,15 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum Event {
+    /// A process began to serve. The first event of its life.
+    NodeStarted {
+        /// When it happened, in Unix milliseconds.
+        time_ms: u64,
+        /// The node's name, which its next life has too.
+        name: String,
+        /// The process before this one still runs, and tells the ends of its sessions itself.
+        handover: bool,
+    },
     /// A session began.
     Connected {
         /// When it happened, in Unix milliseconds.
@@ -81,16 +91,24 @@ pub(crate) enum Event {
     },
 }
 
-/// The body of a batch.
-pub(super) fn batch(events: &[Event]) -> Bytes {
+/// The body of a batch of the process `node`.
+pub(super) fn batch(node: &str, events: &[Event]) -> Bytes {
     #[derive(Serialize)]
     struct Batch<'a> {
-        events: &'a [Event],
+        events: Vec<OfNode<'a>>,
     }
+    #[derive(Serialize)]
+    struct OfNode<'a> {
+        #[serde(flatten)]
+        event: &'a Event,
+        node: &'a str,
+    }
+    let events = events.iter().map(|event| OfNode { event, node });
+    let batch = Batch {
+        events: events.collect(),
+    };
     // Texts and numbers always serialise.
-    serde_json::to_vec(&Batch { events })
-        .unwrap_or_default()
-        .into()
+    serde_json::to_vec(&batch).unwrap_or_default().into()
 }
 
 #[cfg(test)]
@@ -98,8 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_an_object_with_a_list_of_typed_events() {
+    fn a_batch_is_an_object_with_a_list_of_typed_events_of_one_node() {
         let events = [
+            Event::NodeStarted {
+                time_ms: 1,
+                name: "web".into(),
+                handover: false,
+            },
             Event::Connected {
                 time_ms: 1,
                 client: "c".into(),
@@ -122,11 +145,12 @@ mod tests {
             },
         ];
         let expected = concat!(
-            r#"{"events":[{"type":"connected","time_ms":1,"client":"c","user":"u","#,
-            r#""transport":"raw","endpoint":"/ws"},{"type":"disconnected","time_ms":2,"#,
-            r#""client":"c","user":"u","code":3000,"reason":"bye","duration_ms":1},"#,
-            r#"{"type":"channel_occupied","time_ms":3,"channel":"a"}]}"#
+            r#"{"events":[{"type":"node_started","time_ms":1,"name":"web","handover":false,"#,
+            r#""node":"n"},{"type":"connected","time_ms":1,"client":"c","user":"u","#,
+            r#""transport":"raw","endpoint":"/ws","node":"n"},{"type":"disconnected","time_ms":2,"#,
+            r#""client":"c","user":"u","code":3000,"reason":"bye","duration_ms":1,"node":"n"},"#,
+            r#"{"type":"channel_occupied","time_ms":3,"channel":"a","node":"n"}]}"#
         );
-        assert_eq!(batch(&events), expected);
+        assert_eq!(batch("n", &events), expected);
     }
 }

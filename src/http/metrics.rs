@@ -24,6 +24,7 @@ use crate::{
     logger,
     metrics::{Count, WorkerStats},
     node::{Node, phase::Phase},
+    shard::ShardHandle,
 };
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -94,6 +95,22 @@ impl std::fmt::Debug for Snapshot {
         f.write_str("Snapshot")
     }
 }
+
+/// What waits for each worker: name, help, which of publications and bytes.
+type PerQueue = (&'static str, &'static str, fn(&(usize, usize)) -> usize);
+
+const PER_QUEUE: [PerQueue; 2] = [
+    (
+        "fanfare_worker_queue",
+        "Publications that wait for a worker (limits.shard_queue)",
+        |waiting| waiting.0,
+    ),
+    (
+        "fanfare_worker_queue_bytes",
+        "Bytes of publications that wait for a worker (limits.shard_queue_bytes)",
+        |waiting| waiting.1,
+    ),
+];
 
 /// Counters of each worker: name, help, number.
 type PerWorker = (&'static str, &'static str, fn(&WorkerStats) -> &Count);
@@ -180,6 +197,18 @@ const PER_NODE: &[PerNode] = &[
         "Publications refused for lack of room",
         Kind::Counter,
         |node| node.metrics.publish_refused.load(Relaxed),
+    ),
+    (
+        "fanfare_permits",
+        "Connections that count against limits.sessions, those that are closing included",
+        Kind::Gauge,
+        |node| node.admission.sessions() as u64,
+    ),
+    (
+        "fanfare_untold_joins_leaves",
+        "Joins and leaves that nobody was told of for lack of room",
+        Kind::Counter,
+        |node| node.metrics.joins_leaves_untold.load(Relaxed),
     ),
     (
         "fanfare_publications",
@@ -394,6 +423,15 @@ impl Snapshot {
         )?;
         for (worker, stats) in workers.iter().enumerate() {
             ConstGauge::new(stats.sessions.get()).encode(family.encode_family(&label(worker))?)?;
+        }
+        let waiting = self.node.shards.all();
+        let waiting: Vec<_> = waiting.iter().map(ShardHandle::waiting).collect();
+        for (name, help, of) in PER_QUEUE {
+            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            for (worker, waiting) in waiting.iter().enumerate() {
+                let gauge = ConstGauge::new(of(waiting) as u64);
+                gauge.encode(family.encode_family(&label(worker))?)?;
+            }
         }
         for (name, help, of) in PER_WORKER {
             let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;

@@ -70,6 +70,7 @@ fn numbers(node: &Node) -> Value {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "node": node.settings.node,
+        "node_id": node.node_id,
         "draining": node.phase() > Phase::Running,
         "sessions": sessions,
         "sessions_peak": peak,
@@ -85,6 +86,7 @@ fn numbers(node: &Node) -> Value {
         "workers": workers,
         "published": metrics.published.load(Relaxed),
         "publish_refused": metrics.publish_refused.load(Relaxed),
+        "joins_leaves_untold": metrics.joins_leaves_untold.load(Relaxed),
         "history_bytes": usage.history_bytes,
         "history_bytes_max": node.settings.limits.history_bytes,
         "position_bytes": usage.position_bytes,

@@ -85,13 +85,14 @@ pub struct Node {
     senders: Senders,
     /// Sessions whose commands come by requests of their own.
     pub(crate) emulation: EmulationRegistry,
-    /// Names this node to clients; random, so that it tells nothing.
+    /// Names this life of the process to clients and the backend; random, so that it tells nothing.
     pub(crate) node_id: String,
     phase: PhaseCell,
 }
 
 /// What a node is made of: everything that is started before it.
 pub(crate) struct NodeParts {
+    pub(crate) node_id: String,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) counts: Arc<SessionCounts>,
@@ -119,7 +120,7 @@ impl Node {
             ),
             senders: Senders::new(&parts.settings),
             emulation: EmulationRegistry::new(limits.frames_pending),
-            node_id: uuid::Uuid::new_v4().to_string(),
+            node_id: parts.node_id,
             phase: PhaseCell::default(),
             settings: parts.settings,
             counts: parts.counts,

@@ -8,7 +8,9 @@ use std::{
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
 
-use super::{Selector, ServerCommand, SessionMessage, Shard, reservation::Reservation};
+use super::{
+    Selector, ServerCommand, SessionMessage, Shard, begin::Begin, reservation::Reservation,
+};
 use crate::{
     close::{Close, Ending},
     connection::TimerId,
@@ -152,6 +154,17 @@ impl ShardActor {
     }
 }
 
+/// Ends the turn once the mailbox is empty; finds nothing to do if the turn was full before.
+fn flush_soon(ctx: &mut Context<ShardActor>) {
+    #[cfg(feature = "planted-faults")]
+    if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
+        // So that something waits when the drain comes.
+        ctx.notify_later(Flush, crate::planted::LATE);
+        return;
+    }
+    ctx.notify(Flush);
+}
+
 struct DrainPlan {
     started: Instant,
     drain: Drain,
@@ -173,8 +186,7 @@ impl Handler<Deliver> for ShardActor {
     fn handle(&mut self, Deliver { publication, room }: Deliver, ctx: &mut Self::Context) {
         drop(room);
         if self.turn.is_empty() {
-            // Handled once the mailbox is empty; finds nothing to do if the turn was full before.
-            ctx.notify(Flush);
+            flush_soon(ctx);
         }
         self.deliveries += self.shard.state.borrow().receivers(&publication);
         self.turn.push(publication);
@@ -189,6 +201,19 @@ impl Handler<Deliver> for ShardActor {
             }
             ctx.wait(tokio::task::yield_now().into_actor(self));
         }
+    }
+}
+
+impl Handler<Begin> for ShardActor {
+    type Result = ();
+
+    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
+        // What came before it in the mailbox goes out before it.
+        self.end_turn();
+        let mut state = self.shard.state.borrow_mut();
+        state
+            .registry
+            .begin(begin.key, &begin.channel, begin.pending);
     }
 }
 

@@ -57,6 +57,16 @@ impl ShardHandle {
         self.stats.sessions.get() as usize
     }
 
+    /// Publications that wait for this shard or have room reserved there, and their bytes.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let credit = &self.credit;
+        (
+            credit.publications.load(Relaxed),
+            credit.bytes.load(Relaxed),
+        )
+    }
+
     /// Takes room for one publication of `bytes`; absent if there is none. A single publication may
     /// exceed the byte bound in an empty queue.
     #[must_use]
@@ -143,13 +153,21 @@ impl Shards {
         let id = ShardId(handles.len() as u32);
         let config = (self.settings.config)(stats.clone());
         let shard = Shard::new(id, config, self.settings.held_bytes_max, fanout);
+        let addr = ShardActor::start_for(shard.clone());
+        // It is not set yet.
+        let _ = shard.mailbox.set(addr.downgrade().recipient());
         handles.push(ShardHandle {
-            addr: ShardActor::start_for(shard.clone()),
+            addr,
             credit: Arc::default(),
             bounds: self.settings.queue,
             stats,
         });
         shard
+    }
+
+    /// The counts of this process.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// All shards.

@@ -2,9 +2,11 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
-use actix::Recipient;
+use actix::{Recipient, WeakRecipient};
 
-use super::{SessionMessage, Shard, SubscribeOptions, SubscriptionId, state::user_channel};
+use super::{
+    SessionMessage, Shard, SubscribeOptions, SubscriptionId, begin::Begin, state::user_channel,
+};
 use crate::{
     connection::Connection,
     id::{SessionId, StreamPosition},
@@ -64,16 +66,39 @@ impl Membership {
         }
     }
 
-    /// Joins a channel of which everything that comes is delivered as it comes. Returns false if it
-    /// was joined already.
+    /// Joins a channel of which everything that is published from now on is delivered as it comes,
+    /// and nothing that was before. Returns false if it was joined already.
     pub fn join(&self, channel: &ChannelName) -> bool {
-        let mut state = self.shard.state.borrow_mut();
-        let joined = state.registry.join(self.key, channel, Slot::NONE);
-        drop(state);
-        if joined.is_some() {
+        let pending = self.shard.state.borrow_mut().join(self.key, channel);
+        if let Some(pending) = pending {
+            // In this order: what comes behind the mark is whole, since the shard cannot stop
+            // listening in between.
+            self.begin_behind_the_mailbox(channel, pending);
             self.shard.listen(channel);
         }
-        joined.is_some()
+        pending.is_some()
+    }
+
+    /// What waits in the mailbox may be older than what was not sent here while nobody listened: a
+    /// member that got it would have a hole.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "one a membership, which limits.subscriptions bounds"
+    )]
+    fn begin_behind_the_mailbox(&self, channel: &ChannelName, pending: Slot) {
+        let mailbox = self.shard.mailbox.get();
+        match mailbox.and_then(WeakRecipient::upgrade) {
+            Some(mailbox) => mailbox.do_send(Begin {
+                key: self.key,
+                channel: channel.clone(),
+                pending,
+            }),
+            // It has ended, or was never there: nothing waits.
+            None => {
+                let mut state = self.shard.state.borrow_mut();
+                state.registry.begin(self.key, channel, pending);
+            }
+        }
     }
 
     /// Joins a channel, held back until [`go_live`](Self::go_live). Nothing if it was joined

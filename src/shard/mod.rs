@@ -8,6 +8,7 @@
 //! A panic in a shard ends the process: half a server that looks whole is worse than a restart.
 
 mod actor;
+mod begin;
 mod commands;
 mod delivery;
 mod entry;
@@ -18,9 +19,15 @@ mod reservation;
 mod state;
 mod subscriber;
 
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Instant};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+    sync::Arc,
+    time::Instant,
+};
 
-use self::state::{State, USER_PREFIX};
+use actix::WeakRecipient;
+
 pub use self::{
     actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
     commands::{CommandFrame, Selector, ServerCommand, SessionMessage},
@@ -29,6 +36,10 @@ pub use self::{
     queries::{ChannelsOf, CountMembers, MembersOf},
     reservation::Reservation,
     subscriber::{SubscribeOptions, SubscriptionId},
+};
+use self::{
+    begin::Begin,
+    state::{State, USER_PREFIX},
 };
 use crate::{
     broker::LocalFanout, connection::ConnectionConfig, id::ShardId, publication::Publication,
@@ -49,6 +60,8 @@ pub struct Shard {
     /// See [`ShardSettings`].
     held_bytes_max: usize,
     state: RefCell<State>,
+    /// Its actor's mailbox, once that is started.
+    mailbox: OnceCell<WeakRecipient<Begin>>,
 }
 
 impl Shard {
@@ -64,6 +77,7 @@ impl Shard {
             fanout,
             held_bytes_max,
             state: RefCell::default(),
+            mailbox: OnceCell::new(),
         })
     }
 

@@ -92,6 +92,13 @@ impl State {
             .collect()
     }
 
+    /// A membership that is to begin; nothing if the session is in the channel.
+    pub(super) fn join(&mut self, key: SessionKey, channel: &ChannelName) -> Option<Slot> {
+        self.subscriptions = self.subscriptions.wrapping_add(1);
+        let pending = Slot::pending(self.subscriptions);
+        self.registry.join(key, channel, pending).map(|_| pending)
+    }
+
     /// A subscription that is held back; nothing if the session is in the channel.
     pub(super) fn subscribe(
         &mut self,

@@ -132,6 +132,10 @@ impl Reading {
             may_have_lost: is_crash || is_damaged || life.has_lost,
             newest_ms: life.newest_ms,
         };
+        #[cfg(feature = "planted-faults")]
+        if is_crash && crate::planted::is(crate::planted::Fault::KeepsTheEpochs) {
+            self.report.may_have_lost = false;
+        }
     }
 }
 

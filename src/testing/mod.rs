@@ -101,6 +101,7 @@ impl TestNode {
         )
         .start();
         let node = Node::new(NodeParts {
+            node_id: "n".into(),
             metrics: metrics.clone(),
             counts: counts.clone(),
             shards: shards.clone(),

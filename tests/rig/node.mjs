@@ -30,13 +30,14 @@ export class Node {
   lines = [];
 
   /** `binary` with a folder for its files; `env` comes before each start. */
-  constructor(binary, folder, { env = () => ({}), extra = '', backend, descriptorsMax = null, historySize = 5000 }) {
-    Object.assign(this, { binary, folder, env, extra, backend, descriptorsMax, historySize });
+  constructor(binary, folder, { env = () => ({}), extra = '', backend, certificates = null, descriptorsMax = null, historySize = 5000 }) {
+    Object.assign(this, { binary, folder, env, extra, backend, certificates, descriptorsMax, historySize });
     this.log = createWriteStream(join(folder, 'node.log'));
   }
 
   async place() {
     this.port = await freePort();
+    this.tlsPort = await freePort();
     this.origin = `http://127.0.0.1:${this.port}`;
     this.file = join(this.folder, 'fanfare.toml');
     writeFileSync(this.file, settings(this));

@@ -19,7 +19,7 @@ export function parse(words) {
   return {
     soakMs: number('soak', 1) * 1000, soakRestartsMs: number('soak-restarts', 1) * 1000, soaks: { memory: values.soak !== undefined, restarts: values['soak-restarts'] !== undefined },
     seed: number('seed', 1 + (Date.now() % 1_000_000)), minutes: number('minutes', 1), clients: number('clients', 240),
-    rate: number('rate', soak ? 150 : 540), visits: number('visits', soak ? 150 : 260), binary,
+    rate: number('rate', soak ? 150 : 560), visits: number('visits', soak ? 150 : 290), binary,
     // A short history is soon full, so that what grows afterwards is no history.
     historySize: soak ? 200 : 5000,
     faults: values.faults?.split(',') ?? null,

@@ -27,6 +27,16 @@ export class Random {
   /** One of them. */
   of(list) { return list[this.below(list.length)]; }
 
+  /** All of them, in another order. */
+  shuffled(list) {
+    const all = [...list];
+    for (let left = all.length; left > 1; left -= 1) {
+      const at = this.below(left);
+      [all[at], all[left - 1]] = [all[left - 1], all[at]];
+    }
+    return all;
+  }
+
   /** True in so many of a hundred cases. */
   percent(share) { return this.next() * 100 < share; }
 }

@@ -11,8 +11,9 @@ export const ROOMS = Array.from({ length: 20 }, (_, index) => `room:${index}`);
 export const DRAIN_MAX_MS = 500 + 2000 + 1000 + 5000 + 1500;
 
 /** What a node is started with; `extra` are tables of features that the binary may not have. */
-export function settings({ port, backend, historySize, extra = '' }) {
-  return `listen = ["127.0.0.1:${port}"]
+export function settings({ port, tlsPort, certificates, backend, historySize, extra = '' }) {
+  const tls = certificates ? [`, "tls:127.0.0.1:${tlsPort}"`, `\n[tls]\ncert = "${certificates.cert}"\nkey = "${certificates.key}"\n`] : ['', ''];
+  return `listen = ["127.0.0.1:${port}"${tls[0]}]
 node = "rig"
 
 [limits]
@@ -73,5 +74,5 @@ presence = true
 join_leave = true
 allow.subscribe = ["client", "anonymous"]
 allow.publish = ["client", "anonymous"]
-${extra}`;
+${tls[1]}${extra}`;
 }

@@ -459,7 +459,13 @@ fn the_backend_is_told_what_happens_in_order_and_again_until_it_has_it() {
         .collect();
     assert_eq!(
         of_session,
-        ["connected", "subscribed", "unsubscribed", "disconnected"]
+        [
+            "node_started",
+            "connected",
+            "subscribed",
+            "unsubscribed",
+            "disconnected"
+        ]
     );
     assert!(types.contains(&"channel_occupied".to_string()), "{types:?}");
     assert!(tries.load(Relaxed) >= 2);

@@ -11,6 +11,7 @@ mod command_line;
 mod compatible;
 mod disk;
 mod drain;
+mod events;
 mod handover;
 mod handshake;
 mod heartbeat;

@@ -177,3 +177,54 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         );
     });
 }
+
+/// Joins and leaves that found no room in a shard were dropped without a word, and whoever kept a list by them had people in it who
+/// had gone. They are counted, one for each.
+#[test]
+fn a_join_that_finds_no_room_is_counted() {
+    on_a_worker(async {
+        let fixture = Rig::new();
+        let shard = fixture.shard();
+        let (room, fanout) = (ChannelName::from("room"), &fixture.fanout);
+        let listener = Listener::new(&shard);
+        listener.membership.join(&room);
+        for _ in 0..ROOM {
+            fanout.announce(&room, Content::Join(Arc::default()));
+        }
+        let untold = &fixture.shards.metrics().joins_leaves_untold;
+        assert_eq!(untold.load(Relaxed), 0);
+        fanout.announce(&room, Content::Join(Arc::default()));
+        fanout.announce(&room, Content::Leave(Arc::default()));
+        assert_eq!(untold.load(Relaxed), 2);
+    });
+}
+
+/// A plain client without positions could get a publication from before it came, which still waited in its shard's mailbox, and not the
+/// next one, which went out while nobody listened there: a hole that nobody told it of. It gets what is published from its join on.
+#[test]
+fn a_member_without_positions_gets_nothing_from_before_it_joined() {
+    on_a_worker(async {
+        let fixture = Rig::new();
+        let shard = fixture.shard();
+        let (news, fanout) = (ChannelName::from("news"), &fixture.fanout);
+        let numbered = |text: &str| {
+            Publication::message(Target::Channel(news.clone()), crate::testing::text(text))
+        };
+        let (first, second) = (Listener::new(&shard), Listener::new(&shard));
+        first.membership.join(&news);
+        assert_eq!(fanout.send(numbered("1")), Ok(1));
+        assert_eq!(taken(&first, 1).await, [(0, "1".into())]);
+        assert_eq!(fanout.send(numbered("2")), Ok(1));
+        first.membership.unsubscribe(&news);
+        assert_eq!(fanout.send(numbered("3")), Ok(0));
+        // Its first membership is over before it has begun, and must not begin the second one.
+        second.membership.join(&news);
+        assert_eq!(fanout.send(numbered("4")), Ok(1));
+        second.membership.unsubscribe(&news);
+        assert_eq!(fanout.send(numbered("5")), Ok(0));
+        second.membership.join(&news);
+        assert_eq!(fanout.send(numbered("6")), Ok(1));
+        assert_eq!(taken(&second, 1).await, [(0, "6".into())]);
+        assert!(first.taken().is_empty());
+    });
+}

@@ -39,7 +39,7 @@ use self::{
     durable::{Moment, Placing},
     epochs::Epochs,
     keys::{EarlierKeys, KeyBounds},
-    now::Now,
+    now::Clock,
     stripe::{Shared, Stripe},
     totals::Totals,
     waiting::NewCaller,
@@ -89,6 +89,8 @@ pub struct MemoryBroker {
 /// What makes a broker outlive its process.
 struct Durable {
     store: Arc<dyn Store>,
+    /// By which records say when they expire.
+    clock: Clock,
     secret: Secret,
     /// It is not in the files yet.
     is_renewed: bool,
@@ -170,7 +172,7 @@ impl MemoryBroker {
             }
             _ => return Ok(Placing::Free(Box::new(request))),
         };
-        let now = Now::read();
+        let now = durable.clock.now();
         let number = self.fanout.stripe_of(&channel);
         let mut stripe = locked(&self.stripes[number]);
         let placed = self.fanout.listening_in(number, &channel, |listening| {
@@ -240,14 +242,6 @@ impl MemoryBroker {
             if !stripe.throw_out_item(&|channel| self.fanout.is_listened(channel)) {
                 late += 1;
             }
-        }
-    }
-
-    /// Joins and leaves may be lost where there is no room.
-    fn announce(&self, channel: &ChannelName, content: Content) {
-        let target = Target::Channel(channel.clone());
-        if self.fanout.send(Publication::new(target, content)).is_err() {
-            log::trace!("no room to tell {channel} who came or went");
         }
     }
 
@@ -350,11 +344,11 @@ impl Broker for MemoryBroker {
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.announce(channel, Content::Join(info));
+        self.fanout.announce(channel, Content::Join(info));
     }
 
     fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.announce(channel, Content::Leave(info));
+        self.fanout.announce(channel, Content::Leave(info));
     }
 
     fn listening(&self, _: &ChannelName) -> BrokerFuture<()> {

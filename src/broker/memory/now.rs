@@ -1,7 +1,10 @@
 //! A moment by both clocks: the one that only goes on, by which this process lets go of what has
 //! expired, and the one that goes on over a restart.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    time::{Duration, Instant},
+};
 
 use crate::unix_time::unix_now_ms;
 
@@ -12,15 +15,38 @@ pub(super) struct Now {
     pub(super) unix_ms: u64,
 }
 
-impl Now {
-    /// The present.
-    pub(super) fn read() -> Self {
+/// The clock that goes on over a restart and never goes back: by a clock that was put back, what is
+/// written then would have expired before what was written earlier.
+#[derive(Debug)]
+pub(super) struct Clock {
+    /// The newest time that it has told, in Unix milliseconds.
+    newest_ms: AtomicU64,
+}
+
+impl Clock {
+    /// Which told this time before.
+    pub(super) fn since(newest_ms: u64) -> Self {
         Self {
-            instant: Instant::now(),
-            unix_ms: unix_now_ms(),
+            newest_ms: AtomicU64::new(newest_ms),
         }
     }
 
+    /// The present.
+    pub(super) fn now(&self) -> Now {
+        let unix_ms = unix_now_ms();
+        let newest = self.newest_ms.load(Relaxed);
+        if newest < unix_ms {
+            // Once a millisecond at most.
+            self.newest_ms.fetch_max(unix_ms, Relaxed);
+        }
+        Now {
+            instant: Instant::now(),
+            unix_ms: unix_ms.max(newest),
+        }
+    }
+}
+
+impl Now {
     /// So much later, in Unix milliseconds.
     pub(super) fn unix_after(self, time: Duration) -> u64 {
         let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);

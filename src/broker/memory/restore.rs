@@ -19,7 +19,7 @@ use super::{
     Durable, MemoryBounds, MemoryBroker,
     epochs::Epochs,
     locked,
-    now::Now,
+    now::{Clock, Now},
     stream::{Charge, HistoryEntry, Stream},
     stripe::Stripe,
 };
@@ -210,6 +210,7 @@ impl MemoryBroker {
         let broker = Arc::new_cyclic(|this: &Weak<Self>| {
             let durable = Durable {
                 store,
+                clock: Clock::since(report.newest_ms),
                 secret,
                 is_renewed,
                 this: this.clone(),
@@ -217,9 +218,7 @@ impl MemoryBroker {
             };
             Self::with(fanout, bounds, (secret, epochs), Some(durable))
         });
-        let mut now = Now::read();
-        now.unix_ms = now.unix_ms.max(report.newest_ms);
-        broker.fill(restored, now);
+        broker.fill(restored, Clock::since(report.newest_ms).now());
         broker
     }
 

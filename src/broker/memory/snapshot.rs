@@ -32,7 +32,7 @@ impl Iterator for Snapshot<'_> {
     type Item = Vec<Record>;
 
     fn next(&mut self) -> Option<Vec<Record>> {
-        let now = Now::read();
+        let now = self.broker.durable.as_ref()?.clock.now();
         if let Some((number, channel)) = self.channels.pop() {
             return Some(locked(&self.broker.stripes[number]).channel_records(&channel, now));
         }

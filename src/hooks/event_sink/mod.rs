@@ -78,26 +78,30 @@ pub(crate) struct EventStats {
 }
 
 impl EventSink {
-    /// Starts the task that posts on the current tokio runtime; `None` if `hooks.events` is not
-    /// set. The task ends, after what waits was delivered, when all handles are gone.
+    /// Starts the task that posts the events of the process `node` on the current tokio runtime;
+    /// `None` if `hooks.events` is not set. The task ends, after what waits was delivered, when all
+    /// handles are gone.
     #[must_use]
-    pub(crate) fn start(settings: &Hooks, client: Arc<HookClient>) -> Option<Self> {
+    pub(crate) fn start(settings: &Hooks, client: Arc<HookClient>, node: String) -> Option<Self> {
         client.has(HookKind::Events).then(|| {
-            Self::spawn(settings.events_queue, settings.events_batch, move |body| {
+            let bounds = (settings.events_queue, settings.events_batch);
+            Self::spawn(bounds, node, move |body| {
                 let client = Arc::clone(&client);
                 async move { client.post_events(body).await }
             })
         })
     }
 
-    fn spawn<P, F>(queue: usize, batch: usize, post: P) -> Self
+    fn spawn<P, F>((queue, batch): (usize, usize), node: String, post: P) -> Self
     where
         P: Fn(Bytes) -> F + Send + Sync + 'static,
         F: Future<Output = Result<u16, Cow<'static, str>>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(queue.max(1));
         let shared = Arc::<Shared>::default();
-        tokio::spawn(deliver(receiver, batch.max(1), Arc::clone(&shared), post));
+        let body = move |events: &[Event]| event::batch(&node, events);
+        let batches = (batch.max(1), body);
+        tokio::spawn(deliver(receiver, batches, Arc::clone(&shared), post));
         Self {
             queue: sender,
             shared,
@@ -173,7 +177,7 @@ impl Shared {
 /// The task: one batch after the other, so that order holds.
 async fn deliver<P, F>(
     mut queue: mpsc::Receiver<Event>,
-    batch_max: usize,
+    (batch_max, body_of): (usize, impl Fn(&[Event]) -> Bytes),
     shared: Arc<Shared>,
     post: P,
 ) where
@@ -183,7 +187,7 @@ async fn deliver<P, F>(
     let mut events = Vec::new();
     while queue.recv_many(&mut events, batch_max).await > 0 {
         let count = events.len() as u64;
-        let body = event::batch(&events);
+        let body = body_of(&events);
         events.clear();
         match deliver_batch(body, &shared, &post).await {
             Ok(()) => shared.settle(count, &shared.delivered),

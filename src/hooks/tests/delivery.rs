@@ -26,7 +26,7 @@ async fn events_arrive_in_order_and_again_after_a_failure() {
     let mut settings = hooks_at(&backend.url("/events"), AMPLE);
     settings.events_batch = 2;
     let client = HookClient::new(&settings).unwrap();
-    let sink = EventSink::start(&settings, Arc::clone(&client)).unwrap();
+    let sink = EventSink::start(&settings, Arc::clone(&client), "n".into()).unwrap();
     for time_ms in 0..5 {
         sink.send(Event::ChannelOccupied {
             time_ms,
@@ -62,5 +62,5 @@ async fn without_the_hook_there_is_no_sink() {
     let mut settings = hooks_at("http://127.0.0.1:9/", AMPLE);
     settings.events = None;
     let client = HookClient::new(&settings).unwrap();
-    assert!(EventSink::start(&settings, client).is_none());
+    assert!(EventSink::start(&settings, client, "n".into()).is_none());
 }

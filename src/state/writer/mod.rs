@@ -162,6 +162,13 @@ impl Writer {
 
     /// Writes the batch and tells those who wait.
     fn write_batch(&mut self, now: Instant) -> u64 {
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::AnswersBeforeTheWrite) {
+            let callers = self.batch.iter_mut().map(|one| &mut one.written);
+            let callers = callers.map(|one| mem::replace(one, Written::call(|_| {})));
+            Written::tell(callers, Ok(()));
+            std::thread::sleep(crate::planted::EARLY);
+        }
         let result = self.put_batch();
         match result {
             Ok(bytes) => {

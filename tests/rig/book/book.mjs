@@ -42,7 +42,7 @@ export class Book {
 
   /** A number for something that is about to be published. */
   issue(channel, { keyed = false, how }) {
-    this.#entries.push({ channel, keyed, how, state: WAITING, places: [], at: Date.now() });
+    this.#entries.push({ channel, keyed, how, state: WAITING, places: [] });
     return this.#entries.length - 1;
   }
 
@@ -92,12 +92,14 @@ export class Book {
     stream.numbers.set(offset, number);
     // A key is forgotten with the process that knew it, where nothing lasts: what was tried again may then be in two streams. And
     // where streams last, a crash of the machine gives what is left of them new epochs.
-    const isSecond = (place) => place.epoch === epoch || (this.lasts ? place.generation === this.#generation : !entry.keyed);
+    // Which generation that was the stream says: what a client saw is told here a moment later.
+    const { generation } = stream;
+    const isSecond = (place) => place.epoch === epoch || (this.lasts ? place.generation === generation : !entry.keyed);
     const before = entry.places.find(isSecond);
     if (before) {
       this.verdict.fault({ rule: 'doubled', channel, epoch, text: `number ${number} (${entry.how}) is at ${before.offset}@${before.epoch}, and for ${by} at ${offset}` });
     }
-    const place = { epoch, offset, by, generation: this.#generation };
+    const place = { epoch, offset, by, generation };
     entry.places.push(place);
     if (entry.state === REFUSED) this.#isRefused(number, entry, place);
   }
@@ -114,8 +116,8 @@ export class Book {
     if (this.lasts && before?.generation === this.#generation) fault('and streams outlive what was done to the node');
   }
 
-  /** What one connection had of a channel since a time (Unix ms), of which it was told no places. */
-  run(client, channel, numbers, since) { if (numbers.length > 1) this.#runs.push({ client, channel, numbers, since }); }
+  /** What one connection had of a channel, of which it was told no places. */
+  run(client, channel, numbers) { if (numbers.length > 1) this.#runs.push({ client, channel, numbers }); }
 
   /** The node is about to be told to drain. */
   draining(epochs) {
@@ -174,17 +176,14 @@ export class Book {
 
   get next() { return this.#entries.length; }
 
-  /**
-   * The runs of clients without positions: each is a piece of one stream, without a hole. What went out before the client came says
-   * nothing: it may still be on its way to those who were there before, and reach the newcomer too, while what came behind it did not.
-   */
+  /** The runs of clients without positions: each is a piece of one stream, without a hole. */
   checkRuns() {
-    for (const { client, channel, numbers, since } of this.#runs.splice(0)) {
+    for (const { client, channel, numbers } of this.#runs.splice(0)) {
       let last = null;
       for (const [index, number] of numbers.entries()) {
-        const { places, at } = this.#entries[number];
+        const { places } = this.#entries[number];
         // Nobody who knows places has seen it: what was before it cannot be compared with what is behind it.
-        if (places.length !== 1 || at <= since) {
+        if (places.length !== 1) {
           last = null;
           continue;
         }

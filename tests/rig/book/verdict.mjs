@@ -20,6 +20,7 @@ export const RULES = {
   events: 'the events of the backend are what happened',
   zero: 'nothing is left when everybody has gone',
   blocked: 'who is blocked is out and stays out',
+  certificate: 'a certificate that changed is served, and one that cannot be read changes nothing',
   disk: 'a node whose disk is well again takes publications again',
   exit: 'a node that is told to end does so in its time, with status 0',
   soak: 'memory, files and starts do not grow',

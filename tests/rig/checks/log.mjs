@@ -5,6 +5,7 @@ const EXPLAINED = {
   stop: /has given no sign of life/,
   clock: /has given no sign of life/,
   descriptors: /connections cannot be accepted/,
+  certificate: /certificate stays as it was/,
   backend: /events dropped/,
   full: /the state (on disk )?cannot be/,
   readonly: /the state (on disk )?cannot be/,

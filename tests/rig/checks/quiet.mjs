@@ -57,12 +57,18 @@ export async function checkQuiet(world) {
   for (const fault of await settle(COUNTS_MAX_MS, async () => events(node, backend))) verdict.fault(fault);
 }
 
-/** What the watchers of this life found counts where the node had room for everything. */
+/** A life that came to its end by itself told of the end of everybody; `id` is that of its process. */
+export function checkTold({ backend, verdict }, id) {
+  const left = [...backend.life(id).sessions.keys()];
+  if (left.length > 0) verdict.fault({ rule: 'events', client: left[0], text: `life ${id} came to its end, and ${left.length} sessions are left in its events` });
+}
+
+/** What the watchers of this life found counts where the node says that it told everything. */
 export async function judgeLife({ node, churn }) {
-  // Who does not answer has no room either.
-  const { publish_refused: refused } = await node.status().catch(() => ({ publish_refused: -1 }));
-  await churn.ask('judge', { isVoid: refused !== 0 });
-  return { refused };
+  // Of a node that does not answer nobody knows.
+  const { publish_refused: refused, joins_leaves_untold: untold } = await node.status().catch(() => ({}));
+  await churn.ask('judge', { isVoid: untold !== 0 });
+  return { refused, untold };
 }
 
 /** Sessions and members of channels. */
@@ -90,13 +96,14 @@ function sum(metrics, name) {
   return total;
 }
 
-/** The events of this life are its sessions. */
+/** The events of this life are its sessions, and each life said that it began. */
 async function events(node, backend) {
-  const { sessions, events: told } = await node.status();
-  const known = backend.current.sessions.size;
+  const { sessions, events: told, node_id: id } = await node.status();
+  const known = backend.life(id).sessions.size;
   if (told.pending > 0) return [{ rule: 'events', text: `${told.pending} events wait, and the backend takes them` }];
+  if (backend.lives !== node.life) return [{ rule: 'events', text: `${backend.lives} processes said that they began, and ${node.life} did` }];
   if (told.dropped > 0 || known === sessions) return [];
-  return [{ rule: 'events', text: `by the events of life ${backend.life} there are ${known} sessions, and ${sessions} are there` }];
+  return [{ rule: 'events', text: `by the events of life ${id} there are ${known} sessions, and ${sessions} are there` }];
 }
 
 /** Nothing is left once everybody has gone; `before` are the descriptors before anybody came. */
@@ -107,6 +114,9 @@ export async function checkZero({ node, verdict, backend }, before) {
     const zero = (what, is, most = 0) => { if (is > most) found.push({ rule: 'zero', text: `${what}: ${is}` }); };
     zero('sessions in /status', status.sessions);
     zero('fanfare_worker_sessions', sum(metrics, 'fanfare_worker_sessions'));
+    zero('publications that wait for a worker', sum(metrics, 'fanfare_worker_queue'));
+    zero('bytes that wait for a worker', sum(metrics, 'fanfare_worker_queue_bytes'));
+    zero('permits', metrics.get('fanfare_permits'));
     zero('fanfare_users', metrics.get('fanfare_users'));
     zero('channels with members', Object.keys(channels).length);
     zero('fanfare_channels', metrics.get('fanfare_channels'));
@@ -114,7 +124,7 @@ export async function checkZero({ node, verdict, backend }, before) {
     zero('fanfare_pending_connections', metrics.get('fanfare_pending_connections'), 3);
     zero('descriptors more than before', node.descriptors() - before, 3);
     for (const room of ROOMS.slice(0, 5)) zero(`present in ${room}`, (await node.api('presence_stats', { channel: room })).num_clients);
-    if (status.events.dropped === 0) zero('sessions by the events', backend.current.sessions.size);
+    if (status.events.dropped === 0) zero('sessions by the events', backend.life(status.node_id).sessions.size);
     return found;
   });
   for (const fault of faults) verdict.fault(fault);

@@ -38,7 +38,7 @@ export class Watcher {
     if (this.#found.length < FOUND_MAX) this.#found.push({ rule: 'joins', client: this.name, channel: room, text });
   }
 
-  /** Tells what it found, unless it counts for nothing: a node without room tells nobody of joins and leaves. */
+  /** Tells what it found, unless it counts for nothing: a node whose shards have no room tells nobody of joins and leaves, and counts them. */
   judge(isVoid) {
     if (!isVoid) for (const fault of this.#found) this.ledger.fault(fault);
     this.#found = [];

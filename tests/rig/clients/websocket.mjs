@@ -84,10 +84,7 @@ export class BareSocket {
     this.frames = new Frames(this.port, `/raw?${new URLSearchParams({ channel: this.channel })}`, this);
   }
 
-  onOpen() {
-    this.ready = true;
-    this.since = Date.now();
-  }
+  onOpen() { this.ready = true; }
 
   onText(text) {
     this.ledger.deliveries += 1;
@@ -96,7 +93,7 @@ export class BareSocket {
 
   onEnd() {
     this.ready = false;
-    this.ledger.tell({ what: 'run', client: this.name, channel: this.channel, numbers: this.#numbers, since: this.since });
+    this.ledger.tell({ what: 'run', client: this.name, channel: this.channel, numbers: this.#numbers });
     if (!this.#stopped) setTimeout(() => { if (!this.#stopped) this.#open(); }, this.random.between(...AGAIN_MS));
   }
 

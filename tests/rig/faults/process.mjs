@@ -1,6 +1,6 @@
 //! Faults of the process: it is told to end, killed, stopped for a while, told to reload. Each ends with a node that is ready.
 
-import { judgeLife } from '../checks/quiet.mjs';
+import { checkTold, judgeLife } from '../checks/quiet.mjs';
 import { CHANNELS, DRAIN_MAX_MS, WIDE } from '../settings.mjs';
 
 /** Batches at a time before a SIGTERM. */
@@ -8,9 +8,9 @@ const BURSTS = 24;
 
 /** Starts the node for another life. */
 export async function restart(world, { crashed = false } = {}) {
-  world.backend.begin(world.node.life + 1);
   world.book.restarted({ crashed });
   world.restarts += 1;
+  if (!world.state) world.blocked.clear();
   // What the watchers found in the last moments of the life before cannot be judged.
   await world.churn.ask('judge', { isVoid: true });
   return world.node.start();
@@ -22,7 +22,8 @@ export async function term(world) {
   // So that something waits in the shards when the signal comes: to a channel that half of the clients are in, and by so many
   // requests at a time that they are answered faster than what they brought is delivered.
   const bursts = Array.from({ length: BURSTS }, () => Array.from({ length: 35 + random.below(25) }, () => (random.percent(90) ? WIDE : random.of(CHANNELS))));
-  const { refused } = await judgeLife(world);
+  const judged = await judgeLife(world);
+  const { node_id: id } = await node.status();
   // Nothing else comes behind them.
   const { rate } = load;
   load.rate = 0;
@@ -35,17 +36,19 @@ export async function term(world) {
     verdict.fault({ rule: 'exit', text: status === 'late' ? `SIGTERM, and life ${node.life} still runs ${DRAIN_MAX_MS} ms later` : `life ${node.life} ended with ${status}` });
     if (status === 'late') node.signal('SIGKILL');
     await node.ended(5000);
+  } else {
+    checkTold(world, id);
   }
-  return { ready: Math.round(await restart(world)), refused };
+  return { ready: Math.round(await restart(world)), ...judged };
 }
 
 /** SIGKILL. */
 export async function kill(world) {
   const { node } = world;
-  const { refused } = await judgeLife(world);
+  const judged = await judgeLife(world);
   node.signal('SIGKILL');
   await node.ended(5000);
-  return { ready: Math.round(await restart(world)), refused };
+  return { ready: Math.round(await restart(world)), ...judged };
 }
 
 /** SIGSTOP for a while; up to 20 s where the run is long enough. */
@@ -66,24 +69,26 @@ export async function reload({ node }) {
 /** The machine crashes: the process is killed, and what was not synced goes as a disk would have it. */
 export async function crash(world) {
   const { node, machine, random } = world;
-  const { refused } = await judgeLife(world);
+  const judged = await judgeLife(world);
   node.signal('SIGKILL');
   await node.ended(5000);
   const taken = machine.crash(random);
-  return { ...taken, ready: Math.round(await restart(world, { crashed: true })), refused };
+  return { ...taken, ready: Math.round(await restart(world, { crashed: true })), ...judged };
 }
 
 /** SIGUSR2: another process takes over the sockets, and the state where there is one. */
 export async function handover(world) {
-  const { node, book, backend, verdict } = world;
-  const { refused } = await judgeLife(world);
+  const { node, book, verdict } = world;
+  const judged = await judgeLife(world);
+  const { node_id: id } = await node.status();
   book.draining(book.currentEpochs());
-  backend.begin(node.life + 1);
   book.restarted();
   world.restarts += 1;
+  if (!world.state) world.blocked.clear();
   const began = performance.now();
   const ended = await node.handOver(DRAIN_MAX_MS);
   if (ended) verdict.fault({ rule: 'exit', text: `hand-over of life ${node.life - 1}: ${ended}` });
+  else checkTold(world, id);
   await world.churn.ask('judge', { isVoid: true });
-  return { ms: Math.round(performance.now() - began), refused };
+  return { ms: Math.round(performance.now() - began), ...judged };
 }
