@@ -1,0 +1,56 @@
+//! Where tokens come from: a text that stays, or a function that is asked again when one is due.
+
+import { words } from './codes';
+
+/** A token or a function that gives one; `Argument` is what the function is given. */
+export type Source<Argument> =
+  | string
+  | ((argument: Argument) => string | Promise<string>)
+  | undefined;
+
+/** One token over its renewals. */
+export class Tokens<Argument> {
+  private token = '';
+  private due: boolean;
+
+  constructor(
+    private readonly source: Source<Argument>,
+    private readonly argument: Argument,
+  ) {
+    this.due = typeof source === 'function';
+    if (typeof source === 'string') this.token = source;
+  }
+
+  /** Whether another one can be had. */
+  get isRenewable(): boolean {
+    return typeof this.source === 'function';
+  }
+
+  /** Whether the next `get` asks for one. */
+  get isDue(): boolean {
+    return this.due;
+  }
+
+  /** The one that there is does not count any more. */
+  expire(): void {
+    this.due = this.isRenewable;
+  }
+
+  /** Answers with the token: at once if it is there, else when the function has given it. */
+  get(done: (token: string) => void, failed: (reason: string) => void): void {
+    const { source } = this;
+    if (!this.due || typeof source !== 'function') return done(this.token);
+    const refuse = (thrown: unknown): void => failed('no token: ' + words(thrown));
+    let asked: Promise<string>;
+    try {
+      asked = Promise.resolve(source(this.argument));
+    } catch (thrown) {
+      asked = Promise.reject(thrown);
+    }
+    asked.then((token) => {
+      this.token = token ? String(token) : '';
+      this.due = false;
+      done(this.token);
+    }, refuse);
+  }
+}
