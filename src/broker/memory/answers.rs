@@ -129,7 +129,8 @@ impl Drop for Caller {
     }
 }
 
-/// Who is to be woken on a thread. Its task owns it, and ends with the thread's runtime.
+/// Who is to be woken on a thread. Its task owns it, and ends with the thread's runtime; who waits
+/// then waits no more, so what is put in behind that is for nobody.
 #[derive(Default)]
 struct Mailbox {
     wakers: Mutex<Vec<Waker>>,
@@ -282,8 +283,11 @@ mod tests {
             let outcomes = runtime.block_on(async {
                 let answers = Answers::to(1);
                 let caller = answers.caller(0);
-                thread::spawn(move || tell(caller));
-                answers.await
+                let teller = thread::spawn(move || tell(caller));
+                let outcomes = answers.await;
+                // It holds the mailbox, which is to end with the runtime.
+                teller.join().expect("it tells");
+                outcomes
             });
             assert_eq!(outcomes, [sent(3)]);
         }
