@@ -172,9 +172,7 @@ impl Connection {
         config: Rc<ConnectionConfig>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        // The first ping is spread over the interval, so that clients that came together are not
-        // pinged together.
-        let first_ping = config.heartbeat.ping_interval.mul_f64(info.id.fraction());
+        let first_ping = config.heartbeat.first_ping(info.id.fraction());
         let heartbeat = Heartbeat::start(info.started, first_ping);
         Rc::new(Self {
             info,

@@ -45,13 +45,23 @@ pub enum HeartbeatAction {
     Wait(Instant),
 }
 
-impl Heartbeat {
-    /// Starts with a first ping after `phase` (a share of the interval, so that sessions that came
-    /// together are not pinged together).
+impl HeartbeatConfig {
+    /// How long after its start a session is pinged first, by a random `share` from 0 to 1 of it:
+    /// spread over the second half of the interval, so that sessions that came together are not
+    /// pinged together, and one that has just begun is not either.
     #[must_use]
-    pub(crate) fn start(now: Instant, phase: Duration) -> Self {
+    pub(crate) fn first_ping(&self, share: f64) -> Duration {
+        let half = self.ping_interval / 2;
+        half + half.mul_f64(share)
+    }
+}
+
+impl Heartbeat {
+    /// Starts with a first ping after so long.
+    #[must_use]
+    pub(crate) fn start(now: Instant, first_ping: Duration) -> Self {
         Self::Quiet {
-            ping_at: now + phase,
+            ping_at: now + first_ping,
         }
     }
 

@@ -135,3 +135,16 @@ fn after_a_sleep_of_the_machine_everything_due_comes_at_once() {
     wheel.expire(start + Duration::from_secs(3601), &mut due);
     assert_eq!(due, [7]);
 }
+
+/// Sessions that came together were pinged at any point of the interval, also in the first moment,
+/// where the ping can only be noise: a client that has just come lives. The first half is free of it.
+#[test]
+fn the_first_ping_comes_in_the_second_half_of_the_interval() {
+    let config = HeartbeatConfig {
+        ping_interval: Duration::from_secs(25),
+        pong_timeout: Duration::from_secs(8),
+    };
+    assert_eq!(config.first_ping(0.0), Duration::from_millis(12_500));
+    assert_eq!(config.first_ping(0.5), Duration::from_millis(18_750));
+    assert!(config.first_ping(0.999) < config.ping_interval);
+}
