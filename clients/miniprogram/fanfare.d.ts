@@ -32,6 +32,12 @@ declare namespace Fanfare {
     wx?: unknown;
     /** Which transports to try, in this order. */
     transports?: TransportName[];
+    /**
+     * Browsers: all tabs with this `name` share one connection, in a SharedWorker, whose script is
+     * `worker`, a copy of `fanfare-worker.js` at the page's own origin. The name holds the user.
+     * Where there is no SharedWorker, each tab has its own connection. Default false.
+     */
+    share?: false | { name: string; worker: string | { readonly href: string } };
     /** Shortest delay before a new attempt, in milliseconds. Default 500. */
     minDelay?: number;
     /** Longest delay before a new attempt, in milliseconds. Default 20000. */

@@ -19,12 +19,12 @@ export class Server {
   #output = '';
 
   /** Starts one on a free port and waits until it is ready. */
-  static async start() {
+  static async start(settings = configuration) {
     const server = new Server();
     server.port = await freePort();
     server.origin = `http://127.0.0.1:${server.port}`;
     server.address = `ws://127.0.0.1:${server.port}`;
-    writeFileSync(join(server.#folder, 'fanfare.toml'), configuration(server.port));
+    writeFileSync(join(server.#folder, 'fanfare.toml'), settings(server.port));
     await server.again();
     return server;
   }

@@ -1,27 +1,22 @@
-//! `Fanfare` for browsers: all transports, over what the browser has.
+//! `Fanfare` for browsers: all transports, or a connection that the tabs of a user share.
 
 import { Client } from '../core/client';
-import type { Platform } from '../platform';
-import { openPoll } from '../transports/poll';
-import { openSse } from '../transports/sse';
-import { openWebSocket } from '../transports/websocket';
-import type { FanfareConstructor, Options } from '../types';
-import { browserRuntime } from './runtime';
-
-const platform: Platform = {
-  runtime: browserRuntime,
-  transports: { websocket: openWebSocket, sse: openSse, poll: openPoll },
-  order: ['websocket', 'sse', 'poll'],
-  resolve: (baseUrl) => {
-    if (typeof location !== 'object') return baseUrl;
-    if (/^\/\//.test(baseUrl)) return location.protocol + baseUrl;
-    return baseUrl === '' || baseUrl.charAt(0) === '/' ? location.origin + baseUrl : baseUrl;
-  },
-};
+import { SHARED, sharing, type Sharing } from '../share/tab';
+import type { FanfareConstructor, Options, TransportName } from '../types';
+import { browser } from './platform';
 
 class Fanfare extends Client {
-  constructor(baseUrl: string, options?: Options) {
-    super(platform, baseUrl, options || {});
+  private readonly shared: Sharing | null;
+
+  constructor(baseUrl: string, options: Options = {}) {
+    const isShared = options.share && typeof SharedWorker === 'function';
+    const shared = isShared ? sharing(browser, options) : null;
+    super(shared ? shared.platform : browser, baseUrl, shared ? shared.options : options);
+    this.shared = shared;
+  }
+
+  protected override transportName(name: TransportName | null): TransportName | null {
+    return name === SHARED ? this.shared!.transport() : name;
   }
 }
 

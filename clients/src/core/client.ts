@@ -68,7 +68,7 @@ export class Client extends Emitter<FanfareEvents> {
   }
 
   get transport(): TransportName | null {
-    return this.connection.transport;
+    return this.transportName(this.connection.transport);
   }
 
   connect(): void {
@@ -95,6 +95,11 @@ export class Client extends Emitter<FanfareEvents> {
 
   send(data: unknown): Promise<void> {
     return this.request({ send: { data } }).then(() => undefined);
+  }
+
+  /** The transport as the app is told it. */
+  protected transportName(name: TransportName | null): TransportName | null {
+    return name;
   }
 
   private owner(isHeaderTold: boolean): ConnectionOwner {
@@ -164,7 +169,7 @@ export class Client extends Emitter<FanfareEvents> {
   }
 
   /** A call of the app's. */
-  private request(command: Command): Promise<Reply> {
+  protected request(command: Command): Promise<Reply> {
     if (this.state !== 'disconnected') return this.calls.request(command);
     return Promise.reject(failure('closed', 'there is no connection: connect() makes one'));
   }

@@ -5,6 +5,7 @@ import Fanfare, { type Position, type Publication, type Subscription } from '../
 const client = new Fanfare('https://push.example.com', {
   token: async () => 'token', data: { room: 7 }, header: { 'X-Trace': '1' }, transports: ['websocket', 'poll'],
   minDelay: 500, maxDelay: 20000, timeout: 10000, maxQueue: 100,
+  share: { name: 'user-7', worker: new URL('https://app.example.com/fanfare-worker.js') },
 });
 const typed: Fanfare = client;
 const off: () => void = typed.on('state', ({ state, code, reason, retryIn }) => {
@@ -25,6 +26,9 @@ nothing.catch((error: { code: unknown }) => console.log(error.code));
 typed.on('open', () => {});
 // @ts-expect-error: no such option
 new Fanfare('https://push.example.com', { reconnect: true });
+new Fanfare('https://push.example.com', { share: false });
+// @ts-expect-error: a name alone says no worker
+new Fanfare('https://push.example.com', { share: { name: 'user-7' } });
 // @ts-expect-error: no such transport
 new Fanfare('https://push.example.com', { transports: ['carrier pigeon'] });
 // @ts-expect-error: it is for reading

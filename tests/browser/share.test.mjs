@@ -1,0 +1,235 @@
+//! Tabs that share a connection, in a real Chromium against the real binary: `FANFARE_BIN=… node --test share.test.mjs`.
+//! Owned by this folder. Bounds: every wait has a deadline. It must fail, not skip, where Chromium or the binary is missing.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { App, AppPage, startServer } from './app.mjs';
+import { until } from './server.mjs';
+import { launch } from './tab.mjs';
+
+const SHARE = { name: 'app', worker: '/fanfare-worker.js' };
+
+let app;
+let browser;
+let server;
+
+before(async () => {
+  [server, app, browser] = await Promise.all([startServer(), App.start(), launch()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await app?.stop();
+  await server?.remove();
+});
+
+/** Runs `steps` with a browser context of its own; nobody is left on the server behind it. */
+async function withContext(steps) {
+  const context = await browser.newContext();
+  try {
+    await steps(context);
+  } finally {
+    await context.close();
+    app.missing = [];
+  }
+  await sessions(0);
+}
+
+const sessions = (count) => until(`${count} sessions`, async () => (await server.sessions()) === count, 15_000);
+
+/** A page with a client that shares, connected. */
+async function tab(context, user, options = {}) {
+  const page = await AppPage.open(context, app);
+  await page.start(server, user, { share: SHARE, ...options });
+  await page.connected();
+  return page;
+}
+
+test('tabs of one user share one connection, and each gets everything once', async () => {
+  await withContext(async (context) => {
+    const [one, two] = [await tab(context, 'ann'), await tab(context, 'ann')];
+    assert.equal(await server.sessions(), 1);
+    assert.equal(await one.transport(), 'websocket');
+    for (const page of [one, two]) {
+      await page.enter('room:shared');
+      await page.subscribed();
+    }
+    await server.publish('room:shared', 'a', 'b');
+    await one.got('a', 'b');
+    await two.got('a', 'b');
+    // Calls of each tab have their own results.
+    assert.deepEqual(await one.call('room', 'publish', 'c'), { value: undefined });
+    const { value } = await two.call('room', 'presence');
+    assert.deepEqual(Object.values(value).map(({ user }) => user), ['ann']);
+    const { error } = await two.call('client', 'publish', 'nowhere:x', 1);
+    assert.equal(error.code, 102);
+    const history = await two.call('room', 'history', { limit: 2 });
+    assert.deepEqual(history.value.publications.map(({ data }) => data), ['a', 'b']);
+    await two.got('a', 'b', 'c');
+    assert.deepEqual(await one.position(), await two.position());
+    assert.equal(await server.sessions(), 1);
+  });
+});
+
+test('a tab leaves its channel and closes without disturbing the other; the last one ends the connection', async () => {
+  await withContext(async (context) => {
+    const [one, two] = [await tab(context, 'ann'), await tab(context, 'ann')];
+    for (const page of [one, two]) {
+      await page.enter('room:leaving');
+      await page.subscribed();
+    }
+    await one.page.evaluate(() => window.room.unsubscribe());
+    await server.publish('room:leaving', 1);
+    await two.got(1);
+    assert.deepEqual((await one.told()).got, []);
+    await one.page.evaluate(() => window.client.close());
+    assert.deepEqual((await one.told()).closes, [{ code: 1000, reason: 'closed by the app' }]);
+    assert.equal(await two.state(), 'connected');
+    assert.equal(await server.sessions(), 1);
+    await two.page.evaluate(() => window.client.close());
+    await sessions(0);
+    // And again.
+    await one.page.evaluate(() => window.client.connect());
+    await one.connected();
+  });
+});
+
+test('another user’s token gets a connection of its own, under the same name', async () => {
+  await withContext(async (context) => {
+    const [ann, bo] = [await tab(context, 'ann'), await tab(context, 'bo')];
+    assert.equal(await server.sessions(), 2);
+    for (const page of [ann, bo]) {
+      await page.enter('room:two');
+      await page.subscribed();
+    }
+    const { value } = await bo.call('room', 'presence');
+    assert.deepEqual(Object.values(value).map(({ user }) => user).sort(), ['ann', 'bo']);
+    await server.api('disconnect', { user: 'ann', disconnect: { code: 4500, reason: 'banned' } });
+    await ann.until('the end', ({ closes }) => closes.length === 1);
+    assert.deepEqual((await ann.told()).closes, [{ code: 4500, reason: 'banned' }]);
+    assert.equal(await bo.state(), 'connected');
+  });
+});
+
+test('a tab that comes late has what follows its own place, from the worker or from the server', async () => {
+  // One connection has one place in a channel; tabs have as many as there are tabs.
+  await withContext(async (context) => {
+    const [one, two] = [await tab(context, 'ann'), await tab(context, 'ann')];
+    await one.enter('room:places');
+    await one.subscribed();
+    const start = await one.position();
+    await server.publish('room:places', 1, 2, 3);
+    await one.got(1, 2, 3);
+    await two.enter('room:places', { ...start, offset: start.offset + 1 });
+    await two.got(2, 3);
+    assert.equal((await two.told()).subscribed[0].recovered, true);
+    // Before anything that the worker has seen: only the server knows.
+    const three = await tab(context, 'ann');
+    await server.publish('room:before', 'x', 'y');
+    await one.enter('room:before');
+    await one.subscribed(2);
+    await server.publish('room:before', 'z');
+    await one.got(1, 2, 3, 'z');
+    const place = await one.position();
+    await three.enter('room:before', { ...place, offset: 0 });
+    await three.got('x', 'y', 'z');
+    assert.equal((await three.told()).subscribed[0].recovered, true);
+    await three.page.evaluate(() => { window.told.got = []; });
+    await three.enter('room:places', { epoch: 'another', offset: 1 });
+    await three.subscribed(2);
+    assert.equal((await three.told()).subscribed[1].recovered, false);
+    await server.publish('room:before', 'more');
+    await three.got('more');
+    await one.got(1, 2, 3, 'z', 'more');
+    assert.equal((await one.told()).subscribed.length, 2, 'the first tab is not told of the others’ places');
+    assert.equal(await server.sessions(), 1);
+  });
+});
+
+test('a killed server is told to every tab, and nothing is lost or doubled behind it', async () => {
+  await withContext(async (context) => {
+    const tabs = [await tab(context, 'ann'), await tab(context, 'ann')];
+    for (const page of tabs) {
+      await page.enter('room:restart');
+      await page.subscribed();
+    }
+    for (const [signal, code, word] of [['SIGTERM', 3001, 'drained'], ['SIGKILL', 1006, 'killed']]) {
+      await server.end(signal);
+      for (const page of tabs) await page.until('the loss', ({ states }) => states.some((one) => one.state === 'connecting' && one.code === code));
+      assert.notEqual(await tabs[0].state(), 'connected');
+      await server.again();
+      for (const page of tabs) await page.connected();
+      await sessions(1);
+      await tabs[0].subscribed(signal === 'SIGTERM' ? 2 : 3);
+      await tabs[1].subscribed(signal === 'SIGTERM' ? 2 : 3);
+      await server.publish('room:restart', word);
+    }
+    for (const page of tabs) await page.got('drained', 'killed');
+  });
+});
+
+test('one tab is asked for a token when one is due, and a hidden death of the tab harms nobody', async () => {
+  await withContext(async (context) => {
+    const [one, two] = [await tab(context, 'ann', { ttl: 3 }), await tab(context, 'ann', { ttl: 3 })];
+    const asked = async () => (await one.told()).tokens + (await two.told()).tokens;
+    await until('a renewal', async () => (await asked()) >= 4, 20_000);
+    const { states } = await one.told();
+    assert.equal(states.filter(({ state }) => state === 'connecting').length, 1, JSON.stringify(states));
+    assert.equal(await server.sessions(), 1);
+    // The tab that is asked goes without a word; its lock says so.
+    await two.page.close();
+    const before = (await one.told()).tokens;
+    await one.until('the other one is asked', ({ tokens }) => tokens > before);
+    assert.equal(await one.state(), 'connected');
+  });
+});
+
+test('a tab that answers for another user moves to a connection of that user', async () => {
+  // Somebody logs out and in again in one tab: what the first user may see must not reach the second, nor the other way round.
+  await withContext(async (context) => {
+    const [one, two] = [await tab(context, 'ann', { ttl: 3 }), await tab(context, 'ann', { ttl: 3 })];
+    await two.page.evaluate(() => { window.user = 'bo'; });
+    await sessions(2);
+    await two.connected();
+    await two.enter('room:moved');
+    await two.subscribed();
+    const { value } = await two.call('room', 'presence');
+    assert.deepEqual(Object.values(value).map(({ user }) => user), ['bo']);
+    await one.enter('room:moved');
+    await one.subscribed();
+    const both = await one.call('room', 'presence');
+    assert.deepEqual(Object.values(both.value).map(({ user }) => user).sort(), ['ann', 'bo']);
+    assert.equal((await one.told()).states.filter(({ state }) => state === 'connecting').length, 1);
+  });
+});
+
+test('where the worker is missing, or there are none, each tab has a connection of its own', async () => {
+  await withContext(async (context) => {
+    app.missing = ['fanfare-worker.js'];
+    const [one, two] = [await tab(context, 'ann'), await tab(context, 'ann')];
+    assert.equal(await server.sessions(), 2);
+    assert.equal(await one.transport(), 'websocket');
+    await two.enter('room:alone');
+    await two.subscribed();
+    await server.publish('room:alone', 1);
+    await two.got(1);
+  });
+  await withContext(async (context) => {
+    await context.addInitScript(() => { delete window.SharedWorker; });
+    await tab(context, 'ann');
+    await tab(context, 'ann');
+    assert.equal(await server.sessions(), 2);
+  });
+});
+
+test('without locks, as on a page without TLS, a tab that says goodbye is counted out all the same', async () => {
+  await withContext(async (context) => {
+    await context.addInitScript(() => { Object.defineProperty(navigator, 'locks', { value: undefined }); });
+    const one = await tab(context, 'ann');
+    await tab(context, 'bo');
+    assert.equal(await server.sessions(), 2);
+    await one.page.goto(`${app.origin}/elsewhere`);
+    await sessions(1);
+  });
+});
