@@ -9,6 +9,7 @@ mod api;
 mod auth;
 mod body;
 mod centrifuge;
+mod client_files;
 mod cors;
 mod diag;
 mod health;
@@ -90,6 +91,9 @@ fn for_people(settings: &Settings, app: &mut ServiceConfig) {
     if settings.page.enabled {
         get("/", web::to(page::index), app);
         get("/static/{name}", web::to(page::file), app);
+    }
+    for path in client_files::PATHS {
+        get(path, web::to(client_files::file), app);
     }
     if settings.health.enabled {
         get("/health", web::to(health::health), app);

@@ -2,7 +2,7 @@
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::header::{self, ETag, EntityTag, IfNoneMatch},
+    http::header::{self, ETag, EntityTag, HeaderValue, IfNoneMatch},
     web::Path,
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -32,21 +32,34 @@ fn serve(request: &HttpRequest, name: &str) -> HttpResponse {
             .content_type("text/plain; charset=utf-8")
             .body("the page has no such file\n");
     };
+    let mut answer = answer(request, name, file);
+    let policies = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in policies {
+        let value = HeaderValue::from_static(value);
+        answer.headers_mut().insert(name, value);
+    }
+    answer
+}
+
+/// The answer with an embedded file, or 304 to who has it.
+pub(super) fn answer(request: &HttpRequest, name: &str, file: EmbeddedFile) -> HttpResponse {
     let tag = tag(&file);
-    let mut response = if is_known(request, &tag) {
+    let is_known = is_known(request, &tag);
+    let mut response = if is_known {
         HttpResponse::NotModified()
     } else {
         HttpResponse::Ok()
     };
     response
-        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
         .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .insert_header((header::REFERRER_POLICY, "no-referrer"))
         // The address stays the same over versions, so each use asks whether the copy is current.
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .insert_header(ETag(tag))
         .content_type(content_type(name));
-    if is_known(request, &self::tag(&file)) {
+    if is_known {
         response.finish()
     } else {
         response.body(file.data)
@@ -69,7 +82,7 @@ fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
 fn content_type(name: &str) -> &'static str {
     match name.rsplit('.').next() {
         Some("html") => "text/html; charset=utf-8",
-        Some("js") => "text/javascript; charset=utf-8",
+        Some("js" | "mjs") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
         Some("png") => "image/png",

@@ -234,6 +234,13 @@ timeout = "30s"
       assert.equal((await get(proxy, path)).status, 200, path);
     }
     assert.equal((await byHttp2(proxy, '/status')).status, 200);
+    // The client and the worker of shared tabs: a proxy that drops them leaves pages without a connection.
+    for (const path of ['/fanfare.mjs', '/fanfare.js', '/fanfare-worker.js']) {
+      const file = await get(proxy, path);
+      assert.equal(file.status, 200, path);
+      assert.match(file.headers['content-type'], /^text\/javascript/);
+      assert.equal(file.headers['access-control-allow-origin'], '*');
+    }
   });
 
   test('a page of the same origin is let in, one of another port is not', async () => {

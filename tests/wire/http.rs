@@ -59,6 +59,41 @@ fn the_page_and_its_files_come_from_the_binary_under_a_strict_policy() {
     }
 }
 
+/// Pages of any origin take the client from the server, and those that switch the page off still need it. A wrong type, or
+/// a policy that a worker inherits, would leave them with a script that does not run.
+#[test]
+fn the_files_of_the_client_are_served_to_every_origin_also_with_the_page_off() {
+    let server = Server::start(&("[page]\nenabled = false\n".to_string() + &raw("/ws", "")));
+    assert_eq!(server.get("/").status, 404);
+    for (name, part) in [
+        ("fanfare.mjs", "as default"),
+        ("fanfare.js", "var Fanfare="),
+        ("fanfare-worker.js", "onconnect"),
+    ] {
+        let file = server.get_with(&format!("/{name}"), "Origin: https://elsewhere.example\r\n");
+        assert_eq!(file.status, 200, "{name}");
+        for (header, value) in [
+            ("content-type", "text/javascript; charset=utf-8"),
+            ("access-control-allow-origin", "*"),
+            ("cross-origin-resource-policy", "cross-origin"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-cache"),
+        ] {
+            assert_eq!(file.header(header), Some(value), "{name}: {header}");
+        }
+        assert_eq!(file.header("content-security-policy"), None, "{name}");
+        let path = format!("{}/clients/browser/{name}", env!("CARGO_MANIFEST_DIR"));
+        let built = std::fs::read_to_string(&path).expect(&path);
+        assert!(built.contains(part), "{name} is not what it says");
+        assert_eq!(file.body, built, "{name}");
+        let etag = file.header("etag").expect("a tag");
+        let again = server.get_with(&format!("/{name}"), &format!("If-None-Match: {etag}\r\n"));
+        assert_eq!((again.status, again.body.as_str()), (304, ""), "{name}");
+        assert_eq!(again.header("access-control-allow-origin"), Some("*"));
+    }
+    assert_eq!(server.get("/fanfare.d.ts").status, 404);
+}
+
 #[test]
 fn status_has_the_promised_names() {
     let server = Server::start(
@@ -340,6 +375,8 @@ fn probes_by_head_and_options_are_answered() {
         "/metrics",
         "/diag",
         "/static/page.css",
+        "/fanfare.mjs",
+        "/fanfare-worker.js",
     ] {
         for method in ["HEAD", "OPTIONS"] {
             let answer = server

@@ -89,8 +89,11 @@ fn check_is_free<'a>(
         ));
     }
     match built_in_route(raw, path) {
-        Some(route) => Err(format!(
+        Some(Some(route)) => Err(format!(
             "{path} is a built-in route; choose another path, or set {route}.enabled = false"
+        )),
+        Some(None) => Err(format!(
+            "{path} is a file of the client, which is always served; choose another path"
         )),
         None => Ok(()),
     }

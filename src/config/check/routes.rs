@@ -3,8 +3,14 @@
 
 use crate::config::raw_settings::RawSettings;
 
+/// In place of a section: the client's files cannot be switched off.
+const CLIENT_FILES: &str = "";
+
 /// Paths of the built-in routes, each with the section that can switch it off.
-const PATHS: [(&str, &str); 12] = [
+const PATHS: [(&str, &str); 15] = [
+    ("/fanfare.mjs", CLIENT_FILES),
+    ("/fanfare.js", CLIENT_FILES),
+    ("/fanfare-worker.js", CLIENT_FILES),
     ("/", "page"),
     ("/status", "status"),
     ("/status/sessions", "status"),
@@ -27,8 +33,9 @@ const PREFIXES: [(&str, &str); 3] = [
     ("/api/", "api"),
 ];
 
-/// The section of the built-in route that serves a path, if one does.
-pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<&'static str> {
+/// The built-in route that serves a path, if one does, with the section that can switch it off, if
+/// one can.
+pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<Option<&'static str>> {
     let enabled = |route: &str| match route {
         "page" => raw.page.enabled,
         "status" => raw.status.enabled,
@@ -40,6 +47,7 @@ pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<&'static s
         "longpoll" => raw.longpoll.enabled,
         "send" => raw.send.enabled,
         "api" => raw.api.enabled,
+        CLIENT_FILES => true,
         _ => raw.diag.enabled,
     };
     let exact = PATHS.iter().filter(|(taken, _)| *taken == path);
@@ -50,4 +58,5 @@ pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<&'static s
         .chain(below)
         .map(|(_, route)| *route)
         .find(|route| enabled(route))
+        .map(|route| (route != CLIENT_FILES).then_some(route))
 }

@@ -100,6 +100,11 @@ fn every_fault_names_its_line() {
             "2: raw.path: ",
             "health.enabled = false",
         ),
+        (
+            "[[raw]]\npath = \"/fanfare-worker.js\"",
+            "2: raw.path: ",
+            "a file of the client",
+        ),
         ("[[push]]\ndata = \"x\"", "1: push.every: ", "must be set"),
         (
             "[[push]]\nevery = \"99ms\"\ndata = \"x\"",
