@@ -1,0 +1,101 @@
+//! Chromium without a driver between, over its debugging pipe: drivers switch off the back/forward cache and the throttling
+//! of hidden tabs, and tell every page that it is shown. Owned by the test that starts it. Bounds: 15 s for each command;
+//! the profile is a temporary folder, removed at the end.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const COMMAND_MAX_MS = 15_000;
+
+/** A browser as a user has it, but without a window to look at. */
+export class RawBrowser {
+  #folder = mkdtempSync(join(tmpdir(), 'fanfare-chromium-'));
+  #process;
+  #waiting = new Map();
+  #last = 0;
+  #rest = '';
+
+  static async start() {
+    const program = process.env.CHROMIUM || '/usr/bin/chromium';
+    if (!existsSync(program)) throw new Error(`no Chromium at ${program}; install it or set CHROMIUM`);
+    const browser = new RawBrowser();
+    browser.#process = spawn(program, [
+      '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${browser.#folder}`, '--no-sandbox', '--disable-gpu', '--disable-quic',
+      '--no-first-run', '--no-default-browser-check', '--disable-background-networking', '--disable-component-update', '--disable-sync', 'about:blank',
+    ], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
+    browser.#process.stdio[4].on('data', (piece) => browser.#read(piece));
+    browser.#process.stdio[3].on('error', () => {});
+    await browser.send('Target.getTargets');
+    return browser;
+  }
+
+  /** A command and its result; `sessionId` says of which page. */
+  send(method, params = {}, sessionId = undefined) {
+    const id = ++this.#last;
+    this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`${method}: no answer`)), COMMAND_MAX_MS);
+      this.#waiting.set(id, (told) => {
+        clearTimeout(timer);
+        if (told.error) reject(new Error(`${method}: ${told.error.message}`));
+        else resolve(told.result);
+      });
+    });
+  }
+
+  /** Opens a tab and waits for its address. */
+  async open(url) {
+    const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
+    const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
+    const tab = new RawTab(this, targetId, sessionId);
+    await tab.send('Page.navigate', { url });
+    return tab;
+  }
+
+  /** Ends it and removes its folder. */
+  async close() {
+    const exit = once(this.#process, 'exit');
+    this.send('Browser.close').catch(() => {});
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), COMMAND_MAX_MS);
+    await exit;
+    clearTimeout(timer);
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  }
+
+  #read(piece) {
+    const parts = (this.#rest + piece).split('\0');
+    this.#rest = parts.pop();
+    for (const part of parts) {
+      const told = JSON.parse(part);
+      this.#waiting.get(told.id)?.(told);
+      this.#waiting.delete(told.id);
+    }
+  }
+}
+
+/** A tab of it. */
+export class RawTab {
+  constructor(browser, targetId, sessionId) {
+    this.browser = browser;
+    this.targetId = targetId;
+    this.sessionId = sessionId;
+  }
+
+  send(method, params) { return this.browser.send(method, params, this.sessionId); }
+
+  /** Evaluates an expression in the page, and waits for its promise. */
+  async evaluate(expression) {
+    const told = await this.send('Runtime.evaluate', { expression, awaitPromise: true, returnByValue: true });
+    if (told.exceptionDetails) throw new Error(told.exceptionDetails.exception?.description ?? told.exceptionDetails.text);
+    return told.result.value;
+  }
+
+  /** Closes it. */
+  close() { return this.browser.send('Target.closeTarget', { targetId: this.targetId }); }
+
+  /** Brings it to the front, which hides the one that was there. */
+  front() { return this.browser.send('Target.activateTarget', { targetId: this.targetId }); }
+}
