@@ -6,13 +6,13 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { until } from '../nginx/until.mjs';
+import { removeLeft } from './left.mjs';
 import { Line, response } from './line.mjs';
 import { Mini } from './mini.mjs';
-import { removePhones } from './phone/phone.mjs';
 import { Server } from './server.mjs';
 import { inSeconds, token } from './token.mjs';
 
-after(removePhones);
+after(removeLeft);
 
 /** What a phone may do when a connection fails: an error, a close, both, or a failed call alone. */
 const FAILURES = ['error', 'close', 'both', 'fail'];
@@ -186,6 +186,9 @@ describe('one server for all', { concurrency: true }, () => {
     const listened = mini.subscribe('room:change');
     await listened.subscribed();
     line.silence();
+    // What is on its way still arrives, and would be taken for an answer.
+    const [socket] = mini.phone.sockets;
+    await until('nothing is on its way', () => socket.bytesRead === line.written);
     const began = Date.now();
     mini.phone.network(true, '4g');
     await server.publish('room:change', 1);

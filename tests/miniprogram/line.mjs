@@ -5,6 +5,8 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 
+import { begun, over } from './left.mjs';
+
 /** A TCP proxy to a port of this machine. */
 export class Line {
   #server;
@@ -17,6 +19,7 @@ export class Line {
   /** `idleMs`: a connection on which nothing passes for so long is shut, 0 for never. */
   static async before(port, { idleMs = 0 } = {}) {
     const line = new Line();
+    begun(line);
     line.#server = createServer((client) => line.#accept(client, port, idleMs));
     line.#server.listen(0, '127.0.0.1');
     await once(line.#server, 'listening');
@@ -51,11 +54,15 @@ export class Line {
   /** The connections that there are pass nothing any more, not even their end; new ones are whole. */
   silence() { for (const pair of this.#pairs) pair.isSilent = true; }
 
+  /** Bytes that went out to the phone, on the connections that there are. */
+  get written() { return [...this.#pairs].reduce((sum, { client }) => sum + client.bytesWritten, 0); }
+
   /** Kills the connections that there are. */
   cut() { for (const { client } of [...this.#pairs]) client.resetAndDestroy(); }
 
   /** Ends for good. */
   async remove() {
+    if (!over(this)) return;
     for (const { client, server } of this.#pairs) {
       client.destroy();
       server.destroy();

@@ -6,14 +6,15 @@ import { after, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { until } from '../nginx/until.mjs';
+import { removeLeft } from './left.mjs';
 import { plain } from './mini.mjs';
-import { Phone, removePhones } from './phone/phone.mjs';
+import { Phone } from './phone/phone.mjs';
 import { Realm } from './phone/realm.mjs';
 
 const MODULE = fileURLToPath(new URL('../../clients/miniprogram/fanfare.js', import.meta.url));
 const CONNECTED = { client: 'c', version: '', ping: 25, pong: true };
 
-after(removePhones);
+after(removeLeft);
 
 /** A client on a scripted `wx`; `made(n)` may stand in for the n-th task, counted from 0. */
 function scripted(made = (task) => task, options = {}) {

@@ -12,6 +12,7 @@ import WebSocket from 'ws';
 
 import { until } from '../nginx/until.mjs';
 import { Danmaku, EXAMPLE } from './danmaku.mjs';
+import { removeLeft } from './left.mjs';
 import { Line, response } from './line.mjs';
 import { Mini } from './mini.mjs';
 import { Server } from './server.mjs';
@@ -21,7 +22,7 @@ const { channel: CHANNEL } = createRequire(import.meta.url)(`${EXAMPLE}/config.j
 
 let server;
 before(async () => { server = await Server.start(); });
-after(async () => { await server?.remove(); });
+after(removeLeft);
 
 /** Runs `steps` with the page, and closes it. */
 async function withPage(channel, options, steps, origin = server.origin) {

@@ -5,13 +5,14 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 
 import { until } from '../nginx/until.mjs';
+import { removeLeft } from './left.mjs';
 import { Mini } from './mini.mjs';
-import { Phone, removePhones } from './phone/phone.mjs';
+import { Phone } from './phone/phone.mjs';
 import { PLATFORMS } from './phone/platforms.mjs';
 import { Realm } from './phone/realm.mjs';
 import { Server } from './server.mjs';
 
-after(removePhones);
+after(removeLeft);
 
 let server;
 before(async () => { server = await Server.start(); });

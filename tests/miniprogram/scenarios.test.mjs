@@ -12,7 +12,8 @@ import { fileURLToPath } from 'node:url';
 
 import { Proxy } from '../nginx/proxy.mjs';
 import { until } from '../nginx/until.mjs';
-import { Phone, removePhones } from './phone/phone.mjs';
+import { removeLeft } from './left.mjs';
+import { Phone } from './phone/phone.mjs';
 import { wx } from './phone/platforms.mjs';
 import { Realm } from './phone/realm.mjs';
 import { talk } from './scenarios/4-handshake.mjs';
@@ -86,7 +87,7 @@ before(async () => {
   [server, browser] = await Promise.all([Server.start('', all), launch()]);
 });
 after(async () => {
-  removePhones();
+  await removeLeft();
   await browser?.close();
   await server?.remove();
   for (const one of [backend, pages]) {

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 
 import { Child } from '../nginx/process.mjs';
 import { freePort, until } from '../nginx/until.mjs';
+import { begun, over } from './left.mjs';
 
 const READY_MAX_MS = 15_000;
 
@@ -69,6 +70,7 @@ export class Server {
   /** Starts one on a free port, with `more` behind the settings of all tests. */
   static async start(more = '', settings = SETTINGS) {
     const server = new Server();
+    begun(server);
     server.port = await freePort();
     server.origin = `http://127.0.0.1:${server.port}`;
     server.address = `ws://127.0.0.1:${server.port}`;
@@ -113,10 +115,11 @@ export class Server {
   publish(channel, data) { return this.api('publish', { channel, data }); }
 
   /** Ends the process by a signal. */
-  end(signal = 'SIGTERM') { return this.#child.end(signal); }
+  async end(signal = 'SIGTERM') { await this.#child?.end(signal); }
 
   /** Ends it for good and removes its folder. */
   async remove() {
+    over(this);
     await this.end('SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true });
   }

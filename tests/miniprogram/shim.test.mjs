@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { after, before, describe, test } from 'node:test';
 
 import { until } from '../nginx/until.mjs';
-import { Phone, removePhones } from './phone/phone.mjs';
+import { removeLeft } from './left.mjs';
+import { Phone } from './phone/phone.mjs';
 import { PLATFORMS } from './phone/platforms.mjs';
 import { Realm } from './phone/realm.mjs';
 import { Server } from './server.mjs';
@@ -28,7 +29,7 @@ greeting = "你好"
 on_message = "ignore"
 `;
 
-after(removePhones);
+after(removeLeft);
 
 /** A phone with the shim loaded; `taro` is no global, and is named by `use`. */
 function mini(platform, options) {

@@ -2,13 +2,10 @@
 //! 1000 `interrupted`, lets five sockets live at once, and opens only addresses that are listed. The
 //! network behind it is real. Owned by the test that makes it. Bounds: what `remove` ends.
 
+import { begun, goesOn, over } from '../left.mjs';
+
 /** How long WeChat lets a mini program run that was put away. */
 export const GRACE_MS = 5000;
-
-const phones = new Set();
-
-/** Ends every phone that is left: those of tests that failed, whose clients would go on for ever. */
-export function removePhones() { for (const phone of phones) phone.remove(); }
 
 /** A phone with one mini program on it. */
 export class Phone {
@@ -39,7 +36,7 @@ export class Phone {
    */
   constructor({ domains = {}, failure = 'both', socketLimit = 5, graceMs = GRACE_MS, ca } = {}) {
     Object.assign(this, { domains, failure, socketLimit, graceMs, ca });
-    phones.add(this);
+    begun(this);
   }
 
   /** Runs a callback of the mini program, or keeps it until the code runs again. */
@@ -102,7 +99,7 @@ export class Phone {
   }
 
   setTimeout(callback, ms, ...words) {
-    if (!phones.has(this)) return null;
+    if (!goesOn(this)) return null;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       this.deliver(() => callback(...words));
@@ -118,7 +115,7 @@ export class Phone {
 
   /** Ends everything that is left. */
   remove() {
-    phones.delete(this);
+    over(this);
     clearTimeout(this.#grace);
     for (const timer of this.#timers) clearTimeout(timer);
     for (const socket of [...this.sockets]) socket.drop();

@@ -40,6 +40,9 @@ export class PhoneSocket {
 
   get isOpen() { return this.#ws?.readyState === WebSocket.OPEN; }
 
+  /** Bytes that came. */
+  get bytesRead() { return this.#ws?._socket?.bytesRead ?? 0; }
+
   /** Answers whether it was taken. */
   send(content) {
     if (!this.isOpen || this.#over || this.phone.interrupted) return false;
