@@ -1,6 +1,6 @@
 //! The example's page on a phone of these tests, under miniprogram-simulate. Owned by the test that
-//! opens it; there is one at a time, since a mini program's names are global. Bounds: every wait has
-//! a deadline.
+//! opens it; there is one at a time, since a mini program's names are global. Bounds: every wait
+//! has a deadline.
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
@@ -39,15 +39,24 @@ export class Danmaku {
       if (file.startsWith(EXAMPLE)) delete require.cache[file];
     }
     const configFile = join(EXAMPLE, 'config.js');
-    require.cache[configFile] = { id: configFile, filename: configFile, loaded: true, exports: config };
+    require.cache[configFile] = {
+      id: configFile,
+      filename: configFile,
+      loaded: true,
+      exports: config,
+    };
     // app.js makes the client; what it gives it is kept, and what tests need is added.
     const fanfareFile = join(EXAMPLE, 'fanfare.js');
     const Fanfare = require(fanfareFile);
     require.cache[fanfareFile].exports = class extends Fanfare {
-      constructor(base, given) { super(base, { minDelay: 20, maxDelay: 200, ...given, ...options }); }
+      constructor(base, given) {
+        super(base, { minDelay: 20, maxDelay: 200, ...given, ...options });
+      }
     };
     let app;
-    global.App = (definition) => { app = definition; };
+    global.App = (definition) => {
+      app = definition;
+    };
     global.getApp = () => app;
     require(join(EXAMPLE, 'app.js'));
     app.onLaunch({});
@@ -55,15 +64,23 @@ export class Danmaku {
     this.page = show(EXAMPLE, 'pages/danmaku/index');
   }
 
-  get data() { return this.page.data; }
+  get data() {
+    return this.page.data;
+  }
 
   /** The text of an element by id. */
-  text(id) { return this.page.querySelector(`#${id}`)?.dom.textContent ?? null; }
+  text(id) {
+    return this.page.querySelector(`#${id}`)?.dom.textContent ?? null;
+  }
 
-  tap(id) { this.page.querySelector(`#${id}`).dispatchEvent('tap'); }
+  tap(id) {
+    this.page.querySelector(`#${id}`).dispatchEvent('tap');
+  }
 
   /** Writes into the box, as the keyboard would. */
-  write(value) { this.page.querySelector('#box').dispatchEvent('input', { detail: { value } }); }
+  write(value) {
+    this.page.querySelector('#box').dispatchEvent('input', { detail: { value } });
+  }
 
   /** Writes and taps. */
   async say(text) {
@@ -77,7 +94,9 @@ export class Danmaku {
     await this.state('connected');
   }
 
-  state(name) { return this.until(`state ${name}`, () => this.data.state === name); }
+  state(name) {
+    return this.until(`state ${name}`, () => this.data.state === name);
+  }
 
   /** Waits for a line of the list. */
   heard(text) {
@@ -85,7 +104,9 @@ export class Danmaku {
   }
 
   until(what, condition) {
-    return until(what, condition, 10_000, () => JSON.stringify({ ...this.data, toasts: this.toasts }));
+    return until(what, condition, 10_000, () =>
+      JSON.stringify({ ...this.data, toasts: this.toasts }),
+    );
   }
 
   close() {

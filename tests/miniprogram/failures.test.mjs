@@ -1,6 +1,6 @@
-//! The ten failures that a connection of a mini program has to live with, and how it is told of each,
-//! with the built clients/miniprogram/fanfare.js against the real server. Needs FANFARE_BIN. Bounds:
-//! loopback only; some 20 s, most of it waiting; every wait has a deadline.
+//! The ten failures that a connection of a mini program has to live with, and how it is told of
+//! each, with the built clients/miniprogram/fanfare.js against the real server. Needs FANFARE_BIN.
+//! Bounds: loopback only; some 20 s, most of it waiting; every wait has a deadline.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -27,12 +27,15 @@ pong_timeout = "2500ms"
 const codes = ({ told }) => told.state.map(({ state, code }) => [state, code]);
 /** Asserts that what came is 1 to `count`, in order, each once. */
 const isWhole = (listened, count) => {
-  assert.deepEqual(listened.values, Array.from({ length: count }, (_, index) => index + 1));
+  assert.deepEqual(
+    listened.values,
+    Array.from({ length: count }, (_, index) => index + 1),
+  );
 };
 
 describe('a server of its own for each', { concurrency: true }, () => {
-  // 1. A process that is killed says nothing. The client must come back by itself, and must say that
-  // the history it would go on from is gone, since the new process has none.
+  // 1. A process that is killed says nothing. The client must come back by itself, and must say
+  // that the history it would go on from is gone, since the new process has none.
   test('1. the server is killed', async (t) => {
     const server = await Server.start();
     const mini = await Mini.open('wx', server.origin);
@@ -41,7 +44,9 @@ describe('a server of its own for each', { concurrency: true }, () => {
     await server.publish('room:killed', 1);
     await listened.received(1);
     await server.end('SIGKILL');
-    await until('told', () => codes(mini).some(([state, code]) => state === 'connecting' && code === 1006));
+    await until('told', () =>
+      codes(mini).some(([state, code]) => state === 'connecting' && code === 1006),
+    );
     const died = Date.now();
     await server.again();
     const ready = Date.now();
@@ -65,13 +70,17 @@ describe('a server of its own for each', { concurrency: true }, () => {
     await listened.subscribed();
     const began = Date.now();
     await server.end('SIGTERM');
-    await until('told', () => codes(mini).some(([state]) => state === 'connecting' && mini.told.state.length > 2));
+    await until('told', () =>
+      codes(mini).some(([state]) => state === 'connecting' && mini.told.state.length > 2),
+    );
     const { code } = mini.told.state.at(2);
     assert.ok([3001, 1012].includes(code), `code ${code}`);
     await server.again();
     const ready = Date.now();
     await listened.subscribed(2);
-    t.diagnostic(`away ${Date.now() - began} ms, ${Date.now() - ready} ms of it after it was ready`);
+    t.diagnostic(
+      `away ${Date.now() - began} ms, ${Date.now() - ready} ms of it after it was ready`,
+    );
     assert.deepEqual(mini.told.close, []);
     mini.remove();
     await server.remove();
@@ -80,8 +89,12 @@ describe('a server of its own for each', { concurrency: true }, () => {
 
 describe('one server for all', { concurrency: true }, () => {
   let server;
-  before(async () => { server = await Server.start(HEARTBEAT); });
-  after(async () => { await server?.remove(); });
+  before(async () => {
+    server = await Server.start(HEARTBEAT);
+  });
+  after(async () => {
+    await server?.remove();
+  });
 
   // 3. A token that is none is as bad at the next attempt. A client that goes on asks a thousand
   // servers a thousand times for nothing.
@@ -115,8 +128,9 @@ describe('one server for all', { concurrency: true }, () => {
   });
 
   for (const failure of FAILURES) {
-    // 5. A handshake that is refused is told in one of four ways, and never with its status. None of
-    // them may hang, none may count twice, and a busy server's refusal is no reason to stay away.
+    // 5. A handshake that is refused is told in one of four ways, and never with its status. None
+    // of them may hang, none may count twice, and a busy server's refusal is no reason to stay
+    // away.
     test(`5. the handshake is refused, told by ${failure}`, async () => {
       const line = await Line.before(server.port);
       // `fail` alone is what an address that is not listed brings, in place of a handshake.
@@ -169,7 +183,12 @@ describe('one server for all', { concurrency: true }, () => {
     line.silence();
     const began = Date.now();
     await server.publish('room:half', 1);
-    await until('a new connection', () => mini.connects === 2, 20_000, () => mini.words);
+    await until(
+      'a new connection',
+      () => mini.connects === 2,
+      20_000,
+      () => mini.words,
+    );
     t.diagnostic(`noticed and back after ${Date.now() - began} ms, pings each 3 s`);
     await listened.received(1);
     isWhole(listened, 1);
@@ -178,8 +197,8 @@ describe('one server for all', { concurrency: true }, () => {
     await line.remove();
   });
 
-  // 6. From Wi-Fi to mobile data the old socket dies without a word, and the phone tells only of the
-  // change. It must be asked at once whether the line lives, not after half a minute.
+  // 6. From Wi-Fi to mobile data the old socket dies without a word, and the phone tells only of
+  // the change. It must be asked at once whether the line lives, not after half a minute.
   test('6. the network changes under an open socket: it is probed at once', async (t) => {
     const line = await Line.before(server.port);
     const mini = await Mini.open('wx', line.origin);
@@ -192,7 +211,12 @@ describe('one server for all', { concurrency: true }, () => {
     const began = Date.now();
     mini.phone.network(true, '4g');
     await server.publish('room:change', 1);
-    await until('a new connection', () => mini.connects === 2, 8000, () => mini.words);
+    await until(
+      'a new connection',
+      () => mini.connects === 2,
+      8000,
+      () => mini.words,
+    );
     t.diagnostic(`back ${Date.now() - began} ms after the change`);
     await listened.received(1);
     isWhole(listened, 1);
@@ -210,7 +234,12 @@ describe('one server for all', { concurrency: true }, () => {
     mini.phone.network(false);
     line.refusal = response(503);
     line.cut();
-    await until('it waits', () => mini.told.state.at(-1).retryIn >= 15_000, 10_000, () => mini.words);
+    await until(
+      'it waits',
+      () => mini.told.state.at(-1).retryIn >= 15_000,
+      10_000,
+      () => mini.words,
+    );
     const attempts = mini.phone.connects.length;
     await server.publish('room:offline', 1);
     line.refusal = null;
@@ -224,8 +253,8 @@ describe('one server for all', { concurrency: true }, () => {
     await line.remove();
   });
 
-  // 8. WeChat closes with 1000 `interrupted` when the app goes to the background. Whoever takes 1000
-  // for the user's wish is disconnected for ever after the first phone call.
+  // 8. WeChat closes with 1000 `interrupted` when the app goes to the background. Whoever takes
+  // 1000 for the user's wish is disconnected for ever after the first phone call.
   test('8. interrupted: 1000 means come back', async (t) => {
     const mini = await Mini.open('wx', server.origin);
     const listened = mini.subscribe('room:interrupted');
@@ -242,8 +271,8 @@ describe('one server for all', { concurrency: true }, () => {
     mini.remove();
   });
 
-  // 8. While it is hidden every call fails, so attempts are for nothing; and on iOS a socket that was
-  // left open keeps new ones from connecting. It must close in time, wait, and be back at once.
+  // 8. While it is hidden every call fails, so attempts are for nothing; and on iOS a socket that
+  // was left open keeps new ones from connecting. It must close in time, wait, and be back at once.
   test('8. put away for longer than the grace, it closes in time and is back at once', async (t) => {
     const mini = await Mini.open('wx', server.origin);
     const listened = mini.subscribe('room:away');
@@ -279,8 +308,8 @@ describe('one server for all', { concurrency: true }, () => {
     mini.remove();
   });
 
-  // 9. A token that runs out must be renewed before its end, and one that is too old when it arrives
-  // must be asked for anew. Both without a gap, and without asking without end.
+  // 9. A token that runs out must be renewed before its end, and one that is too old when it
+  // arrives must be asked for anew. Both without a gap, and without asking without end.
   test('9. the token expires', async () => {
     let asked = 0;
     const fresh = () => token({ sub: 'ann', exp: inSeconds(asked > 2 ? 600 : 2) });
@@ -292,7 +321,12 @@ describe('one server for all', { concurrency: true }, () => {
     const listened = mini.subscribe('room:token');
     await listened.subscribed();
     assert.equal(asked, 2);
-    await until('it is renewed', () => asked >= 3, 10_000, () => mini.words);
+    await until(
+      'it is renewed',
+      () => asked >= 3,
+      10_000,
+      () => mini.words,
+    );
     await server.publish('room:token', 1);
     await listened.received(1);
     assert.equal(mini.connects, 1);
@@ -320,16 +354,23 @@ describe('one server for all', { concurrency: true }, () => {
     mini.remove();
   });
 
-  // An address that is not listed, or a sixth socket, is a mistake of the developer's. What the phone
-  // says about it must reach the developer, word for word.
+  // An address that is not listed, or a sixth socket, is a mistake of the developer's. What the
+  // phone says about it must reach the developer, word for word.
   test('what the phone refuses is told in its own words', async () => {
     const mini = new Mini('wx', server.origin, { phone: { domains: { socket: [], request: [] } } });
     mini.client.connect();
-    await until('told', () => mini.told.state.some(({ reason }) => /url not in domain list/.test(reason)));
+    await until('told', () =>
+      mini.told.state.some(({ reason }) => /url not in domain list/.test(reason)),
+    );
     mini.remove();
-    const full = new Mini('wx', server.origin, { phone: { socketLimit: 0 }, transports: ['websocket'] });
+    const full = new Mini('wx', server.origin, {
+      phone: { socketLimit: 0 },
+      transports: ['websocket'],
+    });
     full.client.connect();
-    await until('told', () => full.told.state.some(({ reason }) => /exceed max concurrent/.test(reason)));
+    await until('told', () =>
+      full.told.state.some(({ reason }) => /exceed max concurrent/.test(reason)),
+    );
     full.remove();
   });
 });

@@ -4,13 +4,21 @@
 const left = new Set();
 
 /** Something with `remove` has begun. */
-export function begun(one) { left.add(one); }
+export function begun(one) {
+  left.add(one);
+}
 
 /** It is over. Answers whether it was not yet. */
-export function over(one) { return left.delete(one); }
+export function over(one) {
+  return left.delete(one);
+}
 
 /** Whether it goes on. */
-export function goesOn(one) { return left.has(one); }
+export function goesOn(one) {
+  return left.has(one);
+}
 
 /** Removes what is left. */
-export async function removeLeft() { for (const one of left) await one.remove(); }
+export async function removeLeft() {
+  for (const one of left) await one.remove();
+}

@@ -44,21 +44,32 @@ export class Line {
       client.destroy();
       server.destroy();
     };
-    for (const [from, to] of [[client, server], [server, client]]) {
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ]) {
       from.on('error', end).on('close', end);
-      from.on('data', (piece) => { if (!pair.isSilent) to.write(piece); });
+      from.on('data', (piece) => {
+        if (!pair.isSilent) to.write(piece);
+      });
       if (idleMs > 0) from.setTimeout(idleMs, end);
     }
   }
 
   /** The connections that there are pass nothing any more, not even their end; new ones are whole. */
-  silence() { for (const pair of this.#pairs) pair.isSilent = true; }
+  silence() {
+    for (const pair of this.#pairs) pair.isSilent = true;
+  }
 
   /** Bytes that went out to the phone, on the connections that there are. */
-  get written() { return [...this.#pairs].reduce((sum, { client }) => sum + client.bytesWritten, 0); }
+  get written() {
+    return [...this.#pairs].reduce((sum, { client }) => sum + client.bytesWritten, 0);
+  }
 
   /** Kills the connections that there are. */
-  cut() { for (const { client } of [...this.#pairs]) client.resetAndDestroy(); }
+  cut() {
+    for (const { client } of [...this.#pairs]) client.resetAndDestroy();
+  }
 
   /** Ends for good. */
   async remove() {
@@ -74,5 +85,12 @@ export class Line {
 
 /** A response without a body, as a proxy or the server refuses a handshake. */
 export function response(status, headers = []) {
-  return [`HTTP/1.1 ${status} No`, ...headers, 'Content-Length: 0', 'Connection: close', '', ''].join('\r\n');
+  return [
+    `HTTP/1.1 ${status} No`,
+    ...headers,
+    'Content-Length: 0',
+    'Connection: close',
+    '',
+    '',
+  ].join('\r\n');
 }

@@ -1,5 +1,5 @@
-//! The built module for mini programs on a phone of these tests, and what it told. Owned by the test
-//! that makes it. Bounds: every wait has a deadline.
+//! The built module for mini programs on a phone of these tests, and what it told. Owned by the
+//! test that makes it. Bounds: every wait has a deadline.
 
 import { fileURLToPath } from 'node:url';
 
@@ -27,7 +27,13 @@ export class Mini {
     this.realm = new Realm(this.phone, globals);
     const Fanfare = this.realm.require(MODULE);
     const given = platform === 'taro' ? { wx: this.api } : {};
-    this.client = new Fanfare(origin, { minDelay: 20, maxDelay: 200, timeout: 4000, ...given, ...options });
+    this.client = new Fanfare(origin, {
+      minDelay: 20,
+      maxDelay: 200,
+      timeout: 4000,
+      ...given,
+      ...options,
+    });
     for (const name of EVENTS) this.client.on(name, (told) => this.told[name].push(plain(told)));
   }
 
@@ -41,19 +47,37 @@ export class Mini {
 
   /** Waits until it was connected so many times. */
   connected(times = 1) {
-    return until(`connected ${times} times`, () => this.connects >= times, 10_000, () => this.words);
+    return until(
+      `connected ${times} times`,
+      () => this.connects >= times,
+      10_000,
+      () => this.words,
+    );
   }
 
-  get connects() { return this.told.state.filter(({ state }) => state === 'connected').length; }
+  get connects() {
+    return this.told.state.filter(({ state }) => state === 'connected').length;
+  }
 
   /** Waits for the end for good. */
-  closed() { return until('the end', () => this.told.close[0], 10_000, () => this.words); }
+  closed() {
+    return until(
+      'the end',
+      () => this.told.close[0],
+      10_000,
+      () => this.words,
+    );
+  }
 
   /** A subscription and what it told. */
-  subscribe(channel, options) { return new Listened(this, channel, options); }
+  subscribe(channel, options) {
+    return new Listened(this, channel, options);
+  }
 
   /** For failure messages. */
-  get words() { return JSON.stringify(this.told); }
+  get words() {
+    return JSON.stringify(this.told);
+  }
 
   remove() {
     this.client.close();
@@ -74,7 +98,9 @@ class Listened {
   }
 
   /** What was published, in the order in which it came. */
-  get values() { return this.told.publication.map(({ data }) => data); }
+  get values() {
+    return this.told.publication.map(({ data }) => data);
+  }
 
   subscribed(times = 1) {
     const isThere = () => this.told.subscribed.length >= times;
@@ -86,7 +112,9 @@ class Listened {
     return until(`${count} publications`, isThere, 10_000, () => this.words);
   }
 
-  get words() { return `${JSON.stringify(this.told)} ${this.mini.words}`; }
+  get words() {
+    return `${JSON.stringify(this.told)} ${this.mini.words}`;
+  }
 }
 
 /** What came from the realm, as an object of this one. */

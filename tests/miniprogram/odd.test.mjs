@@ -1,5 +1,5 @@
-//! What platforms may do beside what their fakes do: the built module on a `wx` whose every word the
-//! test says. Bounds: no server, no network; every wait has a deadline.
+//! What platforms may do beside what their fakes do: the built module on a `wx` whose every word
+//! the test says. Bounds: no server, no network; every wait has a deadline.
 
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
@@ -25,21 +25,37 @@ function scripted(made = (task) => task, options = {}) {
       const listeners = {};
       const task = { asked, sent: [], closed: [], tell: (name, event) => listeners[name]?.(event) };
       for (const name of ['Open', 'Message', 'Close', 'Error']) {
-        task[`on${name}`] = (listener) => { listeners[name] = listener; };
+        task[`on${name}`] = (listener) => {
+          listeners[name] = listener;
+        };
       }
-      task.send = (sending) => { task.sent.push(sending); task.onSend?.(sending); };
+      task.send = (sending) => {
+        task.sent.push(sending);
+        task.onSend?.(sending);
+      };
       task.close = (closing) => task.closed.push(closing);
       tasks.push(task);
       return made(task, tasks.length - 1);
     },
-    request() { throw new Error('no requests here'); },
+    request() {
+      throw new Error('no requests here');
+    },
   };
   const phone = new Phone();
   const Fanfare = new Realm(phone, { wx }).require(MODULE);
-  const client = new Fanfare('https://example.com', { minDelay: 20, maxDelay: 40, timeout: 3000, transports: ['websocket'], ...options });
+  const client = new Fanfare('https://example.com', {
+    minDelay: 20,
+    maxDelay: 40,
+    timeout: 3000,
+    transports: ['websocket'],
+    ...options,
+  });
   for (const name of Object.keys(told)) client.on(name, (event) => told[name].push(plain(event)));
   client.connect();
-  const stop = () => { client.close(); phone.remove(); };
+  const stop = () => {
+    client.close();
+    phone.remove();
+  };
   return { client, tasks, told, phone, stop };
 }
 
@@ -76,13 +92,22 @@ describe('a platform that', { concurrency: true }, () => {
     await until('another attempt', () => mini.tasks.length === 2);
     mini.tasks[0].tell('Close', { code: 1006, reason: 'late' });
     assert.equal(mini.tasks[0].closed.length, 1);
-    assert.deepEqual(connecting(mini).map(({ code, reason }) => [code, reason]), [[1006, 'first']]);
+    assert.deepEqual(
+      connecting(mini).map(({ code, reason }) => [code, reason]),
+      [[1006, 'first']],
+    );
     mini.stop();
   });
 
   // Alipay's typings know no code. Without one it must not be taken for a wish to end.
   test('tells a close without a code: it comes back', async () => {
-    for (const event of [undefined, {}, { data: { socketTaskID: '1' } }, { code: 0 }, { code: '' }]) {
+    for (const event of [
+      undefined,
+      {},
+      { data: { socketTaskID: '1' } },
+      { code: 0 },
+      { code: '' },
+    ]) {
       const mini = scripted();
       await open(mini.tasks[0]);
       mini.tasks[0].tell('Close', event);
@@ -92,8 +117,8 @@ describe('a platform that', { concurrency: true }, () => {
     }
   });
 
-  // A close before the open is passed over on some phones. The socket would then be open with nobody
-  // who knows of it.
+  // A close before the open is passed over on some phones. The socket would then be open with
+  // nobody who knows of it.
   test('passes over a close while opening: it is closed once it is open', async () => {
     const mini = scripted();
     mini.client.close();
@@ -112,8 +137,14 @@ describe('a platform that', { concurrency: true }, () => {
     await open(mini.tasks[0], bytes);
     await until('connected', () => mini.client.state === 'connected');
     const texts = ['弹幕', '🎺👨‍👩‍👧', 'é', '\u0000\u007f', 'x'.repeat(70_000)];
-    for (const data of texts) mini.tasks[0].tell('Message', { data: bytes(JSON.stringify({ push: { message: { data } } })) });
-    assert.deepEqual(mini.told.message.map(({ data }) => data), texts);
+    for (const data of texts)
+      mini.tasks[0].tell('Message', {
+        data: bytes(JSON.stringify({ push: { message: { data } } })),
+      });
+    assert.deepEqual(
+      mini.told.message.map(({ data }) => data),
+      texts,
+    );
     // What is no text at all ends the connection, and not the mini program.
     mini.tasks[0].tell('Message', { data: Uint8Array.from([0xff, 0xfe, 0x80]).buffer });
     await until('another attempt', () => mini.tasks.length === 2);
@@ -121,7 +152,14 @@ describe('a platform that', { concurrency: true }, () => {
   });
 
   test('throws, or gives no task: it is an end with words like any other', async () => {
-    const answers = [() => { throw new Error('not today'); }, () => undefined, () => ({}), () => Promise.reject({ errMsg: 'no' })];
+    const answers = [
+      () => {
+        throw new Error('not today');
+      },
+      () => undefined,
+      () => ({}),
+      () => Promise.reject({ errMsg: 'no' }),
+    ];
     const mini = scripted((task, at) => (answers[at] ? answers[at]() : task));
     await until('the fifth attempt', () => mini.tasks.length === 5);
     const words = connecting(mini).map(({ reason }) => reason);
@@ -151,7 +189,14 @@ describe('a platform that', { concurrency: true }, () => {
     const mini = scripted();
     await open(mini.tasks[0]);
     await until('connected', () => mini.client.state === 'connected');
-    assert.deepEqual(Object.keys(mini.tasks[0].asked).sort(), ['fail', 'header', 'success', 'tcpNoDelay', 'timeout', 'url']);
+    assert.deepEqual(Object.keys(mini.tasks[0].asked).sort(), [
+      'fail',
+      'header',
+      'success',
+      'tcpNoDelay',
+      'timeout',
+      'url',
+    ]);
     mini.stop();
   });
 });

@@ -1,6 +1,6 @@
-//! The example's page, its files unmodified, under miniprogram-simulate, on a phone of these tests and
-//! against the real server: what is tapped, written and shown. Needs FANFARE_BIN. Bounds: loopback
-//! only; one page at a time; every wait has a deadline.
+//! The example's page, its files unmodified, under miniprogram-simulate, on a phone of these tests
+//! and against the real server: what is tapped, written and shown. Needs FANFARE_BIN. Bounds:
+//! loopback only; one page at a time; every wait has a deadline.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -21,7 +21,9 @@ import { Server } from './server.mjs';
 const { channel: CHANNEL } = createRequire(import.meta.url)(`${EXAMPLE}/config.js`);
 
 let server;
-before(async () => { server = await Server.start(); });
+before(async () => {
+  server = await Server.start();
+});
 after(removeLeft);
 
 /** Runs `steps` with the page, and closes it. */
@@ -101,22 +103,29 @@ test('the header is sent at each connection', async () => {
     for (const socket of [...page.phone.sockets]) socket.drop();
     await page.until('connected again', () => page.phone.connects.length === 2);
     await page.state('connected');
-    assert.deepEqual(page.phone.connects.map(({ header }) => header['X-Login']), ['ann', 'ann']);
+    assert.deepEqual(
+      page.phone.connects.map(({ header }) => header['X-Login']),
+      ['ann', 'ann'],
+    );
   });
 });
 
-// While the app is away everything stops. Shown again, it must have what was said meanwhile, in order
-// and once, and must not let it all fly over the screen as if it were new.
+// While the app is away everything stops. Shown again, it must have what was said meanwhile, in
+// order and once, and must not let it all fly over the screen as if it were new.
 test('put away and shown again: what was said meanwhile is there', async () => {
   await withPage('room:away', {}, async (page) => {
     await page.connect();
     await page.say('走之前');
     await page.heard('走之前');
     page.phone.interrupt();
-    for (const text of ['一', '二', '三']) await server.publish('room:away', { name: '阿青', text });
+    for (const text of ['一', '二', '三'])
+      await server.publish('room:away', { name: '阿青', text });
     page.phone.show();
     await page.heard('三');
-    assert.deepEqual(page.data.lines.map(({ text }) => text), ['走之前', '一', '二', '三']);
+    assert.deepEqual(
+      page.data.lines.map(({ text }) => text),
+      ['走之前', '一', '二', '三'],
+    );
     assert.ok(!page.data.flying.some(({ text }) => text === '二'));
     await page.state('connected');
     assert.equal(page.phone.socketsMax, 1);
@@ -126,19 +135,24 @@ test('put away and shown again: what was said meanwhile is there', async () => {
 test('a change of the network is survived, and the way back is counted down', async () => {
   const line = await Line.before(server.port);
   const options = { minDelay: 2600, maxDelay: 3000 };
-  await withPage('room:network', options, async (page) => {
-    await page.connect();
-    line.refusal = response(503);
-    line.cut();
-    await page.until('the countdown', () => /^[23] 秒后重连$/.test(page.text('state')));
-    assert.match(page.data.hint, /网络断了/);
-    await page.until('it goes down', () => /^1 秒后重连$/.test(page.text('state')));
-    line.refusal = null;
-    page.phone.network(true, '4g');
-    await page.state('connected');
-    await page.say('换网了');
-    await page.heard('换网了');
-  }, line.origin);
+  await withPage(
+    'room:network',
+    options,
+    async (page) => {
+      await page.connect();
+      line.refusal = response(503);
+      line.cut();
+      await page.until('the countdown', () => /^[23] 秒后重连$/.test(page.text('state')));
+      assert.match(page.data.hint, /网络断了/);
+      await page.until('it goes down', () => /^1 秒后重连$/.test(page.text('state')));
+      line.refusal = null;
+      page.phone.network(true, '4g');
+      await page.state('connected');
+      await page.say('换网了');
+      await page.heard('换网了');
+    },
+    line.origin,
+  );
   await line.remove();
 });
 
@@ -162,20 +176,26 @@ for (const failure of ['error', 'close', 'both']) {
   test(`a connection that fails by ${failure} is waited for, and then it is there`, async () => {
     const line = await Line.before(server.port);
     line.refusal = response(503);
-    await withPage('room:fails', { phone: { failure } }, async (page) => {
-      page.tap('connect');
-      await page.until('several attempts', () => page.phone.connects.length >= 2);
-      assert.equal(page.data.state, 'connecting');
-      line.refusal = null;
-      await page.state('connected');
-      await page.say(failure);
-      await page.heard(failure);
-    }, line.origin);
+    await withPage(
+      'room:fails',
+      { phone: { failure } },
+      async (page) => {
+        page.tap('connect');
+        await page.until('several attempts', () => page.phone.connects.length >= 2);
+        assert.equal(page.data.state, 'connecting');
+        line.refusal = null;
+        await page.state('connected');
+        await page.say(failure);
+        await page.heard(failure);
+      },
+      line.origin,
+    );
     await line.remove();
   });
 }
 
-// What the platform refuses is the developer's to mend: the page must show its words, not be silent.
+// What the platform refuses is the developer's to mend: the page must show its words, not be
+// silent.
 test('an address that is not listed is told in the platform’s words', async () => {
   const phone = { domains: { socket: [], request: [] } };
   await withPage('room:listed', { phone }, async (page) => {
@@ -184,44 +204,57 @@ test('an address that is not listed is told in the platform’s words', async ()
   });
 });
 
-// A message that could not be sent goes back into the box. To lose what somebody wrote is worse than
-// to make them tap again.
+// A message that could not be sent goes back into the box. To lose what somebody wrote is worse
+// than to make them tap again.
 test('what could not be sent is given back', async () => {
   const line = await Line.before(server.port);
-  await withPage('room:back', { timeout: 300 }, async (page) => {
-    await page.connect();
-    line.silence();
-    await page.say('会丢吗');
-    await page.until('it is back', () => page.data.text === '会丢吗' && page.toasts.length > 0);
-    assert.match(page.toasts[0], /服务器没有回答|没有发出去/);
-  }, line.origin);
+  await withPage(
+    'room:back',
+    { timeout: 300 },
+    async (page) => {
+      await page.connect();
+      line.silence();
+      await page.say('会丢吗');
+      await page.until('it is back', () => page.data.text === '会丢吗' && page.toasts.length > 0);
+      assert.match(page.toasts[0], /服务器没有回答|没有发出去/);
+    },
+    line.origin,
+  );
   await line.remove();
 });
 
-// The example says that it needs no settings. So the demonstration's must let it do everything, on the
-// channel that its config.js names, and the server's own page must be heard there.
+// The example says that it needs no settings. So the demonstration's must let it do everything, on
+// the channel that its config.js names, and the server's own page must be heard there.
 test('the demonstration serves the example as it is, and its page is in the same channel', async () => {
-  const demo = execFileSync(process.env.FANFARE_BIN, ['config', '--demo']).toString()
+  const demo = execFileSync(process.env.FANFARE_BIN, ['config', '--demo'])
+    .toString()
     .replace(/^listen = .*$/m, '')
     .replace('every = "10s"', 'every = "1s"');
   const demonstration = await Server.start('', demo);
   try {
-    await withPage(CHANNEL, {}, async (page) => {
-      await page.connect();
-      await page.until('a push by the clock', () => page.data.lines.some(({ text }) => text.startsWith('你好!')));
-      await page.until('itself among the members', () => page.data.members === 1);
-      await page.say('弹幕');
-      await page.heard('弹幕');
-      const browser = new WebSocket(`${demonstration.address}/ws`);
-      await once(browser, 'open');
-      const heard = [];
-      browser.on('message', (data) => heard.push(data.toString()));
-      browser.send('来自网页');
-      assert.equal((await page.heard('来自网页')).name, '服务器');
-      await page.say('听到了');
-      await until('the web page hears', () => heard.some((text) => text.includes('听到了')));
-      browser.terminate();
-    }, demonstration.origin);
+    await withPage(
+      CHANNEL,
+      {},
+      async (page) => {
+        await page.connect();
+        await page.until('a push by the clock', () =>
+          page.data.lines.some(({ text }) => text.startsWith('你好!')),
+        );
+        await page.until('itself among the members', () => page.data.members === 1);
+        await page.say('弹幕');
+        await page.heard('弹幕');
+        const browser = new WebSocket(`${demonstration.address}/ws`);
+        await once(browser, 'open');
+        const heard = [];
+        browser.on('message', (data) => heard.push(data.toString()));
+        browser.send('来自网页');
+        assert.equal((await page.heard('来自网页')).name, '服务器');
+        await page.say('听到了');
+        await until('the web page hears', () => heard.some((text) => text.includes('听到了')));
+        browser.terminate();
+      },
+      demonstration.origin,
+    );
   } finally {
     await demonstration.remove();
   }

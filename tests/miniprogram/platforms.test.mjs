@@ -15,8 +15,12 @@ import { Server } from './server.mjs';
 after(removeLeft);
 
 let server;
-before(async () => { server = await Server.start(); });
-after(async () => { await server?.remove(); });
+before(async () => {
+  server = await Server.start();
+});
+after(async () => {
+  await server?.remove();
+});
 
 for (const platform of Object.keys(PLATFORMS)) {
   describe(platform, { concurrency: true }, () => {
@@ -84,7 +88,10 @@ for (const platform of Object.keys(PLATFORMS)) {
       for (const n of [1, 2, 3]) await server.publish(channel('poll'), { n, text: '你好' });
       await listened.subscription.publish({ n: 4, text: '弹幕' });
       await listened.received(4);
-      assert.deepEqual(listened.values.map(({ n }) => n), [1, 2, 3, 4]);
+      assert.deepEqual(
+        listened.values.map(({ n }) => n),
+        [1, 2, 3, 4],
+      );
       await assert.rejects(listened.subscription.presence(), { code: 108 });
       mini.remove();
     });
@@ -103,13 +110,17 @@ test('the platform is found by its function connectSocket, its own name first', 
   ];
   for (const [names, expected] of cases) {
     const phones = {};
-    const globals = Object.fromEntries(Object.entries(names).map(([name, platform]) => {
-      if (typeof platform !== 'string') return [name, platform];
-      phones[name] = new Phone();
-      return [name, PLATFORMS[platform](phones[name])];
-    }));
+    const globals = Object.fromEntries(
+      Object.entries(names).map(([name, platform]) => {
+        if (typeof platform !== 'string') return [name, platform];
+        phones[name] = new Phone();
+        return [name, PLATFORMS[platform](phones[name])];
+      }),
+    );
     const realm = new Realm(new Phone(), globals);
-    const Fanfare = realm.require(new URL('../../clients/miniprogram/fanfare.js', import.meta.url).pathname);
+    const Fanfare = realm.require(
+      new URL('../../clients/miniprogram/fanfare.js', import.meta.url).pathname,
+    );
     const client = new Fanfare(server.origin);
     client.connect();
     await until(`${expected} is called`, () => phones[expected].connects.length > 0);
@@ -122,7 +133,9 @@ test('the platform is found by its function connectSocket, its own name first', 
 
 test('without a mini program around it, it says what to give', () => {
   const realm = new Realm(new Phone(), { wx: { config() {} } });
-  const Fanfare = realm.require(new URL('../../clients/miniprogram/fanfare.js', import.meta.url).pathname);
+  const Fanfare = realm.require(
+    new URL('../../clients/miniprogram/fanfare.js', import.meta.url).pathname,
+  );
   assert.throws(() => new Fanfare('http://127.0.0.1'), /option "wx"/);
   assert.throws(() => new Fanfare('http://127.0.0.1', { wx: {} }), /connectSocket/);
 });

@@ -1,7 +1,7 @@
 //! The five scenarios that fanfare exists for, each by a client written as its tutorial writes it
-//! (scenarios/), without our module and without an SDK: on a phone of these tests, in a real Chromium,
-//! on a bare socket, and behind a real nginx. Needs FANFARE_BIN, Chromium, nginx and openssl. Bounds:
-//! loopback only; every wait has a deadline.
+//! (scenarios/), without our module and without an SDK: on a phone of these tests, in a real
+//! Chromium, on a bare socket, and behind a real nginx. Needs FANFARE_BIN, Chromium, nginx and
+//! openssl. Bounds: loopback only; every wait has a deadline.
 
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
@@ -79,10 +79,12 @@ let pages;
 
 before(async () => {
   backend = await listen(createServer(rows));
-  pages = await listen(createServer((request, response) => {
-    response.setHeader('content-type', 'text/html');
-    response.end(readFileSync(here(new URL(request.url, 'http://host').pathname.slice(1))));
-  }));
+  pages = await listen(
+    createServer((request, response) => {
+      response.setHeader('content-type', 'text/html');
+      response.end(readFileSync(here(new URL(request.url, 'http://host').pathname.slice(1))));
+    }),
+  );
   const all = settings(`${originOf(backend)}/message`);
   [server, browser] = await Promise.all([Server.start('', all), launch()]);
 });
@@ -102,12 +104,16 @@ async function listen(one) {
   return one;
 }
 
-function originOf(one) { return `http://127.0.0.1:${one.address().port}`; }
+function originOf(one) {
+  return `http://127.0.0.1:${one.address().port}`;
+}
 
 /** The tutorial's backend: rows for a word, and a database that is sometimes away. */
 function rows(request, response) {
   let body = '';
-  request.on('data', (piece) => { body += piece; });
+  request.on('data', (piece) => {
+    body += piece;
+  });
   request.on('end', () => {
     const found = { users: USERS, attendance: ATTENDANCE }[body];
     response.writeHead(found ? 200 : 500, { 'content-type': 'application/json' });
@@ -131,8 +137,8 @@ async function withPage(name, query, steps, before = () => {}) {
   }
 }
 
-// What beginners copy must work as it stands: the older functions, options that mean nothing any more,
-// through the nginx.conf that we ship.
+// What beginners copy must work as it stands: the older functions, options that mean nothing any
+// more, through the nginx.conf that we ship.
 test('1. a mini program behind nginx: a greeting, an echo, a close', async () => {
   const proxy = await Proxy.start(server.port);
   const phone = new Phone({ ca: proxy.certificate });
@@ -140,12 +146,23 @@ test('1. a mini program behind nginx: a greeting, an echo, a close', async () =>
     const realm = new Realm(phone, { wx: wx(phone) });
     const logs = [];
     realm.require(here('1-echo.js'))(`wss://127.0.0.1:${proxy.httpsPort}/wss`, logs);
-    await until('it is closed', () => logs.length === 4, 10_000, () => logs.join('\n'));
+    await until(
+      'it is closed',
+      () => logs.length === 4,
+      10_000,
+      () => logs.join('\n'),
+    );
     assert.deepEqual(logs, [
-      'WebSocket 连接已打开', '收到服务器内容：连接成功',
-      '收到服务器内容：Server: Received(你好，服务器)', 'WebSocket 已关闭！1000',
+      'WebSocket 连接已打开',
+      '收到服务器内容：连接成功',
+      '收到服务器内容：Server: Received(你好，服务器)',
+      'WebSocket 已关闭！1000',
     ]);
-    await until('it is logged', () => /session ended.*code=1000.*reason=none|session ended.*reason=none.*code=1000/.test(server.output));
+    await until('it is logged', () =>
+      /session ended.*code=1000.*reason=none|session ended.*reason=none.*code=1000/.test(
+        server.output,
+      ),
+    );
   } finally {
     phone.remove();
     await proxy.remove();
@@ -156,10 +173,16 @@ test('2. every option of wx.connectSocket, and a SocketTask', async () => {
   const phone = new Phone();
   const logs = [];
   new Realm(phone, { wx: wx(phone) }).require(here('2-task.js'))(`${server.address}/echo`, logs);
-  await until('it is closed', () => logs.at(-1)?.startsWith('close'), 10_000, () => logs.join('\n'));
-  assert.deepEqual(logs.filter((line) => line !== 'complete'), [
-    'success', 'open superchat', '文本', '1,2,253,254', 'close 4000 ',
-  ]);
+  await until(
+    'it is closed',
+    () => logs.at(-1)?.startsWith('close'),
+    10_000,
+    () => logs.join('\n'),
+  );
+  assert.deepEqual(
+    logs.filter((line) => line !== 'complete'),
+    ['success', 'open superchat', '文本', '1,2,253,254', 'close 4000 '],
+  );
   assert.equal(phone.connects[0].header['X-Device'], 'phone');
   phone.remove();
 });
@@ -168,13 +191,20 @@ test('2. a browser’s WebSocket: states, subprotocols, Blob, 10 MB, a clean clo
   await withPage('2-browser.html', {}, async (page, logs, logged) => {
     await logged('it is closed', (all) => all.some((line) => line.startsWith('close')));
     assert.deepEqual(await logs(), [
-      'state 0', 'open superchat 1', 'buffered', '文本', '一个 Blob', '10 MB true', 'state 2',
+      'state 0',
+      'open superchat 1',
+      'buffered',
+      '文本',
+      '一个 Blob',
+      '10 MB true',
+      'state 2',
       'close 4001  true 3',
     ]);
   });
 });
 
-// Scenario 3 is the page that tutorials end with. It is on the screen that people judge a push server.
+// Scenario 3 is the page that tutorials end with. It is on the screen that people judge a push
+// server.
 test('3. hello, a push by the clock, and bullet comments from phone to phone', async () => {
   const phone = new Phone();
   const toasts = [];
@@ -206,7 +236,9 @@ test('3. hello, a push by the clock, and bullet comments from phone to phone', a
   const heard = [];
   const task = wx(other).connectSocket({ url: app.url });
   task.onMessage(({ data }) => heard.push(data));
-  await new Promise((opened) => { task.onOpen(opened); });
+  await new Promise((opened) => {
+    task.onOpen(opened);
+  });
   await write('前方高能');
   tap('send');
   await until('the other has it', () => heard.includes('前方高能'));
@@ -220,15 +252,28 @@ test('3. hello, a push by the clock, and bullet comments from phone to phone', a
 test('4. the handshake by hand, and rows that a backend has', async () => {
   const texts = [];
   let head = null;
-  const client = talk(server.port, '/rows', 'users', (lines) => { head = lines; }, (text) => texts.push(text));
+  const client = talk(
+    server.port,
+    '/rows',
+    'users',
+    (lines) => {
+      head = lines;
+    },
+    (text) => texts.push(text),
+  );
   await until('the users', () => texts.length === 2);
   client.send('attendance');
   await until('the attendance', () => texts.length === 3);
   assert.match(head[0], /^HTTP\/1\.1 101 /);
   const field = (name) => head.filter((line) => line.toLowerCase().startsWith(`${name}: `));
-  assert.deepEqual(field('sec-websocket-accept'), ['Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=']);
+  assert.deepEqual(field('sec-websocket-accept'), [
+    'Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=',
+  ]);
   assert.equal(field('sec-websocket-protocol').length, 1);
-  assert.deepEqual(texts.map((text) => JSON.parse(text)), [...USERS, ...ATTENDANCE]);
+  assert.deepEqual(
+    texts.map((text) => JSON.parse(text)),
+    [...USERS, ...ATTENDANCE],
+  );
   client.send('fail');
   await until('the end', () => texts.at(-1) === 'close 1011');
   client.end();
@@ -243,7 +288,13 @@ test('4. a browser’s singleton comes back when send finds it closed', async ()
     await page.evaluate("Socket.instance.send('attendance')");
     await logged('it is back', (all) => all.length === 6);
     const rowsOf = (all) => all.map((row) => JSON.stringify(row));
-    assert.deepEqual(await logs(), ['open', ...rowsOf(USERS), 'close 1011', 'open', ...rowsOf(ATTENDANCE)]);
+    assert.deepEqual(await logs(), [
+      'open',
+      ...rowsOf(USERS),
+      'close 1011',
+      'open',
+      ...rowsOf(ATTENDANCE),
+    ]);
   });
 });
 
@@ -258,21 +309,28 @@ test('5. the echo page of the tutorial opens, sends, receives, closes', async ()
 // Who has no WebSocket must lose nothing and get nothing twice, also when it changes its way or its
 // server is away for a moment.
 test('5. without WebSocket: events, then long poll, and nothing lost or doubled', async () => {
-  const without = () => { delete window.WebSocket; };
-  await withPage('5-old.html', { channel: 'room:old' }, async (page, logs, logged) => {
-    assert.equal(await page.evaluate('listen(); way'), 'events');
-    await until('it is there', async () => (await page.evaluate('since')) !== '');
-    await server.publish('room:old', { n: 1 });
-    await page.evaluate('say(2)');
-    await logged('both', (all) => all.length === 2);
-    await page.evaluate('events.close()');
-    await server.publish('room:old', { n: 3 });
-    await page.evaluate('change()');
-    assert.equal(await page.evaluate('way'), 'poll');
-    await logged('what was missed', (all) => all.length === 3);
-    await server.publish('room:old', { n: 4 });
-    await page.evaluate('say(5)');
-    await logged('all', (all) => all.length === 5);
-    assert.deepEqual([...await logs()].sort(), [1, 2, 3, 4, 5]);
-  }, without);
+  const without = () => {
+    delete window.WebSocket;
+  };
+  await withPage(
+    '5-old.html',
+    { channel: 'room:old' },
+    async (page, logs, logged) => {
+      assert.equal(await page.evaluate('listen(); way'), 'events');
+      await until('it is there', async () => (await page.evaluate('since')) !== '');
+      await server.publish('room:old', { n: 1 });
+      await page.evaluate('say(2)');
+      await logged('both', (all) => all.length === 2);
+      await page.evaluate('events.close()');
+      await server.publish('room:old', { n: 3 });
+      await page.evaluate('change()');
+      assert.equal(await page.evaluate('way'), 'poll');
+      await logged('what was missed', (all) => all.length === 3);
+      await server.publish('room:old', { n: 4 });
+      await page.evaluate('say(5)');
+      await logged('all', (all) => all.length === 5);
+      assert.deepEqual([...(await logs())].sort(), [1, 2, 3, 4, 5]);
+    },
+    without,
+  );
 });

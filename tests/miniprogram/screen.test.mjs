@@ -1,7 +1,7 @@
 //! The example on a screen: its files unmodified, run by WeChat's own component framework in a real
-//! Chromium, tapped and written on, against the real server. Needs FANFARE_BIN and Chromium (CHROMIUM).
-//! With UPDATE_SCREENSHOTS=1 it renews the pictures in docs/. Bounds: loopback only; every wait has
-//! a deadline. It must fail, not skip, where Chromium is missing.
+//! Chromium, tapped and written on, against the real server. Needs FANFARE_BIN and Chromium
+//! (CHROMIUM). With UPDATE_SCREENSHOTS=1 it renews the pictures in docs/. Bounds: loopback only;
+//! every wait has a deadline. It must fail, not skip, where Chromium is missing.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -19,7 +19,9 @@ const NO_SERVER = /Failed to load resource|WebSocket connection to/;
 let server;
 let browser;
 
-before(async () => { [server, browser] = await Promise.all([Server.start(), launch()]); });
+before(async () => {
+  [server, browser] = await Promise.all([Server.start(), launch()]);
+});
 after(async () => {
   await browser?.close();
   await server?.remove();
@@ -39,8 +41,8 @@ async function withScreens(channel, options, steps, expected) {
   }
 }
 
-// jsdom has no layout, no touch and no keyboard: a page that works there may be dead under a finger.
-// Here it is tapped, written on in Chinese, and looked at.
+// jsdom has no layout, no touch and no keyboard: a page that works there may be dead under a
+// finger. Here it is tapped, written on in Chinese, and looked at.
 test('two phones talk: taps, Chinese, a bullet comment that flies, a toast', async () => {
   const phones = [{ nickname: '阿青' }, { nickname: '小北' }];
   await withScreens('room:screen', phones, async (ann, bo) => {
@@ -64,7 +66,9 @@ test('two phones talk: taps, Chinese, a bullet comment that flies, a toast', asy
     await bo.page.keyboard.press('Enter');
     await ann.heard('收到!');
     // Colours come from the styles, so these are in force.
-    const dot = await ann.page.locator('.state.connected .dot').evaluate((one) => getComputedStyle(one).backgroundColor);
+    const dot = await ann.page
+      .locator('.state.connected .dot')
+      .evaluate((one) => getComputedStyle(one).backgroundColor);
     assert.equal(dot, 'rgb(69, 200, 164)');
     await ann.tap('disconnect');
     await ann.shows('state', '未连接');
@@ -73,21 +77,29 @@ test('two phones talk: taps, Chinese, a bullet comment that flies, a toast', asy
 });
 
 test('a restart of the server is counted down and survived', async () => {
-  await withScreens('room:restart', [{}], async (ann) => {
-    await ann.connect();
-    await server.end('SIGKILL');
-    await ann.shows('state', /^(\d 秒后重连|连接中)$/);
-    await server.again();
-    await ann.shows('state', '已连接 · WebSocket');
-    await ann.say('又见面了');
-    await ann.heard('又见面了');
-  }, NO_SERVER);
+  await withScreens(
+    'room:restart',
+    [{}],
+    async (ann) => {
+      await ann.connect();
+      await server.end('SIGKILL');
+      await ann.shows('state', /^(\d 秒后重连|连接中)$/);
+      await server.again();
+      await ann.shows('state', '已连接 · WebSocket');
+      await ann.say('又见面了');
+      await ann.heard('又见面了');
+    },
+    NO_SERVER,
+  );
 });
 
 test('interrupted by the background, it is back when it is shown', async () => {
   await withScreens('room:background', [{}], async (ann) => {
     await ann.connect();
-    await ann.page.evaluate(() => { window.phone.tell('hide'); window.phone.tell('interrupted'); });
+    await ann.page.evaluate(() => {
+      window.phone.tell('hide');
+      window.phone.tell('interrupted');
+    });
     await ann.shows('state', /秒后重连|连接中/);
     await server.publish('room:background', { name: '后台', text: '你不在时说的' });
     await ann.page.evaluate(() => window.phone.tell('show'));
@@ -115,7 +127,10 @@ test('long texts and a small phone leave the page whole', async () => {
           listHigh: list.clientHeight,
         };
       });
-      assert.ok(size.wide <= 0 && size.listWide <= 0 && size.below <= 0 && size.overlap <= 1, JSON.stringify(size));
+      assert.ok(
+        size.wide <= 0 && size.listWide <= 0 && size.below <= 0 && size.overlap <= 1,
+        JSON.stringify(size),
+      );
       assert.ok(size.listHigh >= 100, JSON.stringify(size));
       // The newest line is in sight.
       const last = await screen.page.locator('.line').last().boundingBox();
@@ -130,23 +145,33 @@ if (process.env.UPDATE_SCREENSHOTS === '1') {
   test('pictures for the documentation', async () => {
     const names = ['听众 233', '阿青', '小满', 'Mira'];
     const phones = names.map((nickname) => ({ nickname }));
-    await withScreens('room:picture', phones, async (me, ann, man, mira) => {
-      for (const screen of [me, ann, man, mira]) await screen.connect();
-      await me.shows('members', '4 人在线');
-      const said = [
-        [ann, '开场了开场了'], [man, '这首歌我等了一整年'], [mira, 'hello from Mira'],
-        [ann, '灯光好美'], [man, '前排占座'], [me, '弹幕飞过来了'], [ann, '再来一首！'],
-      ];
-      for (const [who, text] of said) {
-        await who.say(text);
-        await me.heard(text);
-        await me.page.waitForTimeout(600);
-      }
-      await me.page.locator('#toast[hidden]').waitFor({ state: 'attached' });
-      await me.page.screenshot({ path: `${DOCS}/miniprogram.png` });
-      await server.end('SIGKILL');
-      await me.shows('state', /^[2-9] 秒后重连$/);
-      await me.page.screenshot({ path: `${DOCS}/miniprogram-reconnect.png` });
-    }, NO_SERVER);
+    await withScreens(
+      'room:picture',
+      phones,
+      async (me, ann, man, mira) => {
+        for (const screen of [me, ann, man, mira]) await screen.connect();
+        await me.shows('members', '4 人在线');
+        const said = [
+          [ann, '开场了开场了'],
+          [man, '这首歌我等了一整年'],
+          [mira, 'hello from Mira'],
+          [ann, '灯光好美'],
+          [man, '前排占座'],
+          [me, '弹幕飞过来了'],
+          [ann, '再来一首！'],
+        ];
+        for (const [who, text] of said) {
+          await who.say(text);
+          await me.heard(text);
+          await me.page.waitForTimeout(600);
+        }
+        await me.page.locator('#toast[hidden]').waitFor({ state: 'attached' });
+        await me.page.screenshot({ path: `${DOCS}/miniprogram.png` });
+        await server.end('SIGKILL');
+        await me.shows('state', /^[2-9] 秒后重连$/);
+        await me.page.screenshot({ path: `${DOCS}/miniprogram-reconnect.png` });
+      },
+      NO_SERVER,
+    );
   });
 }

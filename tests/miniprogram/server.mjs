@@ -87,18 +87,25 @@ export class Server {
     const words = ['serve', '--config', join(this.#folder, 'fanfare.toml')];
     // To the server its variable would look like a misspelt setting.
     this.#child = new Child('env', ['-u', 'FANFARE_BIN', binary, ...words]);
-    await until('fanfare is ready', async () => {
-      this.#child.mustRun();
-      try {
-        return (await fetch(`${this.origin}/ready`)).ok;
-      } catch {
-        return false;
-      }
-    }, READY_MAX_MS, () => this.output);
+    await until(
+      'fanfare is ready',
+      async () => {
+        this.#child.mustRun();
+        try {
+          return (await fetch(`${this.origin}/ready`)).ok;
+        } catch {
+          return false;
+        }
+      },
+      READY_MAX_MS,
+      () => this.output,
+    );
   }
 
   /** What it logged last. */
-  get output() { return this.#child.output; }
+  get output() {
+    return this.#child.output;
+  }
 
   /** Calls a method of the server API and answers its result. */
   async api(method, request) {
@@ -112,10 +119,14 @@ export class Server {
     return result;
   }
 
-  publish(channel, data) { return this.api('publish', { channel, data }); }
+  publish(channel, data) {
+    return this.api('publish', { channel, data });
+  }
 
   /** Ends the process by a signal. */
-  async end(signal = 'SIGTERM') { await this.#child?.end(signal); }
+  async end(signal = 'SIGTERM') {
+    await this.#child?.end(signal);
+  }
 
   /** Ends it for good and removes its folder. */
   async remove() {

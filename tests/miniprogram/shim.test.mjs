@@ -48,24 +48,52 @@ function open(WebSocket, url, protocols) {
   for (const name of ['open', 'message', 'error', 'close']) {
     socket[`on${name}`] = (event) => told.push(event);
   }
-  const seen = (type) => until(type, () => told.find((event) => event.type === type), 10_000, () => {
-    return JSON.stringify(told.map(({ type: name, code, reason }) => ({ name, code, reason })));
-  });
+  const seen = (type) =>
+    until(
+      type,
+      () => told.find((event) => event.type === type),
+      10_000,
+      () => {
+        return JSON.stringify(told.map(({ type: name, code, reason }) => ({ name, code, reason })));
+      },
+    );
   return { socket, told, seen };
 }
 
 describe('the WebSocket class for mini programs', { concurrency: true }, () => {
   let server;
-  before(async () => { server = await Server.start(RAW); });
-  after(async () => { await server?.remove(); });
+  before(async () => {
+    server = await Server.start(RAW);
+  });
+  after(async () => {
+    await server?.remove();
+  });
 
   // The realm is what makes the other tests mean something. If it had TextDecoder or a WebSocket of
   // its own, they would pass with a shim that no phone can run.
   test('the realm of these tests has what a phone has, and no more', () => {
     const { realm, phone } = mini('wx');
-    const names = ['TextEncoder', 'TextDecoder', 'WebSocket', 'URL', 'fetch', 'Buffer', 'window',
-      'document', 'process', 'EventTarget', 'DOMException', 'Blob', 'atob', 'global', 'self'];
-    assert.deepEqual(names.filter((name) => realm.run(`typeof ${name}`) !== 'undefined'), []);
+    const names = [
+      'TextEncoder',
+      'TextDecoder',
+      'WebSocket',
+      'URL',
+      'fetch',
+      'Buffer',
+      'window',
+      'document',
+      'process',
+      'EventTarget',
+      'DOMException',
+      'Blob',
+      'atob',
+      'global',
+      'self',
+    ];
+    assert.deepEqual(
+      names.filter((name) => realm.run(`typeof ${name}`) !== 'undefined'),
+      [],
+    );
     assert.equal(new ArrayBuffer(1) instanceof realm.run('ArrayBuffer'), false);
     phone.remove();
   });
@@ -75,7 +103,10 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
     // phone of another company. Text and bytes must come back as they went on every one.
     test(`${platform}: text and bytes come back, and a close is told once`, async () => {
       const { WebSocket, phone } = mini(platform);
-      const { socket, told, seen } = open(WebSocket, `${server.address}/echo`, ['chat', 'superchat']);
+      const { socket, told, seen } = open(WebSocket, `${server.address}/echo`, [
+        'chat',
+        'superchat',
+      ]);
       assert.equal(socket.readyState, WebSocket.CONNECTING);
       await seen('open');
       assert.equal(socket.readyState, 1);
@@ -108,7 +139,10 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
         const { told, seen } = open(WebSocket, url);
         const { code, wasClean } = await seen('close');
         assert.deepEqual({ code, wasClean }, { code: 1006, wasClean: false });
-        assert.deepEqual(told.map(({ type }) => type), ['error', 'close']);
+        assert.deepEqual(
+          told.map(({ type }) => type),
+          ['error', 'close'],
+        );
         phone.remove();
       }
     });
@@ -121,7 +155,13 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
     const { socket, told, seen } = open(WebSocket, `${server.address}/greet`);
     socket.close();
     await seen('close');
-    assert.deepEqual(told.map(({ type, code }) => [type, code]), [['error', undefined], ['close', 1006]]);
+    assert.deepEqual(
+      told.map(({ type, code }) => [type, code]),
+      [
+        ['error', undefined],
+        ['close', 1006],
+      ],
+    );
     await until('the platform has its socket back', () => phone.sockets.size === 0);
     assert.equal(told.length, 2);
     phone.remove();
@@ -184,7 +224,10 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
     await seen('open');
     phone.interrupt({ suspend: false });
     const { code, reason, wasClean } = await seen('close');
-    assert.deepEqual({ code, reason, wasClean }, { code: 1000, reason: 'interrupted', wasClean: true });
+    assert.deepEqual(
+      { code, reason, wasClean },
+      { code: 1000, reason: 'interrupted', wasClean: true },
+    );
     phone.remove();
   });
 
@@ -204,7 +247,9 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
         const read = (data) => JSON.parse(textOf(data));
         const format = form === 'JSON' ? '' : '?format=protobuf';
         const client = new Centrifuge(`${server.address}/connection/websocket${format}`, {
-          websocket: WebSocket, minReconnectDelay: 20, maxReconnectDelay: 100,
+          websocket: WebSocket,
+          minReconnectDelay: 20,
+          maxReconnectDelay: 100,
         });
         const got = [];
         const subscribed = [];
@@ -226,7 +271,10 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
         assert.equal(subscribed[1].recovered, true);
         assert.deepEqual(got, [{ text: '弹幕 🎺' }, { text: 'meanwhile' }]);
         const { publications } = await subscription.history({ limit: 10 });
-        assert.deepEqual([...publications].map(({ data }) => read(data)), got);
+        assert.deepEqual(
+          [...publications].map(({ data }) => read(data)),
+          got,
+        );
         assert.equal(phone.socketsMax, 1);
         client.disconnect();
         phone.remove();
@@ -239,12 +287,13 @@ describe('the WebSocket class for mini programs', { concurrency: true }, () => {
   test('centrifuge, JSON: only delta asks for TextEncoder and TextDecoder', async () => {
     const phone = new Phone();
     const asked = new Set();
-    const watched = (Real) => class extends Real {
-      constructor() {
-        super();
-        asked.add(Real.name);
-      }
-    };
+    const watched = (Real) =>
+      class extends Real {
+        constructor() {
+          super();
+          asked.add(Real.name);
+        }
+      };
     const realm = new Realm(phone, {
       wx: PLATFORMS.wx(phone),
       TextEncoder: watched(TextEncoder),

@@ -1,13 +1,24 @@
-//! A page of a mini program in Node: its files unmodified under miniprogram-simulate and jsdom. Owned
-//! by the test that opens it; there is one at a time, since a mini program's names are global.
+//! A page of a mini program in Node: its files unmodified under miniprogram-simulate and jsdom.
+//! Owned by the test that opens it; there is one at a time, since a mini program's names are
+//! global.
 
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 import { JSDOM } from 'jsdom';
 
-const FROM_DOM = ['document', 'Event', 'CustomEvent', 'Node', 'Element', 'HTMLElement', 'getComputedStyle',
-  'MutationObserver', 'requestAnimationFrame', 'cancelAnimationFrame'];
+const FROM_DOM = [
+  'document',
+  'Event',
+  'CustomEvent',
+  'Node',
+  'Element',
+  'HTMLElement',
+  'getComputedStyle',
+  'MutationObserver',
+  'requestAnimationFrame',
+  'cancelAnimationFrame',
+];
 const require = createRequire(import.meta.url);
 
 // miniprogram-simulate wants a window when it is loaded.

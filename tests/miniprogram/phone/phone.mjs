@@ -1,6 +1,7 @@
-//! A phone as mini programs find it: it puts them away and stops their code, cuts their sockets with
-//! 1000 `interrupted`, lets five sockets live at once, and opens only addresses that are listed. The
-//! network behind it is real. Owned by the test that makes it. Bounds: what `remove` ends.
+//! A phone as mini programs find it: it puts them away and stops their code, cuts their sockets
+//! with 1000 `interrupted`, lets five sockets live at once, and opens only addresses that are
+//! listed. The network behind it is real. Owned by the test that makes it. Bounds: what `remove`
+//! ends.
 
 import { begun, goesOn, over } from '../left.mjs';
 
@@ -89,9 +90,13 @@ export class Phone {
     return null;
   }
 
-  on(name, listener) { this.#listeners[name].add(listener); }
+  on(name, listener) {
+    this.#listeners[name].add(listener);
+  }
 
-  off(name, listener) { this.#listeners[name].delete(listener); }
+  off(name, listener) {
+    this.#listeners[name].delete(listener);
+  }
 
   /** How many listeners the mini program has left on the platform. */
   get listeners() {

@@ -12,12 +12,13 @@ export function wx(phone, oddities = {}) {
   return {
     connectSocket: (options) => older.follow(connectSocket(phone, options, oddities)),
     ...older.functions,
-    request: (options) => phoneRequest(
-      phone,
-      options,
-      (answer) => options.success?.({ ...answer, data: read(answer.data, options.dataType) }),
-      (errMsg) => options.fail?.({ errMsg }),
-    ),
+    request: (options) =>
+      phoneRequest(
+        phone,
+        options,
+        (answer) => options.success?.({ ...answer, data: read(answer.data, options.dataType) }),
+        (errMsg) => options.fail?.({ errMsg }),
+      ),
     getNetworkType: ({ success }) => {
       setTimeout(() => phone.deliver(() => success({ networkType: phone.networkType })), 0);
     },
@@ -39,7 +40,8 @@ export function tt(phone) {
   return {
     ...platform,
     request(options) {
-      if (typeof options.data === 'string') throw new TypeError('data must be an object or a buffer');
+      if (typeof options.data === 'string')
+        throw new TypeError('data must be an object or a buffer');
       const data = options.data && Buffer.from(options.data);
       return platform.request({ ...options, data });
     },
@@ -70,13 +72,20 @@ export function taro(phone) {
   const platform = wx(phone);
   return {
     ...platform,
-    connectSocket: (options) => new Promise((resolve, reject) => {
-      const task = platform.connectSocket({
-        ...options,
-        success: (told) => { options.success?.(told); resolve(task); },
-        fail: (told) => { options.fail?.(told); reject(told); },
-      });
-    }),
+    connectSocket: (options) =>
+      new Promise((resolve, reject) => {
+        const task = platform.connectSocket({
+          ...options,
+          success: (told) => {
+            options.success?.(told);
+            resolve(task);
+          },
+          fail: (told) => {
+            options.fail?.(told);
+            reject(told);
+          },
+        });
+      }),
   };
 }
 
@@ -99,15 +108,21 @@ export function my(phone) {
       };
       return {
         onOpen: (listener) => task.onOpen(({ header }) => listener(wrap({ header }))),
-        onMessage: (listener) => task.onMessage(({ data }) => listener(wrap(
-          isArrayBuffer(data)
-            ? { data: Buffer.from(data).toString('base64'), isBuffer: true }
-            : { data, isBuffer: false },
-        ))),
+        onMessage: (listener) =>
+          task.onMessage(({ data }) =>
+            listener(
+              wrap(
+                isArrayBuffer(data)
+                  ? { data: Buffer.from(data).toString('base64'), isBuffer: true }
+                  : { data, isBuffer: false },
+              ),
+            ),
+          ),
         onClose: (listener) => task.onClose((told) => listener(wrap(told))),
-        onError: (listener) => task.onError(({ errMsg }) => {
-          listener({ ...wrap({}), error: 1, errorMessage: errMsg });
-        }),
+        onError: (listener) =>
+          task.onError(({ errMsg }) => {
+            listener({ ...wrap({}), error: 1, errorMessage: errMsg });
+          }),
         send({ data, isBuffer, success, fail }) {
           if (typeof data !== 'string') throw new TypeError('data must be a string');
           const content = isBuffer ? Buffer.from(data, 'base64') : data;
@@ -118,16 +133,18 @@ export function my(phone) {
         },
       };
     },
-    request: (options) => platform.request({
-      ...options,
-      success: (told) => {
-        const answer = { ...told, status: told.statusCode, headers: told.header };
-        if (told.statusCode < 300) options.success?.(answer);
-        else options.fail?.({ ...answer, error: 19, errorMessage: 'http status error' });
-      },
-      fail: ({ errMsg }) => options.fail?.({ error: 12, errorMessage: errMsg }),
-    }),
-    getNetworkType: ({ success }) => success({ networkType: phone.networkType === 'none' ? 'NOTREACHABLE' : 'WIFI' }),
+    request: (options) =>
+      platform.request({
+        ...options,
+        success: (told) => {
+          const answer = { ...told, status: told.statusCode, headers: told.header };
+          if (told.statusCode < 300) options.success?.(answer);
+          else options.fail?.({ ...answer, error: 19, errorMessage: 'http status error' });
+        },
+        fail: ({ errMsg }) => options.fail?.({ error: 12, errorMessage: errMsg }),
+      }),
+    getNetworkType: ({ success }) =>
+      success({ networkType: phone.networkType === 'none' ? 'NOTREACHABLE' : 'WIFI' }),
   };
 }
 
@@ -149,34 +166,50 @@ function connectSocket(phone, options, { codeAsText, failure = phone.failure, si
   socket.on('message', (data) => tell('message', { data }));
   socket.on('failed', (code, words) => fail(code, words));
   socket.on('closed', (code, reason) => close(code, reason));
-  setTimeout(() => phone.deliver(() => {
-    if (!socket.refusal) {
-      options.success?.({ errMsg: 'connectSocket:ok' });
-      setTimeout(() => socket.open(), 0);
-      return;
-    }
-    options.fail?.({ errMsg: socket.refusal });
-    fail(1006, socket.refusal);
-  }), 0);
+  setTimeout(
+    () =>
+      phone.deliver(() => {
+        if (!socket.refusal) {
+          options.success?.({ errMsg: 'connectSocket:ok' });
+          setTimeout(() => socket.open(), 0);
+          return;
+        }
+        options.fail?.({ errMsg: socket.refusal });
+        fail(1006, socket.refusal);
+      }),
+    0,
+  );
   return taskOf(phone, socket, listeners);
 }
 
 function taskOf(phone, socket, listeners) {
   const called = (isDone, name, success, fail) => {
-    setTimeout(() => phone.deliver(() => {
-      if (isDone) success?.({ errMsg: `${name}:ok` });
-      else fail?.({ errMsg: `${name}:fail WebSocket is not connected` });
-    }), 0);
+    setTimeout(
+      () =>
+        phone.deliver(() => {
+          if (isDone) success?.({ errMsg: `${name}:ok` });
+          else fail?.({ errMsg: `${name}:fail WebSocket is not connected` });
+        }),
+      0,
+    );
     return isDone;
   };
   const deliver = (content, success, fail) => {
     return called(socket.send(content), 'sendSocketMessage', success, fail);
   };
   return {
-    onOpen: (listener) => { listeners.open = listener; },
-    onMessage: (listener) => { listeners.message = listener; },
-    onClose: (listener) => { listeners.close = listener; },
-    onError: (listener) => { listeners.error = listener; },
+    onOpen: (listener) => {
+      listeners.open = listener;
+    },
+    onMessage: (listener) => {
+      listeners.message = listener;
+    },
+    onClose: (listener) => {
+      listeners.close = listener;
+    },
+    onError: (listener) => {
+      listeners.error = listener;
+    },
     send({ data, success, fail }) {
       if (typeof data !== 'string' && !isArrayBuffer(data)) {
         throw new TypeError('data must be a string or an ArrayBuffer');
@@ -202,7 +235,9 @@ function olderGlobals() {
       const wrapped = { ...task };
       for (const name of ['onOpen', 'onMessage', 'onClose', 'onError']) {
         let own = null;
-        wrapped[name] = (listener) => { own = listener; };
+        wrapped[name] = (listener) => {
+          own = listener;
+        };
         task[name]((told) => {
           own?.(told);
           if (newest === task) listeners[name]?.(told);
@@ -211,10 +246,18 @@ function olderGlobals() {
       return wrapped;
     },
     functions: {
-      onSocketOpen: (listener) => { listeners.onOpen = listener; },
-      onSocketMessage: (listener) => { listeners.onMessage = listener; },
-      onSocketClose: (listener) => { listeners.onClose = listener; },
-      onSocketError: (listener) => { listeners.onError = listener; },
+      onSocketOpen: (listener) => {
+        listeners.onOpen = listener;
+      },
+      onSocketMessage: (listener) => {
+        listeners.onMessage = listener;
+      },
+      onSocketClose: (listener) => {
+        listeners.onClose = listener;
+      },
+      onSocketError: (listener) => {
+        listeners.onError = listener;
+      },
       sendSocketMessage: (options) => newest.send(options),
       closeSocket: (options) => newest.close(options),
     },

@@ -38,5 +38,7 @@ export class Realm {
   }
 
   /** What an expression is in it. */
-  run(source) { return runInContext(source, this.#context); }
+  run(source) {
+    return runInContext(source, this.#context);
+  }
 }

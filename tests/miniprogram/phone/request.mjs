@@ -14,7 +14,11 @@ export function phoneRequest(phone, options, onAnswer, onFail) {
   };
   if (words) {
     setTimeout(() => once(onFail, words), 0);
-    return { abort() { over = true; } };
+    return {
+      abort() {
+        over = true;
+      },
+    };
   }
   const sent = httpRequest(url, { method, headers: header, agent: false, timeout }, (response) => {
     const pieces = [];

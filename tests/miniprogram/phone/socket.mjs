@@ -36,12 +36,18 @@ export class PhoneSocket {
   }
 
   /** `name` is opened, message, failed or closed; `failed` comes instead of `closed`. */
-  on(name, listener) { this.#listeners[name] = listener; }
+  on(name, listener) {
+    this.#listeners[name] = listener;
+  }
 
-  get isOpen() { return this.#ws?.readyState === WebSocket.OPEN; }
+  get isOpen() {
+    return this.#ws?.readyState === WebSocket.OPEN;
+  }
 
   /** Bytes that came. */
-  get bytesRead() { return this.#ws?._socket?.bytesRead ?? 0; }
+  get bytesRead() {
+    return this.#ws?._socket?.bytesRead ?? 0;
+  }
 
   /** Answers whether it was taken. */
   send(content) {
@@ -74,16 +80,22 @@ export class PhoneSocket {
   #open(url, header, protocols) {
     let upgraded = {};
     this.#ws = new WebSocket(url, protocols, { headers: header, ca: this.phone.ca });
-    this.#ws.on('upgrade', (response) => { upgraded = response.headers; });
+    this.#ws.on('upgrade', (response) => {
+      upgraded = response.headers;
+    });
     this.#ws.on('open', () => this.#tell('opened', upgraded));
     this.#ws.on('message', (data, isBinary) => {
       const bytes = data.buffer.slice(data.byteOffset, data.byteOffset + data.length);
       this.#tell('message', isBinary ? bytes : data.toString());
     });
     let opened = false;
-    this.#ws.on('open', () => { opened = true; });
+    this.#ws.on('open', () => {
+      opened = true;
+    });
     // It is followed by `close`.
-    this.#ws.on('error', (error) => { this.error = error.message; });
+    this.#ws.on('error', (error) => {
+      this.error = error.message;
+    });
     this.#ws.on('close', (code, reason) => {
       this.phone.sockets.delete(this);
       if (opened) this.#end('closed', code, reason.toString());

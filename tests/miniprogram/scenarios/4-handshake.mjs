@@ -1,15 +1,24 @@
-//! Scenario 4 as its tutorial writes it: the handshake and the frames by hand, on a bare TCP socket.
+//! Scenario 4 as its tutorial writes it: the handshake and the frames by hand, on a bare TCP
+//! socket.
 
 import { connect } from 'node:net';
 
 /** Shakes hands at `path`, sends `text`, and calls `onText` for each text that comes. */
 export function talk(port, path, text, onAnswer, onText) {
   const socket = connect(port, '127.0.0.1', () => {
-    socket.write([
-      `GET ${path} HTTP/1.1`, 'Host: 127.0.0.1', 'Upgrade: websocket', 'Connection: Upgrade',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==', 'Sec-WebSocket-Protocol: chat, superchat',
-      'Sec-WebSocket-Version: 13', '', '',
-    ].join('\r\n'));
+    socket.write(
+      [
+        `GET ${path} HTTP/1.1`,
+        'Host: 127.0.0.1',
+        'Upgrade: websocket',
+        'Connection: Upgrade',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Protocol: chat, superchat',
+        'Sec-WebSocket-Version: 13',
+        '',
+        '',
+      ].join('\r\n'),
+    );
   });
   let all = Buffer.alloc(0);
   let isOpen = false;

@@ -30,13 +30,17 @@ function load(name) {
   const source = `${program.scripts[name]}\n//# sourceURL=${name}.js`;
   const folder = name.split('/').slice(0, -1).join('/');
   new Function('require', 'module', 'exports', source)(
-    (other) => requireFrom(folder, other), module, module.exports,
+    (other) => requireFrom(folder, other),
+    module,
+    module.exports,
   );
   return module.exports;
 }
 
 let app = {};
-window.App = (definition) => { app = definition; };
+window.App = (definition) => {
+  app = definition;
+};
 window.getApp = () => app;
 load('app');
 app.onLaunch?.({});

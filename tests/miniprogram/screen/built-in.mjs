@@ -1,5 +1,5 @@
-//! The tags that WeChat brings along and glass-easel does not, as far as the example uses them: view,
-//! text, input, scroll-view. In the browser. They must tell what the real ones tell, no more.
+//! The tags that WeChat brings along and glass-easel does not, as far as the example uses them:
+//! view, text, input, scroll-view. In the browser. They must tell what the real ones tell, no more.
 
 const CSS = `
 wx-view, wx-scroll-view { display: block; }
@@ -32,18 +32,16 @@ export function defineBuiltIn(space, globalSpace, templates) {
 }
 
 function scrollView(one) {
-  return one
-    .property('scrollY', Boolean)
-    .property('scrollIntoView', {
-      type: String,
-      observer(id) {
-        if (!id) return;
-        requestAnimationFrame(() => {
-          const found = this.$$.querySelector(`[id$="--${id}"]`);
-          if (found) this.$$.scrollTop = found.offsetTop - this.$$.offsetTop;
-        });
-      },
-    });
+  return one.property('scrollY', Boolean).property('scrollIntoView', {
+    type: String,
+    observer(id) {
+      if (!id) return;
+      requestAnimationFrame(() => {
+        const found = this.$$.querySelector(`[id$="--${id}"]`);
+        if (found) this.$$.scrollTop = found.offsetTop - this.$$.offsetTop;
+      });
+    },
+  });
 }
 
 function input(one) {

@@ -14,13 +14,16 @@ const BAR_PX = 64;
 
 /** The whole mini program, as JSON. */
 export function compile(folder) {
-  const files = Object.fromEntries(readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => [relative(folder, path), readFileSync(path, 'utf8')]));
-  const of = (ending) => Object.entries(files)
-    .filter(([name]) => name.endsWith(ending))
-    .map(([name, text]) => [name.slice(0, -ending.length), text]);
+  const files = Object.fromEntries(
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => [relative(folder, path), readFileSync(path, 'utf8')]),
+  );
+  const of = (ending) =>
+    Object.entries(files)
+      .filter(([name]) => name.endsWith(ending))
+      .map(([name, text]) => [name.slice(0, -ending.length), text]);
   const app = JSON.parse(files['app.json']);
   const group = new TmplGroup();
   for (const [path, wxml] of of('.wxml')) {

@@ -22,7 +22,7 @@ export async function host(folder, config) {
       ? join(HERE, '../node_modules', path.slice('modules/'.length))
       : join(HERE, path);
     try {
-      const body = made[path] ?? await readFile(file);
+      const body = made[path] ?? (await readFile(file));
       response.setHeader('content-type', TYPES[extname(path)] ?? 'application/json');
       response.end(body);
     } catch {
@@ -33,6 +33,9 @@ export async function host(folder, config) {
   await once(server, 'listening');
   return {
     origin: `http://127.0.0.1:${server.address().port}`,
-    close: () => { server.closeAllConnections(); server.close(); },
+    close: () => {
+      server.closeAllConnections();
+      server.close();
+    },
   };
 }

@@ -1,5 +1,5 @@
-//! One phone's screen in Chromium with the example on it, and what a finger does there. Owned by the
-//! test that opens it. Bounds: every wait has a deadline. It must notice each script error.
+//! One phone's screen in Chromium with the example on it, and what a finger does there. Owned by
+//! the test that opens it. Bounds: every wait has a deadline. It must notice each script error.
 
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
@@ -8,8 +8,14 @@ import { chromium } from 'playwright-core';
 
 import { until } from '../../nginx/until.mjs';
 
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking',
-  '--disable-component-update', '--disable-sync'];
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 
 /** Starts Chromium with a fresh profile; fails where there is none. */
 export async function launch() {
@@ -28,7 +34,11 @@ export class Screen {
   static async open(browser, hosted, { width = 375, height = 667, nickname } = {}) {
     const screen = new Screen();
     screen.context = await browser.newContext({
-      viewport: { width, height }, deviceScaleFactor: 2, isMobile: true, hasTouch: true, locale: 'zh-CN',
+      viewport: { width, height },
+      deviceScaleFactor: 2,
+      isMobile: true,
+      hasTouch: true,
+      locale: 'zh-CN',
     });
     screen.page = await screen.context.newPage();
     screen.page.setDefaultTimeout(10_000);
@@ -43,9 +53,13 @@ export class Screen {
     return screen;
   }
 
-  #find(id) { return this.page.locator(`[id$="--${id}"]`); }
+  #find(id) {
+    return this.page.locator(`[id$="--${id}"]`);
+  }
 
-  tap(id) { return this.#find(id).tap(); }
+  tap(id) {
+    return this.#find(id).tap();
+  }
 
   /** Taps the box and writes, as an input method hands it over. */
   async write(text) {
@@ -67,12 +81,20 @@ export class Screen {
   shows(id, expected) {
     const fits = (text) => (expected instanceof RegExp ? expected.test(text) : text === expected);
     return this.until(`${id}: ${expected}`, async () => {
-      return fits(((await this.#find(id).textContent().catch(() => '')) ?? '').trim());
+      return fits(
+        (
+          (await this.#find(id)
+            .textContent()
+            .catch(() => '')) ?? ''
+        ).trim(),
+      );
     });
   }
 
   /** Waits for a line of the list. */
-  heard(text) { return this.page.locator('.line-text', { hasText: text }).first().waitFor(); }
+  heard(text) {
+    return this.page.locator('.line-text', { hasText: text }).first().waitFor();
+  }
 
   /** Waits for the toast. */
   toast(text) {
@@ -91,6 +113,9 @@ export class Screen {
   /** Closes it; fails if anything was complained of but `expected`. */
   async close(expected = /^$/) {
     await this.context.close();
-    assert.deepEqual(this.#complaints.filter((text) => !expected.test(text)), []);
+    assert.deepEqual(
+      this.#complaints.filter((text) => !expected.test(text)),
+      [],
+    );
   }
 }

@@ -24,7 +24,9 @@ export const wx = {
   request,
   showToast,
   getStorageSync: (key) => storage.get(key) ?? '',
-  setStorageSync: (key, value) => { storage.set(key, value); },
+  setStorageSync: (key, value) => {
+    storage.set(key, value);
+  },
   getNetworkType: ({ success }) => setTimeout(() => success({ networkType: 'wifi' }), 0),
   onAppHide: (listener) => listeners.hide.push(listener),
   onAppShow: (listener) => listeners.show.push(listener),
@@ -48,15 +50,25 @@ function connectSocket({ url, protocols = [], success }) {
   };
   sockets.add(interrupt);
   socket.onopen = () => told.open?.({ header: { 'Sec-WebSocket-Protocol': socket.protocol } });
-  socket.onmessage = ({ data }) => { if (!over) told.message?.({ data }); };
+  socket.onmessage = ({ data }) => {
+    if (!over) told.message?.({ data });
+  };
   socket.onerror = () => told.error?.({ errMsg: '未完成的操作' });
   socket.onclose = ({ code, reason }) => end(code, reason);
   setTimeout(() => success?.({ errMsg: 'connectSocket:ok' }), 0);
   return {
-    onOpen: (listener) => { told.open = listener; },
-    onMessage: (listener) => { told.message = listener; },
-    onError: (listener) => { told.error = listener; },
-    onClose: (listener) => { told.close = listener; },
+    onOpen: (listener) => {
+      told.open = listener;
+    },
+    onMessage: (listener) => {
+      told.message = listener;
+    },
+    onError: (listener) => {
+      told.error = listener;
+    },
+    onClose: (listener) => {
+      told.close = listener;
+    },
     send: ({ data, success: done }) => {
       socket.send(data);
       setTimeout(() => done?.({ errMsg: 'sendSocketMessage:ok' }), 0);
@@ -68,9 +80,13 @@ function connectSocket({ url, protocols = [], success }) {
 function request({ url, method, header, data, success, fail }) {
   const control = new AbortController();
   fetch(url, { method, headers: header, body: data, signal: control.signal })
-    .then(async (answer) => success({
-      statusCode: answer.status, header: Object.fromEntries(answer.headers), data: await answer.text(),
-    }))
+    .then(async (answer) =>
+      success({
+        statusCode: answer.status,
+        header: Object.fromEntries(answer.headers),
+        data: await answer.text(),
+      }),
+    )
     .catch((error) => fail({ errMsg: `request:fail ${error.message}` }));
   return { abort: () => control.abort() };
 }
@@ -81,5 +97,7 @@ function showToast({ title, duration = 1500 }) {
   toast.textContent = title;
   toast.hidden = false;
   clearTimeout(showToast.timer);
-  showToast.timer = setTimeout(() => { toast.hidden = true; }, duration);
+  showToast.timer = setTimeout(() => {
+    toast.hidden = true;
+  }, duration);
 }

@@ -1,6 +1,12 @@
 //! @mini-types/my against what the client asks of `my`. Compiled only.
 
-import type { Callbacks, ConnectOptions, MiniApi, RequestOptions, SocketTask } from '../../../clients/src/miniprogram/api';
+import type {
+  Callbacks,
+  ConnectOptions,
+  MiniApi,
+  RequestOptions,
+  SocketTask,
+} from '../../../clients/src/miniprogram/api';
 
 declare const connectOptions: ConnectOptions & { multiple: true };
 declare const requestOptions: RequestOptions;

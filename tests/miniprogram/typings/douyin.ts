@@ -1,6 +1,11 @@
 //! @douyin-microapp/typings against what the client asks of `tt`. Compiled only.
 
-import type { ConnectOptions, MiniApi, RequestOptions, SocketTask } from '../../../clients/src/miniprogram/api';
+import type {
+  ConnectOptions,
+  MiniApi,
+  RequestOptions,
+  SocketTask,
+} from '../../../clients/src/miniprogram/api';
 
 declare const connectOptions: ConnectOptions;
 // Its request takes no text as data.

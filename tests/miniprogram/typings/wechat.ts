@@ -1,6 +1,11 @@
 //! miniprogram-api-typings against what the client asks of `wx`. Compiled only.
 
-import type { ConnectOptions, MiniApi, RequestOptions, SocketTask } from '../../../clients/src/miniprogram/api';
+import type {
+  ConnectOptions,
+  MiniApi,
+  RequestOptions,
+  SocketTask,
+} from '../../../clients/src/miniprogram/api';
 
 declare const connectOptions: ConnectOptions;
 declare const requestOptions: RequestOptions;
