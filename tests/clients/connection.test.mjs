@@ -218,6 +218,24 @@ test('a probe without an answer ends the connection, and the next attempt is at 
   assert.equal(FakeSocket.all.length, 2);
 });
 
+test('what was on its way when a line died does not answer for it', async (t) => {
+  // A message that comes right behind a change of network was taken for the answer to the probe, and a dead line then stood for 35 s.
+  const made = await welcomed(t);
+  tell('online');
+  await pass(100);
+  FakeSocket.last.say({ push: { message: { data: 1 } } });
+  await pass(3900);
+  assert.equal(made.state, 'connecting');
+  // What comes later than anything can be on its way proves that the line lives, though the answer itself is late.
+  await pass(0);
+  FakeSocket.last.welcome();
+  tell('online');
+  await pass(1000);
+  FakeSocket.last.say({ push: { message: { data: 2 } } });
+  await pass(4000);
+  assert.equal(made.state, 'connected');
+});
+
 test('coming back to the page, or to the network, probes a connection and hurries an attempt', async (t) => {
   // A phone that changes from Wi-Fi to mobile data tells its sockets nothing, and users look at the page now.
   for (const back of ['visibilitychange', 'online']) {

@@ -218,8 +218,11 @@ export class Connection {
     const link = phase.link!;
     runtime.clearTimeout(phase.deadline);
     this.choice.proven();
-    const liveness = new Liveness(runtime, result.ping || 0, {
-      probe: () => link.send([calls.command({ ping: {} }, () => undefined)]),
+    const liveness: Liveness = new Liveness(runtime, result.ping || 0, {
+      probe: () => link.send([calls.command({ ping: {} }, (reply, error) => {
+        // An error of the server's is an answer too.
+        if (reply || typeof error!.code === 'number') liveness.answered();
+      })]),
       dead: (reason, isProbed) => {
         this.lose({ code: codes.ABNORMAL, reason }, isProbed ? 0 : undefined);
       },

@@ -11,6 +11,8 @@ const PING_DELAY_MAX_MS = 10000;
 const LATE_MS = 2000;
 /** Milliseconds that the answer to a probe may take. */
 const PROBE_MS = 4000;
+/** What comes so soon after a probe may have been on its way before the line died. */
+const IN_FLIGHT_MS = 500;
 
 /** What the watch does when it must. */
 export interface LivenessActions {
@@ -25,6 +27,7 @@ export class Liveness {
   private heard: number;
   private watch: Timer | null = null;
   private probing: Timer | null = null;
+  private probed = 0;
 
   constructor(
     private readonly runtime: Runtime,
@@ -39,6 +42,11 @@ export class Liveness {
   /** Something came. */
   touch(): void {
     this.heard = this.runtime.now();
+    if (this.heard >= this.probed + IN_FLIGHT_MS) this.answered();
+  }
+
+  /** The server answered a probe. */
+  answered(): void {
     if (this.probing !== null) this.runtime.clearTimeout(this.probing);
     this.probing = null;
   }
@@ -46,6 +54,7 @@ export class Liveness {
   /** Asks the server for a sign, unless it is being asked. */
   probe(): void {
     if (this.probing !== null) return;
+    this.probed = this.runtime.now();
     this.probing = this.runtime.setTimeout(() => {
       this.actions.dead('no answer to a probe within ' + PROBE_MS + ' ms', true);
     }, PROBE_MS);
