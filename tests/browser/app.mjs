@@ -17,7 +17,7 @@ const PAGE = (script) => `<!doctype html><meta charset="utf-8"><title>app</title
 ${script}
 <script type="module">
 ${script ? '' : "import Fanfare from '/fanfare.mjs'; window.Fanfare = Fanfare;"}
-window.told = { states: [], closes: [], errors: [], got: [], subscribed: [], tokens: 0, shows: [] };
+window.told = { states: [], closes: [], ends: [], errors: [], got: [], subscribed: [], tokens: 0, channelTokens: 0, shows: [] };
 const { told } = window;
 addEventListener('pageshow', (event) => told.shows.push(event.persisted));
 window.start = (base, user, options = {}) => {
@@ -33,8 +33,14 @@ window.start = (base, user, options = {}) => {
   window.client = client;
   client.connect();
 };
-window.enter = (channel, since) => {
-  const room = client.subscribe(channel, since ? { since } : {});
+const channelToken = async (channel) => {
+  told.channelTokens += 1;
+  return (await fetch('/token?user=' + window.user + '&ttl=3&channel=' + encodeURIComponent(channel))).text();
+};
+window.enter = (channel, since, withToken) => {
+  const room = client.subscribe(channel, { since, ...(withToken ? { token: channelToken } : {}) });
+  room.on('error', (one) => told.errors.push(one));
+  room.on('unsubscribed', (one) => told.ends.push(one));
   room.on('publication', ({ data }) => told.got.push(data));
   room.on('subscribed', (one) => told.subscribed.push(one));
   window.room = room;
@@ -97,7 +103,8 @@ export class App {
       const user = url.searchParams.get('user');
       this.tokens[user] = (this.tokens[user] ?? 0) + 1;
       // `jti` makes each another text, as those of a real backend are.
-      const claims = { sub: user, exp: inSeconds(Number(url.searchParams.get('ttl'))), jti: `${user}-${this.tokens[user]}` };
+      const channel = url.searchParams.get('channel') ?? undefined;
+      const claims = { sub: user, channel, exp: inSeconds(Number(url.searchParams.get('ttl'))), jti: `${user}-${this.tokens[user]}` };
       return send(200, 'text/plain', signed(claims));
     }
     return send(404, 'text/plain', 'nothing here\n');
@@ -123,7 +130,9 @@ export class AppPage {
     return this.page.evaluate(([base, who, more]) => window.start(base, who, more), [server.origin ?? server, user, options]);
   }
 
-  enter(channel, since) { return this.page.evaluate(([name, place]) => window.enter(name, place), [channel, since]); }
+  enter(channel, since, withToken = false) {
+    return this.page.evaluate(([name, place, token]) => window.enter(name, place, token), [channel, since, withToken]);
+  }
 
   told() { return this.page.evaluate(() => window.told); }
 

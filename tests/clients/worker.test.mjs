@@ -14,6 +14,7 @@ const plain = (value) => JSON.parse(JSON.stringify(value));
 class Worker {
   now = 1_000_000;
   sockets = [];
+  timers = [];
 
   constructor() {
     const worker = this;
@@ -33,7 +34,7 @@ class Worker {
     this.self = {};
     vm.runInContext(SCRIPT, vm.createContext({
       self: this.self, WebSocket: Socket, navigator: {}, Date: { now: () => this.now }, atob,
-      setInterval: (run) => { this.look = run; }, setTimeout: () => 0, clearTimeout: () => {},
+      setInterval: (run) => { this.look = run; }, setTimeout: (run, ms) => this.timers.push({ run, ms }), clearTimeout: () => {},
     }));
   }
 
@@ -104,4 +105,28 @@ test('a channel that the server gives is given to every tab, with what it missed
   const { given } = first.told.at(-1).replies.replies[0].connect.subs;
   assert.equal(given.recovered, true);
   assert.deepEqual(given.publications, [{ data: 3, offset: 3 }]);
+});
+
+test('a subscription token that is a text ends its channel once, in every tab, when it has expired', async () => {
+  // Nobody can give another one, and asking for it again and again would trouble the tabs for nothing.
+  const worker = new Worker();
+  const tabs = [await worker.tab(), await worker.tab()];
+  const [socket] = worker.sockets;
+  const subscribe = (port, id) => port.say({ commands: { link: 1, commands: [{ id, subscribe: { channel: 'a', token: 'text' } }] } });
+  const last = (method) => socket.sent.findLast((command) => command[method]);
+  const answer = async (id, what) => {
+    socket.onmessage({ data: JSON.stringify({ id, ...what }) });
+    await settle();
+  };
+  const pushes = (port) => port.told.flatMap(({ replies }) => replies?.replies ?? []).flatMap(({ push }) => (push ? [push] : []));
+  for (const port of tabs) subscribe(port, 2);
+  await settle();
+  await answer(last('subscribe').id, { subscribe: { expires: true, ttl: 3 } });
+  worker.timers.find(({ ms }) => ms === 3000).run();
+  const asked = tabs.find((port) => pushes(port).length > 0);
+  assert.equal(pushes(asked).at(-1).unsubscribe.code, 2501);
+  subscribe(asked, 3);
+  await settle();
+  for (const port of tabs) assert.deepEqual(pushes(port).at(-1), { channel: 'a', unsubscribe: { code: 109, reason: 'no token: it has expired' } });
+  assert.deepEqual(last('unsubscribe').unsubscribe, { channel: 'a' });
 });

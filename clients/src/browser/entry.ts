@@ -1,7 +1,7 @@
 //! `Fanfare` for browsers: all transports, or a connection that the tabs of a user share.
 
 import { Client } from '../core/client';
-import { SHARED, sharing, type Sharing } from '../share/tab';
+import { SHARED, Sharing } from '../share/tab';
 import type { FanfareConstructor, Options, TransportName } from '../types';
 import { browser } from './platform';
 
@@ -10,13 +10,13 @@ class Fanfare extends Client {
 
   constructor(baseUrl: string, options: Options = {}) {
     const isShared = options.share && typeof SharedWorker === 'function';
-    const shared = isShared ? sharing(browser, options) : null;
+    const shared = isShared ? new Sharing(browser, options) : null;
     super(shared ? shared.platform : browser, baseUrl, shared ? shared.options : options);
     this.shared = shared;
   }
 
   protected override transportName(name: TransportName | null): TransportName | null {
-    return name === SHARED ? this.shared!.transport() : name;
+    return name === SHARED ? this.shared!.transport : name;
   }
 }
 

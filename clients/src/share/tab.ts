@@ -8,11 +8,12 @@
 import { ABNORMAL, words } from '../core/codes';
 import { settingsOf } from '../core/settings';
 import type { Platform } from '../platform';
-import type { Runtime } from '../runtime';
+import type { Hint, Runtime } from '../runtime';
 import type { Command } from '../protocol';
 import type { Link, LinkEvents, LinkRequest } from '../transports/link';
 import type { Options, TransportName } from '../types';
-import type { FromTab, FromWorker, Terms } from './messages';
+import { holdLock } from './lock';
+import type { FromTab, FromWorker } from './messages';
 
 /** Milliseconds that the worker has to start. */
 const START_MS = 3000;
@@ -26,174 +27,162 @@ interface Open {
 }
 
 /** What a client that shares is made of. */
-export interface Sharing {
+export class Sharing {
+  /** The platform, with the worker among its transports. */
   readonly platform: Platform;
+  /** The options, with the worker as the first transport. */
   readonly options: Options;
   /** The transport that the worker uses. */
-  transport(): TransportName;
-}
+  transport: TransportName;
+  private readonly order: readonly TransportName[];
+  private port: MessagePort | null = null;
+  private letLockGo: () => void = () => undefined;
+  /** The worker runs. */
+  private isReady = false;
+  private current: Open | null = null;
+  private lastLink = 0;
+  private hinted: (hint: Hint) => void = () => undefined;
 
-/** Makes a platform that tries the worker first. */
-export function sharing(direct: Platform, options: Options): Sharing {
-  const share = options.share as { name: string; worker: unknown };
-  const { token } = options;
-  const order = options.transports || direct.order;
-  let port: MessagePort | null = null;
-  let letLockGo = (): void => undefined;
-  let isReady = false;
-  let current: Open | null = null;
-  let links = 0;
-  let transport: TransportName = order[0] || 'websocket';
-  let hinted: (hint: 'shown') => void = () => undefined;
-
-  const post = (message: FromTab): void => {
-    if (port) port.postMessage(message);
-  };
-
-  /** Ends the link that there is. */
-  const end = (reason: string, code: number = ABNORMAL): void => {
-    const open = current;
-    current = null;
-    if (open) open.events.closed({ code, reason });
-  };
-
-  const hangUp = (): void => {
-    post({ bye: true });
-    if (port) port.close();
-    port = null;
-    isReady = false;
-    letLockGo();
-  };
-
-  const answer = (ask: number): void => {
-    if (typeof token !== 'function') return post({ token: { ask, token: null } });
-    // A function that throws is one that fails.
-    new Promise<string>((resolve) => resolve(token())).then(
-      (text) => post({ token: { ask, token: text ? String(text) : '' } }),
-      (thrown) => post({ token: { ask, token: null, error: words(thrown) } }),
-    );
-  };
-
-  const onMessage = (told: FromWorker): void => {
-    const { replies, closed, ask } = told;
-    if (told.ready) {
-      isReady = true;
-      if (current) current.events.opened();
-    }
-    if (told.transport) transport = told.transport;
-    if (told.connected) hinted('shown');
-    if (ask) answer(ask);
-    for (let i = 0; replies && i < replies.replies.length; i++) {
-      if (current && current.id === replies.link) current.events.reply(replies.replies[i]!);
-    }
-    if (closed && current && current.id === closed.link) end(closed.reason, closed.code);
-  };
-
-  /** Starts the worker, or joins it; throws where that cannot be. */
-  const dial = (): void => {
-    const worker = new SharedWorker(String(share.worker), share.name);
-    const made = worker.port;
-    port = made;
-    worker.onerror = () => {
-      if (port !== made) return;
-      hangUp();
-      end('the worker of shared connections does not start');
-    };
-    made.onmessage = (event) => {
-      if (port === made) onMessage(event.data as FromWorker);
-    };
-    letLockGo = holdLock((lock) => {
-      if (port === made) post({ hello: { lock } });
-    });
-  };
-
-  const open = (request: LinkRequest, events: LinkEvents): Link => {
-    const { runtime } = request;
-    const link = ++links;
-    const mine: Open = { id: link, events };
-    current = mine;
-    const timer = runtime.setTimeout(() => {
-      if (current !== mine || isReady) return;
-      hangUp();
-      end('the worker of shared connections does not answer');
-    }, Math.min(START_MS, request.timeout / 2));
-    try {
-      if (!port) dial();
-      else if (isReady) soon(() => current === mine && events.opened());
-      const terms: Terms = { ...settingsOf(options), base: request.base, transports: order.slice() };
-      post({ open: { link, terms } });
-      post({ commands: { link, commands: [request.connect] } });
-    } catch (thrown) {
-      hangUp();
-      soon(() => current === mine && end(words(thrown)));
-    }
-    return {
-      get takesMessages() {
-        return transport !== 'poll';
+  constructor(direct: Platform, private readonly given: Options) {
+    const order = given.transports || direct.order;
+    this.order = order;
+    this.transport = order[0] || 'websocket';
+    this.options = { ...given, transports: [SHARED].concat(order as TransportName[]) };
+    this.platform = {
+      ...direct,
+      runtime: (options) => this.runtime(direct.runtime(options)),
+      transports: {
+        ...direct.transports,
+        [SHARED]: (request: LinkRequest, events: LinkEvents) => this.open(request, events),
       },
-      send(commands: readonly Command[]) {
-        post({ commands: { link, commands } });
-      },
-      close() {
-        runtime.clearTimeout(timer);
-        if (current === mine) current = null;
-        post({ close: link });
-      },
-      buffered: () => 0,
     };
-  };
+  }
 
-  const runtimeOf = (given: Options): Runtime => {
-    const runtime = direct.runtime(given);
+  // ---- what the core sees ----
+
+  private runtime(runtime: Runtime): Runtime {
     return {
       ...runtime,
-      watch(listener) {
-        hinted = listener;
+      watch: (listener) => {
+        this.hinted = listener;
         const off = runtime.watch((hint) => {
           // First the worker: it may have to look after the connection.
-          post({ hint });
+          this.post({ hint });
           listener(hint);
           // A page with a port or a lock is not kept, and cannot answer the worker.
-          if (hint === 'frozen') hangUp();
+          if (hint === 'frozen') this.hangUp();
         });
         return () => {
           off();
-          hangUp();
+          this.hangUp();
         };
       },
     };
-  };
+  }
 
-  return {
-    platform: {
-      ...direct,
-      runtime: runtimeOf,
-      transports: { ...direct.transports, [SHARED]: open },
-    },
-    options: { ...options, transports: [SHARED].concat(order as TransportName[]) },
-    transport: () => transport,
-  };
+  private open(request: LinkRequest, events: LinkEvents): Link {
+    const { runtime, base, connect, timeout } = request;
+    const link = ++this.lastLink;
+    const mine: Open = { id: link, events };
+    this.current = mine;
+    const timer = runtime.setTimeout(() => {
+      if (this.current === mine && !this.isReady) this.fail('does not answer');
+    }, Math.min(START_MS, timeout / 2));
+    try {
+      if (!this.port) this.dial();
+      else if (this.isReady) soon(() => this.current === mine && events.opened());
+      const terms = { ...settingsOf(this.given), base, transports: this.order.slice() };
+      this.post({ open: { link, terms } });
+      this.post({ commands: { link, commands: [connect] } });
+    } catch (thrown) {
+      soon(() => this.current === mine && this.fail('does not start: ' + words(thrown)));
+    }
+    const takesMessages = (): boolean => this.transport !== 'poll';
+    return {
+      get takesMessages() {
+        return takesMessages();
+      },
+      send: (commands: readonly Command[]) => this.post({ commands: { link, commands } }),
+      close: () => {
+        runtime.clearTimeout(timer);
+        if (this.current === mine) this.current = null;
+        this.post({ close: link });
+      },
+      buffered: () => 0,
+    };
+  }
+
+  // ---- the port ----
+
+  /** Starts the worker, or joins it; throws where that cannot be. */
+  private dial(): void {
+    const share = this.given.share as { name: string; worker: unknown };
+    const worker = new SharedWorker(String(share.worker), share.name);
+    const { port } = worker;
+    this.port = port;
+    worker.onerror = () => {
+      if (this.port === port) this.fail('does not start');
+    };
+    port.onmessage = (event) => {
+      if (this.port === port) this.onMessage(event.data as FromWorker);
+    };
+    this.letLockGo = holdLock((lock) => {
+      if (this.port === port) this.post({ hello: { lock } });
+    });
+  }
+
+  private hangUp(): void {
+    this.post({ bye: true });
+    if (this.port) this.port.close();
+    this.port = null;
+    this.isReady = false;
+    this.letLockGo();
+  }
+
+  private post(message: FromTab): void {
+    if (this.port) this.port.postMessage(message);
+  }
+
+  private onMessage(told: FromWorker): void {
+    const { replies, closed, ask } = told;
+    const isMine = (link: number): boolean => !!this.current && this.current.id === link;
+    if (told.ready) {
+      this.isReady = true;
+      if (this.current) this.current.events.opened();
+    }
+    if (told.transport) this.transport = told.transport;
+    if (told.connected) this.hinted('shown');
+    if (ask) this.answer(ask);
+    for (let i = 0; replies && i < replies.replies.length; i++) {
+      if (isMine(replies.link)) this.current!.events.reply(replies.replies[i]!);
+    }
+    if (closed && isMine(closed.link)) this.end(closed.code, closed.reason);
+  }
+
+  /** The worker asks for a token. */
+  private answer(ask: number): void {
+    const { token } = this.given;
+    if (typeof token !== 'function') return this.post({ token: { ask, token: null } });
+    // A function that throws is one that fails.
+    new Promise<string>((resolve) => resolve(token())).then(
+      (text) => this.post({ token: { ask, token: text ? String(text) : '' } }),
+      (thrown) => this.post({ token: { ask, token: null, error: words(thrown) } }),
+    );
+  }
+
+  private fail(what: string): void {
+    this.hangUp();
+    this.end(ABNORMAL, 'the worker of shared connections ' + what);
+  }
+
+  /** Ends the link that there is. */
+  private end(code: number, reason: string): void {
+    const open = this.current;
+    this.current = null;
+    if (open) open.events.closed({ code, reason });
+  }
 }
 
 function soon(run: () => unknown): void {
   void Promise.resolve().then(run);
-}
-
-/** Holds a lock of a name of its own, as far as there are locks; the answer lets it go. */
-function holdLock(held: (name: string) => void): () => void {
-  const locks = typeof navigator === 'object' ? navigator.locks : undefined;
-  if (!locks) {
-    soon(() => held(''));
-    return () => undefined;
-  }
-  const name = 'fanfare-' + Date.now() + '-' + Math.random();
-  let letGo = (): void => undefined;
-  const kept = new Promise<void>((resolve) => {
-    letGo = resolve;
-  });
-  locks.request(name, () => {
-    held(name);
-    return kept;
-  }).then(undefined, () => held(''));
-  return letGo;
 }

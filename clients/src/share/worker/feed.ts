@@ -5,12 +5,15 @@
 //!
 //! The token and the data of the subscription are those that a tab brings.
 
-import type { SubscribeRequest, SubscribeResult, WirePublication } from '../../protocol';
-import type { FanfareError, Publication, Subscribed, Subscription, Unsubscribed } from '../../types';
+import type { SubscribeRequest } from '../../protocol';
+import type {
+  FanfareError, Publication, Subscribed, Subscription, SubscriptionEvents, Unsubscribed,
+} from '../../types';
 import { RESUBSCRIBE_FROM, SUBSCRIPTION_EXPIRED, TOKEN_EXPIRED } from '../../core/codes';
 import type { Client } from '../../core/client';
-import { Ring } from './ring';
+import { Ring, wireOf } from './ring';
 import type { Seat } from './seat';
+import { isGood } from './user';
 
 /** A tab in the channel. */
 interface Place {
@@ -38,6 +41,8 @@ export class Feed {
   private brought = '';
   private used = '';
   private wanted: Wanted | null = null;
+  /** No tab has another token than the one that is used. */
+  private isLast = false;
   private data: unknown;
 
   constructor(
@@ -67,6 +72,7 @@ export class Feed {
   private begin(place: Place): void {
     const { request } = place;
     const { part: old } = this;
+    const since = { offset: request.offset || 0, epoch: request.epoch || '' };
     const isTokenTold = !!request.token;
     this.part = null;
     this.stands = false;
@@ -74,14 +80,13 @@ export class Feed {
     if (isTokenTold) this.brought = request.token!;
     if (old) old.unsubscribe();
     const part = this.upstream.subscribe(this.name, {
-      ...(request.recover ? { since: { offset: request.offset || 0, epoch: request.epoch || '' } } : {}),
+      ...(request.recover ? { since } : {}),
       ...(request.data === undefined ? {} : { data: request.data }),
       ...(isTokenTold ? { token: () => this.token() } : {}),
     });
     this.part = part;
-    const on = <K extends 'publication' | 'subscribed' | 'join' | 'leave' | 'unsubscribed' | 'error'>(
-      event: K, run: (told: never) => void,
-    ): void => {
+    type Run = (told: never) => void;
+    const on = (event: keyof SubscriptionEvents, run: Run): void => {
       part.on(event, (told) => {
         if (this.part === part) run(told as never);
       });
@@ -105,12 +110,15 @@ export class Feed {
   private onSubscribed(part: Subscription, told: Subscribed): void {
     const { position: had } = this.ring;
     const { position } = told;
-    const isSame = had && position && had.epoch === position.epoch && had.offset === position.offset;
+    const isSame =
+      had && position && had.epoch === position.epoch && had.offset === position.offset;
     this.ring.start(position);
     this.data = told.data;
     this.stands = false;
     // Who is in and may have missed something asks again from its place, and is told what is so.
-    if (!told.recovered && !isSame) this.expel(RESUBSCRIBE_FROM, 'insufficient state', this.standing());
+    if (!told.recovered && !isSame) {
+      this.expel(RESUBSCRIBE_FROM, 'insufficient state', this.standing());
+    }
     // What was missed is told right behind this.
     void Promise.resolve().then(() => {
       if (this.part === part) this.settle();
@@ -128,25 +136,16 @@ export class Feed {
   private answer(place: Place): void {
     const { request, id } = place;
     const { position } = this.ring;
-    const missed = request.recover ? this.ring.since(request) : null;
-    const isAhead = position && position.epoch === request.epoch;
-    if (request.recover && !missed && isAhead && !place.isAsked) return this.begin(place);
-    const subscribe: SubscribeResult = {
-      was_recovering: !!request.recover,
-      recovered: !!missed,
-      ...(position ? { recoverable: true, positioned: true, ...position } : {}),
-      ...(missed ? { publications: missed } : {}),
-      ...(this.data === undefined ? {} : { data: this.data }),
-    };
+    const asked = request.recover ? request : null;
+    const isOlder = asked && position && position.epoch === asked.epoch && !this.ring.since(asked);
+    if (isOlder && !place.isAsked) return this.begin(place);
+    const subscribe = this.ring.result(asked, this.data);
     place.id = 0;
     place.seat.reply({ id, subscribe });
   }
 
   private onPublication(told: Publication): void {
-    const pub: WirePublication = { data: told.data };
-    if (told.offset) pub.offset = told.offset;
-    if (told.info) pub.info = told.info;
-    if (told.tags) pub.tags = told.tags;
+    const pub = wireOf(told);
     this.ring.add(pub);
     if (this.stands) this.ring.trim();
     this.push({ pub });
@@ -167,6 +166,7 @@ export class Feed {
       // A tab tries again by itself, with a new token where it has one.
       const isTokenOver = error.code === TOKEN_EXPIRED;
       this.refuse({ ...error, ...(isTokenOver ? {} : { temporary: true }) });
+      if (isTokenOver && this.isLast) this.expel(TOKEN_EXPIRED, error.message, this.places);
       if (this.places.length === 0) this.end();
     });
   }
@@ -175,7 +175,8 @@ export class Feed {
 
   /** The subscription needs a token. */
   private token(): string | Promise<string> {
-    if (this.brought) {
+    // One that waited here may be over meanwhile.
+    if (this.brought && (!this.used || isGood(this.brought))) {
       this.used = this.brought;
       this.brought = '';
       return this.used;
@@ -191,10 +192,12 @@ export class Feed {
     const { wanted } = this;
     if (wanted) {
       this.wanted = null;
-      if (!token || token === this.used) return wanted.refuse(new Error('there is no other one'));
+      this.isLast = !token || token === this.used;
+      if (this.isLast) return wanted.refuse(new Error('it has expired'));
       this.used = token;
       wanted.give(token);
-    } else if (token !== this.used) {
+    } else if (token && token !== this.used) {
+      this.isLast = false;
       this.brought = token;
     }
   }
@@ -219,7 +222,7 @@ export class Feed {
   }
 
   /** Answers those who wait with an error. */
-  private refuse(error: { code: FanfareError['code']; message: string; temporary?: boolean }): void {
+  private refuse(error: FanfareError & { temporary?: boolean }): void {
     const waiting = this.places.filter((place) => place.id > 0);
     this.places = this.standing();
     for (let i = 0; i < waiting.length; i++) {

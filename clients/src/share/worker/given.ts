@@ -3,7 +3,7 @@
 
 import type { RecoverRequest, SubscribeResult, WirePublication } from '../../protocol';
 import type { Publication, Subscribed } from '../../types';
-import { Ring } from './ring';
+import { Ring, wireOf } from './ring';
 
 /** One of them. */
 export class Given {
@@ -18,10 +18,7 @@ export class Given {
 
   /** Something came; the answer is what tabs are told. */
   publication(told: Publication): WirePublication {
-    const pub: WirePublication = { data: told.data };
-    if (told.offset) pub.offset = told.offset;
-    if (told.info) pub.info = told.info;
-    if (told.tags) pub.tags = told.tags;
+    const pub = wireOf(told);
     this.ring.add(pub);
     this.ring.trim();
     return pub;
@@ -29,14 +26,6 @@ export class Given {
 
   /** How it stands for a tab that was there until `asked`, or never. */
   result(asked?: RecoverRequest): SubscribeResult {
-    const { position } = this.ring;
-    const missed = asked ? this.ring.since(asked) : null;
-    return {
-      was_recovering: !!asked,
-      recovered: !!missed,
-      ...(position ? { recoverable: true, positioned: true, ...position } : {}),
-      ...(missed ? { publications: missed } : {}),
-      ...(this.data === undefined ? {} : { data: this.data }),
-    };
+    return this.ring.result(asked || null, this.data);
   }
 }

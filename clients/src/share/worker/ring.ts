@@ -2,8 +2,8 @@
 //! no question to the server. Bounds: 200 of them, but for those that one recovery brought, which
 //! are kept until the tabs that wait have had them.
 
-import type { RecoverRequest, WirePublication } from '../../protocol';
-import type { Position } from '../../types';
+import type { RecoverRequest, SubscribeResult, WirePublication } from '../../protocol';
+import type { Position, Publication } from '../../types';
 
 const KEPT_MAX = 200;
 
@@ -46,8 +46,30 @@ export class Ring {
     return kept.filter((one) => one.offset! > offset);
   }
 
+  /** What a tab is told that was there until `asked`, or never. */
+  result(asked: RecoverRequest | null, data: unknown): SubscribeResult {
+    const { position } = this;
+    const missed = asked ? this.since(asked) : null;
+    return {
+      was_recovering: !!asked,
+      recovered: !!missed,
+      ...(position ? { recoverable: true, positioned: true, ...position } : {}),
+      ...(missed ? { publications: missed } : {}),
+      ...(data === undefined ? {} : { data }),
+    };
+  }
+
   /** Back to its bound. */
   trim(): void {
     this.kept = this.kept.slice(-KEPT_MAX);
   }
+}
+
+/** A publication as the server sent it. */
+export function wireOf(told: Publication): WirePublication {
+  const wire: WirePublication = { data: told.data };
+  if (told.offset) wire.offset = told.offset;
+  if (told.info) wire.info = told.info;
+  if (told.tags) wire.tags = told.tags;
+  return wire;
 }

@@ -1,5 +1,5 @@
-//! A tab as the worker sees it: its port, its link, and the connection that it shares. It speaks the
-//! client protocol with the tab as a server would.
+//! A tab as the worker sees it: its port, its link, and the connection that it shares. It
+//! speaks the client protocol with the tab as a server would.
 
 import type { Command, RecoverRequest, Reply } from '../../protocol';
 import type { FromTab, FromWorker, Port, Terms } from '../messages';

@@ -2,13 +2,11 @@
 //! one, and the next if it does not answer. Bounds: a tab has four seconds, less than an attempt
 //! to connect has; the last 16 tokens are remembered, so that no old one counts as new.
 
-import { endsBefore, userOf } from './user';
+import { isGood, userOf } from './user';
 import type { Seat } from './seat';
 
 const ANSWER_MS = 4000;
 const KNOWN_MAX = 16;
-/** Milliseconds that a token must be good for to be worth a try. */
-const LEFT_MIN_MS = 2000;
 
 /** Whom the tokens are for. */
 export interface TokenOwner {
@@ -56,7 +54,7 @@ export class SharedTokens {
     // One that waited here may be over meanwhile. By this machine's clock it is; that may be wrong,
     // so it is the last choice, and the very first one is tried in any case.
     const isFirst = this.known.length === 1;
-    if (this.fresh && (isFirst || !endsBefore(this.fresh, Date.now() + LEFT_MIN_MS))) {
+    if (this.fresh && (isFirst || isGood(this.fresh))) {
       return this.take();
     }
     this.stop();

@@ -1,5 +1,8 @@
-//! What a token says of itself. Two tabs share a connection only where the user is the same. Pure. It is no check
-//! of the token, which is the server's; a token that cannot be read stands for itself.
+//! What a token says of itself. Two tabs share a connection only where the user is the same. Pure.
+//! It is no check of the token, which is the server's; one that cannot be read stands for itself.
+
+/** Milliseconds that a token must be good for to be worth a try. */
+const LEFT_MIN_MS = 2000;
 
 /** What is read of a token. */
 interface Claims {
@@ -16,10 +19,11 @@ export function userOf(token: string): string {
   return claims ? JSON.stringify([claims.iss, claims.aud, claims.sub || '']) : token;
 }
 
-/** Whether a token ends before `time`, in milliseconds, by the clock of this machine. */
-export function endsBefore(token: string, time: number): boolean {
+/** Whether a token is good for a while, by the clock of this machine, which may be wrong. */
+export function isGood(token: string): boolean {
   const claims = claimsOf(token);
-  return !!claims && typeof claims.exp === 'number' && claims.exp * 1000 < time;
+  const isLimited = !!claims && typeof claims.exp === 'number';
+  return !isLimited || (claims.exp as number) * 1000 > Date.now() + LEFT_MIN_MS;
 }
 
 function claimsOf(token: string): Claims | null {
