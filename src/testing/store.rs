@@ -102,6 +102,16 @@ impl ScriptedStore {
         (state.written.len(), state.queue.len())
     }
 
+    /// What waits to be written.
+    pub(crate) fn waiting(&self) -> Vec<Record> {
+        let state = self.state();
+        state
+            .queue
+            .iter()
+            .map(|(record, _)| record.clone())
+            .collect()
+    }
+
     /// What a process after this one reads.
     pub(crate) fn records(&self) -> Vec<Record> {
         self.state().written.clone()

@@ -67,8 +67,8 @@ impl Stripe {
         if let Some(known) = known(&request, stream.filter(|_| is_compared), by_key) {
             return Ok(Placing::Known(known));
         }
-        let is_written = request.history.is_some() || key.is_some();
-        if !is_written && !self.waiting.are_of(name) {
+        let is_kept = request.history.is_some() || key.is_some();
+        if !is_kept && !self.waiting.are_of(name) {
             return Ok(Placing::Free(Box::new(request)));
         }
         let key = key
@@ -76,8 +76,10 @@ impl Stripe {
             .transpose()?;
         let top = self.top_with_waiting(name, &request, now.instant);
         let placed = Placed::place(request, top, listening)?;
-        if is_written {
-            append(self.record(name, &placed, key.as_ref(), now))?;
+        let record = self.record(name, &placed, key.as_ref(), now);
+        let is_written = record.is_some();
+        if let Some(record) = record {
+            append(record)?;
         }
         let step = Step::Publish { placed, key };
         self.waiting.push(name, step, is_written, caller);
@@ -104,13 +106,15 @@ impl Stripe {
         Some(top)
     }
 
+    /// What is to be written of a publication: that of its place, which has its key too, or its key
+    /// alone; absent: it has neither.
     fn record(
         &self,
         name: &ChannelName,
         placed: &Placed,
         key: Option<&(KeyId, KeyRoom)>,
         now: Now,
-    ) -> Record {
+    ) -> Option<Record> {
         let key = key.map(|(id, room)| store::Key {
             id: id.0,
             owner: room.owner(),
@@ -119,9 +123,7 @@ impl Stripe {
         });
         let first = self.streams.get(name).map_or(0, |stream| stream.first());
         let kept = placed.record(first, now, key);
-        // What is written and not kept has a key.
         kept.or(key.map(Record::Key))
-            .unwrap_or(Record::EndedShares(Vec::new()))
     }
 
     /// Has a channel's items removed once that is written. Nobody waits where there is no stream.

@@ -65,21 +65,29 @@ impl Channel {
         }
     }
 
-    fn insert(&mut self, item: Arc<Item>, expires_ms: u64) {
+    /// Takes an item; whether there was one of its offset.
+    fn insert(&mut self, item: Arc<Item>, expires_ms: u64) -> bool {
         if item.offset < self.first {
-            return;
+            return false;
         }
         let behind = |(_, last): &(u64, Arc<Item>)| last.offset < item.offset;
         if self.items.back().is_none_or(behind) {
-            return self.items.push_back((expires_ms, item));
+            self.items.push_back((expires_ms, item));
+            return false;
         }
         // Of a snapshot, behind what was published meanwhile; or said again.
         match self
             .items
             .binary_search_by_key(&item.offset, |(_, kept)| kept.offset)
         {
-            Ok(index) => self.items[index] = (expires_ms, item),
-            Err(index) => self.items.insert(index, (expires_ms, item)),
+            Ok(index) => {
+                self.items[index] = (expires_ms, item);
+                true
+            }
+            Err(index) => {
+                self.items.insert(index, (expires_ms, item));
+                false
+            }
         }
     }
 }
@@ -156,15 +164,24 @@ impl Restored {
     }
 
     fn publication(&mut self, publication: store::Publication) {
-        if let Some(key) = publication.key {
-            self.keys.insert(key.id, key);
-        }
+        let place = StreamPosition {
+            offset: publication.item.offset,
+            epoch: publication.epoch,
+        };
         let channel = self.channel(publication.channel, publication.epoch);
         channel.top.offset = channel.top.offset.max(publication.item.offset);
         channel.ttl = publication.ttl;
         channel.version = publication.version.or(channel.version.take());
-        channel.insert(publication.item, publication.expires_ms);
+        let is_given_anew = channel.insert(publication.item, publication.expires_ms);
         channel.trim(publication.first);
+        if is_given_anew {
+            // Whoever published the one before was told that it may not be in the files, and it was
+            // not published: its key would keep a retry out. So seldom that all are looked at.
+            self.keys.retain(|_, key| key.position != Some(place));
+        }
+        if let Some(key) = publication.key {
+            self.keys.insert(key.id, key);
+        }
     }
 
     fn end(&mut self, name: &ChannelName, epoch: Epoch) {

@@ -233,6 +233,34 @@ fn nobody_is_told_a_place_before_it_is_written() {
     });
 }
 
+// A disk that fails at a write and at cutting it off again leaves a record whose place is given to
+// another. Its key kept a retry out after a restart, though it was never published.
+#[test]
+fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_key() {
+    on_a_worker(async {
+        let durable = Durable::new();
+        let mut given = durable.records();
+        for (text, key) in [("doubtful", "a"), ("also", "b")] {
+            drop(durable.broker.publish(keyed("news", text, key)));
+        }
+        given.extend(durable.store.waiting());
+        durable.store.fail(StoreError::Doubtful);
+        for (text, key) in [("given", "c"), ("anew", "d")] {
+            drop(durable.broker.publish(keyed("news", text, key)));
+        }
+        given.extend(durable.store.waiting());
+        durable.store.write(usize::MAX);
+        let again = durable.reopen(given);
+        let known = again.publish(keyed("news", "anew", "d")).await;
+        let known = known.expect("as before").position;
+        assert_eq!(known.map(|place| place.offset), Some(2));
+        let retried = again.publish(keyed("news", "doubtful", "a"));
+        durable.store.write(usize::MAX);
+        let place = retried.await.expect("published").position;
+        assert_eq!(place.map(|place| place.offset), Some(3));
+    });
+}
+
 #[test]
 fn what_was_not_written_gives_its_place_its_key_and_its_room_back() {
     on_a_worker(async {
