@@ -35,6 +35,11 @@ impl Pulse {
     pub(crate) fn beat(&self, now: Instant) {
         self.0.store(millis(now), Relaxed);
     }
+
+    /// The thread ends, and gives no sign of life any more.
+    pub(crate) fn end(&self) {
+        self.0.store(u64::MAX, Relaxed);
+    }
 }
 
 fn millis(now: Instant) -> u64 {
@@ -49,8 +54,13 @@ impl Liveness {
     /// Watches one more thread, which has just come by.
     pub(crate) fn watch(&self, name: String) -> Arc<Pulse> {
         let pulse = Arc::<Pulse>::default();
-        self.lock().push((name, pulse.clone()));
+        self.add(name, pulse.clone());
         pulse
+    }
+
+    /// Watches a thread that has its pulse already.
+    pub(crate) fn add(&self, name: String, pulse: Arc<Pulse>) {
+        self.lock().push((name, pulse));
     }
 
     /// The threads that have given no sign of life for longer than `limit`.
@@ -90,5 +100,7 @@ mod tests {
         assert!(liveness.stuck(limit, later + limit).is_empty());
         let stuck = liveness.stuck(limit, later + limit + Duration::from_millis(1));
         assert_eq!(stuck, ["server", "worker 0"]);
+        worker.end();
+        assert_eq!(liveness.stuck(limit, later + limit * 9), ["server"]);
     }
 }

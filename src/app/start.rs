@@ -68,11 +68,12 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
     let entries = Arc::<Entries>::default();
     let restoring = Restoring {
         settings: settings.clone(),
+        metrics: metrics.clone(),
         fanout: fanout.clone(),
         revocations: tokens.revocations().clone(),
         entries: entries.clone(),
     };
-    let made = made_broker(restoring, later, &metrics)?;
+    let made = made_broker(restoring, later)?;
     let presence = Arc::new(Front::new(
         Arc::new(MemoryPresence::default()),
         metrics.clone(),
@@ -112,17 +113,13 @@ struct MadeBroker {
 }
 
 /// The broker: empty where nothing is kept, that of the process before, or one that is to come.
-fn made_broker(
-    restoring: Restoring,
-    later: bool,
-    metrics: &Arc<Metrics>,
-) -> Result<MadeBroker, AppError> {
-    let settings = restoring.settings.clone();
+fn made_broker(restoring: Restoring, later: bool) -> Result<MadeBroker, AppError> {
+    let (settings, metrics) = (restoring.settings.clone(), restoring.metrics.clone());
     let timeout = settings.limits.broker_timeout;
     let (broker, state): (Arc<MemoryBroker>, _) = match &settings.state.dir {
         Some(_) if later => {
             let broker = Arc::<Late<MemoryBroker>>::default();
-            let front = Front::new(broker.clone(), metrics.clone(), timeout);
+            let front = Front::new(broker.clone(), metrics, timeout);
             return Ok(MadeBroker {
                 broker: Arc::new(front),
                 state: None,
@@ -142,7 +139,7 @@ fn made_broker(
         }
     };
     Ok(MadeBroker {
-        broker: Arc::new(Front::new(broker, metrics.clone(), timeout)),
+        broker: Arc::new(Front::new(broker, metrics, timeout)),
         state,
         later: None,
     })

@@ -22,6 +22,7 @@ use crate::{
         memory::{MemoryBounds, MemoryBroker, Restored},
     },
     config::Settings,
+    metrics::Metrics,
     server::entries::Entries,
     state::{State, StateError, StateOptions, history_bound},
     store::{Record, Source, Store},
@@ -42,6 +43,7 @@ pub(super) struct Kept {
 /// What of the node is made again, and by which settings.
 pub(super) struct Restoring {
     pub(super) settings: Arc<Settings>,
+    pub(super) metrics: Arc<Metrics>,
     pub(super) fanout: Arc<Fanout>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) entries: Arc<Entries>,
@@ -151,6 +153,7 @@ impl Restoring {
         let of_revocations: Arc<dyn Source> = revocations.clone();
         let sources: Vec<Weak<dyn Source>> =
             vec![Arc::downgrade(&owner), Arc::downgrade(&of_entries)];
+        state.watched_by(&self.metrics.liveness);
         state.log.start(sources)?;
         state
             .revocations

@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     config::SyncPolicy,
+    liveness::Pulse,
     logger,
     store::{ReadReport, Record, Source, Store, StoreError, Written},
 };
@@ -35,6 +36,8 @@ pub struct LogStore {
     queue: Arc<Queue>,
     syncer: Arc<Syncer>,
     counters: Arc<Counters>,
+    /// The writer's.
+    pulse: Arc<Pulse>,
     /// What was read, until it is started.
     reading: Mutex<Option<Reading>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -47,6 +50,7 @@ impl LogStore {
             queue: Arc::new(Queue::new(options.queue, options.queue_bytes)),
             syncer: Arc::new(Syncer::new(disk.clone(), options.sync)),
             counters: Arc::default(),
+            pulse: Arc::default(),
             reading: Mutex::default(),
             threads: Mutex::default(),
             disk,
@@ -80,10 +84,14 @@ impl LogStore {
         let mut writer = self.writer(sources)?;
         let failed = || StateError::io("starting a thread for", ".");
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+        let pulse = self.pulse.clone();
         let thread = Builder::new().name("state".into()).spawn(move || {
             whole(|| {
-                while writer.turn(Instant::now(), IDLE) {}
+                while writer.turn(Instant::now(), IDLE) {
+                    pulse.beat(Instant::now());
+                }
                 writer.end();
+                pulse.end();
             });
         });
         threads.push(thread.map_err(failed())?);
@@ -115,7 +123,8 @@ impl LogStore {
             |error| StateError::io("writing to", self.options.segment(segments.next()))(error);
         segments.settle(&reading.empty).map_err(failed)?;
         let (queue, syncer) = (self.queue.clone(), self.syncer.clone());
-        let mut writer = Writer::new(segments, (queue, syncer), self.counters.clone(), sources);
+        let counters = (self.counters.clone(), self.pulse.clone());
+        let mut writer = Writer::new(segments, (queue, syncer), counters, sources);
         let started: io::Result<()> = writer.start(Instant::now());
         let failed = StateError::io("writing to", format!("{}*.log", self.options.prefix));
         started.map_err(failed)?;
@@ -136,6 +145,12 @@ impl LogStore {
             // The first is the writer, behind whose last sync there is nothing.
             self.syncer.end();
         }
+    }
+
+    /// The sign of life of the thread that writes, which begins with [`start`](Self::start).
+    pub(super) fn pulse(&self) -> Arc<Pulse> {
+        self.pulse.beat(Instant::now());
+        self.pulse.clone()
     }
 
     /// How it is now.

@@ -46,7 +46,10 @@ pub use self::{
     stats::StateStats,
     summary::{Summary, drop_revocations, summarize},
 };
-use crate::config::{Settings, SyncPolicy};
+use crate::{
+    config::{Settings, SyncPolicy},
+    liveness::Liveness,
+};
 
 /// How the state is kept.
 #[derive(Clone, Copy, Debug)]
@@ -109,6 +112,12 @@ impl State {
             revocations: Arc::new(LogStore::new(disk, revocations, boot)),
             lock: Mutex::new(Some(lock)),
         })
+    }
+
+    /// Has the threads that write told from those that live; before they are started.
+    pub(crate) fn watched_by(&self, liveness: &Liveness) {
+        liveness.add("state".to_string(), self.log.pulse());
+        liveness.add("state revocations".to_string(), self.revocations.pulse());
     }
 
     /// Both logs in numbers.

@@ -5,12 +5,13 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     sync::{Arc, Weak, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::stage::{Owner, record};
 use crate::{
     config::SyncPolicy,
+    liveness::Liveness,
     state::{
         LogStore, State, StateError, StateOptions, drop_revocations, history_bound, summarize,
     },
@@ -301,4 +302,38 @@ fn make_a_directory_of_this_version() {
     for name in ["0000000001.log", "revocations-0000000001.log"] {
         fs::copy(dir.0.join(name), committed().join(name)).expect("copied");
     }
+}
+
+// A writer that hangs, in a disk or in a lock, took records in until the queue was full, and /ready
+// said 200 until then. It has a pulse as the other threads, until it is closed.
+#[test]
+fn a_writer_that_hangs_is_told_from_one_that_lives_and_one_that_has_ended() {
+    let (dir, liveness) = (Dir::new(), Liveness::default());
+    let state = open(&dir.0);
+    state.watched_by(&liveness);
+    let _owner = start(&state.log);
+    state.revocations.start(Vec::new()).expect("threads");
+    let (release, released) = mpsc::sync_channel::<()>(1);
+    let hangs = move |_| {
+        let _ = released.recv_timeout(SOON);
+    };
+    state
+        .log
+        .append(record(1), Written::call(hangs))
+        .expect("room");
+    let limit = Duration::from_secs(3);
+    let stuck = || liveness.stuck(limit, Instant::now());
+    let until = |expected: &[&str]| {
+        let deadline = Instant::now() + SOON;
+        while stuck() != expected {
+            assert!(Instant::now() < deadline, "{:?}", stuck());
+            std::thread::park_timeout(Duration::from_millis(10));
+        }
+    };
+    until(&["state"]);
+    release.send(()).expect("it waits");
+    until(&[]);
+    state.close();
+    let later = Instant::now() + limit * 10;
+    assert_eq!(liveness.stuck(limit, later), Vec::<String>::new());
 }

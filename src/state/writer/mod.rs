@@ -23,6 +23,7 @@ use super::{
     sync::{Synced, Syncer},
 };
 use crate::{
+    liveness::Pulse,
     store::{Source, StoreError, Written},
     unix_time::unix_now_ms,
 };
@@ -54,6 +55,8 @@ pub(super) struct Writer {
     pub(super) queue: Arc<Queue>,
     pub(super) syncer: Arc<Syncer>,
     counters: Arc<Counters>,
+    /// Renewed with each write of a snapshot, which may take longer than anyone waits.
+    pulse: Arc<Pulse>,
     pub(super) sources: Vec<Weak<dyn Source>>,
     buffer: Vec<u8>,
     batch: Vec<Waiting>,
@@ -82,7 +85,7 @@ impl Writer {
     pub(super) fn new(
         segments: Segments,
         (queue, syncer): (Arc<Queue>, Arc<Syncer>),
-        counters: Arc<Counters>,
+        (counters, pulse): (Arc<Counters>, Arc<Pulse>),
         sources: Vec<Weak<dyn Source>>,
     ) -> Self {
         let is_wanted = segments.has_lost;
@@ -93,6 +96,7 @@ impl Writer {
             queue,
             syncer,
             counters,
+            pulse,
             sources,
             buffer: Vec::new(),
             batch: Vec::new(),

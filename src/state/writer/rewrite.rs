@@ -124,6 +124,7 @@ impl Writer {
             }
         };
         let written = self.segments.write(&mut self.buffer, false, put);
+        self.pulse.beat(Instant::now());
         progress.written += written.map_err(Stopped::Failed)?;
         progress.step.clear();
         progress.weight = 0;
