@@ -14,6 +14,8 @@
 mod around;
 #[path = "../../../src/id.rs"]
 pub mod id;
+#[path = "../../../src/liveness.rs"]
+mod liveness;
 #[path = "../../../src/state/mod.rs"]
 pub mod state;
 #[path = "../../../src/store.rs"]
@@ -183,7 +185,11 @@ fn start(dir: &Path) {
                 Record::Publication(one) => one.item.weight(),
                 _ => 0,
             };
-            if state.log.append(record, store::Written::call(|_| {})).is_ok() {
+            if state
+                .log
+                .append(record, store::Written::call(|_| {}))
+                .is_ok()
+            {
                 number += 1;
             } else {
                 std::thread::yield_now();
