@@ -30,8 +30,8 @@ pub(super) async fn until_open(
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Registered with every App by `configure`.
-    let node = request.app_data::<Data<Node>>().cloned();
-    if let Some(node) = node.filter(|node| !node.gate.is_open()) {
+    let node = request.app_data::<Data<Node>>();
+    if let Some(node) = node.filter(|node| !node.gate.is_open()).cloned() {
         let bytes = bytes_of(request.request());
         if let Err(not_passed) = node.gate.pass(bytes).await {
             let answer = refuse(request.request(), &node, not_passed);

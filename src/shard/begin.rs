@@ -5,7 +5,8 @@ use actix::Message;
 use crate::registry::{ChannelName, SessionKey, Slot};
 
 /// A session's membership of a channel begins: what comes behind this in the mailbox is its.
-/// Bound: one a membership, which `limits.subscriptions` bounds.
+/// Bound: one for each channel that is joined, which cost their sessions commands
+/// (`limits.commands_per_turn`) before the shard comes to its mailbox again.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(super) struct Begin {

@@ -83,7 +83,7 @@ impl Membership {
     /// member that got it would have a hole.
     #[expect(
         clippy::disallowed_methods,
-        reason = "one a membership, which limits.subscriptions bounds"
+        reason = "one for each join, which limits.commands_per_turn bounds"
     )]
     fn begin_behind_the_mailbox(&self, channel: &ChannelName, pending: Slot) {
         let mailbox = self.shard.mailbox.get();

@@ -1,4 +1,4 @@
-//! What outlives the process: after a tidy end, after SIGKILL, on a full disk.
+//! What outlives the process: after a tidy end, after SIGKILL, over hand-overs. Sick disks: `disk`.
 
 use std::process::Command;
 
