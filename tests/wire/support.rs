@@ -542,12 +542,16 @@ impl Client {
         );
     }
 
-    /// Expects a Close and then the end of the stream; returns code and reason.
+    /// Expects a Close, answers it as every client does (RFC 6455, 5.5.1: a server that gets no
+    /// answer waits for one), and then the end of the stream; returns code and reason.
     pub(crate) fn expect_close(&mut self) -> (u16, String) {
         loop {
             let frame = self.next().expect("a Close, not the end");
             if frame.is(8) {
                 let close = frame.code_and_reason();
+                // A server that answers the client's own Close may be gone already.
+                let answer = masked(0x88, frame.payload.get(..2).unwrap_or_default());
+                let _ = self.stream.write_all(&answer);
                 assert_eq!(self.next(), None, "nothing comes after a Close");
                 return close;
             }
