@@ -36,7 +36,7 @@ const CODES = {
   3501: ['bad request', 'The server did not understand what the client sent.', 'The reason: a channel’s name, a position, the message format or the subprotocol.', '服务器无法理解客户端的请求。', '查看关闭原因：频道名、位置、消息格式或子协议。'],
   3502: ['stale', 'The client connected and then did not introduce itself in time.', 'The client must send its first command soon after connecting.', '客户端连接后未及时发出首条命令。', '连接后应尽快发送首条命令。'],
   3503: ['disconnected by the server', 'Somebody, or a rule, disconnected this client.', 'The administrator or the backend.', '被服务器强制断开。', '询问管理员或检查后端。'],
-  3504: ['connection limit', 'Too many connections.', 'limits.sessions and limits.sessions_per_address; other tabs of the same user.', '连接数超限。', 'limits.sessions 与 limits.sessions_per_address；同一用户的其他页面。'],
+  3504: ['connection limit', 'The user has more sessions than it may.', 'limits.sessions_per_user, client.personal_channel.single_connection; other tabs of the same user, sockets that were not closed.', '用户的会话数超限。', 'limits.sessions_per_user、client.personal_channel.single_connection；同一用户的其他页面，未关闭的 socket。'],
   3505: ['channel limit', 'Too many channels for one connection.', 'Join fewer channels, or raise limits.subscriptions.', '单个连接的频道数超限。', '减少频道，或调高 limits.subscriptions。'],
   3506: ['inappropriate protocol', 'Text where binary was agreed on, or the reverse.', 'The subprotocol and the type of messages.', '消息类型与约定的协议不符。', '检查子协议与消息类型。'],
   3507: ['permission denied', 'This client may not do what it asked for.', 'The reason: it names the setting (allow.subscribe, allow.publish) that would let it, or what the backend said.', '没有权限。', '查看关闭原因：其中写明应设置的配置项（allow.subscribe、allow.publish），或后端的答复。'],
