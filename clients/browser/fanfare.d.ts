@@ -60,7 +60,7 @@ declare namespace Fanfare {
 
   /** Options of a look into the history. */
   export interface HistoryOptions {
-    /** How many publications at most; none of them by default, -1 for all that the server gives. */
+    /** How many publications at most: by default all that the server gives; 0: the position alone. */
     limit?: number;
     /** Those behind this place (before it, with `reverse`). */
     since?: Position | null;

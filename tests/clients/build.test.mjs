@@ -98,13 +98,13 @@ test('the package holds the files of users, their types and words, and nothing o
   const files = JSON.parse(stdout)[0].files.map(({ path }) => path).sort();
   assert.deepEqual(files, [
     'LICENSE', 'README.md', 'README.zh-CN.md', 'browser/fanfare-worker.js', 'browser/fanfare.d.mts', 'browser/fanfare.d.ts', 'browser/fanfare.js', 'browser/fanfare.mjs',
-    'miniprogram/fanfare.d.ts', 'miniprogram/fanfare.js', 'miniprogram/websocket-shim.d.ts',
+    'miniprogram/fanfare.d.ts', 'miniprogram/fanfare.js', 'miniprogram/index.d.ts', 'miniprogram/index.js', 'miniprogram/websocket-shim.d.ts',
     'miniprogram/websocket-shim.js', 'package.json',
   ]);
   t.diagnostic(`${JSON.parse(stdout)[0].size} bytes packed`);
 });
 
-test('the package, installed, is imported and required', async (t) => {
+test('the package, installed, is imported, required, typed and built into a mini program', async (t) => {
   // `exports` that are wrong show nowhere but at the user's.
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-package-'));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -120,4 +120,31 @@ test('the package, installed, is imported and required', async (t) => {
   assert.equal(await state(['-e', "console.log(typeof require('fanfare-client/websocket-shim').use)"]), 'function');
   const manifest = JSON.parse(readFileSync(join(folder, 'node_modules/fanfare-client/package.json'), 'utf8'));
   assert.equal(manifest.dependencies, undefined);
+  // Yarn stops where `engines` says that another Node is needed, and a client runs in none.
+  assert.equal(manifest.engines, undefined);
+  // A bundler finds the worker by name: else each page has to copy it out of node_modules by hand.
+  assert.match(await state(['-e', "console.log(require.resolve('fanfare-client/fanfare-worker.js'))"]), /browser\/fanfare-worker\.js$/);
+  // WeChat's tools copy the folder that `miniprogram` names and take its index.js; without it they build the browser's file.
+  const built = join(folder, 'node_modules/fanfare-client', manifest.miniprogram);
+  const phone = "globalThis.wx = { connectSocket() {} }; const Fanfare = require(process.argv[1]); new Fanfare('https://x.example')";
+  assert.equal(await state(['-e', `${phone}; console.log('made')`, built]), 'made');
+  assert.equal(await state(['-e', 'console.log(typeof require(process.argv[1]).use)', join(built, 'websocket-shim.js')]), 'function');
+  // Every way in which TypeScript looks for types, that of WeChat's own template (node10) among them.
+  const use10 = "import Fanfare = require('fanfare-client');\nimport Mini = require('fanfare-client/miniprogram');\nimport Shim = require('fanfare-client/websocket-shim');\n"
+    + "const made: Fanfare = new Mini('https://x.example');\nconst place: Fanfare.Position | null = made.subscribe('a').position;\nShim.use(place);\n";
+  writeFileSync(join(folder, 'common.cts'), use10);
+  writeFileSync(join(folder, 'old.ts'), use10);
+  writeFileSync(join(folder, 'module.mts'), "import Fanfare, { type Position } from 'fanfare-client';\nimport Mini from 'fanfare-client/miniprogram';\n"
+    + "import Shim from 'fanfare-client/websocket-shim';\nconst made: Fanfare = new Mini('https://x.example');\nconst place: Position | null = made.subscribe('a').position;\nShim.use(place);\n");
+  const { CommonJS, ESNext, Node16, NodeNext } = ts.ModuleKind;
+  const { Bundler, Node10, Node16: Like16, NodeNext: LikeNext } = ts.ModuleResolutionKind;
+  const ways = [
+    ['old.ts', CommonJS, Node10], ['common.cts', Node16, Like16], ['common.cts', NodeNext, LikeNext],
+    ['module.mts', Node16, Like16], ['module.mts', NodeNext, LikeNext], ['module.mts', ESNext, Bundler],
+  ];
+  for (const [file, module, moduleResolution] of ways) {
+    const options = { noEmit: true, strict: true, target: ts.ScriptTarget.ES2020, lib: ['lib.es2020.d.ts'], types: [], module, moduleResolution, ignoreDeprecations: '6.0' };
+    const found = ts.getPreEmitDiagnostics(ts.createProgram([join(folder, file)], options));
+    assert.deepEqual(found.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')), [], `${file}, ${module}, ${moduleResolution}`);
+  }
 });

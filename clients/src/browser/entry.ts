@@ -9,7 +9,9 @@ class Fanfare extends Client {
   private readonly shared: Sharing | null;
 
   constructor(baseUrl: string, options: Options = {}) {
-    const isShared = options.share && typeof SharedWorker === 'function';
+    const { share } = options;
+    if (share && !(share.name && share.worker)) throw new TypeError('share must be {name, worker}');
+    const isShared = share && typeof SharedWorker === 'function';
     const shared = isShared ? new Sharing(browser, options) : null;
     super(shared ? shared.platform : browser, baseUrl, shared ? shared.options : options);
     this.shared = shared;

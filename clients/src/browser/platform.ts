@@ -10,7 +10,8 @@ export const browser: Platform = {
   runtime: browserRuntime,
   transports: { websocket: openWebSocket, sse: openSse, poll: openPoll },
   order: ['websocket', 'sse', 'poll'],
-  resolve: (baseUrl) => {
+  resolve: (given) => {
+    const baseUrl = String(given);
     if (typeof location !== 'object') return baseUrl;
     if (/^\/\//.test(baseUrl)) return location.protocol + baseUrl;
     return baseUrl === '' || baseUrl.charAt(0) === '/' ? location.origin + baseUrl : baseUrl;

@@ -24,6 +24,9 @@ export function browserRuntime(): Runtime {
   return runtime;
 }
 
+/** A page of an origin that may not ask is told no more than one without a network. */
+const NO_ANSWER = 'no network, or client.origins does not name this page: no answer from ';
+
 /** Runs soon, not now. */
 function soon(run: () => void): void {
   void Promise.resolve().then(run);
@@ -31,6 +34,7 @@ function soon(run: () => void): void {
 
 function openSocket(request: SocketRequest, events: SocketEvents): Socket {
   let over = false;
+  let isOpen = false;
   let socket: WebSocket | null = null;
   const letGo = (): void => {
     over = true;
@@ -43,10 +47,15 @@ function openSocket(request: SocketRequest, events: SocketEvents): Socket {
   };
   try {
     socket = new WebSocket(request.url);
-    socket.onopen = () => events.opened();
+    socket.onopen = () => {
+      isOpen = true;
+      events.opened();
+    };
     socket.onmessage = (event) => events.message(String(event.data));
     // An error says nothing; it is followed by this.
-    socket.onclose = (event) => end(event.code, event.reason);
+    socket.onclose = (event) => {
+      end(event.code, event.reason || (isOpen ? '' : 'no WebSocket to ' + request.url));
+    };
   } catch (thrown) {
     soon(() => end(1006, words(thrown)));
   }
@@ -67,21 +76,24 @@ function openSocket(request: SocketRequest, events: SocketEvents): Socket {
 }
 
 function request(asked: HttpRequest, done: (response: HttpResponse) => void): Cancel {
-  const xhr = new XMLHttpRequest();
+  let xhr: XMLHttpRequest | null = null;
   let over = false;
   const end = (response: HttpResponse): void => {
     if (!over) done(response);
     over = true;
   };
-  xhr.onreadystatechange = () => {
-    if (xhr.readyState !== 4) return;
-    const { status } = xhr;
+  const changed = (asking: XMLHttpRequest): void => {
+    if (asking.readyState !== 4) return;
+    const { status } = asking;
     // Where other origins may not read it, a browser complains of the mere question.
-    const after = status === 429 || status === 503 ? xhr.getResponseHeader('Retry-After') : null;
-    const body = status ? xhr.responseText : 'no answer from ' + asked.url;
+    const after = status === 429 || status === 503 ? asking.getResponseHeader('Retry-After') : null;
+    const body = status ? asking.responseText : NO_ANSWER + asked.url;
     end({ status, body, retryAfter: Number(after) || 0 });
   };
   try {
+    // Node, where pages are made before they are sent, has none.
+    const made = (xhr = new XMLHttpRequest());
+    made.onreadystatechange = () => changed(made);
     xhr.open(asked.method, asked.url, true);
     xhr.timeout = asked.timeout;
     for (const name in asked.header) xhr.setRequestHeader(name, asked.header[name]!);
@@ -92,13 +104,23 @@ function request(asked: HttpRequest, done: (response: HttpResponse) => void): Ca
   return () => {
     if (over) return;
     over = true;
-    xhr.abort();
+    if (xhr) xhr.abort();
   };
 }
 
 function openStream(url: string, events: StreamEvents): Cancel {
-  const stream = new EventSource(url);
+  let stream: EventSource;
   let over = false;
+  try {
+    stream = new EventSource(url);
+  } catch {
+    soon(() => {
+      if (!over) events.closed();
+    });
+    return () => {
+      over = true;
+    };
+  }
   stream.onopen = () => {
     if (!over) events.opened();
   };

@@ -9,9 +9,9 @@ import type { SubscribeOptions, SubscriptionEvents, Unsubscribed } from '../type
 import { Backoff } from './backoff';
 import type { Calls } from './calls';
 import * as codes from './codes';
-import type { Settings } from './settings';
+import { plain, type Settings } from './settings';
 import { Renewal } from './renewal';
-import { copy, Part, publicationOf } from './subscription';
+import { copy, Part, placeOf, publicationOf } from './subscription';
 import { Tokens } from './tokens';
 
 /** The connection as channels see it. */
@@ -77,13 +77,14 @@ export class Channel {
   /** Another part of the app's. The first one's options count, its `since` for the position. */
   enter(options: SubscribeOptions): Part {
     const part = new Part(this);
-    const since = options.since ? copy(options.since) : null;
-    this.parts = this.parts.concat(part);
-    if (this.parts.length === 1) {
-      this.tokens = new Tokens<string>(options.token, this.name);
-      this.data = options.data;
+    const since = options.since ? placeOf(options.since) : null;
+    if (this.parts.length === 0) {
+      const { token, data } = options;
+      this.tokens = new Tokens<string>(token, this.name);
+      this.data = data === undefined ? data : plain(data);
       if (!this.isGiven) this.position = since;
     }
+    this.parts = this.parts.concat(part);
     if (this.phase === 'away') {
       this.begin();
     } else if (this.phase === 'subscribed') {

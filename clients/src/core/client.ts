@@ -13,11 +13,11 @@ import type {
 } from '../types';
 import { Calls } from './calls';
 import { Channel, type ChannelHost } from './channel';
-import { ABNORMAL, failure, NORMAL, SERVER_UNSUBSCRIBE } from './codes';
+import { ABNORMAL, BAD_REQUEST, failure, NORMAL, SERVER_UNSUBSCRIBE, words } from './codes';
 import type { NamedTransport } from './choice';
 import { Connection, type ConnectionOwner } from './connection';
 import { Emitter } from './emitter';
-import { httpBase, settingsOf } from './settings';
+import { httpBase, plain, settingsOf } from './settings';
 import { Tokens } from './tokens';
 
 /** A channel that the server gave and gives no more. */
@@ -34,6 +34,8 @@ export class Client extends Emitter<FanfareEvents> {
 
   constructor(platform: Platform, baseUrl: string, private readonly options: Options) {
     super();
+    // Fails here, and not with each attempt.
+    if (options.data !== undefined) plain(options.data);
     const base = httpBase(platform.resolve ? platform.resolve(baseUrl) : baseUrl);
     const runtime = platform.runtime(options);
     const settings = settingsOf(options);
@@ -168,10 +170,18 @@ export class Client extends Emitter<FanfareEvents> {
     return this.channels[name] || (this.channels[name] = new Channel(this.host, name));
   }
 
-  /** A call of the app's. */
+  /** A call of the app's, with its data as it is now, whatever the app does with it afterwards. */
   protected request(command: Command): Promise<Reply> {
-    if (this.state !== 'disconnected') return this.calls.request(command);
-    return Promise.reject(failure('closed', 'there is no connection: connect() makes one'));
+    if (this.state === 'disconnected') {
+      return Promise.reject(failure('closed', 'there is no connection: connect() makes one'));
+    }
+    const said: { data?: unknown } = command.publish || command.send || command.rpc || {};
+    try {
+      if ('data' in said) said.data = plain(said.data);
+    } catch (thrown) {
+      return Promise.reject(failure(BAD_REQUEST, 'no JSON: ' + words(thrown)));
+    }
+    return this.calls.request(command);
   }
 
   private eachChannel(run: (channel: Channel) => void): void {
@@ -187,7 +197,7 @@ export class Client extends Emitter<FanfareEvents> {
 /** The transports to try: those of the options, as far as this platform has them. */
 function transportsOf(platform: Platform, options: Options, runtime: Runtime): NamedTransport[] {
   const named: NamedTransport[] = [];
-  const order = options.transports || platform.order;
+  const order = ([] as TransportName[]).concat(options.transports || platform.order);
   for (let i = 0; i < order.length; i++) {
     const name = order[i]!;
     const open = platform.transports[name];

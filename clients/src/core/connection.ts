@@ -151,7 +151,8 @@ export class Connection {
     const { timeout } = settings;
     this.began = runtime.now();
     const deadline = runtime.setTimeout(() => {
-      this.lose({ code: codes.ABNORMAL, reason: 'no connection within ' + timeout + ' ms' });
+      const why = phase.link ? '' : ': no token';
+      this.lose({ code: codes.ABNORMAL, reason: 'no connection within ' + timeout + ' ms' + why });
     }, timeout);
     const phase: Connecting = {
       name: 'connecting', deadline, isFresh: tokens.isDue, link: null, isReached: false,

@@ -10,6 +10,7 @@ export class Emitter<Events> {
   /** Listens; the answer stops it. */
   on<K extends keyof Events>(event: K, fn: (told: Events[K]) => void): () => void {
     const name = event as string;
+    if (typeof fn !== 'function') throw new TypeError(name + ': no function');
     // A new list each time: who is being told is not disturbed by who comes and goes.
     this.listeners[name] = (this.listeners[name] || []).concat(fn as Listener);
     return () => this.off(event, fn);

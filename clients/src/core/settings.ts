@@ -26,7 +26,12 @@ export function settingsOf(options: Options): Settings {
   };
 }
 
-/** The base address as HTTP, without a slash at its end. */
+/** A copy of what the app gives, as JSON has it; throws where JSON cannot say it. */
+export function plain(value: unknown): unknown {
+  return JSON.parse(JSON.stringify(value));
+}
+
+/** The base address as HTTP, without a slash at its end, nor the path that an SDK is given. */
 export function httpBase(baseUrl: string): string {
   const http = String(baseUrl).replace(/^(?:ws|http)(s?):/i, (_, secure: string) => {
     return 'http' + secure.toLowerCase() + ':';
@@ -34,5 +39,5 @@ export function httpBase(baseUrl: string): string {
   if (!/^https?:\/\/[^/]/.test(http)) {
     throw new TypeError('the address of the server begins with https://, not "' + baseUrl + '"');
   }
-  return http.replace(/[?#].*$/, '').replace(/\/+$/, '');
+  return http.replace(/[?#].*$/, '').replace(/(?:\/+connection\/websocket)?\/*$/, '');
 }

@@ -40,7 +40,7 @@ export class Part extends Emitter<SubscriptionEvents> {
     const history = {
       channel: this.shared.name,
       limit: limit === undefined ? -1 : limit,
-      ...(since ? { since: { offset: since.offset, epoch: since.epoch } } : {}),
+      ...(since ? { since: placeOf(since) } : {}),
       ...(reverse ? { reverse } : {}),
     };
     return this.shared.host.request({ history }).then((reply) => {
@@ -73,6 +73,12 @@ export class Part extends Emitter<SubscriptionEvents> {
     this.isOver = true;
     this.emit('unsubscribed', told);
   }
+}
+
+/** The position that the app gives; its text would be taken for the beginning of everything. */
+export function placeOf(since: Position): Position {
+  if (typeof since.offset !== 'number') throw new TypeError('since must be {offset, epoch}');
+  return copy(since)!;
 }
 
 /** A position that the app may keep. */

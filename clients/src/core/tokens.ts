@@ -18,7 +18,11 @@ export class Tokens<Argument> {
     private readonly argument: Argument,
   ) {
     this.due = typeof source === 'function';
-    if (typeof source === 'string') this.token = source;
+    if (typeof source === 'string') this.token = source.trim();
+    else if (source && !this.due) {
+      // Such as the Promise of a function that was called where it was to be given.
+      throw new TypeError('a token is a text or a function');
+    }
   }
 
   /** Whether another one can be had. */
@@ -43,14 +47,24 @@ export class Tokens<Argument> {
     const refuse = (thrown: unknown): void => failed('no token: ' + words(thrown));
     let asked: Promise<string>;
     try {
-      asked = Promise.resolve(source(this.argument));
+      asked = Promise.resolve(source(this.argument)).then(tokenText);
     } catch (thrown) {
       asked = Promise.reject(thrown);
     }
     asked.then((token) => {
-      this.token = token ? String(token) : '';
+      this.token = token;
       this.due = false;
       done(this.token);
     }, refuse);
   }
+}
+
+/**
+ * What a function answered, as a token. Throws where it is none, such as the page of a backend that
+ * is down: sent to the server, it would be the end for good.
+ */
+export function tokenText(answered: unknown): string {
+  const text = answered ? String(answered).trim() : '';
+  if (/[^!-~]|[<{"]/.test(text)) throw new Error('not ' + text.slice(0, 60));
+  return text;
 }

@@ -7,6 +7,7 @@
 
 import { ABNORMAL, words } from '../core/codes';
 import { settingsOf } from '../core/settings';
+import { tokenText } from '../core/tokens';
 import type { Platform } from '../platform';
 import type { Hint, Runtime } from '../runtime';
 import type { Command } from '../protocol';
@@ -44,7 +45,7 @@ export class Sharing {
   private hinted: (hint: Hint) => void = () => undefined;
 
   constructor(direct: Platform, private readonly given: Options) {
-    const order = given.transports || direct.order;
+    const order = ([] as TransportName[]).concat(given.transports || direct.order);
     this.order = order;
     this.transport = order[0] || 'websocket';
     this.options = { ...given, transports: [SHARED].concat(order as TransportName[]) };
@@ -164,8 +165,8 @@ export class Sharing {
     const { token } = this.given;
     if (typeof token !== 'function') return this.post({ token: { ask, token: null } });
     // A function that throws is one that fails.
-    new Promise<string>((resolve) => resolve(token())).then(
-      (text) => this.post({ token: { ask, token: text ? String(text) : '' } }),
+    new Promise<string>((resolve) => resolve(token())).then(tokenText).then(
+      (text) => this.post({ token: { ask, token: text } }),
       (thrown) => this.post({ token: { ask, token: null, error: words(thrown) } }),
     );
   }

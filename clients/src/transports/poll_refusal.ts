@@ -30,7 +30,9 @@ export function isExpired(response: HttpResponse): boolean {
 export function endOf(response: HttpResponse): LinkEnd {
   const { retryAfter } = response;
   const status = statusOf(response);
-  const reason = (status && response.body.trim()) || 'status ' + response.status;
+  // Without any answer the body is the platform's words.
+  const isTold = status || !response.status;
+  const reason = (isTold && response.body.trim()) || 'status ' + response.status;
   let code = codes.ABNORMAL;
   if (status === 401) code = isExpired(response) ? codes.EXPIRED : codes.INVALID_TOKEN;
   else if (status === 403) code = codes.PERMISSION_DENIED;

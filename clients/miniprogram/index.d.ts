@@ -1,0 +1,4 @@
+// Made by clients/build.
+
+import Fanfare = require('./fanfare');
+export = Fanfare;
