@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { Gate } from '../clients/gate.mjs';
 import { Proxy } from '../nginx/proxy.mjs';
 import { App, AppPage, startServer } from './app.mjs';
-import { until } from './server.mjs';
+import { Server, until } from './server.mjs';
 import { launch } from './tab.mjs';
 
 const SHARE = { name: 'app', worker: '/fanfare-worker.js' };
@@ -156,6 +156,21 @@ test('the classic script works by XMLHttpRequest alone', async () => {
     assert.deepEqual(await page.call('room', 'publish', 3), { value: undefined });
     await page.got(1, 2, 3);
     await page.page.evaluate(() => window.client.close());
+  });
+});
+
+test('a page whose origin is not allowed is told what to look after', async (t) => {
+  // A browser tells a page no more than that there is no answer, and the setting is the server's.
+  const strict = await Server.start((port) => `listen = ["127.0.0.1:${port}"]`);
+  t.after(() => strict.remove());
+  await withContext(async (context) => {
+    const page = await AppPage.open(context, app);
+    await page.start(strict, '');
+    await page.until('every transport', ({ states }) => states.length >= 4);
+    const reasons = (await page.told()).states.map(({ reason }) => reason);
+    assert.match(reasons[1], /^no WebSocket to ws:/);
+    assert.match(reasons[3], /client\.origins does not name this page.*\/poll$/);
+    assert.deepEqual((await page.told()).closes, []);
   });
 });
 

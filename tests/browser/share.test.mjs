@@ -245,6 +245,39 @@ test('where the worker is missing, or there are none, each tab has a connection 
   });
 });
 
+test('what cannot be sent, and what is no token, is refused in a tab that shares as in one that does not', async () => {
+  // To the worker it goes by structured cloning, which takes cycles and throws at functions: errors of another kind, or none.
+  await withContext(async (context) => {
+    const page = await tab(context, 'ann');
+    await page.enter('room:wrong');
+    await page.subscribed();
+    const codes = await page.page.evaluate(async () => {
+      const cycle = {};
+      cycle.self = cycle;
+      return Promise.all([() => 1, cycle, 10n, undefined].map((data) => window.room.publish(data).then(() => 0, ({ code }) => code)));
+    });
+    assert.deepEqual(codes, [107, 107, 107, 107]);
+    assert.deepEqual(await page.call('room', 'publish', 'right'), { value: undefined });
+    await page.got('right');
+    assert.deepEqual(await page.page.evaluate(() => [true, { name: 'a' }].map((share) => {
+      try { return new window.Fanfare('', { share }).state; } catch (error) { return error.message; }
+    })), ['share must be {name, worker}', 'share must be {name, worker}']);
+  });
+  await withContext(async (context) => {
+    const page = await AppPage.open(context, app);
+    // The backend is down at first, behind a proxy that answers with its page.
+    await page.page.evaluate(() => {
+      const { fetch } = window;
+      let asked = 0;
+      window.fetch = (...words) => ((asked += 1) > 1 ? fetch(...words) : Promise.resolve(new Response('<html>502</html>')));
+    });
+    await page.start(server, 'ann', { share: SHARE });
+    await page.connected();
+    const { errors, closes } = await page.told();
+    assert.deepEqual([errors.map(({ message }) => message), closes], [['no token: not <html>502</html>'], []]);
+  });
+});
+
 test('without locks, as on a page without TLS, a tab that says goodbye is counted out all the same', async () => {
   await withContext(async (context) => {
     await context.addInitScript(() => { Object.defineProperty(navigator, 'locks', { value: undefined }); });

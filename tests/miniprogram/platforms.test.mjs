@@ -95,6 +95,17 @@ for (const platform of Object.keys(PLATFORMS)) {
       await assert.rejects(listened.subscription.presence(), { code: 108 });
       mini.remove();
     });
+
+    // A domain that is not listed is the first thing that goes wrong on a phone. "status 0" names
+    // nothing that could be mended.
+    test('a request that the platform refuses is told in its words', async () => {
+      const phone = { domains: { request: [] } };
+      const mini = new Mini(platform, server.origin, { phone, transports: ['poll'] });
+      mini.client.connect();
+      await until('a second attempt', () => mini.told.state.length >= 3);
+      for (const { reason } of mini.told.state.slice(1)) assert.match(reason, /domain|not in/);
+      mini.remove();
+    });
   });
 }
 
