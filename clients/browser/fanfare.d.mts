@@ -16,11 +16,14 @@ export type State = 'disconnected' | 'connecting' | 'connected';
 /** A text, or a function that gives one, at once or later; called again when a new one is due. */
 export type TokenSource = string | (() => string | Promise<string>);
 
+/** A text, a `URL`, or a `TrustedScriptURL` where the page's policy demands one. */
+export type WorkerAddress = string | { readonly href: string } | { toJSON(): string };
+
 /** Options of a client; all may be left out. */
 export interface Options {
   /**
-   * The connection token. A function is asked before the first connection and again whenever the
-   * token has expired; an empty text connects without one.
+   * The connection token. A function is asked with each `connect()` and again whenever the token
+   * has expired; an empty text connects without one.
    */
   token?: TokenSource;
   /** Goes to the backend with the connection (`hooks.connect`); anything that JSON can say. */
@@ -36,7 +39,7 @@ export interface Options {
    * `worker`, a copy of `fanfare-worker.js` at the page's own origin. The name holds the user.
    * Where there is no SharedWorker, each tab has its own connection. Default false.
    */
-  share?: false | { name: string; worker: string | { readonly href: string } };
+  share?: false | { name: string; worker: WorkerAddress };
   /** Shortest delay before a new attempt, in milliseconds. Default 500. */
   minDelay?: number;
   /** Longest delay before a new attempt, in milliseconds. Default 20000. */

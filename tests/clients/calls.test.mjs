@@ -58,6 +58,34 @@ test('where the platform does not get rid of what is sent, calls wait in the que
   await Promise.all(held);
 });
 
+test('a close while the platform holds back leaves no timer behind', async (t) => {
+  // A timer that outlives its client keeps a page's memory, and a program from its end.
+  const made = start(t);
+  FakeSocket.last.welcome();
+  FakeSocket.last.bufferedAmount = 300 * 1024;
+  const held = codeOf(made.publish('a', 1));
+  const timers = new Set();
+  const { setTimeout: set, clearTimeout: clear } = globalThis;
+  globalThis.setTimeout = (run, ms) => {
+    const timer = set(run, ms);
+    timers.add(timer);
+    return timer;
+  };
+  globalThis.clearTimeout = (timer) => {
+    timers.delete(timer);
+    clear(timer);
+  };
+  try {
+    const other = codeOf(made.publish('a', 2));
+    assert.ok(timers.size >= 2, 'its own, and the look at the link');
+    made.close();
+    assert.equal(timers.size, 0);
+    assert.deepEqual([await held, await other], ['closed', 'closed']);
+  } finally {
+    Object.assign(globalThis, { setTimeout: set, clearTimeout: clear });
+  }
+});
+
 test('a call without an answer is rejected with timeout, sent or not, and its late answer is passed over', async (t) => {
   // A promise that never settles is a button that stays grey.
   const made = start(t, { timeout: 2000 });
@@ -207,6 +235,42 @@ test('a token is renewed when it ends, over the connection that stands', async (
   assert.equal(FakeSocket.last.command('refresh').refresh.token, 't4');
   FakeSocket.last.refuse('refresh', 103, 'blocked');
   assert.deepEqual(made.told.close, [{ code: 103, reason: 'blocked' }]);
+});
+
+test('a token that ends as it is made is renewed once a second, not without a pause', async (t) => {
+  // A backend whose clock is behind, or a token for no time at all, would be asked as fast as the network goes, by every client.
+  let asked = 0;
+  const made = start(t, { token: async () => `t${++asked}` });
+  await settle();
+  FakeSocket.last.welcome({ expires: true, ttl: 0, ping: 0 });
+  for (let n = 0; n < 20; n++) {
+    await pass(100);
+    if (FakeSocket.last.command('refresh')) FakeSocket.last.reply('refresh', { expires: true, ttl: 0 });
+  }
+  assert.equal(asked, 3);
+  assert.equal(made.state, 'connected');
+});
+
+test('connect() asks for a token anew, that of a subscription too', async (t) => {
+  // After a logout somebody else logs in, and after 3500 the old token is why it ended: with it the client would never get in again.
+  let user = 'ann';
+  const made = start(t, { token: async () => user });
+  const part = made.subscribe('a', { token: async (channel) => `${user} in ${channel}` });
+  await settle();
+  await settle();
+  FakeSocket.last.welcome();
+  assert.equal(FakeSocket.last.command('connect').connect.token, 'ann');
+  assert.equal(FakeSocket.last.command('subscribe').subscribe.token, 'ann in a');
+  FakeSocket.last.drop(3500, 'invalid token');
+  assert.equal(made.state, 'disconnected');
+  user = 'bo';
+  made.connect();
+  await settle();
+  await settle();
+  FakeSocket.last.welcome();
+  assert.equal(FakeSocket.last.command('connect').connect.token, 'bo');
+  assert.equal(FakeSocket.last.command('subscribe').subscribe.token, 'bo in a');
+  assert.equal(part.channel, 'a');
 });
 
 test('a token that ends in a year is not renewed at once', async (t) => {

@@ -294,6 +294,20 @@ test('offline is a hint: it is looked into, and attempts become rare', async (t)
   assert.equal(FakeSocket.all.length, before + 2);
 });
 
+test('a connection that stands is the proof that the machine is not offline', async (t) => {
+  // Behind some VPNs browsers say offline all day; each restart of the server would cost those users twenty seconds.
+  for (const prove of ['connect', 'probe']) {
+    await t.test(prove, async (t) => {
+      const made = prove === 'connect' ? start(t) : await welcomed(t);
+      tell('offline');
+      if (prove === 'connect') FakeSocket.last.welcome();
+      else FakeSocket.last.refuse('ping', 107);
+      FakeSocket.last.drop();
+      assert.ok(made.told.state.at(-1).retryIn <= 1000, `${made.told.state.at(-1).retryIn}`);
+    });
+  }
+});
+
 test('a page that goes into the back/forward cache closes, tries nothing, and connects when it is back', async (t) => {
   // A page with an open socket is not cached, or is cached with a dead one; both look broken after "back".
   const made = await welcomed(t);

@@ -162,3 +162,18 @@ test('close gives up everything that is under way', async (t) => {
   assert.equal(FakeRequest.all.length, length);
   assert.ok(FakeRequest.all.every((request) => request.answer || request.aborted));
 });
+
+test('a refusal without the server’s own sentence is a gateway’s, and final for nobody', async (t) => {
+  // Gateways refuse with an empty body or with JSON; an app behind one of them would be over for good after one bad minute.
+  for (const [status, body] of [[403, ''], [401, '{"message":"Forbidden"}'], [403, '<html>no</html>'], [400, ''], [404, '{}']]) {
+    await t.test(`${status} ${body}`, async (t) => {
+      begin(t, { websocket: false });
+      const made = client(t, ORIGIN, { minDelay: 500, maxDelay: 20000, transports: ['poll'] });
+      made.connect();
+      FakeRequest.last.respond(status, body);
+      assert.equal(made.state, 'connecting');
+      assert.deepEqual(made.told.close, []);
+      assert.equal(made.told.state.at(-1).code, 1006);
+    });
+  }
+});

@@ -130,3 +130,25 @@ test('a subscription token that is a text ends its channel once, in every tab, w
   for (const port of tabs) assert.deepEqual(pushes(port).at(-1), { channel: 'a', unsubscribe: { code: 109, reason: 'no token: it has expired' } });
   assert.deepEqual(last('unsubscribe').unsubscribe, { channel: 'a' });
 });
+
+test('a connection that the server ended for good is woken by no hint of a tab', async () => {
+  // It belongs to nobody any more: connected again it would be a session that no tab knows, until the browser is closed.
+  const worker = new Worker();
+  const port = await worker.tab();
+  const [socket] = worker.sockets;
+  const { length } = worker.timers;
+  socket.onclose({ code: 4500, reason: 'over' });
+  assert.deepEqual(port.told.at(-1), { closed: { link: 1, code: 4500, reason: 'over' } });
+  for (const hint of ['online', 'shown', 'thawed']) port.say({ hint });
+  for (const { run } of worker.timers.slice(length)) run();
+  await settle();
+  assert.equal(worker.sockets.length, 1);
+});
+
+test('the worker says that it lives to each link', async () => {
+  const worker = new Worker();
+  const port = await worker.tab();
+  const before = port.told.filter(({ ready }) => ready).length;
+  port.say({ open: { link: 2, terms: TERMS } });
+  assert.equal(port.told.filter(({ ready }) => ready).length, before + 1);
+});

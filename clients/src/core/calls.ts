@@ -67,6 +67,7 @@ export class Calls {
   /** The connection is gone; what was sent gets no reply any more. What waits goes on waiting. */
   lost(): void {
     this.link = null;
+    this.release();
     const sent = this.sent;
     this.sent = {};
     for (const id in sent) this.settle(sent[id]!, 'the connection was lost before the answer');
@@ -112,9 +113,13 @@ export class Calls {
     return this.link !== null && this.link.buffered() < BUFFERED_MAX;
   }
 
-  private flush(): void {
+  private release(): void {
     if (this.hold !== null) this.runtime.clearTimeout(this.hold);
     this.hold = null;
+  }
+
+  private flush(): void {
+    this.release();
     while (this.queue.length > 0 && this.isFree()) {
       this.dispatch(this.queue.shift()!, this.link!);
     }

@@ -129,6 +129,11 @@ export class Channel {
     );
   }
 
+  /** The app connects anew: perhaps for somebody else. */
+  renew(): void {
+    this.tokens.expire();
+  }
+
   /** The link is gone. */
   away(): void {
     this.turn++;

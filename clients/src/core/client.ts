@@ -74,6 +74,7 @@ export class Client extends Emitter<FanfareEvents> {
   }
 
   connect(): void {
+    if (this.state === 'disconnected') this.eachChannel((channel) => channel.renew());
     this.connection.open();
   }
 

@@ -115,6 +115,8 @@ export class Connection {
     if (this.phase.name !== 'disconnected') return;
     this.backoff.reset();
     this.isOffline = false;
+    // Somebody else may have logged in, or the old token may be why it had ended.
+    this.parts.tokens.expire();
     this.attempt();
     this.unwatch = this.parts.runtime.watch((hint) => this.onHint(hint));
     this.parts.owner.tellState({ state: 'connecting', code: 0, reason: 'connect' });
@@ -219,10 +221,14 @@ export class Connection {
     const link = phase.link!;
     runtime.clearTimeout(phase.deadline);
     this.choice.proven();
+    this.isOffline = false;
     const liveness: Liveness = new Liveness(runtime, result.ping || 0, {
       probe: () => link.send([calls.command({ ping: {} }, (reply, error) => {
         // An error of the server's is an answer too.
-        if (reply || typeof error!.code === 'number') liveness.answered();
+        if (!reply && typeof error!.code !== 'number') return;
+        // Some machines say offline for ever, behind a VPN, though they are not.
+        this.isOffline = false;
+        liveness.answered();
       })]),
       dead: (reason, isProbed) => {
         this.lose({ code: codes.ABNORMAL, reason }, isProbed ? 0 : undefined);
@@ -317,6 +323,7 @@ export class Connection {
     if (hint === 'frozen') return this.freeze();
     if (hint === 'hidden') return;
     const { phase } = this;
+    if (phase.name === 'disconnected') return;
     if (phase.name === 'connected') {
       phase.liveness.probe();
     } else if (phase.name === 'frozen') {

@@ -41,7 +41,8 @@ export class Renewal<Argument> {
   }
 
   private at(expiry: Expiry): void {
-    if (expiry.expires) this.after(Math.min((expiry.ttl || 0) * 1000, TIMER_MAX));
+    // Never at once: a server whose tokens end as they are made would be asked without a pause.
+    if (expiry.expires) this.after(Math.min(Math.max(expiry.ttl || 0, 1) * 1000, TIMER_MAX));
   }
 
   private after(ms: number): void {

@@ -4,7 +4,7 @@
 //! socket that was left open then keeps new ones from connecting.
 
 import { Cancel, Hint } from '../runtime';
-import { Told } from './api';
+import { settle, Told } from './api';
 import { Found } from './platforms';
 
 const FREEZE_AFTER_MS = 4000;
@@ -43,12 +43,12 @@ export function watch(found: Found, tell: (hint: Hint) => void, now: () => numbe
   if (api.onAppShow) api.onAppShow(onShow);
   if (api.onNetworkStatusChange) api.onNetworkStatusChange(onNetwork);
   if (api.getNetworkType) {
-    api.getNetworkType({
+    settle(api.getNetworkType({
       success: ({ networkType }) => {
         const isNone = networkType === 'none' || networkType === 'NOTREACHABLE';
         if (!over && isNone) tell('offline');
       },
-    });
+    }));
   }
   return () => {
     over = true;

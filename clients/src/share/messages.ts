@@ -33,7 +33,7 @@ export interface FromTab {
 
 /** From the worker; exactly one field. */
 export interface FromWorker {
-  /** It runs. */
+  /** It runs; told to a new port, and again to each link. */
   ready?: true;
   replies?: { readonly link: number; readonly replies: readonly Reply[] };
   closed?: { readonly link: number; readonly code: number; readonly reason: string };

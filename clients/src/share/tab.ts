@@ -91,7 +91,8 @@ export class Sharing {
     }, Math.min(START_MS, timeout / 2));
     try {
       if (!this.port) this.dial();
-      else if (this.isReady) soon(() => this.current === mine && events.opened());
+      // A worker dies without a word, so it is to say again that it lives.
+      this.isReady = false;
       const terms = { ...settingsOf(this.given), base, transports: this.order.slice() };
       this.post({ open: { link, terms } });
       this.post({ commands: { link, commands: [connect] } });
@@ -117,8 +118,9 @@ export class Sharing {
 
   /** Starts the worker, or joins it; throws where that cannot be. */
   private dial(): void {
-    const share = this.given.share as { name: string; worker: unknown };
-    const worker = new SharedWorker(String(share.worker), share.name);
+    const share = this.given.share as { name: string; worker: string };
+    // As it was given: a policy of trusted types takes no text.
+    const worker = new SharedWorker(share.worker, share.name);
     const { port } = worker;
     this.port = port;
     worker.onerror = () => {

@@ -6,11 +6,12 @@ import type { HttpResponse } from '../runtime';
 import type { LinkEnd } from './link';
 
 /**
- * The status, if the server gave it: its refusals are sentences. A page is of something in between,
- * such as the portal of a hotel, whose word does not count.
+ * The status, if the server gave it: its refusals are sentences. A page, JSON or nothing at all is of
+ * something in between, such as the portal of a hotel or a gateway, whose word does not count.
  */
 export function statusOf(response: HttpResponse): number {
-  return /^\s*</.test(response.body) ? 0 : response.status;
+  const { status, body } = response;
+  return (status === 200 ? /^\s*</ : /^\s*([<{]|$)/).test(body) ? 0 : status;
 }
 
 /** Whether a refusal is of one channel, which stands at its end then, and not of the client. */

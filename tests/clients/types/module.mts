@@ -7,6 +7,9 @@ const client = new Fanfare('https://push.example.com', {
   minDelay: 500, maxDelay: 20000, timeout: 10000, maxQueue: 100,
   share: { name: 'user-7', worker: new URL('https://app.example.com/fanfare-worker.js') },
 });
+// A page that demands trusted types gives what its policy made.
+declare const trusted: { toJSON(): string };
+new Fanfare('', { share: { name: 'user-7', worker: trusted } });
 const typed: Fanfare = client;
 const off: () => void = typed.on('state', ({ state, code, reason, retryIn }) => {
   const known: 'disconnected' | 'connecting' | 'connected' = state;

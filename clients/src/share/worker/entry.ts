@@ -53,7 +53,10 @@ function onMessage(seat: Seat, told: FromTab): void {
   if (told.bye) return gone(seat);
   if (seats.indexOf(seat) < 0) seats.push(seat);
   if (hello) outlive(seat, hello.lock);
-  if (open) seat.open(open);
+  if (open) {
+    seat.open(open);
+    seat.post({ ready: true });
+  }
   if (told.close === seat.link) seat.drop();
   if (hint && seat.hub) seat.hub.hint(hint);
   if (token && seat.hub) seat.hub.token(seat, token);
