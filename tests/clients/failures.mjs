@@ -1,7 +1,8 @@
 //! The ten failures that a client meets, over each transport, against the real server: killed,
 //! drained, a final code, a proxy that cuts, a refused handshake, a half-open line, offline and
 //! online, `interrupted`, an expired token, a history that is lost. Each says how long the client
-//! was without a connection.
+//! was without a connection. Each transport has a file of its own, so that they run beside each
+//! other: most of it is waiting for delays as they really are.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,7 +18,8 @@ const tokenOf = (user) => token({ sub: user, exp: inSeconds(600) });
 /** The defaults of the module. */
 const RULES = { minDelay: 500, maxDelay: 20000 };
 
-for (const name of ['websocket', 'sse', 'poll']) {
+/** Registers the tests over one transport. */
+export function failuresOver(name) {
   /** A server behind a gate, a client, and a subscription that has had one publication. */
   async function stage(t, options = {}, channel = 'room:a') {
     const server = await Server.start(t);
@@ -162,18 +164,3 @@ for (const name of ['websocket', 'sse', 'poll']) {
     assert.deepEqual(await received(part, 2), ['before', 'after']);
   });
 }
-
-test('a token is renewed over a connection that stands, which does not break', async (t) => {
-  const server = await Server.start(t);
-  for (const name of ['websocket', 'sse']) {
-    let asked = 0;
-    const give = async () => token({ sub: '42', exp: inSeconds(asked++ === 0 ? 1 : 600) });
-    const made = await connected(t, server.origin, { transports: [name], token: give });
-    const part = await subscribed(made, 'room:a');
-    await until('renewed', () => asked === 2);
-    await part.publish(name);
-    assert.deepEqual(await received(part, 1), [name]);
-    assert.deepEqual(made.told.state.map(({ state }) => state), ['connecting', 'connected']);
-    made.close();
-  }
-});

@@ -1,0 +1,5 @@
+//! The ten failures over server-sent events; see failures.mjs.
+
+import { failuresOver } from './failures.mjs';
+
+failuresOver('sse');
