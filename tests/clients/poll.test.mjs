@@ -177,3 +177,21 @@ test('a refusal without the server’s own sentence is a gateway’s, and final 
     });
   }
 });
+
+test('a channel that needs a token is not lost for good by polling: it waits for a transport that takes one', async (t) => {
+  // One bad minute of WebSocket would else take a user out of a private room until the app is started anew.
+  const { made } = await start(t);
+  const part = subscribe(made, 'private', { token: 'jwt' });
+  const plain = subscribe(made, 'closed');
+  const join = (channel) => FakeRequest.all.findLast((request) => request.body === `channel=${channel}` && !request.answer);
+  await settle();
+  join('private').respond(403, 'permission denied: private\n');
+  await settle();
+  join('closed').respond(403, 'permission denied: closed\n');
+  assert.deepEqual(plain.told.unsubscribed.map(({ code }) => code), [103], 'without a token it is final');
+  assert.deepEqual(part.told.unsubscribed, []);
+  assert.deepEqual(part.told.error.map(({ code }) => code), [108]);
+  await pass(20_000);
+  join('private').respond(403, 'permission denied: private\n');
+  assert.equal(part.told.error.length, 2, 'it is tried again');
+});

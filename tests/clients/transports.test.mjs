@@ -240,6 +240,24 @@ test('while polling, presence, history, calls and messages to the backend are re
   assert.equal(made.state, 'connected');
 });
 
+test('a channel that needs a token waits out a time of polling, and stands with the next WebSocket', async (t) => {
+  // Its token has no way over /poll. To end for good there would take a user out of a private room by a bad minute of the network.
+  const { server, gate } = await stage(t);
+  gate.rules = { websocket: 403, sse: 403 };
+  const made = await connected(t, gate.origin, { token: tokenOf('42') });
+  assert.equal(made.transport, 'poll');
+  const part = subscribe(made, 'gate:mine', { token: tokenOf('42', { channel: 'gate:mine' }) });
+  await until('it is refused for now', () => part.told.error.length > 0);
+  assert.equal(part.told.error[0].code, 108);
+  gate.rules = { poll: 502 };
+  gate.cut();
+  await stands(part, 1);
+  assert.equal(made.transport, 'websocket');
+  await server.publish('gate:mine', 1);
+  assert.deepEqual(await received(part, 1), [1]);
+  assert.deepEqual(part.told.unsubscribed, []);
+});
+
 test('while polling, the word of the server is final, and that of a portal is not', async (t) => {
   // The portal of a hotel answers 403, or 200 with its page; neither ends an app for good, nor counts as connected.
   const { gate } = await stage(t);

@@ -139,6 +139,25 @@ describe('the example', { concurrency: true }, () => {
     assert.match(words, /'conect' does not exist/);
   });
 
+  // Who hears the screen hears a view that is pressed as nothing, a box by its hint that goes with
+  // the first letter, and each bullet again that stands in the list as well.
+  test('what is pressed and written has a role and a name, and what flies is hidden from readers', () => {
+    const words = readFileSync(join(EXAMPLE, 'pages/danmaku/index.wxml'), 'utf8');
+    const tags = [...words.matchAll(/<(\w[\w-]*)((?:"[^"]*"|[^">])*)>/g)].map(([tag]) => tag);
+    const pressed = tags.filter((tag) => tag.includes('bindtap'));
+    assert.equal(pressed.length, 3);
+    for (const tag of pressed) assert.match(tag, /aria-role="button"/);
+    for (const tag of tags.filter((tag) => /id="(dis)?connect"/.test(tag))) {
+      assert.match(tag, /aria-disabled=/);
+    }
+    const boxes = tags.filter((tag) => tag.startsWith('<input'));
+    assert.equal(boxes.length, 1);
+    assert.match(boxes[0], /aria-label="/);
+    const flying = tags.filter((tag) => tag.includes('{{flying}}'));
+    assert.equal(flying.length, 1);
+    assert.match(flying[0], /aria-hidden="{{true}}"/);
+  });
+
   // It must open in the devtools as it is: every file that is named is there, each page has its
   // four, and none of them is beyond what a package may have.
   test('it opens as it is', () => {

@@ -158,7 +158,10 @@ class Poll implements Link {
         for (let i = 0; i < wishes.length; i++) this.join([wishes[i]!]);
       } else if (isRefused) {
         const [join] = wishes;
-        if (this.take(join!)) this.reply({ id: join!.id, error: errorOf(response) });
+        // Another transport takes its token, so it is no word for good.
+        const isTokenMissing = status === 403 && join!.wish.token;
+        const error = isTokenMissing ? { ...notAvailable(), temporary: true } : errorOf(response);
+        if (this.take(join!)) this.reply({ id: join!.id, error });
       } else {
         this.refuse(response);
       }

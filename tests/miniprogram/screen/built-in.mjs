@@ -24,7 +24,12 @@ export function defineBuiltIn(space, globalSpace, templates) {
     const definition = build(globalSpace.define(path).template(content)).registerComponent();
     space.setGlobalUsingComponent(`wx-${name}`, definition);
   };
-  const pressable = (one) => one.property('hoverClass', String).property('ariaRole', String);
+  const pressable = (one) =>
+    one
+      .property('hoverClass', String)
+      .property('ariaRole', String)
+      .property('ariaDisabled', Boolean)
+      .property('ariaHidden', Boolean);
   define('view', pressable);
   define('text', (one) => one);
   define('scroll-view', scrollView);
@@ -45,7 +50,7 @@ function scrollView(one) {
 }
 
 function input(one) {
-  const texts = ['placeholder', 'placeholderClass', 'confirmType'];
+  const texts = ['placeholder', 'placeholderClass', 'confirmType', 'ariaLabel'];
   texts.forEach((name) => one.property(name, String));
   return one
     .property('maxlength', Number)
