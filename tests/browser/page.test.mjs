@@ -3,9 +3,13 @@
 //! Bounds: every wait has a deadline. It must fail, not skip, where Chromium or the binary is missing.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { Server } from './server.mjs';
 import { launch, Tab } from './tab.mjs';
+
+const ROOT = new URL('../../', import.meta.url);
 
 let server;
 let browser;
@@ -149,6 +153,38 @@ test('binary goes out as hex, Base64 and as a file, and comes back as it was', a
     assert.deepEqual(kinds, ['binary', 'binary', 'binary']);
   });
 });
+
+test('each README shows the page in its own language', () => {
+  // Who reads Chinese and sees an English page takes it for one that knows no Chinese.
+  const pictures = (name) => [...readFileSync(new URL(name, ROOT), 'utf8').matchAll(/\((docs\/page[^)]*\.png)\)/g)].map(([, path]) => path);
+  assert.deepEqual([pictures('README.md'), pictures('README.zh-CN.md')], [['docs/page.png'], ['docs/page.zh-CN.png']]);
+  const [english, chinese] = ['docs/page.png', 'docs/page.zh-CN.png'].map((path) => readFileSync(new URL(path, ROOT)));
+  assert.ok(!english.equals(chinese));
+});
+
+if (process.env.UPDATE_SCREENSHOTS === '1') {
+  test('pictures for the documentation', async () => {
+    const hello = { 'en-US': 'hello, and welcome', 'zh-CN': '大家好，欢迎' };
+    for (const [locale, name] of [['en-US', 'page.png'], ['zh-CN', 'page.zh-CN.png']]) {
+      const screen = { locale, width: 1200, height: 1060 };
+      await withTabs([screen, { locale }], async (tab, other) => {
+        await tab.connect();
+        await other.connect();
+        await other.send('弹幕：你好！');
+        await tab.heard('弹幕：你好！');
+        await tab.send(hello[locale]);
+        await other.send(JSON.stringify({ user: '小明', text: '你好，fanfare', likes: [1, 2, 3] }));
+        await tab.heard(/小明/);
+        await tab.page.selectOption('#mode', 'hex');
+        await tab.send(Buffer.from('\0\x01\x02\x03 hello world', 'latin1').toString('hex'));
+        await tab.page.selectOption('#mode', 'text');
+        await other.heard(/hello world/);
+        await tab.until('some pushes', async () => (await tab.bodies('in')).filter((body) => /^push/.test(body)).length >= 4);
+        await tab.page.screenshot({ path: fileURLToPath(new URL(`docs/${name}`, ROOT)) });
+      });
+    }
+  });
+}
 
 test('the language follows the browser, can be changed, and is remembered', async () => {
   await withTabs([{ locale: 'zh-CN' }, { locale: 'de-DE' }], async (chinese, other) => {
