@@ -255,12 +255,12 @@ test('connect() asks for a token anew, that of a subscription too', async (t) =>
   // After a logout somebody else logs in, and after 3500 the old token is why it ended: with it the client would never get in again.
   let user = 'ann';
   const made = start(t, { token: async () => user });
-  const part = made.subscribe('a', { token: async (channel) => `${user} in ${channel}` });
+  const part = made.subscribe('a', { token: async (channel) => `${user}.${channel}` });
   await settle();
   await settle();
   FakeSocket.last.welcome();
   assert.equal(FakeSocket.last.command('connect').connect.token, 'ann');
-  assert.equal(FakeSocket.last.command('subscribe').subscribe.token, 'ann in a');
+  assert.equal(FakeSocket.last.command('subscribe').subscribe.token, 'ann.a');
   FakeSocket.last.drop(3500, 'invalid token');
   assert.equal(made.state, 'disconnected');
   user = 'bo';
@@ -269,7 +269,7 @@ test('connect() asks for a token anew, that of a subscription too', async (t) =>
   await settle();
   FakeSocket.last.welcome();
   assert.equal(FakeSocket.last.command('connect').connect.token, 'bo');
-  assert.equal(FakeSocket.last.command('subscribe').subscribe.token, 'bo in a');
+  assert.equal(FakeSocket.last.command('subscribe').subscribe.token, 'bo.a');
   assert.equal(part.channel, 'a');
 });
 
