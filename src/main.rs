@@ -269,6 +269,9 @@ fn run(
         for url in app.urls() {
             log::info!("listening on {url}");
         }
+        for url in app.admin_urls() {
+            log::info!("listening on {url}, /admin only there");
+        }
         let reload = || reload(overrides, &in_force, logger);
         app.run(signals, inheritance, reload).await
     })

@@ -188,7 +188,7 @@ fn counted<T: ToString>(
 }
 
 /// Limits on what sessions send, as labels; the order is that of [`Limited`].
-pub const LIMITS: [&str; 7] = [
+pub const LIMITS: [&str; 9] = [
     "messages",
     "messages_per_address",
     "sessions_per_user",
@@ -196,6 +196,8 @@ pub const LIMITS: [&str; 7] = [
     "api_publishes",
     "idempotency_keys",
     "frames_pending",
+    "admin_failures",
+    "admin_tokens",
 ];
 
 /// A limit that was reached; an index into [`LIMITS`].
@@ -215,6 +217,10 @@ pub enum Limited {
     IdempotencyKeys,
     /// Frames of a streamed session that wait.
     FramesPending,
+    /// Wrong keys of administrators of one address: all of its are refused.
+    AdminFailures,
+    /// Logins of administrators: one was ended for another.
+    AdminTokens,
 }
 
 /// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].

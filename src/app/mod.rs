@@ -33,8 +33,13 @@ use crate::{
     signals::{Signal, Signals},
     supervisor,
     transport::{
-        accept::Accepting, distributor::WorkerLink, listener::Listener,
-        pending::PendingConnections, requests, socket_options::SocketOptions, tls::Certificate,
+        accept::Accepting,
+        distributor::WorkerLink,
+        listener::{Door, Listener},
+        pending::PendingConnections,
+        requests,
+        socket_options::SocketOptions,
+        tls::Certificate,
         worker,
     },
     unix_time::unix_now_ms,
@@ -76,7 +81,18 @@ impl App {
 
     /// Where clients reach it.
     pub fn urls(&self) -> impl Iterator<Item = &str> {
-        self.listeners.iter().map(Listener::url)
+        self.urls_of(Door::Everyone)
+    }
+
+    /// Where administrators reach it, if not there.
+    pub fn admin_urls(&self) -> impl Iterator<Item = &str> {
+        self.urls_of(Door::Administrators)
+    }
+
+    fn urls_of(&self, door: Door) -> impl Iterator<Item = &str> {
+        let listeners = self.listeners.iter();
+        let listeners = listeners.filter(move |listener| listener.door() == door);
+        listeners.map(Listener::url)
     }
 
     /// Whether only this machine reaches it.

@@ -30,10 +30,10 @@ pub use self::{
     errors::{Errors, LoadError, Warning},
     load::Overrides,
     render::{render_defaults, render_demonstration, render_markdown, render_short},
-    sections::{Api, Log, TokenSettings},
+    sections::{Admin, Api, Log, TokenSettings},
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{
-        HookFailureAction, Listen, LogFormat, OnMessage, Secret, SlowPolicy, SyncPolicy,
-        TrustedProxies, UnixSocket,
+        ADMIN_TOKEN_PREFIX, HookFailureAction, Listen, LogFormat, OnMessage, Secret, SlowPolicy,
+        SyncPolicy, TrustedProxies, UnixSocket,
     },
 };

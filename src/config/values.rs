@@ -274,6 +274,10 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// How a token of a login at /admin begins, so that it is told from keys, here and where leaked
+/// secrets are looked for.
+pub const ADMIN_TOKEN_PREFIX: &str = "fanfare_admin_";
+
 /// What a raw endpoint does with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OnMessage {

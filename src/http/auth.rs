@@ -1,50 +1,21 @@
-//! The administrator's key: `Authorization: Bearer <admin.key>`, compared in constant time.
+//! The administrator's credential on a request: `Authorization: Bearer`, with `admin.key` or a
+//! token of a login. Whose it is, [`crate::node::admin`] says; here is what a request brings and
+//! what it is answered.
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::header::{self, HeaderMap},
 };
 
-use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
-use subtle::ConstantTimeEq as _;
+use super::request;
+use crate::node::{
+    Node,
+    admin::{self, Credential, NotAdmin},
+};
 
-use crate::{config::Secret, node::Node};
-
-/// Lets the administrator in. While no key is set, what needs it does not exist (404).
-///
-/// # Errors
-/// The answer to give instead.
-pub(super) fn admin(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>> {
-    let Some(key) = &node.settings.admin.key else {
-        return Err(Box::new(
-            HttpResponse::NotFound()
-                .content_type("text/plain; charset=utf-8")
-                .body("not served while no admin.key is set\n"),
-        ));
-    };
-    if brings(request, key) {
-        return Ok(());
-    }
-    Err(Box::new(
-        HttpResponse::Unauthorized()
-            .insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"fanfare admin\""))
-            .content_type("text/plain; charset=utf-8")
-            .body("needs the header Authorization: Bearer <admin.key>\n"),
-    ))
-}
-
-/// Whether a request brings the administrator's key; never while none is set.
+/// What a request brings behind `Authorization: Bearer`.
 #[must_use]
-pub(super) fn is_admin(request: &HttpRequest, node: &Node) -> bool {
-    let key = node.settings.admin.key.as_ref();
-    key.is_some_and(|key| brings(request, key))
-}
-
-fn brings(request: &HttpRequest, key: &Secret) -> bool {
-    bearer(request.headers()).is_some_and(|given| same(given, key.expose().as_bytes()))
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(header::AUTHORIZATION)?.as_bytes();
     let (scheme, key) = value.split_at_checked(7)?;
     scheme
@@ -52,32 +23,69 @@ fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
         .then(|| key.trim_ascii())
 }
 
-/// A key as it is compared: of one length whatever the key's.
-pub(super) type KeyDigest = [u8; SHA256_OUTPUT_LEN];
-
-/// The digest of a key.
-pub(super) fn digest_of(key: &[u8]) -> KeyDigest {
-    let mut bytes = KeyDigest::default();
-    // Of that length by definition.
-    bytes.copy_from_slice(digest(&SHA256, key).as_ref());
-    bytes
+/// Whether a request is the administrator's. To be asked once a request, since a wrong key counts.
+///
+/// # Errors
+/// Why not.
+pub(super) fn check(request: &HttpRequest, node: &Node) -> Result<Credential, NotAdmin> {
+    let from = request::address_of(request, node);
+    node.check_admin(bearer(request.headers()), from)
 }
 
-/// Compares without telling by its time where two keys differ, or how long they are.
-fn same(given: &[u8], key: &[u8]) -> bool {
-    digest_of(given).ct_eq(&digest_of(key)).into()
+/// The same for who may be someone else as well; absent where the request brings nothing of an
+/// administrator's, or there are none.
+pub(super) fn check_if_brought(
+    request: &HttpRequest,
+    node: &Node,
+) -> Option<Result<Credential, NotAdmin>> {
+    let is_brought = node.has_admin() && bearer(request.headers()).is_some();
+    is_brought.then(|| check(request, node))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// Whether a request is the administrator's; to be asked once a request.
+#[must_use]
+pub(super) fn is_admin(request: &HttpRequest, node: &Node) -> bool {
+    matches!(check_if_brought(request, node), Some(Ok(_)))
+}
 
-    #[test]
-    fn only_the_whole_key_is_the_key() {
-        assert!(same(b"secret", b"secret"));
-        for other in [&b"secre"[..], b"secretsecret", b"Secret", b"", b"secrets"] {
-            assert!(!same(other, b"secret"), "{other:?}");
+/// Lets the administrator in. While no key is set, what needs it does not exist (404).
+///
+/// # Errors
+/// The answer to give instead.
+pub(super) fn admit(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>> {
+    match check(request, node) {
+        Ok(_) => Ok(()),
+        Err(why) => Err(Box::new(refuse(why))),
+    }
+}
+
+/// The answer in words to who is no administrator.
+#[must_use]
+pub(super) fn refuse(why: NotAdmin) -> HttpResponse {
+    let mut answer = match why {
+        NotAdmin::NoKey => HttpResponse::NotFound(),
+        NotAdmin::Missing | NotAdmin::Wrong | NotAdmin::Over => HttpResponse::Unauthorized(),
+        NotAdmin::Limited(_) => HttpResponse::TooManyRequests(),
+    };
+    if let Some(header) = headers_of(why) {
+        answer.insert_header(header);
+    }
+    answer
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .content_type("text/plain; charset=utf-8")
+        .body(format!("{why}\n"))
+}
+
+/// What belongs to the answer in whatever form.
+pub(super) fn headers_of(why: NotAdmin) -> Option<(header::HeaderName, String)> {
+    match why {
+        NotAdmin::NoKey => None,
+        NotAdmin::Missing | NotAdmin::Wrong | NotAdmin::Over => Some((
+            header::WWW_AUTHENTICATE,
+            "Bearer realm=\"fanfare admin\"".to_string(),
+        )),
+        NotAdmin::Limited(again_in) => {
+            Some((header::RETRY_AFTER, admin::seconds(again_in).to_string()))
         }
-        assert!(!same(b"x", b""));
     }
 }

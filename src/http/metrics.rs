@@ -23,7 +23,7 @@ use super::{HttpState, api::Denied, auth};
 use crate::{
     logger,
     metrics::{Count, WorkerStats},
-    node::{Node, phase::Phase},
+    node::{Node, admin::NotAdmin, phase::Phase},
     shard::ShardHandle,
 };
 
@@ -36,10 +36,14 @@ pub(super) async fn metrics(
     node: Data<Node>,
     http: Data<HttpState>,
 ) -> HttpResponse {
-    if !auth::is_admin(&request, &node)
-        && let Err(denied) = http.api.admit_reader(&request)
-    {
-        return refuse(denied);
+    match auth::check_if_brought(&request, &node) {
+        Some(Ok(_)) => {}
+        Some(Err(why @ NotAdmin::Limited(_))) => return auth::refuse(why),
+        _ => {
+            if let Err(denied) = http.api.admit_reader(&request) {
+                return refuse(denied);
+            }
+        }
     }
     let overview = node.overview().await;
     let mut registry = Registry::default();
@@ -81,6 +85,7 @@ fn refuse(denied: Denied) -> HttpResponse {
              localhost, a loopback address or the machine's name, or with Authorization: Bearer <admin.key>; set \
              api.key\n",
         ),
+        Denied::Admin(why) => return auth::refuse(why),
     };
     response.content_type("text/plain; charset=utf-8").body(why)
 }

@@ -1,10 +1,11 @@
-//! The routes: the API, the ways in for clients, the test page, status, health, metrics and
+//! The routes: the API, the ways in for clients, the pages, status, health, metrics and
 //! diagnosis.
 //!
 //! One ordinary actix-web `App` a worker and listener. Handlers read requests and write answers:
 //! what is decided is asked of the [`Node`]. Each route is a file of its own and knows nothing of
 //! the others. All but those of people and probes wait until the node has its state ([`hold`]).
 
+mod admin;
 mod api;
 mod auth;
 mod body;
@@ -90,7 +91,13 @@ fn for_clients(settings: &Settings, app: &mut ServiceConfig) {
 fn for_people(settings: &Settings, app: &mut ServiceConfig) {
     if settings.page.enabled {
         get("/", web::to(page::index), app);
+    }
+    let has_admin = settings.admin.key.is_some();
+    if settings.page.enabled || has_admin {
         get("/static/{name}", web::to(page::file), app);
+    }
+    if has_admin {
+        admin::configure(app);
     }
     for path in client_files::PATHS {
         get(path, web::to(client_files::file), app);
@@ -125,6 +132,10 @@ fn get(path: &str, route: Route, app: &mut ServiceConfig) {
 }
 
 async fn not_found(http: Data<HttpState>) -> HttpResponse {
+    nothing_here(&http)
+}
+
+fn nothing_here(http: &HttpState) -> HttpResponse {
     let mut paths: Vec<&str> = http.endpoints.iter().map(|e| &*e.path).collect();
     paths.sort_unstable();
     HttpResponse::NotFound()

@@ -88,6 +88,12 @@ impl Site {
         }
     }
 
+    /// Whether it is reached by https, where that is known.
+    #[must_use]
+    pub(super) fn is_https(&self) -> Option<bool> {
+        self.scheme.map(|scheme| scheme == Scheme::Https)
+    }
+
     /// Whether a page of this origin is of the same.
     ///
     /// # Errors

@@ -1,4 +1,5 @@
-//! The test page: the files of `static/`, built into the binary.
+//! The console at `/`, the administrator's page at `/admin`, and their files: those of `static/`,
+//! built into the binary.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -7,10 +8,24 @@ use actix_web::{
 };
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-/// Everything from here, nothing inline: a message that a peer sent can never become script. `ws:`
-/// and `wss:` are open since the page is made to connect anywhere.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; \
-                      img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// Everything from here, nothing inline, and no text that becomes script or markup (trusted types):
+/// a message that a peer sent can never become script.
+macro_rules! policy {
+    ($connect:literal) => {
+        concat!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; ",
+            "connect-src ",
+            $connect,
+            "; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
+            "require-trusted-types-for 'script'"
+        )
+    };
+}
+
+/// The console connects to any WebSocket; its SSE and polls reach only this host.
+const POLICY: &str = policy!("'self' ws: wss:");
+/// What the administrator's page holds goes nowhere else.
+const ADMIN_POLICY: &str = policy!("'self'");
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
@@ -18,15 +33,20 @@ struct Files;
 
 /// Answers `/`.
 pub(super) async fn index(request: HttpRequest) -> HttpResponse {
-    serve(&request, "index.html")
+    serve(&request, "index.html", POLICY)
+}
+
+/// Answers `/admin`.
+pub(super) async fn admin(request: HttpRequest) -> HttpResponse {
+    serve(&request, "admin.html", ADMIN_POLICY)
 }
 
 /// Answers `/static/{name}`.
 pub(super) async fn file(request: HttpRequest, name: Path<String>) -> HttpResponse {
-    serve(&request, &name)
+    serve(&request, &name, POLICY)
 }
 
-fn serve(request: &HttpRequest, name: &str) -> HttpResponse {
+fn serve(request: &HttpRequest, name: &str, policy: &'static str) -> HttpResponse {
     let Some(file) = Files::get(name) else {
         return HttpResponse::NotFound()
             .content_type("text/plain; charset=utf-8")
@@ -34,7 +54,7 @@ fn serve(request: &HttpRequest, name: &str) -> HttpResponse {
     };
     let mut answer = answer(request, name, file);
     let policies = [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::CONTENT_SECURITY_POLICY, policy),
         (header::REFERRER_POLICY, "no-referrer"),
     ];
     for (name, value) in policies {

@@ -73,6 +73,20 @@ pub(super) fn proxies(node: &Node) -> Proxies<'_> {
     }
 }
 
+/// Whether nobody between a browser and this server can read along: TLS here or, as a trusted proxy
+/// says, in front, or no way at all. Absent behind a trusted proxy that does not say.
+pub(super) fn is_secure(request: &HttpRequest, node: &Node) -> Option<bool> {
+    let is_tls = transport_of(request) == TransportKind::WebSocketTls;
+    let believed = address::is_trusted(peer_ip(request), &node.settings.trusted_proxies);
+    let site = Site::of(request.headers(), is_tls, believed);
+    let is_here = address_of(request, node).is_some_and(|address| address.is_loopback());
+    match site.is_https() {
+        Some(is_https) => Some(is_https || is_here),
+        None if is_here => Some(true),
+        None => (!believed).then_some(false),
+    }
+}
+
 /// Says in the log, once a process, that the address of a session is doubtful.
 fn warn_of_doubt(request: &HttpRequest, node: &Node) {
     static TOLD: AtomicBool = AtomicBool::new(false);

@@ -192,7 +192,7 @@ pub(super) struct SessionsQuery {
 
 /// Answers `/status/sessions`.
 pub(super) async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResponse {
-    if let Err(refused) = auth::admin(&request, &node) {
+    if let Err(refused) = auth::admit(&request, &node) {
         return *refused;
     }
     let query = match Query::<SessionsQuery>::from_query(request.query_string()) {
@@ -245,7 +245,7 @@ fn session_json(info: &SessionInfo) -> Value {
 /// Answers `DELETE /status/sessions/{id}`: ends a session with 3503, which tells clients not to
 /// come back.
 pub(super) async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String>) -> HttpResponse {
-    if let Err(refused) = auth::admin(&request, &node) {
+    if let Err(refused) = auth::admit(&request, &node) {
         return *refused;
     }
     let found = match SessionId::parse(&id) {

@@ -6,6 +6,7 @@
 //! thousand of users and addresses who only send (`users`, `senders`), one an emulated session
 //! (`emulation`).
 
+pub(crate) mod admin;
 pub mod auth;
 pub(crate) mod authorize;
 mod broker;
@@ -26,6 +27,7 @@ use std::{
 use actix::Addr;
 
 use self::{
+    admin::AdminAccess,
     emulation::EmulationRegistry,
     gate::{Gate, GateBounds},
     phase::{Phase, PhaseCell},
@@ -75,6 +77,8 @@ pub struct Node {
     pub(crate) entries: Arc<Entries>,
     /// Keys and what they revoked.
     tokens: Tokens,
+    /// Who administers it; absent where nobody does.
+    admin: Option<AdminAccess>,
     /// The backend.
     pub(crate) hooks: Arc<HookClient>,
     /// What the backend is told of sessions and channels.
@@ -120,6 +124,7 @@ impl Node {
             ),
             senders: Senders::new(&parts.settings),
             emulation: EmulationRegistry::new(limits.frames_pending),
+            admin: AdminAccess::new(&parts.settings.admin),
             node_id: parts.node_id,
             phase: PhaseCell::default(),
             settings: parts.settings,

@@ -29,7 +29,7 @@ use tokio::{
 
 use super::{
     distributor::{Distributor, Incoming, WorkerLink},
-    listener::{BoundSocket, Listener},
+    listener::{BoundSocket, Door, Listener},
     pending::PendingConnections,
 };
 
@@ -162,6 +162,7 @@ struct AsyncListener {
     socket: AsyncSocket,
     /// No other process accepts on it.
     is_own: bool,
+    door: Door,
 }
 
 enum AsyncSocket {
@@ -175,14 +176,18 @@ type Arrival = (Incoming, Option<SocketAddr>);
 
 impl AsyncListener {
     fn new(listener: Listener) -> io::Result<Self> {
-        let is_own = listener.is_own();
+        let (is_own, door) = (listener.is_own(), listener.door());
         let socket = match listener.into_socket() {
             BoundSocket::Tcp(socket) => AsyncSocket::Tcp(TcpListener::from_std(socket)?),
             BoundSocket::Tls(socket) => AsyncSocket::Tls(TcpListener::from_std(socket)?),
             #[cfg(unix)]
             BoundSocket::Unix(socket, _) => AsyncSocket::Unix(UnixListener::from_std(socket)?),
         };
-        Ok(Self { socket, is_own })
+        Ok(Self {
+            socket,
+            is_own,
+            door,
+        })
     }
 }
 
@@ -245,6 +250,7 @@ async fn accept_all(
     let AsyncListener {
         socket: listener,
         is_own,
+        door,
     } = listener;
     let mut next_line = Instant::now();
     loop {
@@ -254,7 +260,7 @@ async fn accept_all(
             accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => distributor.give(socket, peer).await,
+            Ok((socket, peer)) => distributor.give(socket, peer, door).await,
             // It was gone before it was accepted; the next one has nothing to do with it.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -277,7 +283,7 @@ async fn accept_all(
     match listener.into_rest() {
         Ok(rest) => {
             for (socket, peer) in rest {
-                distributor.give(socket, peer).await;
+                distributor.give(socket, peer, door).await;
             }
         }
         Err(error) => log::error!("connections cannot be accepted at the end: {error}"),

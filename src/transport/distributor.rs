@@ -17,6 +17,7 @@ use std::{
 
 use tokio::sync::mpsc;
 
+use super::listener::Door;
 use super::pending::{PendingConnection, PendingConnections};
 use crate::metrics::WorkerStats;
 
@@ -39,6 +40,8 @@ pub(super) struct Accepted {
     pub(super) socket: Incoming,
     /// Its other end; absent on a unix socket.
     pub(super) peer: Option<SocketAddr>,
+    /// The listener's.
+    pub(super) door: Door,
     pub(super) place: PendingConnection,
 }
 
@@ -74,7 +77,7 @@ impl Distributor {
     }
 
     /// Sends a socket to the worker with the fewest connections; waits while no queue has room.
-    pub(super) async fn give(&self, socket: Incoming, peer: Option<SocketAddr>) {
+    pub(super) async fn give(&self, socket: Incoming, peer: Option<SocketAddr>, door: Door) {
         let (worker, room) = loop {
             let Some(worker) = self.choose() else { return };
             // All are full if this one is; meanwhile another one may have room again.
@@ -92,6 +95,7 @@ impl Distributor {
         room.send(Accepted {
             socket,
             peer,
+            door,
             place,
         });
     }

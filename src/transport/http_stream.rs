@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::{
-    head_bound::Head, pending::PendingConnection, request_line::RequestLine,
+    head_bound::Head, listener::Door, pending::PendingConnection, request_line::RequestLine,
     request_turn::RequestTurn,
 };
 use crate::{
@@ -47,6 +47,7 @@ pub struct HttpStream {
     stalled: Option<Pin<Box<Sleep>>>,
     place: Rc<PendingConnection>,
     turn: Rc<RequestTurn>,
+    door: Door,
     head_bytes_max: usize,
     /// The head that is being received, with its request's number.
     head: (u64, Head),
@@ -70,11 +71,25 @@ impl HttpStream {
             stalled: None,
             place,
             turn,
+            door: Door::default(),
             head_bytes_max,
             head: (0, Head::default()),
             request_line: RequestLine::default(),
             line_of: 0,
         }
+    }
+
+    /// The same, accepted on a listener of this kind.
+    #[must_use]
+    pub(super) fn of_door(mut self, door: Door) -> Self {
+        self.door = door;
+        self
+    }
+
+    /// Who is served on the listener that it was accepted on.
+    #[must_use]
+    pub(super) fn door(&self) -> Door {
+        self.door
     }
 
     /// The connection's place among those that are not sessions.

@@ -14,6 +14,16 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use super::{bind_error::BindError, inherited::InheritedSockets};
 use crate::config::{Listen, Settings, UnixSocket};
 
+/// Who is served on a listener beside what everyone is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Door {
+    /// Nobody in particular: it is of `listen`.
+    #[default]
+    Everyone,
+    /// Administrators: it is of `admin.listen`.
+    Administrators,
+}
+
 /// What is listened on; never blocks.
 pub(super) enum BoundSocket {
     Tcp(std::net::TcpListener),
@@ -29,11 +39,12 @@ pub struct Listener {
     url: String,
     /// No other process accepts on it, so this one ends it.
     is_own: bool,
+    door: Door,
 }
 
 impl Listener {
-    /// Takes the inherited socket of every entry of `listen`, or binds one; a host name may give
-    /// several listeners.
+    /// Takes the inherited socket of every entry of `listen` and `admin.listen`, or binds one; a
+    /// host name may give several listeners.
     ///
     /// # Errors
     /// The first entry that cannot be bound, or an inherited socket that is none of them.
@@ -43,7 +54,10 @@ impl Listener {
     ) -> Result<Vec<Self>, BindError> {
         inherited.check()?;
         let mut addresses = Vec::new();
-        for listen in &settings.listen {
+        let everyone = settings.listen.iter().map(|entry| (entry, Door::Everyone));
+        let admin = settings.admin.listen.iter().flatten();
+        let entries = everyone.chain(admin.map(|entry| (entry, Door::Administrators)));
+        for (listen, _) in entries.clone() {
             addresses.push(match listen {
                 Listen::Tcp(name) | Listen::Tls(name) => resolve(name).map_err(failed(listen))?,
                 Listen::Unix(_) => Vec::new(),
@@ -51,11 +65,12 @@ impl Listener {
         }
         let named: Vec<SocketAddr> = addresses.concat();
         let mut listeners = Vec::new();
-        for (listen, addresses) in settings.listen.iter().zip(&addresses) {
+        for ((listen, door), addresses) in entries.zip(&addresses) {
             let mut source = Source {
                 inherited,
                 named: &named,
                 backlog: settings.tcp.backlog,
+                door,
             };
             let found = source.listeners(listen, addresses);
             listeners.extend(found.map_err(failed(listen))?);
@@ -96,6 +111,12 @@ impl Listener {
         self.is_own
     }
 
+    /// Who is served on it.
+    #[must_use]
+    pub(crate) fn door(&self) -> Door {
+        self.door
+    }
+
     /// Another descriptor of the same socket, to hand on.
     pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
         Ok(match &self.socket {
@@ -133,6 +154,7 @@ struct Source<'a> {
     /// All addresses that entries ask for.
     named: &'a [SocketAddr],
     backlog: u32,
+    door: Door,
 }
 
 impl Source<'_> {
@@ -149,6 +171,7 @@ impl Source<'_> {
                         url: format!("http://{}/", socket.local_addr()?),
                         socket: BoundSocket::Tcp(socket),
                         is_own,
+                        door: self.door,
                     });
                 }
             }
@@ -158,6 +181,7 @@ impl Source<'_> {
                         url: format!("https://{}/", socket.local_addr()?),
                         socket: BoundSocket::Tls(socket),
                         is_own,
+                        door: self.door,
                     });
                 }
             }
@@ -168,6 +192,7 @@ impl Source<'_> {
                     socket: BoundSocket::Unix(socket, unix.path.clone()),
                     url: format!("unix:{}", unix.path.display()),
                     is_own,
+                    door: self.door,
                 });
             }
             #[cfg(not(unix))]

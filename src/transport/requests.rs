@@ -27,6 +27,7 @@ use futures_core::Stream;
 use super::{
     handover::UpgradeFactory,
     http_stream::HttpStream,
+    listener::Door,
     pending::{Answering, Body, PendingConnection},
     request_turn::RequestTurn,
     socket_options::SocketOptions,
@@ -66,6 +67,7 @@ where
         // A long-poll whose client has gone must end now, not when it would have answered.
         .h1_allow_half_closed(false)
         .on_connect_ext(|stream: &HttpStream, data: &mut actix_http::Extensions| {
+            data.insert::<Door>(stream.door());
             data.insert::<TransportKind>(stream.transport());
             data.insert::<Rc<PendingConnection>>(stream.place().clone());
             data.insert::<Rc<RequestTurn>>(stream.turn().clone());

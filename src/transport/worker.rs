@@ -36,6 +36,7 @@ use super::{
     distributor::{Accepted, Incoming, WorkerLink},
     hello::{self, Hello},
     http_stream::{HeadTooLarge, HttpStream},
+    listener::Door,
     pending::PendingConnection,
     request_turn::RequestTurn,
     socket_options::SocketOptions,
@@ -124,10 +125,11 @@ where
         let Accepted {
             socket,
             peer,
+            door,
             place,
         } = accepted;
         let place = Rc::new(place);
-        let mut serving = pin!(self.serve(socket, peer, &place));
+        let mut serving = pin!(self.serve(socket, peer, door, &place));
         // Twice, with the runtime's look at the socket in between: whoever comes with a whole
         // request has it begun by then, and takes nobody's place.
         for _ in 0..2 {
@@ -156,6 +158,7 @@ where
         &self,
         socket: Incoming,
         peer: Option<SocketAddr>,
+        door: Door,
         place: &Rc<PendingConnection>,
     ) {
         let Some((socket, hello)) = self.open(socket, peer, place).await else {
@@ -168,7 +171,8 @@ where
             ..
         } = self.options;
         let turn = Rc::new(RequestTurn::new(requests_per_turn, self.stats.clone()));
-        let stream = HttpStream::new(socket, write_timeout, head_bytes, (place.clone(), turn));
+        let stream =
+            HttpStream::new(socket, write_timeout, head_bytes, (place.clone(), turn)).of_door(door);
         // On the heap, since it is far larger than what waits for the first byte.
         let served = Box::pin(self.http.call((stream, Protocol::Http1, peer))).await;
         match served {

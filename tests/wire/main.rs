@@ -2,6 +2,7 @@
 
 #![allow(clippy::too_many_lines, reason = "a scenario is one story")]
 
+mod admin;
 mod api;
 mod backend;
 mod cf_connect;

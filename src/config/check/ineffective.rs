@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use humantime::format_duration;
 
-use super::element::elements;
+use super::{element::elements, listen};
 use crate::config::{
     channels::{Channels, Namespace},
     errors::{Origin, Warning},
@@ -141,8 +141,7 @@ fn token_for_raw(raw: &RawSettings, endpoints: &[RawEndpoint]) -> Option<String>
 
 /// Files for TLS that no listener uses.
 fn unused_tls(raw: &RawSettings) -> Option<String> {
-    let mut listen = raw.root.listen.iter();
-    let is_used = listen.any(|listen| matches!(listen, Listen::Tls(_)));
+    let is_used = listen::entries(raw).any(|(_, listen)| matches!(listen, Listen::Tls(_)));
     (raw.tls.cert.is_some() && !is_used).then(|| {
         "tls.cert is set and listen has no tls: address: nothing is served with TLS; write for \
          example listen = [\"tls:0.0.0.0:443\"]"
@@ -166,6 +165,12 @@ fn unused_beside(raw: &RawSettings) -> Vec<String> {
         (
             raw.token.issuer.is_some() && !has_keys,
             "token.issuer is set and no key for tokens is: no token is read",
+        ),
+        (
+            raw.admin.listen.is_some()
+                && raw.admin.key.is_none()
+                && !raw.is_unreadable("admin.key"),
+            "admin.listen is set and admin.key is not: there is no /admin on it either",
         ),
     ];
     let idle = pairs.iter().filter(|(is_idle, _)| *is_idle);

@@ -1,7 +1,7 @@
 //! What must hold for `listen`, `[tls]` and `address_header`. Opens no address, and of the files
 //! of TLS only looks whether they can be read.
 
-use std::fs::File;
+use std::{collections::HashSet, fs::File};
 
 use crate::config::{
     errors::{Errors, Warning},
@@ -13,11 +13,8 @@ use crate::config::{
 
 /// Certificate and key belong together, and a `tls:` listener needs both.
 pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
-    let wants = raw
-        .root
-        .listen
-        .iter()
-        .any(|listen| matches!(listen, Listen::Tls(_)));
+    let with_tls = |listen: &Listen| matches!(listen, Listen::Tls(_));
+    let wants = entries(raw).find(|(_, listen)| with_tls(listen));
     match (&raw.tls.cert, &raw.tls.key) {
         (Some(cert), Some(key)) => {
             return Some(Tls {
@@ -38,12 +35,15 @@ pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
             "tls.key",
             "needs tls.cert beside it",
         ),
-        (None, None) if wants => errors.add(
-            &raw.origin("listen"),
-            "listen",
-            "a tls: listener needs tls.cert and tls.key (PEM files)",
-        ),
-        (None, None) => {}
+        (None, None) => {
+            if let Some((path, _)) = wants {
+                errors.add(
+                    &raw.origin(path),
+                    path,
+                    "a tls: listener needs tls.cert and tls.key (PEM files)",
+                );
+            }
+        }
     }
     None
 }
@@ -65,24 +65,30 @@ pub(super) fn warn_of_files(raw: &RawSettings, errors: &Errors, warnings: &mut V
     }
 }
 
+/// The addresses to listen at, those of `/admin` behind the others, each with its setting.
+pub(super) fn entries(raw: &RawSettings) -> impl Iterator<Item = (&'static str, &Listen)> {
+    let listen = raw.root.listen.iter().map(|entry| ("listen", entry));
+    let admin = raw.admin.listen.iter().flatten();
+    listen.chain(admin.map(|entry| ("admin.listen", entry)))
+}
+
 /// No address may be there twice, but for port 0, which is another each time.
 pub(super) fn check_listen(raw: &RawSettings, errors: &mut Errors) {
-    let listen = &raw.root.listen;
-    for (index, entry) in listen.iter().enumerate() {
-        let address = |listen: &Listen| match listen {
+    let mut known = HashSet::new();
+    for (path, entry) in entries(raw) {
+        let address = match entry {
             Listen::Tcp(address) | Listen::Tls(address) if !address.ends_with(":0") => {
-                Some(address.clone())
+                address.clone()
             }
-            Listen::Unix(socket) => Some(socket.path.display().to_string()),
-            _ => None,
+            Listen::Unix(socket) => socket.path.display().to_string(),
+            _ => continue,
         };
-        let this = address(entry);
-        if this.is_some() && listen[..index].iter().any(|other| address(other) == this) {
-            errors.add(
-                &raw.origin("listen"),
-                "listen",
-                format!("{entry} stands there twice"),
-            );
+        if !known.insert(address) {
+            let what = match path {
+                "listen" => format!("{entry} stands there twice"),
+                _ => format!("{entry} stands there twice, or in listen too"),
+            };
+            errors.add(&raw.origin(path), path, what);
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::config::{
     errors::{Errors, Origin, Warning},
     raw_settings::RawSettings,
     sections::State,
-    values::SyncPolicy,
+    values::{ADMIN_TOKEN_PREFIX, SyncPolicy},
 };
 
 /// Most workers; each has a thread of its own, so that more are a mistake.
@@ -30,7 +30,8 @@ const PROXY_IDLE: Duration = Duration::from_secs(60);
 const SYNC_LATE: Duration = Duration::from_secs(10);
 
 pub(super) fn check_numbers(raw: &RawSettings, errors: &mut Errors, warnings: &mut Vec<Warning>) {
-    for (path, fault) in rules(raw).into_iter().chain(kept(raw)) {
+    let all = rules(raw).into_iter().chain(kept(raw)).chain(admin(raw));
+    for (path, fault) in all {
         if let Some(what) = fault {
             raw.refuse(errors, path, what);
         }
@@ -50,6 +51,33 @@ fn kept(raw: &RawSettings) -> [(&'static str, Option<String>); 7] {
         ("limits.frames_pending", none_served(limits.frames_pending)),
         ("limits.position_bytes", none_served(limits.position_bytes)),
         ("limits.idempotency_bytes", no_key(limits.idempotency_bytes)),
+    ]
+}
+
+/// The rules of logins, in the same form.
+fn admin(raw: &RawSettings) -> [(&'static str, Option<String>); 4] {
+    let admin = &raw.admin;
+    let is_token = admin.key.as_ref().is_some_and(|key| {
+        // A key of this form would be taken for a token that is over.
+        key.expose().starts_with(ADMIN_TOKEN_PREFIX)
+    });
+    let least = || "expected at least 1s".to_string();
+    [
+        (
+            "admin.key",
+            is_token.then(|| {
+                format!("begins with {ADMIN_TOKEN_PREFIX}, as tokens of logins do; choose another")
+            }),
+        ),
+        (
+            "admin.token_ttl",
+            (admin.token_ttl < Duration::from_secs(1)).then(least),
+        ),
+        (
+            "admin.token_lifetime",
+            (admin.token_lifetime < Duration::from_secs(1)).then(least),
+        ),
+        ("admin.tokens", none_served(admin.tokens)),
     ]
 }
 

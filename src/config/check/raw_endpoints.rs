@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     element::elements,
-    routes::built_in_route,
+    routes::{SwitchedOff, built_in_route},
     rules::{check_channel, check_origin},
 };
 use crate::config::{
@@ -89,10 +89,13 @@ fn check_is_free<'a>(
         ));
     }
     match built_in_route(raw, path) {
-        Some(Some(route)) => Err(format!(
-            "{path} is a built-in route; choose another path, or set {route}.enabled = false"
+        Some(SwitchedOff::By(section)) => Err(format!(
+            "{path} is a built-in route; choose another path, or set {section}.enabled = false"
         )),
-        Some(None) => Err(format!(
+        Some(SwitchedOff::WithoutKey) => Err(format!(
+            "{path} is the administrator's while admin.key is set; choose another path"
+        )),
+        Some(SwitchedOff::Never) => Err(format!(
             "{path} is a file of the client, which is always served; choose another path"
         )),
         None => Ok(()),

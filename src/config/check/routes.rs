@@ -6,8 +6,22 @@ use crate::config::raw_settings::RawSettings;
 /// In place of a section: the client's files cannot be switched off.
 const CLIENT_FILES: &str = "";
 
+/// What `admin.key` switches on.
+const ADMIN: &str = "admin";
+
+/// How a built-in route is switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SwitchedOff {
+    /// By `enabled = false` in this section.
+    By(&'static str),
+    /// Without `admin.key`.
+    WithoutKey,
+    /// Not at all.
+    Never,
+}
+
 /// Paths of the built-in routes, each with the section that can switch it off.
-const PATHS: [(&str, &str); 15] = [
+const PATHS: [(&str, &str); 16] = [
     ("/fanfare.mjs", CLIENT_FILES),
     ("/fanfare.js", CLIENT_FILES),
     ("/fanfare-worker.js", CLIENT_FILES),
@@ -23,19 +37,21 @@ const PATHS: [(&str, &str); 15] = [
     ("/poll", "longpoll"),
     ("/send", "send"),
     ("/api", "api"),
+    ("/admin", ADMIN),
 ];
 
 /// Prefixes of paths that belong to built-in routes, each with the section that can switch them
 /// off.
-const PREFIXES: [(&str, &str); 3] = [
+const PREFIXES: [(&str, &str); 5] = [
     ("/static/", "page"),
+    ("/static/", ADMIN),
     ("/connection/", "connection"),
     ("/api/", "api"),
+    ("/admin/", ADMIN),
 ];
 
-/// The built-in route that serves a path, if one does, with the section that can switch it off, if
-/// one can.
-pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<Option<&'static str>> {
+/// How the built-in route that serves a path is switched off, if one does.
+pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<SwitchedOff> {
     let enabled = |route: &str| match route {
         "page" => raw.page.enabled,
         "status" => raw.status.enabled,
@@ -47,6 +63,7 @@ pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<Option<&'s
         "longpoll" => raw.longpoll.enabled,
         "send" => raw.send.enabled,
         "api" => raw.api.enabled,
+        ADMIN => raw.admin.key.is_some(),
         CLIENT_FILES => true,
         _ => raw.diag.enabled,
     };
@@ -54,9 +71,11 @@ pub(super) fn built_in_route(raw: &RawSettings, path: &str) -> Option<Option<&'s
     let below = PREFIXES
         .iter()
         .filter(|(prefix, _)| path.starts_with(prefix));
-    exact
-        .chain(below)
-        .map(|(_, route)| *route)
-        .find(|route| enabled(route))
-        .map(|route| (route != CLIENT_FILES).then_some(route))
+    let mut routes = exact.chain(below).map(|(_, route)| *route);
+    let route = routes.find(|route| enabled(route))?;
+    Some(match route {
+        CLIENT_FILES => SwitchedOff::Never,
+        ADMIN => SwitchedOff::WithoutKey,
+        section => SwitchedOff::By(section),
+    })
 }

@@ -22,7 +22,7 @@ trusted_proxies = ["127.0.0.1", "::1"]
 key = "KEY"
 
 [admin]
-# For the list of sessions at /status/sessions.
+# Logs in at /admin, where sessions and channels are seen to.
 key = "KEY"
 
 [token]

@@ -232,11 +232,21 @@ sections! {
         handshake_timeout: Duration as Time = Duration::from_secs(5);
     }
 
-    /// The administrator.
+    /// The administrator: the page at /admin with what it asks, and /status/sessions.
     Admin {
-        /// The key for /status/sessions, sent as `Authorization: Bearer <key>`; without one, that
-        /// route does not exist.
+        /// The key that logs in at /admin, or is sent as `Authorization: Bearer <key>`; it opens
+        /// /api/* too. Without one, none of this exists. Five wrong ones a minute of an address
+        /// (IPv6: of one /64), then 429, for the right one too.
         key: Option<Secret> as Optional<Key> = None;
+        /// Addresses, written as in the listen at the top, on which /admin is served, and on no
+        /// other; everything else is served there too. Absent: on those of listen.
+        listen: Option<Vec<Listen>> as Optional<ListenAddresses> = None;
+        /// How long a login counts unless it is renewed, which the page does while it is looked at.
+        token_ttl: Duration as Time = Duration::from_secs(15 * 60);
+        /// How long a login counts however often it is renewed.
+        token_lifetime: Duration as Time = Duration::from_secs(12 * 60 * 60);
+        /// Logins at a time; one more ends the one that would be over first.
+        tokens: usize as Count = 64;
     }
 
     /// Logging, to standard error. SIGHUP takes changes up.

@@ -9,7 +9,11 @@ use actix_web::{
 use serde::{Serialize, ser::SerializeMap as _};
 
 use super::keys::Denied;
-use crate::{http::refused, protocol::ReplyError};
+use crate::{
+    http::{auth, refused},
+    node::admin::NotAdmin,
+    protocol::ReplyError,
+};
 
 /// What a method answers: its result as JSON.
 pub(super) type Answer = Result<String, ReplyError>;
@@ -175,7 +179,27 @@ pub(super) fn denied(request: &HttpRequest, denied: Denied) -> HttpResponse {
             };
             with_status(request, StatusCode::FORBIDDEN, &error)
         }
+        Denied::Admin(why) => not_admin(request, why),
     }
+}
+
+/// A request by the administrator's right that does not count.
+fn not_admin(request: &HttpRequest, why: NotAdmin) -> HttpResponse {
+    let (status, kind) = match why {
+        NotAdmin::Limited(_) => (StatusCode::TOO_MANY_REQUESTS, ReplyError::TOO_MANY_REQUESTS),
+        _ => (StatusCode::UNAUTHORIZED, ReplyError::UNAUTHORIZED),
+    };
+    let error = ReplyError {
+        message: format!("{}: {why}", kind.message).into(),
+        ..kind
+    };
+    let mut response = with_status(request, status, &error);
+    if let Some((name, value)) = auth::headers_of(why) {
+        if let Ok(value) = header::HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
 }
 
 const NEEDS_KEY: &str =

@@ -8,12 +8,12 @@ use bytes::Bytes;
 
 use super::{
     answer::{self, bad_request},
-    keys::KeyId,
+    keys::{ApiKeys, Denied, KeyId},
 };
 use crate::{
     config::Namespace,
     http::{
-        HttpState,
+        HttpState, auth,
         body::{self, BodyLimit},
     },
     node::Node,
@@ -47,6 +47,18 @@ impl ApiCall<'_> {
     }
 }
 
+/// By a key of the API, or by the administrator's right where the request brings only that.
+fn admit_caller(request: &HttpRequest, node: &Node, http: &HttpState) -> Result<KeyId, Denied> {
+    if ApiKeys::is_brought(request) {
+        return http.api.admit(request);
+    }
+    match auth::check_if_brought(request, node) {
+        None => http.api.admit(request),
+        Some(Ok(_)) => Ok(KeyId::Admin),
+        Some(Err(why)) => Err(Denied::Admin(why)),
+    }
+}
+
 /// Whose request it is, and its body, which is not read before; or the answer to give instead: 401,
 /// 403, 429, 413, 415, 408 or 400.
 pub(super) async fn admit(
@@ -55,7 +67,7 @@ pub(super) async fn admit(
     http: &HttpState,
     payload: web::Payload,
 ) -> Result<(KeyId, Bytes), Box<HttpResponse>> {
-    let key = http.api.admit(request);
+    let key = admit_caller(request, node, http);
     let key = key.map_err(|denied| Box::new(answer::denied(request, denied)))?;
     let limit = BodyLimit {
         bytes: node.settings.api.body_bytes,

@@ -19,29 +19,41 @@ use uuid::Uuid;
 
 use crate::{
     config::Settings,
-    http::{
-        auth::{KeyDigest, digest_of},
-        local::Machine,
-    },
+    http::local::Machine,
     logger,
-    node::rate_limit::TokenBucket,
+    node::{
+        admin::{KeyDigest, NotAdmin, digest_of},
+        rate_limit::TokenBucket,
+    },
 };
+
+/// The publications of one key.
+struct Rate(Mutex<TokenBucket>);
+
+impl Rate {
+    fn new(publishes_per_second: u32) -> Self {
+        let burst = publishes_per_second.saturating_mul(2);
+        let bucket = TokenBucket::new(publishes_per_second, burst, Instant::now());
+        Self(Mutex::new(bucket))
+    }
+
+    fn take(&self) -> bool {
+        // A bucket is whole after a panic too.
+        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        bucket.take(Instant::now())
+    }
+}
 
 struct Key {
     digest: KeyDigest,
-    publishes: Mutex<TokenBucket>,
+    rate: Rate,
 }
 
 impl Key {
     fn new(key: &[u8], publishes_per_second: u32) -> Self {
-        let burst = publishes_per_second.saturating_mul(2);
         Self {
             digest: digest_of(key),
-            publishes: Mutex::new(TokenBucket::new(
-                publishes_per_second,
-                burst,
-                Instant::now(),
-            )),
+            rate: Rate::new(publishes_per_second),
         }
     }
 }
@@ -49,14 +61,21 @@ impl Key {
 /// The keys.
 pub(crate) struct ApiKeys {
     keys: Vec<Key>,
+    /// All administrators publish at the rate of one key.
+    of_admin: Rate,
     /// They are the settings', not made here.
     configured: bool,
     machine: Machine,
 }
 
-/// Names a key of [`ApiKeys`] that a request brought.
+/// Names whose right a request brought: a key of [`ApiKeys`], or the administrator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct KeyId(usize);
+pub(crate) enum KeyId {
+    /// The key of this number.
+    Key(usize),
+    /// `admin.key`, or a token of a login.
+    Admin,
+}
 
 /// Why a request is turned away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +84,8 @@ pub(crate) enum Denied {
     Key,
     /// No key is set, and the request is not certainly from this machine.
     NotLocal,
+    /// It brought a right of the administrator's that does not count for now.
+    Admin(NotAdmin),
 }
 
 impl ApiKeys {
@@ -92,6 +113,7 @@ impl ApiKeys {
         }
         Self {
             keys,
+            of_admin: Rate::new(rate),
             configured,
             machine: Machine::here(),
         }
@@ -112,6 +134,12 @@ impl ApiKeys {
         key.ok_or(Denied::Key)
     }
 
+    /// Whether a request brings a key of the API, right or wrong.
+    #[must_use]
+    pub(crate) fn is_brought(request: &HttpRequest) -> bool {
+        given(request.headers()).is_some() || !in_query(request).is_empty()
+    }
+
     /// Lets a reader of numbers in: with a key that is set, or from this machine while none is.
     ///
     /// # Errors
@@ -128,12 +156,11 @@ impl ApiKeys {
 
     /// Takes one publication from a key's rate; false if there is none left.
     #[must_use]
-    pub(crate) fn may_publish(&self, KeyId(index): KeyId) -> bool {
-        self.keys.get(index).is_some_and(|key| {
-            // A bucket is whole after a panic too.
-            let mut bucket = key.publishes.lock().unwrap_or_else(PoisonError::into_inner);
-            bucket.take(Instant::now())
-        })
+    pub(crate) fn may_publish(&self, key: KeyId) -> bool {
+        match key {
+            KeyId::Key(index) => self.keys.get(index).is_some_and(|key| key.rate.take()),
+            KeyId::Admin => self.of_admin.take(),
+        }
     }
 
     fn find(&self, headers: &HeaderMap) -> Option<KeyId> {
@@ -147,7 +174,7 @@ impl ApiKeys {
         for (index, key) in self.keys.iter().enumerate() {
             let same: Choice = key.digest.ct_eq(&given);
             if bool::from(same) {
-                found = Some(KeyId(index));
+                found = Some(KeyId::Key(index));
             }
         }
         found
@@ -205,10 +232,10 @@ mod tests {
     fn each_key_opens_in_either_header_and_nothing_else_does() {
         let keys = keys(&["first", "second"], 0);
         for (headers, key) in [
-            ([("X-API-Key", "first")], Ok(KeyId(0))),
-            ([("X-API-Key", "second")], Ok(KeyId(1))),
-            ([("Authorization", "apikey second")], Ok(KeyId(1))),
-            ([("Authorization", "APIKEY  first")], Ok(KeyId(0))),
+            ([("X-API-Key", "first")], Ok(KeyId::Key(0))),
+            ([("X-API-Key", "second")], Ok(KeyId::Key(1))),
+            ([("Authorization", "apikey second")], Ok(KeyId::Key(1))),
+            ([("Authorization", "APIKEY  first")], Ok(KeyId::Key(0))),
             ([("Authorization", "Bearer first")], Err(Denied::Key)),
             ([("Authorization", "apikey")], Err(Denied::Key)),
             ([("X-API-Key", "")], Err(Denied::Key)),
@@ -234,8 +261,8 @@ mod tests {
             request.to_http_request()
         };
         for (uri, key) in [
-            ("/api/publish?api_key=first", Ok(KeyId(0))),
-            ("/api/publish?x=1&api_key=a%26b", Ok(KeyId(1))),
+            ("/api/publish?api_key=first", Ok(KeyId::Key(0))),
+            ("/api/publish?x=1&api_key=a%26b", Ok(KeyId::Key(1))),
             ("/api/publish?api_key=second", Err(Denied::Key)),
             ("/api/publish?api_key=", Err(Denied::Key)),
             ("/api/publish", Err(Denied::Key)),
@@ -279,8 +306,10 @@ mod tests {
     #[test]
     fn each_key_has_a_rate_of_its_own() {
         let keys = keys(&["a", "b"], 1);
-        assert!(keys.may_publish(KeyId(0)) && keys.may_publish(KeyId(0)));
-        assert!(!keys.may_publish(KeyId(0)), "twice the rate at once");
-        assert!(keys.may_publish(KeyId(1)));
+        assert!(keys.may_publish(KeyId::Key(0)) && keys.may_publish(KeyId::Key(0)));
+        assert!(!keys.may_publish(KeyId::Key(0)), "twice the rate at once");
+        assert!(keys.may_publish(KeyId::Key(1)));
+        assert!(keys.may_publish(KeyId::Admin) && keys.may_publish(KeyId::Admin));
+        assert!(!keys.may_publish(KeyId::Admin));
     }
 }
