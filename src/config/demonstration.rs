@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     channels::Allow,
     raw_settings::RawSettings,
-    sections::{ChannelsSection, PushSection, RawSection},
+    sections::{ChannelsSection, Page, PushSection, RawSection},
 };
 
 /// `/ws` relays and gets a push each 10 s, `/echo` echoes, and the client protocol is open.
@@ -40,6 +40,10 @@ pub(super) fn demonstration() -> RawSettings {
             data: Some("你好! It is {time}, {sessions} connected, push number {seq}.".to_string()),
             ..PushSection::default()
         }],
+        page: Page {
+            danmaku: Some("danmaku".to_string()),
+            ..Page::default()
+        },
         // Anyone may do anything in any channel, so that every SDK's first lines work.
         channels: ChannelsSection {
             history_size: 100,

@@ -10,8 +10,8 @@ use super::{
     errors::{Errors, Origin},
     sections::{
         Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Heartbeat, HookCall,
-        HooksSection, Http, Limits, Log, NamespaceSection, PollSection, PushSection, RawSection,
-        Root, Route, Section, Setting, Slow, State, Tcp, TlsSection, TokenSettings,
+        HooksSection, Http, Limits, Log, NamespaceSection, Page, PollSection, PushSection,
+        RawSection, Root, Route, Section, Setting, Slow, State, Tcp, TlsSection, TokenSettings,
     },
     setting_type::Input,
 };
@@ -129,7 +129,7 @@ raw_settings! {
     send: Route = "/send: messages from those who have no WebSocket.";
     admin: Admin;
     log: Log;
-    page: Route = "The test page at / and its files at /static/.";
+    page: Page;
     status: Route = "Numbers of the node at /status, and its sessions at /status/sessions.";
     health: Route = "/health: the process answers.";
     ready: Route = "/ready: the node takes new sessions.";

@@ -8,8 +8,8 @@ use super::{
     channels::Channels,
     raw_settings::RawSettings,
     sections::{
-        Admin, Api, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, State, Tcp,
-        TokenSettings,
+        Admin, Api, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Page, Route, Slow, State,
+        Tcp, TokenSettings,
     },
     values::{Listen, OnMessage, TrustedProxies},
 };
@@ -86,7 +86,7 @@ pub struct Settings {
     pub tls: Option<Tls>,
     pub admin: Admin,
     pub log: Log,
-    pub page: Route,
+    pub page: Page,
     pub status: Route,
     pub health: Route,
     pub ready: Route,

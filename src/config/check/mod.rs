@@ -3,6 +3,7 @@
 
 mod access;
 mod channels;
+mod danmaku;
 mod element;
 mod exposure;
 mod hooks;
@@ -41,18 +42,18 @@ pub(super) fn check(
     let poll = polls::check_polls(&raw, &channels, errors);
     let endpoints = raw_endpoints::check_raw_endpoints(&raw, &channels, errors);
     let push = pushes::check_pushes(&raw, &channels, errors, warnings);
+    let page = danmaku::check_page(&raw, &channels, &client, errors);
     let demonstration = file.is_none();
     listen::warn_of_files(&raw, errors, warnings);
     if !demonstration {
         ineffective::warn_of_ineffective(&raw, &channels, &endpoints, warnings);
     }
-    let written = Written(Arc::new(raw.clone()));
-    let root = raw.root;
     let settings = Settings {
-        listen: root.listen,
-        workers: root.workers,
-        node: root.node,
-        trusted_proxies: root.trusted_proxies,
+        written: Written(Arc::new(raw.clone())),
+        listen: raw.root.listen,
+        workers: raw.root.workers,
+        node: raw.root.node,
+        trusted_proxies: raw.root.trusted_proxies,
         address_header,
         limits: raw.limits,
         heartbeat: raw.heartbeat,
@@ -66,7 +67,7 @@ pub(super) fn check(
         tls,
         admin: raw.admin,
         log: raw.log,
-        page: raw.page,
+        page,
         status: raw.status,
         health: raw.health,
         ready: raw.ready,
@@ -86,7 +87,6 @@ pub(super) fn check(
         push,
         demonstration,
         file,
-        written,
     };
     exposure::warn_of_exposure(&settings, warnings);
     look_alikes::warn_of_look_alikes(&settings, warnings);

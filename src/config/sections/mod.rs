@@ -16,7 +16,9 @@ mod node;
 pub use self::{
     access::TokenSettings,
     backend::Api,
-    node::{Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Route, Slow, State, Tcp},
+    node::{
+        Admin, Close, Deflate, Drain, Heartbeat, Http, Limits, Log, Page, Route, Slow, State, Tcp,
+    },
 };
 pub(super) use self::{
     access::{ChannelsSection, ClientSection, NamespaceSection},

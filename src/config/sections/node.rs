@@ -268,6 +268,15 @@ sections! {
         refusals_per_second: u32 as U32 = 100;
     }
 
+    /// The console at / and its files at /static/.
+    Page {
+        /// Whether it is served.
+        enabled: bool as Bool = true;
+        /// The channel of its danmaku screen, which whoever opens the page sees and writes to, by the
+        /// client protocol and without a token; absent: there is no such screen.
+        danmaku: Option<String> as Optional<Text> = None;
+    }
+
     /// A built-in route; [`RawSettings`](crate::config::raw_settings) says which and what it is
     /// for.
     Route {

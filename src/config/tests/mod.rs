@@ -16,6 +16,7 @@ use super::{
     render_demonstration, render_markdown, render_short,
 };
 
+mod admin;
 mod channel_faults;
 mod channels;
 mod exposure;
