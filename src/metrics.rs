@@ -47,10 +47,13 @@ pub const DELAY_BUCKETS: [f64; 14] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
 ];
 
+/// Buckets of delivery delay.
+pub(crate) const DELAY_COUNTS: usize = DELAY_BUCKETS.len() + 1;
+
 /// Distribution of delays with one writer.
 #[derive(Debug, Default)]
 pub struct Delays {
-    counts: [Count; DELAY_BUCKETS.len() + 1],
+    counts: [Count; DELAY_COUNTS],
     sum_nanos: Count,
 }
 
@@ -62,6 +65,13 @@ impl Delays {
         self.counts[bucket].add(times);
         let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
         self.sum_nanos.add(nanos.saturating_mul(times));
+    }
+
+    /// The counts of the buckets, not cumulative, and the sum in nanoseconds.
+    #[must_use]
+    pub(crate) fn counts(&self) -> ([u64; DELAY_COUNTS], u64) {
+        let counts = std::array::from_fn(|bucket| self.counts[bucket].get());
+        (counts, self.sum_nanos.get())
     }
 
     /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative, and the sum

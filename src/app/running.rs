@@ -83,6 +83,7 @@ impl Running<'_> {
                     handover.catch_up();
                     continue;
                 }
+                () = self.node.drain_asked() => Signal::Stop,
                 () = watch.tick() => continue,
                 _ = look.tick() => {
                     if let Some(result) = self.certificate.and_then(Certificate::reload_if_changed) {

@@ -32,7 +32,7 @@ use crate::{
     node::{Node, NodeParts},
     publication::Compression,
     registry::is_internal,
-    server::{Server, SessionCounts, entries::Entries, poll::Poller},
+    server::{Server, SessionCounts, entries::Entries, poll::Poller, stats::CountChannels},
     shard::{QueueBounds, ShardSettings, Shards},
     state::State,
     token::Tokens,
@@ -80,7 +80,12 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
         settings.limits.broker_timeout,
     ));
     let pulse = metrics.liveness.watch("server".to_string());
-    let server = start_server(settings, &counts, (&made.broker, &entries), pulse)?;
+    let counted = fanout.clone();
+    let stats = settings.admin.key.as_ref().map(|_| {
+        let count_channels: CountChannels = Box::new(move || counted.channels());
+        (metrics.clone(), count_channels)
+    });
+    let server = start_server(settings, &counts, (&made.broker, &entries), (pulse, stats))?;
     let node = Node::new(NodeParts {
         node_id,
         settings: settings.clone(),
@@ -161,7 +166,7 @@ fn start_server(
     settings: &Arc<Settings>,
     counts: &Arc<SessionCounts>,
     (broker, entries): (&Arc<dyn Broker>, &Arc<Entries>),
-    pulse: Arc<Pulse>,
+    (pulse, stats): (Arc<Pulse>, Option<(Arc<Metrics>, CountChannels)>),
 ) -> Result<Addr<Server>, AppError> {
     let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
     let entries = entries.clone();
@@ -175,8 +180,12 @@ fn start_server(
             broker,
         )
         .with_pulse(pulse)
-        .with_entries(entries)
-        .start();
+        .with_entries(entries);
+        let server = match stats {
+            Some((metrics, count_channels)) => server.with_stats(metrics, count_channels),
+            None => server,
+        };
+        let server = server.start();
         // The other end waits for exactly this.
         let _ = sender.send(server);
     });

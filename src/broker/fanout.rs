@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// Locks that channels are spread over.
-pub(super) const STRIPES: usize = 64;
+pub(crate) const STRIPES: usize = 64;
 
 /// Told when a channel gets its first member on this node (true) or loses its last, the server's
 /// own channels included. Called under the channel's lock, so that what is told last is what is so;
@@ -54,6 +54,12 @@ impl Listeners {
             }
         }
         is_first
+    }
+
+    /// Members of all shards.
+    fn members(&self) -> usize {
+        let members = self.shards.iter().map(|(_, members)| *members as usize);
+        members.sum()
     }
 
     /// Returns whether it was the last.
@@ -222,15 +228,25 @@ impl Fanout {
         for stripe in 0..STRIPES {
             let stripe = self.lock(stripe);
             let here = stripe.iter().filter_map(|(name, listeners)| {
-                let members = listeners
-                    .shards
-                    .iter()
-                    .map(|(_, members)| *members as usize);
-                (!is_internal(name) && admits(name)).then(|| (name.clone(), members.sum()))
+                let is_listed = !is_internal(name) && admits(name);
+                is_listed.then(|| (name.clone(), listeners.members()))
             });
             found.extend(here.take(limit - found.len()));
         }
         found
+    }
+
+    /// The channels of one of the [`STRIPES`] whose name `admits`, with their members on this node.
+    pub(crate) fn list_stripe(
+        &self,
+        stripe: usize,
+        admits: &dyn Fn(&str) -> bool,
+    ) -> Vec<(ChannelName, usize)> {
+        let stripe = self.lock(stripe);
+        let here = stripe.iter();
+        let here = here.filter(|(name, _)| !is_internal(name) && admits(name));
+        let counted = here.map(|(name, listeners)| (name.clone(), listeners.members()));
+        counted.collect()
     }
 
     /// Entries, and memberships of all shards, the server's own channels included.

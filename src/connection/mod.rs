@@ -43,7 +43,7 @@ use crate::{
     close::{Close, Ending},
     codec::{self, Opcode},
     config::SlowPolicy,
-    heartbeat::{Heartbeat, HeartbeatConfig, Wheel},
+    heartbeat::{Heartbeat, HeartbeatConfig, TICK, Wheel},
     metrics::WorkerStats,
     publication::{WireFormat, frame_message},
     registry::SessionKey,
@@ -140,6 +140,8 @@ pub struct Connection {
     key: Cell<Option<SessionKey>>,
     /// In the shard's list of outboxes to flush.
     dirty: Cell<bool>,
+    /// When bytes last came, in ticks of the shard's wheel.
+    heard: Cell<u32>,
     inner: RefCell<Inner>,
 }
 
@@ -174,7 +176,9 @@ impl Connection {
     ) -> Rc<Self> {
         let first_ping = config.heartbeat.first_ping(info.id.fraction());
         let heartbeat = Heartbeat::start(info.started, first_ping);
+        let heard = Cell::new(config.wheel.borrow().tick());
         Rc::new(Self {
+            heard,
             info,
             config,
             profile,
@@ -354,11 +358,26 @@ impl Connection {
     pub(crate) fn on_activity(&self, bytes: usize) {
         self.info.traffic.bytes_in.add(bytes as u64);
         self.config.stats.bytes_in.add(bytes as u64);
+        self.heard.set(self.config.wheel.borrow().tick());
         let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
         self.inner
             .borrow_mut()
             .heartbeat
             .on_activity(&heartbeat_config);
+    }
+
+    /// Since bytes last came, to a tick or two.
+    #[must_use]
+    pub(crate) fn idle(&self) -> Duration {
+        let ticks = self.config.wheel.borrow().tick();
+        TICK * ticks.wrapping_sub(self.heard.get())
+    }
+
+    /// Frames that wait for its client, and their bytes.
+    #[must_use]
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        let inner = self.inner.borrow();
+        (inner.outbox.len(), inner.outbox.bytes())
     }
 
     /// A data message came in.

@@ -191,6 +191,14 @@ impl<K: Copy> Wheel<K> {
         self.next = self.next.max(current + 1);
     }
 
+    /// The tick that was looked at last, which is a clock of [`TICK`]s for those who want to know
+    /// the time often and not exactly.
+    #[must_use]
+    pub(crate) fn tick(&self) -> u32 {
+        // It wraps after six years.
+        self.next as u32
+    }
+
     fn tick_at_or_after(&self, at: Instant) -> u64 {
         let nanos = at.saturating_duration_since(self.start).as_nanos();
         nanos.div_ceil(TICK.as_nanos()) as u64

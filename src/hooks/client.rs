@@ -12,7 +12,7 @@ use reqwest::header::HeaderName;
 use super::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
     context::{HeaderList, HookContext, header_text},
-    dispatcher::{Dispatcher, Outgoing},
+    dispatcher::{Dispatcher, HookOverview, Outgoing},
     envelope::{self, FromResult},
     failure::Answer,
     message_answer,
@@ -66,6 +66,12 @@ impl HookClient {
     #[must_use]
     pub(crate) fn stats(&self) -> HookSnapshot {
         self.dispatcher.stats()
+    }
+
+    /// The hooks that are set, with how they do, and the number of calls that wait.
+    #[must_use]
+    pub(crate) fn overview(&self) -> (usize, Vec<HookOverview>) {
+        self.dispatcher.overview()
     }
 
     /// Posts a batch of events and tells the answer's status.

@@ -19,7 +19,7 @@ use super::{
     concurrency::ConcurrencyLimit,
     failure::{Answer, CallFault, HookFailure},
     signer::{SIGNATURE_HEADER, Signer},
-    stats::{CallOutcome, HookKind, HookSnapshot, HookStats},
+    stats::{CallOutcome, HookKind, HookSnapshot, HookStats, LastFailure, PerHookSnapshot},
 };
 use crate::{
     config::{Hook, Hooks},
@@ -56,6 +56,19 @@ impl Outgoing {
             headers,
         }
     }
+}
+
+/// A hook that is set, as administrators see it.
+#[derive(Clone, Debug)]
+pub(crate) struct HookOverview {
+    /// Its address as it may be shown.
+    pub(crate) url: String,
+    /// How long a call may take.
+    pub(crate) timeout: Duration,
+    /// Its calls.
+    pub(crate) counts: PerHookSnapshot,
+    /// The last one that had no usable answer.
+    pub(crate) last_error: Option<LastFailure>,
 }
 
 fn timed_out(target: &Target) -> CallFault {
@@ -144,6 +157,22 @@ impl Dispatcher {
         self.stats.snapshot(waiting)
     }
 
+    /// The hooks that are set, with how they do, and the number of calls that wait.
+    pub(super) fn overview(&self) -> (usize, Vec<HookOverview>) {
+        let HookSnapshot { waiting, hooks } = self.stats();
+        let all = HookKind::ALL.iter().zip(hooks);
+        let set = all.filter_map(|(&kind, counts)| {
+            let target = self.targets[kind as usize].as_ref()?;
+            Some(HookOverview {
+                url: target.shown.clone(),
+                timeout: target.timeout,
+                counts,
+                last_error: self.stats.last_failure(kind),
+            })
+        });
+        (waiting, set.collect())
+    }
+
     /// Posts a batch of events and tells the answer's status.
     ///
     /// # Errors
@@ -160,11 +189,18 @@ impl Dispatcher {
             Ok(Err(error)) => Err(CallFault::from(error)),
             Err(_) => Err(timed_out(target)),
         };
-        measure.ends(match &sent {
-            Ok(200..=299) => CallOutcome::Ok,
-            Ok(_) => CallOutcome::Status,
-            Err(fault) => fault.failure.outcome(),
-        });
+        let (outcome, why) = match &sent {
+            Ok(200..=299) => (CallOutcome::Ok, None),
+            Ok(status) => (
+                CallOutcome::Status,
+                Some(format!("answered {status}").into()),
+            ),
+            Err(fault) => (fault.failure.outcome(), Some(fault.why.clone())),
+        };
+        measure.ends(outcome);
+        if let Some(why) = why {
+            self.stats.failed(HookKind::Events, outcome, &why);
+        }
         sent.map_err(|fault| fault.why)
     }
 
@@ -200,6 +236,9 @@ impl Dispatcher {
                 .map_or(CallOutcome::Ok, |fault| fault.failure.outcome()),
         );
         answer.map_err(|fault| {
+            if matches!(fault.failure, HookFailure::Unavailable(_)) {
+                self.stats.failed(kind, fault.failure.outcome(), &fault.why);
+            }
             tell(&fault, kind, target);
             fault.into()
         })

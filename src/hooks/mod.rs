@@ -28,8 +28,9 @@ pub(crate) use self::{
     backoff::delay as backoff_delay,
     client::HookClient,
     context::HookContext,
+    dispatcher::HookOverview,
     event::Event,
-    event_sink::EventSink,
+    event_sink::{EventSink, EventStats},
     failure::{Answer, HookFailure, Unavailable},
     request::ConnectHookRequest,
 };

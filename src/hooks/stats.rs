@@ -5,12 +5,17 @@
 //! and drops it.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use serde::Serialize;
 use tokio::time::Instant;
+
+use crate::last_error::LastError;
 
 macro_rules! words {
     ($(#[$about:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $word:literal,)* }) => {
@@ -86,8 +91,13 @@ pub(super) const DURATION_BUCKETS: [f64; 11] = [
     0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0,
 ];
 
+/// How the last call ended that had no usable answer, and why.
+pub(crate) type LastFailure = (CallOutcome, LastError);
+
 #[derive(Debug, Default)]
 struct PerHook {
+    /// Written where a call fails, which is told in the log as well.
+    last_failure: Mutex<Option<LastFailure>>,
     outcomes: [AtomicU64; CallOutcome::ALL.len()],
     retries: AtomicU64,
     in_flight: AtomicU64,
@@ -114,6 +124,23 @@ impl HookStats {
     /// A call is sent a second time.
     pub(super) fn retried(&self, kind: HookKind) {
         self.0[kind as usize].retries.fetch_add(1, Relaxed);
+    }
+
+    /// A call had no usable answer.
+    pub(super) fn failed(&self, kind: HookKind, outcome: CallOutcome, why: &str) {
+        let failure = (outcome, LastError::now(why));
+        *self.last_failure_of(kind) = Some(failure);
+    }
+
+    /// The last call of a hook that had no usable answer.
+    pub(super) fn last_failure(&self, kind: HookKind) -> Option<LastFailure> {
+        self.last_failure_of(kind).clone()
+    }
+
+    fn last_failure_of(&self, kind: HookKind) -> MutexGuard<'_, Option<LastFailure>> {
+        let last = &self.0[kind as usize].last_failure;
+        // It is only replaced as a whole.
+        last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The counts now, with the number of calls that wait.

@@ -17,6 +17,7 @@ mod health;
 mod hold;
 mod local;
 mod metrics;
+mod not_found;
 mod origin;
 mod page;
 mod persistence;
@@ -28,12 +29,13 @@ mod send;
 mod sse;
 mod state;
 mod status;
+mod ways;
 mod websocket;
 
 use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
-    HttpResponse, Route, guard,
+    Route, guard,
     http::Method,
     middleware::from_fn,
     web::{self, Data, ServiceConfig},
@@ -55,7 +57,7 @@ pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut Servi
     let held = web::scope("")
         .wrap(from_fn(hold::until_open))
         .configure(|app| with_state(node, http, app))
-        .default_service(web::to(not_found));
+        .default_service(web::to(not_found::not_found));
     app.service(held);
 }
 
@@ -129,23 +131,4 @@ fn get(path: &str, route: Route, app: &mut ServiceConfig) {
             .route(web::method(Method::OPTIONS).to(plain::options))
             .default_service(web::to(plain::only_get)),
     );
-}
-
-async fn not_found(http: Data<HttpState>) -> HttpResponse {
-    nothing_here(&http)
-}
-
-fn nothing_here(http: &HttpState) -> HttpResponse {
-    let mut paths: Vec<&str> = http.endpoints.iter().map(|e| &*e.path).collect();
-    paths.sort_unstable();
-    HttpResponse::NotFound()
-        .content_type("text/plain; charset=utf-8")
-        .body(format!(
-            "nothing is served at this path; WebSocket endpoints: {}\n",
-            if paths.is_empty() {
-                "none".to_string()
-            } else {
-                paths.join(", ")
-            }
-        ))
 }

@@ -1,14 +1,19 @@
 //! What only routes need beside the [`Node`](crate::node::Node): the keys of the API, the raw
-//! endpoints, how the polls of a backend do, and since when the process serves. Made once a
-//! process, shared by all workers, never changed.
+//! endpoints, how the polls of a backend do, how many long lists are made, and since when the process
+//! serves. Made once a process, shared by all workers.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use tokio::sync::Semaphore;
+
 use super::api::ApiKeys;
 use crate::{config::Settings, server::poll::PollWatch, session::raw::endpoint::Endpoint};
+
+/// Lists of administrators that are made at a time; further ones are answered with 503.
+const LISTINGS_MAX: usize = 4;
 
 /// The state of the routes.
 pub(crate) struct HttpState {
@@ -18,6 +23,8 @@ pub(crate) struct HttpState {
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// The `[[poll]]`s, in the order of the settings.
     pub(super) polls: Vec<PollWatch>,
+    /// Long lists that may be gone through at a time.
+    pub(super) listings: Semaphore,
     started: Instant,
 }
 
@@ -28,6 +35,7 @@ impl HttpState {
             api: ApiKeys::new(settings),
             endpoints: settings.raw.iter().map(Endpoint::new).collect(),
             polls,
+            listings: Semaphore::new(LISTINGS_MAX),
             started: Instant::now(),
         }
     }

@@ -11,7 +11,7 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HttpState, auth};
+use super::{HttpState, auth, ways};
 use crate::{
     close::Close,
     connection::info::SessionInfo,
@@ -33,12 +33,26 @@ pub(super) async fn status(
 ) -> HttpResponse {
     // Where things are inside is for those who may see the metrics; `/status` itself is for anyone.
     let inside = auth::is_admin(&request, &node) || http.api.admit_reader(&request).is_ok();
-    let Some(overview) = node.overview().await else {
-        return unavailable();
-    };
-    let mut answer = numbers(&node);
+    match node.overview().await {
+        Some(overview) => json(&describe(&request, &node, &http, &overview, inside)),
+        None => unavailable(),
+    }
+}
+
+/// What `/status` tells; `inside` is for whom where things are inside is shown.
+pub(super) fn describe(
+    request: &HttpRequest,
+    node: &Node,
+    http: &HttpState,
+    overview: &Overview,
+    inside: bool,
+) -> Value {
+    let mut answer = numbers(node);
     answer["uptime_seconds"] = json!(seconds(http.uptime()));
-    answer["endpoints"] = endpoints_json(&http, &overview);
+    answer["endpoints"] = endpoints_json(http, overview);
+    answer["ways"] = ways::ways_json(node, http, overview);
+    answer["api"] = json!(node.settings.api.enabled);
+    answer["page"] = ways::page_json(request, node);
     answer["pushes"] = overview.pushes.iter().map(push_json).collect();
     let polls = http.polls.iter();
     answer["polls"] = polls
@@ -48,8 +62,8 @@ pub(super) async fn status(
         answer["hooks"] = json!(node.hooks.stats());
     }
     answer["events"] = json!(node.events.as_ref().map(events_json));
-    answer["state"] = state_json(&node);
-    json(&answer)
+    answer["state"] = state_json(node);
+    answer
 }
 
 /// The node's own numbers.

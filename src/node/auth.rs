@@ -121,7 +121,10 @@ impl Node {
         user: &str,
         token: &str,
     ) -> Result<Identity, AuthError> {
-        let identity = self.authenticate_token(token).await?;
+        let identity = match self.authenticate_admin(token) {
+            Some(identity) => identity?,
+            None => self.authenticate_token(token).await?,
+        };
         if identity.user == user {
             Ok(identity)
         } else {
@@ -130,10 +133,16 @@ impl Node {
         }
     }
 
-    /// Whether there is anything to verify a token with.
+    /// Whether there is anything to verify a client's token with.
     #[must_use]
-    pub(crate) fn takes_tokens(&self) -> bool {
-        self.tokens.is_configured()
+    pub(crate) fn takes_token(&self, token: &str) -> bool {
+        self.tokens.is_configured() || self.takes_admin_token(token)
+    }
+
+    /// Whether there is anything to verify the token of a subscription with.
+    #[must_use]
+    pub(crate) fn takes_token_of(&self, channel: &str) -> bool {
+        self.tokens.is_configured() || self.is_stats(channel)
     }
 
     async fn authenticate_token(&self, token: &str) -> Result<Identity, AuthError> {

@@ -16,8 +16,10 @@ pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
 pub(crate) mod revoke;
+pub(crate) mod search;
 mod senders;
 mod sessions;
+mod stats;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -25,6 +27,7 @@ use std::{
 };
 
 use actix::Addr;
+use tokio::sync::Notify;
 
 use self::{
     admin::AdminAccess,
@@ -92,6 +95,8 @@ pub struct Node {
     /// Names this life of the process to clients and the backend; random, so that it tells nothing.
     pub(crate) node_id: String,
     phase: PhaseCell,
+    /// An administrator wants it to go away.
+    drain: Notify,
 }
 
 /// What a node is made of: everything that is started before it.
@@ -127,6 +132,7 @@ impl Node {
             admin: AdminAccess::new(&parts.settings.admin),
             node_id: parts.node_id,
             phase: PhaseCell::default(),
+            drain: Notify::new(),
             settings: parts.settings,
             counts: parts.counts,
             metrics: parts.metrics,
@@ -157,6 +163,16 @@ impl Node {
     /// Goes on to a later phase.
     pub(crate) fn advance(&self, phase: Phase) {
         self.phase.advance(phase);
+    }
+
+    /// Has the node go away, as on SIGTERM. Asked again, nothing more happens.
+    pub(crate) fn ask_drain(&self) {
+        self.drain.notify_one();
+    }
+
+    /// Waits until somebody wants that. For the one who does it.
+    pub(crate) async fn drain_asked(&self) {
+        self.drain.notified().await;
     }
 
     /// Threads of the server that have given no sign of life for `limits.thread_timeout`.

@@ -10,9 +10,10 @@ use std::{
 use super::Node;
 use crate::{
     close::Close,
+    connection::info::SessionInfo,
     id::SessionId,
     registry::ChannelName,
-    server::{GetOverview, ListSessions, Overview, SessionFilter, SessionPage},
+    server::{FindSession, GetOverview, ListSessions, Overview, SessionFilter, SessionPage},
     shard::{
         ChannelsOf, CountMembers, Disconnect, MembersOf, Selector, SendCommand, ServerCommand,
     },
@@ -60,6 +61,14 @@ impl Node {
     /// A page of sessions; absent while the node ends.
     pub(crate) async fn list_sessions(&self, filter: SessionFilter) -> Option<SessionPage> {
         self.server.send(ListSessions(filter)).await.ok()
+    }
+
+    /// One session; absent while the node ends.
+    pub(crate) async fn find_session(
+        &self,
+        session: SessionId,
+    ) -> Option<Option<Arc<SessionInfo>>> {
+        self.server.send(FindSession(session)).await.ok()
     }
 
     /// The sessions of this node that are in a channel.

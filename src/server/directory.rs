@@ -7,6 +7,7 @@ use std::{
     sync::Arc,
 };
 
+use super::search::{SLICE, ScanSessions, SessionSlice};
 use crate::{connection::info::SessionInfo, id::SessionId};
 
 /// Which sessions to list.
@@ -83,6 +84,10 @@ impl Directory {
         Some(info)
     }
 
+    pub(super) fn find(&self, id: SessionId) -> Option<Arc<SessionInfo>> {
+        self.sessions.get(self.by_id.get(&id)?).cloned()
+    }
+
     pub(super) fn by_endpoint(&self) -> Vec<(Arc<str>, usize)> {
         let mut counts: Vec<_> = self
             .by_endpoint
@@ -112,6 +117,21 @@ impl Directory {
         }
         page
     }
+
+    /// Those of the next [`SLICE`] sessions that fit.
+    pub(super) fn slice(&self, scan: &ScanSessions) -> SessionSlice {
+        let mut rest = self.sessions.range(scan.after.saturating_add(1)..);
+        let mut slice = SessionSlice::default();
+        let mut last = scan.after;
+        for (&place, info) in rest.by_ref().take(SLICE) {
+            last = place;
+            if scan.search.admits(info) {
+                slice.sessions.push((place, info.clone()));
+            }
+        }
+        slice.next = rest.next().map(|_| last);
+        slice
+    }
 }
 
 #[cfg(test)]
@@ -119,7 +139,10 @@ mod tests {
     use std::time::{Instant, SystemTime};
 
     use super::*;
-    use crate::connection::info::{Traffic, TransportKind};
+    use crate::{
+        connection::info::{Traffic, TransportKind},
+        server::search::SessionSearch,
+    };
 
     fn session(endpoint: &str, address: &str) -> Arc<SessionInfo> {
         Arc::new(SessionInfo {
@@ -185,5 +208,37 @@ mod tests {
         assert!(directory.remove(a.id).is_none(), "leaving twice");
         assert_eq!(directory.by_endpoint(), [("/b".into(), 2)]);
         assert_eq!(directory.len(), 2);
+    }
+
+    #[test]
+    fn slices_go_through_all_of_them_and_look_at_no_more_than_so_many_at_a_time() {
+        let mut directory = Directory::default();
+        let all: Vec<_> = (0..SLICE * 2 + 10)
+            .map(|n| session(if n % 2 == 0 { "/a" } else { "/b" }, "10.0.0.1"))
+            .collect();
+        for info in &all {
+            directory.insert(info.clone());
+        }
+        let search = SessionSearch {
+            endpoint: Some("/a".to_string()),
+            ..SessionSearch::default()
+        };
+        let mut scan = ScanSessions {
+            search: Arc::new(search),
+            after: 0,
+        };
+        let (mut found, mut slices) = (Vec::new(), 0);
+        loop {
+            let slice = directory.slice(&scan);
+            assert!(slice.sessions.len() <= SLICE / 2, "half of them fit");
+            found.extend(slice.sessions.iter().map(|(_, info)| info.id));
+            slices += 1;
+            match slice.next {
+                Some(next) => scan.after = next,
+                None => break,
+            }
+        }
+        let expected: Vec<_> = all.iter().step_by(2).map(|info| info.id).collect();
+        assert_eq!((found, slices), (expected, 3));
     }
 }

@@ -5,10 +5,13 @@
 //! that they came and went, the routes ask it, and its pushes go to the broker like anyone else's.
 //! Its mailbox holds at most two messages a session, so `limits.sessions` bounds it.
 
+mod administration;
 mod directory;
 pub(crate) mod entries;
 pub(crate) mod poll;
 mod push;
+pub(crate) mod search;
+pub(crate) mod stats;
 
 use std::{
     sync::{
@@ -30,6 +33,7 @@ pub(crate) use self::push::PushStatus;
 use self::{
     entries::{Entries, is_kept},
     push::IntervalPush,
+    stats::{CountChannels, StatsMeter},
 };
 use crate::{
     broker::{Broker, PublishRequest},
@@ -39,6 +43,7 @@ use crate::{
     id::SessionId,
     liveness::{PULSE_INTERVAL, Pulse},
     logger::{self, Address, REFUSAL_PAUSE, Subject},
+    metrics::Metrics,
     publication::Target,
 };
 
@@ -101,6 +106,11 @@ pub(crate) struct Overview {
 #[rtype(result = "SessionPage")]
 pub(crate) struct ListSessions(pub SessionFilter);
 
+/// Asks for one session.
+#[derive(Message)]
+#[rtype(result = "Option<Arc<SessionInfo>>")]
+pub(crate) struct FindSession(pub SessionId);
+
 /// Runs the interval pushes from now on, as what they publish into is there. Once.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -119,6 +129,8 @@ pub(crate) struct Server {
     broker: Arc<dyn Broker>,
     entries: Arc<Entries>,
     pulse: Arc<Pulse>,
+    /// Absent where nobody may listen to it.
+    stats: Option<StatsMeter>,
 }
 
 impl Server {
@@ -142,7 +154,15 @@ impl Server {
             broker,
             entries: Arc::default(),
             pulse: Arc::default(),
+            stats: None,
         }
+    }
+
+    /// The same, which tells the node's numbers on [`STATS_CHANNEL`](stats::STATS_CHANNEL).
+    #[must_use]
+    pub(crate) fn with_stats(mut self, metrics: Arc<Metrics>, channels: CountChannels) -> Self {
+        self.stats = Some(StatsMeter::new(metrics, channels));
+        self
     }
 
     /// The same, whose pushes go on where those of a process before ended.
@@ -237,6 +257,7 @@ impl Actor for Server {
         ctx.run_interval(BROKER_TICK, |server, _| {
             server.broker.expire(std::time::Instant::now())
         });
+        ctx.run_interval(stats::STATS_TICK, Self::run_stats);
         ctx.run_interval(PULSE_INTERVAL, |server, _| {
             server.pulse.beat(std::time::Instant::now())
         });

@@ -16,7 +16,7 @@ use crate::{
     hooks::Event,
     node::{auth::Identity, rate_limit::UserPermit},
     protocol::ClientInfo,
-    registry::ChannelName,
+    registry::{ChannelName, is_internal},
     unix_time::unix_now_ms,
 };
 
@@ -95,6 +95,10 @@ impl ConnectedUser {
         channel: &ChannelName,
         options: PresenceOptions,
     ) {
+        if is_internal(channel) {
+            // The backend knows nothing of what is the server's own.
+            return;
+        }
         if let Some(events) = &context.node.events {
             events.send(Event::Subscribed {
                 time_ms: unix_now_ms(),

@@ -28,6 +28,7 @@ use std::{
 
 use actix::WeakRecipient;
 
+pub(crate) use self::queries::{InChannel, SessionState, StatesOf};
 pub use self::{
     actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
     commands::{CommandFrame, Selector, ServerCommand, SessionMessage},

@@ -2,12 +2,13 @@
 //! looks at, on the shard's thread; the API asks for a page of sessions or one channel at a time.
 //! The server's own channels are left out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix::{Handler, Message, MessageResult};
 
 use super::{ShardActor, entry::Entry};
 use crate::{
+    connection::Phase,
     id::SessionId,
     registry::{ChannelName, is_internal},
 };
@@ -21,6 +22,36 @@ pub struct MembersOf(pub ChannelName);
 #[derive(Message)]
 #[rtype(result = "Vec<(SessionId, Vec<ChannelName>)>")]
 pub struct ChannelsOf(pub Arc<[SessionId]>);
+
+/// Asks which of these sessions are in a channel; those of other shards are left out.
+#[derive(Message)]
+#[rtype(result = "Vec<SessionId>")]
+pub(crate) struct InChannel {
+    /// The channel.
+    pub(crate) channel: ChannelName,
+    /// Which sessions.
+    pub(crate) sessions: Arc<[SessionId]>,
+}
+
+/// How a session is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SessionState {
+    /// Where it is in its life.
+    pub(crate) phase: Phase,
+    /// Channels that it is in.
+    pub(crate) subscriptions: usize,
+    /// Messages that wait for it.
+    pub(crate) queue_messages: usize,
+    /// Their bytes.
+    pub(crate) queue_bytes: usize,
+    /// Since bytes last came from its client.
+    pub(crate) idle: Duration,
+}
+
+/// Asks how sessions are; those of other shards are left out.
+#[derive(Message)]
+#[rtype(result = "Vec<(SessionId, SessionState)>")]
+pub(crate) struct StatesOf(pub(crate) Arc<[SessionId]>);
 
 /// Asks how many memberships of channels a shard has.
 #[derive(Message)]
@@ -52,6 +83,44 @@ impl Handler<ChannelsOf> for ShardActor {
             (id, channels.cloned().collect())
         });
         MessageResult(listed.collect())
+    }
+}
+
+impl Handler<InChannel> for ShardActor {
+    type Result = MessageResult<InChannel>;
+
+    fn handle(&mut self, asked: InChannel, _: &mut Self::Context) -> Self::Result {
+        let state = self.shard.state.borrow();
+        let here = asked.sessions.iter().copied();
+        let is_there = |id: &SessionId| {
+            let found = state.find(*id);
+            found.is_some_and(|(key, _)| state.registry.slot(key, &asked.channel).is_some())
+        };
+        MessageResult(here.filter(is_there).collect())
+    }
+}
+
+impl Handler<StatesOf> for ShardActor {
+    type Result = MessageResult<StatesOf>;
+
+    fn handle(&mut self, StatesOf(sessions): StatesOf, _: &mut Self::Context) -> Self::Result {
+        let state = self.shard.state.borrow();
+        let here = sessions
+            .iter()
+            .filter_map(|id| Some((*id, state.find(*id)?)));
+        let states = here.map(|(id, (key, entry))| {
+            let channels = state.registry.channels_of(key);
+            let (queue_messages, queue_bytes) = entry.connection.waiting();
+            let state = SessionState {
+                phase: entry.connection.phase(),
+                subscriptions: channels.filter(|name| !is_internal(name)).count(),
+                queue_messages,
+                queue_bytes,
+                idle: entry.connection.idle(),
+            };
+            (id, state)
+        });
+        MessageResult(states.collect())
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("channel_name", 0),
     ("subscription", 0),
     ("unix_time", 0),
+    ("last_error", 0),
     ("config", 0),
     ("planted", 0),
 ];

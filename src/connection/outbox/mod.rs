@@ -150,8 +150,17 @@ impl Outbox {
         matches!(self.store, Store::Empty)
     }
 
+    /// Frames that wait.
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        match &self.store {
+            Store::Empty => 0,
+            Store::One(_) => 1,
+            Store::Many(frames) => frames.len(),
+        }
+    }
+
     /// Bytes that wait.
-    #[cfg(test)]
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {
         self.bytes

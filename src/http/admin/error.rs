@@ -8,7 +8,7 @@ use actix_web::{
 use serde_json::json;
 
 use crate::{
-    http::{auth, refused},
+    http::{auth, body::BodyError, refused},
     node::admin::{self, NotAdmin},
 };
 
@@ -21,6 +21,18 @@ pub(super) enum AdminError {
     /// A parameter or a body cannot be read, or has a value that it cannot have.
     #[error("bad request: {0}")]
     BadRequest(String),
+    /// There is no whole body.
+    #[error("{0}")]
+    Body(BodyError),
+    /// A drain is for another node.
+    #[error("this node has another name: nothing was done")]
+    OtherNode,
+    /// There is no such session, or no more.
+    #[error("no such session")]
+    NoSession,
+    /// As many long lists are made as may be.
+    #[error("too many lists are made at a time; come again")]
+    Busy,
     /// There is no such route.
     #[error("nothing is served at this path")]
     NoRoute,
@@ -38,15 +50,30 @@ impl From<NotAdmin> for AdminError {
     }
 }
 
+impl From<BodyError> for AdminError {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
 impl AdminError {
     fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::NotAdmin(NotAdmin::Limited(_)) => {
                 (StatusCode::TOO_MANY_REQUESTS, "too_many_failures")
             }
-            Self::NotAdmin(NotAdmin::NoKey) | Self::NoRoute => (StatusCode::NOT_FOUND, "not_found"),
+            Self::NotAdmin(NotAdmin::NoKey) | Self::NoRoute | Self::NoSession => {
+                (StatusCode::NOT_FOUND, "not_found")
+            }
             Self::NotAdmin(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
             Self::BadRequest(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Body(error) => match error.status() {
+                413 => (StatusCode::PAYLOAD_TOO_LARGE, "too_large"),
+                408 => (StatusCode::REQUEST_TIMEOUT, "timeout"),
+                _ => (StatusCode::BAD_REQUEST, "bad_request"),
+            },
+            Self::OtherNode => (StatusCode::BAD_REQUEST, "other_node"),
+            Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, "busy"),
             Self::OnlyMethods(_) => (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed"),
             Self::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
         }
@@ -70,6 +97,9 @@ impl ResponseError for AdminError {
                 if let NotAdmin::Limited(again_in) = why {
                     error["retry_after"] = json!(admin::seconds(*again_in));
                 }
+            }
+            Self::Busy => {
+                answer.insert_header((header::RETRY_AFTER, "1"));
             }
             Self::OnlyMethods(methods) => {
                 answer.insert_header((header::ALLOW, *methods));

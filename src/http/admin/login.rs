@@ -4,7 +4,7 @@
 use actix_web::{HttpRequest, HttpResponse, web::Data};
 use serde::Serialize;
 
-use super::{AdminError, Administrator, json};
+use super::{AdminError, Administrator, answer::json};
 use crate::{
     http::{auth, request},
     logger::Address,
@@ -52,7 +52,7 @@ pub(super) async fn login(
         let what = "a login needs admin.key; a token is renewed at /admin/renew";
         return Err(AdminError::BadRequest(what.to_string()));
     }
-    let login = node.login_admin().ok_or(AdminError::Stopping)?;
+    let login = node.login_admin().await.ok_or(AdminError::Stopping)?;
     log::info!(address:% = administrator.address; "an administrator logged in");
     answer(&request, &node, &login.token, login.times)
 }
@@ -82,7 +82,7 @@ pub(super) async fn logout(
     node: Data<Node>,
 ) -> Result<HttpResponse, AdminError> {
     let token = auth::bearer(request.headers()).unwrap_or_default();
-    if node.logout_admin(token) {
+    if node.logout_admin(token).await {
         let address = Address(request::address_of(&request, &node));
         log::info!(address:%; "an administrator logged out");
     }

@@ -3,36 +3,72 @@
 //!
 //! All but the page need the administrator ([`Administrator`]), who is found by a header, never by
 //! a cookie, and no other origin is let in (no CORS): a page of another site can do nothing here.
-//! They exist while `admin.key` is set, on `admin.listen` alone where that is.
+//! They exist while `admin.key` is set, on `admin.listen` alone where that is. Bounds: bodies of
+//! 64 KiB; what lists says its own.
 
 mod administrator;
+mod answer;
+mod background;
+mod channels;
+mod door;
 mod error;
 mod login;
+mod node;
+mod page;
+mod sessions;
 
-use actix_web::{
-    Error, HttpRequest, HttpResponse, Route,
-    body::BoxBody,
-    dev::{ServiceRequest, ServiceResponse},
-    guard,
-    http::header,
-    middleware::{Next, from_fn},
-    web::{self, Data},
-};
-use serde::Serialize;
+use actix_web::{HttpResponse, Route, guard, http::header, middleware::from_fn, web};
 
+pub(super) use self::door::is_at_its_door;
 use self::{administrator::Administrator, error::AdminError};
-use super::{HttpState, page};
-use crate::{node::Node, transport::listener::Door};
+use super::page as files;
 
 /// Registers the routes.
 pub(super) fn configure(app: &mut web::ServiceConfig) {
     let scope = web::scope("/admin")
-        .wrap(from_fn(at_its_door))
-        .service(resource("", "GET, HEAD", reading().to(page::admin)))
+        .wrap(from_fn(door::at_its_door))
+        .service(resource("", "GET, HEAD", reading().to(files::admin)))
         .service(resource("/", "GET, HEAD", reading().to(to_page)))
         .service(resource("/login", "POST", web::post().to(login::login)))
         .service(resource("/renew", "POST", web::post().to(login::renew)))
         .service(resource("/logout", "POST", web::post().to(login::logout)))
+        .service(resource("/node", "GET, HEAD", reading().to(node::about)))
+        .service(resource("/drain", "POST", web::post().to(node::drain)))
+        .service(resource(
+            "/sessions",
+            "GET, HEAD",
+            reading().to(sessions::list),
+        ))
+        .service(resource(
+            "/sessions/{id}",
+            "GET, HEAD",
+            reading().to(sessions::one),
+        ))
+        .service(resource(
+            "/sessions/{id}/disconnect",
+            "POST",
+            web::post().to(sessions::disconnect),
+        ))
+        .service(resource(
+            "/channels",
+            "GET, HEAD",
+            reading().to(channels::list),
+        ))
+        .service(resource(
+            "/pushes",
+            "GET, HEAD",
+            reading().to(background::pushes),
+        ))
+        .service(resource(
+            "/hooks",
+            "GET, HEAD",
+            reading().to(background::hooks),
+        ))
+        .service(resource(
+            "/openapi.json",
+            "GET, HEAD",
+            reading().to(document),
+        ))
         .default_service(web::to(no_such_route));
     app.service(scope);
 }
@@ -48,29 +84,6 @@ fn resource(path: &str, methods: &'static str, route: Route) -> actix_web::Resou
         .default_service(web::to(other))
 }
 
-/// Whether a request came where administrators are served.
-pub(super) fn is_at_its_door(request: &HttpRequest, node: &Node) -> bool {
-    node.settings.admin.listen.is_none()
-        || request.conn_data::<Door>() == Some(&Door::Administrators)
-}
-
-/// Lets nobody see on another door that there is anything.
-async fn at_its_door(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    // Registered with every App by `configure`.
-    let node = request.app_data::<Data<Node>>();
-    if node.is_some_and(|node| is_at_its_door(request.request(), node)) {
-        return next.call(request).await;
-    }
-    let answer = match request.app_data::<Data<HttpState>>() {
-        Some(http) => super::nothing_here(http),
-        None => HttpResponse::NotFound().finish(),
-    };
-    Ok(request.into_response(answer))
-}
-
 /// The addresses in the page are relative to `/admin`, behind a proxy's prefix too.
 async fn to_page() -> HttpResponse {
     HttpResponse::PermanentRedirect()
@@ -78,15 +91,14 @@ async fn to_page() -> HttpResponse {
         .finish()
 }
 
-async fn no_such_route() -> Result<HttpResponse, AdminError> {
-    Err(AdminError::NoRoute)
+/// These routes described for programs. Public: it tells nothing of this node.
+async fn document() -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .content_type("application/json")
+        .body(include_str!("openapi.json"))
 }
 
-/// An answer in JSON, which nobody is to keep.
-fn json(value: &impl Serialize) -> Result<HttpResponse, AdminError> {
-    let body = serde_json::to_string(value).map_err(|_| AdminError::Stopping)?;
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .content_type("application/json")
-        .body(body))
+async fn no_such_route() -> Result<HttpResponse, AdminError> {
+    Err(AdminError::NoRoute)
 }

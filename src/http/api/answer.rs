@@ -194,10 +194,10 @@ fn not_admin(request: &HttpRequest, why: NotAdmin) -> HttpResponse {
         ..kind
     };
     let mut response = with_status(request, status, &error);
-    if let Some((name, value)) = auth::headers_of(why) {
-        if let Ok(value) = header::HeaderValue::from_str(&value) {
-            response.headers_mut().insert(name, value);
-        }
+    if let Some((name, value)) = auth::headers_of(why)
+        && let Ok(value) = header::HeaderValue::from_str(&value)
+    {
+        response.headers_mut().insert(name, value);
     }
     response
 }

@@ -116,6 +116,7 @@ mod tests {
             node: &test.node,
             http: &http,
             key: http.api.admit(&request).expect("the key"),
+            about: String::new(),
         };
         let commands = read(
             r#"{"commands":[

@@ -192,6 +192,28 @@ pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> Answer
     answer::result(&BTreeMap::from([("channels", channels)]))
 }
 
+/// Which channels a pattern of this API means.
+pub(crate) struct ChannelPattern(Vec<Pattern>);
+
+impl ChannelPattern {
+    /// Reads a pattern.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(format!("it has more than {PATTERN_BYTES_MAX} bytes"));
+        }
+        patterns(text).map(Self)
+    }
+
+    /// Whether it means this one.
+    #[must_use]
+    pub(crate) fn admits(&self, name: &str) -> bool {
+        self.0.iter().any(|pattern| pattern.matches(name))
+    }
+}
+
 /// The globs that a pattern stands for: `a{b,c}` is `ab` and `ac`.
 fn patterns(text: &str) -> Result<Vec<Pattern>, String> {
     let mut texts = Vec::new();

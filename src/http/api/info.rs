@@ -38,11 +38,11 @@ struct NodeInfo<'a> {
 
 /// What the system says of this process.
 #[derive(Serialize)]
-struct Process {
+pub(crate) struct Process {
     /// Percent of one core, over the process's life.
-    cpu: f64,
+    pub(crate) cpu: f64,
     /// Resident bytes.
-    rss: u64,
+    pub(crate) rss: u64,
 }
 
 /// `info`.
@@ -64,7 +64,7 @@ pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
 }
 
 /// From Linux's /proc; absent elsewhere.
-fn process(uptime: f64) -> Option<Process> {
+pub(crate) fn process(uptime: f64) -> Option<Process> {
     /// Linux shows times in hundredths of a second whatever the kernel's own clock (proc(5),
     /// `USER_HZ`).
     const TICKS_A_SECOND: f64 = 100.0;

@@ -27,11 +27,15 @@ use actix_web::{
     web,
 };
 
-pub(super) use self::keys::{ApiKeys, Denied};
 use self::{
     batch::batch,
-    call::{ApiCall, admit},
+    call::{ApiCall, about, admit},
     table::{Call, METHODS},
+};
+pub(super) use self::{
+    channels::ChannelPattern,
+    info::process,
+    keys::{ApiKeys, Denied},
 };
 use super::HttpState;
 use crate::{node::Node, protocol::ReplyError};
@@ -113,6 +117,7 @@ async fn call(
         node: &node,
         http: &http,
         key,
+        about: about(key, body),
     };
     if *method == "batch" {
         return match serde_json::from_slice(body) {

@@ -39,6 +39,7 @@ pub(super) async fn publish(
         node: &node,
         http: &http,
         key,
+        about: String::new(),
     };
     let idempotency_key = match request
         .headers()
@@ -59,6 +60,7 @@ pub(super) async fn publish(
             return answer::with_status(&request, StatusCode::BAD_REQUEST, &error.into());
         }
     };
+    call.tell_of_admin("publish", &format!("channel={channel}"));
     match message::publish_raw(&call, &channel, payload, idempotency_key).await {
         Ok((receipt, delivered)) => {
             let status = if delivered > 0 {

@@ -38,6 +38,7 @@ macro_rules! methods {
 
             /// Does it.
             pub(super) async fn run(self, call: &ApiCall<'_>) -> Answer {
+                call.tell_of_admin(self.name(), &call.about);
                 match self {
                     $(Self::$variant(request) => $run(call, *request).await,)*
                 }

@@ -99,8 +99,7 @@ mod tests {
     // Whoever may go on trying while it is told no guesses until it is right. The right key must
     // not count either, or the answer tells which guess it was.
     #[test]
-    fn after_five_failures_in_a_minute_the_right_key_is_refused_too_until_the_first_is_a_minute_old()
-     {
+    fn after_five_failures_the_right_key_is_refused_too_until_the_first_is_a_minute_old() {
         let (failures, start) = (Failures::default(), Instant::now());
         let at = |secs| start + Duration::from_secs(secs);
         for secs in 0..5 {

@@ -13,6 +13,9 @@ use crate::{
     token,
 };
 
+/// How long beyond its end a token that the client renews is still good.
+pub(crate) const GRACE_SECS: u64 = 25;
+
 /// What whoever let a client into a channel said of it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Grant {
@@ -26,6 +29,8 @@ pub(crate) struct Grant {
     pub overrides: SubscriptionOverrides,
     /// A token of the channel renews it.
     pub by_token: bool,
+    /// Seconds beyond its end for which it still holds: the client renews it when it ends.
+    pub grace: u64,
     /// What the client may do beside, in the backend's words (`publish`, `history`, `presence`).
     pub allow: Vec<String>,
 }
@@ -38,6 +43,7 @@ impl From<&ServerSubscription> for Grant {
             expire_at: given.expire_at,
             overrides: given.overrides,
             by_token: false,
+            grace: 0,
             allow: Vec::new(),
         }
     }
@@ -51,6 +57,7 @@ impl From<SubscribeAnswer> for Grant {
             expire_at: answer.expire_at,
             overrides: answer.overrides,
             by_token: false,
+            grace: 0,
             allow: answer.allow,
         }
     }
@@ -64,6 +71,7 @@ impl From<token::SubscriptionClaims> for Grant {
             expire_at: claims.expire_at,
             overrides: claims.overrides,
             by_token: true,
+            grace: GRACE_SECS,
             allow: Vec::new(),
         }
     }

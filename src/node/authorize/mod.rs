@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use log::Level;
 
-pub(crate) use self::grant::Grant;
+pub(crate) use self::grant::{GRACE_SECS, Grant};
 use super::{
     Node,
     auth::{AuthError, Identity},

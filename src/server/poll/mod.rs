@@ -9,7 +9,7 @@
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -25,6 +25,7 @@ use crate::{
     config::{self, Channels},
     hooks::backoff_delay,
     http_client::{HttpClient, HttpResponse, HttpSetupError, parse_url, redacted},
+    last_error::LastError,
     publication::{Payload, Target},
     store,
 };
@@ -61,6 +62,10 @@ pub(crate) struct PollStatus {
     pub last_reason: Option<String>,
     /// Until the next request, if somebody listens then.
     pub next_in: Duration,
+    /// When the last request was made.
+    pub last_run: Option<SystemTime>,
+    /// What went wrong last, be it mended since.
+    pub last_fault: Option<LastError>,
 }
 
 /// Reads a poll's status while its task runs.
@@ -83,6 +88,8 @@ struct Counts {
     refused: u64,
     last_error: Option<String>,
     last_reason: Option<String>,
+    last_run: Option<SystemTime>,
+    last_fault: Option<LastError>,
     due: Instant,
 }
 
@@ -102,6 +109,8 @@ impl PollWatch {
             refused: counts.refused,
             last_error: counts.last_error.clone(),
             last_reason: counts.last_reason.clone(),
+            last_run: counts.last_run,
+            last_fault: counts.last_fault.clone(),
             next_in: counts.due.saturating_duration_since(Instant::now()),
         }
     }
@@ -192,6 +201,8 @@ impl Poller {
                 refused: 0,
                 last_error: None,
                 last_reason: None,
+                last_run: None,
+                last_fault: None,
                 due: Instant::now(),
             }),
         };
@@ -263,7 +274,11 @@ impl Poller {
                 Ok(Err(fault)) => Err(fault),
                 Err(_) => Err(PollFault::same("timeout".to_string())),
             };
-            self.watch.counts().runs += 1;
+            {
+                let mut counts = self.watch.counts();
+                counts.runs += 1;
+                counts.last_run = Some(SystemTime::now());
+            }
             let pause = match outcome {
                 Ok(()) => self.recovered(),
                 Err(fault) => self.failed(fault).await,
@@ -335,7 +350,10 @@ impl Poller {
             Err(error) => {
                 // The backend is well; its answer still counts as unseen, so the next one is
                 // published.
-                self.watch.counts().refused += 1;
+                let mut counts = self.watch.counts();
+                counts.refused += 1;
+                counts.last_fault = Some(LastError::now(&error.to_string()));
+                drop(counts);
                 log::warn!(channel = self.channel(), reason:% = error; "poll left out");
             }
         }
@@ -371,6 +389,7 @@ impl Poller {
         }
         let mut counts = self.watch.counts();
         counts.failures += 1;
+        counts.last_fault = Some(LastError::now(&why));
         counts.last_error = Some(word);
         counts.last_reason = Some(why);
         backoff_delay(self.every, PAUSE_LONGEST, self.last.failures).max(self.every)

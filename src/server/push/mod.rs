@@ -17,6 +17,7 @@ use crate::{
     broker::{BrokerError, PublishRequest, PublishResult},
     config,
     id::StreamPosition,
+    last_error::LastError,
     publication::{Payload, Target},
     store,
 };
@@ -39,6 +40,10 @@ pub(crate) struct PushStatus {
     pub unreadable: u64,
     /// Until the next tick.
     pub next_in: Duration,
+    /// When it last published.
+    pub last_run: Option<SystemTime>,
+    /// Why a tick did not.
+    pub last_error: Option<LastError>,
 }
 
 pub(super) struct IntervalPush {
@@ -54,6 +59,8 @@ pub(super) struct IntervalPush {
     unreadable: u64,
     /// The file could not be read at the last tick, which was said.
     lost_file: bool,
+    last_run: Option<SystemTime>,
+    last_error: Option<LastError>,
     /// What was published last, as a hash.
     last: Option<u128>,
     /// Names it among the entries of the settings.
@@ -81,6 +88,8 @@ impl IntervalPush {
             refused: 0,
             unreadable: 0,
             lost_file: false,
+            last_run: None,
+            last_error: None,
             last: None,
             entry: entry_id(settings),
             first_seq: 0,
@@ -125,6 +134,8 @@ impl IntervalPush {
             refused: self.refused,
             unreadable: self.unreadable,
             next_in: self.until_next(now),
+            last_run: self.last_run,
+            last_error: self.last_error.clone(),
         }
     }
 
@@ -200,8 +211,12 @@ impl IntervalPush {
     /// Ends the tick with what the broker says.
     pub(super) fn published(&mut self, result: Result<PublishResult, BrokerError>) {
         self.is_running = false;
+        if result.is_ok() {
+            self.last_run = Some(SystemTime::now());
+        }
         if let Err(refused) = result {
             // Not counted as a run, and not taken for the last text: the next tick says it again.
+            self.last_error = Some(LastError::now(&refused.to_string()));
             self.refused += 1;
             self.seq -= 1;
             self.last = None;
@@ -234,8 +249,10 @@ impl IntervalPush {
             Err(error) => format!("cannot be read: {error}"),
         };
         self.unreadable += 1;
+        let reason = format!("{} {fault}", file.display());
+        self.last_error = Some(LastError::now(&reason));
         if !std::mem::replace(&mut self.lost_file, true) {
-            log::warn!("push: {} {fault}", file.display());
+            log::warn!("push: {reason}");
         }
         None
     }

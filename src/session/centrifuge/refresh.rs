@@ -6,18 +6,14 @@ use std::{collections::HashSet, time::Duration};
 
 use actix::{AsyncContext, Context};
 
-use super::{
-    Centrifuge, Client,
-    connect::VERSION,
-    subscription::{GRACE_SECS, Subscription},
-};
+use super::{Centrifuge, Client, connect::VERSION, subscription::Subscription};
 use crate::{
     close::{Close, Unsubscribe},
     hooks::{Answer, HookContext, RefreshAnswer},
     node::{
         Node,
         auth::{AuthError, Identity},
-        authorize::Action,
+        authorize::{Action, GRACE_SECS},
     },
     protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
@@ -162,7 +158,7 @@ impl Session<Centrifuge> {
 
     /// The client brings a new token.
     pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut Context<Self>) {
-        if !self.context.node.takes_tokens() {
+        if !self.context.node.takes_token(&token) {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let node = self.context.node.clone();
@@ -328,7 +324,7 @@ impl Session<Centrifuge> {
         let Some(generation) = self.subscription_mut(channel).map(|known| known.generation) else {
             return self.error(id, &ReplyError::PERMISSION_DENIED);
         };
-        if !self.context.node.takes_tokens() {
+        if !self.context.node.takes_token_of(channel) {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
@@ -353,6 +349,7 @@ impl Session<Centrifuge> {
             let at = grant.expire_at;
             known.expire_at = at;
             known.by_token = true;
+            known.grace = grant.grace;
             known.asking = false;
             session.watch_subscriptions(ctx);
             session.reply(

@@ -45,8 +45,8 @@ impl Session<Centrifuge> {
             self.context.node.metrics.limited(Limited::Subscriptions);
             return self.error(id, &ReplyError::LIMIT_EXCEEDED);
         }
-        let rules = match self.context.node.rules(&channel) {
-            Ok(rules) => rules.clone(),
+        let rules = match self.context.node.rules_for_client(&channel) {
+            Ok(rules) => rules,
             Err(error) => return self.error(id, &error),
         };
         let (node, identity) = (self.context.node.clone(), client.identity.clone());
@@ -157,6 +157,7 @@ impl Session<Centrifuge> {
         known.live = true;
         known.by_token = grant.by_token;
         known.expire_at = grant.expire_at;
+        known.grace = grant.grace;
         known.allow.clone_from(&grant.allow);
         if grant.expire_at.is_some() {
             self.watch_subscriptions(ctx);

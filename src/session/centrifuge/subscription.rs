@@ -20,10 +20,6 @@ use crate::{
     unix_time::ttl_until,
 };
 
-/// How long beyond its end a token that the client renews is still good: the client renews it when
-/// it ends.
-pub(super) const GRACE_SECS: u64 = 25;
-
 /// A client's flag: a subscription that cannot be recovered is refused instead of begun anew
 /// (protocol page, part 5).
 const FLAG_REQUIRE_RECOVERY: i64 = 2;
@@ -40,6 +36,8 @@ pub(super) struct Subscription {
     pub(super) by_token: bool,
     /// When it ends unless renewed, in Unix seconds.
     pub(super) expire_at: Option<u64>,
+    /// Seconds that it holds beyond that, since the client renews it then.
+    pub(super) grace: u64,
     /// The backend is being asked whether it goes on.
     pub(super) asking: bool,
     /// What the backend allows beside, by the words of `allow.*`.
@@ -50,9 +48,8 @@ impl Subscription {
     /// When something is to be done about its end, in Unix seconds; absent: never, or it is being
     /// done.
     pub(super) fn end(&self) -> Option<u64> {
-        let grace = if self.by_token { GRACE_SECS } else { 0 };
         let at = self.expire_at.filter(|_| self.live && !self.asking)?;
-        Some(at.saturating_add(grace))
+        Some(at.saturating_add(self.grace))
     }
 }
 
@@ -248,7 +245,7 @@ mod tests {
     use super::*;
     use crate::{
         id::{Epoch, StreamPosition},
-        node::recovery::Recovery,
+        node::{authorize::GRACE_SECS, recovery::Recovery},
         publication::{Item, Payload as Message},
         subscription::SubscriptionOverrides,
     };
@@ -412,7 +409,7 @@ mod tests {
         assert_eq!(known.end(), None, "its client does not know of it yet");
         known.live = true;
         assert_eq!(known.end(), Some(100));
-        known.by_token = true;
+        known.grace = GRACE_SECS;
         assert_eq!(known.end(), Some(100 + GRACE_SECS));
         known.asking = true;
         assert_eq!(known.end(), None);

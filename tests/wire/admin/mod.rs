@@ -2,6 +2,9 @@
 
 mod door;
 mod login;
+mod node;
+mod sessions;
+mod stats;
 
 use serde_json::Value;
 
