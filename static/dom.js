@@ -1,5 +1,5 @@
-//! The few things every part of the page does with elements: find, make, copy, tell. Owned by page.js.
-//! Bounds: one notice at a time. It must not parse markup: every text becomes a text node, since it may come from a peer.
+//! The few things every part of a page does with elements: find, make, copy, save, tell. Owned by console and admin together.
+//! Bounds: one toast at a time. It must not parse markup: every text becomes a text node, since it may come from a peer.
 
 /** The element with this id; the page's own markup promises that it exists. */
 export function byId(id) {
@@ -14,9 +14,22 @@ export function make(tag, className, ...children) {
   return element;
 }
 
+/** A new button; `click` is called when it is pressed. */
+export function button(className, text, click) {
+  const element = make('button', className, text);
+  element.type = 'button';
+  if (click) element.addEventListener('click', click);
+  return element;
+}
+
 /** Shows or hides; `hidden` keeps it from screen readers as well. */
 export function show(element, visible) {
   element.hidden = !visible;
+}
+
+/** Puts a text into an element, unless it is there: what does not change is not announced or laid out again. */
+export function put(element, text) {
+  if (element.textContent !== text) element.textContent = text;
 }
 
 /** Copies a text; answers whether that worked. */
@@ -29,12 +42,13 @@ export async function copy(text) {
   }
 }
 
-// The clipboard interface exists only on https and localhost, and this page is often opened by a LAN address.
+// The clipboard interface exists only on https and localhost, and a page is often opened by a LAN address.
 function copyBySelection(text) {
   const area = make('textarea', 'unseen');
   area.value = text;
   const before = document.activeElement;
-  document.body.append(area);
+  // Inside an open dialog nothing else can be selected.
+  (before?.closest('dialog') ?? document.body).append(area);
   area.select();
   const copied = document.execCommand('copy');
   area.remove();
@@ -52,13 +66,21 @@ export function download(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-let noticeTimer = 0;
+let toast = null;
+let toastTimer = 0;
 
 /** Tells something for a few seconds, aloud to screen readers. */
 export function notice(text) {
-  const box = byId('notice');
-  box.textContent = text;
-  show(box, true);
-  clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => show(box, false), 4000);
+  if (toast === null) {
+    toast = make('p', 'toast');
+    toast.id = 'notice';
+    toast.setAttribute('role', 'alert');
+  }
+  // An open dialog hides everything outside of itself.
+  const open = document.querySelector('dialog[open]') ?? document.body;
+  if (toast.parentNode !== open) open.append(toast);
+  toast.textContent = text;
+  show(toast, true);
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => show(toast, false), 4000);
 }

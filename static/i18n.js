@@ -1,14 +1,20 @@
-//! The language of the page: which one, and the texts in it. Owned by page.js; the texts are in words.js.
-//! Bounds: two languages. It must not put words into the page as markup.
+//! The language of a page: which one, and the texts in it. Owned by console and admin together; words.js has what both say,
+//! and each adds its own by `addWords`. Bounds: two languages. It must not put words into the page as markup.
 
-import { words } from './words.js';
+import { words as common } from './words.js';
 import { recall, remember } from './store.js';
 
 const LANGUAGES = ['en', 'zh'];
 const TAGS = { en: 'en', zh: 'zh-CN' };
 
+const words = { ...common };
 const listeners = [];
 let current = choose();
+
+/** Adds texts, each `key: [English, Chinese]`. */
+export function addWords(more) {
+  Object.assign(words, more);
+}
 
 /** `en` or `zh`. */
 export function language() {
@@ -35,12 +41,28 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
 }
 
-/** Fills the marked elements below `root`. */
+/** Fills the marked elements below `root`: `data-t` their text, `data-t-…` an attribute. */
 export function apply(root) {
   document.documentElement.lang = TAGS[current];
   for (const element of root.querySelectorAll('[data-t]')) element.textContent = t(element.dataset.t);
   for (const element of root.querySelectorAll('[data-t-placeholder]')) element.placeholder = t(element.dataset.tPlaceholder);
   for (const element of root.querySelectorAll('[data-t-label]')) element.setAttribute('aria-label', t(element.dataset.tLabel));
+  // Buttons that show only a picture: their name for screen readers, and for who rests the pointer on them.
+  for (const element of root.querySelectorAll('[data-t-tip]')) {
+    element.setAttribute('aria-label', t(element.dataset.tTip));
+    element.title = t(element.dataset.tTip);
+  }
+}
+
+/** Makes `button` change to the other language; it is written in that one. */
+export function languageButton(button) {
+  const draw = () => {
+    button.textContent = t('other-language');
+    button.lang = TAGS[current === 'en' ? 'zh' : 'en'];
+  };
+  button.addEventListener('click', () => setLanguage(current === 'en' ? 'zh' : 'en'));
+  onLanguage(draw);
+  draw();
 }
 
 function choose() {

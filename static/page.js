@@ -7,13 +7,16 @@ import { Composer } from './composer.js';
 import { Connection } from './connection.js';
 import { diagnose } from './diagnose.js';
 import { byId, copy, download, make, notice, show } from './dom.js';
-import { apply, language, onLanguage, setLanguage, t } from './i18n.js';
+import { addWords, apply, language, onLanguage, setLanguage, t } from './i18n.js';
 import { Log, toJson, toLines } from './log.js';
 import { LogView, tell } from './logview.js';
 import { EchoProbe, isEcho, overHttp } from './roundtrip.js';
 import { poll, watchStatus } from './status.js';
 import { recall, remember } from './store.js';
+import { words } from './words-console.js';
 import { compose, fromLink, ownAddress, readable, shareLink, snippet } from './target.js';
+
+addWords(words);
 
 const READY_STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 

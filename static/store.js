@@ -1,5 +1,5 @@
-//! What the page remembers between visits: language, switches, saved messages. Owned by the browser's localStorage.
-//! Bounds: one key each, values of at most 64 Ki characters. It must not hold tokens, and must not throw where
+//! What a page remembers between visits: language, theme, switches, saved messages. Owned by the browser's localStorage.
+//! Bounds: one key each, values of at most 64 Ki characters. It must not hold tokens or keys, and must not throw where
 //! storage is forbidden (private windows, embedded views).
 
 const PREFIX = 'fanfare.';
