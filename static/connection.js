@@ -1,8 +1,9 @@
 //! One WebSocket at a time, and the will to keep it: connects, reconnects with full jitter, stops where a code says so.
-//! Owned by page.js, which hears of everything through the callbacks. Bounds: one socket, one timer; delays of
-//! 0.5–20 s; 10 s for a handshake. It must not touch the page, nor leave an old socket open when it makes a new one.
+//! Owned by links.js, which passes on what it tells. Bounds: one socket, one timer; delays of 0.5–20 s; 10 s for a
+//! handshake. It must not touch the page, nor leave an old socket open when it makes a new one.
 
 import { isTerminal } from './codes.js';
+import { Positions } from './envelope.js';
 
 const DELAY_MIN_MS = 500;
 const DELAY_MAX_MS = 20_000;
@@ -16,9 +17,9 @@ export function retryDelay(attempt, random = Math.random()) {
   return Math.max(DELAY_MIN_MS, Math.round(random * bound));
 }
 
-/** The connection. `on` holds `state`, `open`, `message`, `close` and `timeout`, each a function. */
+/** The connection. `on` holds `state`, `open`, `message`, `close`, `recovered` and `event`, each a function. */
 export class Connection {
-  /** `idle`, `connecting`, `open`, `closing` or `waiting` (for the next try). */
+  /** `idle`, `connecting`, `open`, `closing`, `waiting` (for the next try) or `cut` (until it is restored). */
   state = 'idle';
   /** Whether to come back after a loss. */
   reconnect = true;
@@ -32,6 +33,9 @@ export class Connection {
   #target = null;
   #timer = 0;
   #refusedBefore = false;
+  #positions = new Positions();
+  // How many came in envelopes before the word that a channel is where it was.
+  #missed = new Map();
 
   constructor(on) {
     this.#on = on;
@@ -45,11 +49,17 @@ export class Connection {
     return this.#socket?.bufferedAmount ?? 0;
   }
 
+  /** `[{channel, since}]`; empty without envelopes. */
+  get positions() {
+    return this.#positions.all;
+  }
+
   /** Connects anew, because somebody asked. Throws what the WebSocket constructor throws on a bad address. */
   open(target) {
     this.#drop();
     this.attempt = 0;
     this.#refusedBefore = false;
+    this.#positions.clear();
     this.#target = target;
     this.#dial(false);
   }
@@ -61,9 +71,24 @@ export class Connection {
     if (this.#socket && this.state !== 'closing') {
       this.#socket.close(code, reason);
       this.#enter('closing');
-    } else if (this.state === 'waiting') {
+    } else if (this.state === 'waiting' || this.state === 'cut') {
       this.#enter('idle');
     }
+  }
+
+  /** Breaks the line and stays away until `restore`, so that something can be missed. */
+  cut() {
+    if (this.state !== 'open') return;
+    clearTimeout(this.#timer);
+    const old = this.#socket;
+    this.#socket = null;
+    old.close();
+    this.#enter('cut');
+  }
+
+  /** Connects again behind what came last. */
+  restore() {
+    if (this.state === 'cut') this.#dial(true);
   }
 
   /** Stops coming back when the switch is turned off while waiting. */
@@ -90,13 +115,14 @@ export class Connection {
     const { url, protocols } = this.#target;
     const began = performance.now();
     let openedAt = 0;
-    const socket = new WebSocket(url, protocols);
+    this.#missed.clear();
+    const socket = new WebSocket(again ? this.#positions.goOn(url) : url, protocols);
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
     this.#enter('connecting');
 
     this.#timer = setTimeout(() => {
-      this.#on.timeout(HANDSHAKE_MAX_MS / 1000);
+      this.#on.event('handshake-timeout', { seconds: HANDSHAKE_MAX_MS / 1000 });
       socket.close();
     }, HANDSHAKE_MAX_MS);
 
@@ -107,16 +133,32 @@ export class Connection {
       openedAt = performance.now();
       this.#refusedBefore = false;
       this.#enter('open');
-      this.#on.open({ again, ms: openedAt - began, protocol: socket.protocol, extensions: socket.extensions });
+      const { protocol } = socket;
+      // Its parameters are the protocol's business.
+      const extensions = socket.extensions.replace(/;[^,]*/g, '');
+      this.#on.open({ again, ms: openedAt - began, key: 'opened', values: { protocol, extensions } });
     };
     socket.onmessage = ({ data }) => {
-      if (this.#socket === socket) this.#on.message(data);
+      if (this.#socket === socket) this.#hear(data, again);
     };
     socket.onclose = ({ code, reason, wasClean }) => {
       if (this.#socket !== socket) return;
       const livedMs = openedAt === 0 ? 0 : performance.now() - openedAt;
       this.#lost({ code, reason, wasClean, opened: openedAt !== 0, livedMs });
     };
+  }
+
+  #hear(data, again) {
+    const heard = this.#target?.envelope && typeof data === 'string' ? this.#positions.heard(data) : null;
+    if (heard === null) return this.#on.message(data, null);
+    if (heard.recovered === undefined) {
+      this.#missed.set(heard.channel, (this.#missed.get(heard.channel) ?? 0) + 1);
+      return this.#on.message(data, heard);
+    }
+    this.#on.message(data, { channel: heard.channel });
+    this.#on.recovered({ ...heard, asked: again, count: this.#missed.get(heard.channel) ?? 0 });
+    this.#missed.delete(heard.channel);
+    return undefined;
   }
 
   #lost(end) {
@@ -130,7 +172,9 @@ export class Connection {
     const firstRefusal = !end.opened && !this.#refusedBefore;
     this.#refusedBefore ||= !end.opened;
     this.#on.close({ ...end, terminal, wanted, firstRefusal });
-    if (!wanted || terminal || !this.reconnect) {
+    // Who heard of it may have asked for something else meanwhile.
+    if (this.#socket !== null) return;
+    if (this.#target === null || terminal || !this.reconnect) {
       this.#target = null;
       this.#enter('idle');
       return;

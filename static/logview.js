@@ -1,39 +1,64 @@
-//! The log as seen: one element per entry, drawn once per frame, filtered, paused, followed. Owned by page.js.
-//! Bounds: as many elements as the log has entries; 4,000 characters of each until asked for more. It must put every
-//! content into a text node, since peers choose it.
+//! The log as seen: the rows near what is looked at, drawn once a frame, filtered, paused, followed. Owned by console.js.
+//! Bounds: 160 row elements, however long the log is. It must keep what is looked at in its place when rows come or go.
 
-import { asText, dump, readableSize, toBase64 } from './bytes.js';
-import { explain } from './codes.js';
-import { byId, copy, make, notice } from './dom.js';
-import { language, t } from './i18n.js';
-import { clock, gap, matches } from './log.js';
+import { byId, make, put, show } from './dom.js';
+import { t } from './i18n.js';
+import { matches } from './log.js';
+import { makeRow } from './row.js';
+import { Rows } from './rows.js';
+import { tell } from './tell.js';
 
-const BODY_CHARS_MAX = 4000;
-const ARROWS = { in: '↓', out: '↑', info: '·' };
+const ROWS_MAX = 160;
+const SPARE_ROWS = 30;
+const ROW_PX = 30;
+const AT_END_PX = 24;
 
-/** An event of the log in the present language. */
-export function tell(entry) {
-  const values = { ...entry.values };
-  if (values.code !== undefined) values.name = explain(values.code, language()).name;
-  // A value that is null has no words of its own: no subprotocol, no reason.
-  for (const name of Object.keys(values)) if (values[name] === null || values[name] === '') values[name] = t('none');
-  return t(entry.key, values);
-}
-
-/** The view. */
+/** The view. `selected(entry)` hears which entry is chosen, or undefined. */
 export class LogView {
   paused = false;
+  form = 'text';
+  selectedId = 0;
 
   #log;
+  #selected;
   #box = byId('log');
-  #drawnId = 0;
+  #space = make('div', 'log-space');
+  #window = make('div', 'log-window');
+  #rows = new Rows(ROW_PX);
+  #elements = new Map();
+  #takenId = 0;
   #frame = 0;
+  #follow = true;
+  #width = 0;
   #filter = { direction: 'all', search: '' };
-  #binaryAs = 'hex';
-  #pretty = false;
 
-  constructor(log) {
+  constructor(log, selected) {
     this.#log = log;
+    this.#selected = selected;
+    this.#space.append(this.#window);
+    this.#box.append(this.#space);
+    for (const part of [this.#space, this.#window]) part.setAttribute('role', 'presentation');
+    this.#box.addEventListener('scroll', () => this.#scrolled());
+    // A scroll is told late; a stream of messages would pull the view back to its end before.
+    this.#box.addEventListener('wheel', ({ deltaY }) => { if (deltaY < 0) this.#follow = false; }, { passive: true });
+    this.#box.addEventListener('touchmove', () => { this.#follow = false; }, { passive: true });
+    this.#box.addEventListener('click', ({ target }) => this.#clicked(target));
+    byId('jump').addEventListener('click', () => this.toEnd());
+    new ResizeObserver(() => this.#resized()).observe(this.#box);
+  }
+
+  /** How many rows the filter lets through. */
+  get shown() {
+    return this.#rows.count;
+  }
+
+  get isFiltered() {
+    return this.#filter.direction !== 'all' || this.#filter.search !== '';
+  }
+
+  /** How many entries wait for the pause to end. */
+  get held() {
+    return this.#log.nextId - 1 - Math.max(this.#takenId, this.#log.oldestId - 1);
   }
 
   /** Draws what is new at the next frame: a thousand messages a second cost one layout each 16 ms, not a thousand. */
@@ -47,13 +72,13 @@ export class LogView {
 
   /** Draws everything anew: after a change of filter, form or language. */
   redraw() {
-    this.#box.replaceChildren();
-    const last = this.#drawnId;
-    this.#drawnId = 0;
-    this.#append(this.paused ? last : Infinity);
-    if (this.paused) this.#drawnId = last;
-    else this.#box.scrollTop = this.#box.scrollHeight;
-    this.#foot();
+    const last = this.paused ? this.#takenId : Infinity;
+    this.#rows.clear();
+    this.#forgetElements();
+    this.#takenId = 0;
+    this.#take(last);
+    if (!this.paused) this.#follow = true;
+    this.#draw();
   }
 
   setFilter(filter) {
@@ -61,9 +86,8 @@ export class LogView {
     this.redraw();
   }
 
-  setForm({ binaryAs = this.#binaryAs, pretty = this.#pretty }) {
-    this.#binaryAs = binaryAs;
-    this.#pretty = pretty;
+  setForm(form) {
+    this.form = form;
     this.redraw();
   }
 
@@ -72,88 +96,152 @@ export class LogView {
     this.update();
   }
 
+  /** Goes to the newest row and stays with it. */
+  toEnd() {
+    this.#follow = true;
+    this.#draw();
+  }
+
   /** What the filter lets through, for copying and export. */
   chosen() {
     return this.#log.entries.filter((entry) => this.#wanted(entry));
   }
 
-  #draw() {
-    if (!this.paused) {
-      const follow = this.#box.scrollHeight - this.#box.scrollTop - this.#box.clientHeight < 40;
-      const oldest = this.#log.entries[0]?.id ?? Infinity;
-      while (this.#box.firstChild && Number(this.#box.firstChild.dataset.id) < oldest) this.#box.firstChild.remove();
-      this.#append(Infinity);
-      if (follow) this.#box.scrollTop = this.#box.scrollHeight;
+  /** Chooses an entry, and brings it into view. */
+  select(id) {
+    this.selectedId = id;
+    const row = this.#rows.find(id);
+    if (row >= 0) {
+      const top = this.#rows.offset(row);
+      const bottom = this.#rows.offset(row + 1);
+      if (top < this.#box.scrollTop) this.#scrollTo(top);
+      else if (bottom > this.#box.scrollTop + this.#box.clientHeight) this.#scrollTo(bottom - this.#box.clientHeight);
     }
-    this.#foot();
+    this.#draw();
+    this.#selected(this.#log.get(id));
   }
 
-  #append(lastId) {
-    const { entries } = this.#log;
-    const fragment = document.createDocumentFragment();
-    for (const entry of entries) {
-      if (entry.id <= this.#drawnId || entry.id > lastId) continue;
-      if (this.#wanted(entry)) fragment.append(this.#element(entry));
+  /** Chooses the row that many rows further; the last one if none was chosen. */
+  step(count) {
+    if (this.#rows.count === 0) return;
+    const now = this.#rows.find(this.selectedId);
+    const wanted = now < 0 && Number.isFinite(count) ? this.#rows.next - 1 : now + count;
+    const row = Math.min(this.#rows.next - 1, Math.max(this.#rows.first, wanted));
+    this.#follow = false;
+    this.select(this.#rows.id(row));
+  }
+
+  #scrollTo(top) {
+    this.#follow = false;
+    this.#box.scrollTop = top;
+  }
+
+  #draw() {
+    const gone = this.#rows.dropBelow(this.#log.oldestId);
+    if (gone > 0 && !this.#follow) this.#box.scrollTop -= gone;
+    if (!this.paused) this.#take(Infinity);
+    this.#place();
+    this.#edges();
+  }
+
+  /** Takes up the entries that are new and wanted. */
+  #take(lastId) {
+    const end = Math.min(lastId, this.#log.nextId - 1);
+    for (let id = Math.max(this.#takenId + 1, this.#log.oldestId); id <= end; id += 1) {
+      if (this.#wanted(this.#log.get(id))) this.#rows.append(id);
     }
-    this.#drawnId = Math.max(this.#drawnId, Math.min(lastId, entries[entries.length - 1]?.id ?? 0));
-    this.#box.append(fragment);
+    this.#takenId = Math.max(this.#takenId, end);
   }
 
   #wanted(entry) {
-    return matches(entry, this.#filter, entry.kind === 'info' ? tell(entry) : '');
+    return matches(entry, this.#filter, tell);
   }
 
-  #foot() {
-    const { entries, dropped, max } = this.#log;
-    const held = entries.filter((entry) => entry.id > this.#drawnId).length;
-    byId('log-foot').textContent = t('log-foot', { shown: this.#box.childElementCount, kept: entries.length, dropped, max });
-    byId('pause').textContent = this.paused ? t('resume', { count: held }) : t('pause');
-  }
-
-  #element(entry) {
-    const arrow = make('span', 'arrow', ARROWS[entry.direction]);
-    arrow.setAttribute('role', 'img');
-    arrow.setAttribute('aria-label', t(`dir-${entry.direction}`));
-    const time = make('time', '', clock(entry.at));
-    time.dateTime = new Date(entry.at).toISOString();
-    const head = make('div', 'meta', arrow, time, make('span', 'delta', gap(entry.delta)));
-    const text = this.#text(entry);
-    const body = make('pre', 'body');
-    const element = make('div', 'entry', head, body);
-    element.dataset.id = entry.id;
-    element.dataset.direction = entry.direction;
-    element.dataset.kind = entry.kind;
-    if (entry.kind !== 'info') {
-      head.append(make('span', 'kind', t(`kind-${entry.kind}`)), make('span', 'size', readableSize(entry.size)), this.#copyButton(entry));
+  /** Puts the elements there that belong on the screen, measures those that are new, and keeps what is looked at in place. */
+  #place() {
+    const rows = this.#rows;
+    const height = this.#box.clientHeight;
+    const top = this.#follow ? Math.max(0, rows.total - height) : this.#box.scrollTop;
+    const anchor = rows.at(top);
+    const within = top - rows.offset(anchor);
+    const first = Math.max(rows.first, anchor - SPARE_ROWS);
+    const last = Math.min(rows.next, Math.max(rows.at(top + height) + 1 + SPARE_ROWS, first + 100), first + ROWS_MAX);
+    this.#fill(first, last);
+    for (let row = first; row < last; row += 1) {
+      if (!rows.isKnown(row)) rows.setHeight(row, this.#elements.get(rows.id(row)).getBoundingClientRect().height);
     }
-    if (text.length > BODY_CHARS_MAX) {
-      body.append(`${text.slice(0, BODY_CHARS_MAX)}…`);
-      const more = make('button', 'small', t('show-all', { size: readableSize(entry.size) }));
-      more.type = 'button';
-      more.addEventListener('click', () => {
-        body.textContent = text;
-        more.remove();
-      });
-      element.append(more);
-    } else {
-      body.append(text);
-    }
-    return element;
+    this.#space.style.height = `${rows.total}px`;
+    this.#window.style.transform = `translateY(${rows.offset(first)}px)`;
+    const wanted = this.#follow ? rows.total - height : rows.offset(anchor) + within;
+    if (Math.abs(this.#box.scrollTop - wanted) > 0.5) this.#box.scrollTop = wanted;
   }
 
-  #text(entry) {
-    if (entry.kind === 'info') return tell(entry);
-    if (entry.kind === 'binary') {
-      if (this.#binaryAs === 'base64') return toBase64(entry.data);
-      return this.#binaryAs === 'text' ? asText(entry.data) : dump(entry.data, matchMedia('(max-width: 40rem)').matches ? 8 : 16);
+  #fill(first, last) {
+    const oldest = first < last ? this.#rows.id(first) : Infinity;
+    const newest = first < last ? this.#rows.id(last - 1) : -1;
+    for (const [id, element] of this.#elements) {
+      if (id >= oldest && id <= newest) continue;
+      element.remove();
+      this.#elements.delete(id);
     }
-    return this.#pretty && entry.kind === 'json' ? JSON.stringify(JSON.parse(entry.data), null, 2) : entry.data;
+    let before = this.#window.firstChild;
+    for (let row = first; row < last; row += 1) {
+      const id = this.#rows.id(row);
+      let element = this.#elements.get(id);
+      if (element === undefined) {
+        element = makeRow(this.#log.get(id), this.form, this.#width < 560 ? 8 : 16);
+        this.#elements.set(id, element);
+        this.#window.insertBefore(element, before);
+      } else {
+        before = element.nextSibling;
+      }
+      const chosen = String(id === this.selectedId);
+      if (element.getAttribute('aria-selected') !== chosen) element.setAttribute('aria-selected', chosen);
+      if (id === this.selectedId) this.#number(element, row);
+    }
+    if (this.#elements.has(this.selectedId)) this.#box.setAttribute('aria-activedescendant', `entry-${this.selectedId}`);
+    else this.#box.removeAttribute('aria-activedescendant');
   }
 
-  #copyButton(entry) {
-    const button = make('button', 'small copy', t('copy'));
-    button.type = 'button';
-    button.addEventListener('click', async () => notice(t((await copy(this.#text(entry))) ? 'copied' : 'not-copied')));
-    return button;
+  /** Not all rows are there, so the chosen one says which of how many it is. */
+  #number(element, row) {
+    element.setAttribute('aria-posinset', row - this.#rows.first + 1);
+    element.setAttribute('aria-setsize', this.#rows.count);
+  }
+
+  #scrolled() {
+    const { scrollTop, clientHeight, scrollHeight } = this.#box;
+    this.#follow = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    this.update();
+  }
+
+  /** Whether there is more below. */
+  #edges() {
+    const below = this.#rows.total - this.#box.scrollTop - this.#box.clientHeight;
+    show(byId('jump'), !this.#follow && below > 4 * ROW_PX);
+    put(byId('log-foot'), t('log-foot', { shown: this.#rows.count, kept: this.#log.length, dropped: this.#log.dropped }));
+    show(byId('log-foot'), this.#rows.count !== this.#log.length || this.#log.dropped > 0);
+  }
+
+  #clicked(target) {
+    const element = target.closest('.entry');
+    // Who marked a text to copy it does not mean to choose the row.
+    if (element === null || !getSelection().isCollapsed) return;
+    const id = Number(element.dataset.id);
+    this.select(id === this.selectedId ? 0 : id);
+  }
+
+  #resized() {
+    if (this.#box.clientWidth !== this.#width) {
+      this.#width = this.#box.clientWidth;
+      this.#rows.forget();
+      this.#forgetElements();
+    }
+    this.update();
+  }
+
+  #forgetElements() {
+    this.#elements.clear();
+    this.#window.replaceChildren();
   }
 }

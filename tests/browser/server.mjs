@@ -104,7 +104,23 @@ data = "push {seq}"
 `;
 }
 
-async function freePort() {
+/** Channels that keep history, for anyone, and a danmaku screen. */
+export function keeping(port) {
+  return `${configuration(port)}
+[page]
+danmaku = "danmaku"
+
+[channels]
+history_size = 100
+recovery = true
+allow.subscribe = ["client", "anonymous"]
+allow.publish = ["client", "anonymous"]
+allow.history = ["client", "anonymous"]
+`;
+}
+
+/** A port that is free. */
+export async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address();

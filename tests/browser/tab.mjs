@@ -27,7 +27,7 @@ export class Tab {
   requests = [];
 
   /** Opens the server's page in a browser context of its own. */
-  static async open(browser, server, { locale = 'en-US', width = 1280, height = 900, before, ...rest } = {}) {
+  static async open(browser, server, { locale = 'en-US', width = 1280, height = 900, hash = '', before, ...rest } = {}) {
     const tab = new Tab();
     tab.server = server;
     tab.context = await browser.newContext({ locale, viewport: { width, height }, ...rest });
@@ -36,17 +36,28 @@ export class Tab {
     tab.page.on('pageerror', (error) => tab.complaints.push(`script error: ${error.message}`));
     tab.page.on('request', (request) => tab.requests.push(request.url()));
     tab.page.on('console', (line) => {
-      if (/content.security.policy/i.test(line.text())) tab.complaints.push(line.text());
+      if (/content.security.policy|trusted ?(script|html|types)/i.test(line.text())) tab.complaints.push(line.text());
     });
     await before?.(tab.page);
-    await tab.page.goto(`${server.origin}/`);
-    // The script has run once the state has words.
-    await tab.until('the page has started', async () => (await tab.text('state')) !== '');
+    await tab.page.goto(`${server.origin}/${hash}`);
+    await tab.started();
     return tab;
+  }
+
+  /** Waits until the script has run, and the server has said what it offers. */
+  async started() {
+    await this.until('the page has started', async () => (await this.text('state')) !== '' && (await this.page.inputValue('#url')) !== '');
+  }
+
+  /** Chooses one of a few: a radio button, by its id, which looks like a part of one control. */
+  async choose(id) {
+    await this.page.locator(`label:has(#${id})`).click();
   }
 
   /** Connects to a path of the server (or any address) and waits until it is open. */
   async connect(path = '/ws') {
+    const isFolded = !(await this.page.isVisible('#url'));
+    if (isFolded) await this.page.click('#settings-toggle');
     await this.page.fill('#url', path.startsWith('/') ? `${this.server.address}${path}` : path);
     await this.page.click('#connect');
     await this.state('open');
@@ -58,7 +69,34 @@ export class Tab {
     await this.page.press('#message', 'Enter');
   }
 
-  /** Waits for a connection state: idle, connecting, open, closing or waiting. */
+  /** Waits for two more looks at the server's status, which is time in which a page that wanted to could have connected. */
+  async heardStatusTwice() {
+    const asked = () => this.requests.filter((url) => url.endsWith('/status')).length;
+    const before = asked();
+    await this.until('two looks at the status', () => asked() >= before + 2, 15_000);
+  }
+
+  /** Opens the folded options of the form. */
+  async openOptions() {
+    await this.page.evaluate(() => { document.getElementById('options').open = true; });
+  }
+
+  /** Takes an item of the log's menu. */
+  async logMenu(id) {
+    await this.page.click('#log-menu summary');
+    await this.page.click(`#${id}`);
+  }
+
+  /** Connects by the client protocol in one of its transports. */
+  async connectBy(transport, channels) {
+    await this.choose(`transport-${transport}`);
+    await this.page.fill('#channel', channels);
+    await this.page.click('#connect');
+    await this.state('open', 15_000);
+    for (const channel of channels.split(' ')) await this.heard(new RegExp(`^Subscribed to ${channel} `), { direction: 'info' });
+  }
+
+  /** Waits for a connection state: idle, connecting, open, closing, waiting or cut. */
   async state(name, deadlineMs = 10_000) {
     await this.until(`state ${name}`, async () => (await this.page.getAttribute('#state', 'data-state')) === name, deadlineMs);
   }
@@ -95,4 +133,17 @@ export class Tab {
     await this.context.close();
     assert.deepEqual(this.complaints, []);
   }
+}
+
+/** Runs `steps` with a page for each of `options`, and closes them; the closing checks for complaints. */
+export async function withTabs(browser, server, options, steps) {
+  const tabs = [];
+  try {
+    for (const one of options) tabs.push(await Tab.open(browser, server, one));
+    await steps(...tabs);
+  } catch (error) {
+    await Promise.allSettled(tabs.map((tab) => tab.close()));
+    throw error;
+  }
+  for (const tab of tabs) await tab.close();
 }

@@ -374,7 +374,7 @@ fn probes_by_head_and_options_are_answered() {
         "/status",
         "/metrics",
         "/diag",
-        "/static/page.css",
+        "/static/base.css",
         "/fanfare.mjs",
         "/fanfare-worker.js",
     ] {
@@ -488,7 +488,7 @@ fn routes_can_be_left_out_and_unknown_ones_are_404() {
     let server = Server::start(&(settings + &raw("/ws", "")));
     for path in [
         "/",
-        "/static/page.css",
+        "/static/base.css",
         "/metrics",
         "/diag",
         "/status",
