@@ -211,13 +211,21 @@ function announce(text) {
   spokenAt = now;
 }
 
+let isDue = false;
+
+// A thousand messages a second are drawn sixty times, not a thousand.
 function refresh() {
   view.update();
   line.draw();
-  logBar.draw();
-  // Messages end it, and so do more events than fit beside it.
-  const isTalking = log.length > EVENTS_BESIDE_GUIDE || (log.length > 0 && line.counts.in + line.counts.out > 0);
-  guide.set({ isTalking, isFiltered: log.length > 0 && view.isFiltered && view.shown === 0 });
+  if (isDue) return;
+  isDue = true;
+  requestAnimationFrame(() => {
+    isDue = false;
+    logBar.draw();
+    // Messages end the guide, and so do more events than fit beside it.
+    const isTalking = log.length > EVENTS_BESIDE_GUIDE || (log.length > 0 && line.counts.in + line.counts.out > 0);
+    guide.set({ isTalking, isFiltered: log.length > 0 && view.isFiltered && view.shown === 0 });
+  });
 }
 
 function heardStatus(status) {

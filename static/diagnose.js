@@ -66,6 +66,8 @@ function notPassed(diag, host, secure) {
 function told(diag) {
   const findings = [];
   for (const problem of Array.isArray(diag?.problems) ? diag.problems.slice(0, 8) : []) {
+    // Of the version it is told already, in the page's language.
+    if (/HTTP\/1\.0/.test(problem)) continue;
     findings.push({ key: 'found-problem', values: { text: clip(text(problem)) } });
   }
   if (diag?.address) {

@@ -32,6 +32,7 @@ export class Guide {
     const { isTalking, isFiltered } = this.#facts;
     const box = byId('guide');
     const isOver = isTalking && !isFiltered;
+    if (isOver && box.hidden) return undefined;
     show(box, !isOver);
     if (isOver) {
       this.#drawn = '';

@@ -84,7 +84,7 @@ export class LineCard {
     put(byId('tally-out'), String(went));
     put(byId('tally-bytes-in'), readableSize(bytesIn));
     put(byId('tally-bytes-out'), readableSize(bytesOut));
-    put(byId('cut-label'), t(state === 'cut' ? 'restore' : 'cut'));
+    put(byId('cut-label'), t(state === 'cut' ? 'restore-line' : 'cut'));
     byId('cut').disabled = state !== 'open' && state !== 'cut';
     put(byId('round-trip-result'), this.#roundTrip ? t(this.#roundTrip.key, this.#roundTrip.values) : '');
     show(byId('round-trip-result'), this.#roundTrip !== null);

@@ -9,7 +9,10 @@ import { Rows } from './rows.js';
 import { tell } from './tell.js';
 
 const ROWS_MAX = 160;
+// Beyond what is seen; in a stream, where all of them are others at the next frame, as few as that.
 const SPARE_ROWS = 30;
+const SPARE_ROWS_IN_STREAM = 4;
+const STREAM_ROWS = 8;
 const ROW_PX = 30;
 const AT_END_PX = 24;
 
@@ -139,8 +142,9 @@ export class LogView {
   #draw() {
     const gone = this.#rows.dropBelow(this.#log.oldestId);
     if (gone > 0 && !this.#follow) this.#box.scrollTop -= gone;
+    const before = this.#rows.next;
     if (!this.paused) this.#take(Infinity);
-    this.#place();
+    this.#place(this.#rows.next - before > STREAM_ROWS ? SPARE_ROWS_IN_STREAM : SPARE_ROWS);
     this.#edges();
   }
 
@@ -158,14 +162,14 @@ export class LogView {
   }
 
   /** Puts the elements there that belong on the screen, measures those that are new, and keeps what is looked at in place. */
-  #place() {
+  #place(spare) {
     const rows = this.#rows;
     const height = this.#box.clientHeight;
     const top = this.#follow ? Math.max(0, rows.total - height) : this.#box.scrollTop;
     const anchor = rows.at(top);
     const within = top - rows.offset(anchor);
-    const first = Math.max(rows.first, anchor - SPARE_ROWS);
-    const last = Math.min(rows.next, Math.max(rows.at(top + height) + 1 + SPARE_ROWS, first + 100), first + ROWS_MAX);
+    const first = Math.max(rows.first, anchor - spare);
+    const last = Math.min(rows.next, rows.at(top + height) + 1 + spare, first + ROWS_MAX);
     this.#fill(first, last);
     for (let row = first; row < last; row += 1) {
       if (!rows.isKnown(row)) rows.setHeight(row, this.#elements.get(rows.id(row)).getBoundingClientRect().height);

@@ -39,5 +39,7 @@ export function openSnippets(values, item) {
   draw();
   const parts = [choices, text];
   if (text.textContent.includes('TOKEN')) parts.push(make('p', 'hint', t('snippet-token')));
-  return panel(t('snippets-title'), ...parts, make('div', 'row', take));
+  const dialog = panel(t('snippets-title'), ...parts, make('div', 'row', take));
+  choices.querySelector(':checked').focus();
+  return dialog;
 }

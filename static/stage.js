@@ -49,12 +49,12 @@ export class Stage {
     if (this.#waiting.length > 0) this.#timer = setTimeout(() => this.#next(), 100);
   }
 
-  /** The first lane whose last text has wholly come in; -1 if there is none. */
+  /** Any lane whose last text has wholly come in; -1 if there is none. */
   #freeLane() {
     const now = performance.now();
     const count = Math.max(1, Math.floor(this.#box.clientHeight / this.#laneHeight()) - 1);
-    for (let lane = 0; lane < count; lane += 1) if ((this.#lanes[lane] ?? 0) <= now) return lane;
-    return -1;
+    const free = Array.from({ length: count }, (_, lane) => lane).filter((lane) => (this.#lanes[lane] ?? 0) <= now);
+    return free.length === 0 ? -1 : free[Math.floor(Math.random() * free.length)];
   }
 
   #laneHeight() {

@@ -40,7 +40,8 @@ export const words = {
   'filter-toggle': ['Search and filter', '搜索与筛选'],
   connect: ['Connect', '连接'],
   'connect-now': ['Try now', '立即重试'],
-  restore: ['Restore the line', '恢复线路'],
+  restore: ['Restore', '恢复'],
+  'restore-line': ['Restore the line', '恢复线路'],
   disconnect: ['Disconnect', '断开'],
   stop: ['Stop', '停止'],
 

@@ -1,4 +1,4 @@
-//! The test page in a real Chromium against the real binary: `FANFARE_BIN=… node --test page.test.mjs`.
+//! The page in a real Chromium against the real binary: `FANFARE_BIN=… node --test page.test.mjs`.
 //! Owned by this folder; one server and one browser for all tests, a fresh browser context for each page.
 //! Bounds: every wait has a deadline. It must fail, not skip, where Chromium or the binary is missing.
 

@@ -117,6 +117,11 @@ export class Tab {
     return this.until(`${direction}: ${body}`, async () => (await this.bodies(direction)).find(fits), deadlineMs);
   }
 
+  /** The same of what was sent. */
+  async heardOut(body) {
+    return this.heard(body, { direction: 'out' });
+  }
+
   /** Waits for a condition, telling the log when it fails. */
   async until(what, condition, deadlineMs) {
     let told = '';

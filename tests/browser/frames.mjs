@@ -1,0 +1,52 @@
+//! How smooth the console is while 1,000 messages a second come in, and how large what is served is: a report, no test.
+//! `FANFARE_BIN=… node frames.mjs`. Owned by this folder. Bounds: six seconds of messages.
+
+import { readdirSync, readFileSync } from 'node:fs';
+import { gzipSync } from 'node:zlib';
+import { Pump } from './peers.mjs';
+import { Server } from './server.mjs';
+import { launch, Tab } from './tab.mjs';
+
+const SECONDS = 6;
+
+const [server, browser, pump] = await Promise.all([Server.start(), launch(), Pump.start()]);
+try {
+  const tab = await Tab.open(browser, server);
+  await tab.connect(`${pump.address}/?count=${SECONDS * 1000 + 2000}&every=10`);
+  await tab.until('it runs', async () => Number(await tab.text('count-in')) > 500);
+  const told = await tab.page.evaluate((ms) => new Promise((done) => {
+    const gaps = [];
+    const begin = performance.now();
+    const cameBefore = Number(document.getElementById('count-in').textContent);
+    let last = begin;
+    const frame = (now) => {
+      gaps.push(now - last);
+      last = now;
+      if (now - begin < ms) return requestAnimationFrame(frame);
+      const came = Number(document.getElementById('count-in').textContent) - cameBefore;
+      gaps.sort((a, b) => a - b);
+      return done({ came, frames: gaps.length, seconds: (now - begin) / 1000, worst: gaps.at(-1), p99: gaps[Math.floor(gaps.length * 0.99)], rows: document.querySelectorAll('.entry').length });
+    };
+    requestAnimationFrame(frame);
+  }), SECONDS * 1000);
+  console.log(`${Math.round(told.came / told.seconds)} messages/s: ${(told.frames / told.seconds).toFixed(1)} frames/s, 99 % of frames within ${told.p99.toFixed(1)} ms, longest ${told.worst.toFixed(0)} ms, ${told.rows} row elements`);
+  await tab.close();
+} finally {
+  await browser.close();
+  await pump.stop();
+  await server.remove();
+}
+
+const folder = new URL('../../static/', import.meta.url);
+const html = readFileSync(new URL('index.html', folder), 'utf8');
+const sheets = [...html.matchAll(/static\/([\w-]+\.\w+)/g)].map((found) => found[1]);
+const wanted = new Set(['index.html', ...sheets]);
+for (const name of wanted) {
+  if (!name.endsWith('.js')) continue;
+  for (const found of readFileSync(new URL(name, folder), 'utf8').matchAll(/from '\.\/([\w-]+\.js)'/g)) wanted.add(found[1]);
+}
+const size = (names) => names.map((name) => readFileSync(new URL(name, folder))).reduce(([raw, zipped], bytes) => [raw + bytes.length, zipped + gzipSync(bytes).length], [0, 0]);
+const [raw, zipped] = size([...wanted]);
+console.log(`the console: ${wanted.size} files, ${raw} bytes, ${zipped} as gzip each by itself`);
+const [all, allZipped] = size(readdirSync(folder).filter((name) => !name.startsWith('admin')));
+console.log(`all of static/ but admin: ${all} bytes, ${allZipped} as gzip`);
