@@ -7,8 +7,8 @@ import { anchor, render } from './markdown.js';
 import { themeButton } from './theme.js';
 import { words } from './words-console.js';
 
-const DOCUMENTS = ['README', 'plain-clients', 'clients', 'tokens', 'api', 'hooks', 'settings', 'state', 'centrifugo'];
-const TRANSLATED = ['README', 'plain-clients', 'clients', 'state'];
+const DOCUMENTS = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'api', 'hooks', 'settings', 'deploy', 'nginx', 'state', 'centrifugo'];
+const TRANSLATED = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'deploy', 'nginx', 'state', 'centrifugo'];
 
 addWords(words);
 

@@ -6,7 +6,7 @@ import { icon } from './icons.js';
 import { language, onLanguage, t } from './i18n.js';
 
 const DOCUMENTS = ['README', 'plain-clients', 'clients', 'tokens', 'api', 'settings'];
-const TRANSLATED = ['README', 'plain-clients', 'clients'];
+const TRANSLATED = ['README', 'plain-clients', 'clients', 'tokens'];
 
 /** The guide. `connect()` connects; `use(path)` takes an endpoint into the form. */
 export class Guide {

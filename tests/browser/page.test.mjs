@@ -3,9 +3,8 @@
 //! Bounds: every wait has a deadline. It must fail, not skip, where Chromium or the binary is missing.
 
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { Server } from './server.mjs';
 import { launch, withTabs as tabsOf } from './tab.mjs';
 
@@ -155,35 +154,12 @@ test('binary goes out as hex, Base64 and as a file, and comes back as it was', a
 
 test('each README shows the page in its own language', () => {
   // Who reads Chinese and sees an English page takes it for one that knows no Chinese.
-  const pictures = (name) => [...readFileSync(new URL(name, ROOT), 'utf8').matchAll(/\((docs\/page[^)]*\.png)\)/g)].map(([, path]) => path);
-  assert.deepEqual([pictures('README.md'), pictures('README.zh-CN.md')], [['docs/page.png'], ['docs/page.zh-CN.png']]);
-  const [english, chinese] = ['docs/page.png', 'docs/page.zh-CN.png'].map((path) => readFileSync(new URL(path, ROOT)));
-  assert.ok(!english.equals(chinese));
+  const pictures = (name) => [...readFileSync(new URL(name, ROOT), 'utf8').matchAll(/\((docs\/(?:console|admin)[^)]*\.png)\)/g)].map(([, path]) => path);
+  const [english, chinese] = [pictures('README.md'), pictures('README.zh-CN.md')];
+  assert.ok(english.length >= 3, english.join());
+  assert.ok(english.every((path) => path.endsWith('-en.png')), english.join());
+  assert.deepEqual(chinese, english.map((path) => path.replace('-en.png', '-zh.png')));
 });
-
-if (process.env.UPDATE_SCREENSHOTS === '1') {
-  test('pictures for the documentation', async () => {
-    const hello = { 'en-US': 'hello, and welcome', 'zh-CN': '大家好，欢迎' };
-    for (const [locale, name] of [['en-US', 'page.png'], ['zh-CN', 'page.zh-CN.png']]) {
-      const screen = { locale, width: 1200, height: 1060 };
-      await withTabs([screen, { locale }], async (tab, other) => {
-        await tab.connect();
-        await other.connect();
-        await other.send('弹幕：你好！');
-        await tab.heard('弹幕：你好！');
-        await tab.send(hello[locale]);
-        await other.send(JSON.stringify({ user: '小明', text: '你好，fanfare', likes: [1, 2, 3] }));
-        await tab.heard(/小明/);
-        await tab.page.selectOption('#mode', 'hex');
-        await tab.send(Buffer.from('\0\x01\x02\x03 hello world', 'latin1').toString('hex'));
-        await tab.page.selectOption('#mode', 'text');
-        await other.heard(/hello world/);
-        await tab.until('some pushes', async () => (await tab.bodies('in')).filter((body) => /^push/.test(body)).length >= 4);
-        await tab.page.screenshot({ path: fileURLToPath(new URL(`docs/${name}`, ROOT)) });
-      });
-    }
-  });
-}
 
 test('the language follows the browser, can be changed, and is remembered', async () => {
   await withTabs([{ locale: 'zh-CN' }, { locale: 'de-DE' }], async (chinese, other) => {
@@ -364,6 +340,33 @@ test('messages can be repeated, recalled and kept', async () => {
     await tab.page.click('#shelf summary');
     await tab.page.click('#saved .menu-item');
     assert.equal(await tab.page.inputValue('#message'), 'first\nsecond line');
+  });
+});
+
+// A document that is renamed would leave a link to nothing on the first view, which nobody presses again.
+test('every document is read from the binary, in its languages, and links only to what is there', async () => {
+  await withTabs([{}], async (tab) => {
+    const { page } = tab;
+    await page.goto(`${server.origin}/static/doc.html`);
+    const names = async () => page.locator('#contents > li > a').evaluateAll((all) => all.map((one) => one.getAttribute('href').slice(1)));
+    const files = readdirSync(new URL('../../docs/', import.meta.url)).filter((name) => name.endsWith('.md') && name !== 'architecture.md').map((name) => name.slice(0, -3));
+    await tab.until('the contents', async () => (await names()).length > 5);
+    const english = await names();
+    await page.click('#language');
+    await tab.until('the Chinese ones', async () => (await names()).includes('README.zh-CN'));
+    const all = [...new Set([...english, ...(await names())])];
+    assert.deepEqual(all.filter((name) => !name.startsWith('README')).sort(), files.sort());
+    for (const name of all) {
+      await page.evaluate((hash) => { location.hash = hash; }, name);
+      await tab.until(name, async () => page.evaluate((lang) => document.querySelectorAll('#document h1').length === 1 && document.getElementById('document').lang === lang, name.endsWith('.zh-CN') ? 'zh-CN' : 'en'));
+      const found = await page.evaluate(() => ({
+        marks: [...document.querySelectorAll('#document > :not(pre)')].map((one) => one.innerText).join('\n').match(/^#{1,4} .*|\]\(.*\)|^\|.*\|$/gm),
+        links: [...document.querySelectorAll('#document a')].map((one) => one.getAttribute('href')),
+      }));
+      assert.equal(found.marks, null, name);
+      const broken = found.links.filter((href) => href.startsWith('#') && ![...all].includes(decodeURIComponent(href.slice(1).split('/')[0])));
+      assert.deepEqual(broken, [], name);
+    }
   });
 });
 
