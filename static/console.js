@@ -24,11 +24,13 @@ import { wireMenus } from './menus.js';
 import { Repeat } from './repeat.js';
 import { EchoProbe, isEcho, overHttp } from './roundtrip.js';
 import { Shelf } from './shelf.js';
+
 import { openSnippets } from './snippets.js';
 import { drawState } from './state.js';
 import { offers, poll, watchStatus } from './status.js';
 import { channelNames, compose, ownAddress, readable, shareLink, withoutSecrets } from './target.js';
 import { themeButton } from './theme.js';
+import { countUnseen, wireTitle } from './title.js';
 import { words as found } from './words-found.js';
 import { words } from './words-console.js';
 
@@ -66,6 +68,7 @@ const links = new Links({
       probe.heard(data);
       announce(data);
     }
+    countUnseen();
     refresh();
   },
   close: ended,
@@ -254,6 +257,10 @@ function wire() {
   on('snippets', 'click', () => openSnippets(form.values, composer.item));
   on('round-trip', 'click', measure);
   on('cut', 'click', cutOrRestore);
+  on('with-positions', 'click', () => {
+    form.setEnvelope(true);
+    connect();
+  });
   addEventListener('offline', () => event('offline'));
   addEventListener('online', () => {
     event('online');
@@ -275,6 +282,7 @@ function start() {
   links.setReconnect(byId('reconnect').checked);
   applyIcons(document);
   wireMenus();
+  wireTitle();
   themeButton(byId('theme'));
   languageButton(byId('language'));
   wire();

@@ -11,7 +11,7 @@ const ENDPOINTS_MAX = 8;
 /** The form. `changed(values)` hears of every change. */
 export class ConnectForm {
   #endpoints = null;
-  #client = true;
+  #transports = null;
   #raw = '';
   #base = ownBase();
   #touched = false;
@@ -60,10 +60,11 @@ export class ConnectForm {
     this.#draw();
   }
 
-  /** What the server says that it offers: `[{path, echo, channels}]`; null where it does not say. */
-  offer({ raw, client, channel }) {
+  /** What the server says that it offers, as `offers` of status.js has it. */
+  offer({ raw, transports, channel }) {
     this.#endpoints = raw === null ? null : raw.map(({ path }) => path).slice(0, ENDPOINTS_MAX);
-    this.#client = client;
+    this.#transports = transports;
+    for (const name of ['client', 'sse', 'poll']) byId(`transport-${name}`).disabled = transports?.includes(name) === false;
     this.#suggested = channel;
     if (!this.#touched && this.#raw === '') this.#suggest();
     this.#draw();
@@ -74,7 +75,7 @@ export class ConnectForm {
     const [first] = this.#endpoints ?? ['/ws'];
     const isWs = this.#endpoints?.includes('/ws');
     if (first !== undefined) this.#raw = ownAddress(isWs ? '/ws' : first);
-    else if (this.#client && this.transport === 'raw' && this.#raw === '') byId('transport-client').checked = true;
+    else if (this.#transports?.includes('client') !== false) byId('transport-client').checked = true;
     this.#show();
   }
 

@@ -52,7 +52,8 @@ export class Guide {
   #push() {
     const { push } = this.#facts;
     if (push === null) return t('guide-push-off');
-    return t('guide-push', { channel: push.channel || '/ws', every: Math.round(push.every), seconds: Math.ceil(push.seconds) });
+    const values = { channel: push.channel, every: Math.round(push.every * 10) / 10, seconds: Math.ceil(push.seconds) };
+    return t(push.channel ? 'guide-push' : 'guide-push-all', values);
   }
 
   #steps() {

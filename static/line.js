@@ -85,6 +85,7 @@ export class LineCard {
     put(byId('tally-bytes-in'), readableSize(bytesIn));
     put(byId('tally-bytes-out'), readableSize(bytesOut));
     put(byId('cut-label'), t(state === 'cut' ? 'restore-line' : 'cut'));
+    show(byId('with-positions'), isRaw && state === 'open' && this.position === '');
     byId('cut').disabled = state !== 'open' && state !== 'cut';
     put(byId('round-trip-result'), this.#roundTrip ? t(this.#roundTrip.key, this.#roundTrip.values) : '');
     show(byId('round-trip-result'), this.#roundTrip !== null);

@@ -65,21 +65,21 @@ function describe(status) {
 }
 
 /**
- * What there is to use: `{raw, client, echo, push, channel, danmaku, admin}`. `raw` is a list of `{path, channels}`, null where
- * the server does not say; the rest is empty where there is none.
+ * What there is to use: `{raw, transports, echo, push, channel, danmaku, admin}`. `raw` is a list of `{path, on_message,
+ * channels}` and `transports` of those of the client, each null where the server does not say; the rest is empty where there
+ * is none.
  */
 export function offers(status) {
-  const none = { raw: null, client: true, echo: '', push: null, channel: '', danmaku: '', admin: false };
-  if (status === null) return none;
+  if (status === null) return { raw: null, transports: null, echo: '', push: null, channel: '', danmaku: '', admin: false };
   const { ways, page } = status;
   const raw = ways?.raw ?? Object.keys(status.endpoints ?? {}).map((path) => ({ path, on_message: /\/echo$/.test(path) ? 'echo' : '' }));
   const push = nextPush(status);
   return {
     raw,
-    client: ways === undefined || ways.client !== null,
+    transports: ways ? [...(ways.client ? ['client', 'sse'] : []), ...(ways.poll && ways.send ? ['poll'] : [])] : null,
     echo: raw.find((way) => way.on_message === 'echo')?.path ?? '',
     push,
-    channel: push?.channel ?? '',
+    channel: push?.channel || raw.find((way) => way.channels?.length > 0)?.channels[0] || '',
     danmaku: page?.danmaku ?? '',
     admin: page?.admin === true,
   };
