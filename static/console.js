@@ -161,7 +161,9 @@ function ended(end) {
   if (!end.opened && !end.wanted) return event('cancelled');
   const seconds = (end.livedMs / 1000).toFixed(1);
   const { code, reason, wasClean } = end;
-  event(!end.opened ? 'refused' : wasClean ? 'closed-clean' : 'closed', { code, reason, seconds });
+  // Below 1000 it is no close code but an error that refused the connection.
+  if (code < 1000) event('client-error', { number: code, text: reason });
+  else event(!end.opened ? 'refused' : wasClean ? 'closed-clean' : 'closed', { code, reason, seconds });
   // What one did oneself needs no finding; what is being looked into keeps the one it has.
   if (end.wanted && (end.opened || end.terminal)) finding.set('close', closeFinding(end));
   else if (end.firstRefusal) explainFailure(target);

@@ -13,6 +13,7 @@ const NGINX = [
 
 /** Why a connection that stood is gone, or must not come back. */
 export function closeFinding({ code, reason, wasClean, opened, livedMs, terminal }) {
+  if (code < 1000) return () => ({ level: 'bad', title: t('found-refused', { code, reason }), text: t('do-refused') });
   return () => {
     const { name, meaning, check } = explain(code, language());
     const nearAMinute = code === 1006 && opened && livedMs > 58_000 && livedMs < 63_000;

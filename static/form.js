@@ -16,6 +16,8 @@ export class ConnectForm {
   #base = ownBase();
   #touched = false;
   #suggested = '';
+  // The transport whose address stands in the field.
+  #shown = 'raw';
   #changed;
 
   constructor(changed) {
@@ -101,8 +103,6 @@ export class ConnectForm {
     else if (this.#shown === 'client') this.#base = address;
     this.#show();
   }
-
-  #shown = 'raw';
 
   #show() {
     const { transport } = this;

@@ -37,6 +37,8 @@ export const words = {
   'will-stop': ['This code asks clients not to reconnect, so this page does not.', '此关闭码要求客户端不再重连，本页不会重连。'],
   'looks-like-60': ['It ended close to 60 s, the usual idle timeout of a proxy: let the server ping more often (heartbeat.ping_interval) or raise proxy_read_timeout.', '连接约 60 秒时断开，这是代理常见的空闲超时：请让服务器更频繁地 ping，即调小 heartbeat.ping_interval，或调大 proxy_read_timeout。'],
 
+  'found-refused': ['The server refuses the connection: {code} {reason}', '服务器拒绝连接：{code} {reason}'],
+  'do-refused': ['Is the token right and not expired? May this client do what it asks for?', '令牌是否正确且未过期？该客户端是否有权限？'],
   'found-endpoint': ['A plain GET of {path} is answered {status}: {body}', '对 {path} 发普通 GET，应答 {status}：{body}'],
   'found-unreachable': ['Nothing answers at {host}', '{host} 没有应答'],
   'do-unreachable': ['Is the server running? Is the certificate trusted? Is the network there? The page goes on trying.', '服务器是否在运行？证书是否受信任？网络是否正常？本页会继续尝试。'],

@@ -64,6 +64,7 @@ test('10,000 messages are kept in order, with few row elements, wherever one loo
   });
 });
 
+// Rows that come or go above would carry the text away that somebody reads. The view keeps it, and says that there is more.
 test('what one looks at stays in its place while more comes', async () => {
   await tabs([{}], async (tab) => {
     await tab.connect(`${pump.address}/?count=3000&every=10`);
@@ -82,6 +83,7 @@ test('what one looks at stays in its place while more comes', async () => {
   });
 });
 
+// A list whose rows are made and dropped loses the focus with them. It stays on the list, which names its chosen row.
 test('the keyboard alone connects, talks, looks into a message and disconnects', async () => {
   await tabs([{}], async (tab) => {
     const { keyboard } = tab.page;
@@ -119,6 +121,7 @@ test('the keyboard alone connects, talks, looks into a message and disconnects',
   });
 });
 
+// The log began 700 px down, behind the form, and the box to write in was nowhere. A phone shows what a chat shows.
 test('on a phone the composer is fixed under the log, and the form opens over it', async () => {
   await tabs([{ width: 360, height: 740, hasTouch: true }], async (tab) => {
     await tab.connect('/echo');
@@ -184,6 +187,7 @@ test('markup stays text in everything that a peer can set', async () => {
   });
 });
 
+// A link that connects lets anybody use a visitor's browser and network; one with a token gives it to whoever sees the address.
 test('a link fills the form, connects to nothing, and never holds a token', async () => {
   const link = `#url=${encodeURIComponent('wss://a.example/live?token=hush1&x=1')}&channel=x%2Cy&protocol=chat%2C%20token.hush2&envelope=1&token=hush3&message=hush4`;
   const dialled = [];
@@ -205,6 +209,7 @@ test('a link fills the form, connects to nothing, and never holds a token', asyn
   });
 });
 
+// Links, snippets and logs are pasted into chats and issues. What only its owner may know must not be in them.
 test('no token or key leaves by a link, a snippet or the log', async () => {
   await tabs([{ permissions: ['clipboard-read', 'clipboard-write'] }], async (tab) => {
     await tab.openOptions();
@@ -254,6 +259,7 @@ test('copied shell lines say in a real shell what the form says', async () => {
   });
 });
 
+// Trying again every few seconds what can only fail fills the log and hides the reason. It stops, and keeps the reason.
 test('a refusal that will not change is not tried again, and the finding offers the way out', async () => {
   await tabs([{}], async (tab) => {
     await tab.page.fill('#url', `${server.address}/nowhere`);
@@ -272,6 +278,7 @@ test('a refusal that will not change is not tried again, and the finding offers 
   });
 });
 
+// The form offered /ws also where there is none, so that the first thing a visitor saw was an error.
 test('the endpoints are those of the server, and one of them is in the form', async () => {
   const offer = (raw, client = {}) => ({
     before: (page) => page.route('**/status', async (route) => route.fulfill({ json: { ...(await (await route.fetch()).json()), ways: { raw, client } } })),
@@ -286,6 +293,7 @@ test('the endpoints are those of the server, and one of them is in the form', as
   });
 });
 
+// A browser says 1006 whatever the proxy did. The page asks the server, and names what did not arrive.
 test('a proxy that does not pass the upgrade is named, with the lines that it lacks', async () => {
   const proxy = await Proxy.start(server);
   try {
@@ -308,6 +316,7 @@ test('a proxy that does not pass the upgrade is named, with the lines that it la
   }
 });
 
+// A finding that stays after success, or that the next try overwrites, is worse than none.
 test('a cut at the proxy is told, survived, and forgotten once it is over', async () => {
   const proxy = await Proxy.start(server);
   try {

@@ -37,6 +37,7 @@ async function missTwo(ann, bo, name) {
   await ann.state('open', 15_000);
 }
 
+// A recovery that nobody can see is one that nobody trusts. The line is cut on purpose, and what came back is counted.
 for (const transport of ['client', 'sse', 'poll']) {
   test(`by ${transport} two pages talk in a channel, and what a cut line missed is shown as recovered`, async () => {
     await tabs([{}, {}], async (ann, bo) => {
@@ -59,6 +60,7 @@ for (const transport of ['client', 'sse', 'poll']) {
   });
 }
 
+// `since` belongs to channels that are named, in their order; one that is out of place brings another channel's past.
 test('a raw WebSocket with envelopes goes on behind its position after a cut', async () => {
   await tabs([{}, {}], async (ann, bo) => {
     await ann.openOptions();
@@ -75,6 +77,7 @@ test('a raw WebSocket with envelopes goes on behind its position after a cut', a
   });
 });
 
+// What a transport cannot do must be said before it is tried, or in the log when it was.
 test('a channel with no name, binary, and a refused channel are each told', async () => {
   await tabs([{}], async (tab) => {
     await tab.choose('transport-client');
@@ -93,6 +96,7 @@ test('a channel with no name, binary, and a refused channel are each told', asyn
   });
 });
 
+// A screen that joins by itself lets a link use its visitor's connection. What others say there is text of strangers.
 test('a danmaku screen is shared by all who join it, and joins nobody by itself', async () => {
   const hostile = '<img src=x onerror="window.ran=true"><b>x</b>';
   await tabs([{ hash: '#danmaku' }, { hash: '#danmaku', locale: 'zh-CN' }], async (ann, bo) => {
@@ -126,6 +130,7 @@ async function judged(tab, what) {
   assert.deepEqual(found, [], what);
 }
 
+// Colours, names and roles are what nobody who sees the page misses. Each view is judged, light and dark, wide and narrow.
 test('axe has nothing to say of the first view, a talk, an error, a dialog and the danmaku screen', async () => {
   const looks = [{}, { locale: 'zh-CN', colorScheme: 'dark' }, { width: 360, height: 740, colorScheme: 'dark' }];
   await tabs(looks, async (...all) => {
