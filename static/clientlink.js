@@ -33,7 +33,7 @@ export class ClientLink {
       .map(({ channel, position }) => ({ channel, since: `${position.offset}@${position.epoch}` }));
   }
 
-  /** Connects anew. Throws what the client throws on an address that is none. */
+  /** Connects anew. Throws what the client throws on an address that is none, or where the module cannot be had. */
   async open({ transport, base, channels, token }) {
     this.#leave();
     this.#began = performance.now();
@@ -43,12 +43,13 @@ export class ClientLink {
     this.#enter('connecting');
     const client = {};
     this.#client = client;
-    const { default: Fanfare } = await import('../fanfare.mjs');
-    // Somebody pressed Cancel while the module was on its way.
-    if (this.#client !== client) return;
     try {
+      const { default: Fanfare } = await import('../fanfare.mjs');
+      // Somebody pressed Cancel while the module was on its way.
+      if (this.#client !== client) return;
       this.#client = new Fanfare(base, { transports: [TRANSPORTS[transport]], ...(token ? { token } : {}) });
     } catch (error) {
+      if (this.#client !== client) return;
       this.#client = null;
       this.#enter('idle');
       throw error;

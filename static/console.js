@@ -143,7 +143,7 @@ async function connect() {
     return await links.open(target);
   } catch (error) {
     if (error.name === 'SecurityError') return finding.set('mixed', mixedFinding(() => changeScheme('ws:', 'wss:')));
-    return notice(t('bad-protocol', { error: error.message }));
+    return notice(t(error.name === 'SyntaxError' ? 'bad-protocol' : 'not-tried', { error: error.message }));
   }
 }
 

@@ -16,9 +16,17 @@ let shown = '';
 
 /** `{name, isChinese, heading}` of the fragment. */
 function asked() {
-  const [file, heading = ''] = decodeURIComponent(location.hash.slice(1)).split('/');
+  const [file, heading = ''] = readable(location.hash.slice(1)).split('/');
   const name = file.replace(/\.zh-CN$/, '');
   return { name: DOCUMENTS.includes(name) ? name : 'README', isChinese: file.endsWith('.zh-CN'), heading };
+}
+
+function readable(fragment) {
+  try {
+    return decodeURIComponent(fragment);
+  } catch {
+    return fragment;
+  }
 }
 
 function fileOf({ name, isChinese }) {

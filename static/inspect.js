@@ -34,6 +34,7 @@ export class Inspector {
   #draw() {
     const entry = this.#entry;
     show(byId('inspector'), entry !== null);
+    show(byId('inspector-none'), entry === null);
     document.body.classList.toggle('inspecting', entry !== null);
     if (entry === null) return;
     const rows = [['time-of', clock(entry.at)]];

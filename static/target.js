@@ -4,7 +4,7 @@
 
 const TRANSPORTS = ['raw', 'client', 'sse', 'poll'];
 // Of the server's own parameters, and of what other servers call theirs.
-const SECRET = /token|key|secret|passw|auth|jwt|sign|^cf_connect$/i;
+const SECRET = /(token|secret|passw(or)?d|jwt|signature|api_?key|access_?key)$|(^|[_-])(key|auth|sign|sig)$|^(cf_connect|authorization)$/i;
 const PATHS = { client: 'connection/websocket', sse: 'connection/sse', poll: 'poll' };
 
 /** The address of an endpoint of this page's own server: its scheme and host, and the path before it behind a proxy. */
@@ -106,7 +106,8 @@ export function withoutSecrets(form, instead = '') {
 /** The address as it was typed where it holds no secret, else without them. */
 function publicAddress(address, instead) {
   const url = parse(address);
-  if (url === null) return SECRET.test(address) ? '' : address;
+  // What is no address is not searched for what might be a secret in it.
+  if (url === null) return '';
   const secrets = [...url.searchParams.keys()].filter((name) => SECRET.test(name));
   if (secrets.length === 0 && url.username === '' && url.password === '' && url.hash === '') return address;
   for (const name of secrets) {

@@ -31,6 +31,27 @@ try {
   }), SECONDS * 1000);
   console.log(`${Math.round(told.came / told.seconds)} messages/s: ${(told.frames / told.seconds).toFixed(1)} frames/s, 99 % of frames within ${told.p99.toFixed(1)} ms, longest ${told.worst.toFixed(0)} ms, ${told.rows} row elements`);
   await tab.close();
+  const full = await Tab.open(browser, server);
+  await full.page.fill('#url', `${pump.address}/?count=10000`);
+  const drawn = await full.page.evaluate(() => new Promise((done) => {
+    const began = performance.now();
+    document.getElementById('connect').click();
+    const look = () => {
+      const last = [...document.querySelectorAll('#log .body')].at(-1)?.textContent;
+      return last === 'm9999' ? done(performance.now() - began) : requestAnimationFrame(look);
+    };
+    look();
+  }));
+  const found = await full.page.evaluate(() => new Promise((done) => {
+    const began = performance.now();
+    const box = document.getElementById('search');
+    box.value = 'm9998';
+    box.dispatchEvent(new Event('input'));
+    const look = () => (document.querySelectorAll('#log .entry').length === 1 ? done(performance.now() - began) : requestAnimationFrame(look));
+    look();
+  }));
+  console.log(`10,000 messages at once are there, and the last is seen, after ${drawn.toFixed(0)} ms; a search among them takes ${found.toFixed(0)} ms`);
+  await full.close();
 } finally {
   await browser.close();
   await pump.stop();

@@ -414,6 +414,9 @@ test('the page’s own rules: delays, codes, bounds', async () => {
         names: ['lobby, kitchen', 'news,dialog#42,567 弹幕', 'a，b dialog#1,2, c', ' ,'].map(target.channelNames),
         readable: target.readable('ws://h/?channel=%E5%BC%B9%2C%20%FF%E5'),
         none: target.compose({ address: 'ftp://a.example', channels: '', protocols: '', token: '', heartbeat: false }),
+        open: ['keyword', 'channel', 'design', 'x'].filter((name) => target.withoutSecrets({ address: `ws://h/?${name}=1`, protocols: '', token: '' }).address.includes(`${name}=`)),
+        secret: ['token', 'Token', 'api_key', 'apikey', 'access_token', 'accessToken', 'key', 'x-key', 'jwt', 'sign', 'signature', 'password', 'secret', 'cf_connect', 'auth']
+          .filter((name) => target.withoutSecrets({ address: `ws://h/?${name}=1`, protocols: '', token: '' }).address.includes(name)),
         quoted: snippet.snippet('wscat', { url: "ws://h/'", protocols: ['p'] }),
         hex: [bytes.fromHex('0'), bytes.fromHex('zz'), [...bytes.fromHex('0a0B')]],
       };
@@ -428,6 +431,8 @@ test('the page’s own rules: delays, codes, bounds', async () => {
     assert.deepEqual(found.names, [['lobby', 'kitchen'], ['news', 'dialog#42,567', '弹幕'], ['a，b', 'dialog#1,2', 'c'], []]);
     assert.equal(found.readable, 'ws://h/?channel=弹%2C%20%FF%E5');
     assert.equal(found.none, null);
+    assert.deepEqual(found.open, ['keyword', 'channel', 'design', 'x']);
+    assert.deepEqual(found.secret, []);
     assert.equal(found.quoted, "npx wscat -c 'ws://h/'\\''' -s 'p'");
     assert.deepEqual(found.hex, [null, null, [10, 11]]);
   });
