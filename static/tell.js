@@ -10,6 +10,10 @@ const encoder = new TextEncoder();
 /** An event of the log in the present language. */
 export function tell(entry) {
   const values = { ...entry.values };
+  if (entry.key === 'opened') {
+    const { protocol, extensions } = values;
+    return [t('opened', values), protocol ? t('opened-protocol', values) : '', extensions].filter(Boolean).join(' · ');
+  }
   if (values.code !== undefined) values.name = explain(values.code, language()).name;
   // A value that is null has no words of its own: no subprotocol, no reason.
   for (const name of Object.keys(values)) if (values[name] === null || values[name] === '') values[name] = t('none');

@@ -3,7 +3,8 @@
 
 export const words = {
   connecting: ['Connecting to {url}', '正在连接 {url}'],
-  opened: ['Connected in {ms} ms · subprotocol: {protocol} · extensions: {extensions}', '已连接，用时 {ms} 毫秒 · 子协议：{protocol} · 扩展：{extensions}'],
+  opened: ['Connected in {ms} ms', '已连接，用时 {ms} 毫秒'],
+  'opened-protocol': ['subprotocol {protocol}', '子协议 {protocol}'],
   'opened-client': ['Connected in {ms} ms by {transport}', '已连接，用时 {ms} 毫秒，传输方式：{transport}'],
   subscribed: ['Subscribed to {channel} · position: {position}', '已订阅 {channel} · 位置：{position}'],
   unsubscribed: ['Unsubscribed from {channel}: {number} {text}', '已退订 {channel}：{number} {text}'],

@@ -317,10 +317,12 @@ test('a proxy that does not pass the upgrade is named, with the lines that it la
 });
 
 // A finding that stays after success, or that the next try overwrites, is worse than none.
-test('a cut at the proxy is told, survived, and forgotten once it is over', async () => {
-  const proxy = await Proxy.start(server);
+test('a cut at the proxy is told, survived, and forgotten once it is over, below a path too', async () => {
+  const proxy = await Proxy.start(server, '/push');
   try {
     await withTabs(browser, proxy, [{}], async (tab) => {
+      assert.equal(await tab.page.inputValue('#url'), `${proxy.address}/ws`);
+      assert.ok(tab.requests.every((url) => url.startsWith(`${proxy.origin}/`) || url.startsWith('data:')), tab.requests.join());
       await tab.connect();
       proxy.isUp = false;
       proxy.cut();

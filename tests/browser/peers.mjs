@@ -50,22 +50,24 @@ function frame(text) {
   return Buffer.concat([Buffer.from([0x81, body.length]), body]);
 }
 
-/** A reverse proxy in front of the server. `passesUpgrade` and `host` say what it does to a request. */
+/** A reverse proxy in front of the server, below a path if it has a `prefix`. `passesUpgrade` and `host` say what it does. */
 export class Proxy {
   passesUpgrade = true;
   host = null;
   isUp = true;
   #port;
+  #prefix = '';
   #sockets = new Set();
   #server = createServer((incoming, outgoing) => this.#pass(incoming, outgoing));
 
-  static async start(server) {
+  static async start(server, prefix = '') {
     const proxy = new Proxy();
+    proxy.#prefix = prefix;
     proxy.#port = server.port;
     proxy.#server.on('upgrade', (upgrade, socket, head) => proxy.#upgrade(upgrade, socket, head));
     proxy.#server.listen(0, '127.0.0.1');
     await once(proxy.#server, 'listening');
-    proxy.origin = `http://127.0.0.1:${proxy.#server.address().port}`;
+    proxy.origin = `http://127.0.0.1:${proxy.#server.address().port}${prefix}`;
     proxy.address = proxy.origin.replace('http', 'ws');
     return proxy;
   }
@@ -82,16 +84,23 @@ export class Proxy {
     await once(this.#server, 'close');
   }
 
+  /** The path behind the prefix; null where it is none of it. */
+  #path(incoming) {
+    return incoming.url.startsWith(`${this.#prefix}/`) ? incoming.url.slice(this.#prefix.length) : null;
+  }
+
   #headers(incoming) {
     return { ...incoming.headers, ...(this.host ? { host: this.host } : {}), 'x-forwarded-for': '192.0.2.7' };
   }
 
   #pass(incoming, outgoing) {
     if (!this.isUp) return outgoing.writeHead(502).end();
+    const path = this.#path(incoming);
+    if (path === null) return outgoing.writeHead(404).end();
     const headers = this.#headers(incoming);
     delete headers.upgrade;
     delete headers.connection;
-    const onward = request({ port: this.#port, host: '127.0.0.1', method: incoming.method, path: incoming.url, headers, agent: false }, (answer) => {
+    const onward = request({ port: this.#port, host: '127.0.0.1', method: incoming.method, path, headers, agent: false }, (answer) => {
       outgoing.writeHead(answer.statusCode, answer.headers);
       answer.pipe(outgoing);
     });
@@ -110,7 +119,7 @@ export class Proxy {
     }
     const onward = connect(this.#port, '127.0.0.1', () => {
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`).join('');
-      onward.write(`${incoming.method} ${incoming.url} HTTP/1.1\r\n${lines}\r\n`);
+      onward.write(`${incoming.method} ${this.#path(incoming)} HTTP/1.1\r\n${lines}\r\n`);
       onward.write(head);
       onward.pipe(socket);
       socket.pipe(onward);
