@@ -2,9 +2,10 @@
 //! Bounds: 200,000 characters. It must put what a peer said into text nodes only.
 
 import { readableSize } from './bytes.js';
+import { explain } from './codes.js';
 import { byId, button, copy, make, notice, show } from './dom.js';
 import { icon } from './icons.js';
-import { onLanguage, t } from './i18n.js';
+import { language, onLanguage, t } from './i18n.js';
 import { clock, gap } from './log.js';
 import { formsOf, tell, written } from './tell.js';
 
@@ -45,7 +46,7 @@ export class Inspector {
     byId('inspector-title').textContent = t(`dir-${entry.direction}`);
     byId('inspector-facts').replaceChildren(...rows.flatMap(([key, value]) => [make('dt', '', t(key)), make('dd', '', value)]));
     byId('inspector-forms').replaceChildren(...this.#forms(entry));
-    byId('inspector-body').textContent = written(entry, this.#form, CHARS_MAX);
+    byId('inspector-body').textContent = written(entry, this.#form, CHARS_MAX) + explained(entry);
     byId('inspector-actions').replaceChildren(...this.#actions(entry));
   }
 
@@ -74,4 +75,11 @@ export class Inspector {
     again.prepend(icon('repeat'));
     return [take, again];
   }
+}
+
+/** What the close code of an event means, and what to check. */
+function explained({ values }) {
+  if (values?.code === undefined) return '';
+  const { meaning, check } = explain(values.code, language());
+  return `\n\n${meaning}\n${check}`;
 }

@@ -8,7 +8,8 @@ const ITEM = /^(\s*)(?:[*-]|\d+\.)\s+(.*)$/;
 
 /** The elements of a text. `link(href)` answers where a link leads, or an empty text for one that leads nowhere here. */
 export function render(text, link) {
-  const lines = text.split('\n');
+  // Pictures are not in the binary.
+  const lines = text.replace(/!\[[^\]]*\]\([^)]*\)/g, '').split('\n');
   const out = [];
   let at = 0;
   while (at < lines.length) {
@@ -26,7 +27,7 @@ export function anchor(heading) {
 
 function block(lines, at, link) {
   const line = lines[at];
-  if (line.trim() === '' || /^!\[/.test(line) || /^<!--/.test(line)) return [null, at + 1];
+  if (line.trim() === '' || /^<!--/.test(line)) return [null, at + 1];
   if (line.startsWith('```')) return code(lines, at);
   const heading = /^(#{1,4})\s+(.*)$/.exec(line);
   if (heading) {
@@ -57,7 +58,9 @@ function table(lines, at, link) {
   const cells = (line) => line.replace(/^\||\|\s*$/g, '').split(/(?<!\\)\|/).map((cell) => cell.trim().replace(/\\\|/g, '|'));
   const row = (tag, line) => make('tr', '', ...cells(line).map((cell) => make(tag, '', ...inline(cell, link))));
   const isHeaded = cells(lines[at]).some((cell) => cell !== '');
-  const body = make('tbody', '', ...lines.slice(at + 2, end).map((line) => row('td', line)));
+  const filled = lines.slice(at + 2, end).filter((line) => cells(line).some((cell) => cell !== ''));
+  if (filled.length === 0) return [null, end];
+  const body = make('tbody', '', ...filled.map((line) => row('td', line)));
   const made = make('table', 'table', ...(isHeaded ? [make('thead', '', row('th', lines[at]))] : []), body);
   const frame = make('div', 'table-frame', made);
   frame.tabIndex = 0;

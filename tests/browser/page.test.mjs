@@ -273,6 +273,8 @@ test('disconnecting sends the chosen code and reason, and does not reconnect', a
     await tab.heard(/^Disconnecting with 4001 .*lunch$/, { direction: 'info' });
     await tab.heard(/^Closed cleanly after .*: 4001 closed by the application/, { direction: 'info' });
     assert.equal(await tab.page.isVisible('#finding'), false, 'what one did oneself is no finding');
+    await tab.page.locator('.entry[data-event="closed-clean"]').click();
+    assert.match(await tab.text('inspector-body'), /4001 .*\n\nA code of the application’s own/s);
   });
 });
 
@@ -360,7 +362,7 @@ test('every document is read from the binary, in its languages, and links only t
       await page.evaluate((hash) => { location.hash = hash; }, name);
       await tab.until(name, async () => page.evaluate((lang) => document.querySelectorAll('#document h1').length === 1 && document.getElementById('document').lang === lang, name.endsWith('.zh-CN') ? 'zh-CN' : 'en'));
       const found = await page.evaluate(() => ({
-        marks: [...document.querySelectorAll('#document > :not(pre)')].map((one) => one.innerText).join('\n').match(/^#{1,4} .*|\]\(.*\)|^\|.*\|$/gm),
+        marks: [...document.querySelectorAll('#document > :not(pre)')].map((one) => one.innerText).join('\n').match(/^#{1,4} .*|!\w|\]\(.*\)|^\|.*\|$/gm),
         links: [...document.querySelectorAll('#document a')].map((one) => one.getAttribute('href')),
       }));
       assert.equal(found.marks, null, name);
