@@ -7,8 +7,8 @@ import { anchor, render } from './markdown.js';
 import { themeButton } from './theme.js';
 import { words } from './words-console.js';
 
-const DOCUMENTS = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'api', 'hooks', 'settings', 'deploy', 'nginx', 'state', 'centrifugo'];
-const TRANSLATED = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'deploy', 'nginx', 'state', 'centrifugo'];
+const DOCUMENTS = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'api', 'hooks', 'settings', 'deploy', 'nginx', 'admin', 'state', 'centrifugo'];
+const TRANSLATED = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'deploy', 'nginx', 'admin', 'state', 'centrifugo'];
 
 addWords(words);
 

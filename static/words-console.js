@@ -164,6 +164,7 @@ export const words = {
   'doc-close-codes': ['Close codes', '关闭码'],
   'doc-deploy': ['Deploying', '部署'],
   'doc-nginx': ['Behind nginx', '在 nginx 之后'],
+  'doc-admin': ['Administration', '管理'],
   'doc-tokens': ['Tokens', '令牌'],
   'doc-api': ['API of backends', '后端 API'],
   'doc-hooks': ['Hooks', '回调'],

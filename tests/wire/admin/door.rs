@@ -27,7 +27,7 @@ fn the_pages_are_served_under_policies_that_let_nothing_in_and_the_admins_nothin
     for (path, connect) in [
         ("/", "connect-src 'self' ws: wss:"),
         ("/admin", "connect-src 'self'"),
-        ("/static/page.css", "connect-src 'self' ws: wss:"),
+        ("/static/base.css", "connect-src 'self' ws: wss:"),
     ] {
         let page = server.get(path);
         assert_eq!(page.status, 200, "{path}");
@@ -66,7 +66,7 @@ fn the_admins_page_has_its_files_without_the_console() {
     let server = start("page.enabled = false\n");
     assert_eq!(server.get("/").status, 404);
     assert_eq!(server.get("/admin").status, 200);
-    assert_eq!(server.get("/static/page.css").status, 200);
+    assert_eq!(server.get("/static/base.css").status, 200);
 }
 
 /// On the address that everyone reaches there must be no sign of it; on its own there is all that the page asks, the API
@@ -97,7 +97,7 @@ fn admin_moves_to_an_address_of_its_own_and_is_nowhere_else() {
     let (token, _) = login(&server);
     let token = bearer(&token);
     assert_eq!(super::post(&server, "/api/info", &token, "").status, 200);
-    assert_eq!(server.get("/static/page.css").status, 200);
+    assert_eq!(server.get("/static/base.css").status, 200);
     let session = server.ws("/ws");
     server.wait_status("sessions", 1);
     drop(session);
