@@ -28,7 +28,7 @@ export class Tab {
 
   /** Opens the server's page in a browser context of its own. */
   static async open(browser, server, { locale = 'en-US', width = 1280, height = 900, hash = '', before, ...rest } = {}) {
-    const tab = new Tab();
+    const tab = new this();
     tab.server = server;
     tab.context = await browser.newContext({ locale, viewport: { width, height }, ...rest });
     tab.page = await tab.context.newPage();
