@@ -32,6 +32,7 @@ key = "${KEY}"
 [channels]
 history_size = 100
 presence = true
+allow.subscribe = ["client", "anonymous"]
 [[raw]]
 path = "/ws"
 on_message = "relay"
