@@ -191,8 +191,9 @@ impl Reading {
 
 /// Whether a parameter is the id of an event: the ways in which a page or an EventSource in its
 /// place says again what a browser says in a header (`last_event_id`, `lastEventId`,
-/// `Last-Event-ID`, `lastEventID`).
+/// `Last-Event-ID`, `lastEventID`, `evs_last_event_id`).
 fn is_event_id(name: &str) -> bool {
+    let name = name.strip_prefix("evs_").unwrap_or(name);
     let letters = name.bytes().filter(|byte| !b"-_".contains(byte));
     letters
         .map(|byte| byte.to_ascii_lowercase())

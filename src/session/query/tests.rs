@@ -154,6 +154,7 @@ fn every_spelling_of_the_last_event_id_counts_and_of_several_the_newest() {
         "last-event-id",
         "Last-Event-Id",
         "LastEventId",
+        "evs_last_event_id",
     ];
     for spelling in spellings {
         let address = format!("channel=a&{spelling}=3%40ab&since=1@ab");
