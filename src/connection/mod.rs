@@ -135,6 +135,8 @@ pub struct Connection {
     pings_open: Cell<u8>,
     /// The session waits for the backend or the broker, and reads nothing meanwhile.
     waiting: Cell<bool>,
+    /// Whether the session's turn is spent: nothing is read, not even behind our Close.
+    resting: Cell<bool>,
     /// The client of the protocol knows that it is connected.
     welcomed: Cell<bool>,
     key: Cell<Option<SessionKey>>,
@@ -184,6 +186,7 @@ impl Connection {
             profile,
             pings_open: Cell::new(0),
             waiting: Cell::new(false),
+            resting: Cell::new(false),
             welcomed: Cell::new(false),
             key: Cell::new(None),
             dirty: Cell::new(false),
@@ -338,6 +341,22 @@ impl Connection {
             && let Some(waker) = &self.inner.borrow().waker
         {
             // What has come meanwhile is read now.
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Whether the session's turn is spent.
+    #[must_use]
+    pub(crate) fn is_resting(&self) -> bool {
+        self.resting.get()
+    }
+
+    /// Says whether the session's turn is spent. Nothing is read meanwhile, in no phase.
+    pub(crate) fn set_resting(&self, resting: bool) {
+        if self.resting.replace(resting)
+            && !resting
+            && let Some(waker) = &self.inner.borrow().waker
+        {
             waker.wake_by_ref();
         }
     }

@@ -41,7 +41,13 @@ pub enum Inbound {
     /// The session was ended by someone else than its client: a limit, a timeout, a command, a
     /// drain. Comes once.
     Ended,
+    /// So many bytes were read that nobody hears of: they complete no message, or came behind our
+    /// Close and are not the client's. Reading them has its cost all the same.
+    Unheard(usize),
 }
+
+/// Bytes that were taken, and what they make: a message, or nothing yet.
+type Decoded = (usize, Result<Option<Message>, ProtocolError>);
 
 /// The read half; ends when the connection is over.
 pub struct Reader {
@@ -67,8 +73,8 @@ impl Reader {
         }
     }
 
-    /// Decodes from what is left of the last read.
-    fn decode_rest(&mut self) -> Result<Option<Message>, ProtocolError> {
+    /// Decodes from what is left of the last read, of which it takes so many bytes.
+    fn decode_rest(&mut self) -> Decoded {
         let mut input: &mut [u8] = &mut self.rest;
         let before = input.len();
         let result = self.decoder.decode(&mut input);
@@ -77,15 +83,12 @@ impl Reader {
         if self.rest.is_empty() {
             self.rest = BytesMut::new();
         }
-        result
+        (used, result)
     }
 
-    /// Reads once and decodes the first message; the rest is kept. `Ready(None)` is the end of
-    /// input.
-    fn poll_decode(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Option<Message>, ProtocolError>>> {
+    /// Reads once, so many bytes, and decodes the first message; the rest is kept. `Ready(None)` is
+    /// the end of input.
+    fn poll_decode(&mut self, cx: &mut Context<'_>) -> Poll<Option<Decoded>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let n = ready!(self.poll_fill(cx, scratch));
             if n == 0 {
@@ -96,7 +99,7 @@ impl Reader {
             if result.is_ok() && !input.is_empty() {
                 self.rest.extend_from_slice(input);
             }
-            Poll::Ready(Some(result))
+            Poll::Ready(Some((n, result)))
         })
     }
 
@@ -159,9 +162,11 @@ impl Stream for Reader {
                     return Poll::Ready(None);
                 }
                 Phase::Open if this.connection.reads_paused() => return Poll::Pending,
+                // Who was closed and goes on sending is read in turns as well.
+                Phase::Closing if this.connection.is_resting() => return Poll::Pending,
                 Phase::Open | Phase::Closing => {}
             }
-            let result = if this.rest.is_empty() {
+            let (bytes, result) = if this.rest.is_empty() {
                 match ready!(this.poll_decode(cx)) {
                     Some(result) => result,
                     None => {
@@ -173,7 +178,7 @@ impl Stream for Reader {
                 this.decode_rest()
             };
             match result {
-                Ok(None) => {}
+                Ok(None) => return Poll::Ready(Some(Inbound::Unheard(bytes))),
                 Ok(Some(message)) => {
                     let is_close = matches!(message, Message::Close(_));
                     if phase == Phase::Open || is_close {
@@ -181,6 +186,7 @@ impl Stream for Reader {
                         this.told |= is_close;
                         return Poll::Ready(Some(Inbound::Message(translate(message))));
                     }
+                    return Poll::Ready(Some(Inbound::Unheard(len(&message))));
                 }
                 Err(_) if phase == Phase::Closing => this.connection.stop_waiting(),
                 Err(protocol_error) => {
@@ -189,6 +195,15 @@ impl Stream for Reader {
                 }
             }
         }
+    }
+}
+
+/// Bytes of what a message brings.
+fn len(message: &Message) -> usize {
+    match message {
+        Message::Text(text) => text.len(),
+        Message::Binary(bytes) | Message::Ping(bytes) | Message::Pong(bytes) => bytes.len(),
+        Message::Close(_) => 0,
     }
 }
 

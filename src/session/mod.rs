@@ -240,6 +240,7 @@ impl<P: Protocol> Session<P> {
     pub(crate) fn pause_reads(&self) {
         let is_resting = self.context.turn.is_resting();
         let waits = self.is_waiting() || is_resting;
+        self.context.connection.set_resting(is_resting);
         self.context.connection.set_waiting(waits);
     }
 
@@ -314,10 +315,14 @@ impl<P: Protocol> StreamHandler<Inbound> for Session<P> {
                 self.context.connection.pong(&payload);
             }
             Inbound::Message(ws::Message::Close(reason)) => self.on_close(reason),
-            // A pong is a sign of life, which the reader has noted; the codec joins fragments.
-            Inbound::Message(
-                ws::Message::Pong(_) | ws::Message::Continuation(_) | ws::Message::Nop,
-            ) => {}
+            // A pong is a sign of life, which the reader has noted.
+            Inbound::Message(ws::Message::Pong(_)) => self.context.turn.spend_command(),
+            // The codec joins fragments.
+            Inbound::Message(ws::Message::Continuation(_) | ws::Message::Nop) => {}
+            Inbound::Unheard(bytes) => {
+                self.context.turn.spend_command();
+                self.context.turn.spend_bytes(bytes);
+            }
             Inbound::Fault(fault) => self.on_fault(&fault),
             Inbound::Ended => self.leave(),
         }

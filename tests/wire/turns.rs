@@ -33,13 +33,14 @@ fn large_frame() -> Vec<u8> {
     let commands: Vec<String> = (2..1400).map(one).collect();
     let commands = commands.join("\n");
     assert!(commands.len() <= 64 * 1024, "{}", commands.len());
-    let mut deflated = Vec::with_capacity(commands.len());
+    deflated_frame(commands.as_bytes())
+}
+
+/// A deflated text frame.
+fn deflated_frame(text: &[u8]) -> Vec<u8> {
+    let mut deflated = Vec::with_capacity(text.len());
     flate2::Compress::new(flate2::Compression::best(), false)
-        .compress_vec(
-            commands.as_bytes(),
-            &mut deflated,
-            flate2::FlushCompress::Sync,
-        )
+        .compress_vec(text, &mut deflated, flate2::FlushCompress::Sync)
         .expect("deflated");
     deflated.truncate(deflated.len() - 4);
     masked(0xc1, &deflated)
@@ -71,6 +72,37 @@ fn who_sends_frames_full_of_commands_keeps_nobody_waiting() {
     let _ = reads.join().expect("no panic");
     assert!(longest < BOUND, "the other waited for {longest:?}");
     assert!(turns_spent(&metrics) > 10, "{metrics}");
+}
+
+/// Whoever was closed and did not answer the Close was read for five seconds more, all that it sent in
+/// one go: small frames that inflate to large messages, which nobody hears, had everyone else on the
+/// worker wait for up to nine seconds.
+#[test]
+fn who_was_closed_and_goes_on_sending_keeps_nobody_waiting() {
+    let server = Server::start("workers = 1\n[client]\nanonymous = true\n");
+    let (mut other, _) = connected(&server, "");
+    let (mut greedy, socket) = connected(&server, DEFLATE);
+    // A pong without a ping: 3501.
+    greedy.text("{}");
+    let frames = deflated_frame(&[b' '; 60_000]).repeat(2000);
+    let before = turns_spent(&server.get("/metrics").body);
+    let sends = std::thread::spawn(move || while greedy.stream.write_all(&frames).is_ok() {});
+    let (mut longest, mut id, mut spent) = (Duration::ZERO, 1, before);
+    let until = Instant::now() + SOON;
+    while id < 40 || spent <= before + 10 && Instant::now() < until {
+        id += 1;
+        let asked = Instant::now();
+        other.text(&json!({"id": id, "presence_stats": {"channel": "x"}}).to_string());
+        let reply: Value = serde_json::from_slice(&other.message().payload).expect("JSON");
+        assert_eq!(reply["id"], id);
+        longest = longest.max(asked.elapsed());
+        spent = turns_spent(&server.get("/metrics").body);
+    }
+    // It may have been cut already.
+    let _ = socket.shutdown(Shutdown::Both);
+    sends.join().expect("no panic");
+    assert!(longest < BOUND, "the other waited for {longest:?}");
+    assert!(spent > before + 10, "{spent} turns");
 }
 
 fn turns_spent(metrics: &str) -> u64 {
