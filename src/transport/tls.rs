@@ -52,7 +52,15 @@ pub enum TlsError {
     /// The key can only be read with a passphrase, which nobody could be asked for.
     #[error("{0}: the key is encrypted; decrypt it: openssl pkey -in KEY -out KEY.decrypted")]
     Encrypted(PathBuf),
-    /// Certificate and key do not fit each other, or the key is of an unknown kind.
+    /// The key is another certificate's.
+    #[error("{key}: the key is not that of the certificate in {cert}")]
+    Mismatch {
+        /// The certificate's file.
+        cert: PathBuf,
+        /// The key's file.
+        key: PathBuf,
+    },
+    /// The key is of an unknown kind, or the certificate cannot be read.
     #[error("{cert} and {key}: {source}")]
     Pair {
         /// The certificate's file.
@@ -199,10 +207,10 @@ impl Files {
             Err(pem::Error::NoItemsFound) => return Err(TlsError::NoKey(key.to_owned())),
             private => private.map_err(broken(key))?,
         };
-        CertifiedKey::from_der(chain, private, &provider()).map_err(|source| TlsError::Pair {
-            cert: cert.to_owned(),
-            key: key.to_owned(),
-            source,
+        let (cert, key) = (cert.to_owned(), key.to_owned());
+        CertifiedKey::from_der(chain, private, &provider()).map_err(|source| match source {
+            rustls::Error::InconsistentKeys(_) => TlsError::Mismatch { cert, key },
+            source => TlsError::Pair { cert, key, source },
         })
     }
 }

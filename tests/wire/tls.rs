@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, TcpStream},
+    path::Path,
     process::Command,
     sync::Arc,
 };
@@ -217,16 +218,35 @@ fn an_encrypted_key_is_called_so() {
         let text = std::fs::read_to_string(dir.path().join("encrypted.pem")).expect("a file");
         let plain = std::fs::read_to_string(&key).expect("a file");
         dir.write("key.pem", &text);
-        let said = Command::new(env!("CARGO_BIN_EXE_fanfare"))
-            .arg("check")
-            .arg("--config")
-            .arg(&settings)
-            .output()
-            .expect("the binary starts");
-        let said = String::from_utf8_lossy(&said.stderr).into_owned();
+        let said = said_by_check(&settings);
         assert!(said.contains("the key is encrypted"), "{said}");
         dir.write("key.pem", &plain);
     }
+}
+
+fn said_by_check(settings: &Path) -> String {
+    let said = Command::new(env!("CARGO_BIN_EXE_fanfare"))
+        .arg("check")
+        .arg("--config")
+        .arg(settings)
+        .output()
+        .expect("the binary starts");
+    String::from_utf8_lossy(&said.stderr).into_owned()
+}
+
+/// A key of another certificate was "keys may not be consistent: KeyMismatch". It is said which file
+/// is not whose.
+#[test]
+fn a_key_of_another_certificate_is_called_so() {
+    let (dir, other) = (TempDir::new(), TempDir::new());
+    make_certificate(&dir);
+    make_certificate(&other);
+    let key = std::fs::read_to_string(other.path().join("key.pem")).expect("a file");
+    dir.write("key.pem", &key);
+    let settings = dir.write("fanfare.toml", &settings_of(&dir));
+    let said = said_by_check(&settings);
+    let right = "key.pem: the key is not that of the certificate in";
+    assert!(said.contains(right), "{said}");
 }
 
 /// Only the time of the files was looked at, so a renewal that keeps it was not noticed. What is in
