@@ -33,6 +33,7 @@ pub(super) fn warn_of_ineffective(
     if channels.configured {
         texts.extend(closed_to_all(raw, channels));
         texts.extend(unkept(raw, channels));
+        texts.extend(untold_joins(raw, channels));
         texts.extend(no_raw_endpoint(raw));
     }
     texts.extend(token_for_raw(raw, endpoints));
@@ -109,6 +110,28 @@ fn unkept(raw: &RawSettings, channels: &Channels) -> Vec<String> {
         }
     }
     texts
+}
+
+/// Joins and leaves that everyone is to be told of, where none are told.
+fn untold_joins(raw: &RawSettings, channels: &Channels) -> Vec<String> {
+    let name = "force_push_join_leave";
+    let are_told_anywhere = channels.all().any(|rules| rules.join_leave);
+    let is_void = |rules: &&Arc<Namespace>| {
+        let mut places = elements(raw, "namespace", &raw.namespace);
+        let is_own =
+            places.any(|(place, section)| section.name == rules.name && place.is_written(name));
+        rules.force_push_join_leave
+            && !rules.join_leave
+            && (is_own || (rules.name.is_empty() && !are_told_anywhere))
+    };
+    let text = |rules: &Arc<Namespace>| {
+        let place = rules.section();
+        format!(
+            "{name} of {place} is true, and join_leave is false there: nobody is told of joins \
+             and leaves, unless a token or the backend turns join_leave on"
+        )
+    };
+    channels.all().filter(is_void).map(text).collect()
 }
 
 /// Rules of channels without an endpoint for plain clients.

@@ -125,6 +125,26 @@ fn rights_to_read_what_is_not_kept_are_named() {
     }
 }
 
+/// Who forces joins and leaves upon everyone and forgets to turn them on tells nobody of them, and
+/// the settings were called right.
+#[test]
+fn joins_that_are_forced_upon_everyone_and_told_to_nobody_are_named() {
+    let forced = "channels.force_push_join_leave = true";
+    one_warning(
+        &closed_with(forced, ""),
+        &["force_push_join_leave of [channels]", "join_leave is false"],
+    );
+    let told = format!("{forced}\nchannels.join_leave = true");
+    assert_eq!(warnings(&closed_with(&told, "")), [""; 0]);
+    let chat = "[[namespace]]\nname = \"chat\"\n";
+    let lobby = format!("{chat}join_leave = true\n");
+    assert_eq!(warnings(&closed_with(forced, &lobby)), [""; 0]);
+    one_warning(
+        &closed_with("", &format!("{chat}force_push_join_leave = true\n")),
+        &["force_push_join_leave of [[namespace]] \"chat\""],
+    );
+}
+
 /// A key for tokens closes raw endpoints to everyone else, which nothing said.
 #[test]
 fn raw_endpoints_that_a_key_for_tokens_closes_are_named() {
