@@ -21,6 +21,12 @@ function isZombie(pid) {
   }
 }
 
+/** What a process has taken of the processors, in ms; a tick is 10 ms. */
+function cpuTime(pid) {
+  const [user, system] = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/^.*\) /, '').split(' ').slice(11, 13).map(Number);
+  return (user + system) * 10;
+}
+
 /** The process of one life. */
 export class Node {
   /** How many lives it had. */
@@ -61,6 +67,7 @@ export class Node {
       const ready = await fetch(`${this.origin}/ready`).catch(() => null);
       return ready?.ok;
     }, START_MAX_MS);
+    this.startedWith = cpuTime(this.pid);
     return performance.now() - began;
   }
 
@@ -74,6 +81,9 @@ export class Node {
     }
     if (told.level === 'error' || told.level === 'warn') this.lines.push({ life, at: performance.now(), ...told });
   }
+
+  /** Processor time of its last start, in ms: what the machine does beside does not change it. */
+  startedWith = 0;
 
   /** Whether the process that was started here runs still, or the one that took over from it. */
   get isOver() {

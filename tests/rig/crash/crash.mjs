@@ -1,6 +1,7 @@
 //! A crash of the machine, imitated: from the journal of `recorder.c`, after the process was killed, files go back to what was
 //! synced. Of what was not, a random part stays, by sectors; names whose directory was not synced are undone, the newest first.
-//! Owned by whoever runs the node. Bounds: the journal since the last crash.
+//! Owned by whoever runs the node. Bounds: the journal since the last crash, and what it keeps of what is not synced, once `prune`
+//! was called.
 
 import { closeSync, existsSync, ftruncateSync, fstatSync, linkSync, openSync, readFileSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { randomUUID } from 'node:crypto';
@@ -21,8 +22,10 @@ class Unsynced {
 /** Everything that a crash would touch. */
 class Disk {
   files = new Map();
-  /** Changes of names: `{ at, dir, undo }`. */
+  /** Changes of names: `{ at, dir, keptAt, undo }`. */
   names = [];
+  /** All that was ever kept for it. */
+  kept = new Set();
   #begun = new Map();
 
   file(path) {
@@ -35,7 +38,16 @@ class Disk {
     this[step](path, words, at);
   }
 
-  old(path, [offset, keptAt]) { this.pendingOld = { path, offset: Number(offset), keptAt }; }
+  /** What a crash now would need of what was kept. */
+  needed() {
+    const parts = [...this.files.values()].flatMap((file) => file.parts.map(({ old }) => old?.keptAt));
+    return new Set([...parts, this.pendingOld?.keptAt, ...this.names.map(({ keptAt }) => keptAt)]);
+  }
+
+  old(path, [offset, keptAt]) {
+    this.kept.add(keptAt);
+    this.pendingOld = { path, offset: Number(offset), keptAt };
+  }
 
   #part(path, at, size, offset, length) {
     const file = this.file(path);
@@ -92,7 +104,8 @@ class Disk {
   }
 
   remove(path, [keptAt], at) {
-    this.names.push({ at, dir: dirname(path), undo: () => { if (keptAt && !existsSync(path)) linkSync(keptAt, path); } });
+    this.kept.add(keptAt);
+    this.names.push({ at, dir: dirname(path), keptAt, undo: () => { if (keptAt && !existsSync(path)) linkSync(keptAt, path); } });
     this.files.delete(path);
   }
 
@@ -101,19 +114,25 @@ class Disk {
       if (existsSync(to)) renameSync(to, from);
       if (keptAt) linkSync(keptAt, to);
     };
-    this.names.push({ at, dir: dirname(to), undo });
+    this.kept.add(keptAt);
+    this.names.push({ at, dir: dirname(to), keptAt, undo });
     const file = this.files.get(from);
     this.files.delete(from);
     if (file) this.files.set(to, file);
   }
 }
 
+/** The disk as the journal has it; its last line may be half there. */
+function read(journal) {
+  const disk = new Disk();
+  const lines = existsSync(journal) ? readFileSync(journal, 'utf8').split('\n').slice(0, -1) : [];
+  lines.forEach((line, index) => { if (line) disk.take(line.split('\t'), index + 1); });
+  return disk;
+}
+
 /** Takes back what was not synced; answers how much of what. */
 export function crash(journal, random) {
-  const disk = new Disk();
-  if (existsSync(journal)) {
-    readFileSync(journal, 'utf8').split('\n').forEach((line, index) => { if (line) disk.take(line.split('\t'), index + 1); });
-  }
+  const disk = read(journal);
   // Everything, nothing or some of it got to the disk by itself.
   const stays = random.of([0, 50, 50, 95]);
   const told = { files: 0, sectors: 0, names: 0 };
@@ -125,8 +144,13 @@ export function crash(journal, random) {
   const undone = disk.names.slice(random.below(disk.names.length + 1));
   for (const { undo } of undone.reverse()) undo();
   told.names = undone.length;
+  remove(disk.kept);
   rmSync(journal, { force: true });
   return told;
+}
+
+function remove(paths) {
+  for (const path of paths) if (path) rmSync(path, { force: true });
 }
 
 /** Puts a file's parts back; answers how many sectors were lost. */
@@ -182,6 +206,13 @@ export class Machine {
 
   /** Another boot of the machine. */
   reboot() { writeFileSync(this.boot, `${randomUUID()}\n`); }
+
+  /** Removes what was kept and no crash needs any more, while the process goes on: in a long run it is far more than the state. */
+  prune() {
+    const disk = read(this.journal);
+    const needed = disk.needed();
+    remove([...disk.kept].filter((path) => !needed.has(path)));
+  }
 
   /** The machine crashed: to be called once the process is killed. */
   crash(random) {

@@ -14,8 +14,8 @@ import { Machine } from './crash.mjs';
 const LIBRARY = process.env.RIG_RECORDER;
 const NEVER = { of: () => 0, percent: () => false, below: () => 0 };
 
-/** Runs a program in Python with the recorder, then crashes the machine. */
-function crashed(program, random = NEVER) {
+/** Runs a program in Python with the recorder, then crashes the machine; `kept` is told what was kept for that. */
+function crashed(program, random = NEVER, kept = () => {}) {
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-crash-'));
   const dir = join(folder, 'state');
   mkdirSync(dir);
@@ -23,7 +23,13 @@ function crashed(program, random = NEVER) {
   const machine = new Machine(LIBRARY, folder, dir);
   const prelude = 'import os\nF = lambda name, flags: os.open(name, flags, 0o600)\n';
   execFileSync('python3', ['-c', prelude + program], { cwd: dir, env: { ...process.env, ...machine.env, LD_PRELOAD: LIBRARY } });
+  const journals = () => readdirSync(folder).filter((name) => name.startsWith('journal.'));
+  const before = journals().length;
+  // What a crash needs is there behind it too.
+  machine.prune();
+  kept(before, journals().length);
   machine.crash(random);
+  assert.deepEqual(journals(), []);
   const files = Object.fromEntries(readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), 'latin1')]));
   rmSync(folder, { recursive: true });
   return files;
@@ -62,6 +68,21 @@ g = F('later', os.O_CREAT | os.O_RDWR)
 test('a removed file comes back, and a synced removal does not', { skip: !LIBRARY && 'there is no recorder' }, () => {
   assert.deepEqual(crashed("os.unlink('old')\n"), { old: 'what was there before' });
   assert.deepEqual(crashed("os.unlink('old')\nd = os.open('.', os.O_RDONLY); os.fsync(d)\n"), {});
+});
+
+// What was kept of files that were written anew was more than a gigabyte each five minutes, and the disk of the machine was full.
+test('what no crash needs any more is not kept', { skip: !LIBRARY && 'there is no recorder' }, () => {
+  const told = [];
+  const files = crashed(`
+f = F('old', os.O_RDWR)
+os.pwrite(f, b'X', 0); os.fdatasync(f)
+os.unlink('old')
+d = os.open('.', os.O_RDONLY); os.fsync(d)
+g = F('new', os.O_CREAT | os.O_RDWR); os.write(g, b'n'); os.fsync(g); os.fsync(d)
+os.pwrite(g, b'Y', 0)
+`, NEVER, (...counts) => told.push(counts));
+  assert.deepEqual(told, [[3, 1]]);
+  assert.deepEqual(files, { new: 'n' });
 });
 
 test('of what was not synced a random part stays, the same for the same seed', { skip: !LIBRARY && 'there is no recorder' }, () => {
