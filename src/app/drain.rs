@@ -7,8 +7,9 @@
 //! once, by the process.
 //!
 //! Where another process serves already, on the same listeners, there is no notice to give: they
-//! are left to it, then what is kept on disk, which it waits for; and whoever was accepted before is
-//! served to the end of his request.
+//! are left to it. Whoever was accepted before is served first, for `drain.handover_grace` at most,
+//! then what is kept on disk is left to it too, which it waits for. Whoever comes with a request only
+//! behind that is sent to it by the end of a session.
 
 use std::time::{Duration, Instant};
 
@@ -68,12 +69,7 @@ pub(super) async fn run(
             Instant::now()
         }
         Reason::HandedOver => {
-            // Nobody who comes to this process from here on is refused.
-            accepting.pause().await;
-            node.advance(Phase::HandedOver);
-            // The other one holds whoever it sends away.
-            pending.close_idle();
-            let_go(node).await;
+            leave(node, accepting, pending).await;
             Instant::now() + unserved_grace(settings)
         }
     };
@@ -90,7 +86,11 @@ pub(super) async fn run(
         // And whoever was accepted and has not asked yet, where another process serves the rest.
         let is_served = || pending.answering() == 0 && pending.count() == 0;
         wait_until(is_served, served_by).await;
-        return 0;
+        // Some of them began a session, which was ended at once.
+        let ended_by = Instant::now() + settings.close.timeout;
+        if wait_until(|| admission.sessions() == 0, ended_by).await {
+            return 0;
+        }
     }
     let left = admission.sessions();
     log::warn!(sessions = left; "drained, but for sessions that did not close in time and are cut");
@@ -98,6 +98,28 @@ pub(super) async fn run(
     let cut = Instant::now() + CUT_GRACE;
     wait_until(|| admission.sessions() == 0, cut).await;
     left
+}
+
+/// Leaves whoever comes, and then what is known here, to the process that has taken over.
+async fn leave(node: &Node, accepting: Accepting, pending: &PendingConnections) {
+    accepting.pause().await;
+    // Nobody comes to this process from here on.
+    node.advance(Phase::HandingOver);
+    serve_accepted(node.settings.drain.handover_grace, pending).await;
+    // The other one holds whoever is sent to it.
+    pending.close_idle();
+    node.advance(Phase::HandedOver);
+    let_go(node).await;
+}
+
+/// Serves those whom this process has accepted as ever, while another one holds whoever comes now.
+async fn serve_accepted(grace: Duration, pending: &PendingConnections) {
+    if !wait_until(|| pending.owed() == 0, Instant::now() + grace).await {
+        log::info!(
+            connections = pending.owed(), grace:% = format_duration(grace);
+            "accepted connections that have not asked yet are sent to the new process when they do"
+        );
+    }
 }
 
 /// Gives what is kept on disk to the process that has taken over and waits for it: pushes and polls

@@ -5,6 +5,11 @@
 //! Whoever is not held any longer is answered with 503, or with error 100 by the API, which both say
 //! to come again. A handshake is answered with 503 too, as in a drain: clients come again by
 //! themselves, and one that was accepted only to be closed would count as a session.
+//!
+//! The process that has handed its state over takes no order of the API and no message by `/send`
+//! any more: the other one would not know of it. Its sessions are sent there by their end.
+
+use std::fmt::Display;
 
 use actix_web::{
     Error, HttpRequest, HttpResponse,
@@ -16,7 +21,7 @@ use actix_web::{
 };
 
 use super::{api, cors, plain, request};
-use crate::node::{Node, gate::NotPassed};
+use crate::node::Node;
 
 /// Bytes of a body that are read ahead of whoever wants it: actix-http stops behind 32 KiB, and one
 /// read before that may bring as much as its buffer takes.
@@ -31,14 +36,28 @@ pub(super) async fn until_open(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Registered with every App by `configure`.
     let node = request.app_data::<Data<Node>>();
+    if let Some(answer) = node.and_then(|node| elsewhere(request.request(), node)) {
+        return Ok(request.into_response(answer));
+    }
     if let Some(node) = node.filter(|node| !node.gate.is_open()).cloned() {
         let bytes = bytes_of(request.request());
         if let Err(not_passed) = node.gate.pass(bytes).await {
-            let answer = refuse(request.request(), &node, not_passed);
+            let answer = refuse(request.request(), &node, &not_passed);
             return Ok(request.into_response(answer));
         }
     }
     next.call(request).await
+}
+
+/// The answer to what only the process that has taken over can carry out.
+fn elsewhere(request: &HttpRequest, node: &Node) -> Option<HttpResponse> {
+    let is_order = || is_of_api(request, node) || request.path() == "/send";
+    let why = "another process has taken over; come again";
+    (node.is_handed_over() && is_order()).then(|| refuse(request, node, &why))
+}
+
+fn is_of_api(request: &HttpRequest, node: &Node) -> bool {
+    node.settings.api.enabled && api::is_path(request.path())
 }
 
 /// What a request holds while it waits: its head, and what is read of its body.
@@ -54,11 +73,11 @@ fn bytes_of(request: &HttpRequest) -> usize {
     head + body.min(BODY_BYTES_MAX)
 }
 
-fn refuse(request: &HttpRequest, node: &Node, not_passed: NotPassed) -> HttpResponse {
-    if node.settings.api.enabled && api::is_path(request.path()) {
-        return api::come_again(request, not_passed.to_string());
+fn refuse(request: &HttpRequest, node: &Node, why: &dyn Display) -> HttpResponse {
+    if is_of_api(request, node) {
+        return api::come_again(request, why.to_string());
     }
-    let mut answer = plain::plain_text(503, &not_passed.to_string());
+    let mut answer = plain::plain_text(503, &why.to_string());
     if request::check_client_origin(request, node).is_ok() {
         // Else a page could not tell this answer from a network that is gone.
         cors::add_headers(request, node, answer.headers_mut());

@@ -1,8 +1,8 @@
 //! Whether a connection stays open behind an answer (RFC 9112 §9.3), and when to come again.
 //!
-//! A node that takes no sessions any more lets no connection stay: the next request is another
-//! node's. Where that is the process that took over from this one, it is there already, and who is
-//! refused need not wait.
+//! A node that takes no sessions any more, or hands over, lets no connection stay: the next request
+//! is another node's. Where that is the process that takes over from this one, it is there already,
+//! and who is refused need not wait.
 //!
 //! actix-http takes a request with `Connection: Upgrade` for the last of its connection, and
 //! answers with `connection: upgrade`, which promises nothing: a proxy that keeps connections sends
@@ -36,10 +36,11 @@ pub(crate) async fn settle<B: MessageBody>(
     let node = answer.request().app_data::<Data<Node>>();
     let phase = node.map_or(Phase::Running, |node| node.phase());
     let head = answer.response_mut().head_mut();
-    if asks_for_upgrade || phase >= Phase::Closed {
+    if asks_for_upgrade || phase >= Phase::HandingOver {
         head.set_connection_type(ConnectionType::Close);
     }
-    if phase == Phase::HandedOver && status == StatusCode::SERVICE_UNAVAILABLE {
+    let is_served_elsewhere = matches!(phase, Phase::HandingOver | Phase::HandedOver);
+    if is_served_elsewhere && status == StatusCode::SERVICE_UNAVAILABLE {
         head.headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from_static("0"));
     }

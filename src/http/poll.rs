@@ -3,9 +3,10 @@
 //!
 //! A poll that waits is a session like any other, held to the limits, and ends with its request.
 //! Bounds: `limits.poll_wait` in time, a recovery and an outbox in bytes. It must not answer with a
-//! position that is beyond the messages of the answer.
+//! position that is beyond the messages of the answer. Where another process has taken over nobody
+//! waits: an answer sends its client there.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{future::poll_fn, rc::Rc, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -25,6 +26,7 @@ use crate::{
         self, SessionHandle,
         cursor::{self, RecoveredChannel, StreamCursor, poll_message},
     },
+    transport::pending::PendingConnection,
 };
 
 /// How long a poll waits for more once it has something, so that a burst is one answer.
@@ -51,6 +53,11 @@ async fn ask(
     let query = plain::query(request, node, body).await?;
     let mut connect_info =
         plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
+    let is_handed_over = node.is_handed_over();
+    let resumes_from = query.resumes_from(connect_info.channels.len());
+    if let Some(since) = resumes_from.filter(|_| is_handed_over) {
+        return Ok(nothing_new(&since));
+    }
     let recovered = stream::recover(node, &connect_info.channels).await;
     let recovered = recovered.map_err(|_| plain::unrecovered(None))?;
     let channels: Vec<ChannelName> = connect_info
@@ -58,7 +65,8 @@ async fn ask(
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    if !query.has_since() || recovered.iter().any(RecoveredChannel::has_messages) {
+    let is_answered = !query.has_since() || is_handed_over;
+    if is_answered || recovered.iter().any(RecoveredChannel::has_messages) {
         let messages = Messages::past(&channels, recovered);
         // There is no session, only the worker that counts.
         if let Ok(shard) = request::shard_of(request) {
@@ -84,6 +92,9 @@ async fn ask(
     }
     let shard = request::shard_of(request)
         .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
+    if let Some(place) = request.conn_data::<Rc<PendingConnection>>() {
+        place.be_served();
+    }
     let handle = stream::start(connect_info, shard, node);
     wait(handle, &channels, complete, node).await
 }
@@ -127,6 +138,20 @@ async fn wait(
     let answered = Ending::ByServer(Close::ANSWERED);
     handle.connection().end(answered);
     Ok(messages.finish())
+}
+
+/// The answer to who is to poll again where another process has taken over: that one may have told
+/// it of more than is known here.
+fn nothing_new(since: &str) -> HttpResponse {
+    let since = serde_json::Value::from(since);
+    json(format!("{{\"messages\":[],\"since\":{since},\"recovered\":true}}").into())
+}
+
+fn json(body: Vec<u8>) -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .body(body)
 }
 
 /// What ended a session that has nothing to tell, if its client is to know. All else is answered as
@@ -207,9 +232,6 @@ impl Messages {
             self.recovered
         );
         body.extend_from_slice(rest.as_bytes());
-        HttpResponse::Ok()
-            .content_type("application/json")
-            .insert_header((header::CACHE_CONTROL, "no-store"))
-            .body(body)
+        json(body)
     }
 }

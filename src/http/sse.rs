@@ -13,7 +13,7 @@ use std::{
 };
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, HttpResponseBuilder,
     http::{Method, header},
     web,
 };
@@ -22,13 +22,13 @@ use futures_core::Stream;
 
 use super::{cors, plain, request};
 use crate::{
-    close::Ending,
+    close::{Close, Ending},
     codec::Opcode,
     connection::{
         info::TransportKind,
         outbox::{Frame, FrameKind},
     },
-    id::StreamPosition,
+    id::{SessionId, StreamPosition},
     node::Node,
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
@@ -45,6 +45,8 @@ use crate::{
 /// that went do not come back at once.
 const RETRY_MS: f64 = 2000.0;
 const RETRY_SPREAD_MS: f64 = 2000.0;
+/// The same where another process has taken over, and is there already.
+const HANDED_OVER_RETRY_SPREAD_MS: f64 = 1000.0;
 
 /// Answers a request for a stream.
 pub(super) async fn open(
@@ -53,13 +55,12 @@ pub(super) async fn open(
     body: web::Payload,
 ) -> HttpResponse {
     let work = async {
+        if node.is_handed_over() {
+            return event_stream().body(come_back());
+        }
         match begin(&request, &node, body).await {
             Ok(events) => {
-                let mut answer = HttpResponse::Ok()
-                    .content_type("text/event-stream")
-                    .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
-                    .insert_header(("X-Accel-Buffering", "no"))
-                    .streaming(events);
+                let mut answer = event_stream().streaming(events);
                 plain::without_chunking(&request, &mut answer);
                 answer
             }
@@ -67,6 +68,30 @@ pub(super) async fn open(
         }
     };
     cors::with_cors(&request, &node, &[Method::GET, Method::POST], work).await
+}
+
+fn event_stream() -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
+        .insert_header(("X-Accel-Buffering", "no"));
+    answer
+}
+
+/// A stream that is over at once: the browser comes back from that and keeps the id that it has. From
+/// a refusal it would never come back (HTML, 9.2.3).
+fn come_back() -> BytesMut {
+    let retry = HANDED_OVER_RETRY_SPREAD_MS * SessionId::random().fraction();
+    let mut body = BytesMut::from(format!("retry: {}\n", retry as u64).as_bytes());
+    close_event(&mut body, &Close::RESTART);
+    body
+}
+
+fn close_event(chunk: &mut BytesMut, close: &Close) {
+    let said = serde_json::json!({ "code": close.code, "reason": close.reason });
+    chunk.extend_from_slice(b"event: close\n");
+    event(chunk, None, said.to_string().as_bytes());
 }
 
 async fn begin(
@@ -152,9 +177,7 @@ impl Events {
                 ..
             } => {
                 if let Some(Ending::ByServer(close)) = self.handle.connection().ending() {
-                    let said = serde_json::json!({ "code": close.code, "reason": close.reason });
-                    chunk.extend_from_slice(b"event: close\n");
-                    event(chunk, None, said.to_string().as_bytes());
+                    close_event(chunk, &close);
                 }
             }
             // A comment line.

@@ -190,9 +190,16 @@ impl Node {
         self.gate.open();
     }
 
-    /// Whether new sessions are refused, since the node goes away.
+    /// Whether new sessions are refused, since the node goes away. Where another process serves, who
+    /// comes here all the same is sent there by the end of a session: clients come back from that,
+    /// and some never from a refusal.
     pub(crate) fn refuses_sessions(&self) -> bool {
-        self.phase() >= Phase::Closed
+        self.phase() == Phase::Closed
+    }
+
+    /// Whether another process has what this one knows, and goes on from there.
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.phase() == Phase::HandedOver
     }
 
     /// A message for a channel under its rules.

@@ -12,9 +12,13 @@ pub(crate) enum Phase {
     Running,
     /// It serves, and `/ready` says 503, so that load balancers turn away.
     Draining,
+    /// Another process accepts, on the same listeners. Whoever this one has accepted is served, and
+    /// each answer is the last of its connection.
+    HandingOver,
     /// New sessions are refused, and those that are there are closed one by one.
     Closed,
-    /// The same, and another process serves whoever comes now, on the same listeners.
+    /// The other process has the state too. A session that begins here is sent there at once, and
+    /// what would change something is refused.
     HandedOver,
 }
 
@@ -29,7 +33,8 @@ impl PhaseCell {
             0 => Phase::Starting,
             1 => Phase::Running,
             2 => Phase::Draining,
-            3 => Phase::Closed,
+            3 => Phase::HandingOver,
+            4 => Phase::Closed,
             _ => Phase::HandedOver,
         }
     }
@@ -51,6 +56,7 @@ mod tests {
         for phase in [
             Phase::Running,
             Phase::Draining,
+            Phase::HandingOver,
             Phase::Closed,
             Phase::HandedOver,
         ] {

@@ -122,6 +122,22 @@ impl Query {
         self.positions != Positions::Absent
     }
 
+    /// The positions from which a client goes on, as an answer says them; absent where it does not
+    /// say one for each of so many channels.
+    #[must_use]
+    pub(crate) fn resumes_from(&self, channels: usize) -> Option<String> {
+        let Positions::Each(each) = &self.positions else {
+            return None;
+        };
+        let position = |since: &Since| match since {
+            since if since.is_nowhere() => Some(Since::NOWHERE.to_string()),
+            Since::Offset { offset, epoch } => Some(format!("{offset}@{epoch}")),
+            _ => None,
+        };
+        let texts: Option<Vec<String>> = each.iter().map(position).collect();
+        Some(texts?.join(",")).filter(|_| each.len() >= channels)
+    }
+
     /// From where the channel at this place goes on.
     #[must_use]
     pub(crate) fn since(&self, index: usize) -> Since {

@@ -207,12 +207,15 @@ fn finish(response: Response<BoxBody>, answering: Option<Answering>) -> Response
         answering.place().set_ending();
     }
     match response.body().size() {
-        BodySize::Stream => response.map_body(|_, body| {
-            BoxBody::new(CountedBody {
-                body,
-                _answering: answering,
+        BodySize::Stream => {
+            answering.place().be_served();
+            response.map_body(|_, body| {
+                BoxBody::new(CountedBody {
+                    body,
+                    _answering: answering,
+                })
             })
-        }),
+        }
         _ => response,
     }
 }

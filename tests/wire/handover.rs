@@ -20,7 +20,7 @@ use std::{
 use command_fds::{CommandFdExt as _, FdMapping};
 
 use crate::{
-    support::{Client, Frame, KEY, Log, Response, SOON, Server, TempDir, eventually, raw},
+    support::{Client, Frame, Log, Response, SOON, Server, TempDir, eventually, raw},
     tls,
 };
 
@@ -78,23 +78,23 @@ pub(crate) fn taken_over(log: &Log, count: usize) -> Last {
     Last(process)
 }
 
-fn hand_over(server: &Server) -> Last {
+pub(crate) fn hand_over(server: &Server) -> Last {
     server.signal("USR2");
     taken_over(&server.log, 1)
 }
 
-fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(SOON)).expect("a timeout");
     stream
 }
 
-fn ask(stream: &mut (impl Read + Write), request: &str) -> Response {
+pub(crate) fn ask(stream: &mut (impl Read + Write), request: &str) -> Response {
     stream.write_all(request.as_bytes()).expect("sent");
     Response::read(stream).expect("an answer")
 }
 
-const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: test\r\n\r\n";
+pub(crate) const HEALTH: &str = "GET /health HTTP/1.1\r\nHost: test\r\n\r\n";
 
 fn outcomes(server: &Server, outcome: &str) -> String {
     let headers = format!("X-API-Key: {API_KEY}\r\n");
@@ -244,7 +244,7 @@ fn over_twenty_hand_overs_nobody_is_refused_or_reset() {
 }
 
 /// A client of the old process that is kept there would never see the new one. Idle connections
-/// end, each answer is the last of its connection, and who is refused may come again at once.
+/// end, each answer is the last of its connection, and who asks late is sent to the new one.
 #[test]
 fn the_old_process_serves_what_it_accepted_and_sends_everyone_to_the_new_one() {
     let mut server = Server::start(&("drain.spread = 0\n".to_string() + &raw("/ws", "")));
@@ -252,7 +252,7 @@ fn the_old_process_serves_what_it_accepted_and_sends_everyone_to_the_new_one() {
     let mut idle = connect(server.address);
     let kept = ask(&mut idle, HEALTH);
     assert_eq!(kept.header("connection"), None);
-    let (mut plain, mut handshake) = (connect(server.address), connect(server.address));
+    let (mut plain, handshake) = (connect(server.address), connect(server.address));
     // Accepted behind them, so they are the old one's.
     assert_eq!(server.get("/health").status, 200);
     let new = hand_over(&server);
@@ -260,14 +260,12 @@ fn the_old_process_serves_what_it_accepted_and_sends_everyone_to_the_new_one() {
     let answer = ask(&mut plain, HEALTH);
     assert_eq!(answer.status, 200);
     assert_eq!(answer.header("connection"), Some("close"));
-    let upgrade = format!(
-        "GET /ws HTTP/1.1\r\nHost: test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {KEY}\r\n\r\n"
-    );
-    let answer = ask(&mut handshake, &upgrade);
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_eq!(answer.header("retry-after"), Some("0"));
-    drop((plain, handshake));
+    let (answer, late) = Client::handshake(handshake, "/ws", "");
+    assert_eq!(answer.status, 101, "{answer:?}");
+    let mut late = late.expect("a client");
+    assert_eq!(late.message().code_and_reason().0, 1012);
+    late.send(&Frame::close(1012, ""));
+    drop((plain, late));
     assert_eq!(session.message().code_and_reason().0, 1012);
     session.send(&Frame::close(1012, ""));
     assert_eq!(server.wait(), 0);

@@ -3,6 +3,7 @@
 #![allow(clippy::too_many_lines, reason = "a scenario is one story")]
 
 mod admin;
+mod accepted;
 mod api;
 mod backend;
 mod cf_connect;

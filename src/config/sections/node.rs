@@ -192,6 +192,9 @@ sections! {
         /// How long the process that SIGUSR2 starts may take until it can serve; then it is ended
         /// and this one goes on.
         handover_timeout: Duration as Time = Duration::from_secs(30);
+        /// How long, once the new process accepts, this one keeps the state for those whom it has
+        /// accepted and not answered yet; a silent connection holds it up no longer.
+        handover_grace: Duration as Time = Duration::from_millis(250);
     }
 
     /// What outlives the process, on disk: streams with their history, idempotency keys, blocks and

@@ -40,6 +40,8 @@ pub(crate) struct PendingConnection {
     request: Cell<u64>,
     /// A route has the request.
     is_answering: Cell<bool>,
+    /// It waits to be served.
+    is_owed: Cell<bool>,
     /// A route left a body unread, so that what comes may be more of it.
     left_body: Cell<bool>,
     /// Bytes of another request are here.
@@ -78,6 +80,7 @@ impl PendingConnection {
             place: Cell::new(None),
             request: Cell::new(0),
             is_answering: Cell::new(false),
+            is_owed: Cell::new(false),
             left_body: Cell::new(false),
             has_input: Cell::new(false),
             is_writing: Cell::new(false),
@@ -87,6 +90,7 @@ impl PendingConnection {
             is_input_over: Cell::new(false),
             dropped: Notify::new(),
         };
+        this.set_owed(true);
         this.enter();
         this
     }
@@ -145,6 +149,19 @@ impl PendingConnection {
         self.is_input_over.get()
     }
 
+    /// What it asked for has begun: a stream, or a wait for news, keeps nobody waiting.
+    pub(crate) fn be_served(&self) {
+        self.set_owed(false);
+    }
+
+    fn set_owed(&self, is_owed: bool) {
+        match (self.is_owed.replace(is_owed), is_owed) {
+            (false, true) => self.all.owed.fetch_add(1, Relaxed),
+            (true, false) => self.all.owed.fetch_sub(1, Relaxed),
+            _ => return,
+        };
+    }
+
     /// Waits until it has to go: to make room for others at a bound, or, absent, because it is idle
     /// where none stays so.
     pub(crate) async fn told_to_go(&self) -> Option<Cut> {
@@ -190,6 +207,7 @@ impl PendingConnection {
     /// It has become a session, for good.
     pub(crate) fn become_session(&self) {
         self.is_session.set(true);
+        self.set_owed(false);
         self.leave();
     }
 
@@ -240,6 +258,7 @@ impl PendingConnection {
 
 impl Drop for PendingConnection {
     fn drop(&mut self) {
+        self.set_owed(false);
         self.leave();
     }
 }
@@ -253,6 +272,7 @@ impl Answering {
     pub(crate) fn begin(connection: &Rc<PendingConnection>) -> (Self, Body) {
         connection.all.answering.fetch_add(1, Relaxed);
         connection.is_answering.set(true);
+        connection.set_owed(true);
         let body = Body {
             connection: connection.clone(),
             request: connection.request.get(),
@@ -272,6 +292,7 @@ impl Drop for Answering {
     fn drop(&mut self) {
         self.0.all.answering.fetch_sub(1, Relaxed);
         self.0.is_answering.set(false);
+        self.0.set_owed(false);
         self.0.has_input.set(false);
         self.0.request.set(self.0.request.get() + 1);
         self.0.enter();

@@ -40,6 +40,8 @@ pub(crate) struct PendingConnections {
     next: AtomicU64,
     /// Requests that are being answered now; a drain waits for them.
     answering: AtomicUsize,
+    /// Connections to whom an answer is owed; who hands over waits for them.
+    owed: AtomicUsize,
     /// None stays idle any more.
     closes_idle: AtomicBool,
     metrics: Arc<Metrics>,
@@ -59,6 +61,7 @@ impl PendingConnections {
             arriving: AtomicUsize::new(0),
             next: AtomicU64::new(0),
             answering: AtomicUsize::new(0),
+            owed: AtomicUsize::new(0),
             closes_idle: AtomicBool::new(false),
             metrics,
         })
@@ -83,6 +86,13 @@ impl PendingConnections {
     #[must_use]
     pub(crate) fn answering(&self) -> usize {
         self.answering.load(Relaxed)
+    }
+
+    /// Connections that wait to be served: their first request may not be here yet, or a route has
+    /// one and has not settled it. Sessions, streams and waiting polls are served.
+    #[must_use]
+    pub(crate) fn owed(&self) -> usize {
+        self.owed.load(Relaxed)
     }
 
     /// Counts a connection that is ended before it was a session.
