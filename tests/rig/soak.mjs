@@ -62,7 +62,8 @@ export async function soak(world, ms, step, quiet) {
     world.machine?.prune();
     const sample = { at: performance.now() - began, kib: memory(world.node.pid), bytes: await checkFiles(world) };
     samples.push(sample);
-    world.say(`memory ${sample.kib} KiB, files ${sample.bytes} bytes`);
+    // With what is kept, so that a step of the one can be told from a step of the other.
+    world.say(`memory ${sample.kib} KiB, kept ${await kept(world.node)} bytes, files ${sample.bytes} bytes`);
   }
   await quiet(world);
   const counted = samples.filter(({ at }) => at >= WARM_MS).map(({ kib }) => kib);
