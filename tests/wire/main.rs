@@ -2,8 +2,8 @@
 
 #![allow(clippy::too_many_lines, reason = "a scenario is one story")]
 
-mod admin;
 mod accepted;
+mod admin;
 mod api;
 mod backend;
 mod cf_connect;

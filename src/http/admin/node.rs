@@ -34,6 +34,7 @@ pub(super) async fn about(
         Phase::Starting => "starting",
         Phase::Running => "running",
         Phase::Draining => "draining",
+        Phase::HandingOver => "handing_over",
         Phase::Closed => "closed",
         Phase::HandedOver => "handed_over",
     });
