@@ -123,7 +123,7 @@ fn a_handover_keeps_the_doors_apart() {
     let admin = address.expect("an address").parse().expect("an address");
     let public = server.address;
     server.signal("USR2");
-    server.log.wait_for("has taken over");
+    let successor = Successor::of(&server);
     assert_eq!(server.wait(), 0);
     eventually("the new process answers", || {
         (server.try_get("/admin").ok()?.status == 404).then_some(())
@@ -132,27 +132,43 @@ fn a_handover_keeps_the_doors_apart() {
     server.address = admin;
     assert_eq!(server.get("/admin").status, 200);
     login(&server);
-    // It is no child of this test's.
     server.address = public;
-    let pid = server.status();
-    assert!(pid["version"].is_string());
-    end_successor(&server);
+    successor.end(&server);
 }
 
-/// Ends the process that has taken over, which the log names.
+/// The process that has taken over, which the log names; ended with the test, however that ends.
 #[cfg(unix)]
-fn end_successor(server: &Server) {
-    let line = server.log.wait_for("has taken over");
-    let id = line
-        .split("process ")
-        .nth(1)
-        .and_then(|rest| rest.split(' ').next());
-    let id = id.expect("its id").to_string();
-    let status = std::process::Command::new("kill")
-        .args(["-TERM", &id])
-        .status();
-    assert!(status.expect("kill runs").success());
-    eventually("it has ended", || server.try_get("/ready").err().map(drop));
+struct Successor(Option<String>);
+
+#[cfg(unix)]
+impl Successor {
+    fn of(server: &Server) -> Self {
+        let line = server.log.wait_for("has taken over");
+        let id = line
+            .split("process ")
+            .nth(1)
+            .and_then(|rest| rest.split(' ').next());
+        Self(Some(id.expect("its id").to_string()))
+    }
+
+    fn signal(id: &str, name: &str) {
+        let _ = std::process::Command::new("kill").args([name, id]).status();
+    }
+
+    fn end(mut self, server: &Server) {
+        let id = self.0.take().expect("it has not ended");
+        Self::signal(&id, "-TERM");
+        eventually("it has ended", || server.try_get("/ready").err().map(drop));
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Successor {
+    fn drop(&mut self) {
+        if let Some(id) = &self.0 {
+            Self::signal(id, "-KILL");
+        }
+    }
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn who_brings_a_token_is_told_each_second_what_the_node_does() {
         assert!(first[name].is_number(), "{name} in {first}");
     }
     let seconds = first["seconds"].as_f64().expect("a number");
-    assert!(seconds > 0.1 && seconds < 20.0, "{seconds}");
+    assert!(seconds > 0.0 && seconds < 20.0, "{seconds}");
     assert_eq!(first["workers"].as_array().map(Vec::len), Some(2));
     assert_eq!(first["bounds"].as_array().map(Vec::len), Some(14));
     assert_eq!(first["delay"]["buckets"].as_array().map(Vec::len), Some(15));
@@ -59,8 +59,8 @@ fn who_brings_a_token_is_told_each_second_what_the_node_does() {
     let mut told = (0, 0);
     eventually("all of it is told, once", || {
         let stats = stats(&mut page);
-        assert_eq!(stats["sessions"], 2);
-        assert_eq!(stats["channels"], 1, "its own is none of ours");
+        // Its own channel is none of ours.
+        let is_settled = stats["sessions"] == 2 && stats["channels"] == 1;
         told.0 += stats["published"].as_u64().expect("a number");
         let count = stats["delay"]["count"].as_u64().expect("a number");
         told.1 += count;
@@ -76,7 +76,7 @@ fn who_brings_a_token_is_told_each_second_what_the_node_does() {
                 "{stats}"
             );
         }
-        (told.0 >= 20 && told.1 >= 20).then_some(())
+        (told.0 >= 20 && told.1 >= 20 && is_settled).then_some(())
     });
     assert!(page.ask(json!({"unsubscribe": {"channel": "$stats"}}))["unsubscribe"].is_object());
 }
@@ -188,12 +188,12 @@ fn a_logout_ends_the_subscription_at_once_and_others_come_back() {
 /// The token is renewed by a request, the subscription by the protocol with the same token; what is not renewed ends.
 #[test]
 fn a_subscription_goes_on_with_a_renewed_token_and_ends_with_one_that_is_over() {
-    let server = start(&format!("admin.token_ttl = \"4s\"\n{OPEN}"));
+    let server = start(&format!("admin.token_ttl = \"6s\"\n{OPEN}"));
     let (token, _) = login(&server);
     let mut page = Session::connected(&server);
     let reply = subscribe(&mut page, &token);
     let ttl = reply["subscribe"]["ttl"].as_u64().expect("a time");
-    assert!(ttl <= 4, "{ttl}");
+    assert!(ttl <= 6, "{ttl}");
     assert_eq!(
         post(&server, "/admin/renew", &bearer(&token), "").status,
         200
@@ -214,7 +214,7 @@ fn a_subscription_goes_on_with_a_renewed_token_and_ends_with_one_that_is_over() 
 #[test]
 fn the_page_comes_in_by_its_token_where_clients_need_one() {
     let key = "[token]\nhmac_secret = \"0123456789abcdef0123456789abcdef\"\n";
-    let server = start(&format!("admin.token_ttl = \"4s\"\n{OPEN}{key}"));
+    let server = start(&format!("{OPEN}{key}"));
     let (token, _) = login(&server);
     let mut nobody = Session::open(&server);
     nobody.client.text(r#"{"id":1,"connect":{}}"#);
