@@ -53,6 +53,8 @@ struct State {
     is_called: bool,
     /// The writer waits.
     is_idle: bool,
+    /// A record was refused that its owner holds all the same, if it is one that does.
+    has_refused: bool,
     /// It was closed: what waits is written, then the writer ends.
     is_ending: bool,
 }
@@ -79,6 +81,7 @@ impl Queue {
                 writing: None,
                 is_called: false,
                 is_idle: false,
+                has_refused: false,
                 is_ending: false,
             }),
             more: Condvar::new(),
@@ -94,17 +97,9 @@ impl Queue {
     pub(super) fn push(&self, record: Record, written: Written) -> Result<(), StoreError> {
         let weight = record.weight();
         let mut state = self.lock();
-        match state.door {
-            Door::Open => {}
-            Door::Tight(_) if makes_room(&record) => {}
-            Door::Tight(error) => return Err(error),
-            Door::Failing => return Err(StoreError::NotWritten),
-            Door::Closed => return Err(StoreError::Closed),
-        }
-        // A record that is larger than the bound is let into an empty queue.
-        let is_over = state.bytes > 0 && state.bytes + weight > self.bytes_max;
-        if is_over || state.waiting.len() >= self.records_max {
-            return Err(StoreError::Full);
+        if let Some(error) = self.refusal(&state, &record, weight) {
+            state.has_refused = true;
+            return Err(error);
         }
         state.bytes += weight;
         state.since.get_or_insert_with(Instant::now);
@@ -119,6 +114,26 @@ impl Queue {
             self.more.notify_one();
         }
         Ok(())
+    }
+
+    /// Why a record is not let in, if it is not.
+    fn refusal(&self, state: &State, record: &Record, weight: usize) -> Option<StoreError> {
+        match state.door {
+            Door::Open => {}
+            Door::Tight(_) if makes_room(record) => {}
+            Door::Tight(error) => return Some(error),
+            Door::Failing => return Some(StoreError::NotWritten),
+            Door::Closed => return Some(StoreError::Closed),
+        }
+        // A record that is larger than the bound is let into an empty queue.
+        let is_over = state.bytes > 0 && state.bytes + weight > self.bytes_max;
+        let is_full = is_over || state.waiting.len() >= self.records_max;
+        is_full.then_some(StoreError::Full)
+    }
+
+    /// Whether a record was refused since this was asked last.
+    pub(super) fn take_refused(&self) -> bool {
+        std::mem::take(&mut self.lock().has_refused)
     }
 
     /// Takes what waits, as long as it stays under `bytes`, but one at least. Waits for it at most

@@ -31,15 +31,25 @@ use crate::{
     store::{self, ReadReport, Record, Secret, Store, StoreError, Written},
 };
 
+/// An item as far as it was read.
+struct Entry {
+    /// In Unix milliseconds.
+    expires_ms: u64,
+    item: Arc<Item>,
+    /// With which it was published; absent too where the channel's has all up to here.
+    version: Option<Box<Version>>,
+}
+
 /// A channel as far as it was read.
 struct Channel {
     top: StreamPosition,
     /// Items before this one are gone.
     first: u64,
     ttl: Duration,
+    /// Of what is gone, and of a snapshot.
     version: Option<Box<Version>>,
-    /// By their offsets; with when each expires, in Unix milliseconds.
-    items: VecDeque<(u64, Arc<Item>)>,
+    /// By their offsets.
+    items: VecDeque<Entry>,
 }
 
 impl Channel {
@@ -56,39 +66,61 @@ impl Channel {
     /// Items before `first` are gone.
     fn trim(&mut self, first: u64) {
         self.first = self.first.max(first);
-        while self
-            .items
-            .front()
-            .is_some_and(|(_, item)| item.offset < self.first)
-        {
-            self.items.pop_front();
+        let first = self.first;
+        while let Some(gone) = self.items.pop_front_if(|kept| kept.item.offset < first) {
+            self.version = gone.version.or(self.version.take());
         }
     }
 
     /// Takes an item; whether there was one of its offset.
-    fn insert(&mut self, item: Arc<Item>, expires_ms: u64) -> bool {
-        if item.offset < self.first {
+    fn insert(&mut self, entry: Entry) -> bool {
+        let offset = entry.item.offset;
+        if offset < self.first {
             return false;
         }
-        let behind = |(_, last): &(u64, Arc<Item>)| last.offset < item.offset;
-        if self.items.back().is_none_or(behind) {
-            self.items.push_back((expires_ms, item));
+        if self
+            .items
+            .back()
+            .is_none_or(|last| last.item.offset < offset)
+        {
+            self.items.push_back(entry);
             return false;
         }
         // Of a snapshot, behind what was published meanwhile; or said again.
         match self
             .items
-            .binary_search_by_key(&item.offset, |(_, kept)| kept.offset)
+            .binary_search_by_key(&offset, |kept| kept.item.offset)
         {
             Ok(index) => {
-                self.items[index] = (expires_ms, item);
+                self.items[index] = entry;
                 true
             }
             Err(index) => {
-                self.items.insert(index, (expires_ms, item));
+                self.items.insert(index, entry);
                 false
             }
         }
+    }
+
+    /// Takes a position of a snapshot, which knows all that was published up to there, and nothing of
+    /// what is behind it.
+    fn be_at(&mut self, stream: store::Stream) {
+        self.top.offset = self.top.offset.max(stream.top.offset);
+        self.ttl = stream.ttl;
+        let known = self.items.iter_mut();
+        for entry in known.take_while(|kept| kept.item.offset <= stream.top.offset) {
+            entry.version = None;
+        }
+        self.version = stream.version;
+        self.trim(stream.first);
+    }
+
+    /// The newest count of its publisher: that of its newest publication with one. What was in doubt
+    /// and whose place was given anew has left none.
+    fn take_version(&mut self) -> Option<Box<Version>> {
+        let mut entries = self.items.iter_mut().rev();
+        let newest = entries.find_map(|entry| entry.version.take());
+        newest.or(self.version.take())
     }
 }
 
@@ -107,15 +139,16 @@ impl Restored {
             Record::Secret(secret) => self.rename(secret),
             Record::Publication(publication) => self.publication(*publication),
             Record::Stream(stream) => {
-                let channel = self.channel(stream.channel, stream.top.epoch);
-                channel.top.offset = channel.top.offset.max(stream.top.offset);
-                channel.ttl = stream.ttl;
-                channel.version = stream.version.or(channel.version.take());
-                channel.trim(stream.first);
+                let channel = self.channel(stream.channel.clone(), stream.top.epoch);
+                channel.be_at(*stream);
             }
             Record::Item(kept) => {
                 let channel = self.channel(kept.channel, kept.epoch);
-                channel.insert(kept.item, kept.expires_ms);
+                channel.insert(Entry {
+                    expires_ms: kept.expires_ms,
+                    item: kept.item,
+                    version: None,
+                });
             }
             Record::Key(key) => {
                 self.keys.insert(key.id, key);
@@ -171,8 +204,11 @@ impl Restored {
         let channel = self.channel(publication.channel, publication.epoch);
         channel.top.offset = channel.top.offset.max(publication.item.offset);
         channel.ttl = publication.ttl;
-        channel.version = publication.version.or(channel.version.take());
-        let is_given_anew = channel.insert(publication.item, publication.expires_ms);
+        let is_given_anew = channel.insert(Entry {
+            expires_ms: publication.expires_ms,
+            item: publication.item,
+            version: publication.version,
+        });
         channel.trim(publication.first);
         if is_given_anew {
             // Whoever published the one before was told that it may not be in the files, and it was
@@ -274,12 +310,15 @@ impl MemoryBroker {
 }
 
 impl Stripe {
-    fn restore(&mut self, name: ChannelName, channel: Channel, now: Now) {
+    fn restore(&mut self, name: ChannelName, mut channel: Channel, now: Now) {
         let mut stream = Stream::new(channel.top.epoch, now.instant);
         stream.keep(channel.ttl, now.instant + channel.ttl);
         stream.top = channel.top.offset;
-        stream.version = channel.version;
-        for (expires_ms, item) in channel.items {
+        stream.version = channel.take_version();
+        for Entry {
+            expires_ms, item, ..
+        } in channel.items
+        {
             // By a clock that was ahead it might be kept for ever.
             let Some(left) = now.until(expires_ms) else {
                 // What is older is not kept either: a history has no gap.

@@ -413,6 +413,32 @@ fn nothing_is_written_between_the_records_of_a_group() {
     );
 }
 
+// A revocation that found the queue full counts in memory, and was written only when everything was
+// written anew for another reason: until then a restart made a stolen token good again.
+#[test]
+fn what_the_queue_refused_and_its_owner_holds_is_written_at_once() {
+    for holds_refused in [true, false] {
+        let machine = Machine::new();
+        let small = LogOptions {
+            queue: 2,
+            holds_refused,
+            ..options(SECOND)
+        };
+        let mut stage = Stage::start(&machine, small.clone()).expect("a start");
+        for number in 0..2 {
+            stage.append(number).expect("room");
+        }
+        assert_eq!(stage.append(2), Err(StoreError::Full));
+        // As a table of revocations does.
+        stage.owner.told.lock().unwrap().insert(2, Some(Ok(())));
+        stage.turn();
+        drop(stage);
+        let read = Stage::start(&machine, small).expect("a start").read;
+        assert_eq!(read.contains(&2), holds_refused, "{read:?}");
+        assert!(read.contains(&0) && read.contains(&1), "{read:?}");
+    }
+}
+
 #[test]
 fn the_queue_has_its_bounds() {
     let machine = Machine::new();

@@ -142,6 +142,10 @@ impl Writer {
         if !is_empty {
             self.write_batch(now);
         }
+        // Its owner holds what was refused, and has it written with all else.
+        if self.segments.options.holds_refused && self.queue.take_refused() {
+            self.is_wanted = true;
+        }
         if self.is_due(now) {
             self.rewrite(now);
         }

@@ -261,6 +261,43 @@ fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_key() {
     });
 }
 
+// The version of a record in doubt outlived the record: after a restart what its publisher sent with
+// an older one, and with the same one again, was taken for known and never published.
+#[test]
+fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_version() {
+    on_a_worker(async {
+        let versioned = |text: &str, number| {
+            let mut request = kept("news", text, LONG);
+            request.version = Some(Box::new(Version {
+                number,
+                epoch: String::new(),
+            }));
+            request
+        };
+        let durable = Durable::new();
+        drop(durable.broker.publish(versioned("first", 3)));
+        durable.store.write(1);
+        let mut given = durable.records();
+        drop(durable.broker.publish(versioned("doubtful", 9)));
+        given.extend(durable.store.waiting());
+        durable.store.fail(StoreError::Doubtful);
+        drop(durable.broker.publish(kept("news", "given anew", LONG)));
+        given.extend(durable.store.waiting());
+        durable.store.write(usize::MAX);
+        let again = durable.reopen(given);
+        let late = again.publish(versioned("late", 3)).await;
+        assert!(
+            late.expect("as before").suppressed,
+            "the first one's is known"
+        );
+        let retried = again.publish(versioned("doubtful", 9));
+        durable.store.write(usize::MAX);
+        let retried = retried.await.expect("published");
+        let offset = retried.position.map(|place| place.offset);
+        assert_eq!((offset, retried.suppressed), (Some(3), false));
+    });
+}
+
 #[test]
 fn what_was_not_written_gives_its_place_its_key_and_its_room_back() {
     on_a_worker(async {
