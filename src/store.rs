@@ -34,11 +34,11 @@ pub enum Record {
     Secret(Secret),
     /// A publication that is kept, with all that it changes: its channel's top, its key and its
     /// version.
-    Publication(Box<Publication>),
+    Publication(Publication),
     /// The position of a channel, of a snapshot: its items come as [`Record::Item`]s.
-    Stream(Box<Stream>),
+    Stream(Stream),
     /// One that is kept, of a snapshot.
-    Item(Box<KeptItem>),
+    Item(KeptItem),
     /// An idempotency key of its own: of a publication that is not kept, or of a snapshot.
     Key(Key),
     /// The items of a stream up to an offset were removed, and never come back.
@@ -105,7 +105,7 @@ pub struct Publication {
     /// The publisher's count.
     pub version: Option<Box<Version>>,
     /// Its key.
-    pub key: Option<Key>,
+    pub key: Option<Box<Key>>,
 }
 
 /// A position with what belongs to it.
@@ -217,15 +217,16 @@ pub enum StoreError {
 pub enum Written {
     /// Whoever it is, by a call of its own.
     Call(Box<dyn FnOnce(Result<(), StoreError>) + Send>),
-    /// The owner of a step in this channel, together with the others of the batch.
-    Commit(Weak<dyn Committer>, ChannelName),
+    /// The owner of a step that was placed under this one of its locks, together with the others of
+    /// the batch.
+    Commit(Weak<dyn Committer>, usize),
 }
 
 /// Commits what it has placed, once that is written.
 pub trait Committer: Send + Sync {
-    /// The records of the next step of each of these channels, in this order, were written together,
+    /// The records of the next step under each of these locks, in this order, were written together,
     /// or were not.
-    fn written(&self, channels: &[ChannelName], outcome: Result<(), StoreError>);
+    fn written(&self, locks: &[usize], outcome: Result<(), StoreError>);
 }
 
 impl Written {
@@ -236,22 +237,22 @@ impl Written {
 
     /// Tells all of a batch, in order; a committer as seldom as that lets it.
     pub(crate) fn tell(batch: impl Iterator<Item = Self>, outcome: Result<(), StoreError>) {
-        let mut together: Option<(Weak<dyn Committer>, Vec<ChannelName>)> = None;
-        let commit = |(committer, channels): (Weak<dyn Committer>, Vec<ChannelName>)| {
+        let mut together: Option<(Weak<dyn Committer>, Vec<usize>)> = None;
+        let commit = |(committer, locks): (Weak<dyn Committer>, Vec<usize>)| {
             if let Some(committer) = committer.upgrade() {
-                committer.written(&channels, outcome);
+                committer.written(&locks, outcome);
             }
         };
         for written in batch {
             match (written, &mut together) {
-                (Self::Commit(committer, channel), Some((known, channels)))
+                (Self::Commit(committer, lock), Some((known, locks)))
                     if Weak::ptr_eq(known, &committer) =>
                 {
-                    channels.push(channel);
+                    locks.push(lock);
                 }
-                (Self::Commit(committer, channel), together) => {
+                (Self::Commit(committer, lock), together) => {
                     together
-                        .replace((committer, vec![channel]))
+                        .replace((committer, vec![lock]))
                         .into_iter()
                         .for_each(commit);
                 }
@@ -269,7 +270,7 @@ impl fmt::Debug for Written {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(_) => f.write_str("Call"),
-            Self::Commit(_, channel) => f.debug_tuple("Commit").field(channel).finish(),
+            Self::Commit(_, lock) => f.debug_tuple("Commit").field(lock).finish(),
         }
     }
 }
@@ -321,7 +322,10 @@ impl Record {
             version.as_deref().map_or(0, |version| version.epoch.len())
         };
         let more = match self {
-            Self::Publication(one) => one.channel.len() + one.item.weight() + version(&one.version),
+            Self::Publication(one) => {
+                let key = one.key.as_ref().map_or(0, |_| size_of::<Key>());
+                one.channel.len() + one.item.weight() + version(&one.version) + key
+            }
             Self::Stream(one) => one.channel.len() + version(&one.version),
             Self::Item(one) => one.channel.len() + one.item.weight(),
             Self::Removed { channel, .. } | Self::Ended { channel, .. } => channel.len(),
@@ -330,7 +334,8 @@ impl Record {
             Self::Poll(one) => one.etag.as_ref().map_or(0, String::len),
             Self::Secret(_) | Self::Key(_) | Self::Push(_) => 0,
         };
-        size_of::<Self>() + size_of::<Publication>() + more
+        // Its place in a queue, with the room that this keeps free, and what its owner keeps of it.
+        3 * size_of::<Self>() + more
     }
 }
 

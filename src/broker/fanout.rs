@@ -7,18 +7,17 @@
 //! and the shards' mailboxes: nothing is sent to one without a [`Reservation`]. It must
 //! not wait for anyone, nor know histories or sessions.
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasher, RandomState},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
 use log::Level;
 
-use super::{BrokerError, LocalFanout};
+use super::{
+    BrokerError, LocalFanout,
+    by_name::{ByName, Hashed, Names},
+};
 use crate::{
     id::ShardId,
     logger::{self, FAULT_PAUSE, Subject},
@@ -75,13 +74,13 @@ impl Listeners {
     }
 }
 
-type Stripe = HashMap<ChannelName, Listeners>;
+type Stripe = ByName<Listeners>;
 
 /// The fan-out of this process.
 pub struct Fanout {
     shards: Arc<Shards>,
     occupancy: Box<Occupancy>,
-    hasher: RandomState,
+    names: Names,
     stripes: [Mutex<Stripe>; STRIPES],
     /// Channels in all stripes, the server's own left out.
     channels: AtomicUsize,
@@ -91,19 +90,25 @@ impl Fanout {
     /// Of these shards.
     #[must_use]
     pub fn new(shards: Arc<Shards>, occupancy: Box<Occupancy>) -> Self {
+        let names = Names::default();
         Self {
             shards,
             occupancy,
-            hasher: RandomState::new(),
-            stripes: std::array::from_fn(|_| Mutex::default()),
+            stripes: std::array::from_fn(|_| Mutex::new(ByName::new(names.clone()))),
+            names,
             channels: AtomicUsize::new(0),
         }
     }
 
+    /// How this hashes the names of channels.
+    pub(super) fn names(&self) -> &Names {
+        &self.names
+    }
+
     /// The lock that a channel is under. A broker that has locks of its own for channels takes the
     /// one of this number, and before this one.
-    pub(super) fn stripe_of(&self, channel: &str) -> usize {
-        (self.hasher.hash_one(channel) % STRIPES as u64) as usize
+    pub(super) fn stripe_of(&self, channel: Hashed<'_>) -> usize {
+        channel.part(STRIPES)
     }
 
     fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
@@ -116,24 +121,27 @@ impl Fanout {
 
     /// Calls `act` with the shards that listen to a channel, under its lock: none comes or goes
     /// meanwhile.
-    pub(crate) fn listening<R>(&self, channel: &str, act: impl FnOnce(&Listening<'_>) -> R) -> R {
-        self.listening_in(self.stripe_of(channel), channel, act)
-    }
-
-    /// The same for whoever knows the channel's stripe.
-    pub(super) fn listening_in<R>(
+    pub(crate) fn listening<R>(
         &self,
-        stripe: usize,
-        channel: &str,
+        channel: &ChannelName,
         act: impl FnOnce(&Listening<'_>) -> R,
     ) -> R {
-        let stripe = self.lock(stripe);
+        self.listening_hashed(self.names.hashed(channel), act)
+    }
+
+    /// The same for whoever has hashed the channel's name.
+    pub(super) fn listening_hashed<R>(
+        &self,
+        channel: Hashed<'_>,
+        act: impl FnOnce(&Listening<'_>) -> R,
+    ) -> R {
+        let stripe = self.lock(self.stripe_of(channel));
         match stripe.get(channel) {
             None => act(&Listening {
                 shards: &[],
                 handles: &[],
             }),
-            Some(listeners) => act(&Listening {
+            Some((_, listeners)) => act(&Listening {
                 shards: &listeners.shards,
                 handles: &self.shards.read(),
             }),
@@ -149,7 +157,7 @@ impl Fanout {
             let channel = channel.clone();
             return self.listening(&channel, |listening| {
                 let room = listening.reserve(bytes)?;
-                listening.send(publication, room);
+                listening.send(|| publication, room);
                 Ok(listening.members())
             });
         }
@@ -207,8 +215,9 @@ impl Fanout {
     }
 
     /// Whether a channel has a member on this node.
-    pub(super) fn is_listened(&self, channel: &str) -> bool {
-        self.lock(self.stripe_of(channel)).contains_key(channel)
+    pub(super) fn is_listened(&self, channel: &ChannelName) -> bool {
+        let channel = self.names.hashed(channel);
+        self.lock(self.stripe_of(channel)).contains(channel)
     }
 
     /// Channels that have a member on this node, the server's own left out.
@@ -254,7 +263,7 @@ impl Fanout {
     pub(crate) fn entries(&self) -> (usize, usize) {
         let stripes = (0..STRIPES).map(|stripe| {
             let stripe = self.lock(stripe);
-            let members = stripe.values().flat_map(|listeners| &listeners.shards);
+            let members = stripe.iter().flat_map(|(_, listeners)| &listeners.shards);
             (
                 stripe.len(),
                 members.map(|(_, members)| *members as usize).sum(),
@@ -268,8 +277,10 @@ impl Fanout {
 
 impl LocalFanout for Fanout {
     fn subscribe(&self, channel: &ChannelName, shard: ShardId) {
-        let mut stripe = self.lock(self.stripe_of(channel));
-        if stripe.entry(channel.clone()).or_default().add(shard) {
+        let key = self.names.hashed(channel);
+        let mut stripe = self.lock(self.stripe_of(key));
+        let begun = || (channel.clone(), Listeners::default());
+        if stripe.get_or_insert_with(key, begun).1.add(shard) {
             if !is_internal(channel) {
                 self.channels.fetch_add(1, Relaxed);
             }
@@ -278,15 +289,14 @@ impl LocalFanout for Fanout {
     }
 
     fn unsubscribe(&self, channel: &ChannelName, shard: ShardId) {
-        let mut stripe = self.lock(self.stripe_of(channel));
+        let key = self.names.hashed(channel);
+        let mut stripe = self.lock(self.stripe_of(key));
         let is_vacant = stripe
-            .get_mut(channel)
-            .is_some_and(|listeners| listeners.remove(shard));
+            .get_mut(key)
+            .is_some_and(|(_, listeners)| listeners.remove(shard));
         if is_vacant {
-            stripe.remove(channel);
-            if stripe.capacity() > 1024 && stripe.len() * 8 < stripe.capacity() {
-                stripe.shrink_to_fit();
-            }
+            stripe.remove(key);
+            stripe.shrink();
             if !is_internal(channel) {
                 self.channels.fetch_sub(1, Relaxed);
             }
@@ -329,11 +339,17 @@ impl Listening<'_> {
         Ok(Room(room))
     }
 
-    /// Sends a publication to every shard that listens now. One that did not when the room was
-    /// taken gets it if it has room; if not, its members are told that they have missed
-    /// something. Whatever room is left is given back.
-    pub(crate) fn send(&self, publication: Publication, Room(mut room): Room) {
-        let publication = Arc::new(publication);
+    /// Sends the publication that `make` makes to every shard that listens now; where none does, it
+    /// is not made. One that did not listen when the room was taken gets it if it has room; if not,
+    /// its members are told that they have missed something. Whatever room is left is given back.
+    #[inline]
+    pub(crate) fn send(&self, make: impl FnOnce() -> Publication, room: Room) {
+        if !self.shards.is_empty() {
+            self.send_made(Arc::new(make()), room);
+        }
+    }
+
+    fn send_made(&self, publication: Arc<Publication>, Room(mut room): Room) {
         for &(shard, _) in self.shards {
             let handle = self.handle(shard);
             let taken = room.iter().position(|(id, _)| *id == shard);

@@ -9,6 +9,7 @@
 //! for a broker that is not there yet. `suite` is the set of tests that every implementation must
 //! pass.
 
+mod by_name;
 mod error;
 pub mod fanout;
 mod front;

@@ -77,6 +77,12 @@ impl Publication {
     /// A publication that is accepted now.
     #[must_use]
     pub fn new(target: Target, content: Content) -> Self {
+        Self::accepted_at(target, content, Instant::now())
+    }
+
+    /// A publication that was accepted then.
+    #[must_use]
+    pub(crate) fn accepted_at(target: Target, content: Content, accepted: Instant) -> Self {
         Self {
             target,
             content,
@@ -85,7 +91,7 @@ impl Publication {
             previous: None,
             exclude: Box::default(),
             group: None,
-            accepted: Instant::now(),
+            accepted,
             encodings: Encodings::default(),
         }
     }
@@ -193,11 +199,16 @@ impl Publication {
     /// Bytes that it holds while it waits, for the bound of a shard's queue.
     #[must_use]
     pub(crate) fn weight(&self) -> usize {
-        let content = match &self.content {
-            Content::Item(item) => item.weight(),
-            Content::Join(_) | Content::Leave(_) => 256,
-        };
-        content + std::mem::size_of::<Self>()
+        match &self.content {
+            Content::Item(item) => Self::weight_with(item),
+            Content::Join(_) | Content::Leave(_) => 256 + size_of::<Self>(),
+        }
+    }
+
+    /// The same of one that is to carry this message.
+    #[must_use]
+    pub(crate) fn weight_with(item: &Item) -> usize {
+        item.weight() + size_of::<Self>()
     }
 
     /// Whether a newer publication of `other`'s channel makes this one stale (`slow.policy =

@@ -6,6 +6,7 @@
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
@@ -43,7 +44,9 @@ pub(super) struct Queue {
 
 struct State {
     waiting: VecDeque<Waiting>,
+    /// Of what waits and of what was taken, and of the latter alone.
     bytes: usize,
+    taken: usize,
     door: Door,
     /// When the oldest of those that wait came, at the latest.
     since: Option<Instant>,
@@ -76,6 +79,7 @@ impl Queue {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 bytes: 0,
+                taken: 0,
                 door: Door::Open,
                 since: None,
                 writing: None,
@@ -138,7 +142,7 @@ impl Queue {
 
     /// Takes what waits, as long as it stays under `bytes`, but one at least. Waits for it at most
     /// `limit`, or until it is called.
-    pub(super) fn take(&self, batch: &mut Vec<Waiting>, bytes: usize, limit: Duration) {
+    pub(super) fn take(&self, batch: &mut VecDeque<Waiting>, bytes: usize, limit: Duration) {
         let mut state = self.lock();
         if !limit.is_zero() && state.waiting.is_empty() {
             state.is_idle = true;
@@ -157,13 +161,19 @@ impl Queue {
             }
         }
         state.is_called = false;
-        let mut taken = 0;
-        while let Some(first) = state.waiting.front() {
-            if taken > 0 && taken + first.weight > bytes {
-                break;
+        if batch.is_empty() && state.bytes - state.taken <= bytes {
+            state.taken = state.bytes;
+            mem::swap(batch, &mut state.waiting);
+        } else {
+            let mut taken = 0;
+            while let Some(first) = state.waiting.front() {
+                if taken > 0 && taken + first.weight > bytes {
+                    break;
+                }
+                taken += first.weight;
+                batch.extend(state.waiting.pop_front());
             }
-            taken += first.weight;
-            batch.extend(state.waiting.pop_front());
+            state.taken += taken;
         }
         state.writing = state.since;
         if state.waiting.is_empty() {
@@ -171,11 +181,10 @@ impl Queue {
         }
     }
 
-    /// What was taken is written, or was refused.
-    pub(super) fn done(&self, batch: &[Waiting]) {
+    /// All that was taken is written, or was refused.
+    pub(super) fn done(&self) {
         let mut state = self.lock();
-        let weight: usize = batch.iter().map(|one| one.weight).sum();
-        state.bytes -= weight;
+        state.bytes -= mem::take(&mut state.taken);
         state.writing = None;
     }
 
@@ -186,6 +195,7 @@ impl Queue {
             state.door = Door::Failing;
         }
         state.since = None;
+        state.taken = state.bytes;
         batch.extend(state.waiting.drain(..));
     }
 

@@ -20,6 +20,8 @@ pub const VERSION: u32 = 1;
 pub const HEADER_BYTES: usize = 16;
 /// Bytes of a frame before its body.
 pub const FRAME_BYTES: usize = 16;
+/// Where in a frame its batch stands, right before the body.
+const BATCH_AT: usize = 12;
 /// In a frame's length: the last one of its batch.
 const LAST: u32 = 1 << 31;
 
@@ -54,17 +56,20 @@ pub fn put_frame(out: &mut Vec<u8>, place: Place, body: impl FnOnce(&mut Vec<u8>
     // No record is as large as that: messages are bounded far below.
     let length = u32::try_from(out.len() - body).unwrap_or(u32::MAX) & !LAST;
     let length = length | if place.last { LAST } else { 0 };
-    let checksum = checksum(length, place.batch, &out[body..]);
-    for (at, word) in [(4, length), (8, checksum), (12, place.batch)] {
+    let mut set = |at: usize, word: u32| {
         out[start + at..start + at + 4].copy_from_slice(&word.to_le_bytes());
-    }
+    };
+    set(4, length);
+    set(BATCH_AT, place.batch);
+    let checksum = checksum(length, &out[start + BATCH_AT..]);
+    out[start + 8..start + BATCH_AT].copy_from_slice(&checksum.to_le_bytes());
 }
 
-fn checksum(length: u32, batch: u32, body: &[u8]) -> u32 {
+/// Of a frame's length, and of its batch and body, which stand together.
+fn checksum(length: u32, batch_and_body: &[u8]) -> u32 {
     let mut hasher = Hasher::new();
     hasher.update(&length.to_le_bytes());
-    hasher.update(&batch.to_le_bytes());
-    hasher.update(body);
+    hasher.update(batch_and_body);
     hasher.finalize()
 }
 
@@ -90,13 +95,13 @@ fn frame_at(bytes: &[u8], tag: u32, at: usize) -> Option<Frame<'_>> {
         return None;
     }
     let (length, expected) = (word(bytes, at + 4)?, word(bytes, at + 8)?);
-    let batch = word(bytes, at + 12)?;
-    let body = at + FRAME_BYTES;
-    let body = bytes.get(body..body.checked_add((length & !LAST) as usize)?)?;
-    (checksum(length, batch, body) == expected).then_some(Frame {
+    let batch = word(bytes, at + BATCH_AT)?;
+    let end = (at + FRAME_BYTES).checked_add((length & !LAST) as usize)?;
+    let batch_and_body = bytes.get(at + BATCH_AT..end)?;
+    (checksum(length, batch_and_body) == expected).then_some(Frame {
         batch,
         last: length & LAST != 0,
-        body,
+        body: &batch_and_body[FRAME_BYTES - BATCH_AT..],
     })
 }
 

@@ -48,7 +48,7 @@ const CHANNELS: u64 = 1000;
 
 fn record(number: u64, bytes: usize) -> Record {
     let text = String::from_utf8(vec![b'x'; bytes]).expect("text");
-    Record::Publication(Box::new(Publication {
+    Record::Publication(Publication {
         channel: format!("channel-{}", number % CHANNELS).as_str().into(),
         epoch: Epoch::of_bits(7),
         item: Arc::new(Item::new(Payload::Text(text.into()), number / CHANNELS + 1)),
@@ -57,7 +57,7 @@ fn record(number: u64, bytes: usize) -> Record {
         ttl: Duration::from_secs(300),
         version: None,
         key: None,
-    }))
+    })
 }
 
 /// CPU time of this process so far, all threads.

@@ -132,7 +132,7 @@ fn room_that_is_not_used_is_given_back() {
         for _ in 0..10 * ROOM {
             let room = fixture
                 .fanout
-                .listening("news", |listening| listening.reserve(100));
+                .listening(&"news".into(), |listening| listening.reserve(100));
             assert!(room.is_ok());
         }
     });
@@ -153,7 +153,7 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         let bytes = publication.weight();
         let room = fixture
             .fanout
-            .listening("news", |listening| listening.reserve(bytes));
+            .listening(&"news".into(), |listening| listening.reserve(bytes));
         let room = room.expect("room");
         third.membership.join(&"other".into());
         for _ in 0..ROOM {
@@ -165,9 +165,9 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         };
         second.membership.join(&"news".into());
         third.membership.subscribe(&"news".into(), positioned);
-        fixture
-            .fanout
-            .listening("news", |listening| listening.send(publication, room));
+        fixture.fanout.listening(&"news".into(), |listening| {
+            listening.send(|| publication, room)
+        });
         assert_eq!(taken(&first, 1).await.len(), 1);
         assert_eq!(taken(&second, 1).await.len(), 1);
         assert_eq!(

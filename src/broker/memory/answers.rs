@@ -15,19 +15,26 @@ use std::{
 
 use tokio::{runtime::Handle, sync::Notify};
 
-use crate::broker::{BrokerError, PublishResult};
+use crate::broker::{BrokerError, BrokerFuture, PublishResult};
 
 pub(super) type Outcome = Result<PublishResult, BrokerError>;
 
 /// The outcomes of several requests, in their order, once the last of them is there.
 pub(super) struct Answers(Arc<Shared>);
 
+/// One of several requests that are answered together.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    answers: &'a Answers,
+    index: usize,
+}
+
 /// What has its place among some answers, and is told once. Dropped untold, it may have happened:
 /// whoever would say so is gone with the process.
 pub(super) struct Caller {
-    shared: Arc<Shared>,
+    /// Until it is told.
+    shared: Option<Arc<Shared>>,
     index: usize,
-    is_told: bool,
 }
 
 struct Shared {
@@ -44,11 +51,12 @@ struct State {
 }
 
 impl Answers {
-    /// To `number` requests of the calling thread. What no caller is made for remains `Doubtful`.
+    /// To `number` requests of the calling thread. Each of them is either [`known`](Self::know), or
+    /// has one caller, that is told.
     pub(super) fn to(number: usize) -> Self {
         let state = State {
             outcomes: vec![Err(BrokerError::Doubtful); number],
-            left: 0,
+            left: number,
             waker: None,
         };
         Self(Arc::new(Shared {
@@ -57,19 +65,36 @@ impl Answers {
         }))
     }
 
-    /// Who is told the outcome of one of them.
-    pub(super) fn caller(&self, index: usize) -> Caller {
-        self.0.state().left += 1;
-        Caller {
-            shared: self.0.clone(),
-            index,
-            is_told: false,
+    /// One of the requests.
+    pub(super) fn asked(&self, index: usize) -> Asked<'_> {
+        let answers = self;
+        Asked { answers, index }
+    }
+
+    /// Has some of them be known already.
+    pub(super) fn know(&self, known: Vec<(usize, Outcome)>) {
+        if !known.is_empty() {
+            // Whoever would be woken has them in the hand.
+            drop(self.0.tell(known));
         }
     }
 
-    /// Has one of them be known already.
-    pub(super) fn know(&self, index: usize, outcome: Outcome) {
-        self.0.state().outcomes[index] = outcome;
+    /// The one answer to one request.
+    pub(super) fn of_one(self) -> BrokerFuture<PublishResult> {
+        BrokerFuture::later(async move {
+            let first = self.await.pop();
+            first.unwrap_or(Err(BrokerError::Doubtful))
+        })
+    }
+}
+
+impl Asked<'_> {
+    /// Who is told its outcome.
+    pub(super) fn caller(self) -> Caller {
+        Caller {
+            shared: Some(self.answers.0.clone()),
+            index: self.index,
+        }
     }
 }
 
@@ -95,13 +120,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes one; whom to wake if it was the last.
-    fn tell(&self, index: usize, outcome: Outcome) -> Option<Waker> {
+    /// Notes some; whom to wake if the last was among them.
+    fn tell(&self, outcomes: impl IntoIterator<Item = (usize, Outcome)>) -> Option<Waker> {
         let mut state = self.state();
-        if let Some(place) = state.outcomes.get_mut(index) {
-            *place = outcome;
+        for (index, outcome) in outcomes {
+            if let Some(place) = state.outcomes.get_mut(index) {
+                *place = outcome;
+            }
+            state.left -= 1;
         }
-        state.left -= 1;
         match state.left {
             0 => state.waker.take(),
             _ => None,
@@ -110,19 +137,18 @@ impl Shared {
 }
 
 impl Caller {
-    /// Tells the outcome; whom it makes whole is told by [`Wakes::send`].
+    /// Tells the outcome by [`Wakes::send`] at the latest.
     pub(super) fn tell(mut self, outcome: Outcome, wakes: &mut Wakes) {
-        self.is_told = true;
-        if let Some(waker) = self.shared.tell(self.index, outcome) {
-            wakes.add(&self.shared.mailbox, waker);
+        if let Some(shared) = self.shared.take() {
+            wakes.note(shared, self.index, outcome);
         }
     }
 }
 
 impl Drop for Caller {
     fn drop(&mut self) {
-        if !self.is_told
-            && let Some(waker) = self.shared.tell(self.index, Err(BrokerError::Doubtful))
+        if let Some(shared) = self.shared.take()
+            && let Some(waker) = shared.tell([(self.index, Err(BrokerError::Doubtful))])
         {
             waker.wake();
         }
@@ -177,21 +203,49 @@ impl Mailbox {
     }
 }
 
-/// Whom a batch has made whole, by thread.
+/// What a batch has brought: the outcomes that go to the same answers are noted there at once, and
+/// whom they make whole is told by thread.
 #[derive(Default)]
-pub(super) struct Wakes(Vec<(Weak<Mailbox>, Vec<Waker>)>);
+pub(super) struct Wakes {
+    /// Not noted yet, all of the same answers.
+    outcomes: Vec<(usize, Outcome)>,
+    answers: Option<Arc<Shared>>,
+    threads: Vec<(Weak<Mailbox>, Vec<Waker>)>,
+}
 
 impl Wakes {
+    fn note(&mut self, shared: Arc<Shared>, index: usize, outcome: Outcome) {
+        if !self
+            .answers
+            .as_ref()
+            .is_some_and(|known| Arc::ptr_eq(known, &shared))
+        {
+            self.flush();
+            self.answers = Some(shared);
+        }
+        self.outcomes.push((index, outcome));
+    }
+
+    fn flush(&mut self) {
+        if let Some(shared) = self.answers.take()
+            && let Some(waker) = shared.tell(self.outcomes.drain(..))
+        {
+            self.add(&shared.mailbox, waker);
+        }
+    }
+
     fn add(&mut self, mailbox: &Weak<Mailbox>, waker: Waker) {
-        match self.0.iter_mut().find(|(known, _)| known.ptr_eq(mailbox)) {
+        let mut threads = self.threads.iter_mut();
+        match threads.find(|(known, _)| known.ptr_eq(mailbox)) {
             Some((_, wakers)) => wakers.push(waker),
-            None => self.0.push((mailbox.clone(), vec![waker])),
+            None => self.threads.push((mailbox.clone(), vec![waker])),
         }
     }
 
     /// Tells each thread once.
-    pub(super) fn send(self) {
-        for (mailbox, wakers) in self.0 {
+    pub(super) fn send(mut self) {
+        self.flush();
+        for (mailbox, wakers) in self.threads {
             match mailbox.upgrade() {
                 Some(mailbox) => {
                     mailbox.wakers().extend(wakers);
@@ -248,9 +302,9 @@ mod tests {
 
         let (mut whole, mut partial) = (shared(3), shared(2));
         let mut wakes = Wakes::default();
-        let mut callers: Vec<_> = (0..3).map(|index| whole.caller(index)).collect();
-        callers.push(partial.caller(0));
-        let late = partial.caller(1);
+        let mut callers: Vec<_> = (0..3).map(|index| whole.asked(index).caller()).collect();
+        callers.push(partial.asked(0).caller());
+        let late = partial.asked(1).caller();
         assert!(poll(&mut whole, Waker::noop()).is_pending());
         assert!(poll(&mut partial, Waker::noop()).is_pending());
         for (number, caller) in callers.into_iter().enumerate() {
@@ -282,7 +336,7 @@ mod tests {
             let runtime = { runtime }.build().expect("a runtime");
             let outcomes = runtime.block_on(async {
                 let answers = Answers::to(1);
-                let caller = answers.caller(0);
+                let caller = answers.asked(0).caller();
                 let teller = thread::spawn(move || tell(caller));
                 let outcomes = answers.await;
                 // It holds the mailbox, which is to end with the runtime.
@@ -292,7 +346,7 @@ mod tests {
             assert_eq!(outcomes, [sent(3)]);
         }
         let answers = Answers::to(1);
-        let caller = answers.caller(0);
+        let caller = answers.asked(0).caller();
         let count = Arc::new(Count(AtomicUsize::new(0)));
         let mut waiting = answers;
         let waker = Waker::from(count.clone());

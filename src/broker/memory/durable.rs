@@ -4,18 +4,15 @@
 use std::time::Instant;
 
 use super::{
-    answers::Wakes,
+    answers::{Asked, Wakes},
     keys::{KeyId, KeyRoom},
     now::Now,
     place::{Placed, known},
-    stream::{Charge, Stream},
-    stripe::{Ledger, Stripe},
-    waiting::{NewCaller, Step},
+    stripe::Stripe,
+    waiting::{Step, Work},
 };
 use crate::{
-    broker::{BrokerError, PublishRequest, PublishResult, fanout::Listening},
-    id::StreamPosition,
-    registry::ChannelName,
+    broker::{BrokerError, PublishRequest, PublishResult, by_name::Hashed, fanout::Listening},
     store::{self, Record},
 };
 
@@ -34,163 +31,153 @@ pub(super) struct Moment<'a> {
     pub(super) listening: &'a Listening<'a>,
     pub(super) now: Now,
     pub(super) append: Append<'a>,
-    pub(super) caller: NewCaller<'a>,
+    pub(super) asked: Asked<'a>,
 }
 
 /// Hands a record to the store.
-pub(super) type Append<'a> = &'a mut dyn FnMut(Record) -> Result<(), BrokerError>;
+pub(super) type Append<'a> = &'a dyn Fn(Record) -> Result<(), BrokerError>;
 
 impl Stripe {
     /// The first step with a store. What is not to be written is given back if it can go at once.
     pub(super) fn place(
         &mut self,
-        name: &ChannelName,
+        channel: Hashed<'_>,
         mut request: PublishRequest,
         moment: Moment<'_>,
     ) -> Result<Placing, BrokerError> {
-        let Moment {
-            listening,
-            now,
-            append,
-            caller,
-        } = moment;
-        let key = request.idempotency_key.take();
-        let key = key.map(|key| (self.keys.id(name, &key), key.owner));
+        let (now, asked) = (moment.now, moment.asked);
+        let key = self.key_of(channel.name, &mut request);
         let id = key.as_ref().map(|(id, _)| *id);
+        let waiting = self.waiting.of(channel);
         let version = request.version.as_deref();
-        if self.waiting.follow(name, id, version, caller) {
+        if let Some(waiting) = waiting
+            && self.waiting.follow(waiting, id, version, asked)
+        {
             return Ok(Placing::Waits);
         }
         let by_key = id.and_then(|id| self.keys.get(id, now.instant));
-        let is_compared = !self.waiting.has_version(name);
-        let stream = self.streams.get(name).map(|stream| &**stream);
+        let is_compared = waiting.is_none_or(|waiting| self.waiting.version(waiting).is_none());
+        let stream = self.streams.get(channel).map(|(_, stream)| &**stream);
         if let Some(known) = known(&request, stream.filter(|_| is_compared), by_key) {
             return Ok(Placing::Known(known));
         }
         let is_kept = request.history.is_some() || key.is_some();
-        if !is_kept && !self.waiting.are_of(name) {
-            return Ok(Placing::Free(Box::new(request)));
+        match waiting {
+            _ if is_kept => {
+                let key = self.keys.room(key)?;
+                self.place_kept(channel, (request, key), moment)?;
+            }
+            Some(waiting) => {
+                let placed = Placed::place(request, None, moment.listening, now.instant)?;
+                self.waiting.push_behind(waiting, placed, asked.caller());
+            }
+            None => return Ok(Placing::Free(Box::new(request))),
         }
-        let key = key
-            .map(|(id, owner)| Ok((id, self.keys.take(owner.as_ref())?)))
-            .transpose()?;
-        let top = self.top_with_waiting(name, &request, now.instant);
-        let placed = Placed::place(request, top, listening)?;
-        let record = self.record(name, &placed, key.as_ref(), now);
-        let is_written = record.is_some();
-        if let Some(record) = record {
-            append(record)?;
-        }
-        let step = Step::Publish { placed, key };
-        self.waiting.push(name, step, is_written, caller);
         Ok(Placing::Waits)
     }
 
-    /// The place that the next publication follows; begins the stream if there is none.
-    fn top_with_waiting(
+    /// The same of what is to be written: its place with its key, or its key alone.
+    fn place_kept(
         &mut self,
-        name: &ChannelName,
-        request: &PublishRequest,
-        now: Instant,
-    ) -> Option<StreamPosition> {
-        let history = request.history?;
-        if !self.streams.contains_key(name) {
-            let keep_until = now + history.ttl;
-            let begun = Box::new(Stream::new(self.epochs.of(name), keep_until));
-            let begun = self.streams.entry(name.clone()).or_insert(begun);
-            self.alarms.set(name.clone(), begun, keep_until);
-            self.totals.change(Charge::default(), begun.charge(name));
+        channel: Hashed<'_>,
+        (request, key): (PublishRequest, Option<(KeyId, KeyRoom)>),
+        moment: Moment<'_>,
+    ) -> Result<(), BrokerError> {
+        let now = moment.now;
+        let mut stream = self
+            .streams
+            .get(channel)
+            .map(|(name, stream)| (name, &**stream));
+        if let (None, Some(history)) = (stream, request.history) {
+            let keep_until = now.instant + history.ttl;
+            let (name, begun) = self.ledger.begun(&mut self.streams, channel, keep_until);
+            stream = Some((name, begun));
         }
-        let mut top = self.streams.get(name)?.position();
-        top.offset += self.waiting.placed_in(name);
-        Some(top)
-    }
-
-    /// What is to be written of a publication: that of its place, which has its key too, or its key
-    /// alone; absent: it has neither.
-    fn record(
-        &self,
-        name: &ChannelName,
-        placed: &Placed,
-        key: Option<&(KeyId, KeyRoom)>,
-        now: Now,
-    ) -> Option<Record> {
-        let key = key.map(|(id, room)| store::Key {
+        // The name as the stream has it goes along: the request's ends on the thread that made it.
+        let name = stream.map_or(channel.name, |(name, _)| name).clone();
+        let first = stream.map_or(0, |(_, stream)| stream.first());
+        let mut top = stream.map(|(_, stream)| stream.position());
+        if let (Some(top), Some(waiting)) = (&mut top, self.waiting.of(channel)) {
+            top.offset += waiting.placed();
+        }
+        let placed = Placed::place(request, top, moment.listening, now.instant)?;
+        let key_record = key.as_ref().map(|(id, room)| store::Key {
             id: id.0,
             owner: room.owner(),
             expires_ms: now.unix_after(self.idempotency_ttl),
             position: placed.position(),
         });
-        let first = self.streams.get(name).map_or(0, |stream| stream.first());
-        let kept = placed.record(first, now, key);
-        kept.or(key.map(Record::Key))
+        let record = placed.record(&name, first, now, key_record);
+        let record = record.map(Record::Publication);
+        if let Some(record) = record.or(key_record.map(Record::Key)) {
+            (moment.append)(record)?;
+        }
+        let step = Step::Publish { placed, key };
+        let name = (name, channel.hash());
+        self.waiting.push(name, step, moment.asked.caller());
+        Ok(())
     }
 
-    /// Has a channel's items removed once that is written. Nobody waits where there is no stream.
+    /// Has a channel's items removed once that is written, and then answers. False where there is
+    /// no stream, and nothing to wait for.
     pub(super) fn place_removal(
         &mut self,
-        name: &ChannelName,
+        channel: Hashed<'_>,
         append: Append<'_>,
-        caller: NewCaller<'_>,
-    ) -> Result<(), BrokerError> {
-        let Some(stream) = self.streams.get(name) else {
-            return Ok(());
+        asked: Asked<'_>,
+    ) -> Result<bool, BrokerError> {
+        let Some((name, stream)) = self.streams.get(channel) else {
+            return Ok(false);
         };
         let mut until = stream.position();
-        until.offset += self.waiting.placed_in(name);
+        let waiting = self.waiting.of(channel);
+        until.offset += waiting.map_or(0, |waiting| waiting.placed());
+        let name = name.clone();
         append(Record::Removed {
             channel: name.clone(),
             until,
         })?;
-        self.waiting.push(name, Step::Remove, true, caller);
-        Ok(())
+        let name = (name, channel.hash());
+        self.waiting.push(name, Step::Remove, asked.caller());
+        Ok(true)
     }
 
-    /// The second step of what waits first in a channel, whose record was written or not, and of
-    /// what only waited for it. All who waited are told.
-    pub(super) fn commit_next(
+    /// The second step of what waited first under this lock, whose record was written or not, and
+    /// of what only waited for it. All who waited are told.
+    pub(super) fn commit(
         &mut self,
-        name: &ChannelName,
+        channel: Hashed<'_>,
+        work: Work,
         (written, now): (Result<(), BrokerError>, Instant),
-        listening: &Listening<'_>,
-        wakes: &mut Wakes,
+        (listening, wakes): (&Listening<'_>, &mut Wakes),
     ) {
-        let mut outcome = written;
-        let mut next = self.waiting.pop(name, true);
-        while let Some(entry) = next {
-            let result = outcome.map(|()| match entry.step {
-                Step::Publish { placed, key } => self.commit(name, (placed, key), listening, now),
-                Step::Remove => {
-                    self.forget_items(name);
-                    PublishResult::sent(0)
-                }
-            });
-            entry.callers.tell(result, wakes);
-            (outcome, next) = (Ok(()), self.waiting.pop(name, false));
+        let (step, callers, behind) = work.parts();
+        let outcome = written.map(|()| match step {
+            Step::Publish { placed, key } => {
+                let result = self.commit_placed(channel, placed, (listening, now));
+                self.remember(key, result.position, now);
+                result
+            }
+            Step::Remove => {
+                self.forget_items(channel);
+                PublishResult::sent(0)
+            }
+        });
+        callers.tell(outcome, wakes);
+        for (placed, caller) in behind {
+            let result = self.commit_placed(channel, placed, (listening, now));
+            caller.tell(Ok(result), wakes);
         }
     }
 
-    fn commit(
+    fn commit_placed(
         &mut self,
-        name: &ChannelName,
-        (placed, key): (Placed, Option<(KeyId, KeyRoom)>),
-        listening: &Listening<'_>,
-        now: Instant,
+        channel: Hashed<'_>,
+        placed: Placed,
+        at: (&Listening<'_>, Instant),
     ) -> PublishResult {
-        let stream = self.streams.get_mut(name).map(|stream| &mut **stream);
-        let ledger = Ledger {
-            name,
-            totals: &self.totals,
-            alarms: &mut self.alarms,
-        };
-        let (result, is_refiled) = ledger.commit(placed, stream, listening, now);
-        if is_refiled {
-            self.note_first_end();
-        }
-        if let Some((id, room)) = key {
-            let times = (now, now + self.idempotency_ttl);
-            self.keys.insert(id, result.position, times, room);
-        }
-        result
+        let stream = self.streams.get_mut(channel);
+        let stream = stream.map(|(_, stream)| &mut **stream);
+        self.ledger.commit(placed, channel.name, stream, at)
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    stream::Stage,
+    stream::{Stage, Stream},
     stripe::{IsListened, Stripe},
 };
 use crate::registry::ChannelName;
@@ -31,10 +31,10 @@ impl Stripe {
         self.keys.expire(now);
         for stage in [Stage::Kept, Stage::Emptied, Stage::Unused] {
             for _ in 0..ALARMS_A_TURN {
-                if self.alarms.first(stage).is_none_or(|at| at > now) {
+                if self.ledger.alarms.first(stage).is_none_or(|at| at > now) {
                     break;
                 }
-                let Some((_, name)) = self.alarms.pop(stage) else {
+                let Some((_, name)) = self.ledger.alarms.pop(stage) else {
                     break;
                 };
                 match stage {
@@ -43,33 +43,33 @@ impl Stripe {
                 }
             }
         }
-        self.note_first_end();
+        self.ledger.note_first_end();
     }
 
     fn expire_items(&mut self, name: ChannelName, now: Instant, is_listened: IsListened<'_>) {
-        let Some(stream) = self.streams.get_mut(&name) else {
+        let channel = self.streams.hashed(&name);
+        let Some((_, stream)) = self.streams.get_mut(channel) else {
             return;
         };
-        let before = stream.charge(&name);
-        stream.trim(now);
-        self.totals.change(before, stream.charge(&name));
+        self.ledger.change(&name, stream, |stream| stream.trim(now));
         let is_empty = stream.items.is_empty();
         let next = stream.ends_at().max(now + ALARM_MIN);
-        self.alarms.set(name, stream, next);
+        self.ledger.alarms.set(name, stream, next);
         if is_empty {
             self.throw_out_positions(true, is_listened);
         }
     }
 
     fn expire_position(&mut self, name: ChannelName, now: Instant, is_listened: IsListened<'_>) {
-        let Some(stream) = self.streams.get_mut(&name) else {
+        let channel = self.streams.hashed(&name);
+        let Some((_, stream)) = self.streams.get_mut(channel) else {
             return;
         };
         if stream.keep_until > now {
             let next = stream.keep_until.max(now + ALARM_MIN);
-            self.alarms.set(name, stream, next);
-        } else if self.waiting.are_of(&name) || is_listened(&name) {
-            self.alarms.set(name, stream, now + LISTENED_ALARM);
+            self.ledger.alarms.set(name, stream, next);
+        } else if self.waiting.are_of(channel) || is_listened(&name) {
+            self.ledger.alarms.set(name, stream, now + LISTENED_ALARM);
         } else {
             self.drop_stream(&name);
         }
@@ -78,26 +78,28 @@ impl Stripe {
     /// Takes one step to make room for publications: the item goes that expires first. False if
     /// the alarm was behind and nothing went.
     pub(super) fn throw_out_item(&mut self, is_listened: IsListened<'_>) -> bool {
-        let Some((at, name)) = self.alarms.pop(Stage::Kept) else {
-            self.note_first_end();
+        let Some((at, name)) = self.ledger.alarms.pop(Stage::Kept) else {
+            self.ledger.note_first_end();
             return false;
         };
-        let Some(stream) = self.streams.get_mut(&name) else {
+        let channel = self.streams.hashed(&name);
+        let Some((_, stream)) = self.streams.get_mut(channel) else {
             return false;
         };
         let is_due = stream.ends_at() <= at;
         if is_due {
-            let before = stream.charge(&name);
-            stream.pop();
-            self.totals.change(before, stream.charge(&name));
-            self.totals.evicted_publications.fetch_add(1, Relaxed);
+            self.ledger.change(&name, stream, Stream::pop);
+            self.ledger
+                .totals
+                .evicted_publications
+                .fetch_add(1, Relaxed);
         }
         let (next, is_empty) = (stream.ends_at(), stream.items.is_empty());
-        self.alarms.set(name, stream, next);
+        self.ledger.alarms.set(name, stream, next);
         if is_empty {
             self.throw_out_positions(true, is_listened);
         }
-        self.note_first_end();
+        self.ledger.note_first_end();
         is_due
     }
 
@@ -106,29 +108,30 @@ impl Stripe {
     pub(super) fn throw_out_positions(&mut self, publishing: bool, is_listened: IsListened<'_>) {
         let mut stage = Stage::Unused;
         for _ in 0..POSITIONS_A_STEP {
-            if self.totals.position_bytes.load(Relaxed) <= self.position_bytes_max {
+            if self.ledger.totals.position_bytes.load(Relaxed) <= self.position_bytes_max {
                 return;
             }
-            let first = self.alarms.pop(stage);
+            let first = self.ledger.alarms.pop(stage);
             let Some((at, name)) = first.or_else(|| {
                 stage = Stage::Emptied;
-                publishing.then(|| self.alarms.pop(stage)).flatten()
+                publishing.then(|| self.ledger.alarms.pop(stage)).flatten()
             }) else {
                 return;
             };
-            match self.streams.get_mut(&name) {
+            let channel = self.streams.hashed(&name);
+            match self.streams.get_mut(channel) {
                 // Its members' number is bounded, and with it what this costs. Behind all others,
                 // so that the next step finds another.
-                Some(stream) if self.waiting.are_of(&name) || is_listened(&name) => {
-                    let at = self.alarms.behind_all(stage, at);
-                    self.alarms.set(name, stream, at);
+                Some((_, stream)) if self.waiting.are_of(channel) || is_listened(&name) => {
+                    let at = self.ledger.alarms.behind_all(stage, at);
+                    self.ledger.alarms.set(name, stream, at);
                     if publishing {
                         stage = Stage::Emptied;
                     }
                 }
                 _ => {
                     self.drop_stream(&name);
-                    self.totals.evicted_positions.fetch_add(1, Relaxed);
+                    self.ledger.totals.evicted_positions.fetch_add(1, Relaxed);
                 }
             }
         }

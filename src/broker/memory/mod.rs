@@ -15,9 +15,11 @@ mod durable;
 mod epochs;
 mod evict;
 mod keys;
+mod ledger;
 mod now;
 mod place;
 mod presence;
+mod publish;
 mod restore;
 mod snapshot;
 mod stream;
@@ -26,7 +28,6 @@ mod totals;
 mod waiting;
 
 use std::{
-    cell::OnceCell,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -35,31 +36,25 @@ use std::{
 };
 
 use self::{
-    answers::{Answers, Outcome, Wakes},
-    durable::{Moment, Placing},
     epochs::Epochs,
     keys::{EarlierKeys, KeyBounds},
     now::Clock,
     stripe::{Shared, Stripe},
     totals::Totals,
-    waiting::NewCaller,
 };
 pub(crate) use self::{presence::MemoryPresence, restore::Restored};
 use super::{
-    Broker, BrokerError, BrokerFuture, History, HistoryFilter, PublishRequest, PublishResult,
-    PublishResults, Usage,
+    Broker, BrokerFuture, History, HistoryFilter, PublishRequest, PublishResult, PublishResults,
+    Usage,
+    by_name::Hashed,
     fanout::{Fanout, STRIPES},
 };
 use crate::{
     protocol::ClientInfo,
-    publication::{Content, Item, Publication, Target},
+    publication::{Content, Target},
     registry::ChannelName,
-    store::{Committer, Record, Secret, Store, StoreError, Written},
+    store::{Committer, Secret, Store},
 };
-
-/// Alarms that one publication may find behind their streams while it makes room for itself. Each
-/// of them was left so by another publication.
-const LATE_ALARMS_A_TURN: usize = 256;
 
 /// Bounds of what the broker keeps.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +110,7 @@ impl MemoryBroker {
         durable: Option<Durable>,
     ) -> Self {
         let shared = Shared {
+            names: fanout.names().clone(),
             totals: Arc::new(Totals::new()),
             keys: KeyBounds::new(bounds.idempotency_bytes_max, secret.keys),
             earlier: Arc::default(),
@@ -139,175 +135,18 @@ impl MemoryBroker {
         }
     }
 
-    fn lock(&self, channel: &str) -> MutexGuard<'_, Stripe> {
+    fn lock(&self, channel: Hashed<'_>) -> MutexGuard<'_, Stripe> {
         locked(&self.stripes[self.fanout.stripe_of(channel)])
-    }
-
-    /// The outcome if it is known at once; else the caller that is made is told.
-    #[inline]
-    fn publish_one(&self, mut request: PublishRequest, caller: NewCaller<'_>) -> Option<Outcome> {
-        request.history = request.history.filter(|history| history.size > 0);
-        let Some(durable) = &self.durable else {
-            return Some(self.publish_now(request));
-        };
-        match self.publish_durably(durable, request, caller) {
-            Ok(Placing::Known(result)) => Some(Ok(result)),
-            Ok(Placing::Waits) => None,
-            Ok(Placing::Free(request)) => Some(self.publish_now(*request)),
-            Err(error) => Some(Err(error)),
-        }
-    }
-
-    /// With a store: what is kept, and what waits behind it, is placed and answered later.
-    fn publish_durably(
-        &self,
-        durable: &Durable,
-        request: PublishRequest,
-        caller: NewCaller<'_>,
-    ) -> Result<Placing, BrokerError> {
-        let has_record = request.history.is_some() || request.idempotency_key.is_some();
-        let channel = match &request.target {
-            Target::Channel(channel) if has_record || durable.waiting.load(Relaxed) > 0 => {
-                channel.clone()
-            }
-            _ => return Ok(Placing::Free(Box::new(request))),
-        };
-        let now = durable.clock.now();
-        let number = self.fanout.stripe_of(&channel);
-        let mut stripe = locked(&self.stripes[number]);
-        let placed = self.fanout.listening_in(number, &channel, |listening| {
-            let mut append = |record| durable.append(&channel, record);
-            let moment = Moment {
-                listening,
-                now,
-                append: &mut append,
-                caller,
-            };
-            stripe.place(&channel, request, moment)
-        });
-        if placed.is_err() {
-            // The stream may have been begun for it.
-            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
-        }
-        placed
-    }
-
-    #[inline]
-    fn publish_now(&self, request: PublishRequest) -> Result<PublishResult, BrokerError> {
-        let has_place = request.history.is_some()
-            || request.idempotency_key.is_some()
-            || request.version.is_some();
-        match &request.target {
-            Target::Channel(channel) if has_place => {
-                // The name is the request's own, which moves on.
-                let channel = channel.clone();
-                self.publish_in_place(&channel, request)
-            }
-            _ => self
-                .fanout
-                .send(publication(request))
-                .map(PublishResult::sent),
-        }
-    }
-
-    fn publish_in_place(
-        &self,
-        channel: &ChannelName,
-        request: PublishRequest,
-    ) -> Result<PublishResult, BrokerError> {
-        let now = Instant::now();
-        let number = self.fanout.stripe_of(channel);
-        let mut stripe = locked(&self.stripes[number]);
-        let result = self.fanout.listening_in(number, channel, |listening| {
-            stripe.publish(channel, request, listening, now)
-        });
-        if result.is_err() {
-            // The stream may have been begun for it.
-            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
-        }
-        drop(stripe);
-        self.make_room();
-        result
-    }
-
-    /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes
-    /// first.
-    fn make_room(&self) {
-        let mut late = 0;
-        while self.totals.history_bytes.load(Relaxed) > self.history_bytes_max
-            && late < LATE_ALARMS_A_TURN
-            && let Some(stripe) = self.totals.first_to_end()
-        {
-            let mut stripe = locked(&self.stripes[stripe]);
-            if !stripe.throw_out_item(&|channel| self.fanout.is_listened(channel)) {
-                late += 1;
-            }
-        }
     }
 
     /// The streams that are read are begun where there are none, and charged.
     fn read(&self, channel: &ChannelName, filter: &HistoryFilter) -> History {
+        let channel = self.fanout.names().hashed(channel);
         let mut stripe = self.lock(channel);
         let history = stripe.read(channel, filter, Instant::now());
         stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
         history
     }
-}
-
-impl Durable {
-    /// Under the lock of the channel, so that records are in the order of the places.
-    fn append(&self, channel: &ChannelName, record: Record) -> Result<(), BrokerError> {
-        let written = Written::Commit(self.this.clone(), channel.clone());
-        self.store.append(record, written).map_err(refusal)
-    }
-}
-
-impl Committer for MemoryBroker {
-    fn written(&self, channels: &[ChannelName], outcome: Result<(), StoreError>) {
-        let (outcome, now) = (outcome.map_err(refusal), Instant::now());
-        let mut wakes = Wakes::default();
-        for channel in channels {
-            let number = self.fanout.stripe_of(channel);
-            let mut stripe = locked(&self.stripes[number]);
-            self.fanout.listening_in(number, channel, |listening| {
-                stripe.commit_next(channel, (outcome, now), listening, &mut wakes);
-            });
-        }
-        self.make_room();
-        wakes.send();
-    }
-}
-
-/// What a store's error is to whoever publishes.
-fn refusal(error: StoreError) -> BrokerError {
-    match error {
-        StoreError::Full => BrokerError::Busy,
-        StoreError::NotWritten | StoreError::Closed => BrokerError::NotKept,
-        StoreError::Doubtful => BrokerError::Doubtful,
-    }
-}
-
-/// The one answer that is waited for.
-fn later(answers: Option<Answers>) -> BrokerFuture<PublishResult> {
-    BrokerFuture::later(async move {
-        let outcomes = match answers {
-            Some(answers) => answers.await,
-            None => Vec::new(),
-        };
-        outcomes
-            .into_iter()
-            .next()
-            .unwrap_or(Err(BrokerError::Doubtful))
-    })
-}
-
-/// What has no place to keep, on its way.
-fn publication(request: PublishRequest) -> Publication {
-    let mut item = Item::new(request.payload, 0);
-    item.info = request.info;
-    item.tags = request.tags;
-    Publication::new(request.target, Content::Item(Arc::new(item)))
-        .excluding(request.exclude, request.group)
 }
 
 fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
@@ -318,29 +157,20 @@ fn locked(stripe: &Mutex<Stripe>) -> MutexGuard<'_, Stripe> {
 
 impl Broker for MemoryBroker {
     fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult> {
-        let answers = OnceCell::new();
-        let caller = || answers.get_or_init(|| Answers::to(1)).caller(0);
-        match (self.publish_one(request, &caller), answers.into_inner()) {
-            (Some(outcome), _) => BrokerFuture::ready(outcome),
-            (None, answers) => later(answers),
+        match &self.durable {
+            None => BrokerFuture::ready(self.publish_now(request)),
+            Some(durable) => self.publish_durably(durable, request),
         }
     }
 
     fn publish_all(&self, requests: Vec<PublishRequest>) -> BrokerFuture<PublishResults> {
-        let (answers, number) = (OnceCell::new(), requests.len());
-        let outcomes = requests.into_iter().enumerate().map(|(index, request)| {
-            let caller = || answers.get_or_init(|| Answers::to(number)).caller(index);
-            self.publish_one(request, &caller)
-        });
-        let outcomes: Vec<Option<Outcome>> = outcomes.collect();
-        let Some(answers) = answers.into_inner() else {
-            return BrokerFuture::ready(Ok(outcomes.into_iter().flatten().collect()));
-        };
-        let known = outcomes.into_iter().enumerate();
-        for (index, outcome) in known.filter_map(|(index, known)| Some((index, known?))) {
-            answers.know(index, outcome);
+        if let Some(durable) = &self.durable {
+            return self.publish_all_durably(durable, requests);
         }
-        BrokerFuture::later(async move { Ok(answers.await) })
+        let outcomes = requests
+            .into_iter()
+            .map(|request| self.publish_now(request));
+        BrokerFuture::ready(Ok(outcomes.collect()))
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
@@ -375,23 +205,13 @@ impl Broker for MemoryBroker {
     }
 
     fn remove_history(&self, channel: &ChannelName) -> BrokerFuture<()> {
-        let Some(durable) = &self.durable else {
-            self.lock(channel).forget_items(channel);
-            return BrokerFuture::ready(Ok(()));
-        };
-        let answers = OnceCell::new();
-        let caller = || answers.get_or_init(|| Answers::to(1)).caller(0);
-        let mut append = |record| durable.append(channel, record);
-        let placed = self
-            .lock(channel)
-            .place_removal(channel, &mut append, &caller);
-        match (placed, answers.into_inner()) {
-            (Ok(()), None) => BrokerFuture::ready(Ok(())),
-            (Ok(()), answers) => {
-                let answer = later(answers);
-                BrokerFuture::later(async move { answer.await.map(drop) })
+        let channel = self.fanout.names().hashed(channel);
+        match &self.durable {
+            Some(durable) => self.remove_durably(durable, channel),
+            None => {
+                self.lock(channel).forget_items(channel);
+                BrokerFuture::ready(Ok(()))
             }
-            (Err(error), _) => BrokerFuture::ready(Err(error)),
         }
     }
 
@@ -430,7 +250,9 @@ impl MemoryBroker {
     /// Alarms that were taken out to find what goes.
     pub(crate) fn alarms_looked_at(&self) -> u64 {
         let stripes = self.stripes.iter();
-        stripes.map(|stripe| locked(stripe).alarms.looked_at).sum()
+        stripes
+            .map(|stripe| locked(stripe).ledger.alarms.looked_at)
+            .sum()
     }
 }
 

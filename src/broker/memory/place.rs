@@ -18,26 +18,40 @@ use crate::{
         BrokerError, HistoryOptions, PublishRequest, PublishResult, Version,
         fanout::{Listening, Room},
     },
-    id::StreamPosition,
+    id::{Epoch, SessionId, StreamPosition},
     publication::{Content, Item, Publication, Target},
-    store::{self, Record},
+    registry::ChannelName,
+    store,
 };
 
-/// A publication with its place.
+/// A publication with its place. Its channel is known to whoever holds it, and what is delivered is
+/// made of it when it is committed: many of them may wait to be written.
 pub(super) struct Placed {
-    publication: Publication,
+    item: Arc<Item>,
+    exclude: Box<[SessionId]>,
+    group: Option<Arc<[ChannelName]>>,
+    accepted: Instant,
     /// Absent: it is not kept.
     kept: Option<Kept>,
     room: Room,
 }
 
 struct Kept {
-    item: Arc<Item>,
-    position: StreamPosition,
+    epoch: Epoch,
     history: HistoryOptions,
     version: Option<Box<Version>>,
     /// The item before it goes along.
     delta: bool,
+}
+
+impl Kept {
+    /// The place of what is kept.
+    fn position(&self, item: &Item) -> StreamPosition {
+        StreamPosition {
+            offset: item.offset,
+            epoch: self.epoch,
+        }
+    }
 }
 
 impl Placed {
@@ -47,60 +61,63 @@ impl Placed {
         request: PublishRequest,
         top: Option<StreamPosition>,
         listening: &Listening<'_>,
+        now: Instant,
     ) -> Result<Self, BrokerError> {
-        let kept = request.history.and(top);
-        let position = kept.map(|top| StreamPosition {
-            offset: top.offset + 1,
-            epoch: top.epoch,
-        });
-        let mut item = Item::new(request.payload, position.map_or(0, |place| place.offset));
+        let kept = request.history.zip(top);
+        let offset = kept.map_or(0, |(_, top)| top.offset + 1);
+        let mut item = Item::new(request.payload, offset);
         item.info = request.info;
         item.tags = request.tags;
-        let item = Arc::new(item);
-        let kept = position
-            .zip(request.history)
-            .map(|(position, history)| Kept {
-                item: item.clone(),
-                position,
-                history,
-                version: request.version,
-                delta: request.delta,
-            });
-        let publication = Publication::new(request.target, Content::Item(item))
-            .excluding(request.exclude, request.group);
-        let room = listening.reserve(publication.weight())?;
+        let room = listening.reserve(Publication::weight_with(&item))?;
+        let (version, delta) = (request.version, request.delta);
         Ok(Self {
-            publication,
-            kept,
+            item: Arc::new(item),
+            exclude: request.exclude,
+            group: request.group,
+            accepted: now,
+            kept: kept.map(|(history, top)| Kept {
+                epoch: top.epoch,
+                history,
+                version,
+                delta,
+            }),
             room,
         })
     }
 
-    /// The second step.
+    /// The second step, in its channel.
     pub(super) fn commit(
         self,
+        channel: &ChannelName,
         stream: Option<&mut Stream>,
         listening: &Listening<'_>,
         now: Instant,
     ) -> PublishResult {
         let mut result = PublishResult::sent(listening.members());
-        let mut publication = self.publication;
+        let (mut epoch, mut previous) = (Epoch::NONE, None);
         if let Some((stream, kept)) = stream.zip(self.kept) {
+            let position = kept.position(&self.item);
+            result.position = Some(position);
             let until = now + kept.history.ttl;
-            result.position = Some(kept.position);
             stream.keep(kept.history.ttl, until);
             stream.trim(now);
-            let previous = stream.items.back().filter(|_| kept.delta);
-            let previous = previous.map(|entry| entry.item.clone());
-            publication = publication.in_stream(kept.position.epoch, previous);
+            let before = stream.items.back().filter(|_| kept.delta);
+            (epoch, previous) = (position.epoch, before.map(|entry| entry.item.clone()));
             let entry = HistoryEntry {
                 until,
-                item: kept.item,
+                item: self.item.clone(),
             };
             stream.push(entry, kept.history.size);
-            stream.top = kept.position.offset;
+            stream.top = position.offset;
             stream.version = kept.version.or(stream.version.take());
         }
+        let (item, accepted) = (self.item, self.accepted);
+        let publication = || {
+            let (target, content) = (Target::Channel(channel.clone()), Content::Item(item));
+            Publication::accepted_at(target, content, accepted)
+                .excluding(self.exclude, self.group)
+                .in_stream(epoch, previous)
+        };
         listening.send(publication, self.room);
         result
     }
@@ -110,7 +127,8 @@ impl Placed {
 impl Placed {
     /// Its place; absent: it is not kept.
     pub(super) fn position(&self) -> Option<StreamPosition> {
-        self.kept.as_ref().map(|kept| kept.position)
+        let kept = self.kept.as_ref();
+        kept.map(|kept| kept.position(&self.item))
     }
 
     /// The publisher's count.
@@ -119,23 +137,25 @@ impl Placed {
     }
 
     /// The record of it in a stream whose oldest item is `first`; absent: it is not kept.
-    pub(super) fn record(&self, first: u64, now: Now, key: Option<store::Key>) -> Option<Record> {
+    pub(super) fn record(
+        &self,
+        channel: &ChannelName,
+        first: u64,
+        now: Now,
+        key: Option<store::Key>,
+    ) -> Option<store::Publication> {
         let kept = self.kept.as_ref()?;
-        let Target::Channel(channel) = self.publication.target() else {
-            return None;
-        };
         let size = u64::try_from(kept.history.size).unwrap_or(u64::MAX);
-        let publication = store::Publication {
+        Some(store::Publication {
             channel: channel.clone(),
-            epoch: kept.position.epoch,
-            item: kept.item.clone(),
-            first: first.max((kept.position.offset + 1).saturating_sub(size)),
+            epoch: kept.epoch,
+            item: self.item.clone(),
+            first: first.max((self.item.offset + 1).saturating_sub(size)),
             expires_ms: now.unix_after(kept.history.ttl),
             ttl: kept.history.ttl,
             version: kept.version.clone(),
-            key,
-        };
-        Some(Record::Publication(Box::new(publication)))
+            key: key.map(Box::new),
+        })
     }
 }
 

@@ -137,10 +137,10 @@ impl Restored {
     pub(crate) fn take(&mut self, record: Record) -> Option<Record> {
         match record {
             Record::Secret(secret) => self.rename(secret),
-            Record::Publication(publication) => self.publication(*publication),
+            Record::Publication(publication) => self.publication(publication),
             Record::Stream(stream) => {
                 let channel = self.channel(stream.channel.clone(), stream.top.epoch);
-                channel.be_at(*stream);
+                channel.be_at(stream);
             }
             Record::Item(kept) => {
                 let channel = self.channel(kept.channel, kept.epoch);
@@ -216,7 +216,7 @@ impl Restored {
             self.keys.retain(|_, key| key.position != Some(place));
         }
         if let Some(key) = publication.key {
-            self.keys.insert(key.id, key);
+            self.keys.insert(key.id, *key);
         }
     }
 
@@ -290,7 +290,7 @@ impl MemoryBroker {
 
     fn fill(&self, restored: Restored, now: Now) {
         for (name, channel) in restored.channels {
-            let number = self.fanout.stripe_of(&name);
+            let number = self.fanout.stripe_of(self.fanout.names().hashed(&name));
             locked(&self.stripes[number]).restore(name, channel, now);
         }
         let mut keys: Vec<_> = restored.keys.into_values().collect();
@@ -298,7 +298,7 @@ impl MemoryBroker {
         keys.sort_unstable_by_key(|key| key.expires_ms);
         self.earlier.restore(&self.keys, keys.into_iter(), now);
         for stripe in &self.stripes {
-            locked(stripe).note_first_end();
+            locked(stripe).ledger.note_first_end();
         }
         let mut before = usize::MAX;
         // Each round takes out a bounded number.
@@ -347,9 +347,12 @@ impl Stripe {
         }
         let ends_at = stream.ends_at();
         let mut stream = Box::new(stream);
-        self.alarms.set(name.clone(), &mut stream, ends_at);
-        self.totals.change(Charge::default(), stream.charge(&name));
-        self.streams.insert(name, stream);
+        self.ledger.alarms.set(name.clone(), &mut stream, ends_at);
+        let charge = stream.charge(&name);
+        self.ledger.totals.change(Charge::default(), charge);
+        let channel = self.streams.hashed(&name);
+        self.streams
+            .get_or_insert_with(channel, || (name.clone(), stream));
     }
 }
 

@@ -42,7 +42,7 @@ impl Iterator for Snapshot<'_> {
         };
         let stripe = locked(self.broker.stripes.get(number)?);
         self.next = Some(number + 1);
-        let names = stripe.streams.keys().cloned();
+        let names = stripe.streams.iter().map(|(name, _)| name.clone());
         self.channels.extend(names.map(|name| (number, name)));
         Some(stripe.keys.records(now).collect())
     }
@@ -61,30 +61,31 @@ impl MemoryBroker {
 impl Stripe {
     /// A channel's position and items. An unused position can be made again without.
     fn channel_records(&self, name: &ChannelName, now: Now) -> Vec<Record> {
-        let Some(stream) = self.streams.get(name).filter(|stream| stream.top > 0) else {
+        let found = self.streams.get(self.streams.hashed(name));
+        let Some((_, stream)) = found.filter(|(_, stream)| stream.top > 0) else {
             return Vec::new();
         };
         let mut records = Vec::with_capacity(1 + stream.items.len());
         records.push(stream_record(name, stream));
         let items = stream.items.iter().filter(|kept| kept.until > now.instant);
         records.extend(items.map(|kept| {
-            Record::Item(Box::new(KeptItem {
+            Record::Item(KeptItem {
                 channel: name.clone(),
                 epoch: stream.epoch,
                 item: kept.item.clone(),
                 expires_ms: now.unix_of(kept.until),
-            }))
+            })
         }));
         records
     }
 }
 
 fn stream_record(name: &ChannelName, stream: &Stream) -> Record {
-    Record::Stream(Box::new(StreamRecord {
+    Record::Stream(StreamRecord {
         channel: name.clone(),
         top: stream.position(),
         first: stream.first(),
         ttl: stream.ttl,
         version: stream.version.clone(),
-    }))
+    })
 }

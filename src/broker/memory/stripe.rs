@@ -1,11 +1,7 @@
 //! What one lock of the memory broker guards: streams and idempotency keys.
 //! Pure data, `now` is always a parameter.
-//!
-//! What a stream is charged is counted before and after each change of it, in one place
-//! ([`Totals::change`]), so that the sums cannot drift from what the streams say.
 
 use std::{
-    collections::{HashMap, hash_map::Entry},
     sync::{Arc, atomic::AtomicUsize},
     time::{Duration, Instant},
 };
@@ -13,33 +9,33 @@ use std::{
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    keys::{EarlierKeys, KeyBounds, Keys},
+    keys::{EarlierKeys, KeyBounds, KeyId, KeyRoom, Keys},
+    ledger::{Ledger, Streams},
     place::{self, Placed},
-    stream::{Charge, Stage, Stream},
+    stream::{Charge, Stream},
     totals::Totals,
     waiting::Waitings,
 };
 use crate::{
     broker::{
-        BrokerError, History, HistoryFilter, PublishRequest, PublishResult, fanout::Listening,
+        BrokerError, History, HistoryFilter, KeyOwner, PublishRequest, PublishResult,
+        by_name::{ByName, Hashed, Names},
+        fanout::Listening,
     },
+    id::StreamPosition,
     publication::Item,
     registry::ChannelName,
     store::{Record, Store},
 };
 
 /// Whether anyone on this node listens to a channel.
-pub(super) type IsListened<'a> = &'a dyn Fn(&str) -> bool;
+pub(super) type IsListened<'a> = &'a dyn Fn(&ChannelName) -> bool;
 
 /// Everything under one lock.
 pub(super) struct Stripe {
-    pub(super) streams: HashMap<ChannelName, Box<Stream>>,
+    pub(super) streams: Streams,
+    pub(super) ledger: Ledger,
     pub(super) keys: Keys,
-    pub(super) alarms: Alarms,
-    pub(super) epochs: Epochs,
-    pub(super) totals: Arc<Totals>,
-    /// Which of the locks it is.
-    pub(super) number: usize,
     pub(super) position_bytes_max: usize,
     pub(super) idempotency_ttl: Duration,
     /// What is placed and not written yet; empty without a store.
@@ -50,6 +46,7 @@ pub(super) struct Stripe {
 
 /// What all locks have in common.
 pub(super) struct Shared {
+    pub(super) names: Names,
     pub(super) totals: Arc<Totals>,
     pub(super) keys: Arc<KeyBounds>,
     pub(super) earlier: Arc<EarlierKeys>,
@@ -63,15 +60,17 @@ pub(super) struct Shared {
 impl Stripe {
     pub(super) fn new(number: usize, shared: &Shared) -> Self {
         Self {
-            streams: HashMap::new(),
+            streams: ByName::new(shared.names.clone()),
+            ledger: Ledger {
+                alarms: Alarms::default(),
+                epochs: shared.epochs.clone(),
+                totals: shared.totals.clone(),
+                number,
+            },
             keys: Keys::new(shared.keys.clone(), shared.earlier.clone()),
-            alarms: Alarms::default(),
-            epochs: shared.epochs.clone(),
-            totals: shared.totals.clone(),
-            number,
             position_bytes_max: shared.position_bytes_max,
             idempotency_ttl: shared.idempotency_ttl,
-            waiting: Waitings::counted(shared.waiting.clone()),
+            waiting: Waitings::new(shared.names.clone(), shared.waiting.clone()),
             store: shared.store.clone(),
         }
     }
@@ -79,94 +78,92 @@ impl Stripe {
     /// Publishes to a channel where nothing is to be written: both steps at once.
     pub(super) fn publish(
         &mut self,
-        name: &ChannelName,
+        channel: Hashed<'_>,
         mut request: PublishRequest,
         listening: &Listening<'_>,
         now: Instant,
     ) -> Result<PublishResult, BrokerError> {
-        let key = request.idempotency_key.take();
-        let key = key.map(|key| (self.keys.id(name, &key), key.owner));
+        let key = self.key_of(channel.name, &mut request);
         let by_key = key.as_ref().and_then(|(id, _)| self.keys.get(*id, now));
         let keep_until = request.history.map(|history| now + history.ttl);
         // Found once for all that is done with it.
-        let mut stream = self.streams.get_mut(name);
-        if let Some(known) = place::known(&request, stream.as_deref().map(|s| &**s), by_key) {
+        let found = self.streams.get_mut(channel);
+        let mut stream = found.map(|(_, stream)| &mut **stream);
+        if let Some(known) = place::known(&request, stream.as_deref(), by_key) {
             return Ok(known);
         }
-        let key = key
-            .map(|(id, owner)| Ok((id, self.keys.take(owner.as_ref())?)))
-            .transpose()?;
+        let key = self.keys.room(key)?;
         if let (Some(keep_until), None) = (keep_until, &stream) {
-            let begun = Box::new(Stream::new(self.epochs.of(name), keep_until));
-            let begun = self.streams.entry(name.clone()).or_insert(begun);
-            self.alarms.set(name.clone(), begun, keep_until);
-            self.totals.change(Charge::default(), begun.charge(name));
-            stream = Some(begun);
+            let begun = self.ledger.begun(&mut self.streams, channel, keep_until);
+            stream = Some(begun.1);
         }
-        let stream = stream.map(|stream| &mut **stream);
-        let placed = Placed::place(request, stream.as_deref().map(Stream::position), listening)?;
-        let ledger = Ledger {
-            name,
-            totals: &self.totals,
-            alarms: &mut self.alarms,
-        };
-        let (result, is_refiled) = ledger.commit(placed, stream, listening, now);
-        if is_refiled {
-            self.note_first_end();
-        }
+        let top = stream.as_deref().map(Stream::position);
+        let placed = Placed::place(request, top, listening, now)?;
+        let at = (listening, now);
+        let result = self.ledger.commit(placed, channel.name, stream, at);
+        self.remember(key, result.position, now);
+        Ok(result)
+    }
+
+    /// Takes the key out of a request.
+    pub(super) fn key_of(
+        &self,
+        channel: &str,
+        request: &mut PublishRequest,
+    ) -> Option<(KeyId, Option<KeyOwner>)> {
+        let key = request.idempotency_key.take()?;
+        Some((self.keys.id(channel, &key), key.owner))
+    }
+
+    /// Notes the key of what was published now.
+    pub(super) fn remember(
+        &mut self,
+        key: Option<(KeyId, KeyRoom)>,
+        position: Option<StreamPosition>,
+        now: Instant,
+    ) {
         if let Some((id, room)) = key {
             let times = (now, now + self.idempotency_ttl);
-            self.keys.insert(id, result.position, times, room);
+            self.keys.insert(id, position, times, room);
         }
-        Ok(result)
     }
 
     /// Reads a history. A channel without a stream gets one.
     pub(super) fn read(
         &mut self,
-        name: &ChannelName,
+        channel: Hashed<'_>,
         filter: &HistoryFilter,
         now: Instant,
     ) -> History {
         let keep_until = now + filter.keep;
-        let stream = match self.streams.entry(name.clone()) {
-            Entry::Occupied(stream) => stream.into_mut(),
-            Entry::Vacant(place) => {
-                let begun = place.insert(Box::new(Stream::new(self.epochs.of(name), keep_until)));
-                self.alarms.set(name.clone(), begun, keep_until);
-                self.totals.change(Charge::default(), begun.charge(name));
-                begun
-            }
-        };
+        let (name, stream) = self.ledger.begun(&mut self.streams, channel, keep_until);
         stream.keep_until = stream.keep_until.max(keep_until);
         if stream.items.front().is_some_and(|kept| kept.until <= now) {
-            let before = stream.charge(name);
-            stream.trim(now);
-            self.totals.change(before, stream.charge(name));
-            self.alarms.follow(name, stream);
+            self.ledger.change(name, stream, |stream| stream.trim(now));
+            self.ledger.alarms.follow(name, stream);
         }
         part(stream, filter)
     }
 
     /// Forgets a channel's items; its position goes on.
-    pub(super) fn forget_items(&mut self, name: &ChannelName) {
-        if let Some(stream) = self.streams.get_mut(name) {
-            let before = stream.charge(name);
-            stream.clear();
-            self.totals.change(before, stream.charge(name));
-            self.alarms.follow(name, stream);
-            self.note_first_end();
+    pub(super) fn forget_items(&mut self, channel: Hashed<'_>) {
+        if let Some((name, stream)) = self.streams.get_mut(channel) {
+            self.ledger.change(name, stream, Stream::clear);
+            self.ledger.alarms.follow(name, stream);
+            self.ledger.note_first_end();
         }
     }
 
     /// Takes out a stream that has no items and no alarm.
     pub(super) fn drop_stream(&mut self, name: &ChannelName) {
-        let Some(stream) = self.streams.remove(name) else {
+        let channel = self.streams.hashed(name);
+        let Some(stream) = self.streams.remove(channel) else {
             return;
         };
-        self.totals.change(stream.charge(name), Charge::default());
+        let charge = stream.charge(name);
+        self.ledger.totals.change(charge, Charge::default());
         if stream.top > 0 {
-            self.epochs.end(name);
+            self.ledger.epochs.end(name);
             if let Some(store) = &self.store {
                 // Left out where there is no room: then it comes back at a restart as it was.
                 store.note(Record::Ended {
@@ -175,49 +172,7 @@ impl Stripe {
                 });
             }
         }
-        let (len, capacity) = (self.streams.len(), self.streams.capacity());
-        if capacity > 1024 && len * 8 < capacity {
-            self.streams.shrink_to_fit();
-        }
-    }
-
-    /// Tells those who look for what is first to go.
-    pub(super) fn note_first_end(&self) {
-        let first = self.alarms.first(Stage::Kept);
-        self.totals.note_first_end(self.number, first);
-    }
-}
-
-/// What is counted of a stream beside it, while its publication is committed.
-pub(super) struct Ledger<'a> {
-    pub(super) name: &'a ChannelName,
-    pub(super) totals: &'a Totals,
-    pub(super) alarms: &'a mut Alarms,
-}
-
-impl Ledger<'_> {
-    /// The second step of a publication, charged to its stream. Returns whether that has become
-    /// another thing.
-    #[inline]
-    pub(super) fn commit(
-        self,
-        placed: Placed,
-        stream: Option<&mut Stream>,
-        listening: &Listening<'_>,
-        now: Instant,
-    ) -> (PublishResult, bool) {
-        // One that is not kept leaves its stream as it was.
-        let Some(stream) = stream else {
-            return (placed.commit(None, listening, now), false);
-        };
-        let before = stream.charge(self.name);
-        let result = placed.commit(Some(stream), listening, now);
-        self.totals.change(before, stream.charge(self.name));
-        let is_refiled = stream.filed != stream.stage();
-        if is_refiled {
-            self.alarms.follow(self.name, stream);
-        }
-        (result, is_refiled)
+        self.streams.shrink();
     }
 }
 

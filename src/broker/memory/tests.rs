@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::*;
 use crate::{
     broker::{
-        HistoryOptions, LocalFanout,
+        BrokerError, HistoryOptions, LocalFanout,
         suite::{self, Fixture},
     },
     id::StreamPosition,

@@ -2,10 +2,12 @@
 //!
 //! With a store, whatever is to be kept is placed when it is called, handed to the store under its
 //! channel's lock, and committed once it is written, on the store's thread and under that lock
-//! again. Nobody is told a place that is not committed: a second publication with the key of one
-//! that waits, or with a version that is no newer than one that waits, waits for the first one's
-//! outcome. What is not kept waits behind what is, so that a channel's publications stay in order.
-//! The store's queue bounds what waits; who follows one that waits is a caller with its own bound.
+//! again. The store writes in the order in which it was handed, so what waits under one lock is one
+//! queue, and whatever comes back is its first. Nobody is told a place that is not committed: a
+//! second publication with the key of one that waits, or with a version that is no newer than one
+//! that waits, waits for the first one's outcome. What is not kept waits behind what is, so that a
+//! channel's publications stay in order. The store's queue bounds what waits; who follows one that
+//! waits is a caller with its own bound.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -16,23 +18,19 @@ use std::{
 };
 
 use super::{
-    answers::{Caller, Outcome, Wakes},
+    answers::{Asked, Caller, Outcome, Wakes},
     keys::{KeyId, KeyRoom},
     place::Placed,
 };
 use crate::{
-    broker::{PublishResult, Version},
+    broker::{
+        PublishResult, Version,
+        by_name::{ByName, Hashed, Names},
+    },
     registry::ChannelName,
 };
 
-/// Makes the one who waits, once it is known that someone does.
-pub(super) type NewCaller<'a> = &'a dyn Fn() -> Caller;
-
 /// What is done once it is written.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly all are publications, each of which would pay for its box"
-)]
 pub(super) enum Step {
     Publish {
         placed: Placed,
@@ -42,54 +40,59 @@ pub(super) enum Step {
     Remove,
 }
 
-/// A step with those who wait for it.
+/// A step whose record is on its way.
 pub(super) struct Entry {
-    pub(super) step: Step,
-    /// Its record is on its way; else it only waits for those before it.
-    is_written: bool,
-    pub(super) callers: Callers,
+    pub(super) channel: ChannelName,
+    /// Of its name.
+    pub(super) hash: u64,
+    pub(super) work: Work,
+}
+
+/// What is done once a record came back, and who waits for it.
+pub(super) struct Work {
+    step: Step,
+    caller: Caller,
+    /// Nearly always nobody.
+    others: Option<Box<Others>>,
+}
+
+/// Who else waits for a step.
+#[derive(Default)]
+struct Others {
+    /// Those who asked for the same: they are told that it was suppressed.
+    followers: Vec<Caller>,
+    /// What is not kept and came behind it in its channel, before the next that is.
+    behind: Vec<(Placed, Caller)>,
 }
 
 /// What waits in one channel.
-#[derive(Default)]
-struct Waiting {
-    entries: VecDeque<Entry>,
-    /// The number of the first of them.
-    first: u64,
+#[derive(Clone, Copy, Default)]
+pub(super) struct Waiting {
+    entries: usize,
     /// How many of them take a place in the stream.
     placed: u64,
-    /// The newest with a version.
+    /// The number of the newest, and of the newest with a version.
+    newest: u64,
     versioned: Option<u64>,
 }
 
 impl Waiting {
-    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
-        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.entries.get_mut(index)
-    }
-
-    fn version(&self) -> Option<(u64, &Version)> {
-        let number = self.versioned.filter(|number| *number >= self.first)?;
-        let index = usize::try_from(number - self.first).ok()?;
-        match &self.entries.get(index)?.step {
-            Step::Publish { placed, .. } => placed.version().map(|version| (number, version)),
-            Step::Remove => None,
-        }
-    }
-
-    /// Whether it is there to be followed.
-    fn follow(&mut self, number: u64, caller: NewCaller<'_>) -> bool {
-        let entry = self.entry(number);
-        entry
-            .map(|entry| entry.callers.followers.push(caller()))
-            .is_some()
+    /// Places in the channel's stream that are given and not committed.
+    pub(super) fn placed(self) -> u64 {
+        self.placed
     }
 }
 
+/// Room for entries that is kept where none waits.
+const ENTRIES_KEPT: usize = 64;
+
 /// What waits under one lock.
 pub(super) struct Waitings {
-    channels: HashMap<ChannelName, Waiting>,
-    /// The keys of what waits, each with the number of its entry in its channel.
+    entries: VecDeque<Entry>,
+    /// The number of the first of them.
+    first: u64,
+    channels: ByName<Waiting>,
+    /// The keys of what waits, each with the number of its entry.
     keys: HashMap<KeyId, u64>,
     /// What waits under all locks.
     count: Arc<AtomicUsize>,
@@ -97,65 +100,73 @@ pub(super) struct Waitings {
 
 impl Waitings {
     /// Nothing; what comes is counted there too.
-    pub(super) fn counted(count: Arc<AtomicUsize>) -> Self {
+    pub(super) fn new(names: Names, count: Arc<AtomicUsize>) -> Self {
         Self {
-            channels: HashMap::new(),
+            entries: VecDeque::new(),
+            first: 0,
+            channels: ByName::new(names),
             keys: HashMap::new(),
             count,
         }
     }
 
-    /// Whether anything of a channel waits.
-    pub(super) fn are_of(&self, channel: &str) -> bool {
-        !self.channels.is_empty() && self.channels.contains_key(channel)
+    /// What of a channel waits; absent: nothing.
+    pub(super) fn of(&self, channel: Hashed<'_>) -> Option<Waiting> {
+        if self.entries.is_empty() {
+            return None;
+        }
+        self.channels.get(channel).map(|(_, waiting)| *waiting)
     }
 
-    /// Places in a channel's stream that are given and not committed.
-    pub(super) fn placed_in(&self, channel: &str) -> u64 {
-        self.channels
-            .get(channel)
-            .map_or(0, |waiting| waiting.placed)
+    /// Whether anything of a channel waits.
+    pub(super) fn are_of(&self, channel: Hashed<'_>) -> bool {
+        self.of(channel).is_some()
+    }
+
+    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.entries.get_mut(index)
+    }
+
+    /// The version that waits in a channel, with the number of its entry.
+    pub(super) fn version(&self, waiting: Waiting) -> Option<(u64, &Version)> {
+        let number = waiting.versioned?;
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        match &self.entries.get(index)?.work.step {
+            Step::Publish { placed, .. } => placed.version().map(|version| (number, version)),
+            Step::Remove => None,
+        }
     }
 
     /// Has the caller wait for the outcome of one that waits, if that has the same key or a version
     /// that is as new.
     pub(super) fn follow(
         &mut self,
-        name: &ChannelName,
+        waiting: Waiting,
         key: Option<KeyId>,
         version: Option<&Version>,
-        caller: NewCaller<'_>,
+        asked: Asked<'_>,
     ) -> bool {
-        let Some(waiting) = self.channels.get_mut(name) else {
-            return false;
-        };
-        if let Some(number) = key.and_then(|id| self.keys.get(&id)) {
-            return waiting.follow(*number, caller);
-        }
-        let known = waiting.version().zip(version);
-        let known = known.filter(|((_, known), version)| version.is_not_newer_than(known));
-        match known.map(|((number, _), _)| number) {
-            Some(number) => waiting.follow(number, caller),
-            None => false,
-        }
+        let by_key = key.and_then(|id| self.keys.get(&id).copied());
+        let number = by_key.or_else(|| {
+            let (number, known) = self.version(waiting)?;
+            version?.is_not_newer_than(known).then_some(number)
+        });
+        let entry = number.and_then(|number| self.entry(number));
+        let others = entry.map(|entry| entry.work.others.get_or_insert_default());
+        others
+            .map(|others| others.followers.push(asked.caller()))
+            .is_some()
     }
 
-    /// Whether one that waits in a channel has a version.
-    pub(super) fn has_version(&self, name: &ChannelName) -> bool {
-        let waiting = self.channels.get(name);
-        waiting.is_some_and(|waiting| waiting.version().is_some())
-    }
-
-    /// Lets an entry wait.
-    pub(super) fn push(
-        &mut self,
-        name: &ChannelName,
-        step: Step,
-        is_written: bool,
-        caller: NewCaller<'_>,
-    ) {
-        let waiting = self.channels.entry(name.clone()).or_default();
-        let number = waiting.first + waiting.entries.len() as u64;
+    /// Lets a step wait whose record is on its way, in a channel of this name.
+    pub(super) fn push(&mut self, (name, hash): (ChannelName, u64), step: Step, by: Caller) {
+        let number = self.first + self.entries.len() as u64;
+        let begin = || (name.clone(), Waiting::default());
+        let channel = Hashed::again(&name, hash);
+        let (_, waiting) = self.channels.get_or_insert_with(channel, begin);
+        waiting.entries += 1;
+        waiting.newest = number;
         if let Step::Publish { placed, key } = &step {
             waiting.placed += u64::from(placed.position().is_some());
             if placed.version().is_some() {
@@ -166,41 +177,69 @@ impl Waitings {
             }
         }
         self.count.fetch_add(1, Relaxed);
-        waiting.entries.push_back(Entry {
-            step,
-            is_written,
-            callers: Callers {
-                caller: caller(),
-                followers: Vec::new(),
+        self.entries.push_back(Entry {
+            channel: name,
+            hash,
+            work: Work {
+                step,
+                caller: by,
+                others: None,
             },
         });
     }
 
-    /// The first entry of a channel, if it is due: `written` says that its record came back.
-    pub(super) fn pop(&mut self, name: &ChannelName, written: bool) -> Option<Entry> {
-        let waiting = self.channels.get_mut(name)?;
-        let entry = waiting
-            .entries
-            .pop_front_if(|entry| entry.is_written == written)?;
-        waiting.first += 1;
-        self.count.fetch_sub(1, Relaxed);
-        if let Step::Publish { placed, key } = &entry.step {
-            waiting.placed -= u64::from(placed.position().is_some());
-            if let Some((id, _)) = key {
-                self.keys.remove(id);
-            }
+    /// Lets a publication that is not kept wait behind the newest of its channel that is.
+    pub(super) fn push_behind(&mut self, waiting: Waiting, placed: Placed, by: Caller) {
+        if let Some(entry) = self.entry(waiting.newest) {
+            let others = entry.work.others.get_or_insert_default();
+            others.behind.push((placed, by));
+            self.count.fetch_add(1, Relaxed);
         }
-        if waiting.entries.is_empty() {
-            self.channels.remove(name);
+    }
+
+    /// The first entry, whose record came back.
+    pub(super) fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        self.first += 1;
+        let others = entry.work.others.as_ref();
+        let behind = others.map_or(0, |others| others.behind.len());
+        self.count.fetch_sub(1 + behind, Relaxed);
+        let channel = Hashed::again(&entry.channel, entry.hash);
+        self.channels.remove_if(channel, |waiting| {
+            waiting.entries -= 1;
+            if let Step::Publish { placed, .. } = &entry.work.step {
+                waiting.placed -= u64::from(placed.position().is_some());
+            }
+            waiting.entries == 0
+        });
+        if let Step::Publish {
+            key: Some((id, _)), ..
+        } = &entry.work.step
+        {
+            self.keys.remove(id);
+        }
+        if self.entries.is_empty() && self.entries.capacity() > ENTRIES_KEPT {
+            self.entries.shrink_to(ENTRIES_KEPT);
         }
         Some(entry)
+    }
+}
+
+impl Work {
+    /// Takes it apart: what is to be done, who is told of it, and what only waited for it.
+    pub(super) fn parts(self) -> (Step, Callers, Vec<(Placed, Caller)>) {
+        let others = self.others.map(|others| *others).unwrap_or_default();
+        let callers = Callers {
+            caller: self.caller,
+            followers: others.followers,
+        };
+        (self.step, callers, others.behind)
     }
 }
 
 /// Those who wait for one outcome.
 pub(super) struct Callers {
     caller: Caller,
-    /// Those who asked for the same: they are told that it was suppressed.
     followers: Vec<Caller>,
 }
 

@@ -48,29 +48,29 @@ impl Decoder {
                 epochs: input.u128()?,
                 keys: input.u128()?,
             }),
-            PUBLICATION => Record::Publication(Box::new(Publication {
+            PUBLICATION => Record::Publication(Publication {
                 channel: self.channel(input)?,
                 epoch: epoch(input)?,
                 first: input.u64()?,
                 expires_ms: input.u64()?,
                 ttl: Duration::from_millis(input.u64()?),
                 version: option(input, version)?,
-                key: option(input, key)?,
+                key: option(input, |input| key(input).map(Box::new))?,
                 item: Arc::new(item(input)?),
-            })),
-            STREAM => Record::Stream(Box::new(Stream {
+            }),
+            STREAM => Record::Stream(Stream {
                 channel: self.channel(input)?,
                 top: position(input)?,
                 first: input.u64()?,
                 ttl: Duration::from_millis(input.u64()?),
                 version: option(input, version)?,
-            })),
-            ITEM => Record::Item(Box::new(KeptItem {
+            }),
+            ITEM => Record::Item(KeptItem {
                 channel: self.channel(input)?,
                 epoch: epoch(input)?,
                 expires_ms: input.u64()?,
                 item: Arc::new(item(input)?),
-            })),
+            }),
             KEY => Record::Key(key(input)?),
             REMOVED => Record::Removed {
                 channel: self.channel(input)?,

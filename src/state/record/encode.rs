@@ -107,7 +107,7 @@ fn put_publication(out: &mut Vec<u8>, one: &Publication) {
     put_u64(out, one.expires_ms);
     put_u64(out, millis(one.ttl));
     put_option(out, one.version.as_deref(), put_version);
-    put_option(out, one.key.as_ref(), put_key);
+    put_option(out, one.key.as_deref(), put_key);
     put_item(out, &one.item);
 }
 

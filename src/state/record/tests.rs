@@ -91,10 +91,11 @@ fn subject() -> impl Strategy<Value = Subject> {
 
 fn publication() -> impl Strategy<Value = Record> {
     let times = (any::<u64>(), any::<u64>(), any::<u64>());
-    let parts = (channel(), epoch(), item(), times, version(), of(key()));
+    let key = of(key().prop_map(Box::new));
+    let parts = (channel(), epoch(), item(), times, version(), key);
     parts.prop_map(
         |(channel, epoch, item, (first, expires_ms, ttl), version, key)| {
-            Record::Publication(Box::new(Publication {
+            Record::Publication(Publication {
                 channel,
                 epoch,
                 item,
@@ -103,7 +104,7 @@ fn publication() -> impl Strategy<Value = Record> {
                 ttl: Duration::from_millis(ttl),
                 version,
                 key,
-            }))
+            })
         },
     )
 }
@@ -112,25 +113,25 @@ fn stream() -> impl Strategy<Value = Record> {
     let parts = (channel(), position(), any::<u64>(), any::<u64>(), version());
     parts.prop_map(|(channel, top, first, ttl, version)| {
         let ttl = Duration::from_millis(ttl);
-        Record::Stream(Box::new(Stream {
+        Record::Stream(Stream {
             channel,
             top,
             first,
             ttl,
             version,
-        }))
+        })
     })
 }
 
 fn kept() -> impl Strategy<Value = Record> {
     let parts = (channel(), epoch(), item(), any::<u64>());
     parts.prop_map(|(channel, epoch, item, expires_ms)| {
-        Record::Item(Box::new(KeptItem {
+        Record::Item(KeptItem {
             channel,
             epoch,
             item,
             expires_ms,
-        }))
+        })
     })
 }
 

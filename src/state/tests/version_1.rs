@@ -57,7 +57,7 @@ pub(super) fn records() -> Vec<Record> {
             epochs: 3,
             keys: 1 << 127,
         }),
-        Record::Publication(Box::new(Publication {
+        Record::Publication(Publication {
             channel,
             epoch,
             item: item(),
@@ -65,24 +65,24 @@ pub(super) fn records() -> Vec<Record> {
             expires_ms: 1_900_000_000_000,
             ttl: Duration::from_millis(1500),
             version: version.clone(),
-            key: Some(Key {
+            key: Some(Box::new(Key {
                 position: Some(position(9)),
                 ..key
-            }),
-        })),
-        Record::Stream(Box::new(Stream {
+            })),
+        }),
+        Record::Stream(Stream {
             channel: "news".into(),
             top: position(9),
             first: 1,
             ttl: Duration::from_secs(60),
             version,
-        })),
-        Record::Item(Box::new(KeptItem {
+        }),
+        Record::Item(KeptItem {
             channel: "news".into(),
             epoch,
             item: text,
             expires_ms: 1_900_000_000_000,
-        })),
+        }),
         Record::Key(key),
         Record::Removed {
             channel: "news".into(),

@@ -40,8 +40,7 @@ impl Writer {
         // What was begun without a sync is written anew too.
         let pending = self.pending.take();
         self.is_wanted |= is_doubtful || pending.is_some() || self.segments.options.holds_refused;
-        self.queue.done(&self.batch);
-        self.queue.done(&waiting);
+        self.queue.done();
         let batch = self.batch.drain(..).map(|one| one.written);
         Written::tell(batch, Err(error.answer));
         let waiting = waiting.into_iter().map(|one| one.written);

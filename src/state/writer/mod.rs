@@ -9,6 +9,7 @@ mod failure;
 mod rewrite;
 
 use std::{
+    collections::VecDeque,
     io, mem,
     sync::{Arc, Weak, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
@@ -36,6 +37,8 @@ const REWRITE_PAUSE: Duration = Duration::from_secs(10);
 const REWRITE_AFTER: Duration = Duration::from_secs(60 * 60);
 /// A buffer that a large record made larger than this is given back.
 const BUFFER_BYTES: usize = 4 << 20;
+/// A batch's room for records that is kept; what held a queue that ran full is given back.
+const BATCH_RECORDS: usize = 4096;
 /// How often the time is noted while something is written.
 const TIME_MS: u64 = 1000;
 
@@ -59,7 +62,7 @@ pub(super) struct Writer {
     pulse: Arc<Pulse>,
     pub(super) sources: Vec<Weak<dyn Source>>,
     buffer: Vec<u8>,
-    batch: Vec<Waiting>,
+    batch: VecDeque<Waiting>,
     pending: Option<Pending>,
     /// The segments before this one are replaced, and go one by one.
     replaced: Option<u64>,
@@ -99,7 +102,7 @@ impl Writer {
             pulse,
             sources,
             buffer: Vec::new(),
-            batch: Vec::new(),
+            batch: VecDeque::new(),
             pending: None,
             replaced: None,
             snapshot: 0,
@@ -182,8 +185,9 @@ impl Writer {
             Ok(bytes) => {
                 self.since += bytes;
                 self.has_new = true;
-                self.queue.done(&self.batch);
+                self.queue.done();
                 Written::tell(self.batch.drain(..).map(|one| one.written), Ok(()));
+                self.batch.shrink_to(BATCH_RECORDS);
                 bytes
             }
             Err(error) => {
