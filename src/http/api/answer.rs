@@ -168,7 +168,7 @@ pub(super) fn denied(request: &HttpRequest, denied: Denied) -> HttpResponse {
             let mut response = with_status(request, StatusCode::UNAUTHORIZED, &error);
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
-                header::HeaderValue::from_static("apikey realm=\"fanfare api\""),
+                header::HeaderValue::from_static(CHALLENGE),
             );
             response
         }
@@ -194,14 +194,20 @@ fn not_admin(request: &HttpRequest, why: NotAdmin) -> HttpResponse {
         ..kind
     };
     let mut response = with_status(request, status, &error);
-    if let Some((name, value)) = auth::headers_of(why)
-        && let Ok(value) = header::HeaderValue::from_str(&value)
-    {
-        response.headers_mut().insert(name, value);
+    if let Some((name, mut value)) = auth::headers_of(why) {
+        if name == header::WWW_AUTHENTICATE {
+            // The API's own key opens it too, and comes first (RFC 9110, 11.6.1: a list).
+            value = format!("{CHALLENGE}, {value}");
+        }
+        if let Ok(value) = header::HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
     }
     response
 }
 
+/// What the API asks for, as a challenge.
+const CHALLENGE: &str = "apikey realm=\"fanfare api\"";
 const NEEDS_KEY: &str =
     "unauthorized: needs the header X-API-Key: <api.key> or Authorization: apikey <api.key>";
 const NOT_LOCAL: &str = "permission denied: while no api.key is set, only requests from this machine that no proxy passed on and \
