@@ -1,6 +1,6 @@
 //! `/admin/sessions`: who is connected, and the end of one.
 //!
-//! Bounds: a page of [`LIMIT_MAX`], within the first [`REACH`] of what is sorted; [`CHANNELS_MAX`]
+//! Bounds: a page of `LIMIT_MAX`, within the first `REACH` of what is sorted; [`CHANNELS_MAX`]
 //! channels of one session.
 
 use std::{net::IpAddr, sync::Arc};
