@@ -6,13 +6,14 @@ import { onLanguage, t } from './i18n.js';
 import { recall, remember } from './store.js';
 
 const THEMES = ['system', 'light', 'dark'];
+const systemIsDark = matchMedia('(prefers-color-scheme: dark)');
 
 /** Makes `button` change the theme. */
 export function themeButton(button) {
   let theme = THEMES.includes(recall('theme', 'system')) ? recall('theme', 'system') : 'system';
   const draw = () => {
-    if (theme === 'system') delete document.documentElement.dataset.theme;
-    else document.documentElement.dataset.theme = theme;
+    const ofSystem = systemIsDark.matches ? 'dark' : 'light';
+    document.documentElement.dataset.theme = theme === 'system' ? ofSystem : theme;
     button.replaceChildren(icon(theme));
     const name = t('theme', { theme: t(`theme-${theme}`) });
     button.setAttribute('aria-label', name);
@@ -23,6 +24,7 @@ export function themeButton(button) {
     remember('theme', theme);
     draw();
   });
+  systemIsDark.addEventListener('change', draw);
   onLanguage(draw);
   draw();
 }

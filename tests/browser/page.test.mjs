@@ -161,6 +161,24 @@ test('each README shows the page in its own language', () => {
   assert.deepEqual(chinese, english.map((path) => path.replace('-en.png', '-zh.png')));
 });
 
+test('the theme is the system’s and goes with it until one is chosen, which is remembered', async () => {
+  // Who sits in the dark is blinded by a page that is light until its script has run.
+  await withTabs([{ colorScheme: 'dark' }], async (tab) => {
+    const scheme = () => tab.page.evaluate(() => getComputedStyle(document.documentElement).colorScheme);
+    assert.equal(await scheme(), 'dark');
+    await tab.page.emulateMedia({ colorScheme: 'light' });
+    await tab.until('light with the system', async () => (await scheme()) === 'light');
+    await tab.page.click('#theme');
+    await tab.page.click('#theme');
+    await tab.until('dark by choice', async () => (await scheme()) === 'dark');
+    await tab.page.reload();
+    await tab.started();
+    assert.equal(await scheme(), 'dark');
+    await tab.page.click('#theme');
+    await tab.until('the system’s again', async () => (await scheme()) === 'light');
+  });
+});
+
 test('the language follows the browser, can be changed, and is remembered', async () => {
   await withTabs([{ locale: 'zh-CN' }, { locale: 'de-DE' }], async (chinese, other) => {
     assert.equal(await chinese.text('connect'), '连接');
