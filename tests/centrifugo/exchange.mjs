@@ -11,7 +11,7 @@ import { API_KEY, TOKEN_SECRET } from './servers.mjs';
 const WHAT_MAX = 120;
 
 /** Unix seconds from now. */
-export const inSeconds = (seconds) => Math.floor(Date.now() / 1000) + seconds;
+export const inSeconds = (seconds) => Math.ceil(Date.now() / 1000) + seconds;
 
 /** A token (JWT, HS256) with these claims. */
 export function token(claims, secret = TOKEN_SECRET) {

@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import hmac
 import json
+import math
 import os
 import re
 import shutil
@@ -77,7 +78,7 @@ def token(claims, secret=TOKEN_SECRET):
 
 def in_seconds(seconds):
     """Unix seconds from now."""
-    return int(time.time()) + seconds
+    return math.ceil(time.time()) + seconds
 
 
 async def until(what, condition, seconds=WAIT_SECONDS_MAX, detail=lambda: ""):

@@ -2,7 +2,7 @@
 //! is published, and answers rpc. Bounds: loopback only, 10 s for each wait.
 
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { until } from '../nginx/until.mjs';
 import { Backend } from './backend.mjs';
@@ -52,6 +52,9 @@ describe('hooks', { concurrency: false }, () => {
 
   for (const [index, way] of WAYS.slice(0, 3).entries()) {
     describe(way.name, { concurrency: false }, () => {
+      // What expires is asked for again, with the answers of the next test.
+      afterEach(() => { for (const client of opened.splice(0)) client.close(); });
+
       test('connect: the backend says who it is, and what it has from the start', async () => {
         const given = `given:hook-${index}`;
         const more = { ...withData(way, { welcome: '你好' }), info: { name: 'Ann' }, meta: { kept: 1 }, channels: [given] };

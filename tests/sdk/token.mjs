@@ -11,7 +11,7 @@ export function token(claims, secret = TOKEN_SECRET) {
   return `${signed}.${createHmac('sha256', secret).update(signed).digest('base64url')}`;
 }
 
-/** Unix seconds from now. */
+/** Unix seconds from now, and never sooner: what ends within this second may be over before it is told. */
 export function inSeconds(seconds) {
-  return Math.floor(Date.now() / 1000) + seconds;
+  return Math.ceil(Date.now() / 1000) + seconds;
 }
