@@ -1,6 +1,8 @@
 //! The official JavaScript SDK over each transport and protocol, with what it told kept for the test. Owned by the test that
 //! opens it. Bounds: 10 s for each wait. What is sent and received is JSON text in both protocols, so that one test serves all.
 
+import { after } from 'node:test';
+
 import { Centrifuge } from 'centrifuge';
 import { Centrifuge as ProtobufCentrifuge } from 'centrifuge/build/protobuf';
 import { EventSource } from 'eventsource';
@@ -22,6 +24,10 @@ const SDK_OPTIONS = {
   websocket: WebSocket, fetch, readableStream: ReadableStream, eventsource: EventSource,
   minReconnectDelay: 20, maxReconnectDelay: 200, timeout: 5000,
 };
+
+// A client whose test failed would connect again for ever, and its file would never end.
+const made = [];
+after(() => { for (const client of made) client.close(); });
 
 /** A client of the SDK and what it was told. */
 export class Client {
@@ -48,6 +54,7 @@ export class Client {
       rest.token = token({ sub: user, info: { name: `Name of ${user}` }, exp: inSeconds(600) });
     }
     this.way = way;
+    made.push(this);
     this.sdk = new Sdk(at, { ...SDK_OPTIONS, emulationEndpoint: `${origin}/emulation`, ...rest });
     this.sdk.on('connecting', (told) => this.connecting.push(told));
     this.sdk.on('connected', (told) => this.connects.push(told));
