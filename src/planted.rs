@@ -16,7 +16,7 @@ use std::{
 const EVERY: u64 = 5000;
 
 /// How long before a write it is answered.
-pub(crate) const EARLY: Duration = Duration::from_millis(50);
+pub(crate) const EARLY: Duration = Duration::from_millis(200);
 
 /// How long something waits in a shard that loses what waits.
 pub(crate) const LATE: Duration = Duration::from_millis(200);

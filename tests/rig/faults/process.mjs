@@ -42,10 +42,11 @@ export async function term(world) {
   return { ready: Math.round(await restart(world)), ...judged };
 }
 
-/** SIGKILL. */
+/** SIGKILL, right behind an answer: what it says is there in the next life. */
 export async function kill(world) {
-  const { node } = world;
+  const { node, load, random } = world;
   const judged = await judgeLife(world);
+  await load.probe(random.of(CHANNELS));
   node.signal('SIGKILL');
   await node.ended(5000);
   return { ready: Math.round(await restart(world)), ...judged };
