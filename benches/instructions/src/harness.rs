@@ -18,7 +18,8 @@ use std::{
 };
 
 pub use fanfare::{
-    broker::PublishRequest, node::recovery::Since, publication::Publication, registry::ChannelName,
+    broker::PublishRequest, codec::Decoder, node::recovery::Since, publication::Publication,
+    registry::ChannelName,
 };
 use fanfare::{
     broker::{
@@ -26,6 +27,7 @@ use fanfare::{
         fanout::Fanout,
         memory::{MemoryBounds, MemoryBroker},
     },
+    codec::{Message, Opcode, encode as frame_of},
     config::SlowPolicy,
     connection::{
         Connection, ConnectionConfig, ConnectionProfile, Pings,
@@ -129,6 +131,58 @@ fn payload(number: usize) -> Payload {
     }
     text.replace_range(text.len() - 1.., "]");
     Payload::Text(text.into())
+}
+
+/// What a client's message holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Words {
+    /// Bytes, which are unmasked and looked at by nobody.
+    Binary,
+    /// JSON in ASCII.
+    Json,
+    /// Text of three bytes a character.
+    Chinese,
+}
+
+/// What stands before the payload of a client's frame of 126 to 65,535 bytes (RFC 6455 §5.2).
+pub const MASKED_HEAD_BYTES: usize = 8;
+
+/// A client's message in its frame, masked.
+pub fn masked(number: usize, words: Words) -> Vec<u8> {
+    let Payload::Text(json) = payload(number) else {
+        unreachable!("a payload of rows is text");
+    };
+    let (opcode, message) = match words {
+        Words::Binary => (Opcode::Binary, json.to_string()),
+        Words::Json => (Opcode::Text, json.to_string()),
+        Words::Chinese => (
+            Opcode::Text,
+            "推送服务器向所有人".repeat(PAYLOAD_BYTES / 27 + 1),
+        ),
+    };
+    let plain = frame_of(opcode, message.as_bytes());
+    let key = (number as u32).wrapping_mul(2_654_435_761).to_be_bytes();
+    let head = plain.len() - message.len();
+    let mut frame = plain[..head].to_vec();
+    frame[1] |= 0x80;
+    frame.extend_from_slice(&key);
+    let bytes = message.bytes().zip(key.iter().cycle());
+    frame.extend(bytes.map(|(byte, key)| byte ^ key));
+    frame
+}
+
+/// The decoder of a connection without deflate.
+pub fn decoder() -> Decoder {
+    Decoder::new(PLENTY, false)
+}
+
+/// Takes what one read of a socket brought; the bytes of the message that became whole.
+pub fn decode(decoder: &mut Decoder, mut read: &mut [u8]) -> usize {
+    match decoder.decode(&mut read).expect("a legal frame") {
+        Some(Message::Text(text)) => text.len(),
+        Some(Message::Binary(bytes)) => bytes.len(),
+        _ => 0,
+    }
 }
 
 /// A publication at its place in a channel's stream, not encoded yet.

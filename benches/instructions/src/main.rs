@@ -1,4 +1,5 @@
-//! Counts of instructions: what a publication, a delivery and a subscription take, without a clock.
+//! Counts of instructions: what a message, a publication, a delivery and a subscription take,
+//! without a clock.
 //!
 //! Each scenario is set up by its `new`, counted in its `run`, and looked at by its `check`, which
 //! fails if it did not do what was to be counted. Every count is of [`OPERATIONS`] operations.
@@ -14,7 +15,8 @@ use gungraun::{
 };
 
 use harness::{
-    ChannelName, Client, HISTORY, Node, PAYLOAD_BYTES, Publication, PublishRequest, Since, Wire,
+    ChannelName, Client, Decoder, HISTORY, Node, PAYLOAD_BYTES, Publication, PublishRequest, Since,
+    Wire, Words,
 };
 
 /// Operations in each count; `../run` divides by it.
@@ -28,6 +30,43 @@ const WARM_UP: usize = 10;
 
 /// Publications that a subscriber with history has missed.
 const MISSED: usize = 10;
+
+/// Decoding: frames of a client's messages, masked, each read by the system as a whole or in two.
+struct Decode {
+    decoder: Decoder,
+    frames: Vec<Vec<u8>>,
+    /// Reads that bring one frame.
+    reads: usize,
+    bytes: usize,
+}
+
+impl Decode {
+    fn new(words: Words, reads: usize) -> Self {
+        Self {
+            decoder: harness::decoder(),
+            frames: (0..OPERATIONS)
+                .map(|number| harness::masked(number, words))
+                .collect(),
+            reads,
+            bytes: 0,
+        }
+    }
+
+    fn run(mut self) -> Self {
+        for frame in &mut self.frames {
+            let length = frame.len().div_ceil(self.reads);
+            for read in frame.chunks_mut(length) {
+                self.bytes += black_box(harness::decode(&mut self.decoder, read));
+            }
+        }
+        self
+    }
+
+    fn check(self) {
+        let frames: usize = self.frames.iter().map(Vec::len).sum();
+        assert_eq!(self.bytes, frames - OPERATIONS * harness::MASKED_HEAD_BYTES);
+    }
+}
 
 /// Encoding: each publication for the first time, as the first of its receivers has it done.
 struct Encode {
@@ -222,6 +261,15 @@ fn leave<T>(scenario: T) {
     std::mem::forget(scenario);
 }
 
+#[library_benchmark(teardown = Decode::check)]
+#[bench::binary(Decode::new(Words::Binary, 1))]
+#[bench::json(Decode::new(Words::Json, 1))]
+#[bench::json_in_two_reads(Decode::new(Words::Json, 2))]
+#[bench::chinese(Decode::new(Words::Chinese, 1))]
+fn decode(scenario: Decode) -> Decode {
+    scenario.run()
+}
+
 #[library_benchmark(teardown = Encode::check)]
 #[bench::raw(Encode::new(Wire::Raw))]
 #[bench::raw_deflated(Encode::new(Wire::RawDeflated))]
@@ -258,7 +306,7 @@ fn publish(scenario: Publish) -> Publish {
 
 library_benchmark_group!(
     name = all,
-    benchmarks = [encode, deliver, subscribe, publish]
+    benchmarks = [decode, encode, deliver, subscribe, publish]
 );
 
 main!(
