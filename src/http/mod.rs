@@ -13,6 +13,7 @@ mod centrifuge;
 mod client_files;
 mod cors;
 mod diag;
+mod embedded;
 mod health;
 mod hold;
 mod local;

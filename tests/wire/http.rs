@@ -1,6 +1,11 @@
 //! The routes beside the WebSocket endpoints.
 
-use std::{io::Write, net::TcpStream};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+};
+
+use flate2::read::GzDecoder;
 
 use crate::support::{Response, Server, TempDir, eventually, raw};
 
@@ -56,6 +61,74 @@ fn the_page_and_its_files_come_from_the_binary_under_a_strict_policy() {
         "/static/nothing.js",
     ] {
         assert_eq!(server.get(path).status, 404, "{path}");
+    }
+}
+
+/// A page of 220 KB on a phone's line takes seconds, compressed one. A cache that gives one form to who asked for the other
+/// shows a blank page.
+#[test]
+fn files_are_compressed_for_who_takes_gzip_and_each_form_has_its_own_tag() {
+    let server = Server::start(&raw("/ws", ""));
+    let gzip = "Accept-Encoding: gzip, deflate, br\r\n";
+    for path in [
+        "/",
+        "/static/console.js",
+        "/static/tokens.css",
+        "/static/settings.md",
+        "/static/README.zh-CN.md",
+        "/fanfare.mjs",
+        "/fanfare-worker.js",
+    ] {
+        let plain = server.get(path);
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        let small = server.get_with(path, gzip);
+        assert_eq!(small.header("content-encoding"), Some("gzip"), "{path}");
+        for name in ["content-type", "cache-control", "content-security-policy"] {
+            assert_eq!(small.header(name), plain.header(name), "{path}: {name}");
+        }
+        let mut text = String::new();
+        GzDecoder::new(small.bytes.as_slice())
+            .read_to_string(&mut text)
+            .expect(path);
+        assert_eq!(text, plain.body, "{path}");
+        assert!(small.bytes.len() * 3 < plain.bytes.len() * 2, "{path}");
+        let length = small.bytes.len().to_string();
+
+        // What HEAD says of the form that was asked for is what GET brings.
+        let asked =
+            format!("HEAD {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{gzip}\r\n");
+        let head = server.request(&asked).expect("an answer");
+        assert_eq!(head.bytes.len(), 0, "{path}");
+        assert_eq!(head.header("content-length"), Some(&*length), "{path}");
+        for name in ["content-encoding", "etag", "vary"] {
+            assert_eq!(head.header(name), small.header(name), "{path}: {name}");
+        }
+
+        let tags = [&plain, &small].map(|answer| answer.header("etag").expect("a tag"));
+        assert_ne!(tags[0], tags[1], "{path}");
+        for (tag, asked, status) in [
+            (tags[0], "", 304),
+            (tags[0], gzip, 200),
+            (tags[1], gzip, 304),
+            (tags[1], "", 200),
+            (tags[1], "Accept-Encoding: gzip;q=0\r\n", 200),
+        ] {
+            let answer = server.get_with(path, &format!("If-None-Match: {tag}\r\n{asked}"));
+            assert_eq!(answer.status, status, "{path}: {tag} {asked}");
+            assert_eq!(answer.header("vary"), Some("Accept-Encoding"), "{path}");
+        }
+    }
+    for refused in [
+        "identity",
+        "gzip;q=0",
+        "gzip;q=0, *",
+        "br",
+        "",
+        "nonsense;;q=x",
+    ] {
+        let answer = server.get_with("/", &format!("Accept-Encoding: {refused}\r\n"));
+        assert_eq!(answer.header("content-encoding"), None, "{refused}");
+        assert!(answer.body.starts_with("<!doctype html>"), "{refused}");
     }
 }
 

@@ -283,6 +283,8 @@ pub(crate) struct Response {
     pub status: u16,
     pub head: String,
     pub body: String,
+    /// The body as it came, which may be no text.
+    pub bytes: Vec<u8>,
 }
 
 impl Response {
@@ -313,6 +315,7 @@ impl Response {
         let response = Self {
             status,
             body: String::from_utf8_lossy(&bytes[end..]).into_owned(),
+            bytes: bytes[end..].to_vec(),
             head,
         };
         let length = response
