@@ -33,6 +33,8 @@ pub(crate) struct Publishing<'a> {
     touched: Vec<usize>,
     given_up: u64,
     look: u64,
+    /// Nobody is there to get it: an answer is all that is waited for.
+    is_unheard: bool,
 }
 
 impl<'a> Publishing<'a> {
@@ -46,7 +48,16 @@ impl<'a> Publishing<'a> {
             touched: Vec::new(),
             given_up: 0,
             look: began + LOOK_US,
+            is_unheard: false,
             fleet,
+        }
+    }
+
+    /// Nobody is there: waits for answers alone.
+    pub(crate) fn unheard(self) -> Self {
+        Self {
+            is_unheard: true,
+            ..self
         }
     }
 
@@ -102,7 +113,7 @@ impl<'a> Publishing<'a> {
         let options = &self.fleet.plan.options;
         if options.publishes_by_http() {
             let free = tally.free.last().copied();
-            let waits = self.gap.is_none() && options.work != Work::Publish;
+            let waits = self.gap.is_none() && options.work == Work::Fanout;
             if !waits {
                 return free;
             }
@@ -171,7 +182,8 @@ impl<'a> Publishing<'a> {
         let options = &self.fleet.plan.options;
         let publishers = self.fleet.plan.publishers();
         let answers = options.publishes_by_http() && tally.free.len() < publishers;
-        let is_complete = tally.received >= tally.expected && !answers;
+        let is_heard = self.is_unheard || tally.received >= tally.expected;
+        let is_complete = is_heard && !answers;
         let patience = micros(options.patience);
         is_complete || self.fleet.now() > tally.progress.max(self.began) + patience
     }

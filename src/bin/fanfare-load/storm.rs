@@ -21,14 +21,16 @@ const LOOK_US: u64 = 20_000;
 /// Does it.
 pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<(), LoadError> {
     let channels = fleet.plan.channels as u64;
-    publish(fleet, BEFORE * channels)?;
+    let before = only(BEFORE * channels);
+    Publishing::new(fleet, before).run()?;
     let mut positions: Vec<_> = (0..fleet.size()).map(|number| fleet.cut(number)).collect();
     let cut_at = fleet.now();
     let pids = fleet.plan.options.pids.clone();
     let look = Look::new(&pids, cut_at)?;
     fleet.tally.forget_opened();
     let published = fleet.tally.published;
-    publish(fleet, fleet.plan.options.messages.unwrap_or(MEANWHILE))?;
+    let meanwhile = only(fleet.plan.options.messages.unwrap_or(MEANWHILE));
+    Publishing::new(fleet, meanwhile).unheard().run()?;
     report.published = fleet.tally.published - published;
 
     let began = fleet.now();
@@ -61,11 +63,9 @@ pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<(), LoadErro
     Ok(())
 }
 
-/// Publishes without waiting for anyone to get it.
-fn publish(fleet: &mut Fleet, messages: u64) -> Result<(), LoadError> {
-    let amount = Amount {
+fn only(messages: u64) -> Amount {
+    Amount {
         messages,
         until: None,
-    };
-    Publishing::new(fleet, amount).run()
+    }
 }

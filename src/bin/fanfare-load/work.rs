@@ -146,7 +146,7 @@ fn fleet(plan: Plan) -> Result<Fleet, LoadError> {
     let (work, conns, publishers) = (options.work, options.conns, plan.publishers());
     let run = uuid::Uuid::new_v4().as_u128() as u16 & RUN_MAX;
     let ledger = Ledger::new(run, conns, plan.channels, publishers);
-    let waits = options.rate.is_none() && matches!(work, Work::Fanout | Work::Storm);
+    let waits = options.rate.is_none() && work == Work::Fanout;
     let flights = Flights::new(plan.channels * publishers, publishers, waits);
     let mut tally = Tally::new(ledger, flights);
     if work == Work::Echo {
