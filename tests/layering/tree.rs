@@ -67,6 +67,16 @@ impl Tree {
         Ok(tree)
     }
 
+    /// Reads a binary that is a crate of its own, from its root file.
+    pub(crate) fn read_binary(main: PathBuf) -> io::Result<Self> {
+        let mut tree = Self {
+            modules: BTreeMap::new(),
+            files: BTreeSet::new(),
+        };
+        tree.add(String::new(), main, false)?;
+        Ok(tree)
+    }
+
     fn add(&mut self, name: String, file: PathBuf, is_test: bool) -> io::Result<()> {
         let text = fs::read_to_string(&file)
             .map_err(|error| io::Error::other(format!("{}: {error}", file.display())))?;

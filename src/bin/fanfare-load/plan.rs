@@ -1,0 +1,137 @@
+//! What all clients of a run have in common: where they go, what they ask for, how they speak.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::Url;
+
+use crate::{
+    clock::Clock,
+    endpoint::Endpoint,
+    error::LoadError,
+    handshake,
+    options::{Options, Work},
+    protocol::{Protocol, Session},
+};
+
+/// What stands unescaped in an address.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b':');
+
+/// The plan of a run.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub clock: Clock,
+    pub protocol: Protocol,
+    pub endpoint: Endpoint,
+    /// A WebSocket; else a stream of events.
+    pub is_web_socket: bool,
+    pub options: Options,
+    /// One a client: the sources of its messages are told apart by the client.
+    pub channels: usize,
+    /// Clients keep their place, to go on from it.
+    pub keeps_positions: bool,
+    headers: String,
+}
+
+impl Plan {
+    pub(crate) fn new(options: Options) -> Result<Self, LoadError> {
+        let url = parse_url("--url", &options.url, &options.channel_name(0))?;
+        let is_web_socket = matches!(url.scheme(), "ws" | "wss");
+        let sources = options.sources.unwrap_or(0).max(1);
+        let mut plan = Self {
+            clock: Clock::start(),
+            protocol: options.protocol,
+            endpoint: Endpoint::new(&url, options.insecure, sources)?,
+            is_web_socket,
+            channels: match options.work {
+                Work::Echo => options.conns,
+                _ => options.channels.max(1),
+            },
+            keeps_positions: options.work == Work::Storm,
+            headers: header_lines("--header", &options.header)?,
+            options,
+        };
+        if plan.options.sources.is_none() && plan.endpoint.is_local() {
+            let sources = plan.options.conns.div_ceil(crate::endpoint::PER_SOURCE);
+            plan.endpoint = Endpoint::new(&url, plan.options.insecure, sources.max(1))?;
+        }
+        Ok(plan)
+    }
+
+    /// How many publish into each channel: by HTTP each connection is one, in an order of its own.
+    pub(crate) fn publishers(&self) -> usize {
+        // The command line bounds both.
+        if !self.options.publishes_by_http() {
+            1
+        } else if self.options.rate.is_some() {
+            self.options.publish_conns as usize
+        } else {
+            self.options.in_flight.unwrap_or(1) as usize
+        }
+    }
+
+    /// The channel of a client.
+    pub(crate) fn channel_of(&self, client: usize) -> usize {
+        client % self.channels
+    }
+
+    pub(crate) fn channel_name_of(&self, client: usize) -> String {
+        self.options.channel_name(self.channel_of(client))
+    }
+
+    /// The request with which a client begins.
+    pub(crate) fn request(&self, session: &Session) -> Result<Vec<u8>, LoadError> {
+        let name = self.channel_name_of(session.number);
+        let url = parse_url("--url", &self.options.url, &name)?;
+        let mut target = self.protocol.target(&url);
+        let mut headers = Cow::Borrowed(self.headers.as_str());
+        if let Some(position) = &session.position {
+            self.protocol
+                .resume(position, &mut target, headers.to_mut());
+        }
+        Ok(if self.is_web_socket {
+            let subprotocol = self.protocol.subprotocol(self.keeps_positions);
+            handshake::upgrade(
+                &self.endpoint.host,
+                &target,
+                &headers,
+                subprotocol,
+                self.options.deflate,
+            )
+        } else {
+            handshake::events(&self.endpoint.host, &target, &headers)
+        })
+    }
+}
+
+/// An address of the command line, for a channel.
+pub(crate) fn parse_url(option: &str, text: &str, channel: &str) -> Result<Url, LoadError> {
+    let channel = utf8_percent_encode(channel, ESCAPED).to_string();
+    let url = Url::parse(&text.replace("{channel}", &channel))
+        .map_err(|error| LoadError::Usage(format!("{option} {text}: {error}")))?;
+    if matches!(url.scheme(), "ws" | "wss" | "http" | "https") {
+        Ok(url)
+    } else {
+        let why = "an address begins with ws://, wss://, http:// or https://";
+        Err(LoadError::Usage(format!("{option} {text}: {why}")))
+    }
+}
+
+/// Header fields of the command line as they stand in a request.
+pub(crate) fn header_lines(option: &str, headers: &[String]) -> Result<String, LoadError> {
+    let mut lines = String::new();
+    for header in headers {
+        if !header.contains(':') || header.contains(['\r', '\n']) {
+            let why = "a header is written Name: value";
+            return Err(LoadError::Usage(format!("{option} {header:?}: {why}")));
+        }
+        lines.push_str(header);
+        lines.push_str("\r\n");
+    }
+    Ok(lines)
+}
