@@ -152,6 +152,16 @@ fn publication(to: &mut impl Fields, shown: &Pub<'_>) {
     to.text(("channel", 10), shown.channel);
 }
 
+/// What a publication says of who published it, for forms that say the rest in their own way.
+pub(super) fn publisher(to: &mut impl Fields, info: Option<&ClientInfo>, tags: Option<&Tags>) {
+    if let Some(info) = info {
+        to.message(("info", 5), |to| client_info(to, info));
+    }
+    if let Some(tags) = tags {
+        to.texts(("tags", 7), tags);
+    }
+}
+
 fn client_info(to: &mut impl Fields, info: &ClientInfo) {
     to.text_always(("user", 1), &info.user);
     to.text_always(("client", 2), &info.client);

@@ -178,6 +178,12 @@ pub const fn ping(encoding: Encoding) -> &'static [u8] {
     }
 }
 
+/// Appends the fields `info` and `tags` to an object in JSON that stands open and has others, as a
+/// publication of the protocol has them.
+pub(crate) fn append_about(info: Option<&ClientInfo>, tags: Option<&Tags>, out: &mut Vec<u8>) {
+    json::encode::more(out, |fields| encode::publisher(fields, info, tags));
+}
+
 /// Puts a message into a frame: in JSON a newline between any two, in Protobuf the length before
 /// each.
 pub fn append_message(encoding: Encoding, message: &[u8], frame: &mut Vec<u8>) {

@@ -48,6 +48,15 @@ test('an answer is dealt with, and the next poll begins behind it, at once', asy
   assert.ok(fields(FakeRequest.last).includes('since=3@e,1@e'));
 });
 
+test('who published, and the tags, come by polling as they come over a WebSocket', async (t) => {
+  // A chat that fell back to polling would show every message without its author. Bytes have both too.
+  const { parts: [a] } = await start(t, ['a']);
+  const beside = { info: { user: 'anna', client: 'c1' }, tags: { lang: 'zh' } };
+  FakeRequest.last.respond(200, answer('3@e', [{ channel: 'a', offset: 2, data: 'x', ...beside }, { channel: 'a', offset: 3, b64data: 'AAE=', ...beside }]));
+  assert.deepEqual(a.told.publication, [
+    { data: 'x', offset: 2, epoch: 'e', recovered: false, ...beside }, { data: 'AAE=', offset: 3, epoch: 'e', recovered: false, ...beside }]);
+});
+
 test('what was lost is told of the channel that lost it, and of no other', async (t) => {
   // The server has one word for all channels of a poll; who takes it for all reloads everything for nothing.
   const { parts: [a, b] } = await start(t, ['a', 'b']);

@@ -6,10 +6,8 @@ import type { WirePublication } from '../protocol';
 export const NOWHERE = '-';
 
 /** One message of an answer. */
-interface Message {
+interface Message extends WirePublication {
   channel: string;
-  offset?: number;
-  data?: unknown;
   b64data?: string;
 }
 
@@ -41,10 +39,10 @@ export function publications(answer: Answer, channel: string): WirePublication[]
   return found;
 }
 
-/** A message as a publication. */
+/** A message as a publication, which it is but for bytes. */
 export function publication(message: Message): WirePublication {
-  const data = message.data === undefined ? message.b64data : message.data;
-  return message.offset ? { data, offset: message.offset } : { data };
+  if (message.data === undefined) message.data = message.b64data;
+  return message;
 }
 
 /** A position in its two parts. */

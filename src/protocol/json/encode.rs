@@ -20,6 +20,11 @@ pub(in super::super) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<
     object.braced(fill);
 }
 
+/// Appends fields to an object that stands open.
+pub(in super::super) fn more(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
+    fill(&mut Object { out });
+}
+
 impl Object<'_> {
     fn braced(&mut self, fill: impl FnOnce(&mut Self)) {
         self.out.push(b'{');

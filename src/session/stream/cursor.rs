@@ -9,6 +9,7 @@ use crate::session::channel_request::envelope;
 use crate::{
     id::StreamPosition,
     node::recovery::Recovery,
+    protocol,
     publication::{Item, data_field, json_string},
     registry::ChannelName,
 };
@@ -125,7 +126,7 @@ impl StreamCursor {
     }
 }
 
-/// One message of a long poll.
+/// One message of a long poll; who published it and its tags stand there as in the client protocol.
 pub(crate) fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"channel\":");
     json_string(channel, out);
@@ -134,6 +135,7 @@ pub(crate) fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
     }
     out.push(b',');
     data_field(item, out);
+    protocol::append_about(item.info.as_deref(), item.tags.as_deref(), out);
     out.push(b'}');
 }
 

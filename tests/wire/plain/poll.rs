@@ -29,10 +29,16 @@ fn the_first_poll_tells_where_it_is_and_the_next_ones_go_on_from_there() {
     publish(&server, "a", "text");
     let octets = "Content-Type: application/octet-stream\r\n";
     post(&server, "/send?channel=b", octets, "\u{1}\u{2}");
-    let next = poll(
+    let mut next = poll(
         &server,
         &format!("channel=a&channel=b&since={}", since(&answer)),
     );
+    for message in next["messages"].as_array_mut().expect("a list") {
+        let info = message.as_object_mut().and_then(|it| it.remove("info"));
+        let info = info.expect("who published it");
+        assert_eq!(info["user"], "", "{info}");
+        assert!(info["client"].as_str().is_some_and(|id| !id.is_empty()));
+    }
     let expected = serde_json::json!([
         {"channel": "a", "offset": 2, "data": {"n": 1}},
         {"channel": "a", "offset": 3, "data": "text"},
@@ -44,6 +50,39 @@ fn the_first_poll_tells_where_it_is_and_the_next_ones_go_on_from_there() {
     );
     let newest = poll(&server, "channel=a&since=1");
     assert_eq!(texts(&newest), ["text"]);
+}
+
+// A page that fell back to polling did not know who said what, though the same page over a WebSocket
+// did. Who polls is told of the publisher and of the tags, of what was missed and of what comes.
+#[test]
+fn a_poll_says_who_published_and_with_which_tags() {
+    let server = Server::start(&(with_wait("60s") + "[api]\nkey = [\"k\"]\n"));
+    let at = since(&poll(&server, "channel=a"));
+    let api = |data: u8| {
+        let body = format!("{{\"channel\":\"a\",\"data\":{data},\"tags\":{{\"t\":\"x\\\"\"}}}}");
+        let answer = post(&server, "/api/publish", "X-API-Key: k\r\n", &body);
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    publish(&server, "a", "said");
+    api(2);
+    let missed = poll(&server, &format!("channel=a&since={at}"));
+    let client = &missed["messages"][0]["info"]["client"];
+    assert_eq!(
+        missed["messages"],
+        serde_json::json!([
+            {"channel": "a", "offset": 1, "data": "said", "info": {"user": "", "client": client}},
+            {"channel": "a", "offset": 2, "data": 2, "tags": {"t": "x\""}},
+        ])
+    );
+    assert!(client.as_str().is_some_and(|id| !id.is_empty()), "{missed}");
+    let at = since(&missed);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| poll(&server, &format!("channel=a&since={at}")));
+        server.wait_status("sessions", 1);
+        api(3);
+        let live = waiting.join().expect("an answer");
+        assert_eq!(live["messages"][0]["tags"], serde_json::json!({"t": "x\""}));
+    });
 }
 
 #[test]
@@ -106,7 +145,10 @@ fn a_channel_without_history_is_heard_while_the_poll_waits() {
         server.wait_status("channels", 1);
         publish(&server, "now:a", "x");
         let answer = waiting.join().expect("an answer");
-        let message = serde_json::json!({"channel": "now:a", "data": "x"});
+        let client = &answer["messages"][0]["info"]["client"];
+        let info = serde_json::json!({"user": "", "client": client});
+        assert!(client.is_string(), "{answer}");
+        let message = serde_json::json!({"channel": "now:a", "data": "x", "info": info});
         assert_eq!(
             answer,
             serde_json::json!({"messages": [message], "since": "-", "recovered": false})
