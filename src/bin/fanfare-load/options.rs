@@ -113,8 +113,7 @@ pub(crate) struct Options {
 pub(crate) enum Work {
     /// Open all clients and let them be: memory.
     Idle,
-    /// Open all clients: connections a second. With --duration, close each and open it anew for so
-    /// long.
+    /// Open all clients: connections a second.
     Connect,
     /// Publish, and see that every client of the channel gets everything.
     Fanout,
