@@ -1,0 +1,154 @@
+"""What the comparison needs: found where it is, else built or installed; `Missing` where it cannot be had.
+
+Nothing is installed into the system but nginx, where there is none; everything else goes to `installed/`, `servers/node_modules` and
+cargo's target directory. A second run installs nothing.
+"""
+
+import functools
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from .paths import HERE, INSTALLED, ROOT, SETTINGS, Missing, Stop, say
+
+CENTRIFUGO = "6.9.1"
+GO = (1, 26)
+NCHAN = "libnginx-mod-nchan"
+# Centrifugo takes five minutes on two cores.
+INSTALL_SECONDS_MAX = 15 * 60
+
+
+def run(words, cwd=HERE, environment=None):
+    """A command whose output nobody wants unless it fails."""
+    done = subprocess.run(
+        list(map(str, words)), cwd=cwd, env={**os.environ, **(environment or {})}, timeout=INSTALL_SECONDS_MAX, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode != 0:
+        last = "\n".join(done.stdout.splitlines()[-5:])
+        raise Missing(f"`{' '.join(map(str, words))}` failed:\n{last}")
+    return done.stdout
+
+
+def build(directory, *binaries):
+    """A release build; the directory that it went to."""
+    say(f"building {', '.join(binaries)} (release)")
+    words = ["cargo", "build", "--release", "--locked", "--quiet"]
+    for name in binaries:
+        words += ["--bin", name]
+    if subprocess.run(words, cwd=directory, check=False).returncode != 0:
+        raise Stop(f"cargo build failed in {directory}")
+    return Path(os.environ.get("CARGO_TARGET_DIR") or directory / "target") / "release"
+
+
+def named(variable):
+    """A program that the environment names."""
+    path = os.environ.get(variable)
+    if path and not Path(path).is_file():
+        raise Stop(f"{variable} names {path}, which is not there")
+    return path
+
+
+@functools.lru_cache(None)
+def of_this_repository(binary, variable):
+    return named(variable) or str(build(ROOT, binary) / binary)
+
+
+def fanfare():
+    return of_this_repository("fanfare", "FANFARE_BIN")
+
+
+def load():
+    return of_this_repository("fanfare-load", "FANFARE_LOAD_BIN")
+
+
+@functools.lru_cache(None)
+def plain():
+    return named("PLAIN_BIN") or str(build(HERE, "plain") / "plain")
+
+
+@functools.lru_cache(None)
+def node_modules():
+    """`npm ci`, when the lock file is not the one that was installed last. Answers the folder of programs."""
+    if not (shutil.which("node") and shutil.which("npm")):
+        raise Missing("Node.js and npm are needed (version 20 or newer)")
+    lock, stamp = SETTINGS / "package-lock.json", SETTINGS / "node_modules" / ".installed-lock.json"
+    if not stamp.is_file() or stamp.read_bytes() != lock.read_bytes():
+        say("npm ci in servers (ws, Socket.IO, Bun)")
+        run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], SETTINGS)
+        shutil.copy(lock, stamp)
+    return SETTINGS / "node_modules"
+
+
+@functools.lru_cache(None)
+def bun():
+    path = named("BUN_BIN") or str(node_modules() / ".bin" / "bun")
+    run([path, "--version"])
+    return path
+
+
+@functools.lru_cache(None)
+def centrifugo():
+    """Centrifugo, at the version that the figures name."""
+    path = named("CENTRIFUGO_BIN") or str(INSTALLED / "bin" / "centrifugo")
+    if not Path(path).is_file():
+        if not shutil.which("go"):
+            raise Missing("Go 1.26 is needed to build it")
+        version = run(["go", "env", "GOVERSION"]).strip().removeprefix("go")
+        if tuple(map(int, version.split(".")[:2])) < GO:
+            raise Missing(f"Go 1.26 is needed to build it, this is {version}")
+        say(f"go install of Centrifugo {CENTRIFUGO}: five minutes, once")
+        run(["go", "install", f"github.com/centrifugal/centrifugo/v6@v{CENTRIFUGO}"],
+            environment={"GOBIN": str(INSTALLED / "bin"), "GOTOOLCHAIN": "local"})
+    return path
+
+
+def apt(*words):
+    if not shutil.which("apt-get"):
+        raise Missing(f"this is no Debian or Ubuntu: install {words[-1]} yourself")
+    return run(["apt-get", "-q", *words], INSTALLED, {"DEBIAN_FRONTEND": "noninteractive"})
+
+
+@functools.lru_cache(None)
+def nginx():
+    found = named("NGINX") or shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if found:
+        return found
+    INSTALLED.mkdir(exist_ok=True)
+    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    say("apt-get install nginx")
+    run([*rights, "apt-get", "-q", "update"])
+    run([*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "install", "-y", "--no-install-recommends", "nginx"])
+    return shutil.which("nginx") or "/usr/sbin/nginx"
+
+
+@functools.lru_cache(None)
+def nchan():
+    """The module: the system's, else unpacked from Debian's package beside us, so that no other nginx loads it."""
+    name = "usr/lib/nginx/modules/ngx_nchan_module.so"
+    for path in (Path("/") / name, INSTALLED / "nchan" / name):
+        if path.is_file():
+            return str(path)
+    INSTALLED.mkdir(exist_ok=True)
+    say(f"fetching {NCHAN} from Debian")
+    try:
+        apt("download", NCHAN)
+    except Missing:
+        apt("update")
+        apt("download", NCHAN)
+    package = next(INSTALLED.glob(f"{NCHAN}_*.deb"))
+    run(["dpkg", "-x", package, INSTALLED / "nchan"])
+    package.unlink()
+    return str(INSTALLED / "nchan" / name)
+
+
+@functools.lru_cache(None)
+def certificate():
+    """A certificate for loopback and its key, made once."""
+    folder = INSTALLED / "tls"
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    if not (cert.is_file() and key.is_file()):
+        folder.mkdir(parents=True, exist_ok=True)
+        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650",
+             "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert])
+    return str(cert), str(key)

@@ -1,0 +1,243 @@
+"""One measurement: a fresh server, the load tool beside it, and the figures of both under one set of names.
+
+Owns what it starts. Bounds: the load tool is ended after `LOAD_SECONDS_MAX`; a measurement that others disturbed is made once more, and
+so often in a run.
+"""
+
+import json
+import shutil
+import signal
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from . import faults, install, machine
+from .paths import say
+from .results import values
+from .servers import Running
+
+LOAD_SECONDS_MAX = 120
+# A machine that is never calm must not double the time; the tables then say so.
+REPEATS_MAX = 12
+PERF_HERTZ = 4999
+
+
+class Measurer:
+    """Measures for one run; counts how often it did so again."""
+
+    def __init__(self, is_quick):
+        self.is_quick, self.repeats = is_quick, 0
+
+    def measure(self, work, step, entry, stood):
+        """The figures of the calmer of at most two tries. `stood` is what the work has so far."""
+        best = None
+        for attempt in range(2):
+            figures = self.once(work, step, entry, stood)
+            if "error" in figures:
+                return best or figures
+            if best is None or figures["others"] < best["others"]:
+                best = figures
+            if self.is_quick or best["others"] <= machine.OTHERS_MAX or self.repeats >= REPEATS_MAX:
+                break
+            self.repeats += attempt == 0
+        return best
+
+    def once(self, work, step, entry, stood):
+        servers = [Running(entry.server, entry.cores, entry.words) for _ in range(entry.processes)]
+        began, busy, own = time.monotonic(), machine.busy_seconds(), machine.own_seconds()
+        try:
+            for server in servers:
+                server.__enter__()
+            if work.kind in faults.FAULTS:
+                figures = faults.FAULTS[work.kind](servers[0], self.is_quick)
+            else:
+                figures = load(work, step, entry, servers, rate_of(work, step, stood))
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            return {"error": str(error)}
+        finally:
+            for server in servers:
+                server.__exit__()
+        # The servers have been waited for, and are in our own time now.
+        seconds = time.monotonic() - began
+        others = machine.busy_seconds() - busy - (machine.own_seconds() - own)
+        return {**figures, "others": round(max(0.0, others / seconds), 3), "seconds": round(seconds, 1)}
+
+
+def rate_of(work, step, stood):
+    """Messages a second: half of what the slowest server bears at most, by the step that found that out."""
+    if not step.rate_from:
+        return None
+    highest = []
+    for entry in work.entries:
+        found = values(stood, step.rate_from, entry.name, "deliveries_per_s")
+        if found:
+            highest.append(statistics.median(found) / step.clients)
+    if not highest:
+        raise ValueError("no server has a highest rate yet")
+    return max(1.0, round(min(highest) / 2, 1))
+
+
+def words(step, entry, server, rate, clients):
+    """The load tool's command line."""
+    http = server.url("http", "")
+    found = [install.load(), step.mode, "--url", server.url(entry.scheme, entry.path, entry.port), "--protocol", entry.protocol,
+             "--conns", clients, *step.options, *(word.replace("{http}", http) for word in entry.options)]
+    if rate:
+        found += ["--rate", rate]
+    return [str(word) for word in [*found, "--pids", ",".join(map(str, server.pids())), "--json"]]
+
+
+def load(work, step, entry, servers, rate):
+    """Runs the load tool, once for each process of the server, at the same time."""
+    clients = step.clients // len(servers)
+    kernel = Kernel() if step.mode == "idle" else None
+    before = [machine.thread_seconds(pid) for server in servers for pid in server.pids()] if entry.cores != (machine.SERVER_CORE,) else []
+    runs = []
+    try:
+        for server in servers:
+            cores = ",".join(map(str, entry.load_cores))
+            runs.append(Load(["taskset", "-c", cores, *words(step, entry, server, rate, clients)]))
+        share = user_share(runs[0], servers[0].pids(), step) if work.kind == "user" else None
+        told = [run.end() for run in runs]
+        after = [machine.thread_seconds(pid) for server in servers for pid in server.pids()] if before else []
+    finally:
+        for run in runs:
+            run.kill()
+        grown = kernel.end() if kernel else None
+    figures = together([flat(one) for one in told])
+    if rate:
+        figures["rate"] = rate
+    if grown is not None:
+        figures["kernel_kb_per_conn"] = grown / step.clients
+    if before:
+        figures["balance"] = balance(before, after)
+    if share and figures.get("cpu_us"):
+        figures.update(user_us=figures["cpu_us"] * share[0], user_share=share[0], user_samples=share[1], user_by="perf")
+    elif work.kind == "user" and figures.get("user_us") and figures.get("cpu_us"):
+        figures.update(user_share=figures["user_us"] / figures["cpu_us"], user_by="utime")
+    figures["raw"] = told
+    return figures
+
+
+class Load:
+    """The load tool while it runs."""
+
+    def __init__(self, command):
+        self.errors = tempfile.TemporaryFile(mode="w+")
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.errors, text=True)
+
+    def said(self):
+        """Its last line on standard error."""
+        self.errors.seek(0)
+        lines = self.errors.read().strip().splitlines()
+        return lines[-1] if lines else ""
+
+    def end(self):
+        """What it told. Lost, doubled and misordered messages are in it; anything else that is wrong is an error."""
+        output, _ = self.process.communicate(timeout=LOAD_SECONDS_MAX)
+        if self.process.returncode not in (0, 1) or not output.strip():
+            raise ValueError(self.said() or f"the load tool ended with {self.process.returncode}")
+        return json.loads(output)
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+        self.errors.close()
+
+
+class Kernel:
+    """What the kernel's own memory grew by at most, while this watches."""
+
+    def __init__(self):
+        self.before = self.most = machine.kernel_kib()
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        while not self.over.wait(0.2):
+            self.most = max(self.most, machine.kernel_kib())
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.most - self.before
+
+
+def user_share(run, pids, step):
+    """The share of samples in user space and their number, by perf while messages flow; None where there is no perf."""
+    if not shutil.which("perf"):
+        return None
+    # The tool's line of progress says when the connecting is over.
+    end = time.monotonic() + LOAD_SECONDS_MAX
+    while time.monotonic() < end and run.process.poll() is None and f"{step.clients} of {step.clients} clients" not in run.said():
+        time.sleep(0.1)
+    with tempfile.TemporaryDirectory() as folder:
+        data = str(Path(folder) / "perf.data")
+        seconds = max(0.3, 0.6 * float(step.options[step.options.index("--duration") + 1]))
+        subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(PERF_HERTZ), "-o", data, "-p", ",".join(map(str, pids)),
+                        "--", "sleep", str(seconds)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+        told = subprocess.run(["perf", "script", "-i", data, "-F", "misc,ip"], capture_output=True, text=True, check=False).stdout
+    # U is a sample in user space, K one in the kernel.
+    user = sum(line.split()[0] == "U" for line in told.splitlines() if line.strip())
+    kernel = sum(line.split()[0] == "K" for line in told.splitlines() if line.strip())
+    if user + kernel == 0:
+        say("perf took no samples: utime counts")
+        return None
+    return user / (user + kernel), user + kernel
+
+
+def flat(told):
+    """What the load tool tells, under the names of the tables."""
+    server, spent, latency = told.get("server") or {}, told.get("load") or {}, told.get("latency_us") or {}
+    answers, storm = told.get("answers") or {}, told.get("storm") or {}
+    # The tool divides by what was done: deliveries, answers to publications, connections.
+    publishes = told.get("work") == "publish"
+    figures = {
+        "delivered": told.get("delivered"),
+        "lost": told.get("lost"),
+        "doubled": told.get("doubled"),
+        "out_of_order": told.get("out_of_order"),
+        "connects_per_s": told.get("connects_per_s"),
+        "deliveries_per_s": told.get("deliveries_per_s"),
+        "publications_per_s": answers.get("per_s"),
+        "back_s": storm.get("complete_s"),
+        "cpu_us": None if publishes else server.get("cpu_us_per_delivery"),
+        "cpu_us_per_publication": server.get("cpu_us_per_delivery") if publishes else None,
+        "user_us": server.get("user_us_per_delivery"),
+        "user_samples": server.get("user_samples"),
+        "pss_kb_per_conn": server.get("pss_kb_per_conn"),
+        "pss_kb": server.get("pss_kb_after"),
+        "load_busy": spent.get("cpu_share"),
+        "limited": spent.get("limited"),
+        **{f"{name}_us": latency.get(name) for name in ("p50", "p90", "p99", "p999", "p9999", "max")},
+    }
+    return {key: value for key, value in figures.items() if value is not None}
+
+
+def together(found):
+    """Of several processes one: sums of counts and rates, costs by their deliveries, else the worst."""
+    if len(found) == 1:
+        return found[0]
+    total = sum(one.get("delivered", 0) for one in found) or 1
+    figures = {}
+    for key in found[0]:
+        numbers = [one[key] for one in found if key in one]
+        if key in ("delivered", "lost", "doubled", "out_of_order", "user_samples", "pss_kb") or key.endswith("_per_s"):
+            figures[key] = sum(numbers)
+        elif key in ("cpu_us", "user_us"):
+            figures[key] = sum(one[key] * one.get("delivered", 0) for one in found) / total
+        else:
+            figures[key] = max(numbers)
+    return figures
+
+
+def balance(before, after):
+    """The CPU time of the busiest of two threads, over the mean of the two that were busiest."""
+    spent = sorted((time_now - then.get(thread, 0.0) for then, now in zip(before, after) for thread, time_now in now.items()), reverse=True)
+    two = spent[:2]
+    return max(two) / (sum(two) / 2) if len(two) == 2 and sum(two) else None

@@ -1,0 +1,34 @@
+"""The command line."""
+
+import argparse
+
+from .servers import SERVERS
+from .works import WORKS
+
+
+def chosen(text, known, what, parser):
+    """Words of a list with commas, in the order in which they are known."""
+    words = [word for word in text.split(",") if word]
+    for word in words:
+        if word not in known:
+            parser.error(f"no {what} {word}: there are {', '.join(known)}")
+    return [name for name in known if name in words]
+
+
+def parse(about, words=None):
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="everything in small, one round: that it runs, not what to quote")
+    parser.add_argument("--resume", action="store_true", help="go on from the results that stand")
+    parser.add_argument("--servers", metavar="A,B", help=f"only these: {', '.join(SERVERS)}")
+    parser.add_argument("--work", metavar="X,Y", help=f"only these: {', '.join(WORKS)}")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each work (default: what it needs)")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the document from the results that stand")
+    options = parser.parse_args(words)
+    if options.rounds is not None and options.rounds < 1:
+        parser.error("--rounds must be at least 1")
+    by_default = [name for name, work in WORKS.items() if not work.only_by_name]
+    options.work = by_default if options.work is None else chosen(options.work, WORKS, "work", parser)
+    options.servers = list(SERVERS) if options.servers is None else chosen(options.servers, SERVERS, "server", parser)
+    if not options.work or not options.servers:
+        parser.error("there is nothing to do")
+    return options

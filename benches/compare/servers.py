@@ -1,0 +1,199 @@
+"""The servers: what each is, how it is started, and where it is spoken to.
+
+A `Running` owns the processes of one server from their start to their end, and a folder of its own for settings. Every measurement has a
+fresh one. Bounds: loopback only, ports chosen by the system, so many seconds to listen and to end.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable
+
+from . import install, machine
+from .paths import RESULTS, SETTINGS, Stop
+
+KEY = "X-API-Key: key-of-the-comparison"
+LISTEN_SECONDS_MAX = 20
+END_SECONDS_MAX = 8
+
+
+class Place:
+    """What a server is told: its folder, its ports, its cores, and the words that turn something on."""
+
+    def __init__(self, folder, cores=(machine.SERVER_CORE,), words=()):
+        self.folder, self.cores, self.words, self.ports = Path(folder), tuple(cores), tuple(words), {}
+
+    def port(self, name="port"):
+        """A free one, the same for the same name."""
+        if name not in self.ports:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.ports[name] = probe.getsockname()[1]
+        return self.ports[name]
+
+    def file(self, name, **values):
+        """A file of settings with what stands in braces filled in; where it lies now."""
+        text = (SETTINGS / name).read_text()
+        for key, value in {"folder": self.folder, "workers": len(self.cores), **values}.items():
+            # In JSON a number stands in quotes until it is one.
+            text = text.replace(f'"{{{key}}}"', str(value)) if name.endswith(".json") else text.replace(f"{{{key}}}", str(value))
+        path = self.folder / name
+        path.write_text(text)
+        return str(path)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One of those that are compared."""
+
+    name: str
+    # As the tables say it.
+    title: str
+    # Its version, once it is installed.
+    version: Callable[[], str]
+    # Makes ready what it needs; raises `Missing`.
+    install: Callable[[], None]
+    # The command lines that are started for it, in turn.
+    commands: Callable[[Place], list]
+    # Beyond the environment, for all of them.
+    environment: Callable[[Place], dict] = lambda place: {}
+
+
+def first_line(*words):
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    return ((done.stdout or done.stderr).splitlines() or ["?"])[0].strip()
+
+
+def npm_version(package):
+    text = (install.node_modules() / package / "package.json").read_text()
+    return text.split('"version": "', 1)[1].split('"', 1)[0]
+
+
+def fanfare(place):
+    cert, key = install.certificate()
+    settings = place.file("fanfare.toml", port=place.port(), tls_port=place.port("tls"), cert=cert, key=key)
+    return [[install.fanfare(), "--config", settings]]
+
+
+def fanfare_behind_nginx(place):
+    cert, key = install.certificate()
+    settings = place.file("proxy.conf", port=place.port(), proxy_port=place.port("tls_proxy"), cert=cert, key=key)
+    return [*fanfare(place), [install.nginx(), "-c", settings, "-p", str(place.folder)]]
+
+
+def nchan(place):
+    settings = place.file("nchan.conf", port=place.port(), module=install.nchan(), deflate="on" if "deflate" in place.words else "off")
+    return [[install.nginx(), "-c", settings, "-p", str(place.folder)]]
+
+
+def centrifugo(place):
+    return [[install.centrifugo(), "-c", place.file("centrifugo.json", port=place.port())]]
+
+
+def bun(place):
+    words = ["deflate"] if "deflate" in place.words else []
+    if "tls" in place.words:
+        words += ["tls", *install.certificate()]
+    return [[install.bun(), str(SETTINGS / "bun.js"), str(place.port()), *words]]
+
+
+def node(script):
+    return lambda place: [["node", str(SETTINGS / script), str(place.port()), *place.words]]
+
+
+SERVERS = {
+    server.name: server
+    for server in (
+        Server("fanfare", "fanfare", lambda: first_line(install.fanfare(), "--version"),
+               install.fanfare, fanfare),
+        Server("plain", "plain actix-web-actors", lambda: "in src/bin/plain.rs", install.plain,
+               lambda place: [[install.plain(), str(place.port())]]),
+        Server("ws", "ws on Node", lambda: f"{npm_version('ws')}, Node {first_line('node', '--version')}", install.node_modules,
+               node("ws.mjs")),
+        Server("socketio", "Socket.IO on Node", lambda: f"{npm_version('socket.io')}, Node {first_line('node', '--version')}",
+               install.node_modules, node("socketio.mjs")),
+        Server("bun", "Bun (uWebSockets)", lambda: first_line(install.bun(), "--version"), install.bun, bun),
+        Server("nchan", "nchan in nginx", lambda: f"Debian's, in {first_line(install.nginx(), '-v').removeprefix('nginx version: ')}",
+               lambda: (install.nginx(), install.nchan()), nchan),
+        Server("centrifugo", "Centrifugo", lambda: install.CENTRIFUGO, install.centrifugo, centrifugo,
+               lambda place: {"GOMAXPROCS": str(len(place.cores))}),
+        Server("proxied", "fanfare behind nginx", lambda: "the same two", lambda: (install.nginx(), install.fanfare()),
+               fanfare_behind_nginx),
+    )
+}
+
+
+class Running:
+    """A server that runs, with all its processes."""
+
+    def __init__(self, name, cores=(machine.SERVER_CORE,), words=()):
+        self.server, self.cores, self.words = SERVERS[name], cores, words
+        self.processes, self.log = [], None
+
+    def __enter__(self):
+        self.place = Place(tempfile.mkdtemp(prefix=f"fanfare-compare-{self.server.name}-"), self.cores, self.words)
+        # nginx gives its rights away, and still has to reach it.
+        self.place.folder.chmod(0o755)
+        RESULTS.mkdir(exist_ok=True)
+        self.log = open(RESULTS / f"{self.server.name}.log", "w")
+        # FANFARE_BIN and its like are ours, not settings of the server.
+        environment = {key: value for key, value in os.environ.items() if not key.startswith("FANFARE_")}
+        environment.update(self.server.environment(self.place))
+        try:
+            for words in self.server.commands(self.place):
+                self.processes.append(subprocess.Popen(
+                    ["taskset", "-c", ",".join(map(str, self.cores)), *words], cwd=self.place.folder, env=environment,
+                    stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT))
+            for port in self.place.ports.values():
+                self.wait_for(port)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def wait_for(self, port):
+        end = time.monotonic() + LISTEN_SECONDS_MAX
+        while time.monotonic() < end and all(process.poll() is None for process in self.processes):
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise Stop(f"{self.server.name} does not listen; see {RESULTS / self.server.name}.log")
+
+    def pids(self):
+        """All its processes, those that it has started itself as well (nginx: master and workers)."""
+        return [pid for process in self.processes for pid in machine.descendants(process.pid)]
+
+    def url(self, scheme, path, port="port"):
+        return f"{scheme}://127.0.0.1:{self.place.port(port)}{path}"
+
+    def __exit__(self, *_):
+        for process in reversed(self.processes):
+            self.end(process)
+        if self.log:
+            self.log.close()
+        shutil.rmtree(self.place.folder, ignore_errors=True)
+
+    @staticmethod
+    def end(process):
+        if process.poll() is not None:
+            return
+        started = machine.descendants(process.pid)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(END_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            # Its children would outlive it.
+            for pid in reversed(started):
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
+            process.wait()
