@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from . import faults, install, machine
-from .paths import say
+from .paths import Missing, Stop, say
 from .results import values
 from .servers import Running
 
@@ -55,7 +55,7 @@ class Measurer:
                 figures = faults.FAULTS[work.kind](servers[0], self.is_quick)
             else:
                 figures = load(work, step, entry, servers, rate_of(work, step, stood))
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError, Missing, Stop) as error:
             return {"error": str(error)}
         finally:
             for server in servers:
@@ -108,6 +108,8 @@ def load(work, step, entry, servers, rate):
             run.kill()
         grown = kernel.end() if kernel else None
     figures = together([flat(one) for one in told])
+    if 0 in (figures.get("cpu_us"), figures.get("cpu_us_per_publication")) and (figures.get("delivered") or figures.get("publications_per_s")):
+        raise ValueError("the server took no CPU time: its processes are not those that were looked at")
     if rate:
         figures["rate"] = rate
     if grown is not None:
@@ -202,6 +204,7 @@ def flat(told):
         "lost": told.get("lost"),
         "doubled": told.get("doubled"),
         "out_of_order": told.get("out_of_order"),
+        "clean": told.get("clean"),
         "connects_per_s": told.get("connects_per_s"),
         "deliveries_per_s": told.get("deliveries_per_s"),
         "publications_per_s": answers.get("per_s"),
@@ -227,7 +230,9 @@ def together(found):
     figures = {}
     for key in found[0]:
         numbers = [one[key] for one in found if key in one]
-        if key in ("delivered", "lost", "doubled", "out_of_order", "user_samples", "pss_kb") or key.endswith("_per_s"):
+        if key == "clean":
+            figures[key] = all(numbers)
+        elif key in ("delivered", "lost", "doubled", "out_of_order", "user_samples", "pss_kb") or key.endswith("_per_s"):
             figures[key] = sum(numbers)
         elif key in ("cpu_us", "user_us"):
             figures[key] = sum(one[key] * one.get("delivered", 0) for one in found) / total

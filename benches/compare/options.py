@@ -22,7 +22,7 @@ def parse(about, words=None):
     parser.add_argument("--servers", metavar="A,B", help=f"only these: {', '.join(SERVERS)}")
     parser.add_argument("--work", metavar="X,Y", help=f"only these: {', '.join(WORKS)}")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each work (default: what it needs)")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the document from the results that stand")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the document from the results that stand (with --quick: of those of quick runs)")
     options = parser.parse_args(words)
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")

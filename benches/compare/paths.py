@@ -14,6 +14,11 @@ DOCUMENT = ROOT / "docs" / "benchmarks.md"
 PLOTS = ROOT / "docs" / "benchmarks"
 
 
+def folder_of(is_quick):
+    """Where raw results lie: those of quick runs never replace others."""
+    return RESULTS / "quick" if is_quick else RESULTS
+
+
 class Stop(Exception):
     """The run cannot go on; the sentence says why and what to do."""
 

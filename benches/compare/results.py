@@ -6,13 +6,14 @@ what stands there; a measurement that failed is made again.
 
 import json
 
-from .paths import RESULTS, Stop
+from .paths import Stop, folder_of
 
 
 class Results:
     """The measurements of one work."""
 
-    def __init__(self, work, conditions, folder=RESULTS, resume=False):
+    def __init__(self, work, conditions, resume=False, folder=None):
+        folder = folder or folder_of(conditions["quick"])
         self.path, self.conditions, self.measurements = folder / f"{work}.json", conditions, []
         if resume and self.path.is_file():
             self.take_up()
@@ -22,7 +23,8 @@ class Results:
         for key in ("quick", "machine", "commit"):
             if stood["conditions"].get(key) != self.conditions.get(key):
                 raise Stop(f"{self.path.name} was made with another {key}: leave --resume out, or remove the file")
-        self.conditions = stood["conditions"]
+        versions = {**stood["conditions"].get("versions", {}), **self.conditions.get("versions", {})}
+        self.conditions = {**stood["conditions"], "versions": versions}
         self.measurements = [found for found in stood["measurements"] if "error" not in found]
 
     def find(self, step, entry, round_number):
@@ -43,12 +45,40 @@ class Results:
         beside.replace(self.path)
 
 
-def read_all(folder=RESULTS):
+def read_all(folder):
     """`{work: {"conditions": …, "measurements": […]}}` of all files that stand."""
     return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*.json"))}
 
 
+def marks(figures):
+    """Why a measurement must not be quoted; empty when it may be."""
+    if "error" in figures:
+        return [str(figures["error"])]
+    found = [f"{figures[key]:,} {title}" for key, title in (("lost", "lost"), ("doubled", "doubled"), ("out_of_order", "out of order"))
+             if figures.get(key)]
+    if figures.get("clean") is False and not found:
+        found.append("not clean: clients were refused or cut off")
+    return found
+
+
 def values(measurements, step, entry, key):
-    """A figure of all rounds in which it was taken."""
-    found = [one.get(key) for one in measurements if (one["step"], one["entry"]) == (step, entry) and "error" not in one]
+    """A figure of all rounds in which it was taken and may be quoted."""
+    found = [one.get(key) for one in measurements if (one["step"], one["entry"]) == (step, entry) and not marks(one)]
     return [value for value in found if isinstance(value, (int, float)) and not isinstance(value, bool)]
+
+
+def by_round(measurements, step, entry, key):
+    """`{round: figure}` of those that may be quoted."""
+    found = {}
+    for one in measurements:
+        value = values([one], step, entry, key)
+        if value:
+            found[one["round"]] = value[0]
+    return found
+
+
+def slope(measurements, steps, entry, key):
+    """What one more client adds, between the first and the last step: one for each round that has both."""
+    first, last = steps[0], steps[-1]
+    least, most = (by_round(measurements, step.name, entry, key) for step in (first, last))
+    return [(most[number] - least[number]) / (last.clients - first.clients) for number in least if number in most]

@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -129,12 +130,25 @@ SERVERS = {
 }
 
 
+def answers(port, is_tls):
+    """Whether anything comes back by HTTP. A connection alone says little: nginx listens before it has workers, and then their
+    time would be nobody's."""
+    with socket.create_connection(("127.0.0.1", port), 1) as stream:
+        if is_tls:
+            # It is our own, signed by itself.
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            stream = context.wrap_socket(stream)
+        stream.sendall(b"GET /nothing HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        return bool(stream.recv(1))
+
+
 class Running:
     """A server that runs, with all its processes."""
 
     def __init__(self, name, cores=(machine.SERVER_CORE,), words=()):
         self.server, self.cores, self.words = SERVERS[name], cores, words
-        self.processes, self.log = [], None
+        self.processes, self.log, self.place = [], None, None
 
     def __enter__(self):
         self.place = Place(tempfile.mkdtemp(prefix=f"fanfare-compare-{self.server.name}-"), self.cores, self.words)
@@ -150,21 +164,22 @@ class Running:
                 self.processes.append(subprocess.Popen(
                     ["taskset", "-c", ",".join(map(str, self.cores)), *words], cwd=self.place.folder, env=environment,
                     stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT))
-            for port in self.place.ports.values():
-                self.wait_for(port)
+            for name, port in self.place.ports.items():
+                self.wait_for(name, port)
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def wait_for(self, port):
+    def wait_for(self, name, port):
         end = time.monotonic() + LISTEN_SECONDS_MAX
         while time.monotonic() < end and all(process.poll() is None for process in self.processes):
             try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                return
+                if answers(port, is_tls=name != "port" or "tls" in self.words):
+                    return
             except OSError:
-                time.sleep(0.02)
+                pass
+            time.sleep(0.02)
         raise Stop(f"{self.server.name} does not listen; see {RESULTS / self.server.name}.log")
 
     def pids(self):
@@ -179,7 +194,8 @@ class Running:
             self.end(process)
         if self.log:
             self.log.close()
-        shutil.rmtree(self.place.folder, ignore_errors=True)
+        if self.place:
+            shutil.rmtree(self.place.folder, ignore_errors=True)
 
     @staticmethod
     def end(process):

@@ -193,7 +193,7 @@ fn a_sender_goes_on_once_there_is_room() {
     });
 }
 /// What an idle raw client costs beside its socket and its actor's mailbox. Who makes one of them
-/// larger says why, and looks at `benches/compare/run idle`.
+/// larger says why, and looks at `benches/compare/run --work idle`.
 #[test]
 fn an_idle_session_is_no_larger_than_it_was() {
     assert!(size_of::<Session<Raw>>() <= 280);

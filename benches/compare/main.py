@@ -1,0 +1,120 @@
+"""The run as a whole: what is there, what is left out, round by round, until everything is measured or the time is over.
+
+Owns nothing that runs: a measurement ends what it started before it is over. Bounds: the time of a run, beyond which nothing new is begun.
+"""
+
+import os
+import shlex
+import subprocess
+import sys
+import time
+
+from . import machine, options, report
+from .measure import Measurer
+from .paths import ROOT, Missing, Stop, say
+from .results import Results, marks
+from .servers import SERVERS
+from .works import WORKS
+
+# What a run may take; what is left then is made by --resume.
+BUDGET_SECONDS = {False: 90 * 60, True: 5 * 60}
+# Beyond the clients: listeners, logs, programs and libraries.
+FILES_BESIDE = 400
+
+
+def main(about):
+    """The exit status: 0 when all was measured and may be quoted, 1 when something was not, 2 for a wrong command line."""
+    wanted = options.parse(about)
+    try:
+        whole = True if wanted.report else run(wanted)
+        say(f"written: {report.write(wanted.quick)}")
+        return 0 if whole else 1
+    except Stop as stop:
+        print(f"run: {stop}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("run: interrupted; what was measured stands, and --resume goes on from there", file=sys.stderr)
+        return 130
+
+
+def run(wanted):
+    machine.check()
+    works = [WORKS[name] for name in wanted.work]
+    machine.raise_file_limit(FILES_BESIDE + max(step.clients for work in works for step in work.sizes(wanted.quick)))
+    needed = {entry.server for work in works for entry in work.entries}
+    versions = installed([name for name in wanted.servers if name in needed])
+    conditions = {
+        "quick": wanted.quick, "machine": machine.describe(), "commit": commit(), "versions": versions,
+        "command": shlex.join(["benches/compare/run", *sys.argv[1:]]), "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "load_average": os.getloadavg()[0],
+        "given": sorted(name for name in os.environ if name in ("FANFARE_BIN", "FANFARE_LOAD_BIN")),
+    }
+    return Run(wanted, works, conditions).all()
+
+
+def installed(names):
+    """The version of each server that can be had here; the others are left out, with a line that says why."""
+    found = {}
+    for name in names:
+        try:
+            SERVERS[name].install()
+            found[name] = SERVERS[name].version()
+        except Missing as missing:
+            say(f"{name} is left out: {missing}")
+    if not found:
+        raise Stop("there is no server to measure")
+    return found
+
+
+def commit():
+    """The commit that is measured, with `+` where files differ from it."""
+    def git(*words):
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return (git("rev-parse", "--short=9", "HEAD") or "unknown") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+
+
+class Run:
+    """All works of one run."""
+
+    def __init__(self, wanted, works, conditions, measurer=None):
+        self.wanted, self.works, self.conditions = wanted, works, conditions
+        self.measurer = measurer or Measurer(wanted.quick)
+        self.began, self.done, self.whole = time.monotonic(), 0, True
+        self.total = sum(len(self.plan(work)) for work in works)
+
+    def rounds(self, work):
+        return self.wanted.rounds or (1 if self.wanted.quick else work.rounds)
+
+    def plan(self, work):
+        """Round by round, step by step, every server in turn: a machine that slows down slows down all of them."""
+        entries = [entry for entry in work.entries if entry.server in self.conditions["versions"]]
+        return [(number, step, entry) for number in range(1, self.rounds(work) + 1) for step in work.sizes(self.wanted.quick)
+                for entry in entries if not step.only or entry.name in step.only]
+
+    def all(self):
+        """Whether everything was measured and may be quoted."""
+        for work in self.works:
+            plan = self.plan(work)
+            if not plan:
+                continue
+            results = Results(work.name, dict(self.conditions), resume=self.wanted.resume)
+            for number, step, entry in plan:
+                self.done += 1
+                if results.find(step.name, entry.name, number):
+                    continue
+                if time.monotonic() - self.began > BUDGET_SECONDS[self.wanted.quick]:
+                    say(f"the {BUDGET_SECONDS[self.wanted.quick] // 60} minutes of a run are over, {self.total - self.done + 1} "
+                        "measurements are left: --resume goes on with them")
+                    return False
+                self.one(work, results, number, step, entry)
+        say(f"done in {(time.monotonic() - self.began) / 60:.1f} minutes")
+        return self.whole
+
+    def one(self, work, results, number, step, entry):
+        figures = self.measurer.measure(work, step, entry, results.measurements)
+        results.add(step.name, entry.name, number, figures)
+        found = marks(figures)
+        self.whole = self.whole and not found
+        told = "; ".join(found) or ", ".join(
+            f"{format(figures[column.key], column.form)} {column.title}" for column in work.columns if figures.get(column.key) is not None)
+        say(f"{self.done}/{self.total} {work.name}: {step.name}, round {number}, {entry.name}: {told}")
