@@ -57,7 +57,7 @@ def marks(figures):
     found = [f"{figures[key]:,} {title}" for key, title in (("lost", "lost"), ("doubled", "doubled"), ("out_of_order", "out of order"))
              if figures.get(key)]
     if figures.get("clean") is False and not found:
-        found.append("not clean: clients were refused or cut off")
+        found.append("not clean: clients were refused or cut off, or got what is not theirs")
     return found
 
 

@@ -1,0 +1,56 @@
+"""What may be quoted, and what --resume takes up."""
+
+import tempfile
+import unittest
+from pathlib import Path
+
+from compare.paths import Stop
+from compare.results import Results, marks, slope, values
+from compare.works import Step
+
+CONDITIONS = {"quick": True, "machine": {}, "commit": "1", "versions": {"bun": "1"}}
+
+
+def one(**figures):
+    return {"step": "s", "entry": "e", "round": 1, "cpu_us": 2.0, "clean": True, **figures}
+
+
+class WhatMayBeQuoted(unittest.TestCase):
+    def test_a_measurement_that_lost_or_failed_has_no_figure(self):
+        # A server that drops messages is fast. Its figures must not reach a table.
+        for wrong in ({"lost": 1}, {"doubled": 2}, {"out_of_order": 3}, {"clean": False}, {"error": "it does not listen"}):
+            self.assertTrue(marks(one(**wrong)), wrong)
+            self.assertEqual(values([one(**wrong)], "s", "e", "cpu_us"), [])
+        self.assertEqual(values([one(lost=0)], "s", "e", "cpu_us"), [2.0])
+
+    def test_memory_is_the_growth_within_a_round(self):
+        # With what a server takes at its start counted, few clients would look dear. A round that lacks one size has no slope.
+        steps = [Step("few", "idle", 100), Step("many", "idle", 300)]
+        found = [one(step="few", pss_kb=5000), one(step="many", pss_kb=5600), one(step="few", round=2, pss_kb=1)]
+        self.assertEqual(slope(found, steps, "e", "pss_kb"), [3.0])
+
+
+class Resuming(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def results(self, resume=True, **conditions):
+        return Results("w", {**CONDITIONS, **conditions}, resume, self.folder)
+
+    def test_what_stands_is_taken_up_and_what_failed_is_made_again(self):
+        # Ninety minutes must not begin anew because one server did not start.
+        before = self.results(resume=False)
+        before.add("s", "e", 1, {"cpu_us": 1.0})
+        before.add("s", "f", 1, {"error": "it does not listen"})
+        after = self.results(versions={"ws": "8"})
+        self.assertEqual(after.find("s", "e", 1)["cpu_us"], 1.0)
+        self.assertIsNone(after.find("s", "f", 1))
+        self.assertEqual(after.conditions["versions"], {"bun": "1", "ws": "8"})
+
+    def test_figures_of_another_commit_are_not_mixed_in(self):
+        # Only ratios within one run count. Two commits in one table would compare what was never beside each other.
+        self.results(resume=False).add("s", "e", 1, {"cpu_us": 1.0})
+        with self.assertRaises(Stop):
+            self.results(commit="2")

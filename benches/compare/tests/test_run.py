@@ -1,0 +1,73 @@
+"""The loop over works, with a measurer that measures nothing."""
+
+import argparse
+import contextlib
+import io
+import tempfile
+import unittest
+from pathlib import Path
+from unittest import mock
+
+from compare import main, options, results
+from compare.works import Column, Entry, Step, Work
+
+WORK = Work("w", "A work", "", (Entry("a", "fanfare"), Entry("b", "bun"), Entry("c", "nchan")),
+            (Step("one", "fanout", 1), Step("two", "fanout", 1, only=("b",))), (), (Column("cpu_us", "CPU", ".1f"),), rounds=2)
+
+
+class Fake:
+    """Remembers what it was asked for."""
+
+    def __init__(self, **figures):
+        self.asked, self.figures = [], {"cpu_us": 1.0, **figures}
+
+    def measure(self, _work, step, entry, _stood):
+        self.asked.append((step.name, entry.name))
+        return self.figures
+
+
+class TheLoop(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.enterContext_(mock.patch.object(results, "folder_of", lambda _: Path(folder.name)))
+        self.enterContext_(contextlib.redirect_stderr(io.StringIO()))
+
+    def enterContext_(self, manager):
+        manager.__enter__()
+        self.addCleanup(manager.__exit__, None, None, None)
+
+    def run_with(self, fake, **wanted):
+        conditions = {"quick": False, "machine": {}, "commit": "1", "versions": {"fanfare": "1", "bun": "1"}}
+        wanted = argparse.Namespace(**{"quick": False, "resume": False, "rounds": None, **wanted})
+        return main.Run(wanted, [WORK], conditions, fake).all()
+
+    def test_servers_take_turns_within_a_step_and_rounds_repeat(self):
+        # A machine slows down within minutes. Who is measured five times in a row is measured on another machine.
+        fake = Fake()
+        self.assertTrue(self.run_with(fake))
+        self.assertEqual(fake.asked, [("one", "a"), ("one", "b"), ("two", "b")] * 2, "nchan is not there")
+
+    def test_a_run_with_losses_is_not_whole(self):
+        # Exit status 0 is the promise that all of it may be quoted.
+        self.assertFalse(self.run_with(Fake(lost=1)))
+
+    def test_what_stands_is_not_measured_again(self):
+        # --resume goes on from an interrupted run.
+        self.run_with(Fake(), rounds=1)
+        fake = Fake()
+        self.run_with(fake, resume=True)
+        self.assertEqual(len(fake.asked), 3, "the second round alone")
+
+    def test_nothing_is_begun_when_the_time_is_over(self):
+        # A slow machine must not keep the command beyond its word.
+        fake = Fake()
+        with mock.patch.object(main, "BUDGET_SECONDS", {False: -1}):
+            self.assertFalse(self.run_with(fake))
+        self.assertEqual(fake.asked, [])
+
+    def test_an_unknown_server_is_a_usage_error(self):
+        # A word that is misspelt must not measure everything else.
+        with self.assertRaises(SystemExit) as end:
+            options.parse("", ["--servers", "fanfair"])
+        self.assertEqual(end.exception.code, 2)
