@@ -16,13 +16,15 @@ from pathlib import Path
 
 from . import faults, install, machine
 from .paths import Missing, Stop, say
-from .results import values
+from .results import WRONG, values
 from .servers import Running
 
 LOAD_SECONDS_MAX = 120
 # A machine that is never calm must not double the time; the tables then say so.
 REPEATS_MAX = 12
 PERF_HERTZ = 4999
+# Of several processes their sum counts.
+COUNTS = ("delivered", *(key for key, _ in WRONG), "user_samples", "pss_kb")
 
 
 class Measurer:
@@ -204,6 +206,9 @@ def flat(told):
         "lost": told.get("lost"),
         "doubled": told.get("doubled"),
         "out_of_order": told.get("out_of_order"),
+        "foreign": told.get("foreign"),
+        "failed": told.get("failed"),
+        "refused": answers.get("refused"),
         "clean": told.get("clean"),
         "connects_per_s": told.get("connects_per_s"),
         "deliveries_per_s": told.get("deliveries_per_s"),
@@ -232,7 +237,7 @@ def together(found):
         numbers = [one[key] for one in found if key in one]
         if key == "clean":
             figures[key] = all(numbers)
-        elif key in ("delivered", "lost", "doubled", "out_of_order", "user_samples", "pss_kb") or key.endswith("_per_s"):
+        elif key in COUNTS or key.endswith("_per_s"):
             figures[key] = sum(numbers)
         elif key in ("cpu_us", "user_us"):
             figures[key] = sum(one[key] * one.get("delivered", 0) for one in found) / total

@@ -9,6 +9,11 @@ import json
 from .paths import Stop, folder_of
 
 
+# What the load tool counts and nobody wants.
+WRONG = (("lost", "lost"), ("doubled", "doubled"), ("out_of_order", "out of order"), ("foreign", "that nobody sent to them"),
+         ("failed", "clients could not connect"), ("refused", "publications refused"))
+
+
 class Results:
     """The measurements of one work."""
 
@@ -54,10 +59,9 @@ def marks(figures):
     """Why a measurement must not be quoted; empty when it may be."""
     if "error" in figures:
         return [str(figures["error"])]
-    found = [f"{figures[key]:,} {title}" for key, title in (("lost", "lost"), ("doubled", "doubled"), ("out_of_order", "out of order"))
-             if figures.get(key)]
+    found = [f"{figures[key]:,} {title}" for key, title in WRONG if figures.get(key)]
     if figures.get("clean") is False and not found:
-        found.append("not clean: clients were refused or cut off, or got what is not theirs")
+        found.append("not clean: clients were cut off")
     return found
 
 

@@ -180,7 +180,7 @@ class Running:
             except OSError:
                 pass
             time.sleep(0.02)
-        raise Stop(f"{self.server.name} does not listen; see {RESULTS / self.server.name}.log")
+        raise Stop(f"{self.server.name} does not listen; see results/{self.server.name}.log")
 
     def pids(self):
         """All its processes, those that it has started itself as well (nginx: master and workers)."""
