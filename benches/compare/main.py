@@ -5,6 +5,7 @@ Owns nothing that runs: a measurement ends what it started before it is over. Bo
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,8 @@ FILES_BESIDE = 400
 def main(about):
     """The exit status: 0 when all was measured and may be quoted, 1 when something was not, 2 for a wrong command line."""
     wanted = options.parse(about)
+    # As an interrupt, so that what was started is ended.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         whole = True if wanted.report else run(wanted)
         say(f"written: {report.write(wanted.quick)}")
