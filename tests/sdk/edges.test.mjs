@@ -55,7 +55,7 @@ describe('the protocol by hand', { concurrency: true }, () => {
     quick = await Fanfare.start(`${SETTINGS}
 [heartbeat]
 ping_interval = "1s"
-pong_timeout = "500ms"
+pong_timeout = "950ms"
 
 [client]
 connect_timeout = "1s"
