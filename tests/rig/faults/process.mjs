@@ -5,6 +5,8 @@ import { CHANNELS, DRAIN_MAX_MS, WIDE } from '../settings.mjs';
 
 /** Batches at a time before a SIGTERM. */
 const BURSTS = 24;
+/** Publications right before a crash. */
+const PROBES = 8;
 
 /** Starts the node for another life. */
 export async function restart(world, { crashed = false } = {}) {
@@ -69,8 +71,10 @@ export async function reload({ node }) {
 
 /** The machine crashes: the process is killed, and what was not synced goes as a disk would have it. */
 export async function crash(world) {
-  const { node, machine, random } = world;
+  const { node, machine, load, random } = world;
   const judged = await judgeLife(world);
+  // What was answered a moment before is not synced: it may go, and then its place must not come again.
+  await Promise.all(Array.from({ length: PROBES }, () => load.probe(random.of(CHANNELS))));
   node.signal('SIGKILL');
   await node.ended(5000);
   const taken = machine.crash(random);
