@@ -237,6 +237,11 @@ impl Connection {
         &self.profile
     }
 
+    /// Queues the answer to the handshake; the first thing that leaves.
+    pub(crate) fn head(&self, bytes: Bytes) {
+        self.own(bytes, FrameKind::Head);
+    }
+
     /// Queues a data message of the session's own, deflated where that was agreed and pays.
     pub(crate) fn reply(&self, opcode: Opcode, payload: &[u8]) {
         let compression = &self.config.outbox.compression;

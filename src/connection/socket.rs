@@ -13,6 +13,7 @@ use std::{
 use actix_rt::net::TcpStream;
 #[cfg(unix)]
 use actix_rt::net::UnixStream;
+use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
@@ -27,6 +28,16 @@ pub enum Socket {
     Unix(UnixStream),
     /// TLS over TCP.
     Tls(Box<TlsStream<CountingStream>>),
+}
+
+/// A connection that HTTP has let go of.
+pub(crate) struct Upgraded {
+    /// The connection.
+    pub(crate) socket: Socket,
+    /// The head of the 101, which is to be written before anything else.
+    pub(crate) head: Bytes,
+    /// Bytes that came behind the request.
+    pub(crate) read_buf: BytesMut,
 }
 
 impl Socket {

@@ -180,13 +180,18 @@ impl Connection {
     }
 
     fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
-        let (mut messages, mut ping_left) = (0, false);
+        let (mut messages, mut ping_left, mut head) = (0, false, 0);
         let mut delays: Option<(Duration, u64)> = None;
         inner
             .outbox
-            .advance(n, &self.config.outbox, |frame, _| match frame {
+            .advance(n, &self.config.outbox, |frame, len| match frame {
                 Frame::Own { kind, .. } => {
                     messages += match kind {
+                        // Bytes of HTTP, as those of the request.
+                        FrameKind::Head => {
+                            head = len;
+                            0
+                        }
                         FrameKind::Reply => 1,
                         FrameKind::Batch { messages, .. } => u64::from(*messages),
                         FrameKind::Pong | FrameKind::Ping | FrameKind::Close => 0,
@@ -213,9 +218,10 @@ impl Connection {
             inner.heartbeat.ping_left(now);
         }
         let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        let bytes = n.saturating_sub(head) as u64;
         traffic.messages_out.add(messages);
-        traffic.bytes_out.add(n as u64);
+        traffic.bytes_out.add(bytes);
         stats.messages_out.add(messages);
-        stats.bytes_out.add(n as u64);
+        stats.bytes_out.add(bytes);
     }
 }

@@ -129,7 +129,7 @@ fn open(
     let node = node.clone();
     response
         .extensions_mut()
-        .insert(HandOver::new(move |socket, read_buf| {
+        .insert(HandOver::new(move |upgraded| {
             let new = NewSession {
                 connect_info,
                 profile: way.profile(),
@@ -137,7 +137,7 @@ fn open(
                 shard: &shard,
                 node: &node,
             };
-            Session::<Centrifuge>::start_on_socket(new, socket, read_buf);
+            Session::<Centrifuge>::start_on_socket(new, upgraded);
         }));
     Ok(response)
 }

@@ -1,4 +1,4 @@
-//! Raw endpoints: the handshake's answer, and the closure that begins the session once 101 is out.
+//! Raw endpoints: the handshake's answer, and the closure that begins the session on a 101.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     let node = node.clone().into_inner();
     response
         .extensions_mut()
-        .insert(HandOver::new(move |socket, read_buf| {
+        .insert(HandOver::new(move |upgraded| {
             let new = NewSession {
                 connect_info,
                 profile,
@@ -94,7 +94,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
                 shard: &shard,
                 node: &node,
             };
-            Session::<Raw>::start_on_socket(new, socket, read_buf);
+            Session::<Raw>::start_on_socket(new, upgraded);
         }));
     Ok(response)
 }

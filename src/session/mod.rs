@@ -37,7 +37,6 @@ use actix::{
     StreamHandler, WrapFuture,
 };
 use actix_web_actors::ws;
-use bytes::BytesMut;
 
 use self::{connect_info::ConnectInfo, ready::now_or_later};
 pub(crate) use self::{context::SessionContext, user::ConnectedUser};
@@ -48,7 +47,7 @@ use crate::{
     connection::{
         Connection, ConnectionProfile,
         reader::{Inbound, Reader},
-        socket::Socket,
+        socket::Upgraded,
     },
     node::Node,
     publication::Payload,
@@ -149,12 +148,15 @@ pub(crate) struct NewSession<'a, P: Protocol> {
 
 impl<P: Protocol> Session<P> {
     /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
-    pub(crate) fn start_on_socket(new: NewSession<'_, P>, socket: Socket, read_buf: BytesMut) {
+    pub(crate) fn start_on_socket(new: NewSession<'_, P>, upgraded: Upgraded) {
         let deflate = new.connect_info.window_bits.is_some();
         let decoder = Decoder::new(new.node.settings.limits.message_bytes, deflate);
         let info = new.connect_info.info(new.shard.id().0);
-        let connection = Connection::new(socket, info, new.shard.config().clone(), new.profile);
-        let reader = Reader::new(connection.clone(), decoder, read_buf);
+        let config = new.shard.config().clone();
+        let connection = Connection::new(upgraded.socket, info, config, new.profile);
+        // It leaves with the session's first poll, when the session is in the tables.
+        connection.head(upgraded.head);
+        let reader = Reader::new(connection.clone(), decoder, upgraded.read_buf);
         Self::start(new, connection, |ctx| {
             ctx.add_stream(reader);
         });

@@ -1,5 +1,7 @@
 //! The hand-over: an actix-http `upgrade` service that calls the ordinary `App` and, on 101, takes
-//! the socket out of HTTP and gives it to the closure that the handler left in the response.
+//! the socket out of HTTP and gives it to the closure that the handler left in the response. The
+//! head of the 101 goes along unwritten: who sees it is in all tables already, and gets what another
+//! client sends right behind it.
 //!
 //! From then on nothing of HTTP stays alive: the dispatcher and its buffers are dropped. Any other
 //! answer is written as usual, and the connection is closed so that the client can read it: our
@@ -31,17 +33,16 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use self::input::Input;
 use super::http_stream::HttpStream;
-use crate::connection::socket::Socket;
+use crate::connection::socket::Upgraded;
 
-/// What to do with the socket once 101 is out; left in the response's extensions by the handler.
-/// The second argument holds bytes that came behind the request.
+/// What to do with the connection on a 101; left in the response's extensions by the handler.
 pub struct HandOver(RefCell<Option<Taker>>);
 
-type Taker = Box<dyn FnOnce(Socket, BytesMut)>;
+type Taker = Box<dyn FnOnce(Upgraded)>;
 
 impl HandOver {
     /// Wraps the closure.
-    pub(crate) fn new(take: impl FnOnce(Socket, BytesMut) + 'static) -> Self {
+    pub(crate) fn new(take: impl FnOnce(Upgraded) + 'static) -> Self {
         Self(RefCell::new(Some(Box::new(take))))
     }
 }
@@ -183,12 +184,13 @@ impl Exchange {
         if let Some(take) = take
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
         {
-            let head = switching_protocols(response.headers());
-            self.io.write_all(&head).await?;
-            self.io.flush().await?;
-            // A copy of what is there, most often nothing: the dispatcher's buffer has room for
-            // 8 KiB, and the session would keep it for life.
-            take(self.io.into_socket(), BytesMut::from(self.input.ahead()));
+            take(Upgraded {
+                head: switching_protocols(response.headers()).into(),
+                socket: self.io.into_socket(),
+                // A copy of what is there, most often nothing: the dispatcher's buffer has room for
+                // 8 KiB, and the session would keep it for life.
+                read_buf: BytesMut::from(self.input.ahead()),
+            });
             return Ok(());
         }
         let (mut reader, mut writer) = tokio::io::split(self.io);

@@ -24,6 +24,8 @@ pub type SharedPublication = Rc<Arc<Publication>>;
 /// What a frame of a session's own is, which decides how it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameKind {
+    /// The answer to the handshake, in front of all frames; no message, and never dropped.
+    Head,
     /// A data message: an answer to what the client sent, or the greeting.
     Reply,
     /// An answer to a ping; bounded like replies, but no message.
@@ -67,6 +69,16 @@ impl Frame {
             Self::Own { bytes, .. } => bytes,
             Self::Shared { publication, form } => publication.frame(*form, compression),
         }
+    }
+
+    fn is_head(&self) -> bool {
+        matches!(
+            self,
+            Self::Own {
+                kind: FrameKind::Head,
+                ..
+            }
+        )
     }
 
     #[cfg(test)]
@@ -218,10 +230,11 @@ impl Outbox {
         Pushed::Queued { dropped }
     }
 
-    /// Drops every frame of which nothing is written yet.
+    /// Drops every frame of which nothing is written yet, but not the answer to the handshake,
+    /// without which no Close can be read.
     pub(crate) fn discard_unsent(&mut self, config: &OutboxConfig) {
         let keep = usize::from(self.written > 0);
-        self.retain(config, |index, _| index < keep);
+        self.retain(config, |index, frame| index < keep || frame.is_head());
     }
 
     /// What is to be written next, where that is a single frame, as it nearly always is.

@@ -1,9 +1,13 @@
 //! Actor ring: sessions on socket pairs, with a broker that does as it is told and a clock that
 //! only moves when everything waits.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    io::{ErrorKind, Read as _},
+    time::Duration,
+};
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::UnixStream,
@@ -15,7 +19,10 @@ use crate::{
     broker::BrokerError,
     config::RawEndpoint,
     connection::{
-        Connection, ConnectionProfile, info::TransportKind, outbox::Outbox, socket::Socket,
+        Connection, ConnectionProfile,
+        info::TransportKind,
+        outbox::Outbox,
+        socket::{Socket, Upgraded},
     },
     id::SessionId,
     session::{NewSession, connect_info::ConnectInfo},
@@ -32,6 +39,15 @@ fn a_reply_takes_text_and_bytes_as_they_are() {
     assert_eq!(fill_message("fixed {text}", b"x"), b"fixed {text}");
 }
 
+/// The answer to a handshake, as far as a client of these tests looks at it.
+const HEAD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+
+async fn read_head(client: &mut UnixStream) {
+    let mut head = [0; HEAD.len()];
+    client.read_exact(&mut head).await.expect("a head");
+    assert_eq!(head, HEAD);
+}
+
 struct Harness {
     test: TestNode,
     admission: Arc<Admission>,
@@ -45,8 +61,8 @@ impl Harness {
         }
     }
 
-    /// A session that relays in channel `c`; the client's end of its socket.
-    fn session(&self) -> UnixStream {
+    /// Begins a session that relays in channel `c`; the client's end of its socket.
+    fn begin(&self) -> UnixStream {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
         let endpoint = Endpoint::new(&RawEndpoint {
             path: "/ws".into(),
@@ -84,8 +100,20 @@ impl Harness {
             shard: &self.test.shard,
             node: &self.test.node,
         };
-        Session::<Raw>::start_on_socket(new, Socket::Unix(ours), BytesMut::new());
+        let upgraded = Upgraded {
+            socket: Socket::Unix(ours),
+            head: Bytes::from_static(HEAD),
+            read_buf: BytesMut::new(),
+        };
+        Session::<Raw>::start_on_socket(new, upgraded);
         theirs
+    }
+
+    /// The same, once the client has read that it is open.
+    async fn session(&self) -> UnixStream {
+        let mut client = self.begin();
+        read_head(&mut client).await;
+        client
     }
 
     /// Sessions as every table has them: directory, shard, limits, broker.
@@ -122,11 +150,31 @@ fn paused<F: Future<Output = ()> + 'static>(test: F) {
 /// A text "x" from a client, masked with zeros.
 const MESSAGE: [u8; 7] = [0x81, 0x81, 0, 0, 0, 0, b'x'];
 
+// Who has read the 101 is connected, and may tell others so. On two workers, what another client
+// then said was lost: the head was out before the session was in its shard.
+#[test]
+fn who_is_told_101_is_in_its_channels_already() {
+    paused(async {
+        let harness = Harness::new();
+        // By the system's word: the runtime's would be old.
+        let mut client = harness.begin().into_std().expect("a socket");
+        assert_eq!(
+            harness.test.node.fanout.entries().1,
+            2,
+            "c and the path's own"
+        );
+        let told = client.read(&mut [0]).map_err(|error| error.kind());
+        assert_eq!(told, Err(ErrorKind::WouldBlock), "nothing has left yet");
+        let mut client = UnixStream::from_std(client).expect("a socket");
+        read_head(&mut client).await;
+    });
+}
+
 #[test]
 fn a_panic_in_a_handler_ends_one_session_which_leaves_every_table_once() {
     paused(async {
         let harness = Harness::new();
-        let (mut bad, mut good) = (harness.session(), harness.session());
+        let (mut bad, mut good) = (harness.session().await, harness.session().await);
         // Both are in channel c and in the path's own, and each is told of.
         harness.wait_for((2, 2, 2, 4)).await;
         harness.test.broker.panic_at(Some(Op::Publish));
@@ -150,7 +198,7 @@ fn a_panic_in_a_handler_ends_one_session_which_leaves_every_table_once() {
 fn a_sender_for_whom_there_is_no_room_waits_and_is_then_told_to_come_again() {
     paused(async {
         let harness = Harness::new();
-        let mut sender = harness.session();
+        let mut sender = harness.session().await;
         harness
             .test
             .broker
@@ -171,7 +219,7 @@ fn a_sender_for_whom_there_is_no_room_waits_and_is_then_told_to_come_again() {
 fn a_sender_goes_on_once_there_is_room() {
     paused(async {
         let harness = Harness::new();
-        let mut sender = harness.session();
+        let mut sender = harness.session().await;
         harness
             .test
             .broker
@@ -216,7 +264,7 @@ async fn close_of_next(client: &mut UnixStream) -> (u16, String) {
 fn what_may_have_been_published_is_not_published_again() {
     paused(async {
         let harness = Harness::new();
-        let mut sender = harness.session();
+        let mut sender = harness.session().await;
         harness
             .test
             .broker
@@ -233,7 +281,7 @@ fn what_may_have_been_published_is_not_published_again() {
 fn a_broker_that_never_answers_ends_in_time() {
     paused(async {
         let harness = Harness::new();
-        let mut sender = harness.session();
+        let mut sender = harness.session().await;
         harness.test.broker.hold(Op::Publish);
         let started = tokio::time::Instant::now();
         sender.write_all(&MESSAGE).await.expect("sent");
