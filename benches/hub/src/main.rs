@@ -4,30 +4,18 @@
 //! completed, else one sentence on standard error and status 1 (2 for a bad command line). What it connects to is
 //! always 127.0.0.1; it must never be pointed at anything else. `../run` drives it.
 
-#[path = "../../compare/src/bin/load/frame.rs"]
-mod frame;
-#[expect(
-    dead_code,
-    reason = "shared with the comparison, which needs more of it"
-)]
-#[path = "../../compare/src/bin/load/handshake.rs"]
-mod handshake;
-#[expect(
-    dead_code,
-    reason = "shared with the comparison, which needs more of it"
-)]
-#[path = "../../compare/src/bin/load/process.rs"]
-mod process;
-
 mod askers;
 mod backend;
 mod channels;
 mod clients;
 mod error;
+mod frame;
+mod handshake;
 mod http;
 mod ledger;
 mod mock;
 mod options;
+mod process;
 mod publish;
 mod stand;
 mod subscribers;

@@ -1,6 +1,6 @@
-//! What the kernel knows about the server's process: CPU time, memory, and whether it still holds a socket.
+//! What the kernel knows about the server's process: CPU time and memory.
 //!
-//! Reads `/proc` of the one process it is given and `/proc/net/tcp`; Linux only. It must not touch the server
+//! Reads `/proc` of the one process it is given; Linux only. It must not touch the server
 //! in any other way: a server that answers questions about itself would be measured answering them.
 
 use std::{fs, time::Duration};
@@ -33,13 +33,6 @@ pub struct Resident {
     pub total: u64,
     /// Heap and stacks alone.
     pub anonymous: u64,
-}
-
-/// The server's end of one connection, as in `/proc/net/tcp`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// Bytes the kernel keeps for the client, sent and unacknowledged ones included.
-    pub unsent: u64,
 }
 
 impl Process {
@@ -109,30 +102,6 @@ fn busy_ticks(stat: &str) -> Option<u32> {
     Some(busy.iter().filter_map(|&place| ticks.get(place)).sum())
 }
 
-/// The server's end of the connection between these two ports, or `None` when no process holds it any more.
-///
-/// This is how a session's end is seen with certainty: a client that does not read never sees the end of the stream,
-/// since that waits behind what it has not taken.
-pub fn held(server_port: u16, client_port: u16) -> Result<Option<Held>, LoadError> {
-    let table = fs::read_to_string("/proc/net/tcp").map_err(LoadError::io("read /proc/net/tcp"))?;
-    Ok(find_held(&table, server_port, client_port))
-}
-
-fn find_held(table: &str, server_port: u16, client_port: u16) -> Option<Held> {
-    table.lines().skip(1).find_map(|line| {
-        let mut fields = line.split_whitespace().skip(1);
-        let port = |address: &str| u16::from_str_radix(address.rsplit_once(':')?.1, 16).ok();
-        if port(fields.next()?)? != server_port || port(fields.next()?)? != client_port {
-            return None;
-        }
-        let queues = fields.nth(1)?;
-        // State, queues, timer, retransmits, uid, timeout, inode: 0 once the process has let go of it.
-        let inode: u64 = fields.nth(4)?.parse().ok()?;
-        let unsent = u64::from_str_radix(queues.split_once(':')?.0, 16).ok()?;
-        (inode != 0).then_some(Held { unsent })
-    })
-}
-
 /// `utime + stime`. The name before them is in parentheses and may itself contain spaces and parentheses.
 fn ticks(stat: &str) -> Option<u32> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
@@ -162,22 +131,6 @@ mod tests {
         let stat = "cpu  1 2 4 1000 1000 8 16 32 64 64\ncpu0 9 9 9 9 9 9 9 9 9 9\n";
         assert_eq!(busy_ticks(stat), Some(63));
         assert_eq!(busy_ticks("intr 1"), None);
-    }
-
-    #[test]
-    fn a_socket_is_held_while_its_inode_is_not_zero() {
-        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
-        let line = |inode: u64| {
-            format!(
-                "{head}   1: 0100007F:2329 0100007F:C001 01 0000ABCD:00000000 01:00000014 00000000  1000        0 {inode} 4 0\n"
-            )
-        };
-        assert_eq!(
-            find_held(&line(777), 0x2329, 0xC001),
-            Some(Held { unsent: 0xABCD })
-        );
-        assert_eq!(find_held(&line(0), 0x2329, 0xC001), None);
-        assert_eq!(find_held(&line(777), 0xC001, 0x2329), None);
     }
 
     #[test]

@@ -1,13 +1,7 @@
 //! The client's half of the opening handshake (RFC 6455, section 4.1), with the key of the RFC's own example, so that
-//! the right answer is a constant. Pure, but for [`connect`], which does it on a blocking socket.
+//! the right answer is a constant. Pure.
 
-use std::{
-    io::{Read, Write},
-    net::{SocketAddr, TcpStream},
-    time::Duration,
-};
-
-use crate::error::LoadError;
+use std::net::SocketAddr;
 
 const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
@@ -42,37 +36,6 @@ pub fn check(bytes: &[u8]) -> Result<Option<usize>, String> {
         Ok(Some(end + 4))
     } else {
         Err(head.lines().next().unwrap_or_default().to_owned())
-    }
-}
-
-/// One client on a blocking socket, opened, with nothing read beyond the head.
-pub fn connect(
-    address: SocketAddr,
-    path: &str,
-    patience: Duration,
-) -> Result<TcpStream, LoadError> {
-    let mut stream =
-        TcpStream::connect_timeout(&address, patience).map_err(LoadError::io("connect"))?;
-    stream
-        .set_read_timeout(Some(patience))
-        .and_then(|()| stream.set_write_timeout(Some(patience)))
-        .map_err(LoadError::io("set up a socket"))?;
-    stream
-        .write_all(&request(address, path))
-        .map_err(LoadError::io("send the handshake"))?;
-    let mut head = Vec::new();
-    loop {
-        match check(&head) {
-            Ok(Some(_)) => return Ok(stream),
-            Ok(None) => (),
-            Err(answer) => return Err(LoadError::Handshake { client: 0, answer }),
-        }
-        // One byte at a time: a client that is never to read must not have read a part of the first frame.
-        let mut byte = [0];
-        stream
-            .read_exact(&mut byte)
-            .map_err(LoadError::io("read the handshake's answer"))?;
-        head.push(byte[0]);
     }
 }
 
