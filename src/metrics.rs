@@ -107,6 +107,12 @@ pub struct WorkerStats {
     pub slow_disconnects: Count,
     /// Publications dropped for slow clients by `drop_oldest` and `latest`.
     pub dropped: Count,
+    /// Lines of channels that left together at the end of their window, or before it.
+    pub window_batches: Count,
+    /// Those of them that left before it, since they had as many bytes as may leave together.
+    pub window_early: Count,
+    /// Publications that gave way to newer ones while they waited in a window.
+    pub window_replaced: Count,
     /// Sessions ended because no life came after a ping (3012).
     pub no_pong: Count,
     /// Turns of sessions and connections that were spent: others went first.

@@ -62,7 +62,8 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
     let hooks = HookClient::new(&settings.hooks)?;
     let node_id = uuid::Uuid::new_v4().to_string();
     let events = EventSink::start(&settings.hooks, hooks.clone(), node_id.clone());
-    let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(settings)));
+    let shards = Shards::new(metrics.clone(), shard_settings(settings));
+    let shards = Arc::new(shards.with_windows(&settings.channels));
     let occupancy = occupancy_events(events.clone());
     let fanout = Arc::new(Fanout::new(shards.clone(), occupancy));
     let entries = Arc::<Entries>::default();

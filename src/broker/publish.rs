@@ -111,6 +111,8 @@ pub struct PublishRequest {
     pub version: Option<Box<Version>>,
     /// All channels of a message that goes to several.
     pub group: Option<Arc<[ChannelName]>>,
+    /// Plain clients are not told its place, since its channel's window leaves some out.
+    pub hides_place: bool,
 }
 
 impl PublishRequest {
@@ -128,6 +130,7 @@ impl PublishRequest {
             idempotency_key: None,
             version: None,
             group: None,
+            hides_place: false,
         }
     }
 
@@ -144,6 +147,7 @@ impl PublishRequest {
         Self {
             history: HistoryOptions::under(rules),
             delta: rules.delta,
+            hides_place: rules.conflates(),
             ..Self::new(Target::Channel(channel), payload)
         }
     }

@@ -4,10 +4,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::values::SlowPolicy;
+use super::values::{Keep, SlowPolicy};
 
 /// How long a history keeps a publication, unless the settings say otherwise.
 pub(super) const HISTORY_TTL: Duration = Duration::from_secs(300);
+
+/// Bytes of messages that leave together, unless the settings say otherwise.
+pub(super) const WINDOW_BYTES: usize = 64 << 10;
 
 /// Who may do one thing in a channel: whoever one of these names; nobody by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,6 +69,12 @@ pub struct Namespace {
     pub delta: bool,
     /// What happens to slow clients in these channels; `None` is `slow.policy`.
     pub slow_policy: Option<SlowPolicy>,
+    /// How long what is sent to a channel waits at most, to leave together; zero: not at all.
+    pub window: Duration,
+    /// Bytes of messages that leave together at most.
+    pub window_bytes: usize,
+    /// What of the publications that wait leaves.
+    pub keep: Keep,
     /// Who may subscribe.
     pub allow_subscribe: Allow,
     /// Who may publish.
@@ -89,6 +98,9 @@ impl Default for Namespace {
             force_push_join_leave: false,
             delta: false,
             slow_policy: None,
+            window: Duration::ZERO,
+            window_bytes: WINDOW_BYTES,
+            keep: Keep::All,
             allow_subscribe: Allow::default(),
             allow_publish: Allow::default(),
             allow_history: Allow::default(),
@@ -105,6 +117,12 @@ impl Namespace {
             "" => "[channels]".to_string(),
             name => format!("[[namespace]] {name:?}"),
         }
+    }
+
+    /// Whether publications leave some of those before them out, so that nobody can follow offsets.
+    #[must_use]
+    pub(crate) fn conflates(&self) -> bool {
+        self.keep != Keep::All
     }
 
     /// What may be allowed, by the name of its setting, and to whom.
@@ -140,6 +158,12 @@ impl Channels {
             None | Some(("", _)) => Some(&self.default),
             Some((name, _)) => self.namespaces.get(name),
         }
+    }
+
+    /// Whether anything waits for anything in any channel.
+    #[must_use]
+    pub(crate) fn have_windows(&self) -> bool {
+        self.all().any(|rules| !rules.window.is_zero())
     }
 
     /// The rules of `[channels]` and of every namespace.

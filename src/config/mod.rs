@@ -33,7 +33,7 @@ pub use self::{
     sections::{Admin, Api, Log, TokenSettings},
     settings::{Client, Push, RawEndpoint, Settings, Tls},
     values::{
-        ADMIN_TOKEN_PREFIX, HookFailureAction, Listen, LogFormat, OnMessage, Secret, SlowPolicy,
-        SyncPolicy, TrustedProxies, UnixSocket,
+        ADMIN_TOKEN_PREFIX, HookFailureAction, Keep, Listen, LogFormat, OnMessage, Secret,
+        SlowPolicy, SyncPolicy, TrustedProxies, UnixSocket,
     },
 };

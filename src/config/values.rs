@@ -241,6 +241,18 @@ pub enum SlowPolicy {
     Latest,
 }
 
+/// Which of the publications that wait in a channel's window leave with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// All of them.
+    #[default]
+    All,
+    /// The newest.
+    Newest,
+    /// Of each value of this tag the newest, and all that have no such tag.
+    NewestBy(String),
+}
+
 /// How lines of the log are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

@@ -36,7 +36,7 @@ pub use self::{
 };
 use self::{
     info::SessionInfo,
-    outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedPublication},
+    outbox::{Batch, Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedPublication},
     socket::Socket,
 };
 use crate::{
@@ -45,7 +45,7 @@ use crate::{
     config::SlowPolicy,
     heartbeat::{Heartbeat, HeartbeatConfig, TICK, Wheel},
     metrics::WorkerStats,
-    publication::{WireFormat, frame_message},
+    publication::{Publication, WireFormat, frame_message},
     registry::SessionKey,
 };
 
@@ -295,10 +295,41 @@ impl Connection {
         }
         let outbox = &self.config.outbox;
         let policy = options.policy.unwrap_or(outbox.policy);
-        match inner
+        let pushed = inner
             .outbox
-            .push(publication.clone(), options.form, policy, outbox)
-        {
+            .push(publication.clone(), options.form, policy, outbox);
+        self.on_pushed(&mut inner, pushed, now, lost);
+        !self.dirty.replace(true)
+    }
+
+    /// The same for publications that leave together.
+    pub(crate) fn push_joined(
+        &self,
+        batch: &Rc<Batch>,
+        policy: Option<SlowPolicy>,
+        now: Instant,
+        lost: impl FnOnce(Vec<SharedPublication>),
+    ) -> bool {
+        let mut inner = self.inner.borrow_mut();
+        if inner.phase != Phase::Open {
+            return false;
+        }
+        let outbox = &self.config.outbox;
+        let policy = policy.unwrap_or(outbox.policy);
+        let pushed = inner.outbox.push_joined(batch.clone(), policy, outbox);
+        self.on_pushed(&mut inner, pushed, now, lost);
+        !self.dirty.replace(true)
+    }
+
+    #[inline(always)]
+    fn on_pushed(
+        &self,
+        inner: &mut Inner,
+        pushed: Pushed,
+        now: Instant,
+        lost: impl FnOnce(Vec<SharedPublication>),
+    ) {
+        match pushed {
             Pushed::Queued { dropped } => {
                 if !dropped.is_empty() {
                     self.config.stats.dropped.add(dropped.len() as u64);
@@ -309,10 +340,9 @@ impl Connection {
                 self.config.stats.slow_disconnects.add(1);
                 // Who takes too little would never get to the Close behind all that waits.
                 inner.outbox.discard_unsent(&self.config.outbox);
-                self.fail_inner(&mut inner, Close::SLOW, now);
+                self.fail_inner(inner, Close::SLOW, now);
             }
         }
-        !self.dirty.replace(true)
     }
 
     /// Whether reading is to pause: the session's own answers fill half of the bound.
@@ -397,7 +427,7 @@ impl Connection {
         TICK * ticks.wrapping_sub(self.heard.get())
     }
 
-    /// Frames that wait for its client, and their bytes.
+    /// Messages that wait for its client, and their bytes.
     #[must_use]
     pub(crate) fn waiting(&self) -> (usize, usize) {
         let inner = self.inner.borrow();
@@ -462,6 +492,12 @@ impl Connection {
     #[must_use]
     pub(crate) fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
         frame.bytes(&self.config.outbox.compression)
+    }
+
+    /// A publication as its client takes it.
+    #[must_use]
+    pub(crate) fn encoded<'a>(&self, publication: &'a Publication) -> &'a [u8] {
+        publication.frame(self.profile.form, &self.config.outbox.compression)
     }
 
     /// Reads into `buf`, as the session's task.

@@ -14,6 +14,7 @@ use super::{Connection, Inner, Phase, Wire};
 use crate::{
     close::Ending,
     connection::outbox::{Frame, FrameKind},
+    metrics::WorkerStats,
 };
 
 /// Frames gathered into one vectored write.
@@ -146,6 +147,8 @@ impl Connection {
                     let delay = now.saturating_duration_since(publication.accepted());
                     stats.delays.observe(delay, 1);
                 }
+                // Joined already: it shares no frame.
+                Frame::Joined(_) => {}
             });
         if ping_left {
             inner.heartbeat.ping_left(now);
@@ -155,14 +158,14 @@ impl Connection {
     /// Counts a frame that was taken by the body of an HTTP answer.
     pub(super) fn count_left(&self, inner: &mut Inner, frame: &Frame, bytes: usize, now: Instant) {
         let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        let mut messages = 1;
         match frame {
             Frame::Own {
                 kind: FrameKind::Reply,
                 ..
             } => {}
-            Frame::Shared { publication, .. } => {
-                let delay = now.saturating_duration_since(publication.accepted());
-                stats.delays.observe(delay, 1);
+            Frame::Shared { .. } | Frame::Joined(_) => {
+                messages = observe_delays(frame, stats, now);
             }
             Frame::Own { kind, .. } => {
                 if *kind == FrameKind::Ping {
@@ -173,55 +176,83 @@ impl Connection {
                 return;
             }
         }
-        traffic.messages_out.add(1);
+        traffic.messages_out.add(messages);
         traffic.bytes_out.add(bytes as u64);
-        stats.messages_out.add(1);
+        stats.messages_out.add(messages);
         stats.bytes_out.add(bytes as u64);
     }
 
     fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
-        let (mut messages, mut ping_left, mut head) = (0, false, 0);
+        let mut left = Left::default();
+        let stats = &self.config.stats;
         let mut delays: Option<(Duration, u64)> = None;
-        inner
-            .outbox
-            .advance(n, &self.config.outbox, |frame, len| match frame {
-                Frame::Own { kind, .. } => {
-                    messages += match kind {
-                        // Bytes of HTTP, as those of the request.
-                        FrameKind::Head => {
-                            head = len;
-                            0
-                        }
-                        FrameKind::Reply => 1,
-                        FrameKind::Batch { messages, .. } => u64::from(*messages),
-                        FrameKind::Pong | FrameKind::Ping | FrameKind::Close => 0,
-                    };
-                    ping_left |= *kind == FrameKind::Ping;
-                }
-                Frame::Shared { publication, .. } => {
-                    messages += 1;
-                    let delay = now.saturating_duration_since(publication.accepted());
-                    match &mut delays {
-                        Some((last, times)) if *last == delay => *times += 1,
-                        _ => {
-                            if let Some((last, times)) = delays.replace((delay, 1)) {
-                                self.config.stats.delays.observe(last, times);
-                            }
-                        }
+        inner.outbox.advance(n, &self.config.outbox, |frame, len| {
+            let Frame::Shared { publication, .. } = frame else {
+                return left.count(frame, len, stats, now);
+            };
+            left.messages += 1;
+            let delay = now.saturating_duration_since(publication.accepted());
+            match &mut delays {
+                Some((last, times)) if *last == delay => *times += 1,
+                _ => {
+                    if let Some((last, times)) = delays.replace((delay, 1)) {
+                        stats.delays.observe(last, times);
                     }
                 }
-            });
+            }
+        });
         if let Some((last, times)) = delays {
-            self.config.stats.delays.observe(last, times);
+            stats.delays.observe(last, times);
         }
-        if ping_left {
+        if left.ping {
             inner.heartbeat.ping_left(now);
         }
-        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
-        let bytes = n.saturating_sub(head) as u64;
-        traffic.messages_out.add(messages);
+        let traffic = &self.info.traffic;
+        let bytes = n.saturating_sub(left.head) as u64;
+        traffic.messages_out.add(left.messages);
         traffic.bytes_out.add(bytes);
-        stats.messages_out.add(messages);
+        stats.messages_out.add(left.messages);
         stats.bytes_out.add(bytes);
     }
+}
+
+/// What has left with one write.
+#[derive(Default)]
+struct Left {
+    messages: u64,
+    /// A ping was among it.
+    ping: bool,
+    /// Bytes of HTTP, as those of the request.
+    head: usize,
+}
+
+impl Left {
+    /// Counts a frame that is no single publication.
+    #[inline(never)]
+    fn count(&mut self, frame: &Frame, len: usize, stats: &WorkerStats, now: Instant) {
+        let kind = match frame {
+            Frame::Own { kind, .. } => kind,
+            Frame::Shared { .. } | Frame::Joined(_) => {
+                self.messages += observe_delays(frame, stats, now);
+                return;
+            }
+        };
+        match kind {
+            FrameKind::Head => self.head = len,
+            FrameKind::Reply => self.messages += 1,
+            FrameKind::Batch { messages, .. } => self.messages += u64::from(*messages),
+            FrameKind::Ping => self.ping = true,
+            FrameKind::Pong | FrameKind::Close => {}
+        }
+    }
+}
+
+/// Notes how long publications of a frame were on their way; returns how many there are.
+fn observe_delays(frame: &Frame, stats: &WorkerStats, now: Instant) -> u64 {
+    let publications = frame.publications();
+    for publication in publications {
+        let delay = now.saturating_duration_since(publication.accepted());
+        stats.delays.observe(delay, 1);
+    }
+    publications.len() as u64
 }

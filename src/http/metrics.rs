@@ -120,7 +120,7 @@ const PER_QUEUE: [PerQueue; 2] = [
 /// Counters of each worker: name, help, number.
 type PerWorker = (&'static str, &'static str, fn(&WorkerStats) -> &Count);
 
-const PER_WORKER: [PerWorker; 8] = [
+const PER_WORKER: [PerWorker; 11] = [
     ("fanfare_messages_received", "Data messages received", |s| {
         &s.messages_in
     }),
@@ -146,6 +146,21 @@ const PER_WORKER: [PerWorker; 8] = [
         "fanfare_dropped_publications",
         "Publications dropped for slow clients",
         |s| &s.dropped,
+    ),
+    (
+        "fanfare_window_batches",
+        "Batches that left channels with a window",
+        |s| &s.window_batches,
+    ),
+    (
+        "fanfare_window_early",
+        "Batches that left before the end of their window (window_bytes)",
+        |s| &s.window_early,
+    ),
+    (
+        "fanfare_window_replaced",
+        "Publications that gave way to newer ones in a window (keep)",
+        |s| &s.window_replaced,
     ),
     (
         "fanfare_no_pong_disconnects",

@@ -26,6 +26,7 @@ use crate::{
         self, SessionHandle,
         cursor::{self, RecoveredChannel, StreamCursor, poll_message},
     },
+    shard::Shard,
     transport::pending::PendingConnection,
 };
 
@@ -53,6 +54,11 @@ async fn ask(
     let query = plain::query(request, node, body).await?;
     let mut connect_info =
         plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
+    if query.has_since() {
+        // Otherwise it would be answered with the newest again and again.
+        let channels = connect_info.channels.iter_mut();
+        channels.for_each(|(_, request)| request.wait_where_nothing_is_known());
+    }
     let is_handed_over = node.is_handed_over();
     let resumes_from = query.resumes_from(connect_info.channels.len());
     if let Some(since) = resumes_from.filter(|_| is_handed_over) {
@@ -96,7 +102,7 @@ async fn ask(
         place.be_served();
     }
     let handle = stream::start(connect_info, shard, node);
-    wait(handle, &channels, complete, node).await
+    wait(handle, &channels, complete, (node, shard)).await
 }
 
 /// Waits for the first message, and gathers what comes with it.
@@ -104,7 +110,7 @@ async fn wait(
     mut handle: SessionHandle,
     channels: &[ChannelName],
     complete: bool,
-    node: &Node,
+    (node, shard): (&Node, &Shard),
 ) -> Result<HttpResponse, plain::Answer> {
     let limits = &node.settings.limits;
     let mut deadline = Instant::now() + limits.poll_wait;
@@ -117,10 +123,16 @@ async fn wait(
     if !messages.is_empty() {
         deadline = Instant::now() + GATHER;
     }
+    let mut is_last = false;
     // Faster than this, and the rest is for the next poll.
     while messages.json.len() <= limits.outbox_bytes {
         match timeout_at(deadline, poll_fn(|cx| handle.connection().poll_take(cx))).await {
-            Err(_) => break,
+            Err(_) if is_last => break,
+            // What waits in the windows of its channels is for this poll, which was there before.
+            Err(_) => {
+                is_last = true;
+                shard.send_waiting(handle.connection().info().id);
+            }
             Ok(Some(frame)) => {
                 if messages.take(&frame) {
                     deadline = deadline.min(Instant::now() + GATHER);
@@ -196,19 +208,13 @@ impl Messages {
 
     /// Adds a publication; false if the frame is none.
     fn take(&mut self, frame: &Frame) -> bool {
-        let Frame::Shared { publication, .. } = frame else {
-            return false;
-        };
-        let Some(item) = publication.item() else {
-            return false;
-        };
-        let (offset, epoch) = (publication.offset(), publication.epoch());
-        self.add(
-            publication.channel(),
-            StreamPosition { offset, epoch },
-            item,
-        );
-        true
+        let before = self.count;
+        for publication in frame.publications() {
+            if let Some(item) = publication.item() {
+                self.add(publication.channel(), publication.position(), item);
+            }
+        }
+        self.count > before
     }
 
     fn add(&mut self, channel: &str, position: StreamPosition, item: &crate::publication::Item) {

@@ -28,7 +28,7 @@ use crate::{
         info::TransportKind,
         outbox::{Frame, FrameKind},
     },
-    id::{SessionId, StreamPosition},
+    id::SessionId,
     node::Node,
     publication::{Compression, Framing, Publication, frame_message},
     registry::ChannelName,
@@ -171,7 +171,12 @@ impl Events {
 
     fn put(&mut self, frame: &Frame, chunk: &mut BytesMut) {
         match frame {
-            Frame::Shared { publication, .. } => self.put_publication(publication, frame, chunk),
+            Frame::Shared { publication, .. } => self.put_publication(publication, chunk),
+            Frame::Joined(batch) => {
+                for publication in batch.publications() {
+                    self.put_publication(publication, chunk);
+                }
+            }
             Frame::Own {
                 kind: FrameKind::Close,
                 ..
@@ -185,14 +190,12 @@ impl Events {
         }
     }
 
-    fn put_publication(&mut self, publication: &Publication, frame: &Frame, chunk: &mut BytesMut) {
+    fn put_publication(&mut self, publication: &Publication, chunk: &mut BytesMut) {
         let Some(item) = publication.item() else {
             return;
         };
         let channel = publication.channel();
-        let (offset, epoch) = (publication.offset(), publication.epoch());
-        self.cursor
-            .advance(channel, StreamPosition { offset, epoch });
+        self.cursor.advance(channel, publication.position());
         // A message that was relayed into several channels is one event; the others move the
         // position on, for an id without data is noted by the client and not shown (HTML, 9.2.6).
         let mut group = publication.group().into_iter().flatten();
@@ -206,7 +209,7 @@ impl Events {
             event(
                 chunk,
                 id.as_deref(),
-                self.handle.connection().bytes_of(frame),
+                self.handle.connection().encoded(publication),
             );
         } else {
             event(chunk, id.as_deref(), &cursor::plain_data(item));

@@ -111,6 +111,11 @@ impl Recovery {
         }
     }
 
+    /// Nobody can go on from it: no place is told.
+    pub(crate) fn hide_place(&mut self) {
+        self.top = Self::nothing(true).top;
+    }
+
     /// Of a channel that keeps nothing.
     #[must_use]
     pub fn nothing(recovered: bool) -> Self {

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     codec::Opcode,
     fossil,
+    id::StreamPosition,
     protocol::{self, Encoding, Push},
 };
 
@@ -109,8 +110,8 @@ const PATCHED_BYTES_MAX: usize = 1 << 20;
 fn envelope(publication: &Publication, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"channel\":");
     json_string(publication.channel(), out);
-    if publication.offset() > 0 {
-        let (offset, epoch) = (publication.offset(), publication.epoch);
+    let StreamPosition { offset, epoch } = publication.position();
+    if offset > 0 {
         out.extend_from_slice(
             format!(",\"offset\":{offset},\"since\":\"{offset}@{epoch}\"").as_bytes(),
         );

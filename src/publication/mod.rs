@@ -20,7 +20,7 @@ pub use self::{
     wire_format::{Compression, Delta, Framing, PayloadFormat, WireFormat, frame_message},
 };
 use crate::{
-    id::{Epoch, SessionId},
+    id::{Epoch, SessionId, StreamPosition},
     protocol::ClientInfo,
     registry::ChannelName,
 };
@@ -69,6 +69,8 @@ pub struct Publication {
     /// All channels of a message that was relayed into several, one publication each: a plain
     /// client that is in more than one of them takes it from the first only.
     group: Option<Arc<[ChannelName]>>,
+    /// Plain clients are not told its place, since nobody can go on from it.
+    hides_place: bool,
     accepted: Instant,
     encodings: Encodings,
 }
@@ -91,6 +93,7 @@ impl Publication {
             previous: None,
             exclude: Box::default(),
             group: None,
+            hides_place: false,
             accepted,
             encodings: Encodings::default(),
         }
@@ -128,6 +131,37 @@ impl Publication {
         self.exclude = exclude;
         self.group = group;
         self
+    }
+
+    /// Plain clients are not told its place.
+    pub(crate) fn hide_place(&mut self) {
+        self.hides_place = true;
+    }
+
+    /// Its place as plain clients are told it; that of no stream where they are not.
+    #[must_use]
+    pub(crate) fn position(&self) -> StreamPosition {
+        match self.hides_place {
+            true => StreamPosition {
+                offset: 0,
+                epoch: Epoch::NONE,
+            },
+            false => StreamPosition {
+                offset: self.offset(),
+                epoch: self.epoch,
+            },
+        }
+    }
+
+    /// Bytes of its message.
+    #[must_use]
+    pub(crate) fn message_bytes(&self) -> usize {
+        match &self.content {
+            Content::Item(item) => item.payload.as_bytes().len(),
+            Content::Join(info) | Content::Leave(info) => {
+                info.user.len() + info.conn_info.len() + info.chan_info.len()
+            }
+        }
     }
 
     /// Who receives it.

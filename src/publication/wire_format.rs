@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// What a message looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PayloadFormat {
     /// The payload as it was published.
     Raw,
@@ -29,7 +29,7 @@ pub enum PayloadFormat {
 }
 
 /// How a subscription takes the payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Delta {
     /// It has no deltas.
     Off,
@@ -40,7 +40,7 @@ pub enum Delta {
 }
 
 /// What carries a message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Framing {
     /// A WebSocket frame; deflated with a window of this many bits (9–15; RFC 7692 §7.1.2), 0 is
     /// never.
@@ -58,7 +58,7 @@ pub enum Framing {
 }
 
 /// The form in which a session takes publications.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct WireFormat {
     /// What it looks like.
     pub body: PayloadFormat,
@@ -76,6 +76,15 @@ impl WireFormat {
         Self {
             body: PayloadFormat::Raw,
             framing: Framing::WebSocket { window_bits },
+        }
+    }
+
+    /// The message alone, without what carries it.
+    #[must_use]
+    pub(crate) fn bare(self) -> Self {
+        Self {
+            framing: Framing::None,
+            ..self
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{presence::PresenceOptions, subscribe::ChannelSubscription};
 use crate::{
-    config::SlowPolicy,
+    config::{Namespace, SlowPolicy},
     id::Epoch,
     node::{
         authorize::plain::PlainChannel,
@@ -34,6 +34,8 @@ pub(crate) struct ChannelRequest {
     pub announce: bool,
     /// The client is told positions, so they must be kept.
     pub positions: bool,
+    /// Publications may give way to newer ones: nobody can go on from a position.
+    pub conflated: bool,
     /// What the client says goes to this channel too, where its endpoint relays.
     pub publishes: bool,
     /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain
@@ -55,6 +57,7 @@ impl ChannelRequest {
             presence: false,
             announce: false,
             positions: false,
+            conflated: false,
             publishes: true,
             expire_at: None,
             info: Bytes::new(),
@@ -76,23 +79,29 @@ impl ChannelRequest {
         // Whoever granted it wants no gap to pass unnoticed: the session ends at one (3010).
         let forced = [overrides.force_recovery, overrides.force_positioning].contains(&Some(true));
         let cached = rules.filter(|rules| rules.cache_recovery);
+        let conflated = rules.is_some_and(Namespace::conflates);
         let since = match (since, cached.map_or(0, |rules| rules.history_size)) {
             (since, 0) => since,
             // A late comer has the newest at once.
             (Since::Now, _) => Since::Newest(1),
+            // So has who comes back where no position tells what it has.
+            (Since::Offset { .. }, _) if conflated => Since::Newest(1),
             // Where the newest is all that is kept, it makes up for whatever was missed before it.
             (Since::Offset { offset, epoch }, 1) => Since::Cached { offset, epoch },
             (since, _) => since,
         };
+        // A position counts there as in a channel that keeps nothing.
+        let resumes = matches!(since, Since::Offset { .. } | Since::Cached { .. });
         Self {
-            since,
             keep: rules
-                .filter(|rules| rules.history_size > 0)
+                .filter(|rules| rules.history_size > 0 && !(conflated && resumes))
                 .map(|rules| rules.history_ttl),
             policy: rules.and_then(|rules| rules.slow_policy),
             presence,
             announce,
-            positions: positions || forced,
+            since,
+            positions: !conflated && (positions || forced),
+            conflated,
             publishes: plain.publishes,
             expire_at: grant.expire_at,
             info: grant.info,
@@ -105,10 +114,17 @@ impl ChannelRequest {
         self.since == Since::Now && !self.positions && self.policy.is_none()
     }
 
+    /// Has its client wait for what comes from now on, where no position tells what it has.
+    pub(crate) fn wait_where_nothing_is_known(&mut self) {
+        if self.conflated {
+            (self.since, self.keep) = (Since::nowhere(), None);
+        }
+    }
+
     /// Whether the channel's offsets are followed.
     #[must_use]
     pub(crate) fn is_kept(&self) -> bool {
-        self.keep.is_some() && (self.positions || self.since != Since::Now)
+        !self.conflated && self.keep.is_some() && (self.positions || self.since != Since::Now)
     }
 
     /// How its session is seen in the channel.
@@ -134,6 +150,7 @@ impl ChannelRequest {
             channel,
             options: SubscribeOptions {
                 positioned: self.is_kept(),
+                conflated: self.conflated,
                 policy: self.policy,
                 ..SubscribeOptions::default()
             },
@@ -148,7 +165,7 @@ impl ChannelRequest {
 pub(crate) fn envelope(channel: &str, item: &Arc<Item>, epoch: Epoch) -> Vec<u8> {
     let mut out = b"{\"channel\":".to_vec();
     json_string(channel, &mut out);
-    if item.offset > 0 {
+    if item.offset > 0 && !epoch.is_none() {
         let offset = item.offset;
         out.extend_from_slice(
             format!(",\"offset\":{offset},\"since\":\"{offset}@{epoch}\"").as_bytes(),

@@ -50,8 +50,10 @@ impl SessionContext {
         }
     }
 
-    /// Ends the session in an orderly way: what was answered goes out, then the close.
+    /// Ends the session in an orderly way: what was answered and what waits for it goes out, then the
+    /// close.
     pub(super) fn close(&self, close: Close) {
+        self.membership.send_waiting();
         self.connection.close(close, Instant::now());
     }
 

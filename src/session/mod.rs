@@ -273,12 +273,14 @@ impl<P: Protocol> Session<P> {
         let close = reason.map_or(Close::NO_STATUS, |reason| {
             Close::new(reason.code.into(), reason.description.unwrap_or_default())
         });
+        self.context.membership.send_waiting();
         self.context.connection.answer_close(close, Instant::now());
         self.leave();
     }
 
     fn on_fault(&mut self, fault: &ProtocolError) {
         let close = Close::new(fault.close_code(), fault.to_string());
+        self.context.membership.send_waiting();
         self.context.connection.fail(close, Instant::now());
         self.leave();
     }

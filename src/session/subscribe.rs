@@ -11,6 +11,7 @@ use actix::Context;
 use super::{Protocol, Session, presence::PresenceOptions};
 use crate::{
     broker::BrokerError,
+    id::StreamPosition,
     node::recovery::{self, Recovery, RecoveryRequest},
     registry::ChannelName,
     shard::{SubscribeOptions, SubscriptionId},
@@ -31,6 +32,8 @@ pub(super) struct ChannelSubscription {
 pub(super) struct RecoveredSubscription {
     pub(super) subscription: ChannelSubscription,
     pub(super) recovery: Recovery,
+    /// What the client has when it goes live.
+    position: StreamPosition,
     id: SubscriptionId,
 }
 
@@ -40,6 +43,7 @@ impl RecoveredSubscription {
     pub(super) fn for_test(subscription: ChannelSubscription, recovery: Recovery) -> Self {
         Self {
             subscription,
+            position: recovery.top,
             recovery,
             id: SubscriptionId::default(),
         }
@@ -113,9 +117,14 @@ impl<P: Protocol> Session<P> {
                 .zip(recoveries)
                 .map(|((id, subscription), mut recovery)| {
                     recovery.keep_within(&mut left);
+                    let position = recovery.top;
+                    if subscription.options.conflated {
+                        recovery.hide_place();
+                    }
                     RecoveredSubscription {
                         subscription,
                         recovery,
+                        position,
                         id,
                     }
                 });
@@ -143,7 +152,7 @@ impl<P: Protocol> Session<P> {
         } = it.subscription;
         let primed = !it.recovery.items.is_empty();
         let membership = &self.context.membership;
-        if membership.go_live(&channel, it.id, it.recovery.top, primed)
+        if membership.go_live(&channel, it.id, it.position, primed)
             && let Some(user) = self.protocol.user()
         {
             user.enter(&self.context, &channel, presence);

@@ -1,12 +1,14 @@
 //! The actor of a shard: the turns of its mailbox, the tick of its wheel, and the drain.
 
+mod windows;
+
 use std::{
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, WrapFuture};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 
 use super::{
     Selector, ServerCommand, SessionMessage, Shard, begin::Begin, reservation::Reservation,
@@ -95,6 +97,10 @@ pub struct ShardActor {
     /// When the wheel was last looked at.
     ticked: Instant,
     due: Vec<TimerId>,
+    /// Publications that this turn put into windows.
+    waited: usize,
+    /// The timer of the windows, and when it rings.
+    armed: Option<(Instant, SpawnHandle)>,
 }
 
 impl ShardActor {
@@ -106,13 +112,31 @@ impl ShardActor {
             deliveries: 0,
             ticked: Instant::now(),
             due: Vec::new(),
+            waited: 0,
+            armed: None,
         }
         .start()
     }
 
     fn end_turn(&mut self) {
         self.deliveries = 0;
+        self.waited = 0;
         self.shard.deliver_all(&mut self.turn);
+    }
+
+    /// Ends a turn that is full. A mailbox that others fill as fast as it is emptied would keep this
+    /// thread to itself: the actor's context goes on with it until it is empty. So the sessions get
+    /// their turn here, and the wheel and the windows their ticks, which the context would only look
+    /// at afterwards.
+    fn end_full_turn(&mut self, ctx: &mut Context<Self>) {
+        self.end_turn();
+        if self.ticked.elapsed() >= TICK {
+            self.on_tick();
+        }
+        if self.armed.is_some_and(|(at, _)| at <= Instant::now()) {
+            self.end_windows(ctx);
+        }
+        ctx.wait(tokio::task::yield_now().into_actor(self));
     }
 
     fn on_tick(&mut self) {
@@ -139,8 +163,9 @@ impl ShardActor {
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let now = Instant::now();
-        let state = self.shard.state.borrow();
+        let mut state = self.shard.state.borrow_mut();
         for &(key, id) in &plan.keys[plan.closed..due] {
+            state.send_waiting(key);
             if let Some(entry) = state.entry(key).filter(|entry| entry.id() == id) {
                 entry.connection.close(plan.drain.close.clone(), now);
                 entry.connection.flush(now);
@@ -184,22 +209,19 @@ impl Handler<Deliver> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, Deliver { publication, room }: Deliver, ctx: &mut Self::Context) {
-        drop(room);
+        let Some(publication) = self.admit(publication, room, ctx) else {
+            if self.waited == PUBLICATIONS_A_TURN {
+                self.end_full_turn(ctx);
+            }
+            return;
+        };
         if self.turn.is_empty() {
             flush_soon(ctx);
         }
         self.deliveries += self.shard.state.borrow().receivers(&publication);
         self.turn.push(publication);
         if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
-            self.end_turn();
-            // A mailbox that others fill as fast as it is emptied would keep this thread to itself:
-            // the actor's context goes on with it until it is empty. So the sessions
-            // get their turn here, and the wheel its tick, which the context would only
-            // look at afterwards.
-            if self.ticked.elapsed() >= TICK {
-                self.on_tick();
-            }
-            ctx.wait(tokio::task::yield_now().into_actor(self));
+            self.end_full_turn(ctx);
         }
     }
 }
@@ -211,9 +233,7 @@ impl Handler<Begin> for ShardActor {
         // What came before it in the mailbox goes out before it.
         self.end_turn();
         let mut state = self.shard.state.borrow_mut();
-        state
-            .registry
-            .begin(begin.key, &begin.channel, begin.pending);
+        state.begin(begin.key, &begin.channel, begin.pending);
     }
 }
 
@@ -223,6 +243,7 @@ impl Handler<Missed> for ShardActor {
     fn handle(&mut self, Missed(channel): Missed, _: &mut Self::Context) {
         // What came before it in the mailbox goes out before it.
         self.end_turn();
+        self.end_window(&channel);
         self.shard.state.borrow_mut().tell_missed(&channel);
     }
 }
@@ -256,6 +277,7 @@ impl Handler<Drain> for ShardActor {
         }
         // What was accepted before goes out before any Close.
         self.end_turn();
+        self.end_all_windows();
         let state = self.shard.state.borrow();
         let sessions = state.sessions.iter();
         let keys = sessions
@@ -286,7 +308,10 @@ impl Handler<Disconnect> for ShardActor {
     type Result = bool;
 
     fn handle(&mut self, kick: Disconnect, _: &mut Self::Context) -> bool {
-        let state = self.shard.state.borrow();
+        let mut state = self.shard.state.borrow_mut();
+        if let Some(&key) = state.by_id.get(&kick.session) {
+            state.send_waiting(key);
+        }
         let found = state.find(kick.session);
         if let Some((_, entry)) = found {
             let now = Instant::now();

@@ -8,10 +8,15 @@ use slab::Slab;
 use super::{
     SessionMessage,
     entry::Entry,
+    joined_line::JoinedLine,
     subscriber::{Subscriber, Verdict},
 };
 use crate::{
-    connection::{PushOptions, outbox::SharedPublication},
+    config::SlowPolicy,
+    connection::{
+        PushOptions,
+        outbox::{Part, SharedPublication},
+    },
     publication::{Delta, Publication},
     registry::{Registry, SessionKey, Slot},
 };
@@ -36,6 +41,41 @@ impl Delivery<'_> {
         shared: &SharedPublication,
     ) {
         let connection = &entry.connection;
+        self.offer((key, slot), entry, shared, |this, delta, policy| {
+            #[cfg(feature = "planted-faults")]
+            if crate::planted::strikes(crate::planted::Fault::SkipsAnOffset) {
+                return;
+            }
+            let form = match delta {
+                Delta::Off => connection.profile().form,
+                _ => connection.profile().form.with_delta(delta),
+            };
+            let (now, at_once) = (this.now, this.at_once);
+            #[cfg(feature = "planted-faults")]
+            if crate::planted::strikes(crate::planted::Fault::DeliversTwice) {
+                connection.push(shared, PushOptions { form, policy }, now, |_| {});
+            }
+            let lost = |lost: Vec<SharedPublication>| this.tell_lost(key, entry, &lost);
+            if !connection.push(shared, PushOptions { form, policy }, now, lost) {
+                return;
+            }
+            if at_once {
+                connection.flush(now);
+            } else {
+                this.dirty.push(key);
+            }
+        });
+    }
+
+    /// Has a session take it, under its subscription's state; `take` is told how.
+    #[inline(always)]
+    fn offer(
+        &mut self,
+        (key, slot): (SessionKey, Slot),
+        entry: &Entry,
+        shared: &SharedPublication,
+        take: impl FnOnce(&mut Self, Delta, Option<SlowPolicy>),
+    ) {
         let excluded = shared.excludes(entry.id());
         let (delta, policy) = if slot == Slot::NONE {
             if excluded || shared.item().is_none() {
@@ -55,26 +95,51 @@ impl Delivery<'_> {
         if entry.plain && self.had_by_another_channel(key, shared) {
             return;
         }
-        #[cfg(feature = "planted-faults")]
-        if crate::planted::strikes(crate::planted::Fault::SkipsAnOffset) {
-            return;
+        take(self, delta, policy);
+    }
+
+    /// Offers what leaves together to one session. It gets what has the line's number `from` or a
+    /// greater one, and whatever its place in the stream says is next.
+    pub(super) fn push_line(
+        &mut self,
+        key: SessionKey,
+        entry: &Entry,
+        slot: Slot,
+        line: &mut JoinedLine<'_>,
+    ) {
+        let positioned = self.subscribers.get(slot.0 as usize);
+        let positioned = positioned.is_some_and(|it| it.options().positioned);
+        line.choice.clear();
+        let mut policy = None;
+        for (number, publication) in line.publications {
+            let by_place = positioned && publication.offset() > 0;
+            let is_for_it = by_place || *number >= line.from;
+            let mut taken = None;
+            if is_for_it {
+                self.offer((key, slot), entry, publication, |_, delta, own| {
+                    (taken, policy) = (Some(delta), own);
+                });
+            }
+            line.choice.push(taken);
         }
-        let form = match delta {
-            Delta::Off => connection.profile().form,
-            _ => connection.profile().form.with_delta(delta),
-        };
-        let (now, at_once) = (self.now, self.at_once);
-        #[cfg(feature = "planted-faults")]
-        if crate::planted::strikes(crate::planted::Fault::DeliversTwice) {
-            connection.push(shared, PushOptions { form, policy }, now, |_| {});
+        let connection = &entry.connection;
+        let (mut is_new, now) = (false, self.now);
+        for part in line.parts(connection.profile().form) {
+            let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, entry, &lost);
+            is_new |= match part {
+                Part::One(publication, form) => {
+                    let options = PushOptions {
+                        form: *form,
+                        policy,
+                    };
+                    connection.push(publication, options, now, lost)
+                }
+                Part::Several(batch) => connection.push_joined(batch, policy, now, lost),
+            };
         }
-        let lost = |lost: Vec<SharedPublication>| self.tell_lost(key, entry, &lost);
-        if !connection.push(shared, PushOptions { form, policy }, now, lost) {
-            return;
-        }
-        if at_once {
-            connection.flush(now);
-        } else {
+        if is_new && self.at_once {
+            connection.flush(self.now);
+        } else if is_new {
             self.dirty.push(key);
         }
     }

@@ -16,9 +16,11 @@ use super::{
     Shard,
     actor::{Deliver, Missed, ShardActor},
     reservation::{QueueCredit, Reservation},
+    window::Windows,
 };
 use crate::{
     broker::LocalFanout,
+    config::Channels,
     connection::ConnectionConfig,
     id::ShardId,
     metrics::{Metrics, WorkerStats},
@@ -77,9 +79,10 @@ impl ShardHandle {
         let reservation = Reservation {
             credit: self.credit.clone(),
             bytes,
+            counts: true,
         };
         let fits = waiting < self.bounds.publications_max
-            && (waiting == 0 || waiting_bytes.saturating_add(bytes) <= self.bounds.bytes_max);
+            && (waiting_bytes == 0 || waiting_bytes.saturating_add(bytes) <= self.bounds.bytes_max);
         fits.then_some(reservation)
     }
 
@@ -119,6 +122,8 @@ pub struct Shards {
     handles: RwLock<Vec<ShardHandle>>,
     metrics: Arc<Metrics>,
     settings: ShardSettings,
+    /// The rules of channels, where any of them has a window.
+    windows: Option<Arc<Channels>>,
 }
 
 thread_local! {
@@ -133,7 +138,16 @@ impl Shards {
             handles: RwLock::default(),
             metrics,
             settings,
+            windows: None,
         }
+    }
+
+    /// Under these rules for what waits to leave together.
+    #[must_use]
+    pub fn with_windows(mut self, channels: &Channels) -> Self {
+        let channels = channels.have_windows().then(|| Arc::new(channels.clone()));
+        self.windows = channels;
+        self
     }
 
     /// This thread's shard, started on first use. Call on a worker thread only.
@@ -153,6 +167,9 @@ impl Shards {
         let id = ShardId(handles.len() as u32);
         let config = (self.settings.config)(stats.clone());
         let shard = Shard::new(id, config, self.settings.held_bytes_max, fanout);
+        if let Some(rules) = &self.windows {
+            shard.state.borrow_mut().windows = Some(Box::new(Windows::new(rules.clone())));
+        }
         let addr = ShardActor::start_for(shard.clone());
         // It is not set yet.
         let _ = shard.mailbox.set(addr.downgrade().recipient());

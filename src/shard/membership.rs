@@ -96,7 +96,7 @@ impl Membership {
             // It has ended, or was never there: nothing waits.
             None => {
                 let mut state = self.shard.state.borrow_mut();
-                state.registry.begin(self.key, channel, pending);
+                state.begin(self.key, channel, pending);
             }
         }
     }
@@ -182,6 +182,11 @@ impl Membership {
             self.shard.unlisten([channel]);
         }
         left
+    }
+
+    /// Queues what waits for the session in the windows of its channels: nothing comes behind a Close.
+    pub(crate) fn send_waiting(&self) {
+        self.shard.state.borrow_mut().send_waiting(self.key);
     }
 
     /// Has the outbox written at the end of this turn, for replies that no read has led to.

@@ -13,11 +13,13 @@ mod commands;
 mod delivery;
 mod entry;
 mod handle;
+mod joined_line;
 mod membership;
 mod queries;
 mod reservation;
 mod state;
 mod subscriber;
+mod window;
 
 use std::{
     cell::{OnceCell, RefCell},
@@ -41,9 +43,13 @@ pub use self::{
 use self::{
     begin::Begin,
     state::{State, USER_PREFIX},
+    window::Departed,
 };
 use crate::{
-    broker::LocalFanout, connection::ConnectionConfig, id::ShardId, publication::Publication,
+    broker::LocalFanout,
+    connection::ConnectionConfig,
+    id::{SessionId, ShardId},
+    publication::Publication,
     registry::ChannelName,
 };
 
@@ -113,6 +119,28 @@ impl Shard {
     fn count_channels(&self) {
         let channels = self.state.borrow().registry.channel_count();
         self.config.stats.channels.set(channels as u64);
+    }
+
+    /// Queues what waits for a session in the windows of its channels, before its end.
+    pub(crate) fn send_waiting(&self, id: SessionId) {
+        let mut state = self.state.borrow_mut();
+        if let Some(&key) = state.by_id.get(&id) {
+            state.send_waiting(key);
+        }
+    }
+
+    /// Delivers what leaves a window together.
+    fn deliver_line(&self, line: &Departed, at_once: bool) {
+        self.config.stats.window_batches.add(1);
+        let compression = self.config.outbox.compression;
+        let mut state = self.state.borrow_mut();
+        state.deliver_line(line, at_once, self.held_bytes_max, compression);
+    }
+
+    /// How many deliveries a line makes.
+    fn deliveries_of(&self, line: &Departed) -> usize {
+        let state = self.state.borrow();
+        state.registry.members(&line.channel).len() * line.publications.len()
     }
 
     /// Delivers what one turn of the mailbox brought. A single publication is queued and written

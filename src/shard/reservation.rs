@@ -18,11 +18,23 @@ pub(super) struct QueueCredit {
 pub struct Reservation {
     pub(super) credit: Arc<QueueCredit>,
     pub(super) bytes: usize,
+    /// Whether the publication counts beside its bytes.
+    pub(super) counts: bool,
+}
+
+impl Reservation {
+    /// The publication has left the mailbox and goes on waiting in this shard: its bytes keep their
+    /// place.
+    pub(super) fn keep_bytes_only(&mut self) {
+        if std::mem::take(&mut self.counts) {
+            self.credit.publications.fetch_sub(1, Relaxed);
+        }
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.credit.publications.fetch_sub(1, Relaxed);
+        self.keep_bytes_only();
         self.credit.bytes.fetch_sub(self.bytes, Relaxed);
     }
 }

@@ -11,13 +11,15 @@ use super::{
     commands::Selector,
     delivery::Delivery,
     entry::Entry,
+    joined_line::JoinedLine,
     subscriber::{Subscriber, Verdict},
+    window::{Departed, Windows},
 };
 use crate::{
     close::Close,
     connection::Connection,
     id::{SessionId, StreamPosition},
-    publication::{Publication, Target},
+    publication::{Compression, Publication, Target},
     registry::{ChannelName, Registry, SessionKey, Slot},
 };
 
@@ -46,6 +48,8 @@ pub(super) struct State {
     /// Set once the drain has begun: whose handshake was under way then is closed as soon as it
     /// joins.
     pub(super) draining: Option<Close>,
+    /// What waits to leave together; absent where no channel has a window.
+    pub(super) windows: Option<Box<Windows>>,
 }
 
 impl State {
@@ -106,6 +110,7 @@ impl State {
         channel: &ChannelName,
         options: SubscribeOptions,
     ) -> Option<SubscriptionId> {
+        self.send_waiting_of_groups(key);
         let id = SubscriptionId(self.subscriptions.wrapping_add(1));
         let slot = self.subscribers.insert(Subscriber::held(id, options));
         if self
@@ -117,6 +122,9 @@ impl State {
             return None;
         }
         self.subscriptions = id.0;
+        if let Some(windows) = &mut self.windows {
+            windows.enter(key, channel);
+        }
         Some(id)
     }
 
@@ -134,9 +142,14 @@ impl State {
 
     /// Takes a session out of a channel; false if it was not there.
     pub(super) fn leave(&mut self, key: SessionKey, channel: &ChannelName) -> bool {
+        self.send_waiting_of_groups(key);
+        self.send_waiting_of(key, channel);
         let left = self.registry.leave(key, channel);
-        if let Some((slot, _)) = left {
+        if let Some((slot, is_empty)) = left {
             self.forget(slot);
+            if let Some(windows) = &mut self.windows {
+                windows.left(key, channel, is_empty);
+            }
         }
         left.is_some()
     }
@@ -145,14 +158,91 @@ impl State {
     pub(super) fn leave_all(&mut self, key: SessionKey, id: SessionId) -> Vec<ChannelName> {
         self.by_id.remove(&id);
         let (mut left, mut slots) = (Vec::new(), Vec::new());
-        self.registry.remove_session(key, |name, slot, _| {
+        let windows = &mut self.windows;
+        self.registry.remove_session(key, |name, slot, is_empty| {
             left.push(name.clone());
             slots.push(slot);
+            if let Some(windows) = windows {
+                windows.left(key, name, is_empty);
+            }
         });
         for slot in slots {
             self.forget(slot);
         }
         left
+    }
+
+    /// A membership begins, behind what waits in its channel.
+    pub(super) fn begin(&mut self, key: SessionKey, channel: &ChannelName, pending: Slot) {
+        self.send_waiting_of_groups(key);
+        self.registry.begin(key, channel, pending);
+        if self.registry.slot(key, channel) == Some(Slot::NONE)
+            && let Some(windows) = &mut self.windows
+        {
+            windows.enter(key, channel);
+        }
+    }
+
+    /// Before a plain session joins or leaves a channel: a message that was relayed into several
+    /// channels reaches it by the first of those that it is in, so which one that is must not change
+    /// while the message waits.
+    fn send_waiting_of_groups(&mut self, key: SessionKey) {
+        if self.windows.is_some() && self.entry(key).is_some_and(|entry| entry.plain) {
+            self.send_waiting(key);
+        }
+    }
+
+    /// Queues what waits for a session in all its channels, before its Close.
+    pub(super) fn send_waiting(&mut self, key: SessionKey) {
+        if self
+            .windows
+            .as_ref()
+            .is_some_and(|windows| !windows.is_empty())
+        {
+            let channels: Vec<ChannelName> = self.registry.channels_of(key).cloned().collect();
+            for channel in channels {
+                self.send_waiting_of(key, &channel);
+            }
+        }
+    }
+
+    /// The same for one channel, before the session leaves it.
+    fn send_waiting_of(&mut self, key: SessionKey, channel: &ChannelName) {
+        let Some(windows) = &mut self.windows else {
+            return;
+        };
+        let Some(slot) = self.registry.slot(key, channel) else {
+            return;
+        };
+        let Some((from, waiting)) = windows.take_for(key, channel) else {
+            return;
+        };
+        let (sessions, mut to) = self.delivery(Instant::now(), false, usize::MAX);
+        let Some(entry) = sessions.get(key as usize) else {
+            return;
+        };
+        for (number, publication) in &waiting {
+            if *number >= from {
+                to.push(key, entry, slot, publication);
+            }
+        }
+    }
+
+    /// Puts a line into the outboxes of its channel's members.
+    pub(super) fn deliver_line(
+        &mut self,
+        line: &Departed,
+        at_once: bool,
+        held_bytes_max: usize,
+        compression: Compression,
+    ) {
+        let (sessions, mut to) = self.delivery(Instant::now(), at_once, held_bytes_max);
+        let mut joined = JoinedLine::new(&line.publications, line.window_bytes, compression);
+        let registry = to.registry;
+        for (key, slot) in registry.members(&line.channel) {
+            joined.from = line.from.get(&key).copied().unwrap_or(0);
+            to.push_line(key, &sessions[key as usize], slot, &mut joined);
+        }
     }
 
     fn forget(&mut self, slot: Slot) {

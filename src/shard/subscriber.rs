@@ -29,6 +29,9 @@ pub struct SubscribeOptions {
     /// What happens to this channel's publications when the client is slow; absent: the node's
     /// policy.
     pub policy: Option<SlowPolicy>,
+    /// Publications may give way to newer ones, so offsets tell only what the client had when it
+    /// went live.
+    pub conflated: bool,
 }
 
 #[derive(Debug)]
@@ -143,6 +146,7 @@ impl Subscriber {
 
     /// Says what to do with a publication. `excluded`: the session is left out of it, but its place
     /// in the stream moves on. `held_bytes_max`: what may wait here.
+    #[inline(always)]
     pub(crate) fn take(
         &mut self,
         publication: &SharedPublication,
@@ -175,6 +179,12 @@ impl Subscriber {
                         Next::Gap => return self.miss(),
                         Next::Follows => {}
                     }
+                }
+                let is_known = self.options.conflated
+                    && (1..=position.offset).contains(&item.offset)
+                    && publication.epoch() == position.epoch;
+                if is_known {
+                    return Verdict::Skip;
                 }
                 let delta = match (self.options.delta, self.primed) {
                     (false, _) => Delta::Off,

@@ -36,3 +36,4 @@ mod tls;
 mod tokens;
 mod turns;
 mod upgrade;
+mod window;

@@ -42,6 +42,8 @@ struct Kept {
     version: Option<Box<Version>>,
     /// The item before it goes along.
     delta: bool,
+    /// Plain clients are not told the place.
+    hides_place: bool,
 }
 
 impl Kept {
@@ -69,7 +71,7 @@ impl Placed {
         item.info = request.info;
         item.tags = request.tags;
         let room = listening.reserve(Publication::weight_with(&item))?;
-        let (version, delta) = (request.version, request.delta);
+        let (version, delta, hides_place) = (request.version, request.delta, request.hides_place);
         Ok(Self {
             item: Arc::new(item),
             exclude: request.exclude,
@@ -80,6 +82,7 @@ impl Placed {
                 history,
                 version,
                 delta,
+                hides_place,
             }),
             room,
         })
@@ -94,13 +97,14 @@ impl Placed {
         now: Instant,
     ) -> PublishResult {
         let mut result = PublishResult::sent(listening.members());
-        let (mut epoch, mut previous) = (Epoch::NONE, None);
+        let (mut epoch, mut previous, mut hides_place) = (Epoch::NONE, None, false);
         if let Some((stream, kept)) = stream.zip(self.kept) {
             let position = kept.position(&self.item);
             result.position = Some(position);
             let until = now + kept.history.ttl;
             stream.keep(kept.history.ttl, until);
             stream.trim(now);
+            hides_place = kept.hides_place;
             let before = stream.items.back().filter(|_| kept.delta);
             (epoch, previous) = (position.epoch, before.map(|entry| entry.item.clone()));
             let entry = HistoryEntry {
@@ -114,9 +118,13 @@ impl Placed {
         let (item, accepted) = (self.item, self.accepted);
         let publication = || {
             let (target, content) = (Target::Channel(channel.clone()), Content::Item(item));
-            Publication::accepted_at(target, content, accepted)
+            let mut publication = Publication::accepted_at(target, content, accepted)
                 .excluding(self.exclude, self.group)
-                .in_stream(epoch, previous)
+                .in_stream(epoch, previous);
+            if hides_place {
+                publication.hide_place();
+            }
+            publication
         };
         listening.send(publication, self.room);
         result

@@ -2,7 +2,7 @@
 //! a namespace has what it leaves out from `[channels]`. What is wrong with a rule that is
 //! inherited is an error once, where it is written.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::element::{Element, elements};
 use crate::{
@@ -31,6 +31,8 @@ pub(super) fn check_channels(raw: &RawSettings, errors: &mut Errors) -> Channels
     if default.history_ttl.is_zero() {
         refuse("history_ttl", "expected a time above 0".to_string());
     }
+    let all = ["window", "window_bytes", "keep", "recovery", "delta"];
+    check_window(&default, &all, &mut refuse);
     for (name, allow) in default.allow_lists() {
         check_allow(raw, name, allow, |what| refuse(name, what));
     }
@@ -89,6 +91,18 @@ fn check_namespace(
         place.refuse(errors, "history_ttl", "expected a time above 0");
     }
     let written = [
+        ("window", section.window.is_some()),
+        ("window_bytes", section.window_bytes.is_some()),
+        ("keep", section.keep.is_some()),
+        ("recovery", section.recovery.is_some()),
+        ("delta", section.delta.is_some()),
+    ];
+    let written = written.iter().filter(|(_, is_written)| *is_written);
+    let written: Vec<&str> = written.map(|(name, _)| *name).collect();
+    check_window(rules, &written, |name, what| {
+        place.refuse(errors, name, what)
+    });
+    let written = [
         section.allow_subscribe,
         section.allow_publish,
         section.allow_history,
@@ -113,6 +127,44 @@ fn check_name(name: &str) -> Result<(), String> {
     // Its channels have a colon and one more byte at least.
     channel_name::check(&format!("{name}:x"))
         .map_err(|why| format!("{name:?} begins no channel: {why}"))
+}
+
+/// The longest window: what waits longer is no news.
+const WINDOW_MAX: Duration = Duration::from_secs(10);
+
+/// The rules for windows. What is wrong is said of one of the settings that are `written` at this
+/// place; where none of them is, it is said where they are.
+fn check_window(rules: &Namespace, written: &[&str], mut refuse: impl FnMut(&str, String)) {
+    let mut refuse = |names: &[&str], what: String| {
+        if let Some(name) = names.iter().find(|name| written.contains(name)) {
+            refuse(name, what);
+        }
+    };
+    if rules.window > WINDOW_MAX {
+        let what = "expected a time of at most 10s, such as \"50ms\"";
+        refuse(&["window"], what.to_string());
+    }
+    if rules.window_bytes == 0 {
+        let what = "expected a size above 0, such as \"64KiB\"";
+        refuse(&["window_bytes"], what.to_string());
+    }
+    if !rules.conflates() {
+        return;
+    }
+    if rules.window.is_zero() {
+        let what = "without a window nothing waits, so keep = \"newest\" needs window above 0, \
+                    such as \"50ms\"; keep = \"all\" is the default";
+        refuse(&["keep", "window"], what.to_string());
+    }
+    for (name, is_on) in [("recovery", rules.recovery), ("delta", rules.delta)] {
+        if is_on {
+            let what = format!(
+                "where only the newest publications are kept (keep), others are missing, and {name} \
+                 needs all of them: set {name} = false or keep = \"all\""
+            );
+            refuse(&["keep", name], what);
+        }
+    }
 }
 
 /// The rule for who may: whoever is to be asked, or to be trusted, must be set.
@@ -159,6 +211,9 @@ fn defaults(raw: &RawSettings) -> Namespace {
         force_push_join_leave: section.force_push_join_leave,
         delta: section.delta,
         slow_policy: section.slow_policy,
+        window: section.window,
+        window_bytes: section.window_bytes,
+        keep: section.keep.clone(),
         allow_subscribe: section.allow_subscribe,
         allow_publish: section.allow_publish,
         allow_history: section.allow_history,
@@ -181,6 +236,9 @@ fn inherit(section: &NamespaceSection, default: &Namespace) -> Namespace {
             .unwrap_or(default.force_push_join_leave),
         delta: section.delta.unwrap_or(default.delta),
         slow_policy: section.slow_policy.or(default.slow_policy),
+        window: section.window.unwrap_or(default.window),
+        window_bytes: section.window_bytes.unwrap_or(default.window_bytes),
+        keep: section.keep.as_ref().unwrap_or(&default.keep).clone(),
         allow_subscribe: section.allow_subscribe.unwrap_or(default.allow_subscribe),
         allow_publish: section.allow_publish.unwrap_or(default.allow_publish),
         allow_history: section.allow_history.unwrap_or(default.allow_history),

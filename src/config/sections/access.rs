@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::declaration::sections;
 use crate::config::{
-    channels::{Allow, HISTORY_TTL},
+    channels::{Allow, HISTORY_TTL, WINDOW_BYTES},
     setting_type::{
-        AllowList, Bool, Count, KeyOrList, Optional, SlowPolicyName, Text, TextList, TextOrList,
-        Time,
+        AllowList, Bool, Bytes, Count, KeepRule, KeyOrList, Optional, SlowPolicyName, Text,
+        TextList, TextOrList, Time,
     },
-    values::{Secret, SlowPolicy},
+    values::{Keep, Secret, SlowPolicy},
 };
 
 sections! {
@@ -40,6 +40,14 @@ sections! {
         delta: bool as Bool = false;
         /// What happens to slow clients in these channels; absent: slow.policy.
         slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
+        /// How long publications, joins and leaves of a channel wait for each other at most, to leave
+        /// together; the first after a quiet time leaves at once. 0 is off.
+        window: Duration as Time = Duration::ZERO;
+        /// Bytes of messages that leave together at most; a window that has them ends early.
+        window_bytes: usize as Bytes = WINDOW_BYTES;
+        /// What leaves of the publications that wait in a window: all, the newest, or of each value of a
+        /// tag the newest. Only with all are there positions to recover from.
+        keep: Keep as KeepRule = Keep::All;
         /// Who may subscribe: `client` is anyone with a user, `anonymous` anyone without one,
         /// `token` who brings a subscription token, `hook` whom hooks.subscribe lets in. Empty:
         /// nobody.
@@ -77,6 +85,14 @@ sections! {
         delta: Option<bool> as Optional<Bool> = None;
         /// What happens to slow clients in these channels.
         slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
+        /// How long publications, joins and leaves of a channel wait for each other at most, to leave
+        /// together; the first after a quiet time leaves at once. 0 is off.
+        window: Option<Duration> as Optional<Time> = None;
+        /// Bytes of messages that leave together at most; a window that has them ends early.
+        window_bytes: Option<usize> as Optional<Bytes> = None;
+        /// What leaves of the publications that wait in a window: all, the newest, or of each value of a
+        /// tag the newest. Only with all are there positions to recover from.
+        keep: Option<Keep> as Optional<KeepRule> = None;
         /// Who may subscribe.
         allow_subscribe ("allow.subscribe"): Option<Allow> as Optional<AllowList> = None;
         /// Who may publish.

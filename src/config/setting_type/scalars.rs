@@ -5,7 +5,7 @@ use std::{marker::PhantomData, path::PathBuf, time::Duration};
 use bytesize::ByteSize;
 
 use super::{Input, SettingType, expected, quoted};
-use crate::config::values::{LogFormat, Secret, SlowPolicy, SyncPolicy};
+use crate::config::values::{Keep, LogFormat, Secret, SlowPolicy, SyncPolicy};
 
 /// A whole number from 0.
 pub(in crate::config) struct Count;
@@ -180,6 +180,32 @@ impl SettingType for SlowPolicyName {
             SlowPolicy::DropOldest => "drop_oldest",
             SlowPolicy::Latest => "latest",
         }))
+    }
+}
+
+/// `keep`.
+pub(in crate::config) struct KeepRule;
+
+impl SettingType for KeepRule {
+    type Value = Keep;
+    const EXPECTED: &'static str = "\"all\", \"newest\" or \"newest_by:TAG\"";
+    fn read(input: Input<'_>) -> Result<Keep, String> {
+        match input.text() {
+            Some("all") => Ok(Keep::All),
+            Some("newest") => Ok(Keep::Newest),
+            Some(text) => match text.strip_prefix("newest_by:") {
+                Some(tag) if !tag.is_empty() => Ok(Keep::NewestBy(tag.to_string())),
+                _ => Err(expected::<Self>()),
+            },
+            None => Err(expected::<Self>()),
+        }
+    }
+    fn to_toml(value: &Keep) -> Option<String> {
+        Some(match value {
+            Keep::All => quoted("all"),
+            Keep::Newest => quoted("newest"),
+            Keep::NewestBy(tag) => quoted(&format!("newest_by:{tag}")),
+        })
     }
 }
 

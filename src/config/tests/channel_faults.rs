@@ -291,3 +291,58 @@ fn clients_keys_and_bodies_are_checked() {
         );
     }
 }
+
+/// A window that nothing waits in, or a position in a channel that leaves publications out, would be
+/// found out by clients. `check` says so where it is written, with what would be right.
+#[test]
+fn a_window_goes_with_what_makes_sense_of_it() {
+    one_fault(
+        "[channels]\nwindow = \"1m\"\n",
+        "2: channels.window: ",
+        "at most 10s",
+    );
+    one_fault(
+        "[channels]\nwindow_bytes = 0\n",
+        "2: channels.window_bytes: ",
+        "above 0",
+    );
+    for keep in ["old", "newest_by:", "newest_by"] {
+        let text = format!("[channels]\nwindow = \"50ms\"\nkeep = \"{keep}\"\n");
+        one_fault(&text, "3: channels.keep: ", "\"newest_by:TAG\"");
+    }
+    for keep in ["newest", "newest_by:city"] {
+        one_fault(
+            &format!("[channels]\nkeep = \"{keep}\"\n"),
+            "2: channels.keep: ",
+            "needs window above 0",
+        );
+        for name in ["recovery", "delta"] {
+            one_fault(
+                &format!(
+                    "[channels]\nwindow = \"50ms\"\nkeep = \"{keep}\"\n{name} = true\nhistory_size = 1\n"
+                ),
+                "3: channels.keep: ",
+                &format!("set {name} = false or keep = \"all\""),
+            );
+        }
+    }
+    // What is inherited is wrong where the namespace adds to it.
+    let channels = "[channels]\nwindow = \"50ms\"\nhistory_size = 1\n";
+    one_fault(
+        &format!("{channels}recovery = true\n[[namespace]]\nname = \"a\"\nkeep = \"newest\"\n"),
+        "7: namespace.keep: ",
+        "recovery needs all of them",
+    );
+    one_fault(
+        &format!("{channels}keep = \"newest\"\n[[namespace]]\nname = \"a\"\ndelta = true\n"),
+        "7: namespace.delta: ",
+        "delta needs all of them",
+    );
+    one_fault(
+        &format!("{channels}keep = \"newest\"\n[[namespace]]\nname = \"a\"\nwindow = 0\n"),
+        "7: namespace.window: ",
+        "needs window above 0",
+    );
+    let cached = "window = \"50ms\"\nkeep = \"newest\"\nhistory_size = 1\ncache_recovery = true\n";
+    assert!(super::faults::faults(&format!("[channels]\n{cached}")).is_empty());
+}

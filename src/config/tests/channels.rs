@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Overrides, Scratch, accepted, load, render_defaults};
-use crate::config::{Allow, HookFailureAction, OnMessage, Secret, Settings, SlowPolicy};
+use crate::config::{Allow, HookFailureAction, Keep, OnMessage, Secret, Settings, SlowPolicy};
 
 const CLIENT: Allow = Allow {
     client: true,
@@ -321,4 +321,25 @@ fn examples_that_are_printed_are_accepted() {
     assert!(settings.channels.namespaces.contains_key("chat"));
     assert_eq!(settings.hooks.configured().count(), 8);
     assert_eq!(settings.poll[0].headers.len(), 1);
+}
+
+/// A window is set for the channels that need it, whose messages come fast. It is inherited and
+/// overridden like every rule, and off unless it is written.
+#[test]
+fn a_window_is_inherited_and_off_unless_written() {
+    let settings = accepted("[[namespace]]\nname = \"chat\"\n");
+    assert!(!settings.channels.have_windows());
+    let settings = accepted(
+        "[channels]\nwindow = \"50ms\"\nwindow_bytes = \"8KiB\"\nkeep = \"newest\"\n\
+         [[namespace]]\nname = \"off\"\nwindow = 0\nkeep = \"all\"\n\
+         [[namespace]]\nname = \"prices\"\nkeep = \"newest_by:share:a\"\n",
+    );
+    let channels = &settings.channels;
+    assert!(channels.have_windows());
+    let (off, prices) = (&channels.namespaces["off"], &channels.namespaces["prices"]);
+    assert_eq!((off.window, &off.keep), (Duration::ZERO, &Keep::All));
+    assert_eq!(prices.window, Duration::from_millis(50));
+    assert_eq!(prices.window_bytes, 8 << 10);
+    assert_eq!(prices.keep, Keep::NewestBy("share:a".to_string()));
+    assert_eq!(channels.default.keep, Keep::Newest);
 }

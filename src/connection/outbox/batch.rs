@@ -29,10 +29,11 @@ impl Frame {
     fn can_share(&self, compression: &Compression) -> bool {
         let batch = matches!(
             self,
-            Self::Own {
-                kind: FrameKind::Batch { .. },
-                ..
-            }
+            Self::Joined(_)
+                | Self::Own {
+                    kind: FrameKind::Batch { .. },
+                    ..
+                }
         );
         !batch && matches!(self.bytes(compression).first(), Some(0x81 | 0x82))
     }

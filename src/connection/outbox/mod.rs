@@ -8,18 +8,18 @@
 //! frame, which is nearly all there ever are.
 
 mod batch;
+mod joined;
 
-use std::{collections::VecDeque, io::IoSlice, rc::Rc, sync::Arc};
+use std::{collections::VecDeque, io::IoSlice, rc::Rc};
 
 use bytes::Bytes;
 
+pub use self::joined::SharedPublication;
+pub(crate) use self::joined::{Batch, Part};
 use crate::{
     config::SlowPolicy,
-    publication::{Compression, Publication, WireFormat},
+    publication::{Compression, WireFormat},
 };
-
-/// A publication as one shard shares it among its sessions: counted without atomics.
-pub type SharedPublication = Rc<Arc<Publication>>;
 
 /// What a frame of a session's own is, which decides how it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,14 +60,38 @@ pub enum Frame {
         /// Which of its encodings.
         form: WireFormat,
     },
+    /// One of many receivers' share in publications that leave together.
+    Joined(Rc<Batch>),
 }
 
 impl Frame {
     /// The frame as it goes on the wire.
     pub(crate) fn bytes(&self, compression: &Compression) -> &[u8] {
+        // First, since a delivery asks several times.
+        if let Self::Shared { publication, form } = self {
+            return publication.frame(*form, compression);
+        }
         match self {
             Self::Own { bytes, .. } => bytes,
             Self::Shared { publication, form } => publication.frame(*form, compression),
+            Self::Joined(batch) => batch.bytes(),
+        }
+    }
+
+    /// Publications that it carries.
+    pub(crate) fn publications(&self) -> &[SharedPublication] {
+        match self {
+            Self::Own { .. } => &[],
+            Self::Shared { publication, .. } => std::slice::from_ref(publication),
+            Self::Joined(batch) => batch.publications(),
+        }
+    }
+
+    /// Messages that it is charged for.
+    fn messages(&self) -> usize {
+        match self {
+            Self::Own { .. } | Self::Shared { .. } => 1,
+            Self::Joined(batch) => batch.publications().len(),
         }
     }
 
@@ -83,7 +107,7 @@ impl Frame {
 
     #[cfg(test)]
     fn is_publication(&self) -> bool {
-        matches!(self, Self::Shared { .. })
+        matches!(self, Self::Shared { .. } | Self::Joined(_))
     }
 
     /// What it is charged as a reply, at this length.
@@ -162,14 +186,10 @@ impl Outbox {
         matches!(self.store, Store::Empty)
     }
 
-    /// Frames that wait.
+    /// Messages that wait, and control frames.
     #[must_use]
     pub(crate) fn len(&self) -> usize {
-        match &self.store {
-            Store::Empty => 0,
-            Store::One(_) => 1,
-            Store::Many(frames) => frames.len(),
-        }
+        self.iter().map(Frame::messages).sum()
     }
 
     /// Bytes that wait.
@@ -204,6 +224,7 @@ impl Outbox {
 
     /// Appends a publication, making room as the policy says. One message may exceed the bound
     /// where no other publication waits.
+    #[inline(always)]
     pub fn push(
         &mut self,
         publication: SharedPublication,
@@ -215,18 +236,57 @@ impl Outbox {
         let cost = len + config.frame_overhead;
         let mut dropped = Vec::new();
         if self.cost + cost > config.bytes_max && !self.is_empty() {
-            match policy {
-                SlowPolicy::Disconnect => return Pushed::Overflow,
-                SlowPolicy::DropOldest => dropped = self.make_room(cost, config),
-                SlowPolicy::Latest => {
-                    dropped = self.keep_latest(&publication, config);
-                    dropped.append(&mut self.make_room(cost, config));
-                }
+            match self.overflow(std::slice::from_ref(&publication), cost, policy, config) {
+                Pushed::Overflow => return Pushed::Overflow,
+                Pushed::Queued { dropped: others } => dropped = others,
             }
         }
         self.bytes += len;
         self.cost += cost;
         self.append(Frame::Shared { publication, form });
+        Pushed::Queued { dropped }
+    }
+
+    /// The same for publications that leave together; they count as so many messages.
+    pub(crate) fn push_joined(
+        &mut self,
+        batch: Rc<Batch>,
+        policy: SlowPolicy,
+        config: &OutboxConfig,
+    ) -> Pushed {
+        let len = batch.bytes().len();
+        let cost = len + batch.publications().len() * config.frame_overhead;
+        let mut dropped = Vec::new();
+        if self.cost + cost > config.bytes_max && !self.is_empty() {
+            match self.overflow(batch.publications(), cost, policy, config) {
+                Pushed::Overflow => return Pushed::Overflow,
+                Pushed::Queued { dropped: others } => dropped = others,
+            }
+        }
+        self.bytes += len;
+        self.cost += cost;
+        self.append(Frame::Joined(batch));
+        Pushed::Queued { dropped }
+    }
+
+    /// What a policy does where `cost` more would be over the bound.
+    #[cold]
+    fn overflow(
+        &mut self,
+        incoming: &[SharedPublication],
+        cost: usize,
+        policy: SlowPolicy,
+        config: &OutboxConfig,
+    ) -> Pushed {
+        let dropped = match policy {
+            SlowPolicy::Disconnect => return Pushed::Overflow,
+            SlowPolicy::DropOldest => self.make_room(cost, config),
+            SlowPolicy::Latest => {
+                let mut dropped = self.keep_latest(incoming, config);
+                dropped.append(&mut self.make_room(cost, config));
+                dropped
+            }
+        };
         Pushed::Queued { dropped }
     }
 
@@ -284,8 +344,12 @@ impl Outbox {
             n -= rest;
             self.written = 0;
             if let Some(frame) = self.take_front() {
-                self.cost -= config.frame_overhead;
-                self.reply_cost -= frame.reply_cost(len, config);
+                if matches!(frame, Frame::Shared { .. }) {
+                    self.cost -= config.frame_overhead;
+                } else {
+                    self.cost -= config.frame_overhead * frame.messages();
+                    self.reply_cost -= frame.reply_cost(len, config);
+                }
                 gone(&frame, len);
             }
         }
@@ -298,7 +362,7 @@ impl Outbox {
         let frame = self.take_front()?;
         let len = frame.bytes(&config.compression).len();
         self.bytes -= len;
-        self.cost -= len + config.frame_overhead;
+        self.cost -= len + config.frame_overhead * frame.messages();
         self.reply_cost -= frame.reply_cost(len, config);
         Some(frame)
     }
@@ -331,7 +395,19 @@ impl Outbox {
         }
     }
 
+    #[inline(always)]
     fn append(&mut self, frame: Frame) {
+        if let Store::Empty = self.store {
+            // It has nothing to drop, which is not asked here for each delivery.
+            std::mem::forget(std::mem::replace(&mut self.store, Store::One(frame)));
+        } else {
+            self.append_behind(frame);
+        }
+    }
+
+    /// Behind what waits.
+    #[inline(never)]
+    fn append_behind(&mut self, frame: Frame) {
         match std::mem::take(&mut self.store) {
             Store::Empty => self.store = Store::One(frame),
             Store::One(first) => self.store = Store::Many(VecDeque::from([first, frame])),
@@ -345,9 +421,9 @@ impl Outbox {
     /// Drops the oldest publications until `cost` more fits, or until none is left to drop.
     fn make_room(&mut self, cost: usize, config: &OutboxConfig) -> Vec<SharedPublication> {
         let mut over = (self.cost + cost).saturating_sub(config.bytes_max);
-        self.drop_publications(config, |_, len| {
+        self.drop_publications(config, |cost| {
             let drop = over > 0;
-            over = over.saturating_sub(len + config.frame_overhead);
+            over = over.saturating_sub(cost);
             drop
         })
     }
@@ -355,7 +431,7 @@ impl Outbox {
     /// Keeps, of every channel, only the newest publication; of `incoming`'s channel none.
     fn keep_latest(
         &mut self,
-        incoming: &Publication,
+        incoming: &[SharedPublication],
         config: &OutboxConfig,
     ) -> Vec<SharedPublication> {
         let mut kept: Vec<SharedPublication> = Vec::new();
@@ -363,38 +439,39 @@ impl Outbox {
         let movable = self.iter().skip(usize::from(self.written > 0));
         let frames: Vec<&Frame> = movable.collect();
         for frame in frames.into_iter().rev() {
-            let Frame::Shared { publication, .. } = frame else {
+            let Some(publication) = stream_of(frame.publications()) else {
                 continue;
             };
-            let old = publication.same_stream(incoming)
+            let old = stream_of(incoming).is_some_and(|newer| publication.same_stream(newer))
                 || kept.iter().any(|newer| newer.same_stream(publication));
             stale.push(old);
             if !old {
                 kept.push(publication.clone());
             }
         }
-        self.drop_publications(config, |_, _| stale.pop().unwrap_or(false))
+        self.drop_publications(config, |_| stale.pop().unwrap_or(false))
     }
 
     /// Asks `drop` of every publication of which nothing is written yet, oldest first.
     fn drop_publications(
         &mut self,
         config: &OutboxConfig,
-        mut drop: impl FnMut(&Publication, usize) -> bool,
+        mut drop: impl FnMut(usize) -> bool,
     ) -> Vec<SharedPublication> {
         let partly = self.written > 0;
         let mut dropped = Vec::new();
         self.retain(config, |index, frame| {
-            let Frame::Shared { publication, form } = frame else {
+            let publications = frame.publications();
+            if publications.is_empty() {
                 return true;
-            };
-            let len = publication.frame(*form, &config.compression).len();
+            }
+            let len = frame.bytes(&config.compression).len();
             if index == 0 && partly {
                 return true;
             }
-            let gone = drop(publication, len);
+            let gone = drop(len + config.frame_overhead * frame.messages());
             if gone {
-                dropped.push(publication.clone());
+                dropped.extend_from_slice(publications);
             }
             !gone
         });
@@ -414,7 +491,7 @@ impl Outbox {
             if keep {
                 let len = frame.bytes(&config.compression).len();
                 bytes += len;
-                cost += len + config.frame_overhead;
+                cost += len + config.frame_overhead * frame.messages();
                 replies += frame.reply_cost(len, config);
             }
             index += 1;
@@ -435,6 +512,14 @@ impl Outbox {
     pub(crate) fn publications(&self) -> usize {
         self.iter().filter(|frame| frame.is_publication()).count()
     }
+}
+
+/// Of publications that leave together, one that says whose channel they are of: one that a newer
+/// one can make stale, where there is one.
+fn stream_of(publications: &[SharedPublication]) -> Option<&SharedPublication> {
+    let mut newest = publications.iter().rev();
+    let item = newest.find(|publication| publication.item().is_some());
+    item.or(publications.last())
 }
 
 #[cfg(test)]

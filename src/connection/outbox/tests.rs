@@ -1,8 +1,10 @@
 //! Tests of the pure queue: bounds, policies, partial writes.
 
+use std::sync::Arc;
+
 use super::*;
 use crate::codec::{self, Opcode};
-use crate::publication::{Payload, Target};
+use crate::publication::{Payload, Publication, Target};
 
 fn config(policy: SlowPolicy, bytes_max: usize) -> OutboxConfig {
     OutboxConfig {
@@ -292,4 +294,107 @@ fn messages_that_wait_leave_in_one_frame_and_what_is_deflated_or_a_close_leaves_
         (outbox.bytes(), outbox.cost(), outbox.reply_cost()),
         (0, 0, 0)
     );
+}
+
+/// Publications of a channel that leave together, with texts of seven bytes.
+fn batch(channel: &str, texts: &[&str]) -> Rc<Batch> {
+    let line: Vec<_> = texts
+        .iter()
+        .map(|text| (publication(channel, text), crate::publication::Delta::Off))
+        .collect();
+    let compression = config(SlowPolicy::Disconnect, 0).compression;
+    match Batch::join(&line, WireFormat::RAW, 1 << 20, &compression).pop() {
+        Some(Part::Several(batch)) => batch,
+        other => panic!("a batch: {other:?}"),
+    }
+}
+
+/// A batch must not be a way around the bound of what waits. It is charged for each of its messages
+/// what a message is charged, and gives back as much when it leaves.
+#[test]
+fn a_batch_counts_by_its_messages() {
+    let config = OutboxConfig {
+        frame_overhead: 100,
+        ..config(SlowPolicy::Disconnect, 700)
+    };
+    let mut outbox = Outbox::default();
+    let three = batch("c", &["1111111", "2222222", "3333333"]);
+    assert!(dropped_by(&outbox.push_joined(three.clone(), config.policy, &config)).is_some());
+    assert_eq!((outbox.len(), outbox.bytes(), outbox.cost()), (3, 27, 327));
+    assert!(dropped_by(&outbox.push_joined(three.clone(), config.policy, &config)).is_some());
+    assert!(dropped_by(&outbox.push_joined(three, config.policy, &config)).is_none());
+    outbox.advance(5, &config, |_, _| panic!("nothing has left"));
+    let mut left = Vec::new();
+    outbox.advance(49, &config, |frame, _| {
+        left.push(frame.publications().len())
+    });
+    assert_eq!(left, [3, 3]);
+    assert_eq!((outbox.len(), outbox.bytes(), outbox.cost()), (0, 0, 0));
+}
+
+/// Half a batch would be a gap that nobody is told of. Slow policies drop a batch as a whole, name
+/// each of its messages, and never touch one that is partly written.
+#[test]
+fn slow_policies_drop_whole_batches() {
+    for (policy, dropped, stays) in [
+        (SlowPolicy::DropOldest, 2, vec!["a", "a"]),
+        (SlowPolicy::Latest, 5, vec!["a"]),
+    ] {
+        let config = config(policy, 80);
+        let mut outbox = Outbox::default();
+        let push = |outbox: &mut Outbox, batch| outbox.push_joined(batch, policy, &config);
+        push(&mut outbox, batch("a", &["1111111", "2222222"]));
+        push(&mut outbox, batch("a", &["3333333", "4444444", "5555555"]));
+        let pushed = push(
+            &mut outbox,
+            batch("a", &["6666666", "7777777", "8888888", "9999999"]),
+        );
+        assert_eq!(dropped_by(&pushed), Some(dropped), "{policy:?}");
+        let channels: Vec<&str> = outbox
+            .iter()
+            .map(|frame| frame.publications()[0].channel())
+            .collect();
+        assert_eq!(channels, stays, "{policy:?}");
+        let frames = outbox
+            .iter()
+            .map(|frame| frame.bytes(&config.compression).len());
+        assert_eq!(outbox.bytes(), frames.sum::<usize>());
+    }
+    let config = config(SlowPolicy::DropOldest, 40);
+    let mut outbox = Outbox::default();
+    outbox.push_joined(batch("a", &["1111111", "2222222"]), config.policy, &config);
+    outbox.advance(1, &config, |_, _| ());
+    let more = batch("a", &["3333333", "4444444", "5555555"]);
+    assert_eq!(
+        dropped_by(&outbox.push_joined(more, config.policy, &config)),
+        Some(0)
+    );
+    assert_eq!(outbox.len(), 5);
+}
+
+/// Messages that wait for one client are joined when it is written to. What was joined for all stays
+/// as it is, and what came before and behind it keeps its place.
+#[test]
+fn what_was_joined_for_all_is_not_joined_again() {
+    let config = config(SlowPolicy::Disconnect, 1 << 20);
+    let mut outbox = Outbox::default();
+    for text in ["1", "2"] {
+        outbox.push(
+            publication("a", text),
+            WireFormat::RAW,
+            config.policy,
+            &config,
+        );
+    }
+    outbox.push_joined(batch("a", &["3", "4"]), config.policy, &config);
+    outbox.push(
+        publication("a", "5"),
+        WireFormat::RAW,
+        config.policy,
+        &config,
+    );
+    outbox.join_front(b"\n", &config, |_| ());
+    assert_eq!(outbox.iter().count(), 3);
+    assert_eq!(waiting(&outbox)[0], "1\n2");
+    assert_eq!(waiting(&outbox)[2], "5");
 }

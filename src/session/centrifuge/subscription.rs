@@ -76,7 +76,7 @@ impl PendingSubscription {
         grant: Grant,
         request: &SubscribeRequest,
     ) -> Self {
-        let kept = rules.history_size > 0;
+        let kept = rules.history_size > 0 && !rules.conflates();
         let forced = grant.overrides.force_recovery.unwrap_or(rules.recovery);
         let recoverable = kept && (forced || request.recoverable || rules.cache_recovery);
         let asks = request.positioned || request.recover;
@@ -93,6 +93,7 @@ impl PendingSubscription {
             join_leave: forced || (announces && request.join_leave),
             delta: positioned && rules.delta && request.delta == "fossil",
             policy: rules.slow_policy,
+            conflated: rules.conflates(),
         };
         Self {
             channel,
@@ -122,10 +123,12 @@ impl PendingSubscription {
             (false, false) => Since::Now,
         };
         let overrides = &self.grant.overrides;
+        // What is newest is read without a position to go on from, too.
+        let is_cached = self.rules.conflates() && self.rules.cache_recovery;
         ChannelSubscription {
             channel: self.channel.clone(),
             options: self.options,
-            recover: self.options.positioned.then_some(RecoveryRequest {
+            recover: (self.options.positioned || is_cached).then_some(RecoveryRequest {
                 since,
                 keep: Some(self.rules.history_ttl),
             }),
@@ -210,7 +213,9 @@ impl ToldSubscription<'_> {
                 true => pending.offset,
                 false => recovery.top.offset,
             };
-            result.publications = recovery.items.iter().map(|item| item.as_pub()).collect();
+        }
+        result.publications = recovery.items.iter().map(|item| item.as_pub()).collect();
+        if pending.options.delta {
             let publications = result.publications.iter_mut();
             for (publication, (payload, delta)) in publications.zip(&self.payloads) {
                 publication.data = PayloadRef::Stringed(payload);

@@ -43,14 +43,34 @@ pub(crate) fn relay_requests(
     payload: &Payload,
     exclude: Option<SessionId>,
 ) -> Vec<PublishRequest> {
-    let group = (audience.len() > 1).then(|| audience.clone());
     let requests = audience.iter().map(|channel| {
         let mut request = node.unchecked_publish_request(channel, payload.clone());
         request.exclude = exclude.into_iter().collect();
-        request.group.clone_from(&group);
         request
     });
-    requests.collect()
+    let mut requests: Vec<_> = requests.collect();
+    let group = group_of(audience, &requests);
+    for request in requests.iter_mut().filter(|request| !request.hides_place) {
+        request.group.clone_from(&group);
+    }
+    requests
+}
+
+/// Channels of which a client of several takes the message once. One whose window may leave it out
+/// is none of them: it cannot stand for the others, nor they for it.
+fn group_of(
+    audience: &Arc<[ChannelName]>,
+    requests: &[PublishRequest],
+) -> Option<Arc<[ChannelName]>> {
+    if requests.iter().all(|request| !request.hides_place) {
+        return (audience.len() > 1).then(|| audience.clone());
+    }
+    let all = audience.iter().zip(requests);
+    let group: Vec<_> = all
+        .filter(|(_, request)| !request.hides_place)
+        .map(|(channel, _)| channel.clone())
+        .collect();
+    (group.len() > 1).then(|| group.into())
 }
 
 /// Publishes all at once, asking again for those for which there was no room or no broker, until

@@ -111,7 +111,13 @@ pub(crate) async fn recover(node: &Node, channels: &[(ChannelName, ChannelReques
             recovery,
             unknown: request.is_unknown(),
         });
-    Ok(recovered.collect())
+    let mut recovered: Vec<_> = recovered.collect();
+    for (it, (_, request)) in recovered.iter_mut().zip(channels) {
+        if request.conflated {
+            it.recovery.hide_place();
+        }
+    }
+    Ok(recovered)
 }
 
 impl Protocol for Stream {
