@@ -28,6 +28,8 @@ class Aim:
     but: str = "\0"
     # The step of `under`, where it is another one.
     against: str = ""
+    # What the figure of `under` may be exceeded by.
+    plus: float = 0.0
 
 
 AIMS = (
@@ -48,6 +50,10 @@ AIMS = (
     Aim("publications a second by HTTP, of Centrifugo's", "publish", "publications_per_s", "fanfare", "centrifugo", 3.0, at_most=False),
     Aim("publications a second by HTTP, of nchan's", "publish", "publications_per_s", "fanfare", "nchan", 1.0, at_most=False),
     Aim("p99 with 1 % never reading, of that without", "never", "p99_us", "fanfare", "fanfare", 1.0, step="never reading", but="0 %", against="0 %"),
+    Aim("send window, raw, CPU per delivery of that without", "window", "cpu_us", "fanfare, window", "fanfare", 0.2),
+    Aim("send window, JSON, CPU per delivery of that without", "window", "cpu_us", "fanfare, JSON, window", "fanfare, JSON", 0.2),
+    Aim("send window, raw, p99 of that without and 55 ms", "window", "p99_us", "fanfare, window", "fanfare", 1.0, plus=55_000),
+    Aim("send window, JSON, p99 of that without and 55 ms", "window", "p99_us", "fanfare, JSON, window", "fanfare, JSON", 1.0, plus=55_000),
     Aim("TLS, CPU per delivery of nginx in front", "tls", "cpu_us", "fanfare", "proxied", 0.6),
     Aim("TLS, memory of nginx in front", "tls", "pss_kb", "fanfare", "proxied", 0.5),
     Aim("a storm, Centrifuge protocol, time of the best other's", "storm", "back_s", "fanfare, JSON", "best", 1.0),
@@ -71,7 +77,7 @@ def ratios(aim, measurements, step, steps):
     for number, value in over.items():
         there = [rounds[number] for rounds in beside if rounds.get(number)]
         if there:
-            found.append(value / best(there))
+            found.append(value / (best(there) + aim.plus))
     return found
 
 

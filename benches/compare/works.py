@@ -179,6 +179,12 @@ def never(is_quick):
                    ("--rate", "40", "--size", "16384", "--never-read", str(share), *lasts(is_quick, 9)))
 
 
+def window(is_quick):
+    # As many as one sees of them, and a rate at which neither is the limit.
+    yield Step(named(is_quick, 200, ", 400 messages a second"), "fanout", scaled(is_quick, 200),
+               ("--rate", "400", "--warm-up", "20", *lasts(is_quick, 10)))
+
+
 def storm(is_quick):
     yield Step(named(is_quick, 10_000), "storm", scaled(is_quick, 10_000), ("--messages", "20", "--channel", "kept:load-{n}",
                                                                             "--patience", "30s"))
@@ -208,6 +214,8 @@ FANFARE_PROTOBUF = Entry("fanfare, Protobuf", "fanfare", "centrifuge-protobuf", 
 CENTRIFUGO_JSON = Entry("centrifugo, JSON", "centrifugo", "centrifuge-json", path=CENTRIFUGE)
 CENTRIFUGO_PROTOBUF = Entry("centrifugo, Protobuf", "centrifugo", "centrifuge-protobuf", path=PROTOBUF)
 
+# A namespace of servers/fanfare.toml.
+WINDOWED = ("--channel", "window:load-{n}")
 PUBLISH_API = ("--publish-url", "{http}/api/publish", "--publish-header", KEY, "--publish-header", "Content-Type: application/json",
                "--publish-body", '{"channel":"{channel}","data":"{data}"}')
 PUBLISH_RAW = ("--publish-url", "{http}/api/channels/{channel}", "--publish-header", KEY)
@@ -284,6 +292,14 @@ WORKS = {
                     options=("--publish-url", "{http}/publish?channel={channel}"))),
              **steps(storm), columns=(Column("back_s", "s until all are complete", ",.2f"), Column("lost", "messages missing", ",.0f")),
              plot="back_s"),
+        Work("window", "The send window",
+             "fanfare with a send window of 50 ms beside fanfare without one, raw and through the Centrifuge protocol in JSON: one channel at one "
+             "rate, which neither finds hard. Latency counts from the time at which a message was to leave, so the window is in it.",
+             (Entry("fanfare", "fanfare", path="/ws" + IN_CHANNELS),
+              Entry("fanfare, window", "fanfare", path="/ws" + IN_CHANNELS, options=WINDOWED),
+              FANFARE_JSON,
+              Entry("fanfare, JSON, window", "fanfare", "centrifuge-json", path=CENTRIFUGE, options=WINDOWED)),
+             **steps(window), columns=(CPU, P50, P99, LOAD), plot="cpu_us"),
         Work("two", "Two workers",
              "fanfare with two workers on two cores, the load on the same two, beside two processes of one worker with half of the clients "
              "each: cost per delivery, not throughput. Balance is the busier worker's CPU time over the mean of both.",

@@ -1,5 +1,6 @@
 """The document and its plots, from results that are made up here and never leave the test."""
 
+import dataclasses
 import tempfile
 import unittest
 import xml.etree.ElementTree as tree
@@ -7,6 +8,7 @@ from pathlib import Path
 from unittest import mock
 
 from compare import aims, plots, report
+from compare.results import by_round
 from compare.works import WORKS
 
 STEP = WORKS["fanout"].quick_steps[0].name
@@ -59,6 +61,14 @@ class TheAims(unittest.TestCase):
         self.assertEqual(aims.verdict(aim, [0.5, 1.0]), "met")
         self.assertEqual(aims.verdict(aim, [0.9, 1.1, 1.2]), "within the spread")
         self.assertEqual(aims.verdict(aim, [1.1, 1.2]), "missed")
+
+    def test_what_may_be_exceeded_is_part_of_what_is_compared_with(self):
+        # A window adds its length to the latency, whatever that was: a ratio alone would allow more where it was more.
+        aim = dataclasses.replace(next(aim for aim in aims.AIMS if (aim.work, aim.under) == ("fanout", "bun")), plus=2.0)
+        without = by_round(RESULT["measurements"], STEP, "bun", "cpu_us")
+        over = by_round(RESULT["measurements"], STEP, "fanfare", "cpu_us")
+        expected = [over[number] / (without[number] + 2.0) for number in over if number in without]
+        self.assertEqual(aims.ratios(aim, RESULT["measurements"], STEP, [STEP]), expected)
 
     def test_each_aim_names_a_figure_that_is_measured(self):
         # An aim with a misspelt entry would say "not measured" for ever.
