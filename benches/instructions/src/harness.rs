@@ -28,7 +28,7 @@ use fanfare::{
         memory::{MemoryBounds, MemoryBroker},
     },
     codec::{Message, Opcode, encode as frame_of},
-    config::SlowPolicy,
+    config::{Channels, Namespace, SlowPolicy},
     connection::{
         Connection, ConnectionConfig, ConnectionProfile, Pings,
         info::{SessionInfo, Traffic, TransportKind},
@@ -62,6 +62,10 @@ const PLENTY: usize = 1 << 30;
 
 /// Turns within which the shard must have delivered what was published.
 const TURNS_MAX: usize = 100;
+
+/// Bytes of messages that leave a window together: ten of the payloads here, and never nine or
+/// eleven, with what fanfare counts beside them.
+const WINDOW_BYTES: usize = 10 * (PAYLOAD_BYTES + 48 + 70);
 
 const COMPRESSION: Compression = Compression {
     min_bytes: 256,
@@ -224,6 +228,23 @@ pub struct Node {
 impl Node {
     /// Without channels and clients.
     pub fn new() -> Self {
+        Self::under(Namespace::default())
+    }
+
+    /// The same where ten publications fill a channel's window, which ends by that alone.
+    pub fn with_window() -> Self {
+        Self::under(Namespace {
+            window: LONG,
+            window_bytes: WINDOW_BYTES,
+            ..Namespace::default()
+        })
+    }
+
+    fn under(rules: Namespace) -> Self {
+        let channels = Channels {
+            default: Arc::new(rules),
+            ..Channels::default()
+        };
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)
@@ -239,7 +260,8 @@ impl Node {
             held_bytes_max: PLENTY,
             config: Box::new(config),
         };
-        let shards = Arc::new(Shards::new(metrics.clone(), settings));
+        let shards = Shards::new(metrics.clone(), settings).with_windows(&channels);
+        let shards = Arc::new(shards);
         let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| ())));
         let bounds = MemoryBounds {
             history_bytes_max: PLENTY,

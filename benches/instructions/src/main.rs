@@ -103,6 +103,8 @@ impl Encode {
 struct Deliver {
     node: Node,
     clients: Vec<Client>,
+    channel: ChannelName,
+    kept: bool,
     requests: Vec<PublishRequest>,
     /// Publications that the shard finds in its mailbox at once.
     a_turn: usize,
@@ -113,7 +115,27 @@ impl Deliver {
     /// Raw clients of a channel that keeps nothing, or clients of the protocol whose subscriptions
     /// follow the offsets of a channel that does.
     fn new(wire: Wire, a_turn: usize) -> Self {
-        let node = Node::new();
+        let mut scenario = Self::on(Node::new(), wire, a_turn);
+        scenario.warm_up(WARM_UP);
+        scenario
+    }
+
+    /// The same with a send window that ten publications fill. The first of all does not wait.
+    fn windowed(wire: Wire) -> Self {
+        let mut scenario = Self::on(Node::with_window(), wire, 1);
+        scenario.warm_up(1);
+        scenario.a_turn = 10;
+        scenario.warm_up(WARM_UP);
+        scenario
+    }
+
+    /// What the first deliveries leave behind, in the heap and elsewhere, is there for all others.
+    fn warm_up(&mut self, publications: usize) {
+        let requests = requests(&self.channel, self.kept);
+        self.deliver(requests.into_iter().take(publications));
+    }
+
+    fn on(node: Node, wire: Wire, a_turn: usize) -> Self {
         let channel = ChannelName::from("news");
         let kept = matches!(wire, Wire::Json);
         let clients: Vec<_> = (0..RECEIVERS).map(|_| node.client(wire)).collect();
@@ -125,17 +147,15 @@ impl Deliver {
             }
         }
         node.settle();
-        let mut scenario = Self {
+        Self {
             node,
             clients,
             requests: requests(&channel, kept),
+            channel,
+            kept,
             a_turn,
             published: 0,
-        };
-        // What the first deliveries leave behind, in the heap and elsewhere, is there for all
-        // others.
-        scenario.deliver(requests(&channel, kept).drain(..WARM_UP));
-        scenario
+        }
     }
 
     /// Publishes as many at once as are for a turn, and has them delivered, until there are none.
@@ -157,8 +177,9 @@ impl Deliver {
     }
 
     fn check(self) {
+        assert!(self.published >= (WARM_UP + OPERATIONS) as u64);
         for client in &self.clients {
-            assert_eq!(client.received(), (WARM_UP + OPERATIONS) as u64);
+            assert_eq!(client.received(), self.published);
         }
         leave(self);
     }
@@ -286,6 +307,8 @@ fn encode(scenario: Encode) -> Encode {
 #[bench::raw_ten_a_turn(Deliver::new(Wire::Raw, 10))]
 #[bench::json(Deliver::new(Wire::Json, 1))]
 #[bench::json_ten_a_turn(Deliver::new(Wire::Json, 10))]
+#[bench::raw_full_window(Deliver::windowed(Wire::Raw))]
+#[bench::json_full_window(Deliver::windowed(Wire::Json))]
 fn deliver(scenario: Deliver) -> Deliver {
     scenario.run()
 }
