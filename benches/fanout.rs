@@ -8,7 +8,7 @@ use std::{hint::black_box, rc::Rc, sync::Arc, time::Duration};
 use divan::{Bencher, counter::ItemsCount};
 use fanfare::{
     config::SlowPolicy,
-    connection::outbox::{FRAME_OVERHEAD, Outbox, OutboxConfig},
+    connection::outbox::{FRAME_OVERHEAD, Outbox, OutboxConfig, SharedFrame},
     publication::{Compression, Payload, Publication, Target, WireFormat},
     registry::{ChannelName, Registry, Slot},
 };
@@ -60,12 +60,11 @@ fn fan_out(bencher: Bencher<'_, '_>, bytes: usize, form: WireFormat) {
         let target = Target::Channel(channel.clone());
         let payload = Payload::Text(text.as_str().into());
         let shared = Rc::new(Arc::new(Publication::message(target, payload)));
+        let frame = SharedFrame::one(shared, form, &BOUNDS.compression);
         for (session, _) in registry.members(&channel) {
             let queue = &mut queues[session as usize];
-            queue.push(shared.clone(), form, SlowPolicy::Disconnect, &BOUNDS);
-            let ready = queue
-                .single(&BOUNDS)
-                .map_or(0, |frame| black_box(frame).len());
+            queue.push(frame.clone(), SlowPolicy::Disconnect, &BOUNDS);
+            let ready = queue.single().map_or(0, |frame| black_box(frame).len());
             queue.advance(ready, &BOUNDS, |_, _| ());
         }
     });

@@ -50,6 +50,46 @@ pub const DELAY_BUCKETS: [f64; 14] = [
 /// Buckets of delivery delay.
 pub(crate) const DELAY_COUNTS: usize = DELAY_BUCKETS.len() + 1;
 
+fn bucket_of(delay: Duration) -> usize {
+    let seconds = delay.as_secs_f64();
+    DELAY_BUCKETS.partition_point(|&bound| bound < seconds)
+}
+
+/// Delays of a few deliveries, counted once to be noted for many receivers.
+#[derive(Debug, Default)]
+pub(crate) struct DelayCounts {
+    counts: [u64; DELAY_COUNTS],
+    nanos: u64,
+    /// First and last bucket that is not empty.
+    least: usize,
+    greatest: usize,
+}
+
+impl DelayCounts {
+    /// Of so many deliveries that took equally long.
+    #[cfg(test)]
+    pub(crate) fn of(delay: Duration, times: u64) -> Self {
+        let mut counts = Self::default();
+        counts.add(delay, times);
+        counts
+    }
+
+    /// Counts `times` deliveries that took `delay` each.
+    pub(crate) fn add(&mut self, delay: Duration, times: u64) {
+        let bucket = bucket_of(delay);
+        let is_first = self.counts[self.least..=self.greatest] == [0];
+        self.least = if is_first {
+            bucket
+        } else {
+            self.least.min(bucket)
+        };
+        self.greatest = self.greatest.max(bucket);
+        self.counts[bucket] += times;
+        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos = self.nanos.saturating_add(nanos.saturating_mul(times));
+    }
+}
+
 /// Distribution of delays with one writer.
 #[derive(Debug, Default)]
 pub struct Delays {
@@ -58,13 +98,16 @@ pub struct Delays {
 }
 
 impl Delays {
-    /// Notes `times` deliveries that took `delay` each.
-    pub(crate) fn observe(&self, delay: Duration, times: u64) {
-        let seconds = delay.as_secs_f64();
-        let bucket = DELAY_BUCKETS.partition_point(|&bound| bound < seconds);
-        self.counts[bucket].add(times);
-        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
-        self.sum_nanos.add(nanos.saturating_mul(times));
+    /// Notes what was counted.
+    pub(crate) fn observe(&self, counted: &DelayCounts) {
+        let buckets = counted.least..=counted.greatest;
+        for (count, times) in self.counts[buckets.clone()]
+            .iter()
+            .zip(&counted.counts[buckets])
+        {
+            count.add(*times);
+        }
+        self.sum_nanos.add(counted.nanos);
     }
 
     /// The counts of the buckets, not cumulative, and the sum in nanoseconds.
@@ -402,9 +445,11 @@ mod tests {
     #[test]
     fn delays_fall_into_the_bucket_whose_bound_they_do_not_exceed() {
         let delays = Delays::default();
-        delays.observe(Duration::from_micros(100), 1);
-        delays.observe(Duration::from_micros(101), 2);
-        delays.observe(Duration::from_secs(60), 3);
+        let mut together = DelayCounts::default();
+        together.add(Duration::from_micros(101), 2);
+        together.add(Duration::from_micros(100), 1);
+        delays.observe(&together);
+        delays.observe(&DelayCounts::of(Duration::from_secs(60), 3));
         let (buckets, sum) = delays.read();
         assert_eq!(buckets[0].1, 1);
         assert_eq!(buckets[1].1, 2);

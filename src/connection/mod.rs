@@ -36,7 +36,7 @@ pub use self::{
 };
 use self::{
     info::SessionInfo,
-    outbox::{Batch, Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedPublication},
+    outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedFrame, SharedPublication},
     socket::Socket,
 };
 use crate::{
@@ -45,7 +45,7 @@ use crate::{
     config::SlowPolicy,
     heartbeat::{Heartbeat, HeartbeatConfig, TICK, Wheel},
     metrics::WorkerStats,
-    publication::{Publication, WireFormat, frame_message},
+    publication::{Publication, frame_message},
     registry::SessionKey,
 };
 
@@ -69,15 +69,6 @@ pub struct ConnectionConfig {
     pub timers: Cell<u32>,
     /// The worker's numbers.
     pub stats: Arc<WorkerStats>,
-}
-
-/// How a publication is queued for one receiver.
-#[derive(Clone, Copy, Debug)]
-pub struct PushOptions {
-    /// The form that its subscription takes.
-    pub form: WireFormat,
-    /// What happens when the client is slow; absent: the node's policy.
-    pub policy: Option<SlowPolicy>,
 }
 
 /// Where a session is in its life.
@@ -279,33 +270,12 @@ impl Connection {
         }
     }
 
-    /// Queues a publication. Publications that were dropped for it are given to
-    /// `lost`. Returns whether the caller is to note this outbox for a flush at the end of its
-    /// turn, which it is told once a turn.
+    /// Queues a publication, or several that leave together, under a policy; absent: the node's.
+    /// Publications that were dropped for it are given to `lost`. Returns whether the caller is to
+    /// note this outbox for a flush at the end of its turn, which it is told once a turn.
     pub(crate) fn push(
         &self,
-        publication: &SharedPublication,
-        options: PushOptions,
-        now: Instant,
-        lost: impl FnOnce(Vec<SharedPublication>),
-    ) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        if inner.phase != Phase::Open {
-            return false;
-        }
-        let outbox = &self.config.outbox;
-        let policy = options.policy.unwrap_or(outbox.policy);
-        let pushed = inner
-            .outbox
-            .push(publication.clone(), options.form, policy, outbox);
-        self.on_pushed(&mut inner, pushed, now, lost);
-        !self.dirty.replace(true)
-    }
-
-    /// The same for publications that leave together.
-    pub(crate) fn push_joined(
-        &self,
-        batch: &Rc<Batch>,
+        shared: &Rc<SharedFrame>,
         policy: Option<SlowPolicy>,
         now: Instant,
         lost: impl FnOnce(Vec<SharedPublication>),
@@ -316,20 +286,7 @@ impl Connection {
         }
         let outbox = &self.config.outbox;
         let policy = policy.unwrap_or(outbox.policy);
-        let pushed = inner.outbox.push_joined(batch.clone(), policy, outbox);
-        self.on_pushed(&mut inner, pushed, now, lost);
-        !self.dirty.replace(true)
-    }
-
-    #[inline(always)]
-    fn on_pushed(
-        &self,
-        inner: &mut Inner,
-        pushed: Pushed,
-        now: Instant,
-        lost: impl FnOnce(Vec<SharedPublication>),
-    ) {
-        match pushed {
+        match inner.outbox.push(shared.clone(), policy, outbox) {
             Pushed::Queued { dropped } => {
                 if !dropped.is_empty() {
                     self.config.stats.dropped.add(dropped.len() as u64);
@@ -340,9 +297,10 @@ impl Connection {
                 self.config.stats.slow_disconnects.add(1);
                 // Who takes too little would never get to the Close behind all that waits.
                 inner.outbox.discard_unsent(&self.config.outbox);
-                self.fail_inner(inner, Close::SLOW, now);
+                self.fail_inner(&mut inner, Close::SLOW, now);
             }
         }
+        !self.dirty.replace(true)
     }
 
     /// Whether reading is to pause: the session's own answers fill half of the bound.
@@ -483,7 +441,7 @@ impl Connection {
             inner.phase = Phase::Ended;
             return Poll::Ready(None);
         };
-        let bytes = frame.bytes(&self.config.outbox.compression).len();
+        let bytes = frame.bytes().len();
         self.count_left(&mut inner, &frame, bytes, Instant::now());
         Poll::Ready(Some(frame))
     }
@@ -491,7 +449,7 @@ impl Connection {
     /// The bytes of a frame that was taken.
     #[must_use]
     pub(crate) fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
-        frame.bytes(&self.config.outbox.compression)
+        frame.bytes()
     }
 
     /// A publication as its client takes it.

@@ -118,13 +118,9 @@ impl Harness {
         let payload = Payload::Text(text.into());
         let publication = Publication::message(Target::Everyone, payload);
         let form = self.connection.profile().form;
-        let shared = Rc::new(Arc::new(publication));
-        self.connection.push(
-            &shared,
-            PushOptions { form, policy: None },
-            self.start,
-            drop,
-        );
+        let compression = &self.connection.config.outbox.compression;
+        let shared = SharedFrame::one(Rc::new(Arc::new(publication)), form, compression);
+        self.connection.push(&shared, None, self.start, drop);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{
     io::{self, IoSlice},
     pin::Pin,
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use tokio::io::AsyncWrite;
@@ -14,7 +14,6 @@ use super::{Connection, Inner, Phase, Wire};
 use crate::{
     close::Ending,
     connection::outbox::{Frame, FrameKind},
-    metrics::WorkerStats,
 };
 
 /// Frames gathered into one vectored write.
@@ -87,11 +86,11 @@ impl Connection {
             let Wire::Socket(socket) = &mut inner.wire else {
                 return Ok(true);
             };
-            let sent = match inner.outbox.single(&self.config.outbox) {
+            let sent = match inner.outbox.single() {
                 Some(bytes) => socket.poll_send(cx, bytes),
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-                    let filled = inner.outbox.slices(&mut slices, &self.config.outbox);
+                    let filled = inner.outbox.slices(&mut slices);
                     socket.poll_send_vectored(cx, &slices[..filled])
                 }
             };
@@ -143,12 +142,7 @@ impl Connection {
             .outbox
             .join_front(separator, &self.config.outbox, |frame| match frame {
                 Frame::Own { kind, .. } => ping_left |= *kind == FrameKind::Ping,
-                Frame::Shared { publication, .. } => {
-                    let delay = now.saturating_duration_since(publication.accepted());
-                    stats.delays.observe(delay, 1);
-                }
-                // Joined already: it shares no frame.
-                Frame::Joined(_) => {}
+                Frame::Shared(shared) => shared.observe(&stats.delays, now),
             });
         if ping_left {
             inner.heartbeat.ping_left(now);
@@ -164,8 +158,9 @@ impl Connection {
                 kind: FrameKind::Reply,
                 ..
             } => {}
-            Frame::Shared { .. } | Frame::Joined(_) => {
-                messages = observe_delays(frame, stats, now);
+            Frame::Shared(shared) => {
+                messages = shared.publications().len() as u64;
+                shared.observe(&stats.delays, now);
             }
             Frame::Own { kind, .. } => {
                 if *kind == FrameKind::Ping {
@@ -183,76 +178,36 @@ impl Connection {
     }
 
     fn count_written(&self, inner: &mut Inner, n: usize, now: Instant) {
-        let mut left = Left::default();
-        let stats = &self.config.stats;
-        let mut delays: Option<(Duration, u64)> = None;
-        inner.outbox.advance(n, &self.config.outbox, |frame, len| {
-            let Frame::Shared { publication, .. } = frame else {
-                return left.count(frame, len, stats, now);
-            };
-            left.messages += 1;
-            let delay = now.saturating_duration_since(publication.accepted());
-            match &mut delays {
-                Some((last, times)) if *last == delay => *times += 1,
-                _ => {
-                    if let Some((last, times)) = delays.replace((delay, 1)) {
-                        stats.delays.observe(last, times);
-                    }
+        let (mut messages, mut ping_left, mut head) = (0, false, 0);
+        inner
+            .outbox
+            .advance(n, &self.config.outbox, |frame, len| match frame {
+                Frame::Own { kind, .. } => {
+                    messages += match kind {
+                        // Bytes of HTTP, as those of the request.
+                        FrameKind::Head => {
+                            head = len;
+                            0
+                        }
+                        FrameKind::Reply => 1,
+                        FrameKind::Batch { messages, .. } => u64::from(*messages),
+                        FrameKind::Pong | FrameKind::Ping | FrameKind::Close => 0,
+                    };
+                    ping_left |= *kind == FrameKind::Ping;
                 }
-            }
-        });
-        if let Some((last, times)) = delays {
-            stats.delays.observe(last, times);
-        }
-        if left.ping {
+                Frame::Shared(shared) => {
+                    messages += shared.publications().len() as u64;
+                    shared.observe(&self.config.stats.delays, now);
+                }
+            });
+        if ping_left {
             inner.heartbeat.ping_left(now);
         }
-        let traffic = &self.info.traffic;
-        let bytes = n.saturating_sub(left.head) as u64;
-        traffic.messages_out.add(left.messages);
+        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        let bytes = n.saturating_sub(head) as u64;
+        traffic.messages_out.add(messages);
         traffic.bytes_out.add(bytes);
-        stats.messages_out.add(left.messages);
+        stats.messages_out.add(messages);
         stats.bytes_out.add(bytes);
     }
-}
-
-/// What has left with one write.
-#[derive(Default)]
-struct Left {
-    messages: u64,
-    /// A ping was among it.
-    ping: bool,
-    /// Bytes of HTTP, as those of the request.
-    head: usize,
-}
-
-impl Left {
-    /// Counts a frame that is no single publication.
-    #[inline(never)]
-    fn count(&mut self, frame: &Frame, len: usize, stats: &WorkerStats, now: Instant) {
-        let kind = match frame {
-            Frame::Own { kind, .. } => kind,
-            Frame::Shared { .. } | Frame::Joined(_) => {
-                self.messages += observe_delays(frame, stats, now);
-                return;
-            }
-        };
-        match kind {
-            FrameKind::Head => self.head = len,
-            FrameKind::Reply => self.messages += 1,
-            FrameKind::Batch { messages, .. } => self.messages += u64::from(*messages),
-            FrameKind::Ping => self.ping = true,
-            FrameKind::Pong | FrameKind::Close => {}
-        }
-    }
-}
-
-/// Notes how long publications of a frame were on their way; returns how many there are.
-fn observe_delays(frame: &Frame, stats: &WorkerStats, now: Instant) -> u64 {
-    let publications = frame.publications();
-    for publication in publications {
-        let delay = now.saturating_duration_since(publication.accepted());
-        stats.delays.observe(delay, 1);
-    }
-    publications.len() as u64
 }

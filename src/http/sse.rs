@@ -171,9 +171,8 @@ impl Events {
 
     fn put(&mut self, frame: &Frame, chunk: &mut BytesMut) {
         match frame {
-            Frame::Shared { publication, .. } => self.put_publication(publication, chunk),
-            Frame::Joined(batch) => {
-                for publication in batch.publications() {
+            Frame::Shared(shared) => {
+                for publication in shared.publications() {
                     self.put_publication(publication, chunk);
                 }
             }

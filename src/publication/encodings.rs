@@ -25,7 +25,7 @@ pub(super) struct Encodings {
 impl Encodings {
     /// The frame in a form, made by the first who asks; whoever asks for it meanwhile waits for
     /// that one, so that nothing is encoded twice.
-    pub(super) fn get(&self, wire_format: WireFormat, encode: impl Fn() -> Bytes) -> &[u8] {
+    pub(super) fn get(&self, wire_format: WireFormat, encode: impl Fn() -> Bytes) -> &Bytes {
         let make = || Encoded {
             wire_format,
             bytes: encode(),

@@ -14,6 +14,8 @@ mod wire_format;
 
 use std::{sync::Arc, time::Instant};
 
+use bytes::Bytes;
+
 use self::encodings::Encodings;
 pub use self::{
     item::{Item, Payload, data_field, json_string},
@@ -218,6 +220,12 @@ impl Publication {
         self.exclude.contains(&session)
     }
 
+    /// Whether nobody is left out of it.
+    #[must_use]
+    pub(crate) fn is_for_all(&self) -> bool {
+        self.exclude.is_empty() && self.group.is_none()
+    }
+
     /// The channels of the message that this publication is one share of.
     #[must_use]
     pub(crate) fn group(&self) -> Option<&[ChannelName]> {
@@ -253,7 +261,7 @@ impl Publication {
     }
 
     /// The complete frame in the given form; encoded by the first call.
-    pub fn frame(&self, wire_format: WireFormat, compression: &Compression) -> &[u8] {
+    pub fn frame(&self, wire_format: WireFormat, compression: &Compression) -> &Bytes {
         self.encodings
             .get(wire_format, || self.encode(wire_format, compression))
     }

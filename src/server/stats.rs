@@ -281,6 +281,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::metrics::DelayCounts;
 
     // A chart of sums shows a line that only rises. Each object tells what happened since the one
     // before, also where nobody heard that, and all of the node is the sum of its workers.
@@ -300,7 +301,9 @@ mod tests {
         assert_eq!(tick(1, false), None);
         workers[0].messages_out.add(10);
         workers[1].messages_out.add(1);
-        workers[1].delays.observe(Duration::from_micros(200), 4);
+        workers[1]
+            .delays
+            .observe(&DelayCounts::of(Duration::from_micros(200), 4));
         let told = tick(3, true).expect("it is heard");
         assert_eq!((&told["time"], &told["seconds"]), (&json!(3), &json!(2.0)));
         assert_eq!(

@@ -304,28 +304,34 @@ fn closed(code: u64) -> Got {
     }
 }
 
-/// The JSON documents in a frame, whatever stands around them.
-fn read(frame: &[u8], got: &mut Vec<Got>) {
-    let Some(start) = frame.iter().position(|&byte| byte == b'{') else {
-        return;
-    };
-    for document in serde_json::Deserializer::from_slice(&frame[start..]).into_iter::<Value>() {
-        let Ok(it) = document else { return };
-        let (subscribed, push) = (&it["subscribe"], &it["push"]);
-        let offset = |it: &Value| it["offset"].as_u64().map(Offset);
-        if let Some(code) = it["error"]["code"].as_u64() {
-            got.push(Refused(code));
-        } else if subscribed.is_object() {
-            let replayed = subscribed["publications"].as_array();
-            got.extend(replayed.into_iter().flatten().filter_map(offset));
-            got.push(Told(subscribed["recovered"] == true));
-        } else if let Some(code) = push["unsubscribe"]["code"].as_u64() {
-            got.push(if code == 2500 { Missed } else { Refused(code) });
-        } else if let Some(recovered) = it["recovered"].as_bool() {
-            got.push(Told(recovered));
-        } else {
-            got.extend(offset(&push["pub"]).or_else(|| offset(&it)));
-        }
+/// The JSON documents in one or more frames, whatever stands around them.
+fn read(mut frames: &[u8], got: &mut Vec<Got>) {
+    while let Some(start) = frames.iter().position(|&byte| byte == b'{') {
+        frames = &frames[start..];
+        let mut documents = serde_json::Deserializer::from_slice(frames).into_iter::<Value>();
+        let Some(Ok(document)) = documents.next() else {
+            return;
+        };
+        frames = &frames[documents.byte_offset()..];
+        read_document(&document, got);
+    }
+}
+
+fn read_document(it: &Value, got: &mut Vec<Got>) {
+    let (subscribed, push) = (&it["subscribe"], &it["push"]);
+    let offset = |it: &Value| it["offset"].as_u64().map(Offset);
+    if let Some(code) = it["error"]["code"].as_u64() {
+        got.push(Refused(code));
+    } else if subscribed.is_object() {
+        let replayed = subscribed["publications"].as_array();
+        got.extend(replayed.into_iter().flatten().filter_map(offset));
+        got.push(Told(subscribed["recovered"] == true));
+    } else if let Some(code) = push["unsubscribe"]["code"].as_u64() {
+        got.push(if code == 2500 { Missed } else { Refused(code) });
+    } else if let Some(recovered) = it["recovered"].as_bool() {
+        got.push(Told(recovered));
+    } else {
+        got.extend(offset(&push["pub"]).or_else(|| offset(it)));
     }
 }
 

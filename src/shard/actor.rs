@@ -11,7 +11,8 @@ use std::{
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
 
 use super::{
-    Selector, ServerCommand, SessionMessage, Shard, begin::Begin, reservation::Reservation,
+    Selector, ServerCommand, SessionMessage, Shard, begin::Begin, joined_line::Numbered,
+    reservation::Reservation,
 };
 use crate::{
     close::{Close, Ending},
@@ -91,7 +92,7 @@ pub struct SendCommand {
 pub struct ShardActor {
     pub(super) shard: Rc<Shard>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
-    turn: Vec<Arc<Publication>>,
+    turn: Vec<Numbered>,
     /// Deliveries that they make.
     deliveries: usize,
     /// When the wheel was last looked at.
@@ -219,7 +220,7 @@ impl Handler<Deliver> for ShardActor {
             flush_soon(ctx);
         }
         self.deliveries += self.shard.state.borrow().receivers(&publication);
-        self.turn.push(publication);
+        self.turn.push((0, Rc::new(publication)));
         if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
             self.end_full_turn(ctx);
         }

@@ -5,7 +5,8 @@ use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 use actix::{Recipient, WeakRecipient};
 
 use super::{
-    SessionMessage, Shard, SubscribeOptions, SubscriptionId, begin::Begin, state::user_channel,
+    SessionMessage, Shard, SubscribeOptions, SubscriptionId, begin::Begin,
+    user_channel::user_channel,
 };
 use crate::{
     connection::Connection,

@@ -19,6 +19,7 @@ mod queries;
 mod reservation;
 mod state;
 mod subscriber;
+mod user_channel;
 mod window;
 
 use std::{
@@ -41,15 +42,13 @@ pub use self::{
     subscriber::{SubscribeOptions, SubscriptionId},
 };
 use self::{
-    begin::Begin,
-    state::{State, USER_PREFIX},
-    window::Departed,
+    begin::Begin, delivery::DeliverySettings, joined_line::Numbered, state::State,
+    user_channel::USER_PREFIX, window::Departed,
 };
 use crate::{
     broker::LocalFanout,
     connection::ConnectionConfig,
     id::{SessionId, ShardId},
-    publication::Publication,
     registry::ChannelName,
 };
 
@@ -64,8 +63,6 @@ pub struct Shard {
     id: ShardId,
     config: Rc<ConnectionConfig>,
     fanout: Arc<dyn LocalFanout>,
-    /// See [`ShardSettings`].
-    held_bytes_max: usize,
     state: RefCell<State>,
     /// Its actor's mailbox, once that is started.
     mailbox: OnceCell<WeakRecipient<Begin>>,
@@ -80,10 +77,12 @@ impl Shard {
     ) -> Rc<Self> {
         Rc::new(Self {
             id,
+            state: RefCell::new(State::new(DeliverySettings {
+                held_bytes_max,
+                compression: config.outbox.compression,
+            })),
             config: Rc::new(config),
             fanout,
-            held_bytes_max,
-            state: RefCell::default(),
             mailbox: OnceCell::new(),
         })
     }
@@ -132,9 +131,7 @@ impl Shard {
     /// Delivers what leaves a window together.
     fn deliver_line(&self, line: &Departed, at_once: bool) {
         self.config.stats.window_batches.add(1);
-        let compression = self.config.outbox.compression;
-        let mut state = self.state.borrow_mut();
-        state.deliver_line(line, at_once, self.held_bytes_max, compression);
+        self.state.borrow_mut().deliver_line(line, at_once);
     }
 
     /// How many deliveries a line makes.
@@ -143,16 +140,19 @@ impl Shard {
         state.registry.members(&line.channel).len() * line.publications.len()
     }
 
-    /// Delivers what one turn of the mailbox brought. A single publication is queued and written
-    /// receiver by receiver, so that each outbox is touched once; several are all queued first
-    /// and then leave together.
-    fn deliver_all(&self, publications: &mut Vec<Arc<Publication>>) {
+    /// Delivers what one turn of the mailbox brought. What goes to the same receivers, one behind
+    /// the other, is joined once for all of them. Where that is everything, it is written receiver
+    /// by receiver, so that each outbox is touched once; else all is queued first and then leaves
+    /// together.
+    fn deliver_all(&self, turn: &mut Vec<Numbered>) {
         let now = Instant::now();
-        let at_once = publications.len() == 1;
         let mut state = self.state.borrow_mut();
-        for publication in publications.drain(..) {
-            state.deliver(publication, now, at_once, self.held_bytes_max);
+        let same = |a: &Numbered, b: &Numbered| a.1.target() == b.1.target();
+        let at_once = turn.windows(2).all(|pair| same(&pair[0], &pair[1]));
+        for publications in turn.chunk_by(same) {
+            state.deliver(publications, now, at_once);
         }
         state.flush();
+        turn.clear();
     }
 }

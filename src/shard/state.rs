@@ -9,34 +9,27 @@ use slab::Slab;
 use super::{
     SessionMessage, SubscribeOptions, SubscriptionId,
     commands::Selector,
-    delivery::Delivery,
+    delivery::{Delivery, DeliverySettings},
     entry::Entry,
-    joined_line::JoinedLine,
+    joined_line::{JoinedLine, Numbered},
     subscriber::{Subscriber, Verdict},
+    user_channel::user_channel,
     window::{Departed, Windows},
 };
 use crate::{
     close::Close,
-    connection::Connection,
+    connection::{Connection, outbox::BATCH_BYTES_MAX},
     id::{SessionId, StreamPosition},
-    publication::{Compression, Publication, Target},
+    publication::{Publication, Target},
     registry::{ChannelName, Registry, SessionKey, Slot},
 };
 
 /// Whom to write to is remembered in no more room than this from one turn to the next.
 const DIRTY_KEPT: usize = 64 * 1024;
 
-/// Name of the shard's own channel of a user's sessions; no fan-out knows it.
-pub(super) fn user_channel(user: &str) -> ChannelName {
-    format!("{USER_PREFIX}{user}").into()
-}
-
-/// How such a name begins.
-pub(super) const USER_PREFIX: &str = "$user:";
-
 /// Everything of a shard that changes.
-#[derive(Default)]
 pub(super) struct State {
+    settings: DeliverySettings,
     pub(super) registry: Registry,
     pub(super) subscribers: Slab<Subscriber>,
     /// Number of the last subscription.
@@ -53,6 +46,21 @@ pub(super) struct State {
 }
 
 impl State {
+    /// Without sessions.
+    pub(super) fn new(settings: DeliverySettings) -> Self {
+        Self {
+            settings,
+            registry: Registry::default(),
+            subscribers: Slab::new(),
+            subscriptions: 0,
+            sessions: Slab::new(),
+            by_id: HashMap::new(),
+            dirty: Vec::new(),
+            draining: None,
+            windows: None,
+        }
+    }
+
     /// A place for a session.
     pub(super) fn add_session(&mut self, connection: Rc<Connection>, plain: bool) -> SessionKey {
         let id = connection.info().id;
@@ -217,7 +225,7 @@ impl State {
         let Some((from, waiting)) = windows.take_for(key, channel) else {
             return;
         };
-        let (sessions, mut to) = self.delivery(Instant::now(), false, usize::MAX);
+        let (sessions, mut to) = self.delivery(Instant::now(), false);
         let Some(entry) = sessions.get(key as usize) else {
             return;
         };
@@ -229,14 +237,9 @@ impl State {
     }
 
     /// Puts a line into the outboxes of its channel's members.
-    pub(super) fn deliver_line(
-        &mut self,
-        line: &Departed,
-        at_once: bool,
-        held_bytes_max: usize,
-        compression: Compression,
-    ) {
-        let (sessions, mut to) = self.delivery(Instant::now(), at_once, held_bytes_max);
+    pub(super) fn deliver_line(&mut self, line: &Departed, at_once: bool) {
+        let compression = self.settings.compression;
+        let (sessions, mut to) = self.delivery(Instant::now(), at_once);
         let mut joined = JoinedLine::new(&line.publications, line.window_bytes, compression);
         let registry = to.registry;
         for (key, slot) in registry.members(&line.channel) {
@@ -275,75 +278,47 @@ impl State {
         if waiting.is_empty() {
             return;
         }
-        // What a subscription that is live holds back is nothing.
-        let (sessions, mut delivery) = self.delivery(Instant::now(), false, usize::MAX);
+        let (sessions, mut delivery) = self.delivery(Instant::now(), false);
         let entry = &sessions[key as usize];
         for publication in &waiting {
             delivery.push(key, entry, slot, publication);
         }
     }
 
-    /// Puts a publication into the outboxes of its receivers, which are written `at_once` or noted
-    /// for the flush.
-    pub(super) fn deliver(
-        &mut self,
-        publication: Arc<Publication>,
-        now: Instant,
-        at_once: bool,
-        held_bytes_max: usize,
-    ) {
-        let shared = Rc::new(publication);
-        let session = match shared.target() {
+    /// Puts publications that go to the same receivers, one behind the other, into their outboxes,
+    /// which are written `at_once` or noted for the flush. They have no numbers.
+    pub(super) fn deliver(&mut self, publications: &[Numbered], now: Instant, at_once: bool) {
+        let Some(target) = publications.first().map(|(_, it)| it.target()) else {
+            return;
+        };
+        let session = match target {
             Target::Session(id) => self.by_id.get(id).copied(),
             _ => None,
         };
-        let (sessions, mut to) = self.delivery(now, at_once, held_bytes_max);
-        let registry = to.registry;
-        match shared.target() {
-            Target::Everyone => {
-                for (key, entry) in sessions {
-                    to.push(key as SessionKey, entry, Slot::NONE, &shared);
-                }
-            }
-            Target::Channel(channel) => {
-                for (key, slot) in registry.members(channel) {
-                    to.push(key, &sessions[key as usize], slot, &shared);
-                }
-            }
-            Target::User(user) => {
-                for (key, _) in registry.members(&user_channel(user)) {
-                    to.push(key, &sessions[key as usize], Slot::NONE, &shared);
-                }
-            }
-            Target::Session(_) => {
-                if let Some(key) = session {
-                    to.push(key, &sessions[key as usize], Slot::NONE, &shared);
-                }
-            }
-        }
+        let compression = self.settings.compression;
+        let (sessions, mut to) = self.delivery(now, at_once);
+        let mut line = JoinedLine::new(publications, BATCH_BYTES_MAX, compression);
+        to.each_receiver(sessions, target, session, |to, key, entry, slot| {
+            to.push_line(key, entry, slot, &mut line);
+        });
     }
 
     /// Queues a publication for one session, whatever it subscribes to.
     pub(super) fn deliver_to(&mut self, key: SessionKey, publication: Arc<Publication>) {
-        let (sessions, mut delivery) = self.delivery(Instant::now(), false, usize::MAX);
+        let (sessions, mut delivery) = self.delivery(Instant::now(), false);
         if let Some(entry) = sessions.get(key as usize) {
             delivery.push(key, entry, Slot::NONE, &Rc::new(publication));
         }
     }
 
-    fn delivery(
-        &mut self,
-        now: Instant,
-        at_once: bool,
-        held_bytes_max: usize,
-    ) -> (&Slab<Entry>, Delivery<'_>) {
+    fn delivery(&mut self, now: Instant, at_once: bool) -> (&Slab<Entry>, Delivery<'_>) {
         let delivery = Delivery {
             registry: &self.registry,
             subscribers: &mut self.subscribers,
             dirty: &mut self.dirty,
             now,
             at_once,
-            held_bytes_max,
+            settings: self.settings,
         };
         (&self.sessions, delivery)
     }

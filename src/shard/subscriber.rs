@@ -7,6 +7,7 @@
 //! recovery_bytes` of them; beyond either the subscription is broken, as it is by any gap, and its
 //! session is told to have it begun anew.
 
+use super::joined_line::Run;
 use crate::{
     config::SlowPolicy,
     connection::outbox::SharedPublication,
@@ -200,6 +201,29 @@ impl Subscriber {
                 }
             }
         }
+    }
+
+    /// Takes messages that follow each other without a gap, all at once: false if they do not
+    /// follow what was had, or if it takes a look at each of them.
+    pub(super) fn take_run(&mut self, run: &Run) -> bool {
+        let State::Live { position, lineage } = &mut self.state else {
+            return false;
+        };
+        if self.options.delta {
+            return false;
+        }
+        if let Some(places) = run.places.filter(|_| self.options.positioned) {
+            let follows = places.epoch == position.epoch
+                && places.first > position.offset
+                && places.follows <= position.offset;
+            if !follows {
+                return false;
+            }
+            position.offset = places.last;
+            *lineage = Some(places.lineage);
+        }
+        self.primed = run.places.is_some();
+        true
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     connection::{
         Connection, ConnectionConfig, ConnectionProfile, Pings,
         info::{SessionInfo, Traffic, TransportKind},
-        outbox::{FRAME_OVERHEAD, Frame, OutboxConfig},
+        outbox::{FRAME_OVERHEAD, OutboxConfig},
     },
     heartbeat::{HeartbeatConfig, Wheel},
     hooks::HookClient,
@@ -170,7 +170,7 @@ impl Listener {
         let mut taken = Vec::new();
         let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
         while let std::task::Poll::Ready(Some(frame)) = self.connection.poll_take(&mut cx) {
-            if let Frame::Shared { publication, .. } = &frame {
+            for publication in frame.publications() {
                 let item = publication.item().expect("a message");
                 let text = String::from_utf8_lossy(item.payload.as_bytes()).into_owned();
                 taken.push((item.offset, text));

@@ -3,15 +3,12 @@
 //! bounded, and joined only when it is about to be written.
 
 use super::{Frame, FrameKind, Outbox, OutboxConfig, Store};
-use crate::{
-    codec::{self, Opcode},
-    publication::Compression,
-};
+use crate::codec::{self, Opcode};
 
 /// Messages that share one frame at most.
 pub(super) const BATCH_MESSAGES_MAX: usize = 64;
 /// Bytes of messages that share one frame at most: what is joined is copied once for its client.
-pub(super) const BATCH_BYTES_MAX: usize = 64 * 1024;
+pub(crate) const BATCH_BYTES_MAX: usize = 64 * 1024;
 
 /// The payload of a whole unmasked frame (RFC 6455 §5.2).
 fn message_in(frame: &[u8]) -> &[u8] {
@@ -26,16 +23,12 @@ fn message_in(frame: &[u8]) -> &[u8] {
 impl Frame {
     /// Whether it can share a WebSocket frame with others: a whole data message that is not
     /// compressed (RFC 6455 §5.2: FIN, no reserved bits, opcode 1 or 2).
-    fn can_share(&self, compression: &Compression) -> bool {
-        let batch = matches!(
-            self,
-            Self::Joined(_)
-                | Self::Own {
-                    kind: FrameKind::Batch { .. },
-                    ..
-                }
-        );
-        !batch && matches!(self.bytes(compression).first(), Some(0x81 | 0x82))
+    fn can_share(&self) -> bool {
+        let batch = match self {
+            Self::Own { kind, .. } => matches!(kind, FrameKind::Batch { .. }),
+            Self::Shared(shared) => shared.publications().len() > 1,
+        };
+        !batch && matches!(self.bytes().first(), Some(0x81 | 0x82))
     }
 }
 
@@ -57,8 +50,8 @@ impl Outbox {
         };
         let (mut count, mut bytes) = (0, 0);
         for frame in frames.iter().take(BATCH_MESSAGES_MAX) {
-            let len = frame.bytes(&config.compression).len();
-            if !frame.can_share(&config.compression) || bytes + len > BATCH_BYTES_MAX {
+            let len = frame.bytes().len();
+            if !frame.can_share() || bytes + len > BATCH_BYTES_MAX {
                 break;
             }
             count += 1;
@@ -70,7 +63,7 @@ impl Outbox {
         let (mut opcode, mut messages, mut reply_cost) = (Opcode::Text, 0, 0);
         let mut joined = Vec::with_capacity(bytes);
         for frame in frames.drain(..count) {
-            let whole = frame.bytes(&config.compression);
+            let whole = frame.bytes();
             if whole.first() == Some(&0x82) {
                 opcode = Opcode::Binary;
             }

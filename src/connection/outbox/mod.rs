@@ -8,18 +8,15 @@
 //! frame, which is nearly all there ever are.
 
 mod batch;
-mod joined;
+mod shared_frame;
 
 use std::{collections::VecDeque, io::IoSlice, rc::Rc};
 
 use bytes::Bytes;
 
-pub use self::joined::SharedPublication;
-pub(crate) use self::joined::{Batch, Part};
-use crate::{
-    config::SlowPolicy,
-    publication::{Compression, WireFormat},
-};
+pub(crate) use self::batch::BATCH_BYTES_MAX;
+pub use self::shared_frame::{SharedFrame, SharedPublication};
+use crate::{config::SlowPolicy, publication::Compression};
 
 /// What a frame of a session's own is, which decides how it is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,28 +50,16 @@ pub enum Frame {
         /// What it is.
         kind: FrameKind,
     },
-    /// One of many receivers' share in a publication.
-    Shared {
-        /// The publication.
-        publication: SharedPublication,
-        /// Which of its encodings.
-        form: WireFormat,
-    },
-    /// One of many receivers' share in publications that leave together.
-    Joined(Rc<Batch>),
+    /// One of many receivers' share in a publication, or in several that leave together.
+    Shared(Rc<SharedFrame>),
 }
 
 impl Frame {
     /// The frame as it goes on the wire.
-    pub(crate) fn bytes(&self, compression: &Compression) -> &[u8] {
-        // First, since a delivery asks several times.
-        if let Self::Shared { publication, form } = self {
-            return publication.frame(*form, compression);
-        }
+    pub(crate) fn bytes(&self) -> &[u8] {
         match self {
             Self::Own { bytes, .. } => bytes,
-            Self::Shared { publication, form } => publication.frame(*form, compression),
-            Self::Joined(batch) => batch.bytes(),
+            Self::Shared(shared) => shared.bytes(),
         }
     }
 
@@ -82,16 +67,15 @@ impl Frame {
     pub(crate) fn publications(&self) -> &[SharedPublication] {
         match self {
             Self::Own { .. } => &[],
-            Self::Shared { publication, .. } => std::slice::from_ref(publication),
-            Self::Joined(batch) => batch.publications(),
+            Self::Shared(shared) => shared.publications(),
         }
     }
 
     /// Messages that it is charged for.
     fn messages(&self) -> usize {
         match self {
-            Self::Own { .. } | Self::Shared { .. } => 1,
-            Self::Joined(batch) => batch.publications().len(),
+            Self::Own { .. } => 1,
+            Self::Shared(shared) => shared.publications().len(),
         }
     }
 
@@ -107,7 +91,7 @@ impl Frame {
 
     #[cfg(test)]
     fn is_publication(&self) -> bool {
-        matches!(self, Self::Shared { .. } | Self::Joined(_))
+        matches!(self, Self::Shared(_))
     }
 
     /// What it is charged as a reply, at this length.
@@ -222,50 +206,26 @@ impl Outbox {
         self.append(Frame::Own { bytes, kind });
     }
 
-    /// Appends a publication, making room as the policy says. One message may exceed the bound
-    /// where no other publication waits.
-    #[inline(always)]
+    /// Appends a publication, or several that leave together and count as so many messages, making
+    /// room as the policy says. One message may exceed the bound where no other publication waits.
     pub fn push(
         &mut self,
-        publication: SharedPublication,
-        form: WireFormat,
+        shared: Rc<SharedFrame>,
         policy: SlowPolicy,
         config: &OutboxConfig,
     ) -> Pushed {
-        let len = publication.frame(form, &config.compression).len();
-        let cost = len + config.frame_overhead;
+        let len = shared.bytes().len();
+        let cost = len + shared.publications().len() * config.frame_overhead;
         let mut dropped = Vec::new();
         if self.cost + cost > config.bytes_max && !self.is_empty() {
-            match self.overflow(std::slice::from_ref(&publication), cost, policy, config) {
+            match self.overflow(shared.publications(), cost, policy, config) {
                 Pushed::Overflow => return Pushed::Overflow,
                 Pushed::Queued { dropped: others } => dropped = others,
             }
         }
         self.bytes += len;
         self.cost += cost;
-        self.append(Frame::Shared { publication, form });
-        Pushed::Queued { dropped }
-    }
-
-    /// The same for publications that leave together; they count as so many messages.
-    pub(crate) fn push_joined(
-        &mut self,
-        batch: Rc<Batch>,
-        policy: SlowPolicy,
-        config: &OutboxConfig,
-    ) -> Pushed {
-        let len = batch.bytes().len();
-        let cost = len + batch.publications().len() * config.frame_overhead;
-        let mut dropped = Vec::new();
-        if self.cost + cost > config.bytes_max && !self.is_empty() {
-            match self.overflow(batch.publications(), cost, policy, config) {
-                Pushed::Overflow => return Pushed::Overflow,
-                Pushed::Queued { dropped: others } => dropped = others,
-            }
-        }
-        self.bytes += len;
-        self.cost += cost;
-        self.append(Frame::Joined(batch));
+        self.append(Frame::Shared(shared));
         Pushed::Queued { dropped }
     }
 
@@ -299,22 +259,18 @@ impl Outbox {
 
     /// What is to be written next, where that is a single frame, as it nearly always is.
     #[must_use]
-    pub fn single(&self, config: &OutboxConfig) -> Option<&[u8]> {
+    pub fn single(&self) -> Option<&[u8]> {
         match &self.store {
-            Store::One(frame) => Some(&frame.bytes(&config.compression)[self.written..]),
+            Store::One(frame) => Some(&frame.bytes()[self.written..]),
             _ => None,
         }
     }
 
     /// Fills `slices` with what is to be written next; returns how many it filled.
-    pub(crate) fn slices<'a>(
-        &'a self,
-        slices: &mut [IoSlice<'a>],
-        config: &'a OutboxConfig,
-    ) -> usize {
+    pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut filled = 0;
         for frame in self.iter().take(slices.len()) {
-            let mut bytes = frame.bytes(&config.compression);
+            let mut bytes = frame.bytes();
             if filled == 0 {
                 bytes = &bytes[self.written..];
             }
@@ -335,7 +291,7 @@ impl Outbox {
         self.bytes -= n;
         self.cost -= n;
         while let Some(first) = self.front() {
-            let len = first.bytes(&config.compression).len();
+            let len = first.bytes().len();
             let rest = len - self.written;
             if n < rest {
                 self.written += n;
@@ -344,12 +300,8 @@ impl Outbox {
             n -= rest;
             self.written = 0;
             if let Some(frame) = self.take_front() {
-                if matches!(frame, Frame::Shared { .. }) {
-                    self.cost -= config.frame_overhead;
-                } else {
-                    self.cost -= config.frame_overhead * frame.messages();
-                    self.reply_cost -= frame.reply_cost(len, config);
-                }
+                self.cost -= config.frame_overhead * frame.messages();
+                self.reply_cost -= frame.reply_cost(len, config);
                 gone(&frame, len);
             }
         }
@@ -360,7 +312,7 @@ impl Outbox {
     pub(crate) fn take(&mut self, config: &OutboxConfig) -> Option<Frame> {
         debug_assert_eq!(self.written, 0, "what is taken is taken whole");
         let frame = self.take_front()?;
-        let len = frame.bytes(&config.compression).len();
+        let len = frame.bytes().len();
         self.bytes -= len;
         self.cost -= len + config.frame_overhead * frame.messages();
         self.reply_cost -= frame.reply_cost(len, config);
@@ -465,7 +417,7 @@ impl Outbox {
             if publications.is_empty() {
                 return true;
             }
-            let len = frame.bytes(&config.compression).len();
+            let len = frame.bytes().len();
             if index == 0 && partly {
                 return true;
             }
@@ -489,7 +441,7 @@ impl Outbox {
         frames.retain(|frame| {
             let keep = keep(index, frame);
             if keep {
-                let len = frame.bytes(&config.compression).len();
+                let len = frame.bytes().len();
                 bytes += len;
                 cost += len + config.frame_overhead * frame.messages();
                 replies += frame.reply_cost(len, config);

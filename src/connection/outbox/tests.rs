@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::codec::{self, Opcode};
-use crate::publication::{Payload, Publication, Target};
+use crate::publication::{Payload, Publication, Target, WireFormat};
 
 fn config(policy: SlowPolicy, bytes_max: usize) -> OutboxConfig {
     OutboxConfig {
@@ -18,12 +18,17 @@ fn config(policy: SlowPolicy, bytes_max: usize) -> OutboxConfig {
     }
 }
 
-fn publication(channel: &str, text: &str) -> SharedPublication {
+fn message(channel: &str, text: &str) -> SharedPublication {
     let target = Target::Channel(channel.into());
     Rc::new(Arc::new(Publication::message(
         target,
         Payload::Text(text.into()),
     )))
+}
+
+fn publication(channel: &str, text: &str) -> Rc<SharedFrame> {
+    let compression = config(SlowPolicy::Disconnect, 0).compression;
+    SharedFrame::one(message(channel, text), WireFormat::RAW, &compression)
 }
 
 /// How many were dropped; absent: there was no room.
@@ -36,10 +41,9 @@ fn dropped_by(pushed: &Pushed) -> Option<usize> {
 
 /// Everything that waits, as text of the payloads (all frames here are shorter than 126 bytes).
 fn waiting(outbox: &Outbox) -> Vec<String> {
-    let compression = config(SlowPolicy::Disconnect, 0).compression;
     outbox
         .iter()
-        .map(|frame| String::from_utf8_lossy(&frame.bytes(&compression)[2..]).into_owned())
+        .map(|frame| String::from_utf8_lossy(&frame.bytes()[2..]).into_owned())
         .collect()
 }
 
@@ -49,21 +53,11 @@ fn disconnect_refuses_what_is_over_the_bound_but_one_message_may_exceed_it_alone
     let mut outbox = Outbox::default();
     let long = "a message that is longer than the bound";
     assert_eq!(
-        dropped_by(&outbox.push(
-            publication("c", long),
-            WireFormat::RAW,
-            config.policy,
-            &config
-        )),
+        dropped_by(&outbox.push(publication("c", long), config.policy, &config)),
         Some(0)
     );
     assert_eq!(
-        dropped_by(&outbox.push(
-            publication("c", "x"),
-            WireFormat::RAW,
-            config.policy,
-            &config
-        )),
+        dropped_by(&outbox.push(publication("c", "x"), config.policy, &config)),
         None
     );
 }
@@ -79,12 +73,7 @@ fn drop_oldest_drops_publications_only_and_keeps_order() {
         ("3333333", 1),
         ("4444444", 1),
     ] {
-        let pushed = outbox.push(
-            publication("c", text),
-            WireFormat::RAW,
-            config.policy,
-            &config,
-        );
+        let pushed = outbox.push(publication("c", text), config.policy, &config);
         assert_eq!(dropped_by(&pushed), Some(dropped));
     }
     assert_eq!(waiting(&outbox), ["reply", "3333333", "4444444"]);
@@ -102,20 +91,10 @@ fn latest_keeps_the_newest_of_each_channel() {
         ("a", "a2aaaa"),
         ("b", "b2bbbb"),
     ] {
-        outbox.push(
-            publication(channel, text),
-            WireFormat::RAW,
-            config.policy,
-            &config,
-        );
+        outbox.push(publication(channel, text), config.policy, &config);
     }
     assert_eq!(outbox.publications(), 4, "all fit as yet");
-    let pushed = outbox.push(
-        publication("a", "a3-aaaaaa"),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    );
+    let pushed = outbox.push(publication("a", "a3-aaaaaa"), config.policy, &config);
     assert_eq!(dropped_by(&pushed), Some(3));
     assert_eq!(waiting(&outbox), ["b2bbbb", "a3-aaaaaa"]);
 }
@@ -125,29 +104,14 @@ fn a_partly_written_publication_is_never_dropped() {
     for policy in [SlowPolicy::DropOldest, SlowPolicy::Latest] {
         let config = config(policy, 20);
         let mut outbox = Outbox::default();
-        outbox.push(
-            publication("c", "11111111"),
-            WireFormat::RAW,
-            config.policy,
-            &config,
-        );
+        outbox.push(publication("c", "11111111"), config.policy, &config);
         outbox.advance(3, &config, |_, _| panic!("nothing has left"));
-        outbox.push(
-            publication("c", "22222222"),
-            WireFormat::RAW,
-            config.policy,
-            &config,
-        );
-        outbox.push(
-            publication("c", "33333333"),
-            WireFormat::RAW,
-            config.policy,
-            &config,
-        );
+        outbox.push(publication("c", "22222222"), config.policy, &config);
+        outbox.push(publication("c", "33333333"), config.policy, &config);
         assert_eq!(waiting(&outbox), ["11111111", "33333333"], "{policy:?}");
         assert_eq!(outbox.bytes(), 10 - 3 + 10);
         let mut slices = [IoSlice::new(&[]); 4];
-        assert_eq!(outbox.slices(&mut slices, &config), 2);
+        assert_eq!(outbox.slices(&mut slices), 2);
         assert_eq!(&slices[0][..], b"1111111");
     }
 }
@@ -157,12 +121,7 @@ fn discarding_leaves_only_what_is_partly_written() {
     let config = config(SlowPolicy::Disconnect, 1000);
     let mut outbox = Outbox::default();
     outbox.push_own(Bytes::from_static(b"..first"), FrameKind::Reply, &config);
-    outbox.push(
-        publication("c", "second"),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    );
+    outbox.push(publication("c", "second"), config.policy, &config);
     outbox.advance(1, &config, |_, _| ());
     outbox.discard_unsent(&config);
     assert_eq!(waiting(&outbox), ["first"]);
@@ -170,12 +129,7 @@ fn discarding_leaves_only_what_is_partly_written() {
     outbox.advance(6, &config, |_, _| ());
     assert!(outbox.is_empty());
     assert_eq!((outbox.bytes(), outbox.reply_cost()), (0, 0));
-    outbox.push(
-        publication("c", "x"),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    );
+    outbox.push(publication("c", "x"), config.policy, &config);
     outbox.discard_unsent(&config);
     assert!(outbox.is_empty());
 }
@@ -189,20 +143,18 @@ fn writes_of_any_size_hand_back_each_frame_once_and_in_order() {
         let mut expected = Vec::new();
         for (i, text) in texts.iter().enumerate() {
             let publication = publication("c", text);
-            expected.extend_from_slice(publication.frame(WireFormat::RAW, &config.compression));
+            expected.extend_from_slice(publication.bytes());
             if i % 3 == 0 {
-                let bytes = publication
-                    .frame(WireFormat::RAW, &config.compression)
-                    .to_vec();
+                let bytes = publication.bytes().to_vec();
                 outbox.push_own(bytes.into(), FrameKind::Reply, &config);
             } else {
-                outbox.push(publication, WireFormat::RAW, config.policy, &config);
+                outbox.push(publication, config.policy, &config);
             }
         }
         let (mut wire, mut left) = (Vec::new(), 0);
         while !outbox.is_empty() {
             let mut slices = [IoSlice::new(&[]); 3];
-            let filled = outbox.slices(&mut slices, &config);
+            let filled = outbox.slices(&mut slices);
             let ready: Vec<u8> = slices[..filled].iter().flat_map(|s| s.to_vec()).collect();
             let n = step.min(ready.len());
             wire.extend_from_slice(&ready[..n]);
@@ -222,14 +174,7 @@ fn small_frames_are_charged_for_what_they_keep() {
     };
     let mut outbox = Outbox::default();
     let mut pushed = 0;
-    while dropped_by(&outbox.push(
-        publication("c", "x"),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    ))
-    .is_some()
-    {
+    while dropped_by(&outbox.push(publication("c", "x"), config.policy, &config)).is_some() {
         pushed += 1;
         assert!(pushed < 20, "the bound counts bytes alone");
     }
@@ -256,24 +201,14 @@ fn messages_that_wait_leave_in_one_frame_and_what_is_deflated_or_a_close_leaves_
         FrameKind::Reply,
         &config,
     );
-    outbox.push(
-        publication("c", "{}"),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    );
+    outbox.push(publication("c", "{}"), config.policy, &config);
     let long = "x".repeat(70_000);
     outbox.push_own(
         codec::encode(Opcode::Text, b"{\"id\":2}"),
         FrameKind::Reply,
         &config,
     );
-    outbox.push(
-        publication("c", &long),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    );
+    outbox.push(publication("c", &long), config.policy, &config);
     outbox.push_own(codec::encode_close(1000, ""), FrameKind::Close, &config);
     let (cost, replies) = (outbox.cost(), outbox.reply_cost());
     let mut left = 0;
@@ -286,7 +221,7 @@ fn messages_that_wait_leave_in_one_frame_and_what_is_deflated_or_a_close_leaves_
     let before = outbox.bytes();
     outbox.join_front(b"\n", &config, |_| panic!("nothing is joined twice"));
     let mut slices = [IoSlice::new(&[]); 8];
-    let filled = outbox.slices(&mut slices, &config);
+    let filled = outbox.slices(&mut slices);
     let all: usize = slices[..filled].iter().map(|slice| slice.len()).sum();
     assert_eq!(all, before);
     outbox.advance(all, &config, |_, _| {});
@@ -297,16 +232,15 @@ fn messages_that_wait_leave_in_one_frame_and_what_is_deflated_or_a_close_leaves_
 }
 
 /// Publications of a channel that leave together, with texts of seven bytes.
-fn batch(channel: &str, texts: &[&str]) -> Rc<Batch> {
+fn batch(channel: &str, texts: &[&str]) -> Rc<SharedFrame> {
     let line: Vec<_> = texts
         .iter()
-        .map(|text| (publication(channel, text), crate::publication::Delta::Off))
+        .map(|text| (message(channel, text), crate::publication::Delta::Off))
         .collect();
     let compression = config(SlowPolicy::Disconnect, 0).compression;
-    match Batch::join(&line, WireFormat::RAW, 1 << 20, &compression).pop() {
-        Some(Part::Several(batch)) => batch,
-        other => panic!("a batch: {other:?}"),
-    }
+    let mut frames = SharedFrame::join(&line, WireFormat::RAW, 1 << 20, &compression);
+    assert_eq!(frames.len(), 1);
+    frames.remove(0)
 }
 
 /// A batch must not be a way around the bound of what waits. It is charged for each of its messages
@@ -319,10 +253,10 @@ fn a_batch_counts_by_its_messages() {
     };
     let mut outbox = Outbox::default();
     let three = batch("c", &["1111111", "2222222", "3333333"]);
-    assert!(dropped_by(&outbox.push_joined(three.clone(), config.policy, &config)).is_some());
+    assert!(dropped_by(&outbox.push(three.clone(), config.policy, &config)).is_some());
     assert_eq!((outbox.len(), outbox.bytes(), outbox.cost()), (3, 27, 327));
-    assert!(dropped_by(&outbox.push_joined(three.clone(), config.policy, &config)).is_some());
-    assert!(dropped_by(&outbox.push_joined(three, config.policy, &config)).is_none());
+    assert!(dropped_by(&outbox.push(three.clone(), config.policy, &config)).is_some());
+    assert!(dropped_by(&outbox.push(three, config.policy, &config)).is_none());
     outbox.advance(5, &config, |_, _| panic!("nothing has left"));
     let mut left = Vec::new();
     outbox.advance(49, &config, |frame, _| {
@@ -342,7 +276,7 @@ fn slow_policies_drop_whole_batches() {
     ] {
         let config = config(policy, 80);
         let mut outbox = Outbox::default();
-        let push = |outbox: &mut Outbox, batch| outbox.push_joined(batch, policy, &config);
+        let push = |outbox: &mut Outbox, batch| outbox.push(batch, policy, &config);
         push(&mut outbox, batch("a", &["1111111", "2222222"]));
         push(&mut outbox, batch("a", &["3333333", "4444444", "5555555"]));
         let pushed = push(
@@ -355,18 +289,16 @@ fn slow_policies_drop_whole_batches() {
             .map(|frame| frame.publications()[0].channel())
             .collect();
         assert_eq!(channels, stays, "{policy:?}");
-        let frames = outbox
-            .iter()
-            .map(|frame| frame.bytes(&config.compression).len());
+        let frames = outbox.iter().map(|frame| frame.bytes().len());
         assert_eq!(outbox.bytes(), frames.sum::<usize>());
     }
     let config = config(SlowPolicy::DropOldest, 40);
     let mut outbox = Outbox::default();
-    outbox.push_joined(batch("a", &["1111111", "2222222"]), config.policy, &config);
+    outbox.push(batch("a", &["1111111", "2222222"]), config.policy, &config);
     outbox.advance(1, &config, |_, _| ());
     let more = batch("a", &["3333333", "4444444", "5555555"]);
     assert_eq!(
-        dropped_by(&outbox.push_joined(more, config.policy, &config)),
+        dropped_by(&outbox.push(more, config.policy, &config)),
         Some(0)
     );
     assert_eq!(outbox.len(), 5);
@@ -379,20 +311,10 @@ fn what_was_joined_for_all_is_not_joined_again() {
     let config = config(SlowPolicy::Disconnect, 1 << 20);
     let mut outbox = Outbox::default();
     for text in ["1", "2"] {
-        outbox.push(
-            publication("a", text),
-            WireFormat::RAW,
-            config.policy,
-            &config,
-        );
+        outbox.push(publication("a", text), config.policy, &config);
     }
-    outbox.push_joined(batch("a", &["3", "4"]), config.policy, &config);
-    outbox.push(
-        publication("a", "5"),
-        WireFormat::RAW,
-        config.policy,
-        &config,
-    );
+    outbox.push(batch("a", &["3", "4"]), config.policy, &config);
+    outbox.push(publication("a", "5"), config.policy, &config);
     outbox.join_front(b"\n", &config, |_| ());
     assert_eq!(outbox.iter().count(), 3);
     assert_eq!(waiting(&outbox)[0], "1\n2");

@@ -1,4 +1,6 @@
-//! What a batch looks like in each form, and how much of a line one batch has.
+//! What publications that leave together look like in each form, and how many share a frame.
+
+use std::sync::Arc;
 
 use super::*;
 use crate::{
@@ -40,14 +42,10 @@ fn client(encoding: Encoding, framing: Framing) -> WireFormat {
 }
 
 fn joined(chosen: &[(SharedPublication, Delta)], form: WireFormat) -> Vec<u8> {
-    let mut parts = Batch::join(chosen, form, PLENTY, &COMPRESSION);
-    match (parts.pop(), parts.pop()) {
-        (Some(Part::Several(batch)), None) => {
-            assert_eq!(batch.publications().len(), chosen.len());
-            batch.bytes().to_vec()
-        }
-        other => panic!("one batch: {other:?}"),
-    }
+    let frames = SharedFrame::join(chosen, form, PLENTY, &COMPRESSION);
+    assert_eq!(frames.len(), 1);
+    assert_eq!(frames[0].publications().len(), chosen.len());
+    frames[0].bytes().to_vec()
 }
 
 /// The frames of each, one behind the other.
@@ -141,13 +139,10 @@ fn a_part_has_no_more_than_its_bound_but_for_a_single_message() {
     let long = "x".repeat(500);
     let line = line(&["1", "2", &long, "3", "4", "5"]);
     let form = client(Encoding::Json, Framing::WebSocket { window_bits: 0 });
-    let parts = Batch::join(&line, form, 200, &COMPRESSION);
-    let sizes: Vec<(usize, usize)> = parts
+    let frames = SharedFrame::join(&line, form, 200, &COMPRESSION);
+    let sizes: Vec<(usize, usize)> = frames
         .iter()
-        .map(|part| match part {
-            Part::One(publication, form) => (1, publication.frame(*form, &COMPRESSION).len()),
-            Part::Several(batch) => (batch.publications().len(), batch.bytes().len()),
-        })
+        .map(|frame| (frame.publications().len(), frame.bytes().len()))
         .collect();
     let counts: Vec<usize> = sizes.iter().map(|(count, _)| *count).collect();
     assert_eq!(counts, [2, 1, 3]);
