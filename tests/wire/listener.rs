@@ -392,3 +392,43 @@ fn a_connection_that_makes_room_is_told_in_the_log_with_the_bound() {
         "{line}"
     );
 }
+
+/// Bodies that did not end were bounded in number, not in bytes: 512 connections of one address held
+/// a hundred megabytes. It now loses the oldest of them, and a key of the API vouches for its own.
+#[test]
+fn an_address_with_too_many_bytes_of_unfinished_bodies_loses_its_oldest() {
+    let server = Server::start(&format!(
+        "limits.pending_body_bytes_per_address = \"100KB\"\napi.key = \"{KEY}\"\n{}",
+        raw("/echo", "")
+    ));
+    let begin = |path: &str, header: &str| {
+        let mut stream = connect(server.address);
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: test\r\n{header}Content-Length: 40001\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(&[b'x'; 40_000]).expect("sent");
+        stream
+    };
+    let key = format!("X-API-Key: {KEY}\r\n");
+    let mut of_key: Vec<TcpStream> = (0..4).map(|_| begin("/api/channels/news", &key)).collect();
+    let gauge = "fanfare_pending_body_bytes";
+    let mut first = begin("/send?channel=news", "");
+    wait_metric(&server, gauge, 40_000);
+    let mut second = begin("/send?channel=news", "");
+    wait_metric(&server, gauge, 80_000);
+    let mut third = begin("/send?channel=news", "");
+    assert!(is_ended(&mut first));
+    let cut = "fanfare_cut_connections_total{reason=\"address_body_bytes\"}";
+    assert_eq!(metric(&server, cut), 1);
+    let line = server.log.wait_for("makes room");
+    assert!(
+        line.contains("limits.pending_body_bytes_per_address"),
+        "{line}"
+    );
+    for stream in [&mut second, &mut third].into_iter().chain(&mut of_key) {
+        stream.write_all(b"x").expect("sent");
+        let line = answer(stream);
+        assert!(line.starts_with("HTTP/1.1 "), "{line}");
+    }
+    wait_metric(&server, gauge, 0);
+}

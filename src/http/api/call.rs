@@ -128,6 +128,7 @@ pub(super) async fn admit(
 ) -> Result<(KeyId, Bytes), Box<HttpResponse>> {
     let key = admit_caller(request, node, http);
     let key = key.map_err(|denied| Box::new(answer::denied(request, denied)))?;
+    body::vouch_for(request);
     let limit = BodyLimit {
         bytes: node.settings.api.body_bytes,
         setting: "api.body_bytes",
