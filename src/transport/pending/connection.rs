@@ -56,6 +56,8 @@ pub(crate) struct PendingConnection {
     is_session: Cell<bool>,
     /// An answer said that no other follows.
     has_said_close: Cell<bool>,
+    /// Why its request could not be read, where it was told so.
+    misread: Cell<Option<&'static str>>,
     /// Nothing more is read from it.
     is_input_over: Cell<bool>,
     /// It is to be dropped where it stands.
@@ -90,6 +92,7 @@ impl PendingConnection {
             is_ending: Cell::new(false),
             is_session: Cell::new(false),
             has_said_close: Cell::new(false),
+            misread: Cell::new(None),
             is_input_over: Cell::new(false),
             dropped: Notify::new(),
         };
@@ -150,6 +153,17 @@ impl PendingConnection {
     #[must_use]
     pub(crate) fn is_input_over(&self) -> bool {
         self.is_input_over.get()
+    }
+
+    /// It is told why its request cannot be read.
+    pub(crate) fn set_misread(&self, fault: &'static str) {
+        self.misread.set(Some(fault));
+    }
+
+    /// What it was told of that.
+    #[must_use]
+    pub(crate) fn misread(&self) -> Option<&'static str> {
+        self.misread.get()
     }
 
     /// What it asked for has begun: a stream, or a wait for news, keeps nobody waiting.
