@@ -100,6 +100,13 @@ fn encoding(request: &HttpRequest) -> Option<&'static str> {
     Some(named.unwrap_or("something unknown"))
 }
 
+/// What is wrong with what should be JSON, where it is known from its first bytes: it is compressed
+/// and no Content-Encoding says so (RFC 1952, section 2.3.1).
+pub(super) fn known_fault(body: &[u8]) -> Option<&'static str> {
+    let is_gzip = body.starts_with(&[0x1f, 0x8b]);
+    is_gzip.then_some("the body is compressed by gzip; send it as it is")
+}
+
 /// A body of JSON without the byte order mark that some editors and shells put before it.
 pub(super) fn without_mark(body: &Bytes) -> Bytes {
     match body.strip_prefix(b"\xef\xbb\xbf") {
