@@ -178,6 +178,8 @@ pub struct Metrics {
     handovers: [AtomicU64; HANDOVERS.len()],
     /// Connections now that are not sessions, but for those whose request is being answered.
     pub pending_connections: AtomicU64,
+    /// Bytes of bodies now whose rest is waited for.
+    pub(crate) pending_body_bytes: AtomicU64,
     /// Publications that the broker did not accept, or gave no answer to.
     pub publish_refused: AtomicU64,
     /// Publications accepted.
@@ -283,7 +285,7 @@ pub enum Limited {
 }
 
 /// Why a connection was ended before it was a session, as labels; the order is that of [`Cut`].
-pub const CUTS: [&str; 7] = [
+pub const CUTS: [&str; 9] = [
     "total",
     "address",
     "tls_timeout",
@@ -291,6 +293,8 @@ pub const CUTS: [&str; 7] = [
     "head_timeout",
     "head_too_large",
     "not_http",
+    "total_body_bytes",
+    "address_body_bytes",
 ];
 
 /// Why a connection was ended before it was a session; an index into [`CUTS`].
@@ -310,14 +314,20 @@ pub enum Cut {
     HeadTooLarge,
     /// What it sent was no HTTP.
     NotHttp,
+    /// `limits.pending_body_bytes` was reached.
+    TotalBodyBytes,
+    /// `limits.pending_body_bytes_per_address` was reached.
+    AddressBodyBytes,
 }
 
 impl Cut {
-    /// The setting whose bound it is, where it is one of a number of connections.
+    /// The setting whose bound it is, where room was made.
     #[must_use]
     pub(crate) fn limit(self) -> &'static str {
         match self {
             Self::Address => "limits.pending_connections_per_address",
+            Self::TotalBodyBytes => "limits.pending_body_bytes",
+            Self::AddressBodyBytes => "limits.pending_body_bytes_per_address",
             _ => "limits.pending_connections",
         }
     }

@@ -10,7 +10,7 @@ use bytestring::ByteString;
 use serde_json::value::RawValue;
 
 use super::{
-    envelope::without_mark,
+    envelope::{GZIP, is_gzip, without_mark},
     failure::{CallFault, HookFailure},
 };
 use crate::{http_client::HttpResponse, publication::Payload};
@@ -43,6 +43,9 @@ pub(super) fn messages(reply: HttpResponse) -> Result<Vec<Payload>, CallFault> {
         return Ok(Vec::new());
     }
     if reply.is_json() {
+        if is_gzip(&reply.body) {
+            return Err(CallFault::malformed(GZIP));
+        }
         let raw: &RawValue =
             serde_json::from_slice(without_mark(&reply.body)).map_err(malformed)?;
         if raw.get().starts_with('[') {

@@ -1,13 +1,13 @@
 //! Bodies of requests: read whole, up to a bound and in time, so that nobody holds a connection
 //! with half of one; and what kind of message they are.
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{future::poll_fn, pin::Pin, rc::Rc, time::Duration};
 
 use actix_web::{HttpRequest, http::header, web};
 use bytes::Bytes;
 use futures_core::Stream as _;
 
-use crate::publication::Payload;
+use crate::{publication::Payload, transport::pending::PendingConnection};
 
 /// How much of a body is read, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,14 @@ impl BodyError {
             Self::Encoded(_) => 415,
             Self::Late(_) => 408,
         }
+    }
+}
+
+/// Has the bytes of a request's body not counted while they come, since whoever sends it has shown a
+/// key.
+pub(super) fn vouch_for(request: &HttpRequest) {
+    if let Some(connection) = request.conn_data::<Rc<PendingConnection>>() {
+        connection.vouch_for_body();
     }
 }
 
@@ -90,6 +98,13 @@ fn encoding(request: &HttpRequest) -> Option<&'static str> {
         .into_iter()
         .find(|name| value.eq_ignore_ascii_case(name.as_bytes()));
     Some(named.unwrap_or("something unknown"))
+}
+
+/// What is wrong with what should be JSON, where it is known from its first bytes: it is compressed
+/// and no Content-Encoding says so (RFC 1952, section 2.3.1).
+pub(super) fn known_fault(body: &[u8]) -> Option<&'static str> {
+    let is_gzip = body.starts_with(&[0x1f, 0x8b]);
+    is_gzip.then_some("the body is compressed by gzip; send it as it is")
 }
 
 /// A body of JSON without the byte order mark that some editors and shells put before it.

@@ -279,6 +279,12 @@ const PER_NODE: &[PerNode] = &[
         |node| node.metrics.pending_connections.load(Relaxed),
     ),
     (
+        "fanfare_pending_body_bytes",
+        "Bytes of bodies of requests whose rest is waited for (limits.pending_body_bytes)",
+        Kind::Gauge,
+        |node| node.metrics.pending_body_bytes.load(Relaxed),
+    ),
+    (
         "fanfare_stuck_threads",
         "Threads without a sign of life for limits.thread_timeout",
         Kind::Gauge,

@@ -11,12 +11,13 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HttpState, auth, ways};
+use super::{HttpState, admin, auth, request, ways};
 use crate::{
     close::Close,
     connection::info::SessionInfo,
     hooks::EventSink,
     id::SessionId,
+    logger::Address,
     node::{Node, phase::Phase},
     server::{Overview, PushStatus, SessionFilter, poll::PollStatus},
     state::StateStats,
@@ -262,11 +263,14 @@ pub(super) async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String
     if let Err(refused) = auth::admit(&request, &node) {
         return *refused;
     }
-    let found = match SessionId::parse(&id) {
+    let session = SessionId::parse(&id);
+    let found = match session {
         Some(session) => node.disconnect(session, Close::KICKED).await,
         None => false,
     };
-    if found {
+    if let Some(session) = session.filter(|_| found) {
+        let address = Address(request::address_of(&request, &node));
+        admin::tell_of_end(address, session, &Close::KICKED);
         HttpResponse::NoContent().finish()
     } else {
         HttpResponse::NotFound()

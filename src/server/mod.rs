@@ -332,7 +332,8 @@ fn log_begin(info: &SessionInfo) {
     );
 }
 
-/// One line a session, at its end. That of a poll which was answered is at debug: a client has one
+/// One line a session, at its end, however many there are: it is the record of who was there, and
+/// nothing waits for the log (README, limits). That of a poll which was answered is at debug: a client has one
 /// every few seconds, and nothing ended for it. Of sessions that are refused as soon as they begin
 /// there is one line a second for each code and address, with their number.
 fn log_end(info: &SessionInfo, ending: &Ending) {

@@ -3,7 +3,8 @@
 //! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and
 //! stops polling a body once its buffer is full, so a peer that takes nothing would hold its
 //! connection for ever. Here every stalled write or flush starts a
-//! timer of `slow.write_timeout`; a byte taken stops it. Owned by the HTTP dispatcher until a
+//! timer of `slow.write_timeout`; a byte taken stops it. Where actix-http cannot read a request, the
+//! answer that says why takes the place of its empty 400 ([`misread`]). Owned by the HTTP dispatcher until a
 //! hand-over takes the socket.
 
 use std::{
@@ -21,8 +22,8 @@ use tokio::{
 };
 
 use super::{
-    head_bound::Head, listener::Door, pending::PendingConnection, request_line::RequestLine,
-    request_turn::RequestTurn,
+    head_bound::Head, listener::Door, misread, pending::PendingConnection,
+    request_line::RequestLine, request_turn::RequestTurn,
 };
 use crate::{
     connection::{info::TransportKind, socket::Socket},
@@ -54,6 +55,10 @@ pub struct HttpStream {
     request_line: RequestLine,
     /// The number of the request that it belongs to.
     line_of: u64,
+    /// The input since something was written, as far as [`misread`] looks at it.
+    seen: Vec<u8>,
+    /// What is written instead of an empty answer, and how much of it is.
+    instead: Option<(Vec<u8>, usize)>,
 }
 
 impl HttpStream {
@@ -76,6 +81,8 @@ impl HttpStream {
             head: (0, Head::default()),
             request_line: RequestLine::default(),
             line_of: 0,
+            seen: Vec::new(),
+            instead: None,
         }
     }
 
@@ -149,6 +156,57 @@ impl HttpStream {
         self.head.1.is_too_large(came, self.head_bytes_max)
     }
 
+    /// Keeps what came, for the answer to a request that cannot be read.
+    fn keep_seen(&mut self, came: &[u8]) {
+        if self.place.head_that_comes().is_some() {
+            let room = misread::SEEN_BYTES_MAX - self.seen.len();
+            self.seen.extend_from_slice(&came[..came.len().min(room)]);
+        }
+    }
+
+    /// How much of this is to be written before an answer takes the place of an empty one, which is
+    /// the rest of it; absent where all of it is to be written.
+    fn before_instead(&mut self, buf: &[u8]) -> Option<usize> {
+        if self.instead.is_some() {
+            return Some(0);
+        }
+        let fault = |at| Some((at, misread::fault_in(&self.seen)?));
+        let Some((at, fault)) = misread::empty_answer_in(buf).and_then(fault) else {
+            self.seen = Vec::new();
+            return None;
+        };
+        if at == 0 {
+            self.place.set_misread(fault);
+            self.instead = Some((misread::answer(fault), 0));
+        }
+        Some(at)
+    }
+
+    /// Writes what takes the place of an empty answer of so many bytes.
+    fn poll_write_instead(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: usize,
+    ) -> Poll<io::Result<usize>> {
+        while let Some((answer, mut at)) = self.instead.take() {
+            let written = self.with_deadline(cx, |socket, cx| socket.poll_write(cx, &answer[at..]));
+            at += match written {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(0)),
+                Poll::Ready(Ok(count)) => count,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => 0,
+            };
+            let is_whole = at == answer.len();
+            if !is_whole {
+                self.instead = Some((answer, at));
+            }
+            if written.is_pending() {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(Ok(bytes))
+    }
+
     fn with_deadline<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -197,6 +255,7 @@ impl AsyncRead for HttpStream {
         if buf.filled().len() > before {
             this.place.input_came();
         }
+        this.keep_seen(&buf.filled()[before..]);
         if this.is_head_too_large(&buf.filled()[before..]) {
             this.place.all().cut(Cut::HeadTooLarge);
             // As much of it as the system takes; the connection ends with this error.
@@ -213,8 +272,13 @@ impl AsyncWrite for HttpStream {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.get_mut()
-            .with_deadline(cx, |socket, cx| socket.poll_write(cx, buf))
+        let this = self.get_mut();
+        let buf = match this.before_instead(buf) {
+            None => buf,
+            Some(0) => return this.poll_write_instead(cx, buf.len()),
+            Some(at) => &buf[..at],
+        };
+        this.with_deadline(cx, |socket, cx| socket.poll_write(cx, buf))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

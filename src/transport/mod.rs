@@ -3,7 +3,7 @@
 //! Knows nothing of channels, endpoints or settings' files. [`listener`] binds or takes what is
 //! [`inherited`], [`accept`] accepts, [`distributor`] gives each connection to a [`worker`],
 //! [`pending`] bounds those that are not sessions, [`tls`] has the certificate, [`http_stream`]
-//! carries HTTP, [`requests`] is its service, [`handover`] takes the socket out of HTTP, [`address`]
+//! carries HTTP, [`misread`] says why a request cannot be read, [`requests`] is its service, [`handover`] takes the socket out of HTTP, [`address`]
 //! says whose it is.
 
 pub(crate) mod accept;
@@ -16,6 +16,7 @@ mod hello;
 pub mod http_stream;
 pub mod inherited;
 pub mod listener;
+mod misread;
 pub(crate) mod pending;
 mod request_line;
 pub(crate) mod request_turn;

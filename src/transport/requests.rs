@@ -231,6 +231,13 @@ impl Stream for CountedPayload {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let next = Pin::new(&mut self.payload).poll_next(cx);
+        if let Some(body) = &mut self.body {
+            match &next {
+                Poll::Ready(Some(Ok(chunk))) => body.came(chunk.len()),
+                Poll::Ready(_) => {}
+                Poll::Pending => body.wait(),
+            }
+        }
         if let Poll::Ready(None | Some(Err(_))) = next
             && let Some(mut body) = self.body.take()
         {

@@ -179,6 +179,9 @@ where
             Ok(()) => {}
             Err(DispatchError::Parse(error)) => {
                 place.all().cut(Cut::NotHttp);
+                let error = place
+                    .misread()
+                    .map_or_else(|| error.to_string(), String::from);
                 match hello {
                     Hello::Tls => {
                         let how = "use ws://, or tls: in listen";

@@ -392,3 +392,109 @@ fn a_connection_that_makes_room_is_told_in_the_log_with_the_bound() {
         "{line}"
     );
 }
+
+/// Bodies that did not end were bounded in number, not in bytes: 512 connections of one address held
+/// a hundred megabytes. It now loses the oldest of them, and a key of the API vouches for its own.
+#[test]
+fn an_address_with_too_many_bytes_of_unfinished_bodies_loses_its_oldest() {
+    let server = Server::start(&format!(
+        "limits.pending_body_bytes_per_address = \"100KB\"\napi.key = \"{KEY}\"\n{}",
+        raw("/echo", "")
+    ));
+    let begin = |path: &str, header: &str| {
+        let mut stream = connect(server.address);
+        let head =
+            format!("POST {path} HTTP/1.1\r\nHost: test\r\n{header}Content-Length: 40001\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        stream.write_all(&[b'x'; 40_000]).expect("sent");
+        stream
+    };
+    let key = format!("X-API-Key: {KEY}\r\n");
+    let mut of_key: Vec<TcpStream> = (0..4).map(|_| begin("/api/channels/news", &key)).collect();
+    let gauge = "fanfare_pending_body_bytes";
+    let mut first = begin("/send?channel=news", "");
+    wait_metric(&server, gauge, 40_000);
+    let mut second = begin("/send?channel=news", "");
+    wait_metric(&server, gauge, 80_000);
+    let mut third = begin("/send?channel=news", "");
+    assert!(is_ended(&mut first));
+    let cut = "fanfare_cut_connections_total{reason=\"address_body_bytes\"}";
+    assert_eq!(metric(&server, cut), 1);
+    let line = server.log.wait_for("makes room");
+    assert!(
+        line.contains("limits.pending_body_bytes_per_address"),
+        "{line}"
+    );
+    for stream in [&mut second, &mut third].into_iter().chain(&mut of_key) {
+        stream.write_all(b"x").expect("sent");
+        let line = answer(stream);
+        assert!(line.starts_with("HTTP/1.1 "), "{line}");
+    }
+    wait_metric(&server, gauge, 0);
+}
+
+/// Two Host headers, a wrong encoding, garbage, and an address that is not encoded behind another
+/// request in the same packet got a 400 without a word. The answer and the log say what is wrong.
+#[test]
+fn a_request_that_cannot_be_read_is_told_why() {
+    let (server, tls_address) = start_both("");
+    let get = "GET /health HTTP/1.1\r\nHost: test\r\n";
+    for (sent, fault) in [
+        (format!("{get}Host: other\r\n\r\n"), "more than one Host"),
+        (
+            format!("{get}Transfer-Encoding: gzip\r\n\r\n"),
+            "Transfer-Encoding",
+        ),
+        ("GET /health HTTP/1.1\r\n\r\n".to_string(), "no Host"),
+        ("\u{1}garbage\r\n\r\n".to_string(), "first line"),
+        (
+            format!("{get}\r\nGET /health?name=你好 HTTP/1.1\r\nHost: test\r\n\r\n"),
+            "percent-encoded",
+        ),
+    ] {
+        let mut plain = connect(server.address);
+        plain.write_all(sent.as_bytes()).expect("sent");
+        let mut text = String::new();
+        plain
+            .read_to_string(&mut text)
+            .expect("an answer and its end");
+        let is_behind = sent.matches("HTTP/1.1").count() > 1;
+        assert_eq!(
+            text.matches("HTTP/1.1 200 OK").count(),
+            usize::from(is_behind),
+            "{text}"
+        );
+        let begin = text
+            .find("HTTP/1.1 400")
+            .unwrap_or_else(|| panic!("{sent:?}: {text}"));
+        let answer = Response::read(&mut &text.as_bytes()[begin..]).expect("an answer");
+        assert!(
+            answer.body.starts_with("this request cannot be read: "),
+            "{text}"
+        );
+        assert!(answer.body.contains(fault), "{sent:?}: {}", answer.body);
+        assert_eq!(answer.header("connection"), Some("close"));
+        let line = server.log.wait_for(fault);
+        assert!(
+            line.contains("INFO") && line.contains("address=127.0.0.1"),
+            "{line}"
+        );
+    }
+    let (mut stream, _) = tls::connect(tls_address);
+    stream
+        .write_all(format!("{get}Host: other\r\n\r\n").as_bytes())
+        .expect("sent");
+    let answer = Response::read(&mut stream).expect("an answer");
+    assert!(
+        answer.body.contains("more than one Host"),
+        "{}",
+        answer.body
+    );
+    assert_eq!(
+        metric(
+            &server,
+            "fanfare_cut_connections_total{reason=\"not_http\"}"
+        ),
+        6
+    );
+}

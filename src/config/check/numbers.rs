@@ -82,7 +82,7 @@ fn admin(raw: &RawSettings) -> [(&'static str, Option<String>); 4] {
 }
 
 /// Each rule: the setting that it is about, and what is wrong with its value, if anything.
-fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 29] {
+fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 30] {
     let (limits, heartbeat) = (&raw.limits, &raw.heartbeat);
     [
         ("log.filter", log_filter(&raw.log.filter)),
@@ -92,6 +92,10 @@ fn rules(raw: &RawSettings) -> [(&'static str, Option<String>); 29] {
         (
             "limits.pending_connections",
             none_served(limits.pending_connections),
+        ),
+        (
+            "limits.pending_body_bytes",
+            none_served(limits.pending_body_bytes),
         ),
         ("limits.message_bytes", none_served(limits.message_bytes)),
         (

@@ -60,6 +60,13 @@ sections! {
         /// The same of one address (IPv6: of one /64), which then loses its oldest; trusted proxies
         /// and unix sockets are exempt; 0 is no limit.
         pending_connections_per_address: usize as Count = 512;
+        /// Bytes of bodies of requests that have come while the rest is waited for, unless a key of
+        /// the API came with them; at the bound the address with most of them loses the connection
+        /// of its oldest. One body may exceed it alone.
+        pending_body_bytes: usize as Bytes = 32 << 20;
+        /// The same of one address (IPv6: of one /64); trusted proxies and unix sockets are exempt;
+        /// 0 is no limit.
+        pending_body_bytes_per_address: usize as Bytes = 4 << 20;
         /// Largest message that a client may send; a larger one closes with 1009.
         message_bytes: usize as Bytes = 64 << 10;
         /// Bytes that may wait for one client, each message charged 256 more for what it keeps;

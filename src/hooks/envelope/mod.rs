@@ -89,6 +89,14 @@ pub(super) fn without_mark(body: &[u8]) -> &[u8] {
     body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body)
 }
 
+/// What is wrong with an answer that is compressed and does not say so.
+pub(super) const GZIP: &str = "it is compressed by gzip, without a Content-Encoding";
+
+/// Whether a body is compressed by gzip (RFC 1952, section 2.3.1).
+pub(super) fn is_gzip(body: &[u8]) -> bool {
+    body.starts_with(&[0x1f, 0x8b])
+}
+
 /// Reads a JSON object; serde alone would take a list for one, field by field.
 ///
 /// # Errors
@@ -96,6 +104,7 @@ pub(super) fn without_mark(body: &[u8]) -> &[u8] {
 fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
     match json.trim_ascii_start().first() {
         Some(b'{') => serde_json::from_slice(json).map_err(|error| error.to_string()),
+        Some(_) if is_gzip(json) => Err(GZIP.to_string()),
         Some(_) => Err("it is no JSON object".to_string()),
         None => Err("it is empty".to_string()),
     }

@@ -195,6 +195,10 @@ fn the_log_is_told_what_is_wrong_and_where() {
         };
         assert!(fault.why.contains(why), "{body}: {}", fault.why);
     }
+    let Err(fault) = read::<ConnectAnswer>(b"\x1f\x8b\x08\0") else {
+        panic!("gzip is taken");
+    };
+    assert!(fault.why.contains("gzip"), "{}", fault.why);
     let marked = "\u{feff}{\"result\":{\"user\":\"ann\"}}";
     let answer = read::<ConnectAnswer>(marked.as_bytes()).map(|answer| answer.user);
     assert_eq!(answer.ok().as_deref(), Some("ann"));

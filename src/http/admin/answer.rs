@@ -11,7 +11,7 @@ use actix_web::{
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::error::AdminError;
-use crate::http::body::{self, BodyLimit};
+use crate::http::body::{self, BodyLimit, known_fault};
 
 /// Bytes of a request's body.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -55,6 +55,9 @@ pub(super) async fn body_of<T: DeserializeOwned>(
         b"" => b"{}",
         body => body,
     };
+    if let Some(fault) = known_fault(body) {
+        return Err(AdminError::BadRequest(fault.to_string()));
+    }
     let read = serde_json::from_slice(body);
     read.map_err(|error| AdminError::BadRequest(format!("the body: {error}")))
 }

@@ -19,8 +19,8 @@ mod sessions;
 
 use actix_web::{HttpResponse, Route, guard, http::header, middleware::from_fn, web};
 
-pub(super) use self::door::is_at_its_door;
 use self::{administrator::Administrator, error::AdminError};
+pub(super) use self::{door::is_at_its_door, sessions::tell_of_end};
 use super::page as files;
 
 /// Registers the routes.

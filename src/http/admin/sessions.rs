@@ -21,6 +21,7 @@ use crate::{
     connection::{Phase, info::SessionInfo},
     http::HttpState,
     id::SessionId,
+    logger::Address,
     node::{Node, search::SortKey},
     server::search::SessionSearch,
     shard::SessionState,
@@ -308,7 +309,12 @@ pub(super) async fn disconnect(
     if !node.disconnect(session, close.clone()).await {
         return Err(AdminError::NoSession);
     }
-    let (address, code, reason) = (administrator.address, close.code, &*close.reason);
-    log::info!(address:%, id:% = session, code, reason; "an administrator ended a session");
+    tell_of_end(administrator.address, session, &close);
     Ok(HttpResponse::NoContent().finish())
+}
+
+/// Says in the log who ended whose session, by whichever route.
+pub(in crate::http) fn tell_of_end(address: Address, session: SessionId, close: &Close) {
+    let (code, reason) = (close.code, &*close.reason);
+    log::info!(address:%, id:% = session, code, reason; "an administrator ended a session");
 }

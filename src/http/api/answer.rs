@@ -10,7 +10,7 @@ use serde::{Serialize, ser::SerializeMap as _};
 
 use super::keys::Denied;
 use crate::{
-    http::{auth, refused},
+    http::{auth, body::known_fault, refused},
     node::admin::NotAdmin,
     protocol::ReplyError,
 };
@@ -147,6 +147,10 @@ pub(super) fn unreadable(request: &HttpRequest, error: &serde_json::Error) -> Ht
 
 /// A body that is no JSON object.
 pub(super) fn no_object(request: &HttpRequest, body: &[u8]) -> HttpResponse {
+    if let Some(fault) = known_fault(body) {
+        let error = bad_request(format!("bad request: {fault}"));
+        return with_status(request, StatusCode::UNSUPPORTED_MEDIA_TYPE, &error);
+    }
     match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Err(error) => unreadable(request, &error),
         Ok(_) => {

@@ -72,6 +72,7 @@ pub(super) async fn run(
         match next {
             Err(error) => replies.push("error", async { Err(error) }).await,
             Ok(Call::Publish(request)) => {
+                call.tell("publish", &*request);
                 let publishing = message::begin_publish(call, *request);
                 replies.publishing.push(publishing);
             }
@@ -116,7 +117,6 @@ mod tests {
             node: &test.node,
             http: &http,
             key: http.api.admit(&request).expect("the key"),
-            about: String::new(),
         };
         let commands = read(
             r#"{"commands":[

@@ -1,13 +1,14 @@
 //! What every method of the API works with: whose call it is, its body, and how much it does at a
 //! time.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use bytes::Bytes;
-use serde::Deserialize;
+use log::Level;
 
 use super::{
+    about::About,
     answer::{self, bad_request},
     keys::{ApiKeys, Denied, KeyId},
 };
@@ -18,7 +19,7 @@ use crate::{
         body::{self, BodyLimit},
         request,
     },
-    logger::{Address, escape::Cut},
+    logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
     node::Node,
     protocol::ReplyError,
     registry::ChannelName,
@@ -40,36 +41,18 @@ const READING: [&str; 6] = [
 /// Bytes of what a call is about that a line of the log has.
 const ABOUT_BYTES_MAX: usize = 300;
 
-/// What most calls are about; nothing of what they carry.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct About<'a> {
-    #[serde(borrow)]
-    channel: Cow<'a, str>,
-    #[serde(borrow)]
-    user: Cow<'a, str>,
-    #[serde(borrow)]
-    client: Cow<'a, str>,
-}
-
-/// What the body of a call says of what it is about; empty where that is not to be told.
-pub(super) fn about(key: KeyId, body: &[u8]) -> String {
-    if key != KeyId::Admin {
-        return String::new();
-    }
-    // What cannot be read is no call either.
-    let about: About<'_> = serde_json::from_slice(body).unwrap_or_default();
-    let named = [
-        ("channel", about.channel),
-        ("user", about.user),
-        ("client", about.client),
-    ];
-    let named = named.iter().filter(|(_, value)| !value.is_empty());
-    let named: Vec<String> = named
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
-    named.join(" ")
-}
+/// Methods that take something from a client: a session, a channel, a right, a history. There are
+/// few of them, and who asks why it is gone looks into the log.
+const TAKING: [&str; 8] = [
+    "unsubscribe",
+    "disconnect",
+    "refresh",
+    "history_remove",
+    "block_user",
+    "unblock_user",
+    "revoke_token",
+    "invalidate_user_tokens",
+];
 
 /// Whose call it is.
 pub(super) struct ApiCall<'a> {
@@ -77,8 +60,6 @@ pub(super) struct ApiCall<'a> {
     pub(super) node: &'a Node,
     pub(super) http: &'a HttpState,
     pub(super) key: KeyId,
-    /// What it is about, as the log shows it where the administrator calls.
-    pub(super) about: String,
 }
 
 impl ApiCall<'_> {
@@ -87,14 +68,40 @@ impl ApiCall<'_> {
         self.node.settings.limits.commands_per_turn.max(1)
     }
 
-    /// Says in the log that the administrator changes something.
-    pub(super) fn tell_of_admin(&self, method: &str, about: &str) {
-        if self.key != KeyId::Admin || READING.contains(&method) {
-            return;
+    /// Says in the log that the administrator changes something, or that a key takes something from a
+    /// client, and from whom.
+    pub(super) fn tell(&self, method: &'static str, request: &impl About) {
+        match self.key {
+            KeyId::Admin if !READING.contains(&method) => {
+                self.tell_of_admin(method, &request.about());
+            }
+            KeyId::Key(index) if TAKING.contains(&method) => {
+                self.tell_of_key(index, method, &request.about());
+            }
+            _ => {}
         }
+    }
+
+    fn tell_of_admin(&self, method: &str, about: &str) {
         let address = Address(request::address_of(self.request, self.node));
         let about = Cut(about, ABOUT_BYTES_MAX);
         log::info!(address:%, method, about:%; "an administrator calls the API");
+    }
+
+    /// A backend may do it to thousands at once.
+    fn tell_of_key(&self, index: usize, method: &'static str, about: &str) {
+        // Its place in api.key, from 1.
+        let (what, key) = ("the API is called", index + 1);
+        let address = Address(request::address_of(self.request, self.node));
+        let about = Cut(about, ABOUT_BYTES_MAX);
+        let subject = Subject::new(Level::Info, module_path!(), what)
+            .from(address)
+            .with("key", key)
+            .with("method", method)
+            .with("about", &about);
+        logger::throttled(subject, REFUSAL_PAUSE, |times| {
+            log::info!(address:%, key, method, about:%, times; "{what}");
+        });
     }
 
     /// A channel and its rules.
@@ -128,6 +135,7 @@ pub(super) async fn admit(
 ) -> Result<(KeyId, Bytes), Box<HttpResponse>> {
     let key = admit_caller(request, node, http);
     let key = key.map_err(|denied| Box::new(answer::denied(request, denied)))?;
+    body::vouch_for(request);
     let limit = BodyLimit {
         bytes: node.settings.api.body_bytes,
         setting: "api.body_bytes",

@@ -152,7 +152,6 @@ pub(super) async fn call(
         node: &node,
         http: &http,
         key,
-        about: String::new(),
     };
     let answers = batch::run(&call, lines.iter().map(Line::call)).await;
     let ids = lines.iter().map(|line| line.id);

@@ -5,6 +5,7 @@
 //! the `Server` actor only. Bounds: `api.body_bytes`, `BODY_TIMEOUT`, `COMMANDS_MAX`. Nothing
 //! here parses a publication into a tree, and nothing is read before the key is known.
 
+mod about;
 mod answer;
 mod batch;
 mod call;
@@ -29,7 +30,7 @@ use actix_web::{
 
 use self::{
     batch::batch,
-    call::{ApiCall, about, admit},
+    call::{ApiCall, admit},
     table::{Call, METHODS},
 };
 pub(super) use self::{
@@ -117,7 +118,6 @@ async fn call(
         node: &node,
         http: &http,
         key,
-        about: about(key, body),
     };
     if *method == "batch" {
         return match serde_json::from_slice(body) {

@@ -28,7 +28,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::http::api::table;
+    use crate::{channel_name, http::api::table};
 
     /// Deserializes nothing, but learns which fields a struct asks for.
     struct Fields<'a>(&'a mut &'static [&'static str]);
@@ -112,6 +112,32 @@ mod tests {
             let read: BTreeSet<&str> = fields.iter().copied().collect();
             assert_eq!(described, read, "{method}");
         }
+    }
+
+    /// The name of a channel in an address was described as ASCII, so that clients made of the document
+    /// refused 弹幕. Its pattern is made of the rule here.
+    #[test]
+    fn the_pattern_of_a_channel_in_an_address_is_the_rule_of_names() {
+        let is_refused = |c: char| channel_name::check(&format!("a{c}")).is_err();
+        let mut ranges: Vec<(u32, u32)> = Vec::new();
+        for c in ('\0'..=char::MAX).filter(|c| is_refused(*c)).map(u32::from) {
+            match ranges.last_mut() {
+                Some((_, last)) if *last + 1 == c => *last = c,
+                _ => ranges.push((c, c)),
+            }
+        }
+        let class: String = ranges
+            .iter()
+            .map(|(first, last)| match first == last {
+                true => format!("\\u{first:04x}"),
+                false => format!("\\u{first:04x}-\\u{last:04x}"),
+            })
+            .collect();
+        let document = document();
+        let post = &document["paths"]["/api/channels/{channel}"]["post"];
+        let schema = &post["parameters"][0]["schema"];
+        assert_eq!(schema["pattern"], format!("^[^${class}][^{class}]*$"));
+        assert_eq!(schema["maxLength"], 255);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::{
     answer,
     call::{ApiCall, admit},
     message,
+    request::InChannel,
 };
 use crate::{
     channel_name::ChannelNameError,
@@ -39,7 +40,6 @@ pub(super) async fn publish(
         node: &node,
         http: &http,
         key,
-        about: String::new(),
     };
     let idempotency_key = match request
         .headers()
@@ -60,7 +60,12 @@ pub(super) async fn publish(
             return answer::with_status(&request, StatusCode::BAD_REQUEST, &error.into());
         }
     };
-    call.tell_of_admin("publish", &format!("channel={channel}"));
+    call.tell(
+        "publish",
+        &InChannel {
+            channel: channel.to_string(),
+        },
+    );
     match message::publish_raw(&call, &channel, payload, idempotency_key).await {
         Ok((receipt, delivered)) => {
             let status = if delivered > 0 {

@@ -38,9 +38,11 @@ macro_rules! methods {
 
             /// Does it.
             pub(super) async fn run(self, call: &ApiCall<'_>) -> Answer {
-                call.tell_of_admin(self.name(), &call.about);
                 match self {
-                    $(Self::$variant(request) => $run(call, *request).await,)*
+                    $(Self::$variant(request) => {
+                        call.tell(stringify!($name), &*request);
+                        $run(call, *request).await
+                    })*
                 }
             }
         }

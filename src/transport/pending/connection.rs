@@ -44,6 +44,8 @@ pub(crate) struct PendingConnection {
     is_owed: Cell<bool>,
     /// A route left a body unread, so that what comes may be more of it.
     left_body: Cell<bool>,
+    /// A key of the API vouches for the body that comes, so that its bytes are not counted.
+    is_vouched_for: Cell<bool>,
     /// Bytes of another request are here.
     has_input: Cell<bool>,
     /// Bytes of an answer wait for the peer.
@@ -54,6 +56,8 @@ pub(crate) struct PendingConnection {
     is_session: Cell<bool>,
     /// An answer said that no other follows.
     has_said_close: Cell<bool>,
+    /// Why its request could not be read, where it was told so.
+    misread: Cell<Option<&'static str>>,
     /// Nothing more is read from it.
     is_input_over: Cell<bool>,
     /// It is to be dropped where it stands.
@@ -82,11 +86,13 @@ impl PendingConnection {
             is_answering: Cell::new(false),
             is_owed: Cell::new(false),
             left_body: Cell::new(false),
+            is_vouched_for: Cell::new(false),
             has_input: Cell::new(false),
             is_writing: Cell::new(false),
             is_ending: Cell::new(false),
             is_session: Cell::new(false),
             has_said_close: Cell::new(false),
+            misread: Cell::new(None),
             is_input_over: Cell::new(false),
             dropped: Notify::new(),
         };
@@ -149,6 +155,17 @@ impl PendingConnection {
         self.is_input_over.get()
     }
 
+    /// It is told why its request cannot be read.
+    pub(crate) fn set_misread(&self, fault: &'static str) {
+        self.misread.set(Some(fault));
+    }
+
+    /// What it was told of that.
+    #[must_use]
+    pub(crate) fn misread(&self) -> Option<&'static str> {
+        self.misread.get()
+    }
+
     /// What it asked for has begun: a stream, or a wait for news, keeps nobody waiting.
     pub(crate) fn be_served(&self) {
         self.set_owed(false);
@@ -202,6 +219,11 @@ impl PendingConnection {
     pub(crate) fn head_that_comes(&self) -> Option<u64> {
         let is_certain = !self.is_answering.get() && !self.left_body.get();
         is_certain.then(|| self.request.get())
+    }
+
+    /// Whoever sends the request that is being answered may be trusted with its body.
+    pub(crate) fn vouch_for_body(&self) {
+        self.is_vouched_for.set(true);
     }
 
     /// It has become a session, for good.
@@ -273,10 +295,13 @@ impl Answering {
         connection.all.answering.fetch_add(1, Relaxed);
         connection.is_answering.set(true);
         connection.set_owed(true);
+        connection.is_vouched_for.set(false);
         let body = Body {
             connection: connection.clone(),
             request: connection.request.get(),
             is_whole: true,
+            bytes: 0,
+            charged: None,
         };
         (Self(connection.clone()), body)
     }
@@ -304,6 +329,10 @@ pub(crate) struct Body {
     connection: Rc<PendingConnection>,
     request: u64,
     is_whole: bool,
+    /// Bytes that have come.
+    bytes: usize,
+    /// Its place among the bodies whose bytes are counted, and how many are.
+    charged: Option<(Place, usize)>,
 }
 
 impl Body {
@@ -311,10 +340,43 @@ impl Body {
     pub(crate) fn set_whole(&mut self, is_whole: bool) {
         self.is_whole = is_whole;
     }
+
+    /// So many more bytes are here.
+    pub(crate) fn came(&mut self, bytes: usize) {
+        self.bytes += bytes;
+    }
+
+    /// The rest is waited for: what is here is counted.
+    pub(crate) fn wait(&mut self) {
+        let connection = &self.connection;
+        let counted = self.charged.map_or(0, |(_, bytes)| bytes);
+        if self.bytes == counted || connection.is_vouched_for.get() {
+            return;
+        }
+        let all = &connection.all;
+        let place = match self.charged {
+            Some((place, _)) => place,
+            None => all.next.fetch_add(1, Relaxed),
+        };
+        self.charged = Some((place, self.bytes));
+        let (key, bytes, evict) = (connection.key, self.bytes, &connection.evict);
+        let cuts = all.change_bytes(|all| all.charge(key, place, bytes, evict));
+        for why in cuts {
+            all.cut(why);
+        }
+    }
 }
 
 impl Drop for Body {
     fn drop(&mut self) {
+        if let Some((place, _)) = self.charged {
+            let connection = &self.connection;
+            // Who was told to go and has just brought the rest stays.
+            connection.all.change_bytes(|all| {
+                all.release(connection.key, place);
+                connection.evict.take_back();
+            });
+        }
         if !self.is_whole {
             self.connection.left_body.set(true);
         }

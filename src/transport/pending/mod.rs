@@ -7,9 +7,15 @@
 //! and requests that a route is answering, do not count, nor does a connection before it has had to
 //! wait for its client: however many come at once with whole requests, none takes another's place.
 //!
+//! What has come of a body whose rest is waited for is bounded in bytes in the same way
+//! (`limits.pending_body_bytes`, `limits.pending_body_bytes_per_address`), unless a key of the API
+//! vouches for it: the connection of the oldest such body goes, never the one that brings bytes.
+//!
 //! One [`PendingConnections`] a process, behind one lock; it is taken when a connection comes, begins
-//! and ends to be answered, never for a message. [`PendingConnection`] is a connection's place in it.
+//! and ends to be answered, never for a message. The bytes have a lock of their own, taken when the
+//! rest of a body has to be waited for. [`PendingConnection`] is a connection's place in it.
 
+mod body_bytes;
 mod connection;
 mod evict;
 mod table;
@@ -23,7 +29,10 @@ use std::{
 };
 
 pub(crate) use self::connection::{Answering, Body, PendingConnection};
-use self::table::{Key, Table};
+use self::{
+    body_bytes::BodyBytes,
+    table::{Key, Table},
+};
 use crate::{
     admission::counted_as,
     config::{Settings, TrustedProxies},
@@ -34,6 +43,7 @@ use crate::{
 pub(crate) struct PendingConnections {
     trusted_proxies: TrustedProxies,
     table: Mutex<Table>,
+    body_bytes: Mutex<BodyBytes>,
     /// Those of them that have had no time to ask yet, and hold no place in the table.
     arriving: AtomicUsize,
     /// The number that the next one to be pending gets.
@@ -57,6 +67,10 @@ impl PendingConnections {
             table: Mutex::new(Table::new(
                 limits.pending_connections,
                 limits.pending_connections_per_address,
+            )),
+            body_bytes: Mutex::new(BodyBytes::new(
+                limits.pending_body_bytes,
+                limits.pending_body_bytes_per_address,
             )),
             arriving: AtomicUsize::new(0),
             next: AtomicU64::new(0),
@@ -115,6 +129,18 @@ impl PendingConnections {
         self.metrics
             .pending_connections
             .store(table.len() as u64, Relaxed);
+        result
+    }
+
+    /// The same for the bytes of bodies.
+    fn change_bytes<T>(&self, step: impl FnOnce(&mut BodyBytes) -> T) -> T {
+        // A panic between the steps would leave a sum wrong by one body.
+        let bytes = self.body_bytes.lock();
+        let mut bytes = bytes.unwrap_or_else(PoisonError::into_inner);
+        let result = step(&mut bytes);
+        self.metrics
+            .pending_body_bytes
+            .store(bytes.total() as u64, Relaxed);
         result
     }
 

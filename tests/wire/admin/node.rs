@@ -7,7 +7,7 @@ use std::sync::{
 
 use serde_json::{Value, json};
 
-use super::{KEY, bearer, code, get, login, post, start};
+use super::{KEY, bearer, code, get, login, post, send, start};
 use crate::{
     backend::Backend,
     support::{Server, eventually, raw},
@@ -213,7 +213,10 @@ fn what_the_administrator_changes_by_the_api_is_told_with_its_address_and_nothin
     call("info", &json!({}), &token);
     call(
         "batch",
-        &json!({"commands": [{"history_remove": {"channel": "c"}}]}),
+        &json!({"commands": [
+            {"history_remove": {"channel": "c"}},
+            {"publish": {"channel": "batched", "data": "h1dden"}},
+        ]}),
         &token,
     );
     call(
@@ -225,7 +228,9 @@ fn what_the_administrator_changes_by_the_api_is_told_with_its_address_and_nothin
     for parts in [
         ["method=publish", "channel=news"],
         ["method=disconnect", "user=42"],
-        ["method=history_remove", ""],
+        ["method=history_remove", "channel=c"],
+        // Publications of a batch left no line, and whatever else stood in one had nobody in it.
+        ["method=publish", "channel=batched"],
         ["method=publish", "channel=raw"],
     ] {
         let line = eventually(parts[0], || {
@@ -243,6 +248,60 @@ fn what_the_administrator_changes_by_the_api_is_told_with_its_address_and_nothin
         "{log}"
     );
     assert!(!log.contains("channel=backend"), "{log}");
+}
+
+/// What a key of the API takes from a client left no line, and neither did `DELETE /status/sessions`.
+/// Whoever was thrown out by mistake could not find out by whom.
+#[test]
+fn what_is_taken_from_a_client_is_told_with_who_did_it() {
+    let server = start("");
+    let key = "X-API-Key: k\r\nX-Forwarded-For: 203.0.113.9\r\n";
+    let call = |method: &str, body: &Value| {
+        let answer = post(&server, &format!("/api/{method}"), key, &body.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.body);
+    };
+    call("publish", &json!({"channel": "news", "data": "h1dden"}));
+    call("block_user", &json!({"user": "43"}));
+    call("revoke_token", &json!({"uid": "t1"}));
+    call(
+        "batch",
+        &json!({"commands": [{"disconnect": {"user": "44"}}, {"unsubscribe": {"user": "45", "channel": "c"}}]}),
+    );
+    let old = "{\"method\":\"disconnect\",\"params\":{\"user\":\"46\"}}";
+    assert_eq!(post(&server, "/api", key, old).status, 200);
+    for parts in [
+        ["method=block_user", "user=43"],
+        ["method=revoke_token", "uid=t1"],
+        ["method=disconnect", "user=44"],
+        ["method=unsubscribe", "channel=c user=45"],
+        ["method=disconnect", "user=46"],
+    ] {
+        let line = eventually(parts[0], || {
+            let text = server.log.text();
+            let mut lines = text
+                .lines()
+                .filter(|line| line.contains("the API is called"));
+            lines
+                .find(|line| parts.iter().all(|part| line.contains(part)))
+                .map(str::to_string)
+        });
+        assert!(
+            line.contains("203.0.113.9") && line.contains("key=1"),
+            "{line}"
+        );
+    }
+    assert!(!server.log.text().contains("method=publish"));
+    let _client = server.ws("/ws");
+    server.wait_status("sessions", 1);
+    let list = get(&server, "/status/sessions", KEY);
+    let id = list["sessions"][0]["id"].as_str().expect("an id");
+    let path = format!("/status/sessions/{id}");
+    let who = format!("{KEY}X-Forwarded-For: 203.0.113.8\r\n");
+    assert_eq!(send(&server, "DELETE", &path, &who, "").status, 204);
+    let line = server.log.wait_for("an administrator ended a session");
+    for part in ["203.0.113.8", "3503", id] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
 }
 
 #[test]

@@ -216,6 +216,16 @@ fn a_byte_order_mark_is_passed_over_and_an_encoding_is_named() {
         assert_eq!(answer.status, 415, "{path}");
         assert!(answer.body.contains("gzip"), "{}", answer.body);
     }
+    // Without its header it was "no JSON"; its first bytes tell.
+    for path in ["/api/publish", "/api"] {
+        let answer = post(&server, path, KEY, b"\x1f\x8b\x08\0xyz");
+        assert_eq!(answer.status, 415, "{path}: {}", answer.body);
+        assert!(
+            answer.body.contains("compressed by gzip"),
+            "{}",
+            answer.body
+        );
+    }
     let plain = format!("{KEY}Content-Encoding: identity\r\n");
     assert_eq!(post(&server, "/api/info", &plain, b"{}").status, 200);
 }

@@ -6,11 +6,15 @@ mod answers;
 mod publish;
 mod sessions;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    io::Write as _,
+    net::TcpStream,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Response, Server, eventually, raw};
+use crate::support::{Client, Response, SOON, Server, eventually, raw};
 
 const KEY: &str = "X-API-Key: k\r\n";
 /// A namespace that keeps what is published and knows who is there, and channels without one that do not.
@@ -43,12 +47,15 @@ fn start_with(endpoint: &str) -> Server {
 }
 
 fn post(server: &Server, path: &str, headers: &str, body: &[u8]) -> Response {
-    let body = String::from_utf8(body.to_vec()).expect("text");
     let length = body.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
-    server.request(&request).expect("an answer")
+    let mut stream = TcpStream::connect(server.address).expect("a connection");
+    stream.set_read_timeout(Some(SOON)).expect("a timeout");
+    let request = [head.as_bytes(), body].concat();
+    stream.write_all(&request).expect("sent");
+    Response::read(&mut stream).expect("an answer")
 }
 
 fn call(server: &Server, method: &str, body: &Value) -> Value {
