@@ -80,7 +80,11 @@ export function failuresOver(name) {
   test(`${name}: a proxy cuts the line`, async (t) => {
     // nginx does after proxy_read_timeout; there is no Close frame then, only 1006.
     const { server, gate, made, part } = await stage(t);
-    gate.cut();
+    // Between two polls there is no line that it could cut.
+    await until('it is noticed', () => {
+      gate.cut();
+      return made.state === 'connecting';
+    });
     await server.publish('room:a', 'meanwhile');
     assert.deepEqual(await received(part, 2), ['before', 'meanwhile']);
     assert.equal(part.told.subscribed[1].recovered, true);
