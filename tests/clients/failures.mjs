@@ -80,7 +80,11 @@ export function failuresOver(name) {
   test(`${name}: a proxy cuts the line`, async (t) => {
     // nginx does after proxy_read_timeout; there is no Close frame then, only 1006.
     const { server, gate, made, part } = await stage(t);
-    gate.cut();
+    // Between two polls there is no line that it could cut.
+    await until('it is noticed', () => {
+      gate.cut();
+      return made.state === 'connecting';
+    });
     await server.publish('room:a', 'meanwhile');
     assert.deepEqual(await received(part, 2), ['before', 'meanwhile']);
     assert.equal(part.told.subscribed[1].recovered, true);
@@ -107,9 +111,11 @@ export function failuresOver(name) {
     // Nothing comes and nothing is closed: after a change of networks both ends believe in the other for minutes.
     const { server, gate, part } = await stage(t);
     gate.swallow();
+    const changed = Date.now();
     await server.publish('room:a', 'meanwhile');
     tell('online');
     assert.deepEqual(await received(part, 2), ['before', 'meanwhile']);
+    t.diagnostic(`${name}: ${Date.now() - changed} ms from the change of networks until it hears again`);
     // A poll that may be dead is asked again, which is no other connection.
     if (name !== 'poll') assert.equal(part.told.subscribed[1].recovered, true);
   });
@@ -131,8 +137,12 @@ export function failuresOver(name) {
       // WeChat does when an app goes to the background. It is no word of the user's.
       const { server, made, part } = await stage(t);
       sockets.at(-1).close(1000, 'interrupted');
+      // What is published before that may still come by the old socket.
+      await until('it is noticed', () => made.state === 'connecting');
+      assert.equal(made.told.state.at(-1).code, 1000);
       await server.publish('room:a', 'meanwhile');
       assert.deepEqual(await received(part, 2), ['before', 'meanwhile']);
+      assert.equal(part.told.subscribed[1].recovered, true);
       assert.deepEqual(made.told.close, []);
     });
   }

@@ -50,6 +50,7 @@ export class Line {
     ]) {
       from.on('error', end).on('close', end);
       from.on('data', (piece) => {
+        if (from === server) pair.isWebSocket ??= piece.toString('latin1', 9, 12) === '101';
         if (!pair.isSilent) to.write(piece);
       });
       if (idleMs > 0) from.setTimeout(idleMs, end);
@@ -59,6 +60,17 @@ export class Line {
   /** The connections that there are pass nothing any more, not even their end; new ones are whole. */
   silence() {
     for (const pair of this.#pairs) pair.isSilent = true;
+  }
+
+  /**
+   * What happens to a browser whose network changes: it ends its HTTP connections, those that wait
+   * for another request too, and leaves its WebSockets to themselves, which are silent now.
+   */
+  leave() {
+    for (const pair of [...this.#pairs]) {
+      if (pair.isWebSocket) pair.isSilent = true;
+      else pair.client.resetAndDestroy();
+    }
   }
 
   /** Bytes that went out to the phone, on the connections that there are. */

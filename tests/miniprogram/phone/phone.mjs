@@ -1,7 +1,7 @@
 //! A phone as mini programs find it: it puts them away and stops their code, cuts their sockets
-//! with 1000 `interrupted`, lets five sockets live at once, and opens only addresses that are
-//! listed. The network behind it is real. Owned by the test that makes it. Bounds: what `remove`
-//! ends.
+//! with 1000 `interrupted` and fails their requests, lets five sockets live at once, and opens only
+//! addresses that are listed. The network behind it is real. Owned by the test that makes it.
+//! Bounds: what `remove` ends.
 
 import { begun, goesOn, over } from '../left.mjs';
 
@@ -54,13 +54,14 @@ export class Phone {
     this.#grace = setTimeout(() => this.interrupt(), this.graceMs);
   }
 
-  /** What comes when the grace is over: sockets are cut, and code stops. */
+  /** What comes when the grace is over: sockets are cut, requests fail, and code stops. */
   interrupt({ suspend = true } = {}) {
     clearTimeout(this.#grace);
     this.hidden = true;
     this.interrupted = true;
     this.suspended = suspend;
     for (const socket of [...this.sockets]) socket.interrupt();
+    for (const request of this.requests) request.interrupt();
   }
 
   /** Brings it back: first what waited, then `onAppShow`. */

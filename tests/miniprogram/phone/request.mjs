@@ -37,6 +37,10 @@ export function phoneRequest(phone, options, onAnswer, onFail) {
       sent.destroy();
     },
   };
-  phone.requests.push(task);
+  const interrupt = () => {
+    once(onFail, 'request:fail interrupted');
+    sent.destroy();
+  };
+  phone.requests.push({ ...task, interrupt });
   return task;
 }
