@@ -63,7 +63,7 @@ test('two pages exchange messages, and both count them', async () => {
     await bo.heard('hello from Ann');
     await bo.send('弹幕:你好!🎺');
     await ann.heard('弹幕:你好!🎺');
-    assert.equal(await ann.text('count-out'), '1');
+    await ann.until('the count of what left', async () => (await ann.text('count-out')) === '1');
     await ann.until('the count of arrivals', async () => Number(await ann.text('count-in')) >= 1);
     assert.ok(!(await ann.bodies('in')).includes('hello from Ann'), 'a relay does not send back to the sender');
   });
@@ -334,7 +334,7 @@ test('a server restart is shown and survived: an orderly one (1012), then a kill
       await tab.state('open', 30_000);
       await other.state('open', 30_000);
       // A try while the server is still starting counts too.
-      assert.ok(Number(await tab.text('count-reconnects')) > reconnects);
+      await tab.until('the count of tries', async () => Number(await tab.text('count-reconnects')) > reconnects);
       assert.equal(await tab.page.isVisible('#finding'), false, 'a finding goes when it is over');
       await tab.logMenu('clear');
       await tab.heard(/^push \d+$/);

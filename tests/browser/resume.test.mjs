@@ -73,7 +73,7 @@ test('a raw WebSocket with envelopes goes on behind its position after a cut', a
     await missTwo(ann, bo, 'raw');
     await ann.heard(/"data":"raw two"/);
     await ann.heard(/^Back in raw-room: 2 missed, all brought back/, { direction: 'info' });
-    assert.match(await ann.text('recovery'), /missed, all brought back/);
+    await ann.until('the word', async () => /missed, all brought back/.test(await ann.text('recovery')));
   });
 });
 
