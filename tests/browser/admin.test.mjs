@@ -80,6 +80,19 @@ test('the page shows nothing before the key, names a wrong one, and keeps neithe
   });
 });
 
+test('over plain http from another machine the page warns of it before the key is typed', async () => {
+  // A key that goes over a network as it is belongs to whoever carries its packets. On the machine itself nobody does.
+  await withAdmin({}, async (tab) => {
+    await tab.until('the script has run', async () => (await tab.page.innerText('#login')).includes('admin.key'));
+    assert.equal(await tab.page.isVisible('#login-insecure'), false);
+  });
+  for (const [locale, words] of [['en-US', /plain http/], ['zh-CN', /明文 http/]]) {
+    await withAdmin({ locale, server: { origin: `http://far.example:${server.port}` } }, async (tab) => {
+      await tab.until('the warning', async () => words.test(await tab.page.innerText('#login')));
+    });
+  }
+});
+
 test('charts and the figures of the workers come by the server’s own push', async () => {
   await withAdmin({}, async (tab) => {
     await tab.login(KEY);
@@ -87,6 +100,10 @@ test('charts and the figures of the workers come by the server’s own push', as
     const lines = () => tab.page.locator('.chart .stroke').evaluateAll((paths) => paths.filter((path) => (path.getAttribute('d') ?? '').includes('L')).length);
     await tab.until('lines of two points', async () => (await lines()) > 0, 15_000);
     assert.equal(await tab.page.locator('.chart').count(), 6);
+    for (const chart of await tab.page.locator('.chart').all()) {
+      const ticks = await chart.locator('.tick').allTextContents();
+      assert.equal(new Set(ticks).size, ticks.length, `each line of the grid has a value of its own: ${ticks}`);
+    }
     assert.ok((await tab.page.locator('.view tbody tr').count()) >= 1, 'a row for each worker');
     await tab.page.check('input[name=split][value=workers]');
     await tab.until('a line for worker 0', async () => (await tab.page.locator('.legend').first().textContent()).includes('Worker 0'));
