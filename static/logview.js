@@ -143,7 +143,7 @@ export class LogView {
       const bottom = this.#rows.offset(row + 1);
       const isAbove = top < this.#top;
       if (isAbove || bottom > this.#top + this.#height) {
-        this.#follow = false;
+        this.#follow = this.#isNewest(row);
         this.#scrollTo(isAbove ? top : bottom - this.#height);
       }
     }
@@ -157,8 +157,13 @@ export class LogView {
     const now = this.#rows.find(this.selectedId);
     const wanted = now < 0 && Number.isFinite(count) ? this.#rows.next - 1 : now + count;
     const row = Math.min(this.#rows.next - 1, Math.max(this.#rows.first, wanted));
-    this.#follow = false;
+    this.#follow = this.#isNewest(row);
     this.select(this.#rows.id(row));
+  }
+
+  /** Who goes to the newest row stays with what comes. */
+  #isNewest(row) {
+    return row === this.#rows.next - 1;
   }
 
   #scrollTo(top) {

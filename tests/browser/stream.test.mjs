@@ -114,6 +114,21 @@ test('what one looks at stays in its place while more comes', async () => {
   });
 });
 
+// By the keyboard there is no jump to press: who goes to the end of the log wants what comes, and is left behind by it else.
+test('the End key goes to the newest and stays with it, and an arrow up stays where it is', async () => {
+  await inStream(async (tab) => {
+    await tab.page.focus('#log');
+    for (let at = 0; at < 3; at += 1) await tab.page.keyboard.press('ArrowUp');
+    await tab.until('more below', () => tab.page.isVisible('#jump'));
+    await more(tab, 200);
+    assert.ok(await tab.page.isVisible('#jump'), 'it stays');
+    await tab.page.keyboard.press('End');
+    await tab.until('the newest', async () => !(await tab.page.isVisible('#jump')));
+    await more(tab, 200);
+    assert.equal(await tab.page.isVisible('#jump'), false);
+  });
+});
+
 // The view scrolls itself to its end, and the browser tells so a frame later. Who turned the wheel up meanwhile was taken for
 // somebody who is at the end, and pulled back to it.
 test('a scroll of the view itself that is told late does not pull anybody back', async () => {
