@@ -11,10 +11,13 @@ const HEIGHT = 120;
 export const LINES_MAX = 8;
 const GRID = 3;
 
-/** One chart; `format` makes a value a text, and `base` (10, or 1024 for sizes) makes round numbers of its grid. */
+/**
+ * One chart; `format` makes a value a text, `base` (10, or 1024 for sizes) makes round numbers of its grid, and `least` is the
+ * lowest that its top may be: what is written without fractions needs a grid without them.
+ */
 export class Chart {
-  constructor(title, format, base = 10) {
-    Object.assign(this, { title, format, base, lines: [], points: [], windowMs: 300_000, at: null });
+  constructor(title, { format, base = 10, least = 0 }) {
+    Object.assign(this, { title, format, base, least, lines: [], points: [], windowMs: 300_000, at: null });
     this.legend = make('ul', 'legend');
     this.svg = shape('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', class: 'plot-svg', role: 'img' });
     this.grid = [...Array(GRID)].map((_, at) => shape('line', { class: 'grid-line', x1: 0, x2: WIDTH, y1: gridAt(at), y2: gridAt(at) }));
@@ -37,7 +40,7 @@ export class Chart {
     this.end = points.at(-1)?.time ?? Date.now();
     const seen = points.filter((point) => point.time >= this.end - windowMs);
     this.seen = seen;
-    this.top = niceTop(Math.max(0, ...seen.flatMap((point) => lines.map((line) => line.value(point) ?? 0))), this.base);
+    this.top = niceTop(Math.max(this.least, ...seen.flatMap((point) => lines.map((line) => line.value(point) ?? 0))), this.base);
     this.#paint();
     this.ticks.forEach((tick, at) => put(tick, this.format((this.top * (GRID - at)) / GRID)));
     put(this.first, t('minutes-ago', { n: windowMs / 60_000 }));

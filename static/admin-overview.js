@@ -19,9 +19,9 @@ const WINDOWS = [1, 5, 15];
 const perSecond = (name) => (point) => point[name] / (point.seconds || 1);
 // What each chart shows: its lines in total, and its one line a worker.
 const CHARTS = [
-  { title: 'chart-sessions', format: count, lines: [['view-sessions', (point) => point.sessions]] },
+  { title: 'chart-sessions', format: count, least: 3, lines: [['view-sessions', (point) => point.sessions]] },
   { title: 'chart-messages', format: rate, lines: [['out', perSecond('messages_out')], ['in', perSecond('messages_in')]] },
-  { title: 'chart-bytes', format: size, base: 1024, lines: [['out', perSecond('bytes_out')], ['in', perSecond('bytes_in')]] },
+  { title: 'chart-bytes', format: size, base: 1024, least: 3, lines: [['out', perSecond('bytes_out')], ['in', perSecond('bytes_in')]] },
   { title: 'chart-delay', format: delay, lines: [['p99', (point) => point.delay.p99], ['median', (point) => point.delay.p50]] },
   { title: 'chart-published', format: rate, lines: [['published-rate', perSecond('published')]], isWhole: true },
   { title: 'chart-slow', format: rate, lines: [['disconnects', perSecond('slow_disconnects')], ['dropped', perSecond('dropped')]] },
@@ -32,7 +32,7 @@ export function overview(root) {
   const fact = facts();
   const line = trouble();
   const controls = choices();
-  const charts = CHARTS.map((chart) => ({ ...chart, drawn: new Chart(t(chart.title), chart.format, chart.base) }));
+  const charts = CHARTS.map((chart) => ({ ...chart, drawn: new Chart(t(chart.title), chart) }));
   const workers = workerTable();
   const none = make('p', 'callout');
   root.append(
@@ -148,8 +148,8 @@ function workerTable() {
       { label: t('worker-name'), cell: (row) => String(row.worker) },
       { label: t('view-sessions'), number: true, cell: (row) => count(row.sessions) },
       { label: t('view-channels'), number: true, cell: (row) => count(row.channels) },
-      { label: `${t('messages-in')}/s`, number: true, cell: each('messages_in') },
-      { label: `${t('messages-out')}/s`, number: true, cell: each('messages_out') },
+      { label: t('a-second', { what: t('messages-in') }), number: true, cell: each('messages_in') },
+      { label: t('a-second', { what: t('messages-out') }), number: true, cell: each('messages_out') },
       { label: t('bytes'), number: true, cell: (row) => `${size(row.bytes_in / (row.seconds || 1))} / ${size(row.bytes_out / (row.seconds || 1))}` },
       { label: `${t('chart-delay')} ${t('p99')}`, number: true, cell: (row) => delay(row.delay.p99) },
       { label: t('dropped-title'), number: true, cell: (row) => count(row.dropped) },

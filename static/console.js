@@ -165,7 +165,7 @@ function ended(end) {
   if (code < 1000) event('client-error', { number: code, text: reason });
   else event(!end.opened ? 'refused' : wasClean ? 'closed-clean' : 'closed', { code, reason, seconds });
   // What one did oneself needs no finding; what is being looked into keeps the one it has.
-  if (end.wanted && (end.opened || end.terminal)) finding.set('close', closeFinding(end));
+  if (end.wanted && (end.opened || end.terminal)) finding.set(code < 1000 || code === 1006 ? 'lost' : 'close', closeFinding(end));
   else if (end.firstRefusal) explainFailure(target);
   line.draw();
   return undefined;
@@ -175,6 +175,8 @@ async function explainFailure(failed) {
   const findings = await diagnose(failed);
   // Meanwhile somebody may have connected elsewhere, or it may have worked at last.
   if (failed !== target || links.state === 'open') return;
+  // What the server said when it closed is not overwritten by what a retry meets, unless that ends the retries.
+  if (finding.id === 'close' && !isFinal(findings)) return;
   finding.set('handshake', handshakeFinding(findings, () => changeScheme('wss:', 'ws:')));
   if (!isFinal(findings) || (links.state !== 'waiting' && links.state !== 'connecting')) return;
   links.close();

@@ -32,6 +32,28 @@ export function put(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// Faster than this nobody reads a figure.
+const PACE_MS = 150;
+
+/** A function that calls `draw` at the next frame, and again only after a while, however often it is called. */
+export function paced(draw) {
+  let isAsked = false;
+  let isResting = false;
+  const run = () => {
+    isAsked = false;
+    isResting = true;
+    draw();
+    setTimeout(() => {
+      isResting = false;
+      if (isAsked) requestAnimationFrame(run);
+    }, PACE_MS);
+  };
+  return () => {
+    if (!isAsked && !isResting) requestAnimationFrame(run);
+    isAsked = true;
+  };
+}
+
 /** Copies a text; answers whether that worked. */
 export async function copy(text) {
   try {

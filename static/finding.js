@@ -14,7 +14,7 @@ export class Finding {
     onLanguage(() => this.#draw());
   }
 
-  /** What it is of: `close`, `handshake`, … or empty. */
+  /** What it is of: `close` (with the server's word), `lost` (without), `handshake`, … or empty. */
   get id() {
     return this.#id;
   }

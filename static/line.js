@@ -2,7 +2,7 @@
 //! Owned by console.js. Bounds: three positions are shown. It must not measure where others would see it.
 
 import { readableSize } from './bytes.js';
-import { byId, put, show } from './dom.js';
+import { byId, paced, put, show } from './dom.js';
 import { onLanguage, t } from './i18n.js';
 
 const POSITIONS_SHOWN = 3;
@@ -13,10 +13,12 @@ const READY_STATES = ['CONNECTING', 'OPEN', 'CLOSING', 'CLOSED'];
 export class LineCard {
   counts = { in: 0, out: 0, bytesIn: 0, bytesOut: 0, reconnects: 0 };
 
+  /** Draws soon, a few times a second. */
+  draw = paced(() => this.#draw());
+
   #links;
   #recovered = null;
   #roundTrip = null;
-  #dirty = false;
 
   constructor(links) {
     this.#links = links;
@@ -51,16 +53,6 @@ export class LineCard {
     const { positions } = this.#links;
     const shown = positions.slice(0, POSITIONS_SHOWN).map(({ channel, since }) => (positions.length > 1 ? `${channel} ${since}` : since));
     return shown.join('\n') + (positions.length > POSITIONS_SHOWN ? '\n…' : '');
-  }
-
-  /** Draws at the next frame. */
-  draw() {
-    if (this.#dirty) return;
-    this.#dirty = true;
-    requestAnimationFrame(() => {
-      this.#dirty = false;
-      this.#draw();
-    });
   }
 
   #draw() {

@@ -1,7 +1,8 @@
 //! The log as seen: the rows near what is looked at, drawn once a frame, filtered, paused, followed. Owned by console.js.
-//! Bounds: 160 row elements, however long the log is. It must keep what is looked at in its place when rows come or go.
+//! Bounds: 160 row elements, however long the log is; one layout for each frame. It must keep what is looked at in its place
+//! when rows come or go.
 
-import { byId, make, put, show } from './dom.js';
+import { byId, make, paced, put, show } from './dom.js';
 import { t } from './i18n.js';
 import { matches } from './log.js';
 import { makeRow } from './row.js';
@@ -9,10 +10,12 @@ import { Rows } from './rows.js';
 import { tell } from './tell.js';
 
 const ROWS_MAX = 160;
-// Beyond what is seen; in a stream, where all of them are others at the next frame, as few as that.
+// Beyond what is seen; in a stream that runs past, where all of them are others the next time, as few as that.
 const SPARE_ROWS = 30;
 const SPARE_ROWS_IN_STREAM = 4;
+// So many a frame are a stream.
 const STREAM_ROWS = 8;
+const STREAM_FRAMES = 3;
 const ROW_PX = 30;
 const AT_END_PX = 24;
 
@@ -27,13 +30,21 @@ export class LogView {
   #box = byId('log');
   #space = make('div', 'log-space');
   #window = make('div', 'log-window');
+  #jump = byId('jump');
+  #foot = byId('log-foot');
   #rows = new Rows(ROW_PX);
   #elements = new Map();
   #takenId = 0;
   #frame = 0;
   #follow = true;
+  #isStream = false;
+  // Of the box, as it was last told: asking for them in the middle of a change would lay the page out each time.
   #width = 0;
+  #height = 0;
+  #top = 0;
+  #touchY = 0;
   #filter = { direction: 'all', search: '' };
+  #countRows = paced(() => this.#count());
 
   constructor(log, selected) {
     this.#log = log;
@@ -43,10 +54,14 @@ export class LogView {
     for (const part of [this.#space, this.#window]) part.setAttribute('role', 'presentation');
     this.#box.addEventListener('scroll', () => this.#scrolled());
     // A scroll is told late; a stream of messages would pull the view back to its end before.
-    this.#box.addEventListener('wheel', ({ deltaY }) => { if (deltaY < 0) this.#follow = false; }, { passive: true });
-    this.#box.addEventListener('touchmove', () => { this.#follow = false; }, { passive: true });
+    this.#box.addEventListener('wheel', ({ deltaY, ctrlKey }) => { if (deltaY < 0 && !ctrlKey) this.#leaveEnd(); }, { passive: true });
+    this.#box.addEventListener('touchstart', ({ touches }) => { this.#touchY = touches[0].clientY; }, { passive: true });
+    this.#box.addEventListener('touchmove', ({ touches }) => {
+      if (touches[0].clientY > this.#touchY) this.#leaveEnd();
+      this.#touchY = touches[0].clientY;
+    }, { passive: true });
     this.#box.addEventListener('click', ({ target }) => this.#clicked(target));
-    byId('jump').addEventListener('click', () => this.toEnd());
+    this.#jump.addEventListener('click', () => this.toEnd());
     new ResizeObserver(() => this.#resized()).observe(this.#box);
   }
 
@@ -59,18 +74,27 @@ export class LogView {
     return this.#filter.direction !== 'all' || this.#filter.search !== '';
   }
 
+  /** Whether rows go by faster than anybody reads; who looks at what was before has them standing still. */
+  get #runsPast() {
+    return this.#isStream && this.#follow;
+  }
+
   /** How many entries wait for the pause to end. */
   get held() {
     return this.#log.nextId - 1 - Math.max(this.#takenId, this.#log.oldestId - 1);
   }
 
-  /** Draws what is new at the next frame: a thousand messages a second cost one layout each 16 ms, not a thousand. */
+  /** Draws what is new at the next frame; in a stream that runs past, of which nobody reads sixty pages a second, at the third. */
   update() {
     if (this.#frame !== 0) return;
-    this.#frame = requestAnimationFrame(() => {
-      this.#frame = 0;
-      this.#draw();
-    });
+    let left = this.#runsPast ? STREAM_FRAMES : 1;
+    const frame = () => {
+      left -= 1;
+      const isLater = left > 0 && this.#runsPast;
+      this.#frame = isLater ? requestAnimationFrame(frame) : 0;
+      if (!isLater) this.#draw();
+    };
+    this.#frame = requestAnimationFrame(frame);
   }
 
   /** Draws everything anew: after a change of filter, form or language. */
@@ -117,8 +141,11 @@ export class LogView {
     if (row >= 0) {
       const top = this.#rows.offset(row);
       const bottom = this.#rows.offset(row + 1);
-      if (top < this.#box.scrollTop) this.#scrollTo(top);
-      else if (bottom > this.#box.scrollTop + this.#box.clientHeight) this.#scrollTo(bottom - this.#box.clientHeight);
+      const isAbove = top < this.#top;
+      if (isAbove || bottom > this.#top + this.#height) {
+        this.#follow = this.#isNewest(row);
+        this.#scrollTo(isAbove ? top : bottom - this.#height);
+      }
     }
     this.#draw();
     this.#selected(this.#log.get(id));
@@ -130,22 +157,28 @@ export class LogView {
     const now = this.#rows.find(this.selectedId);
     const wanted = now < 0 && Number.isFinite(count) ? this.#rows.next - 1 : now + count;
     const row = Math.min(this.#rows.next - 1, Math.max(this.#rows.first, wanted));
-    this.#follow = false;
+    this.#follow = this.#isNewest(row);
     this.select(this.#rows.id(row));
   }
 
+  /** Who goes to the newest row stays with what comes. */
+  #isNewest(row) {
+    return row === this.#rows.next - 1;
+  }
+
   #scrollTo(top) {
-    this.#follow = false;
+    if (Math.abs(this.#top - top) <= 0.5) return;
+    this.#top = top;
     this.#box.scrollTop = top;
   }
 
   #draw() {
     const gone = this.#rows.dropBelow(this.#log.oldestId);
-    if (gone > 0 && !this.#follow) this.#box.scrollTop -= gone;
     const before = this.#rows.next;
     if (!this.paused) this.#take(Infinity);
-    this.#place(this.#rows.next - before > STREAM_ROWS ? SPARE_ROWS_IN_STREAM : SPARE_ROWS);
-    this.#edges();
+    this.#isStream = this.#rows.next - before > STREAM_ROWS * (this.#isStream ? STREAM_FRAMES : 1);
+    this.#place(this.#top - gone, this.#runsPast ? SPARE_ROWS_IN_STREAM : SPARE_ROWS);
+    this.#countRows();
   }
 
   /** Takes up the entries that are new and wanted. */
@@ -161,23 +194,26 @@ export class LogView {
     return matches(entry, this.#filter, tell);
   }
 
-  /** Puts the elements there that belong on the screen, measures those that are new, and keeps what is looked at in place. */
-  #place(spare) {
+  /**
+   * Puts the elements there that belong on the screen, measures those that are new, and keeps what is looked at in place.
+   * Above and below them is empty space, so that the measuring changes nothing but the place: one layout for each frame.
+   */
+  #place(seen, spare) {
     const rows = this.#rows;
-    const height = this.#box.clientHeight;
-    const top = this.#follow ? Math.max(0, rows.total - height) : this.#box.scrollTop;
+    const height = this.#height;
+    const top = this.#follow ? Math.max(0, rows.total - height) : Math.max(0, seen);
     const anchor = rows.at(top);
     const within = top - rows.offset(anchor);
     const first = Math.max(rows.first, anchor - spare);
     const last = Math.min(rows.next, rows.at(top + height) + 1 + spare, first + ROWS_MAX);
     this.#fill(first, last);
+    this.#space.style.paddingTop = `${rows.offset(first)}px`;
+    this.#space.style.paddingBottom = `${rows.total - rows.offset(last)}px`;
+    show(this.#jump, !this.#follow && rows.total - top - height > 4 * ROW_PX);
     for (let row = first; row < last; row += 1) {
       if (!rows.isKnown(row)) rows.setHeight(row, this.#elements.get(rows.id(row)).getBoundingClientRect().height);
     }
-    this.#space.style.height = `${rows.total}px`;
-    this.#window.style.transform = `translateY(${rows.offset(first)}px)`;
-    const wanted = this.#follow ? rows.total - height : rows.offset(anchor) + within;
-    if (Math.abs(this.#box.scrollTop - wanted) > 0.5) this.#box.scrollTop = wanted;
+    this.#scrollTo(Math.max(0, this.#follow ? rows.total - height : rows.offset(anchor) + within));
   }
 
   #fill(first, last) {
@@ -213,18 +249,29 @@ export class LogView {
     element.setAttribute('aria-setsize', this.#rows.count);
   }
 
+  /** Somebody goes up: what comes must not take the view along. */
+  #leaveEnd() {
+    if (this.#top > 0) this.#follow = false;
+  }
+
   #scrolled() {
-    const { scrollTop, clientHeight, scrollHeight } = this.#box;
-    this.#follow = scrollHeight - scrollTop - clientHeight < AT_END_PX;
+    const top = this.#box.scrollTop;
+    // What was written here is told too, and late: it says nothing of where somebody wants to be.
+    if (Math.abs(top - this.#top) < 1) return;
+    const isDown = top > this.#top;
+    const isAtEnd = this.#rows.total - top - this.#height < AT_END_PX;
+    this.#top = top;
+    // What got shorter is cut off at its end without anybody's will.
+    if (!isAtEnd) this.#follow = false;
+    else if (isDown) this.#follow = true;
     this.update();
   }
 
-  /** Whether there is more below. */
-  #edges() {
-    const below = this.#rows.total - this.#box.scrollTop - this.#box.clientHeight;
-    show(byId('jump'), !this.#follow && below > 4 * ROW_PX);
-    put(byId('log-foot'), t('log-foot', { shown: this.#rows.count, kept: this.#log.length, dropped: this.#log.dropped }));
-    show(byId('log-foot'), this.#rows.count !== this.#log.length || this.#log.dropped > 0);
+  /** How many rows there are, where that is not clear from what one sees. */
+  #count() {
+    const { length, dropped } = this.#log;
+    put(this.#foot, t('log-foot', { shown: this.#rows.count, kept: length, dropped }));
+    show(this.#foot, this.#rows.count !== length || dropped > 0);
   }
 
   #clicked(target) {
@@ -236,8 +283,11 @@ export class LogView {
   }
 
   #resized() {
-    if (this.#box.clientWidth !== this.#width) {
-      this.#width = this.#box.clientWidth;
+    const { clientWidth, clientHeight, scrollTop } = this.#box;
+    this.#height = clientHeight;
+    this.#top = scrollTop;
+    if (clientWidth !== this.#width) {
+      this.#width = clientWidth;
       this.#rows.forget();
       this.#forgetElements();
     }

@@ -1,4 +1,4 @@
-//! The time there and back, and an honest word about what was measured. Owned by page.js.
+//! The time there and back, and an honest word about what was measured. Owned by console.js.
 //! Bounds: 8 probes, one at a time, 3 s each. A page cannot see pings and pongs, so it is either a message that an echo path
 //! returns, or a plain GET. It must not measure by messages on a path that would pass them to other people.
 

@@ -167,7 +167,7 @@ export const words = {
   'doc-admin': ['Administration', '管理'],
   'doc-tokens': ['Tokens', '令牌'],
   'doc-api': ['API of backends', '后端 API'],
-  'doc-hooks': ['Hooks', '回调'],
+  'doc-hooks': ['Hooks', 'Hook'],
   'doc-settings': ['Settings', '配置'],
   'doc-state': ['State on disk', '磁盘上的状态'],
   'doc-load': ['The load tool', '压力测试工具'],

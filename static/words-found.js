@@ -32,7 +32,6 @@ export const words = {
   'finding-why': ['What this is concluded from', '判断依据'],
   'close-title': ['{code} {name}: {meaning}', '{code} {name}：{meaning}'],
   'close-detail': ['Reason: {reason} · {clean} · lasted {seconds} s', '原因：{reason} · {clean} · 持续 {seconds} 秒'],
-  'close-reason-title': ['{code} {name}: {reason}', '{code} {name}：{reason}'],
   clean: ['closed cleanly', '正常握手关闭'],
   unclean: ['without a closing handshake', '未经关闭握手'],
   'will-stop': ['This code asks clients not to reconnect, so this page does not.', '此关闭码要求客户端不再重连，本页不会重连。'],

@@ -80,6 +80,19 @@ test('the page shows nothing before the key, names a wrong one, and keeps neithe
   });
 });
 
+test('over plain http from another machine the page warns of it before the key is typed', async () => {
+  // A key that goes over a network as it is belongs to whoever carries its packets. On the machine itself nobody does.
+  await withAdmin({}, async (tab) => {
+    await tab.until('the script has run', async () => (await tab.page.innerText('#login')).includes('admin.key'));
+    assert.equal(await tab.page.isVisible('#login-insecure'), false);
+  });
+  for (const [locale, words] of [['en-US', /plain http/], ['zh-CN', /明文 http/]]) {
+    await withAdmin({ locale, server: { origin: `http://far.example:${server.port}` } }, async (tab) => {
+      await tab.until('the warning', async () => words.test(await tab.page.innerText('#login')));
+    });
+  }
+});
+
 test('charts and the figures of the workers come by the server’s own push', async () => {
   await withAdmin({}, async (tab) => {
     await tab.login(KEY);
@@ -87,6 +100,10 @@ test('charts and the figures of the workers come by the server’s own push', as
     const lines = () => tab.page.locator('.chart .stroke').evaluateAll((paths) => paths.filter((path) => (path.getAttribute('d') ?? '').includes('L')).length);
     await tab.until('lines of two points', async () => (await lines()) > 0, 15_000);
     assert.equal(await tab.page.locator('.chart').count(), 6);
+    for (const chart of await tab.page.locator('.chart').all()) {
+      const ticks = await chart.locator('.tick').allTextContents();
+      assert.equal(new Set(ticks).size, ticks.length, `each line of the grid has a value of its own: ${ticks}`);
+    }
     assert.ok((await tab.page.locator('.view tbody tr').count()) >= 1, 'a row for each worker');
     await tab.page.check('input[name=split][value=workers]');
     await tab.until('a line for worker 0', async () => (await tab.page.locator('.legend').first().textContent()).includes('Worker 0'));
@@ -161,6 +178,60 @@ test('markup in whatever a peer can set is text', async () => {
       await tab.until('the data as text', async () => (await tab.dialog()).includes('onerror'));
       assert.equal(await tab.page.evaluate(() => window.ran), undefined);
       assert.equal(await tab.page.locator('#view img, #view b, dialog img').count(), 0);
+    });
+  });
+});
+
+test('markup in each text of each answer is text, in every view and dialog', async () => {
+  // A backend's error, a user's name, the node's own: whoever can write into one of them must not write the page.
+  const marked = (value) => {
+    if (typeof value === 'string') return value + MARKUP;
+    if (Array.isArray(value)) return value.map(marked);
+    if (value === null || typeof value !== 'object') return value;
+    return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, marked(inner)]));
+  };
+  const last_error = { time: '2026-01-02T03:04:05Z', reason: 'reason', outcome: 'outcome' };
+  const hook = { hook: 'hook', url: 'url', calls: { ok: 1, [`odd${MARKUP}`]: 2 }, in_flight: 0, mean_seconds: 0, timeout_seconds: 1, last_error };
+  const poll = { channel: 'poll', url: 'url', failing: true, every_seconds: 1, runs: 1, last_run: null, next_in_seconds: null, changes: 0, failures: 1, refused: 0, last_error };
+  const before = async (page) => {
+    await page.route(/\/(admin\/(node|sessions|channels|pushes|hooks)|api\/(history|presence))\b/, async (route) => {
+      const strip = (text) => text?.replaceAll(encodeURIComponent(MARKUP), '').replaceAll(JSON.stringify(MARKUP).slice(1, -1), '');
+      const answer = await (await route.fetch({ url: strip(route.request().url()), postData: strip(route.request().postData()) })).json();
+      if (answer.hooks) answer.hooks = [hook];
+      if (answer.polls) answer.polls = [poll];
+      if (answer.result?.publications) for (const one of answer.result.publications) one.info = { user: 'user', client: 'client' };
+      await route.fulfill({ json: marked(answer) });
+    });
+    await page.route(/\/disconnect$/, (route) => route.fulfill({ status: 409, json: { error: { code: MARKUP, message: MARKUP } } }));
+  };
+  await withTabs(browser, server, [{}], async (talk) => {
+    await talk.connect('/ws?channel=marked');
+    await talk.send('{"a":"data"}');
+    await withAdmin({ before }, async (tab) => {
+      const seen = async (what, words, where) => {
+        for (const word of words) await tab.until(`${what}: ${word}`, async () => (await where()).includes(`${word}${MARKUP}`));
+        assert.equal(await tab.page.locator('#room :is(img, b:not(.numbers)), dialog img').count(), 0, what);
+      };
+      const view = () => tab.text('view');
+      await tab.login(KEY);
+      await seen('overview', ['node-of-tests'], view);
+      await tab.view('hooks');
+      await seen('hooks', ['hook', 'url', 'odd', 'reason', 'outcome'], view);
+      await tab.view('pushes');
+      await seen('pushes', ['ticks', 'poll', 'url', 'reason'], view);
+      await tab.view('sessions');
+      await seen('sessions', ['/ws', '127.0.0.1'], view);
+      await tab.page.locator('.view tbody tr', { hasText: '/ws' }).locator('.link-button').first().click();
+      await seen('a session', ['/ws', '127.0.0.1', 'marked'], () => tab.dialog());
+      await tab.page.click('dialog .btn.danger');
+      await tab.page.click('dialog [type=submit]');
+      await tab.until('the refusal', async () => (await tab.text('notice')).includes(MARKUP));
+      await tab.page.keyboard.press('Escape');
+      await tab.view('channels');
+      await seen('channels', ['marked'], view);
+      await tab.page.locator('.view tbody .link-button', { hasText: 'marked' }).first().click();
+      await seen('a channel', ['marked', 'user'], () => tab.dialog());
+      assert.equal(await tab.page.evaluate(() => window.ran), undefined);
     });
   });
 });

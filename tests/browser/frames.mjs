@@ -1,5 +1,5 @@
-//! How smooth the console is while 1,000 messages a second come in, and how large what is served is: a report, no test.
-//! `FANFARE_BIN=… node frames.mjs`. Owned by this folder. Bounds: six seconds of messages.
+//! How smooth the console is while 1,000 messages a second come in, what a frame costs, and how large what is served is: a
+//! report, no test. `FANFARE_BIN=… node frames.mjs`. Owned by this folder. Bounds: six seconds of messages.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
@@ -12,8 +12,12 @@ const SECONDS = 6;
 const [server, browser, pump] = await Promise.all([Server.start(), launch(), Pump.start()]);
 try {
   const tab = await Tab.open(browser, server);
-  await tab.connect(`${pump.address}/?count=${SECONDS * 1000 + 2000}&every=10`);
+  await tab.connect(`${pump.address}/?count=${SECONDS * 1000 + 9000}&every=10`);
   await tab.until('it runs', async () => Number(await tab.text('count-in')) > 500);
+  const session = await tab.context.newCDPSession(tab.page);
+  await session.send('Performance.enable');
+  const counts = async () => Object.fromEntries((await session.send('Performance.getMetrics')).metrics.map(({ name, value }) => [name, value]));
+  const before = await counts();
   const told = await tab.page.evaluate((ms) => new Promise((done) => {
     const gaps = [];
     const begin = performance.now();
@@ -30,6 +34,10 @@ try {
     requestAnimationFrame(frame);
   }), SECONDS * 1000);
   console.log(`${Math.round(told.came / told.seconds)} messages/s: ${(told.frames / told.seconds).toFixed(1)} frames/s, 99 % of frames within ${told.p99.toFixed(1)} ms, longest ${told.worst.toFixed(0)} ms, ${told.rows} row elements`);
+  const after = await counts();
+  const each = (name) => ((after[name] - before[name]) / told.frames).toFixed(2);
+  const busy = ((after.TaskDuration - before.TaskDuration) / told.seconds) * 100;
+  console.log(`for each frame ${each('LayoutCount')} layouts and ${each('RecalcStyleCount')} styles recalculated; the page's thread is busy for ${busy.toFixed(0)} % of the time`);
   await tab.close();
   const full = await Tab.open(browser, server);
   await full.page.fill('#url', `${pump.address}/?count=10000`);

@@ -73,7 +73,7 @@ test('a raw WebSocket with envelopes goes on behind its position after a cut', a
     await missTwo(ann, bo, 'raw');
     await ann.heard(/"data":"raw two"/);
     await ann.heard(/^Back in raw-room: 2 missed, all brought back/, { direction: 'info' });
-    assert.match(await ann.text('recovery'), /missed, all brought back/);
+    await ann.until('the word', async () => /missed, all brought back/.test(await ann.text('recovery')));
   });
 });
 
@@ -117,6 +117,32 @@ test('a danmaku screen is shared by all who join it, and joins nobody by itself'
     await ann.page.click('#go-console');
     assert.ok(await ann.page.isVisible('#console'));
     assert.equal(await ann.page.locator('.flying').count(), 0);
+  });
+});
+
+// Channels and data of the client protocol, and whatever a link fills in, come from somebody else too.
+test('markup in a channel, in its data, in a name and in a link stays text', async () => {
+  const hostile = '<img src=x onerror="window.ran=true"><b>x</b>';
+  const channel = `c${hostile.replace(/\s/g, '/')}`;
+  const link = new URLSearchParams({ url: `ws://h/${hostile}`, channel, protocol: hostile });
+  await tabs([{ hash: `#${link}` }, {}], async (ann, bo) => {
+    assert.equal(await ann.page.inputValue('#protocol'), hostile);
+    assert.match(await ann.page.inputValue('#url'), /<img src=x|%3Cimg/);
+    for (const tab of [ann, bo]) {
+      await tab.choose('transport-client');
+      await tab.page.fill('#url', server.origin);
+      await tab.page.fill('#channel', channel);
+      await tab.page.click('#connect');
+      await tab.until('subscribed', async () => (await tab.bodies('info')).some((text) => text.startsWith(`Subscribed to ${channel}`)));
+    }
+    await bo.page.fill('#message', JSON.stringify({ [hostile]: hostile }));
+    await bo.page.press('#message', 'Enter');
+    await ann.heard(JSON.stringify({ [hostile]: hostile }));
+    assert.ok((await ann.text('log')).includes(`${channel} #1`), 'its place');
+    for (const tab of [ann, bo]) {
+      assert.equal(await tab.page.locator('img, b, body script').count(), 0);
+      assert.equal(await tab.page.evaluate(() => window.ran), undefined);
+    }
   });
 });
 

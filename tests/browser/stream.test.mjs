@@ -1,0 +1,162 @@
+//! The console's log in a stream of a thousand messages a second: what it costs, and that who looks at something keeps it.
+//! Owned by this folder; one server, one browser and one pump for all tests. Bounds: every wait has a deadline, and costs are
+//! counts, not times. It must fail, not skip, where Chromium or the binary is missing.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { Pump } from './peers.mjs';
+import { Server } from './server.mjs';
+import { launch, withTabs } from './tab.mjs';
+
+const FRAMES = 120;
+// Of the status in the top bar, and of the frames that go by while the driver asks.
+const OTHER_LAYOUTS = 15;
+const ROWS_A_FRAME_MAX = 80;
+// Longer than any test takes.
+const ENDLESS = 10_000_000;
+
+let server;
+let browser;
+let pump;
+
+before(async () => {
+  [server, browser, pump] = await Promise.all([Server.start(), launch(), Pump.start()]);
+});
+
+after(async () => {
+  await browser?.close();
+  await pump?.stop();
+  await server?.remove();
+});
+
+/** Runs `steps` with a page to which the messages come. */
+async function inStream(steps) {
+  await withTabs(browser, server, [{}], async (tab) => {
+    await tab.connect(`${pump.address}/?count=${ENDLESS}&every=10`);
+    await tab.until('it runs', async () => Number(await tab.text('count-in')) > 500);
+    await steps(tab);
+  });
+}
+
+const came = async (tab) => Number(await tab.text('count-in'));
+
+/** Waits until so many more have come. */
+async function more(tab, count) {
+  const before = await came(tab);
+  await tab.until(`${count} more`, async () => (await came(tab)) > before + count);
+}
+
+/** How often the page was laid out since it is there. */
+async function layouts(session) {
+  const { metrics } = await session.send('Performance.getMetrics');
+  return metrics.find(({ name }) => name === 'LayoutCount').value;
+}
+
+// A layout that is asked for between two changes is made for the question alone; three of them in each frame left a third of
+// the frames undrawn. They are counted here, since a loaded machine says nothing by its clock.
+test('a thousand messages a second cost one layout a frame, a screen of rows, and a few looks at the counters', async () => {
+  await inStream(async (tab) => {
+    const session = await tab.context.newCDPSession(tab.page);
+    await session.send('Performance.enable');
+    const before = await layouts(session);
+    const told = await tab.page.evaluate((count) => new Promise((done) => {
+      const counted = [];
+      let made = 0;
+      let madeMax = 0;
+      new MutationObserver(() => counted.push(performance.now())).observe(document.getElementById('count-in'), { childList: true });
+      new MutationObserver((all) => { made += all.reduce((sum, { addedNodes }) => sum + addedNodes.length, 0); })
+        .observe(document.querySelector('.log-window'), { childList: true });
+      let frames = 0;
+      const frame = () => {
+        madeMax = Math.max(madeMax, made);
+        made = 0;
+        frames += 1;
+        if (frames < count) return requestAnimationFrame(frame);
+        return done({ madeMax, counted: counted.length, least: Math.min(...counted.slice(1).map((at, one) => at - counted[one])) });
+      };
+      requestAnimationFrame(frame);
+    }), FRAMES);
+    const made = (await layouts(session)) - before;
+    assert.ok(made <= FRAMES + told.counted + OTHER_LAYOUTS, `${made} layouts in ${FRAMES} frames, ${told.counted} changes of the counters`);
+    assert.ok(told.madeMax > 0 && told.madeMax <= ROWS_A_FRAME_MAX, `${told.madeMax} rows made between two frames`);
+    assert.ok(told.counted > 0 && told.least >= 100, `the counters changed after ${told.least} ms`);
+  });
+});
+
+// Rows that come or go above would carry the text away that somebody reads. The view keeps it, and says that there is more.
+test('what one looks at stays in its place while more comes', async () => {
+  await inStream(async (tab) => {
+    await tab.page.hover('#log');
+    await tab.page.mouse.wheel(0, -600);
+    await tab.until('more below', async () => tab.page.isVisible('#jump'));
+    // A wheel turns for some frames.
+    await tab.page.evaluate(() => new Promise((done) => {
+      let at = -1;
+      let same = 0;
+      const frame = () => {
+        const { scrollTop } = document.getElementById('log');
+        same = scrollTop === at ? same + 1 : 0;
+        at = scrollTop;
+        return same === 15 ? done() : requestAnimationFrame(frame);
+      };
+      frame();
+    }));
+    const top = () => tab.page.evaluate(() => {
+      const log = document.getElementById('log').getBoundingClientRect();
+      const entry = document.elementFromPoint(log.left + 30, log.top + 60).closest('.entry');
+      return `${entry.querySelector('.body').textContent} at ${entry.getBoundingClientRect().top}`;
+    });
+    const seen = await top();
+    await more(tab, 200);
+    assert.equal(await top(), seen);
+    await tab.page.click('#jump');
+    await tab.until('the newest again', async () => !(await tab.page.isVisible('#jump')));
+  });
+});
+
+// By the keyboard there is no jump to press: who goes to the end of the log wants what comes, and is left behind by it else.
+test('the End key goes to the newest and stays with it, and an arrow up stays where it is', async () => {
+  await inStream(async (tab) => {
+    await tab.page.focus('#log');
+    for (let at = 0; at < 3; at += 1) await tab.page.keyboard.press('ArrowUp');
+    await tab.until('more below', () => tab.page.isVisible('#jump'));
+    await more(tab, 200);
+    assert.ok(await tab.page.isVisible('#jump'), 'it stays');
+    await tab.page.keyboard.press('End');
+    await tab.until('the newest', async () => !(await tab.page.isVisible('#jump')));
+    await more(tab, 200);
+    assert.equal(await tab.page.isVisible('#jump'), false);
+  });
+});
+
+// The view scrolls itself to its end, and the browser tells so a frame later. Who turned the wheel up meanwhile was taken for
+// somebody who is at the end, and pulled back to it.
+test('a scroll of the view itself that is told late does not pull anybody back', async () => {
+  await inStream(async (tab) => {
+    await tab.page.evaluate(() => {
+      const log = document.getElementById('log');
+      log.dispatchEvent(new WheelEvent('wheel', { deltaY: -600 }));
+      log.dispatchEvent(new Event('scroll'));
+    });
+    await more(tab, 200);
+    assert.ok(await tab.page.isVisible('#jump'));
+  });
+});
+
+// Where nothing is above, a turn of the wheel goes nowhere, and no scroll is told that could end it. The log then stood still
+// for good.
+test('a wheel turned up where there is nothing above leaves the view with the newest', async () => {
+  await withTabs(browser, server, [{}], async (tab) => {
+    await tab.connect('/echo');
+    await tab.page.hover('#log');
+    await tab.page.mouse.wheel(0, -300);
+    await tab.page.evaluate(() => document.getElementById('log').dispatchEvent(new WheelEvent('wheel', { deltaY: -300 })));
+    for (let at = 0; at < 30; at += 1) await tab.send(`line ${at}`);
+    await tab.heard('line 29');
+    assert.equal(await tab.page.isVisible('#jump'), false);
+    await tab.until('the newest is seen', () => tab.page.evaluate(() => {
+      const log = document.getElementById('log').getBoundingClientRect();
+      return [...document.querySelectorAll('#log .entry')].at(-1).getBoundingClientRect().bottom <= log.bottom + 1;
+    }));
+  });
+});
