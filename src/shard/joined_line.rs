@@ -1,7 +1,7 @@
 //! Publications on their way to the same receivers, one or several that leave together: what is
 //! the same for many sessions is made once for each form. Lives for one delivery; bound: one entry
-//! for each form and each choice that sessions make of the line, which differ where senders are
-//! left out or positions differ.
+//! for each form and each of [`CHOICES_MAX`] choices that sessions make of the line, which differ
+//! where senders are left out or positions differ.
 
 use std::{collections::HashMap, rc::Rc};
 
@@ -10,6 +10,10 @@ use crate::{
     id::Epoch,
     publication::{Compression, Delta, Lineage, Publication, WireFormat},
 };
+
+/// Choices that are joined in one form. Each copies, and may deflate, what others take too: further
+/// ones are sent as single frames, which are encoded once whoever takes them.
+const CHOICES_MAX: usize = 8;
 
 /// A publication with its number in its line; those of a turn have none.
 pub(super) type Numbered = (u64, SharedPublication);
@@ -32,6 +36,8 @@ pub(super) struct JoinedLine<'a> {
     last: Option<(WireFormat, Frames)>,
     whole: Vec<(WireFormat, Frames)>,
     chosen: Vec<(WireFormat, HashMap<Choice, Frames>)>,
+    /// What the session at hand gets where its choice is one too many.
+    single: Vec<Rc<SharedFrame>>,
 }
 
 /// Frames in one form; of one publication it is one.
@@ -122,6 +128,7 @@ impl<'a> JoinedLine<'a> {
             last: None,
             whole: Vec::new(),
             chosen: Vec::new(),
+            single: Vec::new(),
         }
     }
 
@@ -161,10 +168,30 @@ impl<'a> JoinedLine<'a> {
             self.chosen.len() - 1
         });
         if !self.chosen[index].1.contains_key(&self.choice) {
+            if self.chosen[index].1.len() == CHOICES_MAX {
+                return self.singly(form);
+            }
             let frames = self.make(form, Some(&self.choice));
             self.chosen[index].1.insert(self.choice.clone(), frames);
         }
         self.chosen[index].1[&self.choice].as_slice()
+    }
+
+    fn singly(&mut self, form: WireFormat) -> &[Rc<SharedFrame>] {
+        let chosen = self.publications.iter().zip(&self.choice);
+        let frames = chosen.filter_map(|((_, publication), delta)| {
+            let form = delta.map(|delta| match delta {
+                Delta::Off => form,
+                delta => form.with_delta(delta),
+            })?;
+            Some(SharedFrame::one(
+                publication.clone(),
+                form,
+                &self.compression,
+            ))
+        });
+        self.single = frames.collect();
+        &self.single
     }
 
     fn make(&self, form: WireFormat, choice: Option<&Choice>) -> Frames {
@@ -253,6 +280,30 @@ mod tests {
             WireFormat::RAW,
         ));
         assert_eq!(one.publications().len(), 1);
+    }
+
+    /// Members who each leave out another one's message choose each for themselves. Copying and
+    /// deflating a line for each of them would be a multiplier: beyond a few they get single frames.
+    #[test]
+    fn beyond_a_few_choices_nothing_is_joined() {
+        let texts = (0..CHOICES_MAX as u64 + 2).map(|number| {
+            let payload = Payload::Text(number.to_string().into());
+            let publication = Publication::message(Target::Channel("c".into()), payload);
+            (number, Rc::new(Arc::new(publication)))
+        });
+        let publications: Vec<_> = texts.collect();
+        let compression = Compression {
+            min_bytes: 256,
+            level: 3,
+        };
+        let mut line = JoinedLine::new(&publications, 1 << 16, compression);
+        for left_out in 0..publications.len() {
+            let choice: Vec<bool> = (0..publications.len()).map(|it| it != left_out).collect();
+            let frames = joined(&mut line, &choice, WireFormat::RAW);
+            let messages = frames.iter().map(|frame| frame.publications().len());
+            assert_eq!(messages.sum::<usize>(), publications.len() - 1);
+            assert_eq!(frames.len() == 1, left_out < CHOICES_MAX, "{left_out}");
+        }
     }
 
     fn in_stream(offsets: &[u64]) -> Vec<Numbered> {

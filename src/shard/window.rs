@@ -168,12 +168,11 @@ impl Windows {
         None
     }
 
-    /// Any line that waits, whatever its time.
-    pub(super) fn next_waiting(&mut self, now: Instant) -> Option<Departed> {
-        let mut lines = self.lines.iter();
-        let (channel, _) = lines.find(|(_, line)| !line.waiting.is_empty())?;
-        let channel = channel.clone();
-        self.leave(&channel, now)
+    /// The channels whose lines wait, whatever their time.
+    pub(super) fn waiting(&self) -> Vec<ChannelName> {
+        let lines = self.lines.iter();
+        let waiting = lines.filter(|(_, line)| !line.waiting.is_empty());
+        waiting.map(|(channel, _)| channel.clone()).collect()
     }
 
     /// Has a channel's line leave, and its next window begin; nothing if nothing waits. Where the

@@ -89,8 +89,13 @@ impl ShardActor {
 
     /// Has all lines leave.
     pub(super) fn end_all_windows(&mut self) {
-        while let Some(line) = self.windows(|windows| windows.next_waiting(Instant::now())) {
-            self.shard.deliver_line(&line, false);
+        let state = self.shard.state.borrow();
+        let waiting = state.windows.as_ref().map(|windows| windows.waiting());
+        drop(state);
+        for channel in waiting.into_iter().flatten() {
+            if let Some(line) = self.windows(|windows| windows.leave(&channel, Instant::now())) {
+                self.shard.deliver_line(&line, false);
+            }
         }
         self.shard.state.borrow_mut().flush();
     }

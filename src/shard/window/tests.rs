@@ -348,7 +348,8 @@ fn all_that_waits_can_be_had_before_its_time() {
         harness.publish(1, channel, "2");
     }
     let now = harness.at(1);
-    let lines = std::iter::from_fn(|| harness.windows.next_waiting(now));
+    let waiting = harness.windows.waiting().into_iter();
+    let lines = waiting.filter_map(|channel| harness.windows.leave(&channel, now));
     let mut channels: Vec<_> = lines.map(|line| line.channel.to_string()).collect();
     channels.sort();
     assert_eq!(channels, ["a", "c"]);
