@@ -14,6 +14,9 @@ export class Table {
     Object.assign(this, { columns, key, open, sort, order, limit, empty, changed, offset: 0 });
     this.rows = new Map();
     this.body = make('tbody');
+    this.isPressed = false;
+    this.waiting = null;
+    this.body.addEventListener('pointerdown', () => this.#press());
     this.head = make('tr', '', ...columns.map((column) => this.#header(column)));
     this.none = make('p', 'empty');
     show(this.none, false);
@@ -39,6 +42,10 @@ export class Table {
 
   /** Shows `rows`, of `matched` that fit; `emptyText` where there is none. */
   fill(rows, matched = rows.length, emptyText = this.empty) {
+    if (this.isPressed) {
+      this.waiting = [rows, matched, emptyText];
+      return;
+    }
     const before = this.rows;
     this.rows = new Map();
     const lines = rows.map((row) => {
@@ -58,6 +65,25 @@ export class Table {
     this.previous.disabled = this.offset === 0;
     this.following.disabled = this.offset + rows.length >= matched || rows.length === 0;
     show(this.foot, matched > this.limit || this.offset > 0);
+  }
+
+  // A row that moves away under a pressed pointer takes the click with it: what comes meanwhile waits, the newest of it.
+  #press() {
+    if (this.isPressed) return;
+    this.isPressed = true;
+    const ended = new AbortController();
+    const release = () => {
+      ended.abort();
+      // The click follows the release in the same task.
+      setTimeout(() => {
+        this.isPressed = false;
+        if (this.waiting === null) return;
+        const waiting = this.waiting;
+        this.waiting = null;
+        this.fill(...waiting);
+      });
+    };
+    for (const end of ['pointerup', 'pointercancel']) window.addEventListener(end, release, { signal: ended.signal });
   }
 
   #header(column) {

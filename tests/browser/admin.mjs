@@ -38,9 +38,28 @@ export class Admin extends Tab {
     await this.until(`the view ${name}`, () => this.page.locator('#view h2').first().isVisible());
   }
 
-  /** Looks for something. */
+  /** Looks for something, and waits until the server has answered. */
   async search(text) {
+    const answer = this.#answerTo(text);
     await this.page.fill('#view .search input', text);
+    await answer;
+  }
+
+  /** The same without a click or a key of its own, so that a pressed pointer stays where it is. */
+  async searchUnseen(text) {
+    const answer = this.#answerTo(text);
+    await this.page.locator('#view .search input').evaluate((field, value) => {
+      field.value = value;
+      field.dispatchEvent(new Event('change'));
+    }, text);
+    await answer;
+  }
+
+  #answerTo(text) {
+    return this.page.waitForResponse((response) => {
+      const asked = new URL(response.url()).searchParams;
+      return (asked.get('q') ?? asked.get('pattern')) === text;
+    });
   }
 
   /** The rows of the first table, as texts. */

@@ -131,6 +131,29 @@ test('a session is found, read and disconnected with a code and a reason', async
   });
 });
 
+test('a row stays under a pressed pointer, and goes to its new place behind the click', async () => {
+  // A row that moved between press and release took the click with it: nothing opened, and nothing said why.
+  await withTabs(browser, server, [{}], async (talk) => {
+    await talk.connect('/ws?channel=pressed');
+    await withAdmin({}, async (tab) => {
+      await tab.login(KEY);
+      await tab.view('sessions');
+      await tab.page.click('th[data-sort=endpoint] button');
+      await tab.page.click('th[data-sort=endpoint] button');
+      await tab.until('the administrator’s own session above it', async () => {
+        const rows = await tab.rows();
+        return rows.length > 1 && !rows[0].includes('/ws') && rows.some((row) => row.includes('/ws'));
+      });
+      await tab.page.locator('.view tbody tr', { hasText: '/ws' }).locator('.link-button').first().hover();
+      await tab.page.mouse.down();
+      await tab.searchUnseen('/ws');
+      await tab.page.mouse.up();
+      await tab.until('its channel', async () => (await tab.dialog()).includes('pressed'));
+      await tab.until('what was looked for, alone', async () => (await tab.rows()).every((row) => row.includes('/ws')));
+    });
+  });
+});
+
 test('a channel shows its history, takes a publication and leads to its sessions', async () => {
   await withTabs(browser, server, [{}], async (talk) => {
     await talk.connect('/ws?channel=room');
