@@ -1,4 +1,6 @@
-//! Single numbers in OpenMetrics form.
+//! Numbers in OpenMetrics form, single ones and those told apart by one label.
+
+use std::fmt::Display;
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
@@ -28,4 +30,34 @@ pub(super) fn counter(
 ) -> Encoded {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     ConstCounter::new(value).encode(metric)
+}
+
+/// Those that go up and down, by what a label says: `(name, help)`, the label, each value's number.
+pub(super) fn gauges_by<V: Display>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    label: &str,
+    counts: impl IntoIterator<Item = (V, u64)>,
+) -> Encoded {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (value, count) in counts {
+        let labels = [(label, value.to_string())];
+        ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+/// As [`gauges_by`], those that only grow.
+pub(super) fn counters_by<V: Display>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    label: &str,
+    counts: impl IntoIterator<Item = (V, u64)>,
+) -> Encoded {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    for (value, count) in counts {
+        let labels = [(label, value.to_string())];
+        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
 }

@@ -2,10 +2,10 @@
 
 use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
-    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::numbers::{Encoded, counter, gauge};
+use super::numbers::{Encoded, counter, counters_by, gauge};
 use crate::{node::gate::GateStats, state::StateStats};
 
 /// Writes what waits, and has waited, for the state of the process before.
@@ -28,17 +28,15 @@ pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>
         "Requests that have waited for the state on disk",
         stats.all,
     )?;
-    let mut family = encoder.encode_descriptor(
-        "fanfare_state_refused_requests",
-        "Requests refused since the state on disk was not read yet, by reason",
-        None,
-        MetricType::Counter,
-    )?;
-    for (reason, count) in stats.refused {
-        let labels = [("reason", reason)];
-        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
-    }
-    Ok(())
+    counters_by(
+        encoder,
+        (
+            "fanfare_state_refused_requests",
+            "Requests refused since the state on disk was not read yet, by reason",
+        ),
+        "reason",
+        stats.refused,
+    )
 }
 
 /// Writes them.

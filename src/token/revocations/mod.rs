@@ -1,8 +1,8 @@
 //! Users that are blocked and tokens that were taken back before their time.
 //!
 //! Owned by [`super::Tokens`], fed by the API. Entries go when they would have expired anyway: what
-//! has expired never counts, and each change removes up to [`PURGE_MAX`] of it. Bounds:
-//! [`BYTES_MAX`] in all, each entry charged its names and [`ENTRY_BYTES`], and [`NAME_BYTES_MAX`]
+//! has expired never counts, and each change removes up to [`PURGE_MAX`](bounds::PURGE_MAX) of it. Bounds:
+//! [`BYTES_MAX`](bounds::BYTES_MAX) in all, each entry charged its names and [`ENTRY_BYTES`](bounds::ENTRY_BYTES), and [`NAME_BYTES_MAX`](bounds::NAME_BYTES_MAX)
 //! for a name; beyond it an entry is refused rather than another one lost. It ends no session; that
 //! is the caller's. It must not await under its lock.
 //!
@@ -10,70 +10,26 @@
 //! says when. There an entry is also kept for a day beyond its end, since a clock that was ahead
 //! and is set right must not bring back what it seemed to end.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+mod bounds;
+mod error;
+mod receipt;
+mod table;
 
-use tokio::sync::oneshot;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+#[cfg(test)]
+pub(super) use self::bounds::{BYTES_MAX, ENTRY_BYTES, NAME_BYTES_MAX, PURGE_MAX};
+pub use self::error::RevocationError;
+pub(crate) use self::receipt::Receipt;
+use self::table::{Entry, Table};
 use super::error::TokenError;
 use crate::{
-    store::{Record, Revocation, Source, Store, StoreError, Subject, Written},
+    store::{Record, Revocation, Source, Store, Subject},
     unix_time::unix_now,
 };
 
-/// Room for all entries together: some 300,000 of them.
-pub(super) const BYTES_MAX: usize = 64 << 20;
-
-/// What an entry is charged beside its names, which are kept twice.
-pub(super) const ENTRY_BYTES: usize = 160;
-
-/// Longest user, token id or channel.
-pub(super) const NAME_BYTES_MAX: usize = 1024;
-
-/// Expired entries that one change removes, so that no change takes long.
-pub(super) const PURGE_MAX: usize = 64;
-
 /// How long a store keeps an entry beyond its end, in seconds.
 const PAST_SECS: u64 = 86_400;
-
-/// Why an entry was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RevocationError {
-    /// [`BYTES_MAX`] is reached.
-    #[error("no room for more blocked users and revoked tokens")]
-    Full,
-    /// The name is empty: anonymous clients cannot be blocked one by one.
-    #[error("a user or token id is needed")]
-    Empty,
-    /// [`NAME_BYTES_MAX`] is exceeded.
-    #[error("a user, token id or channel has at most {NAME_BYTES_MAX} bytes")]
-    TooLong,
-    /// It counts, but the disk did not take it: a restart forgets it, unless the disk can be written
-    /// to before.
-    #[error(
-        "it counts now, but cannot be written to disk: a restart forgets it, unless that works again before; try \
-         again"
-    )]
-    NotKept,
-}
-
-fn cost(subject: &Subject) -> usize {
-    let (name, channel) = subject.names();
-    ENTRY_BYTES + 2 * (name.len() + channel.len())
-}
-
-fn check(subject: &Subject) -> Result<(), RevocationError> {
-    let (name, channel) = subject.names();
-    if name.is_empty() {
-        Err(RevocationError::Empty)
-    } else if name.len() > NAME_BYTES_MAX || channel.len() > NAME_BYTES_MAX {
-        Err(RevocationError::TooLong)
-    } else {
-        Ok(())
-    }
-}
 
 /// Claims of a token by which it is found to be taken back.
 #[derive(Clone, Copy, Debug)]
@@ -98,51 +54,12 @@ pub(super) struct Invalidation<'a> {
     pub(super) until: Option<u64>,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    /// Until when it counts; `u64::MAX` is without end.
-    until: u64,
-    /// Tokens issued before this are meant; only where the subject is many tokens.
-    issued_before: u64,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    entries: HashMap<Subject, Entry>,
-    /// The entries that end, by their ends.
-    ends: BTreeSet<(u64, Subject)>,
-    bytes: usize,
-    /// How long entries stay beyond their end.
-    past_secs: u64,
-}
-
 /// What was taken back.
 #[derive(Default)]
 pub struct Revocations {
     table: RwLock<Table>,
     /// Where it outlives the process; set before anyone asks.
     store: OnceLock<Arc<dyn Store>>,
-}
-
-/// A change that counts, and may still have to be written.
-#[derive(Debug)]
-#[must_use = "what is to outlive a restart is answered once it is written"]
-pub(crate) struct Receipt(Option<oneshot::Receiver<Result<(), StoreError>>>);
-
-impl Receipt {
-    /// Waits until it is on the disk.
-    ///
-    /// # Errors
-    /// It is not.
-    pub(crate) async fn kept(self) -> Result<(), RevocationError> {
-        match self.0 {
-            None => Ok(()),
-            Some(written) => match written.await {
-                Ok(Ok(())) => Ok(()),
-                _ => Err(RevocationError::NotKept),
-            },
-        }
-    }
 }
 
 impl Revocations {
@@ -184,19 +101,10 @@ impl Revocations {
     ) -> Result<Receipt, E> {
         let mut table = self.write();
         let Some(store) = self.store.get() else {
-            return change(&mut table, subject).map(|()| Receipt(None));
+            return change(&mut table, subject).map(|()| Receipt::nothing_to_write());
         };
         change(&mut table, subject.clone())?;
-        let (sender, written) = oneshot::channel();
-        let record = Record::Revocation(Box::new(table.record(subject)));
-        // Where it is not taken, the sender is dropped, which says so.
-        let _ = store.append(
-            record,
-            Written::call(move |outcome| {
-                let _ = sender.send(outcome);
-            }),
-        );
-        Ok(Receipt(Some(written)))
+        Ok(Receipt::of(&**store, table.record(subject)))
     }
 
     /// Blocks a user until then (Unix seconds), or until [`Revocations::unblock_user`]. Said again,
@@ -389,91 +297,6 @@ impl Revocations {
 
     fn write(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Table {
-    fn find(&self, subject: &Subject, now: u64) -> Option<Entry> {
-        let entry = self.entries.get(subject)?;
-        (now < entry.until).then_some(*entry)
-    }
-
-    /// What is to be written of a subject.
-    fn record(&self, subject: Subject) -> Revocation {
-        let entry = self.entries.get(&subject);
-        Revocation {
-            until: entry.map(|entry| entry.until),
-            issued_before: entry.map_or(0, |entry| entry.issued_before),
-            subject,
-        }
-    }
-
-    /// Says it, whatever was said before.
-    fn set(&mut self, subject: Subject, entry: Entry) {
-        self.remove(&subject);
-        self.bytes += cost(&subject);
-        if entry.until != u64::MAX {
-            self.ends.insert((entry.until, subject.clone()));
-        }
-        self.entries.insert(subject, entry);
-    }
-
-    fn insert(&mut self, subject: Subject, entry: Entry, now: u64) -> Result<(), RevocationError> {
-        check(&subject)?;
-        self.purge(now);
-        let freed = self.entries.get(&subject).map_or(0, |_| cost(&subject));
-        // What has expired by now is at most an end to an entry that has not.
-        let bytes = if now < entry.until { cost(&subject) } else { 0 };
-        if self.bytes - freed + bytes > BYTES_MAX {
-            return Err(RevocationError::Full);
-        }
-        match bytes {
-            0 => {
-                self.remove(&subject);
-            }
-            _ => self.set(subject, entry),
-        }
-        Ok(())
-    }
-
-    /// As [`Table::insert`], but takes nothing back of what was said before.
-    fn extend(&mut self, subject: Subject, entry: Entry, now: u64) -> Result<(), RevocationError> {
-        let entry = match self.find(&subject, now) {
-            None => entry,
-            Some(before) => Entry {
-                until: before.until.max(entry.until),
-                issued_before: before.issued_before.max(entry.issued_before),
-            },
-        };
-        self.insert(subject, entry, now)
-    }
-
-    fn remove(&mut self, subject: &Subject) -> bool {
-        let Some(entry) = self.entries.remove(subject) else {
-            return false;
-        };
-        self.bytes -= cost(subject);
-        // An entry without end is in no order, and there are no end and subject to look for.
-        if entry.until != u64::MAX {
-            self.ends.remove(&(entry.until, subject.clone()));
-        }
-        true
-    }
-
-    fn purge(&mut self, now: u64) {
-        for _ in 0..PURGE_MAX {
-            let Some((until, _)) = self.ends.first() else {
-                return;
-            };
-            if until.saturating_add(self.past_secs) > now {
-                return;
-            }
-            if let Some((_, subject)) = self.ends.pop_first()
-                && self.entries.remove(&subject).is_some()
-            {
-                self.bytes -= cost(&subject);
-            }
-        }
     }
 }
 

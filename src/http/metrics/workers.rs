@@ -1,0 +1,121 @@
+//! The numbers of each worker.
+
+use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
+
+use super::numbers::{Encoded, counters_by, gauges_by};
+use crate::{
+    metrics::{Count, WorkerStats},
+    node::Node,
+    shard::ShardHandle,
+};
+
+/// What waits for each worker: name, help, which of publications and bytes.
+type PerQueue = (&'static str, &'static str, fn(&(usize, usize)) -> usize);
+
+const PER_QUEUE: [PerQueue; 2] = [
+    (
+        "fanfare_worker_queue",
+        "Publications that wait for a worker (limits.shard_queue)",
+        |waiting| waiting.0,
+    ),
+    (
+        "fanfare_worker_queue_bytes",
+        "Bytes of publications that wait for a worker (limits.shard_queue_bytes)",
+        |waiting| waiting.1,
+    ),
+];
+
+/// Counters of each worker: name, help, number.
+type PerWorker = (&'static str, &'static str, fn(&WorkerStats) -> &Count);
+
+const PER_WORKER: [PerWorker; 11] = [
+    ("fanfare_messages_received", "Data messages received", |s| {
+        &s.messages_in
+    }),
+    ("fanfare_messages_sent", "Data messages written", |s| {
+        &s.messages_out
+    }),
+    (
+        "fanfare_received_bytes",
+        "Bytes received on WebSocket connections",
+        |s| &s.bytes_in,
+    ),
+    (
+        "fanfare_sent_bytes",
+        "Bytes written on WebSocket connections",
+        |s| &s.bytes_out,
+    ),
+    (
+        "fanfare_slow_disconnects",
+        "Sessions ended as too slow (3008, 3009)",
+        |s| &s.slow_disconnects,
+    ),
+    (
+        "fanfare_dropped_publications",
+        "Publications dropped for slow clients",
+        |s| &s.dropped,
+    ),
+    (
+        "fanfare_window_batches",
+        "Batches that left channels with a window",
+        |s| &s.window_batches,
+    ),
+    (
+        "fanfare_window_early",
+        "Batches that left before the end of their window (window_bytes)",
+        |s| &s.window_early,
+    ),
+    (
+        "fanfare_window_replaced",
+        "Publications that gave way to newer ones in a window (keep)",
+        |s| &s.window_replaced,
+    ),
+    (
+        "fanfare_no_pong_disconnects",
+        "Sessions ended for lack of life (3012)",
+        |s| &s.no_pong,
+    ),
+    (
+        "fanfare_turns_spent",
+        "Turns of sessions and connections that were spent, so that others went first",
+        |s| &s.turns_spent,
+    ),
+];
+
+/// Writes them.
+pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+    let workers = node.metrics.workers();
+    let sessions = workers.iter().map(|stats| stats.sessions.get());
+    gauges_by(
+        encoder,
+        ("fanfare_worker_sessions", "Sessions now, by worker"),
+        "worker",
+        sessions.enumerate(),
+    )?;
+    let waiting = node.shards.all();
+    let waiting: Vec<_> = waiting.iter().map(ShardHandle::waiting).collect();
+    for (name, help, of) in PER_QUEUE {
+        let waiting = waiting.iter().map(|waiting| of(waiting) as u64);
+        gauges_by(encoder, (name, help), "worker", waiting.enumerate())?;
+    }
+    for (name, help, of) in PER_WORKER {
+        let counts = workers.iter().map(|stats| of(stats).get());
+        counters_by(encoder, (name, help), "worker", counts.enumerate())?;
+    }
+    let mut family = encoder.encode_descriptor(
+        "fanfare_delivery_delay_seconds",
+        "Publication accepted to written",
+        None,
+        MetricType::Histogram,
+    )?;
+    for (worker, stats) in workers.iter().enumerate() {
+        let (buckets, sum) = stats.delays.read();
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        family
+            .encode_family(&[("worker", worker.to_string())])?
+            .encode_histogram::<prometheus_client::encoding::NoLabelSet>(
+                sum, count, &buckets, None,
+            )?;
+    }
+    Ok(())
+}
