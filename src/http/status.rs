@@ -11,7 +11,7 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HttpState, admin, auth, request, ways};
+use super::{HttpState, admin::sessions::tell_of_end, auth, request, ways};
 use crate::{
     close::Close,
     connection::info::SessionInfo,
@@ -270,7 +270,7 @@ pub(super) async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String
     };
     if let Some(session) = session.filter(|_| found) {
         let address = Address(request::address_of(&request, &node));
-        admin::tell_of_end(address, session, &Close::KICKED);
+        tell_of_end(address, session, &Close::KICKED);
         HttpResponse::NoContent().finish()
     } else {
         HttpResponse::NotFound()

@@ -4,7 +4,7 @@
 use actix_web::HttpRequest;
 use serde_json::{Value, json};
 
-use super::{HttpState, admin};
+use super::{HttpState, admin::door::is_at_its_door};
 use crate::{
     config::{OnMessage, Settings},
     node::Node,
@@ -71,6 +71,6 @@ fn word(on_message: &OnMessage) -> &'static str {
 pub(super) fn page_json(request: &HttpRequest, node: &Node) -> Value {
     json!({
         "danmaku": node.settings.page.danmaku,
-        "admin": node.has_admin() && admin::is_at_its_door(request, node),
+        "admin": node.has_admin() && is_at_its_door(request, node),
     })
 }

@@ -1,18 +1,27 @@
 //! A page's part in a channel: listeners of its own, and an end of its own. What it tells comes
 //! from the channel, which several parts share.
 
+import type { Command, Reply } from '../protocol';
 import type {
   ClientInfo, HistoryOptions, Position, Publication, Subscribed, SubscriptionEvents, Unsubscribed,
 } from '../types';
-import type { Channel } from './channel';
 import { Emitter } from './emitter';
+
+/** The channel as its parts see it. */
+export interface SharedChannel {
+  readonly name: string;
+  readonly position: Position | null;
+  readonly host: { request(command: Command): Promise<Reply> };
+  /** A part has ended. */
+  leave(part: Part): void;
+}
 
 /** What the app holds of a channel. */
 export class Part extends Emitter<SubscriptionEvents> {
   private last: Position | null = null;
   private isOver = false;
 
-  constructor(private readonly shared: Channel) {
+  constructor(private readonly shared: SharedChannel) {
     super();
   }
 

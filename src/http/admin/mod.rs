@@ -10,17 +10,16 @@ mod administrator;
 mod answer;
 mod background;
 mod channels;
-mod door;
+pub(super) mod door;
 mod error;
 mod login;
 mod node;
 mod page;
-mod sessions;
+pub(super) mod sessions;
 
 use actix_web::{HttpResponse, Route, guard, http::header, middleware::from_fn, web};
 
 use self::{administrator::Administrator, error::AdminError};
-pub(super) use self::{door::is_at_its_door, sessions::tell_of_end};
 use super::page as files;
 
 /// Registers the routes.

@@ -2,13 +2,27 @@
 //! speaks the client protocol with the tab as a server would.
 
 import type { Command, RecoverRequest, Reply } from '../../protocol';
+import type { Hint } from '../../runtime';
 import type { FromTab, FromWorker, Port, Terms } from '../messages';
-import type { Hub } from './hub';
+
+/** The connection as its tabs see it. */
+export interface SharedConnection {
+  /** A command of the tab's on its link. */
+  command(seat: Seat, command: Command): void;
+  /** What the tab's platform says. */
+  hint(hint: Hint): void;
+  /** The tab answered for a token. */
+  token(seat: Seat, told: NonNullable<FromTab['token']>): void;
+  /** The tab's link is over. */
+  unlinked(seat: Seat): void;
+  /** The tab is gone. */
+  left(seat: Seat): void;
+}
 
 /** One tab. */
 export class Seat {
   /** The connection that it shares; kept between its links, so that it can be told of a new one. */
-  hub: Hub | null = null;
+  hub: SharedConnection | null = null;
   /** The tab's link; 0 while it has none. */
   link = 0;
   /** The id of the connect command that is not answered yet. */
