@@ -73,7 +73,7 @@ impl Outbox {
             joined.extend_from_slice(message_in(whole));
             self.bytes -= whole.len();
             self.cost -= whole.len() + config.frame_overhead;
-            reply_cost += frame.reply_cost(whole.len(), config);
+            reply_cost += frame.reply_cost(whole.len(), config.frame_overhead);
             messages += u32::from(!matches!(
                 frame,
                 Frame::Own {

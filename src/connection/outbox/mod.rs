@@ -8,107 +8,20 @@
 //! frame, which is nearly all there ever are.
 
 mod batch;
+mod frame;
 mod shared_frame;
+mod slow;
 
 use std::{collections::VecDeque, io::IoSlice, rc::Rc};
 
 use bytes::Bytes;
 
 pub(crate) use self::batch::BATCH_BYTES_MAX;
-pub use self::shared_frame::{SharedFrame, SharedPublication};
+pub use self::{
+    frame::{FRAME_OVERHEAD, Frame, FrameKind},
+    shared_frame::{SharedFrame, SharedPublication},
+};
 use crate::{config::SlowPolicy, publication::Compression};
-
-/// What a frame of a session's own is, which decides how it is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameKind {
-    /// The answer to the handshake, in front of all frames; no message, and never dropped.
-    Head,
-    /// A data message: an answer to what the client sent, or the greeting.
-    Reply,
-    /// An answer to a ping; bounded like replies, but no message.
-    Pong,
-    /// The server's ping; its leaving starts the wait for life.
-    Ping,
-    /// The last frame of a connection.
-    Close,
-    /// Several messages that left the queue to go out in one frame.
-    Batch {
-        /// Data messages among them.
-        messages: u32,
-        /// What its replies were charged, until it has left.
-        reply_cost: u32,
-    },
-}
-
-/// One complete frame of the wire.
-#[derive(Debug)]
-pub enum Frame {
-    /// Encoded for this session alone.
-    Own {
-        /// The frame as it goes on the wire.
-        bytes: Bytes,
-        /// What it is.
-        kind: FrameKind,
-    },
-    /// One of many receivers' share in a publication, or in several that leave together.
-    Shared(Rc<SharedFrame>),
-}
-
-impl Frame {
-    /// The frame as it goes on the wire.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        match self {
-            Self::Own { bytes, .. } => bytes,
-            Self::Shared(shared) => shared.bytes(),
-        }
-    }
-
-    /// Publications that it carries.
-    pub(crate) fn publications(&self) -> &[SharedPublication] {
-        match self {
-            Self::Own { .. } => &[],
-            Self::Shared(shared) => shared.publications(),
-        }
-    }
-
-    /// Messages that it is charged for.
-    fn messages(&self) -> usize {
-        match self {
-            Self::Own { .. } => 1,
-            Self::Shared(shared) => shared.publications().len(),
-        }
-    }
-
-    fn is_head(&self) -> bool {
-        matches!(
-            self,
-            Self::Own {
-                kind: FrameKind::Head,
-                ..
-            }
-        )
-    }
-
-    #[cfg(test)]
-    fn is_publication(&self) -> bool {
-        matches!(self, Self::Shared(_))
-    }
-
-    /// What it is charged as a reply, at this length.
-    fn reply_cost(&self, len: usize, config: &OutboxConfig) -> usize {
-        match self {
-            Self::Own {
-                kind: FrameKind::Reply | FrameKind::Pong,
-                ..
-            } => len + config.frame_overhead,
-            Self::Own {
-                kind: FrameKind::Batch { reply_cost, .. },
-                ..
-            } => *reply_cost as usize,
-            _ => 0,
-        }
-    }
-}
 
 /// What became of a pushed publication.
 #[derive(Debug)]
@@ -129,11 +42,6 @@ enum Store {
     One(Frame),
     Many(VecDeque<Frame>),
 }
-
-/// What is charged for each frame that waits, beside its bytes: its place in the queue and what it
-/// keeps alive on the heap. Without it, a bound of 1 MiB in messages of one byte would hold more
-/// than 100 MB.
-pub const FRAME_OVERHEAD: usize = 256;
 
 /// How a queue is bounded; the same for all sessions of a shard.
 #[derive(Clone, Copy, Debug)]
@@ -229,27 +137,6 @@ impl Outbox {
         Pushed::Queued { dropped }
     }
 
-    /// What a policy does where `cost` more would be over the bound.
-    #[cold]
-    fn overflow(
-        &mut self,
-        incoming: &[SharedPublication],
-        cost: usize,
-        policy: SlowPolicy,
-        config: &OutboxConfig,
-    ) -> Pushed {
-        let dropped = match policy {
-            SlowPolicy::Disconnect => return Pushed::Overflow,
-            SlowPolicy::DropOldest => self.make_room(cost, config),
-            SlowPolicy::Latest => {
-                let mut dropped = self.keep_latest(incoming, config);
-                dropped.append(&mut self.make_room(cost, config));
-                dropped
-            }
-        };
-        Pushed::Queued { dropped }
-    }
-
     /// Drops every frame of which nothing is written yet, but not the answer to the handshake,
     /// without which no Close can be read.
     pub(crate) fn discard_unsent(&mut self, config: &OutboxConfig) {
@@ -301,7 +188,7 @@ impl Outbox {
             self.written = 0;
             if let Some(frame) = self.take_front() {
                 self.cost -= config.frame_overhead * frame.messages();
-                self.reply_cost -= frame.reply_cost(len, config);
+                self.reply_cost -= frame.reply_cost(len, config.frame_overhead);
                 gone(&frame, len);
             }
         }
@@ -315,7 +202,7 @@ impl Outbox {
         let len = frame.bytes().len();
         self.bytes -= len;
         self.cost -= len + config.frame_overhead * frame.messages();
-        self.reply_cost -= frame.reply_cost(len, config);
+        self.reply_cost -= frame.reply_cost(len, config.frame_overhead);
         Some(frame)
     }
 
@@ -370,108 +257,12 @@ impl Outbox {
         }
     }
 
-    /// Drops the oldest publications until `cost` more fits, or until none is left to drop.
-    fn make_room(&mut self, cost: usize, config: &OutboxConfig) -> Vec<SharedPublication> {
-        let mut over = (self.cost + cost).saturating_sub(config.bytes_max);
-        self.drop_publications(config, |cost| {
-            let drop = over > 0;
-            over = over.saturating_sub(cost);
-            drop
-        })
-    }
-
-    /// Keeps, of every channel, only the newest publication; of `incoming`'s channel none.
-    fn keep_latest(
-        &mut self,
-        incoming: &[SharedPublication],
-        config: &OutboxConfig,
-    ) -> Vec<SharedPublication> {
-        let mut kept: Vec<SharedPublication> = Vec::new();
-        let mut stale: Vec<bool> = Vec::new();
-        let movable = self.iter().skip(usize::from(self.written > 0));
-        let frames: Vec<&Frame> = movable.collect();
-        for frame in frames.into_iter().rev() {
-            let Some(publication) = stream_of(frame.publications()) else {
-                continue;
-            };
-            let old = stream_of(incoming).is_some_and(|newer| publication.same_stream(newer))
-                || kept.iter().any(|newer| newer.same_stream(publication));
-            stale.push(old);
-            if !old {
-                kept.push(publication.clone());
-            }
-        }
-        self.drop_publications(config, |_| stale.pop().unwrap_or(false))
-    }
-
-    /// Asks `drop` of every publication of which nothing is written yet, oldest first.
-    fn drop_publications(
-        &mut self,
-        config: &OutboxConfig,
-        mut drop: impl FnMut(usize) -> bool,
-    ) -> Vec<SharedPublication> {
-        let partly = self.written > 0;
-        let mut dropped = Vec::new();
-        self.retain(config, |index, frame| {
-            let publications = frame.publications();
-            if publications.is_empty() {
-                return true;
-            }
-            let len = frame.bytes().len();
-            if index == 0 && partly {
-                return true;
-            }
-            let gone = drop(len + config.frame_overhead * frame.messages());
-            if gone {
-                dropped.extend_from_slice(publications);
-            }
-            !gone
-        });
-        dropped
-    }
-
-    fn retain(&mut self, config: &OutboxConfig, mut keep: impl FnMut(usize, &Frame) -> bool) {
-        let mut frames = match std::mem::take(&mut self.store) {
-            Store::Empty => return,
-            Store::One(frame) => VecDeque::from([frame]),
-            Store::Many(frames) => frames,
-        };
-        let mut index = 0;
-        let (mut bytes, mut cost, mut replies) = (0, 0, 0);
-        frames.retain(|frame| {
-            let keep = keep(index, frame);
-            if keep {
-                let len = frame.bytes().len();
-                bytes += len;
-                cost += len + config.frame_overhead * frame.messages();
-                replies += frame.reply_cost(len, config);
-            }
-            index += 1;
-            keep
-        });
-        self.bytes = bytes.saturating_sub(self.written);
-        self.cost = cost.saturating_sub(self.written);
-        self.reply_cost = replies;
-        self.store = match frames.len() {
-            0 => Store::Empty,
-            _ => Store::Many(frames),
-        };
-    }
-
     /// Publications that wait.
     #[cfg(test)]
     #[must_use]
     pub(crate) fn publications(&self) -> usize {
         self.iter().filter(|frame| frame.is_publication()).count()
     }
-}
-
-/// Of publications that leave together, one that says whose channel they are of: one that a newer
-/// one can make stale, where there is one.
-fn stream_of(publications: &[SharedPublication]) -> Option<&SharedPublication> {
-    let mut newest = publications.iter().rev();
-    let item = newest.find(|publication| publication.item().is_some());
-    item.or(publications.last())
 }
 
 #[cfg(test)]
