@@ -88,7 +88,7 @@ def listens(pids, port):
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port}
     for pid in pids:
-        for file in Path(f"/proc/{pid}/fd").iterdir():
+        for file in Path(f"/proc/{pid}/fd").glob("*"):
             try:
                 if os.readlink(file) in sockets:
                     return True
