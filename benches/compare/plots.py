@@ -16,11 +16,11 @@ STYLE = f"<style>@media (prefers-color-scheme: dark){{{DARK}.whisker{{stroke:{CO
 
 
 def bars(title, groups, form):
-    """`groups` is [(name, [(row, middle, least, most)])]; rows of fanfare have a colour of their own."""
-    longest = max((most for _, rows in groups for *_, most in rows), default=0) or 1
-    scale = (WIDTH - NAMES_WIDTH - VALUES_WIDTH) / longest
+    """`groups` is [(name, [(row, middle, least, most)])]; rows of fanfare have a colour of their own. Each group has its own scale: beside one
+    message in flight sixteen would not be seen."""
     lines, at = [], HEAD
     for name, rows in groups:
+        scale = (WIDTH - NAMES_WIDTH - VALUES_WIDTH) / (max((most for *_, most in rows), default=0) or 1)
         lines.append(text(8, at + 13, name, "font-weight='600'"))
         at += ROW
         for row, middle, least, most in rows:

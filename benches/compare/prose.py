@@ -19,6 +19,7 @@ How to read it:
 - The server has one core, the load tool the other, unless the text says otherwise. Everything is on loopback, so a network's delay is in none of it.
 - A figure stands only where nothing was lost, doubled or out of order, and nobody was cut off; anything else is a line that
   begins with "Not quoted".
+- In the plots, which stand in the repository alone, the line over a bar goes from the least to the greatest; each group has its own scale.
 - Servers have their defaults, but for what the comparison needs; their settings and programs stand in
   [benches/compare/servers]({compare}/servers). Centrifugo's defaults join up to 16 messages in one frame.
 """

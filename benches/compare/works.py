@@ -136,7 +136,7 @@ def fan(sizes, in_flights, seconds=3, more=()):
             # In small, four in flight say nothing that one and sixteen do not.
             for in_flight in [k for k in in_flights if not (is_quick and k == 4 and len(in_flights) > 2)]:
                 yield Step(named(is_quick, clients, f", {in_flight} in flight"), "fanout", scaled(is_quick, clients),
-                           ("--in-flight", str(in_flight), "--warm-up", "20", *lasts(is_quick, seconds), *more))
+                           ("--in-flight", str(in_flight), "--warm-up", "20" if clients <= 1000 else "5", *lasts(is_quick, seconds), *more))
     return make
 
 
@@ -185,7 +185,7 @@ def never(is_quick):
 def window(is_quick):
     # As many as one sees of them, and a rate at which neither is the limit.
     yield Step(named(is_quick, 200, ", 400 messages a second"), "fanout", scaled(is_quick, 200),
-               ("--rate", "400", "--warm-up", "20", *lasts(is_quick, 10)))
+               ("--rate", "400", "--warm-up", "20", *lasts(is_quick, 6)))
 
 
 def storm(is_quick):
@@ -199,7 +199,7 @@ def two(is_quick):
 
 
 def user(is_quick):
-    # 12 s in five rounds are the minute of server time that a sampled share needs.
+    # 14 s in five rounds, of a server that is busy for most of them, are the minute of its time that a sampled share needs.
     for step in fan((1000, 10_000), (1, 4, 16), seconds=15)(is_quick):
         yield replace(step, only=("fanfare", "bun"))
     for clients in (100, 1000):
@@ -242,7 +242,7 @@ WORKS = {
              "clients, so that what a server takes at its start is no part of it. Beside it stands what the kernel holds for both ends of a "
              "connection, which is the same for everyone. Those of the Centrifuge protocol are subscribed to one channel.",
              (*RELAY[:-1], FANFARE_JSON, CENTRIFUGO_JSON), **steps(idle), rounds=2,
-             columns=(Column("pss_kb_per_conn", "KB/client", ",.2f"), Column("kernel_kb_per_conn", "kernel, both ends, KB", ",.1f")),
+             columns=(Column("pss_kb_per_conn", "KiB/client", ",.2f"), Column("kernel_kb_per_conn", "kernel, both ends, KiB", ",.1f")),
              derive="slope", plot="pss_kb_per_conn"),
         Work("publish", "Publications a second by HTTP",
              "16 connections, each with one call at a time. fanfare, Centrifugo and nchan with and without a history of 1,000 messages.",
@@ -260,7 +260,7 @@ WORKS = {
         Work("latency", "Latency at one rate",
              "Every server at the same rate, half of what the slowest of them bears at most, without coordinated omission: latency counts "
              "from the time at which a message was to leave.",
-             RELAY, **steps(latency), columns=(Column("rate", "messages/s", ",.1f", less=False), P50, P99, P9999, CPU), plot="p99_us"),
+             RELAY, **steps(latency), columns=(Column("rate", "messages/s", ",.1f", less=False), RATE, P50, P99, P9999, CPU), plot="p99_us"),
         Work("storm", "A storm",
              "All clients are cut at once, messages are published meanwhile, and all come back: until the last one has what it missed.",
              (Entry("fanfare, JSON", "fanfare", "centrifuge-json", path=CENTRIFUGE, options=PUBLISH_API),
@@ -287,12 +287,12 @@ WORKS = {
              (Entry("fanfare", "fanfare", scheme="wss", port="tls", options=("--insecure",)),
               Entry("proxied", "proxied", scheme="wss", port="tls_proxy", options=("--insecure",)),
               Entry("bun", "bun", scheme="wss", words=("tls",), options=("--insecure",))),
-             **steps(fan((1000,), (1, 16))), columns=(CPU, RATE, P99, Column("pss_kb", "PSS, KB", ",.0f")), plot="cpu_us",
+             **steps(fan((1000,), (1, 16))), columns=(CPU, RATE, P99, Column("pss_kb", "PSS, KiB", ",.0f")), plot="cpu_us",
              absent="nginx stands for those that leave TLS to it; Bun is there because it has its own."),
         Work("never", "Clients that never read",
              "40 messages of 16 KiB a second; the latency is that of the clients that do read, from the time at which a message was to leave.",
              one(RELAY, "fanfare", "ws", "bun", "nchan", "centrifugo"), **steps(never),
-             columns=(P50, P99, P9999, Column("pss_kb", "PSS, KB", ",.0f")), plot="p99_us",
+             columns=(P50, P99, P9999, Column("pss_kb", "PSS, KiB", ",.0f")), plot="p99_us",
              absent="What Socket.IO and the plain server keep for clients that do not read has no bound."),
         Work("window", "The send window",
              "fanfare with a send window of 50 ms beside fanfare without one, raw and through the Centrifuge protocol in JSON: one channel at one "
