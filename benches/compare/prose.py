@@ -1,7 +1,7 @@
 """What the document says whatever was measured. Pure text; `{compare}` is the way to this folder."""
 
-ABOUT = """How much work a push server is, beside others that do the same work on the same machine in the same run. fanfare is the server of this
-repository. Written by [benches/compare]({compare}) from raw results: do not edit, run it again (the last section says how).
+ABOUT = """What a push server costs: fanfare, the server of this repository, beside seven other ways to do the same work, on the same machine in
+the same run. Written by [benches/compare]({compare}) from raw results: do not edit, run it again (the last section says how).
 
 How to read it:
 
@@ -18,7 +18,7 @@ How to read it:
   turns within a round.
 - The server has one core, the load tool the other, unless the text says otherwise. Everything is on loopback, so a network's delay is in none of it.
 - A figure stands only where nothing was lost, doubled or out of order, and nobody was cut off; anything else is a line that
-  begins with "Not quoted".
+  begins with "Not quoted". "–" in a table has the reason below it.
 - In the plots, which stand in the repository alone, the line over a bar goes from the least to the greatest; each group has its own scale.
 - Servers have their defaults, but for what the comparison needs; their settings and programs stand in
   [benches/compare/servers]({compare}/servers). Centrifugo's defaults join up to 16 messages in one frame.

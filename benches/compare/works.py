@@ -343,6 +343,6 @@ WORKS = {
              **steps(user), kind="user", rounds=5, only_by_name=True,
              columns=(Column("user_us", "user µs/delivery", ".3f"), CPU, Column("user_share", "user share", ".3f")), plot="user_us",
              derive="error",
-             absent="It is five times as long as the rest, and Bun is what fanfare is held against."),
+             absent="It takes minutes of each server, and Bun is what fanfare is held against."),
     )
 }
