@@ -146,7 +146,7 @@ def of_error(work, measurements, sizes):
             by = sorted({one["user_by"] for one in measurements if (one["step"], one["entry"]) == (step.name, name) and "user_by" in one})
             rows.append([step.name, name, format(statistics.fmean(found), ".3f"), "–" if error is None else format(error, ".3f"),
                          format(sum(values(measurements, step.name, name, "user_samples")), ",.0f"),
-                         format(sum(values(measurements, step.name, name, "user_seconds")), ",.0f"), str(len(found)), ", ".join(by)])
+                         format(sum(values(measurements, step.name, name, "user_seconds")), ",.1f"), str(len(found)), ", ".join(by)])
     head = ["", "server", "mean, user µs/delivery", "± standard error", "samples", "seconds of server CPU sampled", "rounds", "by"]
     return "### Samples and errors\n\n" + table(head, rows) if rows else ""
 

@@ -76,7 +76,7 @@ class TheDocument(unittest.TestCase):
         work, step = WORKS["user"], WORKS["user"].quick_steps[0]
         found = [{"step": step.name, "entry": "fanfare", "round": number, "user_us": us, "user_error_us": 0.01, "user_samples": 60_000,
                   "user_seconds": 12.0, "user_by": "perf", "clean": True} for number, us in ((1, 1.0), (2, 1.2), (3, 1.1))]
-        self.assertIn(f"| {step.name} | fanfare | 1.100 | 0.058 | 180,000 | 36 | 3 | perf |", report.of_error(work, found, work.quick_steps))
+        self.assertIn(f"| {step.name} | fanfare | 1.100 | 0.058 | 180,000 | 36.0 | 3 | perf |", report.of_error(work, found, work.quick_steps))
 
 
 class TheAims(unittest.TestCase):
