@@ -103,6 +103,8 @@ def of_work(work, result, folder):
         columns = [column for column in work.columns if any(values(measurements, step.name, name, column.key) for name in entries)]
         if not entries:
             continue
+        # Where nothing may be quoted, the table says of what.
+        columns = columns or [column for column in work.columns if column.key == work.plot]
         rows = [[name, *(spread(values(measurements, step.name, name, column.key), column.form) for column in columns)] for name in entries]
         yield f"### {step.name[0].upper()}{step.name[1:]}\n\n{table(['', *(column.title for column in columns)], rows)}"
         drawn = [(name, values(measurements, step.name, name, work.plot)) for name in entries]
