@@ -15,6 +15,8 @@ from .paths import HERE, INSTALLED, ROOT, SETTINGS, Missing, Stop, say
 CENTRIFUGO = "6.9.1"
 GO = (1, 26)
 NCHAN = "libnginx-mod-nchan"
+NCHAN_MODULE = "usr/lib/nginx/modules/ngx_nchan_module.so"
+NCHAN_VERSION = INSTALLED / "nchan.version"
 # Centrifugo takes five minutes on two cores.
 INSTALL_SECONDS_MAX = 15 * 60
 
@@ -125,8 +127,7 @@ def nginx():
 @functools.lru_cache(None)
 def nchan():
     """The module: the system's, else unpacked from Debian's package beside us, so that no other nginx loads it."""
-    name = "usr/lib/nginx/modules/ngx_nchan_module.so"
-    for path in (Path("/") / name, INSTALLED / "nchan" / name):
+    for path in (Path("/") / NCHAN_MODULE, INSTALLED / "nchan" / NCHAN_MODULE):
         if path.is_file():
             return str(path)
     INSTALLED.mkdir(exist_ok=True)
@@ -138,8 +139,17 @@ def nchan():
         apt("download", NCHAN)
     package = next(INSTALLED.glob(f"{NCHAN}_*.deb"))
     run(["dpkg", "-x", package, INSTALLED / "nchan"])
+    NCHAN_VERSION.write_text(run(["dpkg-deb", "--field", package, "Version"]))
     package.unlink()
-    return str(INSTALLED / "nchan" / name)
+    return str(INSTALLED / "nchan" / NCHAN_MODULE)
+
+
+def nchan_version():
+    """Debian's, without its epoch; what was not unpacked here is the system's."""
+    nchan()
+    if (Path("/") / NCHAN_MODULE).is_file():
+        return run(["dpkg-query", "--show", "--showformat=${Version}", NCHAN]).strip().split(":")[-1]
+    return NCHAN_VERSION.read_text().strip().split(":")[-1] if NCHAN_VERSION.is_file() else "Debian's"
 
 
 @functools.lru_cache(None)

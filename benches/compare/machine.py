@@ -62,35 +62,6 @@ def own_seconds():
     return sum(part.ru_utime + part.ru_stime for part in used)
 
 
-def process_times(pid):
-    """User and system seconds of a process, ended threads included, to 10 ms; zero where there is none."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return 0.0, 0.0
-    return int(fields[11]) / TICKS_PER_SECOND, int(fields[12]) / TICKS_PER_SECOND
-
-
-def thread_seconds(pid):
-    """CPU seconds of each living thread, to the nanosecond, by its id and name."""
-    found = {}
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        try:
-            found[(task.name, (task / "comm").read_text().strip())] = int((task / "schedstat").read_text().split()[0]) / 1e9
-        except OSError:
-            pass  # It has ended in between.
-    return found
-
-
-def pss_kib(pids):
-    """Proportional memory of these processes: pages that they share count once."""
-    total = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/smaps_rollup") as file:
-            total += next(int(line.split()[1]) for line in file if line.startswith("Pss:"))
-    return total
-
-
 def kernel_kib():
     """What the kernel holds in its own tables and for sockets' bytes: both ends of each connection are in it."""
     slab = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("Slab:"))
@@ -105,6 +76,25 @@ def resident_kib(pids):
         with open(f"/proc/{pid}/status") as file:
             total += next((int(line.split()[1]) for line in file if line.startswith("VmRSS:")), 0)
     return total
+
+
+def first_client_port():
+    """From here on the system gives ports to clients."""
+    return int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+
+
+def listens(pids, port):
+    """Whether one of these processes holds a socket that listens on this port of 127.0.0.1."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and int(row[1].rsplit(":", 1)[1], 16) == port}
+    for pid in pids:
+        for file in Path(f"/proc/{pid}/fd").glob("*"):
+            try:
+                if os.readlink(file) in sockets:
+                    return True
+            except OSError:
+                pass  # It was closed in between.
+    return False
 
 
 def descendants(pid):

@@ -3,14 +3,16 @@
 Owns nothing that runs: a measurement ends what it started before it is over. Bounds: the time of a run, beyond which nothing new is begun.
 """
 
+import hashlib
 import os
 import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
-from . import machine, options, report
+from . import install, machine, options, report
 from .measure import Measurer
 from .paths import ROOT, Missing, Stop, say
 from .results import Results, marks
@@ -45,9 +47,10 @@ def run(wanted):
     works = [WORKS[name] for name in wanted.work]
     machine.raise_file_limit(FILES_BESIDE + max(step.clients for work in works for step in work.sizes(wanted.quick)))
     needed = {entry.server for work in works for entry in work.entries}
-    versions = installed([name for name in wanted.servers if name in needed])
+    versions, left_out = installed([name for name in wanted.servers if name in needed])
     conditions = {
-        "quick": wanted.quick, "machine": machine.describe(), "commit": commit(), "versions": versions,
+        "quick": wanted.quick, "machine": machine.describe(), "commit": commit(), "binaries": binaries(versions), "versions": versions,
+        "left_out": left_out,
         "command": shlex.join(["benches/compare/run", *sys.argv[1:]]), "began": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "load_average": os.getloadavg()[0],
         "given": sorted(name for name in os.environ if name in ("FANFARE_BIN", "FANFARE_LOAD_BIN")),
@@ -57,23 +60,32 @@ def run(wanted):
 
 def installed(names):
     """The version of each server that can be had here; the others are left out, with a line that says why."""
-    found = {}
+    found, left_out = {}, {}
     for name in names:
         try:
             SERVERS[name].install()
             found[name] = SERVERS[name].version()
         except Missing as missing:
             say(f"{name} is left out: {missing}")
+            left_out[name] = str(missing).splitlines()[0].replace(str(ROOT), ".")
     if not found:
         raise Stop("there is no server to measure")
-    return found
+    return found, left_out
+
+
+def binaries(versions):
+    """What was built of this repository, by its bytes: with programs that the environment names, the commit says nothing of them."""
+    paths = {"fanfare-load": install.load(), **({"fanfare": install.fanfare()} if "fanfare" in versions else {})}
+    return {name: hashlib.sha256(Path(path).read_bytes()).hexdigest()[:12] for name, path in paths.items()}
 
 
 def commit():
-    """The commit that is measured, with `+` where files differ from it."""
+    """The commit that is measured, with `+` where files differ from it. One that changed documents alone is none: this run writes some."""
+    paths = ["--", ".", ":!docs", ":!*.md"]
+
     def git(*words):
-        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
-    return (git("rev-parse", "--short=9", "HEAD") or "unknown") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
+        return subprocess.run(["git", *words, *paths], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+    return (git("log", "-1", "--format=%h", "--abbrev=9") or "unknown") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 
 class Run:

@@ -5,6 +5,7 @@ so often in a run.
 """
 
 import json
+import math
 import shutil
 import signal
 import statistics
@@ -12,6 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import urllib.request
 from pathlib import Path
 
 from . import faults, install, machine
@@ -23,6 +25,8 @@ LOAD_SECONDS_MAX = 120
 # A machine that is never calm must not double the time; the tables then say so.
 REPEATS_MAX = 12
 PERF_HERTZ = 4999
+# Of the measured seconds; the rest is for perf to start.
+PERF_SHARE = 0.95
 # Of several processes their sum counts.
 COUNTS = ("delivered", *(key for key, _ in WRONG), "user_samples", "pss_kb")
 
@@ -57,8 +61,8 @@ class Measurer:
                 figures = faults.FAULTS[work.kind](servers[0], self.is_quick)
             else:
                 figures = load(work, step, entry, servers, rate_of(work, step, stood))
-        except (OSError, ValueError, subprocess.SubprocessError, Missing, Stop) as error:
-            return {"error": str(error)}
+        except (OSError, ValueError, LookupError, subprocess.SubprocessError, Missing, Stop) as error:
+            return {"error": str(error) or repr(error)}
         finally:
             for server in servers:
                 server.__exit__()
@@ -96,7 +100,7 @@ def load(work, step, entry, servers, rate):
     """Runs the load tool, once for each process of the server, at the same time."""
     clients = step.clients // len(servers)
     kernel = Kernel() if step.mode == "idle" else None
-    before = [machine.thread_seconds(pid) for server in servers for pid in server.pids()] if entry.cores != (machine.SERVER_CORE,) else []
+    workers = Workers(servers[0].url("http", "/status"), clients) if len(entry.cores) > 1 else None
     runs = []
     try:
         for server in servers:
@@ -104,10 +108,10 @@ def load(work, step, entry, servers, rate):
             runs.append(Load(["taskset", "-c", cores, *words(step, entry, server, rate, clients)]))
         share = user_share(runs[0], servers[0].pids(), step) if work.kind == "user" else None
         told = [run.end() for run in runs]
-        after = [machine.thread_seconds(pid) for server in servers for pid in server.pids()] if before else []
     finally:
         for run in runs:
             run.kill()
+        sessions = workers.end() if workers else None
         grown = kernel.end() if kernel else None
     figures = together([flat(one) for one in told])
     if 0 in (figures.get("cpu_us"), figures.get("cpu_us_per_publication")) and (figures.get("delivered") or figures.get("publications_per_s")):
@@ -116,14 +120,25 @@ def load(work, step, entry, servers, rate):
         figures["rate"] = rate
     if grown is not None:
         figures["kernel_kb_per_conn"] = grown / step.clients
-    if before:
-        figures["balance"] = balance(before, after)
-    if share and figures.get("cpu_us"):
-        figures.update(user_us=figures["cpu_us"] * share[0], user_share=share[0], user_samples=share[1], user_by="perf")
-    elif work.kind == "user" and figures.get("user_us") and figures.get("cpu_us"):
-        figures.update(user_share=figures["user_us"] / figures["cpu_us"], user_by="utime")
+    if workers:
+        figures["sessions_balance"] = balance(sessions)
+        figures["cpu_balance"] = balance(told[0]["server"]["threads_cpu_s"], len(entry.cores))
+    if work.kind == "user" and figures.get("cpu_us"):
+        figures.update(user_figures(figures, share))
     figures["raw"] = told
     return figures
+
+
+def user_figures(figures, share):
+    """The time in user space per delivery by perf's samples, else by the kernel's own, and what so few of them leave open."""
+    part, count, by = (*share, "perf") if share else (figures.get("user_us", 0) / figures["cpu_us"], figures.get("user_samples", 0), "utime")
+    if not count:
+        return {}
+    # The standard error of a share of independent samples.
+    error = math.sqrt(part * (1 - part) / count)
+    sampled = count / PERF_HERTZ if share else count / machine.TICKS_PER_SECOND
+    return {"user_us": figures["cpu_us"] * part, "user_error_us": figures["cpu_us"] * error, "user_share": part, "user_samples": count,
+            "user_seconds": sampled, "user_by": by}
 
 
 class Load:
@@ -172,6 +187,33 @@ class Kernel:
         return self.most - self.before
 
 
+class Workers:
+    """How many sessions each worker of a fanfare has, once it has all of them. One look more than it takes goes into no figure:
+    clients warm up first."""
+
+    def __init__(self, status, clients):
+        self.status, self.clients, self.sessions = status, clients, []
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self.watch, daemon=True)
+        self.thread.start()
+
+    def watch(self):
+        while not self.over.wait(0.1):
+            try:
+                with urllib.request.urlopen(self.status, timeout=5) as answer:
+                    told = json.load(answer)
+            except (OSError, ValueError):
+                continue
+            if told["sessions"] >= self.clients:
+                self.sessions = [worker["sessions"] for worker in told["workers"]]
+                return
+
+    def end(self):
+        self.over.set()
+        self.thread.join()
+        return self.sessions
+
+
 def user_share(run, pids, step):
     """The share of samples in user space and their number, by perf while messages flow; None where there is no perf."""
     if not shutil.which("perf"):
@@ -182,7 +224,7 @@ def user_share(run, pids, step):
         time.sleep(0.1)
     with tempfile.TemporaryDirectory() as folder:
         data = str(Path(folder) / "perf.data")
-        seconds = max(0.3, 0.6 * float(step.options[step.options.index("--duration") + 1]))
+        seconds = max(0.3, PERF_SHARE * float(step.options[step.options.index("--duration") + 1]))
         subprocess.run(["perf", "record", "-q", "-e", "cpu-clock", "-F", str(PERF_HERTZ), "-o", data, "-p", ",".join(map(str, pids)),
                         "--", "sleep", str(seconds)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
         told = subprocess.run(["perf", "script", "-i", data, "-F", "misc,ip"], capture_output=True, text=True, check=False).stdout
@@ -246,8 +288,7 @@ def together(found):
     return figures
 
 
-def balance(before, after):
-    """The CPU time of the busiest of two threads, over the mean of the two that were busiest."""
-    spent = sorted((time_now - then.get(thread, 0.0) for then, now in zip(before, after) for thread, time_now in now.items()), reverse=True)
-    two = spent[:2]
-    return max(two) / (sum(two) / 2) if len(two) == 2 and sum(two) else None
+def balance(found, count=None):
+    """The greatest over the mean, of the so many that are greatest; None where there is nothing to compare."""
+    most = sorted(found, reverse=True)[:count]
+    return most[0] * len(most) / sum(most) if len(most) > 1 and sum(most) else None

@@ -7,12 +7,12 @@ from .works import WORKS
 
 
 def chosen(text, known, what, parser):
-    """Words of a list with commas, in the order in which they are known."""
+    """Words of a list with commas, each once, in the order in which they stand there."""
     words = [word for word in text.split(",") if word]
     for word in words:
         if word not in known:
             parser.error(f"no {what} {word}: there are {', '.join(known)}")
-    return [name for name in known if name in words]
+    return list(dict.fromkeys(words))
 
 
 def parse(about, words=None):
@@ -20,7 +20,7 @@ def parse(about, words=None):
     parser.add_argument("--quick", action="store_true", help="everything in small, one round: that it runs, not what to quote")
     parser.add_argument("--resume", action="store_true", help="go on from the results that stand")
     parser.add_argument("--servers", metavar="A,B", help=f"only these: {', '.join(SERVERS)}")
-    parser.add_argument("--work", metavar="X,Y", help=f"only these: {', '.join(WORKS)}")
+    parser.add_argument("--work", metavar="X,Y", help=f"only these, in this order: {', '.join(WORKS)}")
     parser.add_argument("--rounds", type=int, metavar="N", help="rounds of each work (default: what it needs)")
     parser.add_argument("--report", action="store_true", help="measure nothing, write the document from the results that stand (with --quick: of those of quick runs)")
     options = parser.parse_args(words)

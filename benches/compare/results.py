@@ -5,6 +5,7 @@ what stands there; a measurement that failed is made again.
 """
 
 import json
+import statistics
 
 from .paths import Stop, folder_of
 
@@ -25,11 +26,18 @@ class Results:
 
     def take_up(self):
         stood = json.loads(self.path.read_text())
+        # Some may be missing on either side: who resumes without fanfare goes on from what was measured with it.
+        before, now = stood["conditions"].get("binaries", {}), self.conditions.get("binaries", {})
+        other = [name for name in before if now.get(name, before[name]) != before[name]]
+        if other:
+            raise Stop(f"{self.path.name} was made with another {other[0]}: leave --resume out, or remove the file")
         for key in ("quick", "machine", "commit"):
             if stood["conditions"].get(key) != self.conditions.get(key):
                 raise Stop(f"{self.path.name} was made with another {key}: leave --resume out, or remove the file")
         versions = {**stood["conditions"].get("versions", {}), **self.conditions.get("versions", {})}
-        self.conditions = {**stood["conditions"], "versions": versions}
+        left_out = {name: why for name, why in {**stood["conditions"].get("left_out", {}), **self.conditions.get("left_out", {})}.items()
+                    if name not in versions}
+        self.conditions = {**stood["conditions"], "versions": versions, "left_out": left_out, "binaries": {**before, **now}}
         self.measurements = [found for found in stood["measurements"] if "error" not in found]
 
     def find(self, step, entry, round_number):
@@ -79,6 +87,17 @@ def by_round(measurements, step, entry, key):
         if value:
             found[one["round"]] = value[0]
     return found
+
+
+def error_of(found, sampled=()):
+    """The standard error of the mean of some rounds: what their spread says of it, or what the samples of each say, whichever is
+    greater. None where one round says nothing of its error."""
+    if not found:
+        return None
+    spread = statistics.stdev(found) / len(found) ** 0.5 if len(found) > 1 else None
+    # Rounds are independent: of their mean the error is smaller than of each.
+    within = sum(error * error for error in sampled) ** 0.5 / len(sampled) if sampled else None
+    return max((error for error in (spread, within) if error is not None), default=None)
 
 
 def slope(measurements, steps, entry, key):

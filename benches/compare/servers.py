@@ -1,10 +1,11 @@
 """The servers: what each is, how it is started, and where it is spoken to.
 
 A `Running` owns the processes of one server from their start to their end, and a folder of its own for settings. Every measurement has a
-fresh one. Bounds: loopback only, ports chosen by the system, so many seconds to listen and to end.
+fresh one. Bounds: loopback only, ports that no client is given, so many starts, so many seconds to listen and to end.
 """
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +23,26 @@ from .paths import RESULTS, SETTINGS, Stop
 KEY = "X-API-Key: key-of-the-comparison"
 LISTEN_SECONDS_MAX = 20
 END_SECONDS_MAX = 8
+# Who finds its port taken ends; with other ports it is started again.
+STARTS_MAX = 3
+PORT_MIN = 10_000
+PORT_TRIES = 100
+
+
+def free_port(taken=()):
+    """Below those that the system gives to clients: between this look and the server's start a thousand of them may come."""
+    end = machine.first_client_port()
+    for _ in range(PORT_TRIES):
+        # Where there is no room below, the system chooses, and a second start has to do.
+        wanted = random.randrange(PORT_MIN, end) if end - PORT_MIN > PORT_TRIES else 0
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", wanted))
+            except OSError:
+                continue
+            if probe.getsockname()[1] not in taken:
+                return probe.getsockname()[1]
+    raise Stop(f"no port from {PORT_MIN} to {end} is free")
 
 
 class Place:
@@ -33,9 +54,7 @@ class Place:
     def port(self, name="port"):
         """A free one, the same for the same name."""
         if name not in self.ports:
-            with socket.socket() as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.ports[name] = probe.getsockname()[1]
+            self.ports[name] = free_port(self.ports.values())
         return self.ports[name]
 
     def file(self, name, **values):
@@ -113,18 +132,18 @@ SERVERS = {
     for server in (
         Server("fanfare", "fanfare", lambda: first_line(install.fanfare(), "--version"),
                install.fanfare, fanfare),
-        Server("plain", "plain actix-web-actors", lambda: "in src/bin/plain.rs", install.plain,
+        Server("plain", "plain actix-web-actors", lambda: "benches/compare/src/bin/plain.rs", install.plain,
                lambda place: [[install.plain(), str(place.port())]]),
         Server("ws", "ws on Node", lambda: f"{npm_version('ws')}, Node {first_line('node', '--version')}", install.node_modules,
                node("ws.mjs")),
         Server("socketio", "Socket.IO on Node", lambda: f"{npm_version('socket.io')}, Node {first_line('node', '--version')}",
                install.node_modules, node("socketio.mjs")),
         Server("bun", "Bun (uWebSockets)", lambda: first_line(install.bun(), "--version"), install.bun, bun),
-        Server("nchan", "nchan in nginx", lambda: f"Debian's, in {first_line(install.nginx(), '-v').removeprefix('nginx version: ')}",
+        Server("nchan", "nchan in nginx", lambda: f"{install.nchan_version()}, in {first_line(install.nginx(), '-v').removeprefix('nginx version: ')}",
                lambda: (install.nginx(), install.nchan()), nchan),
         Server("centrifugo", "Centrifugo", lambda: install.CENTRIFUGO, install.centrifugo, centrifugo,
                lambda place: {"GOMAXPROCS": str(len(place.cores))}),
-        Server("proxied", "fanfare behind nginx", lambda: "the same two", lambda: (install.nginx(), install.fanfare()),
+        Server("proxied", "fanfare behind nginx", lambda: "the same fanfare and nginx", lambda: (install.nginx(), install.fanfare()),
                fanfare_behind_nginx),
     )
 }
@@ -151,6 +170,20 @@ class Running:
         self.processes, self.log, self.place = [], None, None
 
     def __enter__(self):
+        for start in range(1, STARTS_MAX + 1):
+            try:
+                self.start()
+                return self
+            except Stop:
+                ended = any(process.poll() is not None for process in self.processes)
+                self.__exit__()
+                if not ended or start == STARTS_MAX:
+                    raise
+            except BaseException:
+                self.__exit__()
+                raise
+
+    def start(self):
         self.place = Place(tempfile.mkdtemp(prefix=f"fanfare-compare-{self.server.name}-"), self.cores, self.words)
         # nginx gives its rights away, and still has to reach it.
         self.place.folder.chmod(0o755)
@@ -159,23 +192,19 @@ class Running:
         # FANFARE_BIN and its like are ours, not settings of the server.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("FANFARE_")}
         environment.update(self.server.environment(self.place))
-        try:
-            for words in self.server.commands(self.place):
-                self.processes.append(subprocess.Popen(
-                    ["taskset", "-c", ",".join(map(str, self.cores)), *words], cwd=self.place.folder, env=environment,
-                    stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT))
-            for name, port in self.place.ports.items():
-                self.wait_for(name, port)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        for words in self.server.commands(self.place):
+            self.processes.append(subprocess.Popen(
+                ["taskset", "-c", ",".join(map(str, self.cores)), *words], cwd=self.place.folder, env=environment,
+                stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT))
+        for name, port in self.place.ports.items():
+            self.wait_for(name, port)
 
     def wait_for(self, name, port):
         end = time.monotonic() + LISTEN_SECONDS_MAX
         while time.monotonic() < end and all(process.poll() is None for process in self.processes):
             try:
-                if answers(port, is_tls=name != "port" or "tls" in self.words):
+                # Whoever else took the port may answer as well.
+                if answers(port, is_tls=name != "port" or "tls" in self.words) and machine.listens(self.pids(), port):
                     return
             except OSError:
                 pass
@@ -192,6 +221,7 @@ class Running:
     def __exit__(self, *_):
         for process in reversed(self.processes):
             self.end(process)
+        self.processes = []
         if self.log:
             self.log.close()
         if self.place:

@@ -2,6 +2,7 @@
 
 Pure data. A `Work` has `Entry`s, the ways in which servers do it, and `Step`s, its sizes; every entry does every step in every round. What a
 step asks of the load tool stands here as its options. A step lasts so many seconds or so many messages, so that the whole run has a bound.
+They stand in the order in which they are done: what matters most comes first, should the time not be enough.
 """
 
 from dataclasses import dataclass, replace
@@ -73,8 +74,10 @@ class Work:
     only_by_name: bool = False
     # The column that is drawn.
     plot: str = ""
-    # What the report derives from several steps: `slope` is the growth from the first to the last.
+    # What the report derives: `slope` is the growth from the first step to the last, `error` what samples leave open.
     derive: str = ""
+    # Why those that do not do it here do not.
+    absent: str = ""
 
     def sizes(self, is_quick):
         return self.quick_steps if is_quick else self.steps
@@ -133,7 +136,7 @@ def fan(sizes, in_flights, seconds=3, more=()):
             # In small, four in flight say nothing that one and sixteen do not.
             for in_flight in [k for k in in_flights if not (is_quick and k == 4 and len(in_flights) > 2)]:
                 yield Step(named(is_quick, clients, f", {in_flight} in flight"), "fanout", scaled(is_quick, clients),
-                           ("--in-flight", str(in_flight), "--warm-up", "20", *lasts(is_quick, seconds), *more))
+                           ("--in-flight", str(in_flight), "--warm-up", "20" if clients <= 1000 else "5", *lasts(is_quick, seconds), *more))
     return make
 
 
@@ -182,7 +185,7 @@ def never(is_quick):
 def window(is_quick):
     # As many as one sees of them, and a rate at which neither is the limit.
     yield Step(named(is_quick, 200, ", 400 messages a second"), "fanout", scaled(is_quick, 200),
-               ("--rate", "400", "--warm-up", "20", *lasts(is_quick, 10)))
+               ("--rate", "400", "--warm-up", "20", *lasts(is_quick, 6)))
 
 
 def storm(is_quick):
@@ -196,7 +199,7 @@ def two(is_quick):
 
 
 def user(is_quick):
-    # 12 s in five rounds are the minute of server time that a sampled share needs.
+    # 14 s in five rounds, of a server that is busy for most of them, are the minute of its time that a sampled share needs.
     for step in fan((1000, 10_000), (1, 4, 16), seconds=15)(is_quick):
         yield replace(step, only=("fanfare", "bun"))
     for clients in (100, 1000):
@@ -224,31 +227,23 @@ PUBLISH_NCHAN = ("--publish-url", "{http}/pub/{channel}")
 WORKS = {
     work.name: work
     for work in (
-        Work("idle", "Idle memory",
-             "Clients that are connected and silent. The figure is the slope of the proportional set size (PSS) between the two numbers of "
-             "clients, so that what a server takes at its start is no part of it. Beside it stands what the kernel holds for both ends of a "
-             "connection, which is the same for everyone. Those of the Centrifuge protocol are subscribed to one channel.",
-             (*RELAY[:-1], FANFARE_JSON, CENTRIFUGO_JSON), **steps(idle), rounds=2,
-             columns=(Column("pss_kb_per_conn", "KB/client", ",.2f"), Column("kernel_kb_per_conn", "kernel, both ends, KB", ",.1f")),
-             derive="slope", plot="pss_kb_per_conn"),
-        Work("connect", "Connections a second",
-             "From the first connection's beginning until the last client is connected, and subscribed where the protocol has that.",
-             RELAY, **steps(connect), columns=(Column("connects_per_s", "connections/s", ",.0f", less=False),), plot="connects_per_s"),
         Work("fanout", "Fan-out of one channel",
              "Client 0 sends a message of 128 bytes over its WebSocket and everyone gets it, client 0 included; with K in flight, K messages "
              "are under way at a time. CPU is the server's, all its processes and threads, user and system. Latency is closed-loop: from "
              "the sending to each receipt. Centrifugo, whose clients speak its protocol in JSON, joins up to 16 messages in a frame by default.",
              RELAY, **steps(fan((1000, 10_000), (1, 4, 16))), columns=(CPU, RATE, P50, P99, LOAD), plot="cpu_us"),
-        Work("channels", "Many channels",
-             "Each channel has ten clients and gets one message a second.",
-             entries(channels=True), **steps(channels), columns=(CPU, P50, P99, P9999), plot="cpu_us"),
-        Work("echo", "Echo",
-             "Each client sends a message and, when it has it back, the next.",
-             entries(echo=True), **steps(echo), columns=(CPU, RATE, P50, P99), plot="cpu_us"),
         Work("protocol", "The Centrifuge protocol",
              "One channel, as fan-out above, through the Centrifuge protocol in JSON and in Protobuf, with fanfare's raw endpoint beside them.",
              (RELAY[0], FANFARE_JSON, FANFARE_PROTOBUF, CENTRIFUGO_JSON, CENTRIFUGO_PROTOBUF),
-             **steps(fan((1000,), (1, 4, 16))), columns=(CPU, RATE, P99), plot="cpu_us"),
+             **steps(fan((1000,), (1, 4, 16))), columns=(CPU, RATE, P99), plot="cpu_us",
+             absent="Nobody but Centrifugo speaks this protocol."),
+        Work("idle", "Idle memory",
+             "Clients that are connected and silent. The figure is the slope of the proportional set size (PSS) between the two numbers of "
+             "clients, so that what a server takes at its start is no part of it. Beside it stands what the kernel holds for both ends of a "
+             "connection, which is the same for everyone. Those of the Centrifuge protocol are subscribed to one channel.",
+             (*RELAY[:-1], FANFARE_JSON, CENTRIFUGO_JSON), **steps(idle), rounds=2,
+             columns=(Column("pss_kb_per_conn", "KiB/client", ",.2f"), Column("kernel_kb_per_conn", "kernel, both ends, KiB", ",.1f")),
+             derive="slope", plot="pss_kb_per_conn"),
         Work("publish", "Publications a second by HTTP",
              "16 connections, each with one call at a time. fanfare, Centrifugo and nchan with and without a history of 1,000 messages.",
              (Entry("fanfare", "fanfare", path="/ws" + IN_CHANNELS, options=PUBLISH_API),
@@ -256,32 +251,16 @@ WORKS = {
               Entry("centrifugo", "centrifugo", "centrifuge-json", path=CENTRIFUGE, options=PUBLISH_API),
               Entry("nchan", "nchan", path="/sub/{channel}", options=PUBLISH_NCHAN)),
              **steps(publish), columns=(Column("publications_per_s", "publications/s", ",.0f", less=False),
-                                        Column("cpu_us_per_publication", "CPU µs/publication", ",.1f")), plot="publications_per_s"),
-        Work("sse", "Server-sent events",
-             "As fan-out, through SSE; published by HTTP.",
-             (Entry("fanfare", "fanfare", "sse", "http", "/sse" + IN_CHANNELS, options=PUBLISH_RAW),
-              Entry("nchan", "nchan", "sse", "http", "/sub/{channel}", options=PUBLISH_NCHAN)),
-             **steps(fan((1000,), (1, 16))), columns=(CPU, RATE, P99), plot="cpu_us"),
-        Work("tls", "TLS",
-             "As fan-out, over TLS 1.3: fanfare's own, nginx in front of fanfare (CPU and memory of both together), and Bun's.",
-             (Entry("fanfare", "fanfare", scheme="wss", port="tls", options=("--insecure",)),
-              Entry("proxied", "proxied", scheme="wss", port="tls_proxy", options=("--insecure",)),
-              Entry("bun", "bun", scheme="wss", words=("tls",), options=("--insecure",))),
-             **steps(fan((1000,), (1, 16))), columns=(CPU, RATE, P99, Column("pss_kb", "PSS, KB", ",.0f")), plot="cpu_us"),
-        Work("deflate", "permessage-deflate",
-             "As fan-out, messages of 2,048 bytes, compressed.",
-             (Entry("fanfare", "fanfare", options=("--deflate",)),
-              *(Entry(name, name, path=path, words=("deflate",), options=("--deflate",))
-                for name, path in (("ws", "/ws"), ("bun", "/ws"), ("nchan", "/ws/{channel}")))),
-             **steps(fan((1000,), (1, 16), more=("--size", "2048"))), columns=(CPU, RATE, P99), plot="cpu_us"),
-        Work("never", "Clients that never read",
-             "40 messages of 16 KiB a second; the latency is that of the clients that do read, from the time at which a message was to leave.",
-             one(RELAY, "fanfare", "ws", "bun", "nchan", "centrifugo"), **steps(never),
-             columns=(P50, P99, P9999, Column("pss_kb", "PSS, KB", ",.0f")), plot="p99_us"),
+                                        Column("cpu_us_per_publication", "CPU µs/publication", ",.1f")), plot="publications_per_s",
+             absent="Bun, ws, Socket.IO and the plain server have no API of their own: what their program answered by HTTP would measure how it was written."),
+        Work("echo", "Echo",
+             "Each client sends a message and, when it has it back, the next.",
+             entries(echo=True), **steps(echo), columns=(CPU, RATE, P50, P99), plot="cpu_us",
+             absent="nchan and Centrifugo cannot send a message back to who sent it alone; the plain server knows one room."),
         Work("latency", "Latency at one rate",
              "Every server at the same rate, half of what the slowest of them bears at most, without coordinated omission: latency counts "
              "from the time at which a message was to leave.",
-             RELAY, **steps(latency), columns=(Column("rate", "messages/s", ",.1f", less=False), P50, P99, P9999, CPU), plot="p99_us"),
+             RELAY, **steps(latency), columns=(Column("rate", "messages/s", ",.1f", less=False), RATE, P50, P99, P9999, CPU), plot="p99_us"),
         Work("storm", "A storm",
              "All clients are cut at once, messages are published meanwhile, and all come back: until the last one has what it missed.",
              (Entry("fanfare, JSON", "fanfare", "centrifuge-json", path=CENTRIFUGE, options=PUBLISH_API),
@@ -291,7 +270,30 @@ WORKS = {
               Entry("socketio", "socketio", "socketio", path=SOCKETIO + "&channel={channel}", words=("recovery",),
                     options=("--publish-url", "{http}/publish?channel={channel}"))),
              **steps(storm), columns=(Column("back_s", "s until all are complete", ",.2f"), Column("lost", "messages missing", ",.0f")),
-             plot="back_s"),
+             plot="back_s",
+             absent="Bun, ws and the plain server bring back nothing that was missed."),
+        Work("two", "Two workers",
+             "fanfare with two workers on two cores, the load on the same two, beside two processes of one worker with half of the clients "
+             "each: cost per delivery, not throughput. Balance is what the worker with more has, over the mean of both: of the sessions, as "
+             "`/status` tells them by worker, and of the CPU time of the two busiest threads, by `schedstat`. With both cores shared by load "
+             "and server, no rate and no latency of this table is to be quoted.",
+             (Entry("two workers", "fanfare", cores=(0, 1), load_cores=(0, 1)),
+              Entry("two processes", "fanfare", load_cores=(0, 1), processes=2)),
+             **steps(two), columns=(CPU, Column("sessions_balance", "sessions, greatest/mean", ".3f"),
+                                      Column("cpu_balance", "CPU time, greatest/mean", ".3f")), plot="cpu_us",
+             absent="The others have other ways to use two cores, or none; what two workers cost is asked of fanfare alone."),
+        Work("tls", "TLS",
+             "As fan-out, over TLS 1.3: fanfare's own, nginx in front of fanfare (CPU and memory of both together), and Bun's.",
+             (Entry("fanfare", "fanfare", scheme="wss", port="tls", options=("--insecure",)),
+              Entry("proxied", "proxied", scheme="wss", port="tls_proxy", options=("--insecure",)),
+              Entry("bun", "bun", scheme="wss", words=("tls",), options=("--insecure",))),
+             **steps(fan((1000,), (1, 16))), columns=(CPU, RATE, P99, Column("pss_kb", "PSS, KiB", ",.0f")), plot="cpu_us",
+             absent="nginx stands for those that leave TLS to it; Bun is there because it has its own."),
+        Work("never", "Clients that never read",
+             "40 messages of 16 KiB a second; the latency is that of the clients that do read, from the time at which a message was to leave.",
+             one(RELAY, "fanfare", "ws", "bun", "nchan", "centrifugo"), **steps(never),
+             columns=(P50, P99, P9999, Column("pss_kb", "PSS, KiB", ",.0f")), plot="p99_us",
+             absent="What Socket.IO and the plain server keep for clients that do not read has no bound."),
         Work("window", "The send window",
              "fanfare with a send window of 50 ms beside fanfare without one, raw and through the Centrifuge protocol in JSON: one channel at one "
              "rate, which neither finds hard. Latency counts from the time at which a message was to leave, so the window is in it.",
@@ -299,30 +301,48 @@ WORKS = {
               Entry("fanfare, window", "fanfare", path="/ws" + IN_CHANNELS, options=WINDOWED),
               FANFARE_JSON,
               Entry("fanfare, JSON, window", "fanfare", "centrifuge-json", path=CENTRIFUGE, options=WINDOWED)),
-             **steps(window), columns=(CPU, P50, P99, LOAD), plot="cpu_us"),
-        Work("two", "Two workers",
-             "fanfare with two workers on two cores, the load on the same two, beside two processes of one worker with half of the clients "
-             "each: cost per delivery, not throughput. Balance is the busier worker's CPU time over the mean of both.",
-             (Entry("two workers", "fanfare", cores=(0, 1), load_cores=(0, 1)),
-              Entry("two processes", "fanfare", load_cores=(0, 1), processes=2)),
-             **steps(two), columns=(CPU, Column("balance", "balance", ".3f")), plot="cpu_us"),
-        Work("user", "User-space CPU",
-             "Nine tenths of a delivery is the kernel's `send`, the same for everyone. What is the server's own is its time in user space: "
-             "the exact total, times the share that `perf record -e cpu-clock -F 4999` samples there (utime where there is no perf).",
-             (*one(RELAY, "fanfare", "bun"), Entry("fanfare, echo", "fanfare", path="/echo"), Entry("bun, echo", "bun", path="/echo")),
-             **steps(user), kind="user", rounds=5, only_by_name=True,
-             columns=(Column("user_us", "user µs/delivery", ".3f"), CPU, Column("user_share", "user share", ".3f"),
-                      Column("user_samples", "samples", ",.0f", less=False)), plot="user_us"),
+             **steps(window), columns=(CPU, P50, P99, LOAD), plot="cpu_us",
+             absent="Nobody else has one."),
+        Work("deflate", "permessage-deflate",
+             "As fan-out, messages of 2,048 bytes, compressed.",
+             (Entry("fanfare", "fanfare", options=("--deflate",)),
+              *(Entry(name, name, path=path, words=("deflate",), options=("--deflate",))
+                for name, path in (("ws", "/ws"), ("bun", "/ws"), ("nchan", "/ws/{channel}")))),
+             **steps(fan((1000,), (1, 16), more=("--size", "2048"))), columns=(CPU, RATE, P99), plot="cpu_us",
+             absent="Centrifugo and Socket.IO have compression turned off here, the plain server has none."),
+        Work("sse", "Server-sent events",
+             "As fan-out, through SSE; published by HTTP.",
+             (Entry("fanfare", "fanfare", "sse", "http", "/sse" + IN_CHANNELS, options=PUBLISH_RAW),
+              Entry("nchan", "nchan", "sse", "http", "/sub/{channel}", options=PUBLISH_NCHAN)),
+             **steps(fan((1000,), (1, 16))), columns=(CPU, RATE, P99), plot="cpu_us",
+             absent="The others have no server-sent events of their own, or only behind a protocol of theirs."),
+        Work("connect", "Connections a second",
+             "From the first connection's beginning until the last client is connected, and subscribed where the protocol has that.",
+             RELAY, **steps(connect), columns=(Column("connects_per_s", "connections/s", ",.0f", less=False),), plot="connects_per_s"),
+        Work("channels", "Many channels",
+             "Each channel has ten clients and gets one message a second.",
+             entries(channels=True), **steps(channels), columns=(CPU, P50, P99, P9999), plot="cpu_us",
+             absent="The plain server knows one room."),
         Work("never_reads", "A client that never reads",
              "1,000 messages of 1 KiB a second to one client that reads and one that never does: when it is gone, what the server's memory "
              "grew by, and whether a Close was in what it could read at last. Without a time it was not gone while it was watched.",
              one(RELAY, "fanfare", "plain", "ws", "bun"), **steps(fault), kind="never_reads", rounds=1,
              columns=(Column("gone_after_s", "gone after s", ",.1f"), Column("watched_s", "watched s", ".0f"), Column("rss_kib_grown", "RSS grown, KiB", ",.0f"),
-                      Column("rss_kib_kept", "kept afterwards, KiB", ",.0f"), Column("close_code", "close code", ".0f"))),
+                      Column("rss_kib_kept", "kept afterwards, KiB", ",.0f"), Column("close_code", "close code", ".0f")),
+             absent="nchan, Centrifugo and Socket.IO speak another protocol than the peer does."),
         Work("header_2_40", "A header that lies",
              "The header of a message of 2^40 bytes, and up to 64 MiB behind it: the Close that comes back and what the memory grew by.",
              one(RELAY, "fanfare", "plain", "ws", "bun"), **steps(fault), kind="header_2_40", rounds=1,
              columns=(Column("close_code", "close code", ".0f"), Column("kib_taken", "taken, KiB", ",.0f"),
-                      Column("rss_kib_grown", "RSS grown, KiB", ",.0f"))),
+                      Column("rss_kib_grown", "RSS grown, KiB", ",.0f")),
+             absent="nchan, Centrifugo and Socket.IO speak another protocol than the peer does."),
+        Work("user", "User-space CPU",
+             "Nine tenths of a delivery is the kernel's `send`, the same for everyone. What is the server's own is its time in user space: "
+             "the exact total, times the share that `perf record -e cpu-clock -F 4999` samples there (utime where there is no perf).",
+             (*one(RELAY, "fanfare", "bun"), Entry("fanfare, echo", "fanfare", path="/echo"), Entry("bun, echo", "bun", path="/echo")),
+             **steps(user), kind="user", rounds=5, only_by_name=True,
+             columns=(Column("user_us", "user µs/delivery", ".3f"), CPU, Column("user_share", "user share", ".3f")), plot="user_us",
+             derive="error",
+             absent="It takes minutes of each server, and Bun is what fanfare is held against."),
     )
 }

@@ -13,7 +13,8 @@ from compare.works import WORKS
 
 STEP = WORKS["fanout"].quick_steps[0].name
 CONDITIONS = {"quick": True, "machine": {"cpu": "C", "cores": 2, "memory_gib": 4, "kernel": "6", "congestion_control": "cubic"}, "commit": "1",
-              "versions": {"fanfare": "0", "bun": "1"}, "command": "run", "began": "today", "load_average": 0.0, "given": []}
+              "versions": {"fanfare": "0", "bun": "1"}, "command": "run", "began": "today", "load_average": 0.0, "given": [],
+              "left_out": {"centrifugo": "Go 1.26 is needed to build it"}}
 
 
 def measured(entry, number, cpu_us, **more):
@@ -49,8 +50,33 @@ class TheDocument(unittest.TestCase):
     def test_who_was_left_out_and_what_was_not_tried_is_told(self):
         # A table without nchan must not look as if nchan did not matter.
         text = self.text()
-        self.assertIn("Left out: plain actix-web-actors", text)
+        self.assertIn("plain actix-web-actors: left out of the whole", text)
         self.assertIn("| Echo (`echo`) | ○ |", text)
+
+
+    def test_what_is_missing_is_told_with_its_reason(self):
+        # A reader must be able to tell a server that lost from one that was never there.
+        text = self.text()
+        self.assertIn("User-space CPU (`user`): not measured; only by `--work user`.", text)
+        self.assertIn("Centrifugo: left out of the whole; Go 1.26 is needed to build it.", text)
+        self.assertIn("Many channels with the servers that have a dash above: The plain server knows one room.", text)
+
+    def test_rounds_that_were_not_made_are_told(self):
+        # A run that was cut short looks whole, but for its numbers of rounds.
+        self.assertEqual(list(report.missing(WORKS["fanout"], RESULT))[0],
+                         f"- Fan-out of one channel: fanfare, {WORKS['fanout'].quick_steps[1].name}: 0 of 3 rounds; `--resume` goes on with it.")
+        self.assertFalse([line for line in report.missing(WORKS["fanout"], RESULT) if STEP in line])
+
+    def test_no_folder_of_this_machine_is_in_the_document(self):
+        # It is committed, and means nothing elsewhere.
+        told = report.clean(f"{report.ROOT}/x | and\n{Path.home()}/.npm failed")
+        self.assertEqual(told, "./x / and ~/.npm failed")
+
+    def test_the_time_in_user_space_stands_with_its_error_and_its_samples(self):
+        work, step = WORKS["user"], WORKS["user"].quick_steps[0]
+        found = [{"step": step.name, "entry": "fanfare", "round": number, "user_us": us, "user_error_us": 0.01, "user_samples": 60_000,
+                  "user_seconds": 12.0, "user_by": "perf", "clean": True} for number, us in ((1, 1.0), (2, 1.2), (3, 1.1))]
+        self.assertIn(f"| {step.name} | fanfare | 1.100 | 0.058 | 180,000 | 36.0 | 3 | perf |", report.of_error(work, found, work.quick_steps))
 
 
 class TheAims(unittest.TestCase):
@@ -59,8 +85,41 @@ class TheAims(unittest.TestCase):
         aim = next(aim for aim in aims.AIMS if (aim.work, aim.under) == ("fanout", "bun"))
         self.assertEqual(aims.ratios(aim, RESULT["measurements"], STEP, [STEP]), [0.5, 1.0])
         self.assertEqual(aims.verdict(aim, [0.5, 1.0]), "met")
-        self.assertEqual(aims.verdict(aim, [0.9, 1.1, 1.2]), "within the spread")
+        self.assertEqual(aims.verdict(aim, [0.9, 1.1, 1.2]), "met within the spread")
         self.assertEqual(aims.verdict(aim, [1.1, 1.2]), "missed")
+
+    def test_only_an_aim_that_allows_the_spread_is_met_within_it(self):
+        # Of 1.0 of Bun's the issue says "within the spread"; of 0.7 of the plain server's it does not.
+        plain = next(aim for aim in aims.AIMS if (aim.work, aim.under) == ("fanout", "plain"))
+        self.assertEqual(aims.verdict(plain, [0.6, 0.8, 0.9]), "missed, but not in the best round")
+        self.assertEqual(aims.verdict(plain, [0.7, 0.7, 0.9]), "met")
+
+    def test_user_time_is_met_within_its_error_and_says_when_its_samples_are_few(self):
+        aim = next(aim for aim in aims.AIMS if aim.work == "user")
+        self.assertEqual(aims.verdict(aim, [1.01, 1.02], 0.03), "met within the error")
+        self.assertEqual(aims.verdict(aim, [1.05, 1.06], 0.03), "missed")
+        self.assertEqual(aims.verdict(aim, [0.9, 1.2, 1.3], 0.03), "missed, but not in the best round")
+
+        def rounds(count, seconds):
+            return [{"step": STEP, "entry": entry, "round": number, "user_us": us, "user_error_us": us / 100, "user_seconds": seconds, "clean": True}
+                    for number in range(count) for entry, us in (("fanfare", 1.005), ("bun", 1.0))]
+        few, enough = rounds(3, 12.0), rounds(5, 12.0)
+        self.assertEqual(aims.judged(aim, STEP, aims.ratios(aim, few, STEP, [STEP]), few).verdict,
+                         "met within the error, of fewer samples than the rule wants")
+        row = aims.judged(aim, STEP, aims.ratios(aim, enough, STEP, [STEP]), enough)
+        self.assertEqual(row.verdict, "met within the error")
+        # Each ratio has the errors of both its parts, and five rounds have less than one.
+        self.assertAlmostEqual(row.error, 1.005 * 0.01 * 2 ** 0.5 / 5 ** 0.5, places=6)
+
+    def test_with_some_that_never_read_the_rest_stays_within_the_spread_of_the_runs_without(self):
+        aim = next(aim for aim in aims.AIMS if aim.under == "greatest")
+        steps = [step.name for step in WORKS["never"].steps]
+
+        def one(step, number, p99):
+            return {"step": step, "entry": "fanfare", "round": number, "p99_us": p99, "clean": True}
+        found = [one(steps[0], 1, 100), one(steps[0], 2, 140), one(steps[1], 1, 140), one(steps[1], 2, 70)]
+        self.assertEqual(aims.ratios(aim, found, steps[1], steps), [1.0, 0.5])
+        self.assertEqual(aims.ratios(aim, found[2:], steps[1], steps), [])
 
     def test_what_may_be_exceeded_is_part_of_what_is_compared_with(self):
         # A window adds its length to the latency, whatever that was: a ratio alone would allow more where it was more.
@@ -76,7 +135,8 @@ class TheAims(unittest.TestCase):
             work = WORKS[aim.work]
             names = [entry.name for entry in work.entries]
             self.assertIn(aim.over, names)
-            self.assertTrue(aim.under in (*names, "", "best", "slope"), aim)
+            self.assertTrue(aim.key == "pss_kb" or aim.key in [column.key for column in work.columns], aim)
+            self.assertTrue(aim.under in (*names, "", "best", "slope", "greatest"), aim)
             self.assertTrue([step for step in work.steps if aim.step in step.name and aim.but not in step.name], aim)
 
 
@@ -85,3 +145,12 @@ class ThePlots(unittest.TestCase):
         # A page shows nothing of an SVG with one wrong character.
         tree.fromstring(plots.bars("a < b & 'c'", [("<g>", [("fanfare & co", 1.0, 0.5, 2.0), ("zero", 0, 0, 0)])], ".1f"))
         tree.fromstring(plots.bars("nothing", [], ".1f"))
+
+    def test_a_plot_is_readable_on_a_light_and_on_a_dark_page(self):
+        # Dark words on a dark page, or a white sheet at night.
+        root = tree.fromstring(plots.bars("t", [("g", [("fanfare", 1.0, 0.5, 2.0)])], ".1f"))
+        style = root.find("{http://www.w3.org/2000/svg}style").text
+        self.assertIn("prefers-color-scheme: dark", style)
+        for part in root.iter():
+            if part.get("fill"):
+                self.assertIn(f".{part.get('class')}{{fill:", style)

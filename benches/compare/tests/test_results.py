@@ -5,7 +5,7 @@ import unittest
 from pathlib import Path
 
 from compare.paths import Stop
-from compare.results import Results, marks, slope, values
+from compare.results import Results, error_of, marks, slope, values
 from compare.works import Step
 
 CONDITIONS = {"quick": True, "machine": {}, "commit": "1", "versions": {"bun": "1"}}
@@ -28,6 +28,14 @@ class WhatMayBeQuoted(unittest.TestCase):
         steps = [Step("few", "idle", 100), Step("many", "idle", 300)]
         found = [one(step="few", pss_kb=5000), one(step="many", pss_kb=5600), one(step="few", round=2, pss_kb=1)]
         self.assertEqual(slope(found, steps, "e", "pss_kb"), [3.0])
+
+
+    def test_the_error_of_a_mean_is_the_greater_of_what_rounds_and_samples_say(self):
+        # Rounds that agree by luck are no surer than what each of them counted.
+        self.assertAlmostEqual(error_of([1.0, 3.0]), 1.0)
+        self.assertAlmostEqual(error_of([2.0, 2.0], [0.3, 0.4]), 0.25)
+        self.assertAlmostEqual(error_of([2.0], [0.3]), 0.3)
+        self.assertEqual((error_of([2.0]), error_of([])), (None, None))
 
 
 class Resuming(unittest.TestCase):
@@ -54,3 +62,14 @@ class Resuming(unittest.TestCase):
         self.results(resume=False).add("s", "e", 1, {"cpu_us": 1.0})
         with self.assertRaises(Stop):
             self.results(commit="2")
+
+    def test_figures_of_other_programs_are_not_mixed_in(self):
+        # A program that the environment names may be built anew at the same commit of this clone.
+        self.results(resume=False, binaries={"fanfare": "a"}).add("s", "e", 1, {"cpu_us": 1.0})
+        with self.assertRaises(Stop):
+            self.results(binaries={"fanfare": "b"})
+        self.assertEqual(self.results(binaries={"fanfare-load": "c"}).conditions["binaries"], {"fanfare": "a", "fanfare-load": "c"})
+
+    def test_a_server_that_is_there_at_last_is_no_longer_left_out(self):
+        self.results(resume=False, left_out={"ws": "no npm", "nchan": "no Debian"}).add("s", "e", 1, {"cpu_us": 1.0})
+        self.assertEqual(self.results(versions={"ws": "8"}).conditions["left_out"], {"nchan": "no Debian"})

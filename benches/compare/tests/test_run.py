@@ -71,3 +71,7 @@ class TheLoop(unittest.TestCase):
         with self.assertRaises(SystemExit) as end:
             options.parse("", ["--servers", "fanfair"])
         self.assertEqual(end.exception.code, 2)
+
+    def test_works_are_done_in_the_order_in_which_they_are_asked_for(self):
+        # What matters most comes first, should the time not be enough.
+        self.assertEqual(options.parse("", ["--work", "storm,echo,storm"]).work, ["storm", "echo"])

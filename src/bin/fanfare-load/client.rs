@@ -7,10 +7,10 @@ use std::io::ErrorKind;
 
 use crate::{
     body::Body,
-    fleet::Shared,
     frame, handshake,
     inflate::Inflater,
     protocol::{Context, Session},
+    shared::Shared,
     stream::Stream,
 };
 
@@ -94,7 +94,7 @@ impl Client {
             };
             let mut context = Context {
                 now: shared.plan.clock.now(),
-                plan: shared.plan,
+                terms: &shared.plan.terms,
                 tally: shared.tally,
             };
             let bytes = &shared.buffer[..count];
@@ -126,7 +126,7 @@ impl Client {
                 Phase::Connecting | Phase::Handshake => self.answer(context, rest)?,
                 Phase::Frames => self.frame(context, rest)?,
                 Phase::Events(body) => {
-                    let protocol = context.plan.protocol;
+                    let protocol = context.terms.protocol;
                     let session = &mut self.session;
                     body.feed(rest, &mut |lines| {
                         protocol.receive_lines(context, session, lines);
@@ -150,8 +150,8 @@ impl Client {
         let Some(head) = handshake::head(bytes)? else {
             return Ok(0);
         };
-        let plan = context.plan;
-        let is_right = if plan.is_web_socket {
+        let terms = context.terms;
+        let is_right = if terms.is_web_socket {
             head.status == 101 && head.accepted
         } else {
             head.status == 200
@@ -159,13 +159,14 @@ impl Client {
         if !is_right {
             return Err(format!("the handshake was answered with {}", head.status));
         }
-        if plan.is_web_socket {
+        if terms.is_web_socket {
             self.phase = Phase::Frames;
             if head.deflates {
                 self.inflater = Some(Box::new(Inflater::new(head.keeps_window)));
             }
-            plan.protocol
-                .open(plan, &mut self.session, &mut self.unsent);
+            terms
+                .protocol
+                .open(terms, &mut self.session, &mut self.unsent);
         } else {
             self.phase = Phase::Events(Box::new(Body::new(head.is_chunked)));
             self.session.is_joined = true;
@@ -222,7 +223,7 @@ impl Client {
             _ if is_deflated => return Err("a deflated message that was not asked for".to_owned()),
             _ => payload,
         };
-        let protocol = context.plan.protocol;
+        let protocol = context.terms.protocol;
         protocol.receive(context, &mut self.session, payload, &mut self.unsent)?;
         if self.session.is_joined && !was_joined {
             context.tally.opened(self.began, context.now);

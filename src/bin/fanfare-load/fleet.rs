@@ -16,6 +16,7 @@ use crate::{
     progress::Progress,
     protocol::{Position, Session},
     publisher::{Post, Publisher},
+    shared::Shared,
     tally::Tally,
 };
 
@@ -25,13 +26,6 @@ const READ_BYTES: usize = 256 << 10;
 const PUBLISHERS: usize = 1 << 32;
 /// The alarm's token.
 const ALARM: usize = usize::MAX >> 1;
-
-/// What connections share while they handle what came.
-pub(crate) struct Shared<'a> {
-    pub plan: &'a Plan,
-    pub tally: &'a mut Tally,
-    pub buffer: &'a mut [u8],
-}
 
 /// The connections.
 pub(crate) struct Fleet {
@@ -128,11 +122,16 @@ impl Fleet {
         };
         let mut data = Vec::with_capacity(self.plan.options.size);
         mark.put(&mut data, self.plan.options.size);
-        let protocol = self.plan.protocol;
+        let protocol = self.plan.terms.protocol;
         if protocol.is_centrifuge() {
             client.session.asked.push_back(self.plan.clock.now());
         }
-        protocol.publish(&self.plan, &mut client.session, &data, &mut client.unsent);
+        protocol.publish(
+            &self.plan.terms,
+            &mut client.session,
+            &data,
+            &mut client.unsent,
+        );
         true
     }
 

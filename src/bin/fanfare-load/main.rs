@@ -32,6 +32,7 @@ mod protocol;
 mod publisher;
 mod publishing;
 mod report;
+mod shared;
 mod storm;
 mod stream;
 mod tally;

@@ -129,11 +129,6 @@ impl Options {
     pub(crate) fn publishes_by_http(&self) -> bool {
         self.publish_url != "ws"
     }
-
-    /// A channel's name.
-    pub(crate) fn channel_name(&self, number: usize) -> String {
-        self.channel.replace("{n}", &number.to_string())
-    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -11,7 +11,7 @@ use crate::{
     error::LoadError,
     handshake,
     options::{Options, Work},
-    protocol::{Protocol, Session},
+    protocol::{Session, Terms},
 };
 
 /// What stands unescaped in an address.
@@ -26,33 +26,22 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 #[derive(Debug)]
 pub(crate) struct Plan {
     pub clock: Clock,
-    pub protocol: Protocol,
+    pub terms: Terms,
     pub endpoint: Endpoint,
-    /// A WebSocket; else a stream of events.
-    pub is_web_socket: bool,
     pub options: Options,
-    /// One a client: the sources of its messages are told apart by the client.
-    pub channels: usize,
-    /// Clients keep their place, to go on from it.
-    pub keeps_positions: bool,
     headers: String,
 }
 
 impl Plan {
     pub(crate) fn new(options: Options) -> Result<Self, LoadError> {
-        let url = parse_url("--url", &options.url, &options.channel_name(0))?;
-        let is_web_socket = matches!(url.scheme(), "ws" | "wss");
+        let mut terms = terms(&options);
+        let url = parse_url("--url", &options.url, &terms.channel_name(0))?;
+        terms.is_web_socket = matches!(url.scheme(), "ws" | "wss");
         let sources = options.sources.unwrap_or(0).max(1);
         let mut plan = Self {
             clock: Clock::start(),
-            protocol: options.protocol,
+            terms,
             endpoint: Endpoint::new(&url, options.insecure, sources)?,
-            is_web_socket,
-            channels: match options.work {
-                Work::Echo => options.conns,
-                _ => options.channels.max(1),
-            },
-            keeps_positions: options.work == Work::Storm,
             headers: header_lines("--header", &options.header)?,
             options,
         };
@@ -75,27 +64,19 @@ impl Plan {
         }
     }
 
-    /// The channel of a client.
-    pub(crate) fn channel_of(&self, client: usize) -> usize {
-        client % self.channels
-    }
-
-    pub(crate) fn channel_name_of(&self, client: usize) -> String {
-        self.options.channel_name(self.channel_of(client))
-    }
-
     /// The request with which a client begins.
     pub(crate) fn request(&self, session: &Session) -> Result<Vec<u8>, LoadError> {
-        let name = self.channel_name_of(session.number);
+        let name = self.terms.channel_name_of(session.number);
         let url = parse_url("--url", &self.options.url, &name)?;
-        let mut target = self.protocol.target(&url);
+        let mut target = self.terms.protocol.target(&url);
         let mut headers = Cow::Borrowed(self.headers.as_str());
         if let Some(position) = &session.position {
-            self.protocol
+            self.terms
+                .protocol
                 .resume(position, &mut target, headers.to_mut());
         }
-        Ok(if self.is_web_socket {
-            let subprotocol = self.protocol.subprotocol(self.keeps_positions);
+        Ok(if self.terms.is_web_socket {
+            let subprotocol = self.terms.protocol.subprotocol(self.terms.keeps_positions);
             handshake::upgrade(
                 &self.endpoint.host,
                 &target,
@@ -106,6 +87,23 @@ impl Plan {
         } else {
             handshake::events(&self.endpoint.host, &target, &headers)
         })
+    }
+}
+
+/// What clients ask for; by which way, only their address says.
+fn terms(options: &Options) -> Terms {
+    Terms {
+        protocol: options.protocol,
+        is_web_socket: false,
+        keeps_positions: options.work == Work::Storm,
+        token: options.token.clone(),
+        subscribes: options.channels > 0,
+        channel: options.channel.clone(),
+        // One a client: the sources of its messages are told apart by the client.
+        channels: match options.work {
+            Work::Echo => options.conns,
+            _ => options.channels.max(1),
+        },
     }
 }
 

@@ -8,10 +8,10 @@ use crate::{
     body::Body,
     endpoint::Endpoint,
     error::LoadError,
-    fleet::Shared,
     handshake::{self, Head},
     mark::Mark,
     plan::{Plan, header_lines, parse_url},
+    shared::Shared,
     stream::Stream,
     tally::Tally,
 };
@@ -36,7 +36,7 @@ impl Post {
         let url = parse_url(
             "--publish-url",
             &options.publish_url,
-            &options.channel_name(0),
+            &plan.terms.channel_name(0),
         )?;
         if matches!(url.scheme(), "ws" | "wss") {
             let why = "clients publish by --publish-url ws, everything else is an http address";
@@ -60,7 +60,7 @@ impl Post {
     /// The request that publishes a message.
     pub(crate) fn request(&self, plan: &Plan, mark: &Mark) -> Vec<u8> {
         let publishers = plan.publishers();
-        let channel = plan.options.channel_name(mark.stream as usize / publishers);
+        let channel = plan.terms.channel_name(mark.stream as usize / publishers);
         let mut data = Vec::with_capacity(plan.options.size);
         mark.put(&mut data, plan.options.size);
         // A mark and its filling are ASCII.

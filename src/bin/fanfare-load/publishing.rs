@@ -140,7 +140,7 @@ impl<'a> Publishing<'a> {
             let Some(publisher) = self.publisher() else {
                 break;
             };
-            let channel = (self.sent % self.fleet.plan.channels as u64) as usize;
+            let channel = (self.sent % self.fleet.plan.terms.channels as u64) as usize;
             if self.fleet.plan.options.publishes_by_http() {
                 self.fleet.tally.free.retain(|free| *free != publisher);
                 let due = self.due(now);

@@ -122,7 +122,7 @@ impl Report {
             "work": name(options.work),
             "protocol": name(options.protocol),
             "conns": options.conns,
-            "channels": fleet.plan.channels,
+            "channels": fleet.plan.terms.channels,
             "size": options.size,
             "in_flight": options.in_flight,
             "rate": options.rate,

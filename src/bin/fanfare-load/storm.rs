@@ -20,7 +20,7 @@ const LOOK_US: u64 = 20_000;
 
 /// Does it.
 pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<(), LoadError> {
-    let channels = fleet.plan.channels as u64;
+    let channels = fleet.plan.terms.channels as u64;
     let before = only(BEFORE * channels);
     Publishing::new(fleet, before).run()?;
     let mut positions: Vec<_> = (0..fleet.size()).map(|number| fleet.cut(number)).collect();

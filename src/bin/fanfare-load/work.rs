@@ -103,11 +103,11 @@ fn check_plan(plan: &Plan) -> Result<(), LoadError> {
     let options = &plan.options;
     let usage = |why: &str| Err(LoadError::Usage(why.to_owned()));
     match options.protocol {
-        Protocol::Sse if plan.is_web_socket => {
+        Protocol::Sse if plan.terms.is_web_socket => {
             return usage("--protocol sse needs an http address");
         }
         Protocol::Sse | Protocol::Nchan => (),
-        _ if !plan.is_web_socket => return usage("this --protocol needs a ws address"),
+        _ if !plan.terms.is_web_socket => return usage("this --protocol needs a ws address"),
         _ => (),
     }
     if options.work == Work::Storm && !options.publishes_by_http() {
@@ -115,7 +115,7 @@ fn check_plan(plan: &Plan) -> Result<(), LoadError> {
     }
     let sends = !matches!(options.work, Work::Idle | Work::Connect);
     let by_client = sends && !options.publishes_by_http();
-    if by_client && !plan.is_web_socket {
+    if by_client && !plan.terms.is_web_socket {
         return usage("clients of events cannot send: name a --publish-url");
     }
     if options.work == Work::Publish && by_client && !options.protocol.is_centrifuge() {
@@ -135,7 +135,7 @@ fn check_plan(plan: &Plan) -> Result<(), LoadError> {
     {
         return usage("echo needs a channel for each client: put {n} into --channel");
     }
-    if plan.channels * plan.publishers() > STREAMS_MAX {
+    if plan.terms.channels * plan.publishers() > STREAMS_MAX {
         return usage("that are more channels and publishers than can be told apart");
     }
     Ok(())
@@ -145,9 +145,9 @@ fn fleet(plan: Plan) -> Result<Fleet, LoadError> {
     let options = &plan.options;
     let (work, conns, publishers) = (options.work, options.conns, plan.publishers());
     let run = uuid::Uuid::new_v4().as_u128() as u16 & RUN_MAX;
-    let ledger = Ledger::new(run, conns, plan.channels, publishers);
+    let ledger = Ledger::new(run, conns, plan.terms.channels, publishers);
     let waits = options.rate.is_none() && work == Work::Fanout;
-    let flights = Flights::new(plan.channels * publishers, publishers, waits);
+    let flights = Flights::new(plan.terms.channels * publishers, publishers, waits);
     let mut tally = Tally::new(ledger, flights);
     if work == Work::Echo {
         tally.echoed = Some(Vec::new());
@@ -155,7 +155,7 @@ fn fleet(plan: Plan) -> Result<Fleet, LoadError> {
     let by_client = !options.publishes_by_http();
     let excluded = options.publisher_excluded && by_client && work != Work::Echo;
     // Who publishes reads, or it would end the run.
-    let spared = if by_client { plan.channels } else { 0 };
+    let spared = if by_client { plan.terms.channels } else { 0 };
     let share = options.never_read / 100.0;
     let mut fleet = Fleet::new(plan, tally, if by_client { 0 } else { publishers })?;
     for number in 0..conns {

@@ -2,23 +2,26 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Session, position::last_between};
-use crate::{frame, plan::Plan};
+use super::{
+    position::last_between,
+    session::{Context, Session, Terms},
+};
+use crate::frame;
 
 const CONNECT: u32 = 1;
 const SUBSCRIBE: u32 = 2;
 
 /// Connects and subscribes in one frame, as the SDKs do.
-pub(super) fn open(plan: &Plan, session: &mut Session, out: &mut Vec<u8>) {
+pub(super) fn open(terms: &Terms, session: &mut Session, out: &mut Vec<u8>) {
     let mut connect = json!({});
-    if let Some(token) = &plan.options.token {
+    if let Some(token) = &terms.token {
         connect["token"] = json!(token);
     }
     let mut text = json!({"id": CONNECT, "connect": connect}).to_string();
     session.last_command = CONNECT;
-    if plan.options.channels > 0 {
-        let mut subscribe = json!({"channel": plan.channel_name_of(session.number)});
-        if plan.keeps_positions {
+    if terms.subscribes {
+        let mut subscribe = json!({"channel": terms.channel_name_of(session.number)});
+        if terms.keeps_positions {
             subscribe["recoverable"] = json!(true);
         }
         if let Some(position) = &session.position {
@@ -33,9 +36,9 @@ pub(super) fn open(plan: &Plan, session: &mut Session, out: &mut Vec<u8>) {
     frame::put(out, frame::TEXT, text.as_bytes());
 }
 
-pub(super) fn publish(plan: &Plan, session: &mut Session, data: &[u8], out: &mut Vec<u8>) {
+pub(super) fn publish(terms: &Terms, session: &mut Session, data: &[u8], out: &mut Vec<u8>) {
     session.last_command += 1;
-    let (id, channel) = (session.last_command, plan.channel_name_of(session.number));
+    let (id, channel) = (session.last_command, terms.channel_name_of(session.number));
     // A mark and its filling need no escape.
     let data = String::from_utf8_lossy(data);
     let channel = json!(channel);
@@ -57,7 +60,7 @@ pub(super) fn receive(
         if line == b"{}" {
             frame::put(out, frame::TEXT, b"{}");
         } else if session.is_joined && context.deliver(session.number, line) {
-            if context.plan.keeps_positions {
+            if context.terms.keeps_positions {
                 keep_offset(session, line);
             }
         } else if !line.is_empty() {
@@ -95,7 +98,7 @@ fn reply(context: &mut Context<'_>, session: &mut Session, line: &[u8]) -> Resul
         session.is_joined = true;
         subscribed(context, session, told);
         context.deliver(session.number, line);
-    } else if id == u64::from(CONNECT) && context.plan.options.channels == 0 {
+    } else if id == u64::from(CONNECT) && !context.terms.subscribes {
         session.is_joined = true;
     } else if id > u64::from(SUBSCRIBE) {
         let asked = session.asked.pop_front().unwrap_or(context.now);
@@ -107,7 +110,7 @@ fn reply(context: &mut Context<'_>, session: &mut Session, line: &[u8]) -> Resul
 }
 
 fn subscribed(context: &Context<'_>, session: &mut Session, told: &Value) {
-    if !context.plan.keeps_positions {
+    if !context.terms.keeps_positions {
         return;
     }
     let publications = told["publications"].as_array();

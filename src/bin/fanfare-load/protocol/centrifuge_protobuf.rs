@@ -1,30 +1,33 @@
 //! The Centrifuge protocol in Protobuf: messages with their length in front, an empty one for a
 //! ping and its answer. The few fields that a client needs are written and read by hand.
 
-use super::{Context, Position, Session};
-use crate::{frame, plan::Plan};
+use super::{
+    position::Position,
+    session::{Context, Session, Terms},
+};
+use crate::frame;
 
 const CONNECT: u32 = 1;
 const SUBSCRIBE: u32 = 2;
 
 /// Connects and subscribes in one frame, as the SDKs do.
-pub(super) fn open(plan: &Plan, session: &mut Session, out: &mut Vec<u8>) {
+pub(super) fn open(terms: &Terms, session: &mut Session, out: &mut Vec<u8>) {
     let mut connect = Vec::new();
-    if let Some(token) = &plan.options.token {
+    if let Some(token) = &terms.token {
         put_bytes(&mut connect, 1, token.as_bytes());
     }
     let mut commands = command(CONNECT, 4, &connect);
     session.last_command = CONNECT;
-    if plan.options.channels > 0 {
+    if terms.subscribes {
         let mut subscribe = Vec::new();
-        let channel = plan.channel_name_of(session.number);
+        let channel = terms.channel_name_of(session.number);
         put_bytes(&mut subscribe, 1, channel.as_bytes());
         if let Some(position) = &session.position {
             put_number(&mut subscribe, 3, 1);
             put_bytes(&mut subscribe, 6, position.epoch.as_bytes());
             put_number(&mut subscribe, 7, position.offset);
         }
-        if plan.keeps_positions {
+        if terms.keeps_positions {
             put_number(&mut subscribe, 10, 1);
         }
         commands.extend(command(SUBSCRIBE, 5, &subscribe));
@@ -33,10 +36,10 @@ pub(super) fn open(plan: &Plan, session: &mut Session, out: &mut Vec<u8>) {
     frame::put(out, frame::BINARY, &commands);
 }
 
-pub(super) fn publish(plan: &Plan, session: &mut Session, data: &[u8], out: &mut Vec<u8>) {
+pub(super) fn publish(terms: &Terms, session: &mut Session, data: &[u8], out: &mut Vec<u8>) {
     session.last_command += 1;
     let mut publish = Vec::with_capacity(data.len() + 64);
-    let channel = plan.channel_name_of(session.number);
+    let channel = terms.channel_name_of(session.number);
     put_bytes(&mut publish, 1, channel.as_bytes());
     // A JSON text, as clients of the other form need it.
     let quoted = [b"\"", data, b"\""].concat();
@@ -57,7 +60,7 @@ pub(super) fn receive(
         if reply.is_empty() {
             frame::put(out, frame::BINARY, &[0]);
         } else if session.is_joined && context.deliver(session.number, reply) {
-            if context.plan.keeps_positions {
+            if context.terms.keeps_positions {
                 let offset = field(reply, 4)
                     .and_then(|push| field(push.bytes, 4))
                     .and_then(|publication| field(publication.bytes, 6));
@@ -89,12 +92,12 @@ fn read_reply(
         context.tally.refused(0, None, format!("error {code}"));
     } else if id == u64::from(SUBSCRIBE) {
         session.is_joined = true;
-        if context.plan.keeps_positions {
+        if context.terms.keeps_positions {
             let told = field(reply, 6).map_or(&[][..], |told| told.bytes);
             session.position = Some(Box::new(position(told)));
         }
         context.deliver(session.number, reply);
-    } else if id == u64::from(CONNECT) && context.plan.options.channels == 0 {
+    } else if id == u64::from(CONNECT) && !context.terms.subscribes {
         session.is_joined = true;
     } else if id > u64::from(SUBSCRIBE) {
         let asked = session.asked.pop_front().unwrap_or(context.now);

@@ -1,11 +1,14 @@
 //! Server-sent events, and nchan's WebSocket, whose messages bring their id in the same form where
 //! they are asked to. The last id is given back as `Last-Event-ID`.
 
-use super::{Context, Position, Session, position::last_between};
+use super::{
+    position::{Position, last_between},
+    session::{Context, Session},
+};
 
 pub(super) fn receive(context: &mut Context<'_>, session: &mut Session, lines: &[u8]) {
     context.deliver(session.number, lines);
-    if context.plan.keeps_positions
+    if context.terms.keeps_positions
         && let Some(id) = last_between(lines, b"id:", b'\n')
     {
         session.position.get_or_insert_default().id = id.trim().to_owned();

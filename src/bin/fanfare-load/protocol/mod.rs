@@ -6,88 +6,23 @@
 mod centrifuge_json;
 mod centrifuge_protobuf;
 mod events;
+mod kind;
 mod position;
 mod raw;
+mod session;
 mod socket_io;
 
 use std::fmt::Write as _;
 
-use clap::ValueEnum;
 use reqwest::Url;
 
+pub(crate) use kind::Protocol;
 pub(crate) use position::Position;
+pub(crate) use session::{Context, Session, Terms};
 
-use crate::{frame, mark::marks, plan::Plan, tally::Tally};
-
-/// How clients speak.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Protocol {
-    /// Messages as they are, over WebSocket.
-    Raw,
-    /// The Centrifuge protocol in JSON, over WebSocket.
-    CentrifugeJson,
-    /// The Centrifuge protocol in Protobuf, over WebSocket.
-    CentrifugeProtobuf,
-    /// Server-sent events.
-    Sse,
-    /// Socket.IO over WebSocket; messages are the event `message`.
-    Socketio,
-    /// nchan, by WebSocket or by server-sent events, as the address says.
-    Nchan,
-}
-
-/// One client's state in its protocol.
-#[derive(Debug)]
-pub(crate) struct Session {
-    /// Which client, counted from 0.
-    pub number: usize,
-    /// It is subscribed and gets messages.
-    pub is_joined: bool,
-    /// Where it is, if it is to go on from there.
-    pub position: Option<Box<Position>>,
-    /// The id of its last command.
-    pub last_command: u32,
-    /// When its publications that are not answered left, the oldest first.
-    pub asked: std::collections::VecDeque<u64>,
-}
-
-impl Session {
-    pub(crate) fn new(number: usize, position: Option<Box<Position>>) -> Self {
-        Self {
-            number,
-            is_joined: false,
-            position,
-            last_command: 0,
-            asked: std::collections::VecDeque::new(),
-        }
-    }
-}
-
-/// What a protocol may ask and change while it looks at what came.
-pub(crate) struct Context<'a> {
-    pub plan: &'a Plan,
-    pub tally: &'a mut Tally,
-    /// The time at which it was read.
-    pub now: u64,
-}
-
-impl Context<'_> {
-    /// Books all messages in some bytes and says whether there was one.
-    fn deliver(&mut self, client: usize, bytes: &[u8]) -> bool {
-        let mut any = false;
-        for mark in marks(bytes) {
-            self.tally.message(client, &mark, self.now);
-            any = true;
-        }
-        any
-    }
-}
+use crate::frame;
 
 impl Protocol {
-    pub(crate) fn is_centrifuge(self) -> bool {
-        matches!(self, Self::CentrifugeJson | Self::CentrifugeProtobuf)
-    }
-
     /// What the handshake offers.
     pub(crate) fn subprotocol(self, keeps_positions: bool) -> Option<&'static str> {
         match self {
@@ -124,11 +59,11 @@ impl Protocol {
     }
 
     /// The WebSocket is open: sends what follows.
-    pub(crate) fn open(self, plan: &Plan, session: &mut Session, out: &mut Vec<u8>) {
+    pub(crate) fn open(self, terms: &Terms, session: &mut Session, out: &mut Vec<u8>) {
         match self {
             Self::Raw | Self::Sse | Self::Nchan => session.is_joined = true,
-            Self::CentrifugeJson => centrifuge_json::open(plan, session, out),
-            Self::CentrifugeProtobuf => centrifuge_protobuf::open(plan, session, out),
+            Self::CentrifugeJson => centrifuge_json::open(terms, session, out),
+            Self::CentrifugeProtobuf => centrifuge_protobuf::open(terms, session, out),
             // The server speaks first.
             Self::Socketio => (),
         }
@@ -169,15 +104,15 @@ impl Protocol {
     /// Appends the frame with which a client publishes `data` into its channel.
     pub(crate) fn publish(
         self,
-        plan: &Plan,
+        terms: &Terms,
         session: &mut Session,
         data: &[u8],
         out: &mut Vec<u8>,
     ) {
         match self {
             Self::Raw | Self::Sse | Self::Nchan => frame::put(out, frame::TEXT, data),
-            Self::CentrifugeJson => centrifuge_json::publish(plan, session, data, out),
-            Self::CentrifugeProtobuf => centrifuge_protobuf::publish(plan, session, data, out),
+            Self::CentrifugeJson => centrifuge_json::publish(terms, session, data, out),
+            Self::CentrifugeProtobuf => centrifuge_protobuf::publish(terms, session, data, out),
             Self::Socketio => socket_io::publish(data, out),
         }
     }

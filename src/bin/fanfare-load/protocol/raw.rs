@@ -3,11 +3,14 @@
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Context, Position, Session, position::last_between};
+use super::{
+    position::{Position, last_between},
+    session::{Context, Session},
+};
 
 pub(super) fn receive(context: &mut Context<'_>, session: &mut Session, payload: &[u8]) {
     context.deliver(session.number, payload);
-    if context.plan.keeps_positions
+    if context.terms.keeps_positions
         && let Some(id) = last_between(payload, b"\"since\":\"", b'"')
     {
         session.position.get_or_insert_default().id = id;

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, Session, position::last_between};
+use super::{
+    position::last_between,
+    session::{Context, Session},
+};
 use crate::frame;
 
 pub(super) fn receive(
@@ -21,7 +24,7 @@ pub(super) fn receive(
         }
         [b'4', b'0', rest @ ..] => {
             session.is_joined = true;
-            if context.plan.keeps_positions {
+            if context.terms.keeps_positions {
                 let told: Value = serde_json::from_slice(rest).unwrap_or_default();
                 let position = session.position.get_or_insert_default();
                 position.session = told["pid"].as_str().unwrap_or_default().to_owned();
@@ -33,7 +36,7 @@ pub(super) fn receive(
         [b'4', b'1', ..] | [b'1', ..] => return Err("disconnected by the server".to_owned()),
         _ => {
             let any = context.deliver(session.number, payload);
-            if any && context.plan.keeps_positions {
+            if any && context.terms.keeps_positions {
                 // ["message","data","offset"]: the offset is the last text of the list.
                 let end = payload.strip_suffix(b"\"]").unwrap_or(payload);
                 let text = [end, b"\"]"].concat();
