@@ -12,8 +12,8 @@ use std::{
 /// A token bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    rate: f64,
-    burst: f64,
+    rate: u32,
+    burst: u32,
     tokens: f64,
     filled: Instant,
 }
@@ -23,8 +23,8 @@ impl TokenBucket {
     #[must_use]
     pub(crate) fn new(rate: u32, burst: u32, now: Instant) -> Self {
         Self {
-            rate: rate.into(),
-            burst: burst.max(1).into(),
+            rate,
+            burst: burst.max(1),
             tokens: burst.max(1).into(),
             filled: now,
         }
@@ -32,12 +32,12 @@ impl TokenBucket {
 
     /// Takes one token; false if there is none.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        if self.rate == 0.0 {
+        if self.rate == 0 {
             return true;
         }
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = now;
-        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        self.tokens = (self.tokens + passed * f64::from(self.rate)).min(self.burst.into());
         if self.tokens < 1.0 {
             return false;
         }
@@ -47,10 +47,11 @@ impl TokenBucket {
 
     /// When it is full again if nothing more is taken: from then on it is as a new one.
     fn full_at(&self) -> Instant {
-        if self.rate == 0.0 {
+        if self.rate == 0 {
             return self.filled;
         }
-        self.filled + Duration::from_secs_f64((self.burst - self.tokens) / self.rate)
+        self.filled
+            + Duration::from_secs_f64((f64::from(self.burst) - self.tokens) / f64::from(self.rate))
     }
 }
 
@@ -157,7 +158,7 @@ impl Table {
         let Some(user) = self.users.get(name).filter(|user| user.sessions == 0) else {
             return;
         };
-        if user.bucket.tokens >= user.bucket.burst || name.is_empty() {
+        if user.bucket.tokens >= user.bucket.burst.into() || name.is_empty() {
             self.users.remove(name);
         } else {
             self.idle.insert((user.bucket.full_at(), name.clone()));

@@ -163,8 +163,10 @@ impl State {
     }
 
     /// Takes a session out of all its channels, and names them.
-    pub(super) fn leave_all(&mut self, key: SessionKey, id: SessionId) -> Vec<ChannelName> {
-        self.by_id.remove(&id);
+    pub(super) fn leave_all(&mut self, key: SessionKey) -> Vec<ChannelName> {
+        if let Some(id) = self.entry(key).map(Entry::id) {
+            self.by_id.remove(&id);
+        }
         let (mut left, mut slots) = (Vec::new(), Vec::new());
         let windows = &mut self.windows;
         self.registry.remove_session(key, |name, slot, is_empty| {

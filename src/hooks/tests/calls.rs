@@ -147,7 +147,7 @@ async fn only_listed_headers_of_the_handshake_go_along() {
     ];
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
     let hook_context = HookContext {
-        headers: Arc::new(headers.to_vec()),
+        headers: headers.into(),
         ..hook_context()
     };
     assert!(client.passes("X-Tenant") && !client.passes("Cookie") && !client.passes("Host"));

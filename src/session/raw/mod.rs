@@ -9,14 +9,12 @@ pub(crate) mod message;
 
 use std::{sync::Arc, time::Instant};
 
-use actix::Context;
-
 use self::{
     endpoint::Endpoint,
     message::{answer_messages, audience_of, fill_message, publish_patiently, relay_requests},
 };
 use super::{
-    ConnectedUser, Protocol, Session, SessionContext,
+    ConnectedUser, Protocol, Session, SessionContext, TaskContext,
     channel_request::{ChannelRequest, envelope, told},
     plain::{PlainProtocol, PlainUser},
     subscribe::RecoveredSubscription,
@@ -83,7 +81,7 @@ impl Protocol for Raw {
     fn begin(
         context: SessionContext,
         params: RawParams,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) -> Session<Self> {
         let protocol = Self {
             endpoint: params.endpoint,
@@ -123,14 +121,18 @@ impl Protocol for Raw {
         1
     }
 
-    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
+    fn on_message(
+        session: &mut Session<Self>,
+        message: Payload,
+        ctx: &mut TaskContext<Session<Self>>,
+    ) {
         session.on_message(message, ctx);
     }
 
     fn on_command(
         session: &mut Session<Self>,
         command: &ServerCommand,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) {
         session.on_plain_command(command, ctx);
     }
@@ -193,7 +195,7 @@ impl Client {
 
 impl Session<Raw> {
     /// Greets the client and puts it into its channels.
-    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut Context<Self>) {
+    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut TaskContext<Self>) {
         if let Some(greeting) = &self.protocol.endpoint.settings.greeting {
             self.context
                 .connection
@@ -242,7 +244,7 @@ impl Session<Raw> {
         true
     }
 
-    fn on_message(&mut self, message: Payload, ctx: &mut Context<Self>) {
+    fn on_message(&mut self, message: Payload, ctx: &mut TaskContext<Self>) {
         let connection = &self.context.connection;
         connection.count_message_in();
         self.context.turn.spend_command();
@@ -284,7 +286,7 @@ impl Session<Raw> {
         }
     }
 
-    fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut Context<Self>) {
+    fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut TaskContext<Self>) {
         let publishing = publish_patiently(self.context.node.clone(), requests);
         self.later(ctx, publishing, |session, result, _| {
             if let Err(error) = result {
@@ -298,7 +300,7 @@ impl Session<Raw> {
         &mut self,
         message: Payload,
         on_failure: HookFailureAction,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let client = self.protocol.client.as_ref();
         let Some(hook_context) = client.and_then(|client| client.hook_context.clone()) else {
