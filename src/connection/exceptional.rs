@@ -3,12 +3,15 @@
 
 use std::time::Instant;
 
-use super::Inner;
 use crate::close::Ending;
 
-/// The values themselves; each absent for its own reason.
+/// The values, where there is one.
 #[derive(Default)]
-pub(super) struct Exceptional {
+pub(super) struct Exceptional(Option<Box<Values>>);
+
+/// Each absent for its own reason.
+#[derive(Default)]
+struct Values {
     ending: Option<Ending>,
     /// Since when something waits without any byte having been taken.
     stalled: Option<Instant>,
@@ -18,8 +21,8 @@ pub(super) struct Exceptional {
     taken: Option<u64>,
 }
 
-impl Exceptional {
-    fn is_over(&self) -> bool {
+impl Values {
+    fn is_none(&self) -> bool {
         self.ending.is_none()
             && self.stalled.is_none()
             && self.cut_at.is_none()
@@ -27,56 +30,56 @@ impl Exceptional {
     }
 }
 
-impl Inner {
+impl Exceptional {
     /// How the session came to its end, once it has.
     pub(super) fn ending(&self) -> Option<&Ending> {
-        self.exceptional.as_ref()?.ending.as_ref()
+        self.0.as_ref()?.ending.as_ref()
     }
 
     /// Notes how the session ends, unless it has ended.
     pub(super) fn end_by(&mut self, ending: Ending) {
-        let exceptional = self.exceptional.get_or_insert_default();
-        exceptional.ending.get_or_insert(ending);
+        let values = self.0.get_or_insert_default();
+        values.ending.get_or_insert(ending);
     }
 
     /// Since when something waits without any byte having been taken.
     pub(super) fn stalled(&self) -> Option<Instant> {
-        self.exceptional.as_ref()?.stalled
+        self.0.as_ref()?.stalled
     }
 
     /// Something waits and nothing is taken: since `now`, unless it was so before.
     pub(super) fn stall(&mut self, now: Instant) -> Instant {
-        let exceptional = self.exceptional.get_or_insert_default();
-        *exceptional.stalled.get_or_insert(now)
+        let values = self.0.get_or_insert_default();
+        *values.stalled.get_or_insert(now)
     }
 
     /// Nothing waits, or something was taken.
     #[inline]
     pub(super) fn go_on(&mut self) {
-        if let Some(exceptional) = &mut self.exceptional {
-            exceptional.stalled = None;
-            if exceptional.is_over() {
-                self.exceptional = None;
+        if let Some(values) = &mut self.0 {
+            values.stalled = None;
+            if values.is_none() {
+                self.0 = None;
             }
         }
     }
 
     /// When a closing or lingering connection is cut.
     pub(super) fn cut_at(&self) -> Option<Instant> {
-        self.exceptional.as_ref()?.cut_at
+        self.0.as_ref()?.cut_at
     }
 
     /// Cuts the connection then, at the latest.
     pub(super) fn cut_by(&mut self, at: Instant) {
-        self.exceptional.get_or_insert_default().cut_at = Some(at);
+        self.0.get_or_insert_default().cut_at = Some(at);
     }
 
     /// Bytes that the system has taken, as the socket tells under TLS; more than before is progress.
     pub(super) fn note_taken(&mut self, taken: u64) {
-        let exceptional = self.exceptional.get_or_insert_default();
-        if Some(taken) > exceptional.taken {
-            exceptional.taken = Some(taken);
-            exceptional.stalled = None;
+        let values = self.0.get_or_insert_default();
+        if Some(taken) > values.taken {
+            values.taken = Some(taken);
+            values.stalled = None;
         }
     }
 }

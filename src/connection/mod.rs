@@ -103,7 +103,7 @@ struct Inner {
     outbox: Outbox,
     phase: Phase,
     heartbeat: Heartbeat,
-    exceptional: Option<Box<Exceptional>>,
+    exceptional: Exceptional,
     /// Our direction is shut.
     shut: bool,
     /// TLS: records may wait in the socket's own buffer.
@@ -191,7 +191,7 @@ impl Connection {
                 outbox: Outbox::default(),
                 phase: Phase::Open,
                 heartbeat,
-                exceptional: None,
+                exceptional: Exceptional::default(),
                 shut: false,
                 unflushed: false,
                 waker: None,
@@ -221,7 +221,7 @@ impl Connection {
     /// How the session came to its end, once it has.
     #[must_use]
     pub(crate) fn ending(&self) -> Option<Ending> {
-        self.inner.borrow().ending().cloned()
+        self.inner.borrow().exceptional.ending().cloned()
     }
 
     /// How this session speaks.

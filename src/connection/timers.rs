@@ -26,17 +26,17 @@ impl Connection {
     /// Does what is due and sets the next timer.
     pub(super) fn on_timer_due(&self, now: Instant, inner: &mut Inner) {
         let mut next = None;
-        if let Some(since) = inner.stalled() {
+        if let Some(since) = inner.exceptional.stalled() {
             let by = since + self.config.write_timeout;
             if by <= now {
-                if inner.ending().is_none() {
+                if inner.exceptional.ending().is_none() {
                     self.config.stats.slow_disconnects.add(1);
                 }
                 return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
             }
             next = Some(by);
         }
-        if let Some(at) = inner.cut_at() {
+        if let Some(at) = inner.exceptional.cut_at() {
             if at <= now {
                 return self.cut(inner, Ending::Lost);
             }

@@ -65,13 +65,13 @@ impl Connection {
             return;
         }
         match self.write_all(inner, cx, now) {
-            Ok(true) => inner.go_on(),
+            Ok(true) => inner.exceptional.go_on(),
             Ok(false) => {
-                let since = inner.stall(now);
+                let since = inner.exceptional.stall(now);
                 self.set_timer(inner, since + self.config.write_timeout);
             }
             Err(_) => {
-                inner.end_by(Ending::Lost);
+                inner.exceptional.end_by(Ending::Lost);
                 inner.phase = Phase::Ended;
             }
         }
@@ -104,8 +104,8 @@ impl Connection {
             // TLS takes plain text into a buffer of its own, which says nothing of the peer.
             inner.unflushed = socket.buffers();
             match socket.taken() {
-                None => inner.go_on(),
-                Some(taken) => inner.note_taken(taken),
+                None => inner.exceptional.go_on(),
+                Some(taken) => inner.exceptional.note_taken(taken),
             }
             self.count_written(inner, n, now);
         }
@@ -132,7 +132,7 @@ impl Connection {
         };
         inner.unflushed = Pin::new(&mut *socket).poll_flush(cx)?.is_pending();
         if let Some(taken) = socket.taken() {
-            inner.note_taken(taken);
+            inner.exceptional.note_taken(taken);
         }
         Ok(!inner.unflushed)
     }

@@ -187,13 +187,19 @@ impl Users {
     /// A session of a user begins; `None` if there are too many already. Nobody in particular is
     /// not counted; a session of nobody has the rate of a user by itself.
     pub(crate) fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
-        let name: Arc<str> = user.into();
         let mut table = self.lock();
+        // All sessions of a user share its name.
+        let known = table.users.get_key_value(user);
+        let name = known.map_or_else(|| user.into(), |(name, _)| name.clone());
         let user = table.user(&name, self.rate, now);
         let is_full = self.sessions_max > 0 && user.sessions >= self.sessions_max;
         if is_full && !name.is_empty() {
             table.settle(&name);
             return None;
+        }
+        if name.is_empty() && self.rate == 0 {
+            table.settle(&name);
+            return Some(UserPermit(None));
         }
         user.sessions += 1;
         let is_nobody = name.is_empty() && self.rate > 0;
@@ -201,11 +207,11 @@ impl Users {
             let bucket = TokenBucket::new(self.rate, self.rate.saturating_mul(2), now);
             Box::new(Mutex::new(bucket))
         });
-        Some(UserPermit(Arc::new(Counted {
+        Some(UserPermit(Some(Arc::new(Counted {
             users: self.clone(),
             name,
             own,
-        })))
+        }))))
     }
 
     /// A message of a user that came without a session; false if its rate has none left.
@@ -255,9 +261,10 @@ impl Drop for Counted {
     }
 }
 
-/// One session's place among its user's; given back when the last copy is dropped.
+/// One session's place among its user's; given back when the last copy is dropped. A session of nobody
+/// has none where users have no rate.
 #[derive(Clone)]
-pub struct UserPermit(Arc<Counted>);
+pub struct UserPermit(Option<Arc<Counted>>);
 
 impl std::fmt::Debug for UserPermit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -267,7 +274,9 @@ impl std::fmt::Debug for UserPermit {
 
 impl UserPermit {
     fn take(&self, now: Instant) -> bool {
-        let Counted { users, name, own } = &*self.0;
+        let Some(Counted { users, name, own }) = self.0.as_deref() else {
+            return true;
+        };
         if let Some(bucket) = own {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             return bucket.take(now);

@@ -33,7 +33,8 @@ pub(crate) struct PlainUser {
     /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its
     /// session ends with it.
     channel_ends: Option<Box<ChannelEnds>>,
-    expiry_timer: Option<SpawnHandle>,
+    /// Of no future where there is no end.
+    expiry_timer: SpawnHandle,
 }
 
 impl PlainUser {
@@ -41,7 +42,7 @@ impl PlainUser {
         Self {
             user,
             channel_ends: None,
-            expiry_timer: None,
+            expiry_timer: SpawnHandle::default(),
         }
     }
 
@@ -117,11 +118,9 @@ impl<P: PlainProtocol> Session<P> {
         let Some(plain) = self.protocol.plain_user() else {
             return;
         };
-        if let Some(timer) = plain.expiry_timer.take() {
-            ctx.cancel_future(timer);
-        }
+        ctx.cancel_future(plain.expiry_timer);
         let Some(at) = plain.expire_at() else { return };
-        plain.expiry_timer = Some(ctx.run_later(until(at), |session, ctx| {
+        plain.expiry_timer = ctx.run_later(until(at), |session, ctx| {
             let at = session
                 .protocol
                 .plain_user()
@@ -132,7 +131,7 @@ impl<P: PlainProtocol> Session<P> {
             } else {
                 session.watch_expiry(ctx);
             }
-        }));
+        });
     }
 
     /// Does what the server wants of a plain session.

@@ -1,15 +1,14 @@
 //! The task that a session runs in, and what its handlers get as actix's context.
 //!
-//! A session has one mailbox, one reader at most, and futures that it waits for now and then. What
-//! it holds for that while it waits for nothing is three pointers and a number: the futures have a
-//! list that is there only while there are any. actix's own [`Context`](actix::Context) keeps
+//! A session has one mailbox, one reader at most, and futures that it waits for now and then. The
+//! futures have a list that is there only while there are any. actix's own [`Context`](actix::Context) keeps
 //! places for five futures and two handles inline, twice, and a box around the reader; see decision
 //! 17. Owned by the runtime of the worker, which polls it until the session is to stop.
 //!
 //! Order of a poll: the mailbox, then the reader, at most [`INBOUND_MAX`] messages of it, then every
 //! future, those included that are spawned meanwhile. Bounds: of the mailbox those of its senders,
 //! see [`SessionMessage`](crate::shard::SessionMessage); of the futures what the session may wait
-//! for ([`Protocol::pending_max`]), one rest, and its timers.
+//! for ([`pending_max`](super::Protocol::pending_max)), one rest, and its timers.
 
 use std::{
     future::Future,
@@ -24,27 +23,29 @@ use actix::{
 };
 use futures_core::Stream;
 
-use super::{Protocol, Session};
-use crate::connection::reader::Reader;
+use crate::connection::reader::{Inbound, Reader};
 
 /// Messages of the socket that are heard in one poll; then the others of the worker have theirs.
 const INBOUND_MAX: usize = 16;
 
 /// A session with what it runs on.
-pub(super) struct SessionTask<P: Protocol> {
-    context: TaskContext<Session<P>>,
-    session: Session<P>,
-    mailbox: Mailbox<Session<P>>,
+pub(super) struct SessionTask<A: Actor<Context = TaskContext<A>>> {
+    context: TaskContext<A>,
+    session: A,
+    mailbox: Mailbox<A>,
     /// Absent where the session's frames are taken by the body of an HTTP answer, and at its end.
     reader: Option<Reader>,
 }
 
-impl<P: Protocol> SessionTask<P> {
+impl<A> SessionTask<A>
+where
+    A: Actor<Context = TaskContext<A>> + StreamHandler<Inbound>,
+{
     /// Runs the session that `begin` makes, on this thread; nothing else happens here meanwhile.
     pub(super) fn spawn(
         reader: Option<Reader>,
-        begin: impl FnOnce(&mut TaskContext<Session<P>>) -> Session<P>,
-    ) -> Addr<Session<P>> {
+        begin: impl FnOnce(&mut TaskContext<A>) -> A,
+    ) -> Addr<A> {
         let mailbox = Mailbox::default();
         let address = mailbox.address();
         let mut context = TaskContext::new(address.downgrade());
@@ -77,7 +78,10 @@ impl<P: Protocol> SessionTask<P> {
     }
 }
 
-impl<P: Protocol> Future for SessionTask<P> {
+impl<A> Future for SessionTask<A>
+where
+    A: Actor<Context = TaskContext<A>> + StreamHandler<Inbound>,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
@@ -98,13 +102,15 @@ impl<P: Protocol> Future for SessionTask<P> {
 pub(crate) struct TaskContext<A: Actor<Context = Self>> {
     /// Weak, since the mailbox is the task's.
     address: WeakAddr<A>,
-    /// Without room while there are none.
-    spawned: Vec<Spawned<A>>,
+    /// Absent while there are none.
+    spawned: Option<Box<Futures<A>>>,
     /// Of the future that was spawned last; none is given twice.
     last: SpawnHandle,
     /// No input is heard any more, and the task ends.
     stops: bool,
 }
+
+struct Futures<A>(Vec<Spawned<A>>);
 
 struct Spawned<A> {
     handle: SpawnHandle,
@@ -125,33 +131,41 @@ impl<A: Actor<Context = Self>> TaskContext<A> {
     fn new(address: WeakAddr<A>) -> Self {
         Self {
             address,
-            spawned: Vec::new(),
+            spawned: None,
             last: SpawnHandle::default(),
             stops: false,
         }
     }
 
+    fn slot(&mut self, index: usize) -> Option<&mut Slot<A>> {
+        let Futures(spawned) = self.spawned.as_deref_mut()?;
+        spawned.get_mut(index).map(|it| &mut it.slot)
+    }
+
     fn poll_spawned(&mut self, actor: &mut A, cx: &mut Context<'_>) {
         let mut index = 0;
-        while index < self.spawned.len() && !self.stops {
-            let slot = &mut self.spawned[index].slot;
+        while !self.stops
+            && let Some(slot) = self.slot(index)
+        {
             if let Slot::Waiting(mut future) = std::mem::replace(slot, Slot::Polled) {
                 let polled = future.as_mut().poll(actor, self, cx);
-                let slot = &mut self.spawned[index].slot;
-                let goes_on = polled.is_pending() && matches!(slot, Slot::Polled);
-                *slot = match goes_on {
-                    true => Slot::Waiting(future),
-                    false => Slot::Over,
-                };
+                // It may have been cancelled meanwhile, by itself too.
+                let slot = self.slot(index);
+                if let Some(slot) = slot.filter(|slot| matches!(slot, Slot::Polled)) {
+                    *slot = match polled {
+                        Poll::Pending => Slot::Waiting(future),
+                        Poll::Ready(()) => Slot::Over,
+                    };
+                }
             } else {
                 *slot = Slot::Over;
             }
             index += 1;
         }
-        if index > 0 {
-            self.spawned.retain(|it| !matches!(it.slot, Slot::Over));
-            if self.spawned.is_empty() {
-                self.spawned = Vec::new();
+        if let Some(Futures(spawned)) = self.spawned.as_deref_mut() {
+            spawned.retain(|it| !matches!(it.slot, Slot::Over));
+            if spawned.is_empty() {
+                self.spawned = None;
             }
         }
     }
@@ -186,7 +200,9 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for TaskContext<A> {
         F: ActorFuture<A, Output = ()> + 'static,
     {
         self.last = self.last.next();
-        self.spawned.push(Spawned {
+        let none = || Box::new(Futures(Vec::with_capacity(1)));
+        let Futures(spawned) = &mut **self.spawned.get_or_insert_with(none);
+        spawned.push(Spawned {
             handle: self.last,
             slot: Slot::Waiting(Box::pin(future)),
         });
@@ -194,7 +210,7 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for TaskContext<A> {
     }
 
     /// As [`spawn`](Self::spawn): nothing keeps a session from hearing the server. What it does not
-    /// read meanwhile, [`Session::later`] says.
+    /// read meanwhile, [`Session::later`](super::Session::later) says.
     fn wait<F>(&mut self, future: F)
     where
         F: ActorFuture<A, Output = ()> + 'static,
@@ -208,9 +224,10 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for TaskContext<A> {
     }
 
     fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
-        let known = self.spawned.iter_mut().find(|it| it.handle == handle);
-        if let Some(spawned) = known {
-            spawned.slot = Slot::Over;
+        let spawned = self.spawned.iter_mut().flat_map(|futures| &mut futures.0);
+        let known = { spawned }.find(|it| it.handle == handle);
+        if let Some(known) = known {
+            known.slot = Slot::Over;
             return true;
         }
         false

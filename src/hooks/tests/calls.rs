@@ -1,6 +1,6 @@
 //! What a call sends, and what is read from its answer.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use serde_json::json;

@@ -23,7 +23,7 @@ use crate::{
     broker::{BrokerError, PublishRequest},
     close::Close,
     codec::Opcode,
-    config::{HookFailureAction, OnMessage},
+    config::{HookFailureAction, OnMessage, Settings},
     hooks::{Answer, HookContext},
     metrics::Limited,
     node::{
@@ -32,7 +32,7 @@ use crate::{
         rate_limit::{RateDecision, RateLimiter},
         recovery::Recovery,
     },
-    publication::Payload,
+    publication::{Payload, PayloadFormat},
     registry::ChannelName,
     shard::ServerCommand,
 };
@@ -55,7 +55,6 @@ pub(crate) struct RawParams {
 /// The protocol of a raw session.
 pub(crate) struct Raw {
     endpoint: Arc<Endpoint>,
-    envelope: bool,
     /// Absent where the session was refused: it only waits for the answer to its Close.
     client: Option<Client>,
 }
@@ -68,7 +67,8 @@ struct Client {
     audience: Arc<[ChannelName]>,
     /// On whose behalf the backend is asked, where the endpoint asks it.
     hook_context: Option<Box<HookContext>>,
-    rate_limiter: RateLimiter,
+    /// Absent until its first message.
+    rate_limiter: Option<Box<RateLimiter>>,
 }
 
 impl Protocol for Raw {
@@ -85,7 +85,6 @@ impl Protocol for Raw {
     ) -> Session<Self> {
         let protocol = Self {
             endpoint: params.endpoint,
-            envelope: params.envelope,
             client: None,
         };
         let mut session = Session { context, protocol };
@@ -97,7 +96,7 @@ impl Protocol for Raw {
         });
         match admitted {
             Ok((identity, user)) => {
-                let mut client = Client::new(&session, user);
+                let mut client = Client::new(user);
                 client.audience = audience_of(&session.protocol.endpoint, &params.channels);
                 let asks = matches!(
                     session.protocol.endpoint.settings.on_message,
@@ -162,7 +161,7 @@ impl PlainProtocol for Raw {
     }
 
     fn on_brought(session: &mut Session<Self>, channel: &ChannelName, recovery: &Recovery) {
-        if session.protocol.envelope {
+        if session.has_envelope() {
             let connection = &session.context.connection;
             connection.reply(Opcode::Text, &told(channel, recovery));
         }
@@ -179,17 +178,26 @@ impl PlainProtocol for Raw {
 }
 
 impl Client {
-    fn new(session: &Session<Raw>, user: ConnectedUser) -> Self {
-        let limits = &session.context.node.settings.limits;
-        let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
-        let mut rate_limiter = RateLimiter::new(rate, burst, Instant::now());
-        rate_limiter.set_user(Some(user.permit.clone()));
+    fn new(user: ConnectedUser) -> Self {
         Self {
             plain: PlainUser::new(user),
             audience: Arc::default(),
             hook_context: None,
-            rate_limiter,
+            rate_limiter: None,
         }
+    }
+
+    /// Whether the rates of the session and of its user let a message pass.
+    fn takes_message(&mut self, settings: &Settings) -> bool {
+        let limits = &settings.limits;
+        let (now, permit) = (Instant::now(), &self.plain.user.permit);
+        let rate_limiter = self.rate_limiter.get_or_insert_with(|| {
+            let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
+            let mut rate_limiter = RateLimiter::new(rate, burst, now);
+            rate_limiter.set_user(Some(permit.clone()));
+            Box::new(rate_limiter)
+        });
+        rate_limiter.take(now) == RateDecision::Pass
     }
 }
 
@@ -213,6 +221,11 @@ impl Session<Raw> {
         }
     }
 
+    /// Whether publications come in an envelope.
+    fn has_envelope(&self) -> bool {
+        self.context.connection.profile().form.body == PayloadFormat::Envelope
+    }
+
     /// Brings what was missed, channel by channel, before anything live.
     fn tell(&self, recovered: Result<&[RecoveredSubscription], BrokerError>) -> bool {
         let recovered = match recovered {
@@ -223,6 +236,7 @@ impl Session<Raw> {
             }
         };
         let connection = &self.context.connection;
+        let has_envelope = self.has_envelope();
         for RecoveredSubscription {
             subscription,
             recovery,
@@ -231,13 +245,13 @@ impl Session<Raw> {
         {
             let channel = &subscription.channel;
             for item in &recovery.items {
-                if self.protocol.envelope {
+                if has_envelope {
                     connection.reply(Opcode::Text, &envelope(channel, item, recovery.top.epoch));
                 } else {
                     connection.reply(item.payload.opcode(), item.payload.as_bytes());
                 }
             }
-            if self.protocol.envelope {
+            if has_envelope {
                 connection.reply(Opcode::Text, &told(channel, recovery));
             }
         }
@@ -251,7 +265,7 @@ impl Session<Raw> {
         let Some(client) = &mut self.protocol.client else {
             return;
         };
-        if client.rate_limiter.take(Instant::now()) != RateDecision::Pass {
+        if !client.takes_message(&self.context.node.settings) {
             self.context.node.metrics.limited(Limited::Messages);
             return self.context.close(Close::TOO_MANY_REQUESTS);
         }
