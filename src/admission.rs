@@ -75,7 +75,7 @@ impl Admission {
         // From here on dropping the permit gives back both counts.
         let permit = Permit {
             admission: self.clone(),
-            address,
+            address: address.map(Box::new),
         };
         if self.sessions.fetch_add(1, Relaxed) >= self.sessions_max {
             return Err(LimitReached::Full);
@@ -105,18 +105,19 @@ pub(crate) fn counted_as(address: IpAddr) -> IpAddr {
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
-    address: Option<IpAddr>,
+    /// As it is counted, where addresses are.
+    address: Option<Box<IpAddr>>,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         self.admission.sessions.fetch_sub(1, Relaxed);
-        if let Some(address) = self.address {
+        if let Some(address) = self.address.as_deref() {
             let mut addresses = self.admission.lock();
-            if let Some(count) = addresses.get_mut(&address) {
+            if let Some(count) = addresses.get_mut(address) {
                 *count -= 1;
                 if *count == 0 {
-                    addresses.remove(&address);
+                    addresses.remove(address);
                 }
             }
         }

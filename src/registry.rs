@@ -120,6 +120,10 @@ impl Registry {
         }
         let members = &mut self.channels[channel].members;
         let occupied = members.is_empty();
+        if memberships.is_empty() {
+            // Most sessions stay in one channel; room for four would be four times as much.
+            memberships.reserve_exact(1);
+        }
         memberships.push((channel as u32, members.len() as u32));
         members.push(Member {
             session,

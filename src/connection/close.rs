@@ -80,9 +80,9 @@ impl Connection {
     }
 
     fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
-        inner.ending.get_or_insert(ending);
+        inner.exceptional.end_by(ending);
         let at = now + self.config.close_timeout;
-        inner.cut_at = Some(at);
+        inner.exceptional.cut_by(at);
         self.set_timer(inner, at);
         // The reader has a new phase to act on.
         if let Some(waker) = &inner.waker {
@@ -91,7 +91,7 @@ impl Connection {
     }
 
     pub(super) fn cut(&self, inner: &mut Inner, ending: Ending) {
-        inner.ending.get_or_insert(ending);
+        inner.exceptional.end_by(ending);
         inner.phase = Phase::Ended;
         if let Some(waker) = &inner.waker {
             waker.wake_by_ref();

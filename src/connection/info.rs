@@ -5,10 +5,10 @@
 use std::{
     net::IpAddr,
     sync::{Arc, OnceLock},
-    time::{Instant, SystemTime},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{id::SessionId, metrics::Count};
+use crate::{id::SessionId, metrics::Count, protocol::Encoding};
 
 /// Longest text of a peer's that is kept (user agent), in bytes.
 pub const TEXT_BYTES_MAX: usize = 256;
@@ -99,7 +99,59 @@ pub struct Traffic {
     pub bytes_out: Count,
 }
 
+/// What a client's request said of it, for those who look at the session.
+#[derive(Clone, Debug, Default)]
+pub struct RequestWords {
+    /// The chosen subprotocol.
+    pub subprotocol: Option<Box<str>>,
+    /// The `User-Agent` header, cut to [`TEXT_BYTES_MAX`].
+    pub user_agent: Option<Box<str>>,
+    /// Headers of its request that the log shows, cut to [`TEXT_BYTES_MAX`].
+    pub logged_headers: Option<Box<str>>,
+}
+
+impl RequestWords {
+    /// Boxed, unless there are none.
+    #[must_use]
+    pub(crate) fn boxed(self) -> Option<Box<Self>> {
+        let is_any = self.subprotocol.is_some()
+            || self.user_agent.is_some()
+            || self.logged_headers.is_some();
+        is_any.then(|| Box::new(self))
+    }
+}
+
 impl SessionInfo {
+    /// The chosen subprotocol.
+    #[must_use]
+    pub(crate) fn subprotocol(&self) -> Option<&str> {
+        self.words.as_ref()?.subprotocol.as_deref()
+    }
+
+    /// The `User-Agent` header, cut.
+    #[must_use]
+    pub(crate) fn user_agent(&self) -> Option<&str> {
+        self.words.as_ref()?.user_agent.as_deref()
+    }
+
+    /// Headers of its request that the log shows, cut.
+    #[must_use]
+    pub(crate) fn logged_headers(&self) -> Option<&str> {
+        self.words.as_ref()?.logged_headers.as_deref()
+    }
+
+    /// How its messages are written, where it speaks the client protocol: `json` or `protobuf`.
+    #[must_use]
+    pub(crate) fn protocol(&self) -> Option<&'static str> {
+        self.protocol.map(Encoding::name)
+    }
+
+    /// When it began, by the calendar.
+    #[must_use]
+    pub(crate) fn since(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.since_ms)
+    }
+
     /// Who it is; absent while that is not known, and for anonymous sessions.
     #[must_use]
     pub(crate) fn user(&self) -> Option<&str> {
@@ -119,20 +171,16 @@ pub struct SessionInfo {
     pub address: Option<IpAddr>,
     /// Path of the endpoint.
     pub endpoint: Arc<str>,
-    /// The chosen subprotocol.
-    pub subprotocol: Option<Box<str>>,
-    /// How its messages are written, where it speaks the client protocol: `json` or `protobuf`.
-    pub protocol: OnceLock<&'static str>,
-    /// The `User-Agent` header, cut to [`TEXT_BYTES_MAX`].
-    pub user_agent: Option<Box<str>>,
-    /// Headers of its request that the log shows, cut to [`TEXT_BYTES_MAX`].
-    pub logged_headers: Option<Box<str>>,
+    /// How its messages are written, where it speaks the client protocol.
+    pub protocol: Option<Encoding>,
+    /// What its request said of it; absent where that is nothing.
+    pub words: Option<Box<RequestWords>>,
     /// How it is carried.
     pub transport: TransportKind,
     /// Number of the worker that carries it.
     pub worker: u32,
-    /// When it began, by the calendar.
-    pub since: SystemTime,
+    /// When it began, by the calendar: milliseconds of Unix time.
+    pub since_ms: u64,
     /// When it began, for durations.
     pub started: Instant,
     /// What passed so far.

@@ -9,6 +9,7 @@
 
 mod close;
 mod counting_stream;
+mod exceptional;
 pub mod info;
 pub mod outbox;
 mod profile;
@@ -20,6 +21,7 @@ mod writer;
 use std::{
     cell::{Cell, RefCell},
     io,
+    num::NonZeroU32,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -35,6 +37,7 @@ pub use self::{
     profile::{ConnectionProfile, Pings},
 };
 use self::{
+    exceptional::Exceptional,
     info::SessionInfo,
     outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedFrame, SharedPublication},
     socket::Socket,
@@ -99,22 +102,24 @@ struct Inner {
     wire: Wire,
     outbox: Outbox,
     phase: Phase,
-    ending: Option<Ending>,
     heartbeat: Heartbeat,
-    /// Since when something waits without any byte having been taken.
-    stalled: Option<Instant>,
-    /// When a closing or lingering connection is cut.
-    cut_at: Option<Instant>,
+    exceptional: Exceptional,
     /// Our direction is shut.
     shut: bool,
     /// TLS: records may wait in the socket's own buffer.
     unflushed: bool,
-    /// TLS: bytes that the system had taken when progress was last seen.
-    taken: Option<u64>,
     /// The session's task; absent until its first poll.
     waker: Option<Waker>,
-    /// The timer that counts, and when it is due.
-    timer: Option<(u32, Instant)>,
+    /// The timer that counts.
+    timer: Option<Timer>,
+}
+
+/// A timer in the wheel.
+#[derive(Clone, Copy)]
+struct Timer {
+    number: NonZeroU32,
+    /// When it is due, as the wheel's clock counts.
+    tick: u32,
 }
 
 /// A client's connection: see the module.
@@ -185,13 +190,10 @@ impl Connection {
                 wire,
                 outbox: Outbox::default(),
                 phase: Phase::Open,
-                ending: None,
                 heartbeat,
-                stalled: None,
-                cut_at: None,
+                exceptional: Exceptional::default(),
                 shut: false,
                 unflushed: false,
-                taken: None,
                 waker: None,
                 timer: None,
             }),
@@ -219,7 +221,7 @@ impl Connection {
     /// How the session came to its end, once it has.
     #[must_use]
     pub(crate) fn ending(&self) -> Option<Ending> {
-        self.inner.borrow().ending.clone()
+        self.inner.borrow().exceptional.ending().cloned()
     }
 
     /// How this session speaks.

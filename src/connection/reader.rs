@@ -53,8 +53,8 @@ type Decoded = (usize, Result<Option<Message>, ProtocolError>);
 pub struct Reader {
     connection: Rc<Connection>,
     decoder: Decoder,
-    /// Bytes behind the first message of the last read.
-    rest: BytesMut,
+    /// Bytes behind the first message of the last read; never without any.
+    rest: Option<Box<BytesMut>>,
     told: bool,
     /// The end of input was seen.
     ended: bool,
@@ -67,23 +67,25 @@ impl Reader {
         Self {
             connection,
             decoder,
-            rest: read_buf,
+            rest: (!read_buf.is_empty()).then(|| Box::new(read_buf)),
             told: false,
             ended: false,
         }
     }
 
-    /// Decodes from what is left of the last read, of which it takes so many bytes.
-    fn decode_rest(&mut self) -> Decoded {
-        let mut input: &mut [u8] = &mut self.rest;
+    /// Decodes from what is left of the last read, of which it takes so many bytes; nothing if nothing
+    /// is left.
+    fn decode_rest(&mut self) -> Option<Decoded> {
+        let rest = self.rest.as_mut()?;
+        let mut input: &mut [u8] = rest;
         let before = input.len();
         let result = self.decoder.decode(&mut input);
         let used = before - input.len();
-        self.rest.advance(used);
-        if self.rest.is_empty() {
-            self.rest = BytesMut::new();
+        rest.advance(used);
+        if rest.is_empty() {
+            self.rest = None;
         }
-        (used, result)
+        Some((used, result))
     }
 
     /// Reads once, so many bytes, and decodes the first message; the rest is kept. `Ready(None)` is
@@ -97,7 +99,7 @@ impl Reader {
             let mut input = &mut scratch[..n];
             let result = self.decoder.decode(&mut input);
             if result.is_ok() && !input.is_empty() {
-                self.rest.extend_from_slice(input);
+                self.rest.get_or_insert_default().extend_from_slice(input);
             }
             Poll::Ready(Some((n, result)))
         })
@@ -105,7 +107,7 @@ impl Reader {
 
     /// Reads and forgets; `Ready` at the end of input.
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.rest = BytesMut::new();
+        self.rest = None;
         SCRATCH.with_borrow_mut(|scratch| {
             loop {
                 if ready!(self.poll_fill(cx, scratch)) == 0 {
@@ -139,7 +141,7 @@ impl Stream for Reader {
         loop {
             let mut phase = this.connection.phase();
             // While more of the same read is at hand, its replies join those that wait already.
-            if phase != Phase::Open || this.rest.is_empty() || this.connection.reads_paused() {
+            if phase != Phase::Open || this.rest.is_none() || this.connection.reads_paused() {
                 phase = this.connection.poll_write(cx, Instant::now());
             }
             match phase {
@@ -166,16 +168,13 @@ impl Stream for Reader {
                 Phase::Closing if this.connection.is_resting() => return Poll::Pending,
                 Phase::Open | Phase::Closing => {}
             }
-            let (bytes, result) = if this.rest.is_empty() {
-                match ready!(this.poll_decode(cx)) {
-                    Some(result) => result,
-                    None => {
-                        this.connection.end(Ending::Lost);
-                        return Poll::Ready(None);
-                    }
-                }
-            } else {
-                this.decode_rest()
+            let decoded = match this.decode_rest() {
+                None => ready!(this.poll_decode(cx)),
+                rest => rest,
+            };
+            let Some((bytes, result)) = decoded else {
+                this.connection.end(Ending::Lost);
+                return Poll::Ready(None);
             };
             match result {
                 Ok(None) => return Poll::Ready(Some(Inbound::Unheard(bytes))),

@@ -9,7 +9,6 @@ use std::{
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::Wake,
-    time::SystemTime,
 };
 
 use super::{
@@ -128,15 +127,13 @@ fn info(started: Instant) -> Arc<SessionInfo> {
     Arc::new(SessionInfo {
         id: SessionId::parse(PINGED_AT_30).expect("an id"),
         user: OnceLock::new(),
-        protocol: OnceLock::new(),
+        protocol: None,
         address: None,
         endpoint: "/test".into(),
-        subprotocol: None,
-        user_agent: None,
-        logged_headers: None,
+        words: None,
         transport: TransportKind::WebSocketUnix,
         worker: 0,
-        since: SystemTime::now(),
+        since_ms: 0,
         started,
         traffic: Traffic::default(),
     })

@@ -2,9 +2,9 @@
 //! closing connection. One timer counts at a time, the earliest; what is due when it rings is
 //! decided by the session's state.
 
-use std::time::Instant;
+use std::{num::NonZeroU32, time::Instant};
 
-use super::{Connection, Inner, Phase, Pings};
+use super::{Connection, Inner, Phase, Pings, Timer};
 use crate::{
     close::{Close, Ending},
     heartbeat::HeartbeatAction,
@@ -14,7 +14,10 @@ impl Connection {
     /// A timer of this session rang; a stale one is told by its number.
     pub(crate) fn on_timer(&self, number: u32, now: Instant) {
         let mut inner = self.inner.borrow_mut();
-        if inner.timer.is_some_and(|(current, _)| current == number) {
+        if inner
+            .timer
+            .is_some_and(|timer| timer.number.get() == number)
+        {
             inner.timer = None;
             self.on_timer_due(now, &mut inner);
         }
@@ -23,17 +26,17 @@ impl Connection {
     /// Does what is due and sets the next timer.
     pub(super) fn on_timer_due(&self, now: Instant, inner: &mut Inner) {
         let mut next = None;
-        if let Some(since) = inner.stalled {
+        if let Some(since) = inner.exceptional.stalled() {
             let by = since + self.config.write_timeout;
             if by <= now {
-                if inner.ending.is_none() {
+                if inner.exceptional.ending().is_none() {
                     self.config.stats.slow_disconnects.add(1);
                 }
                 return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
             }
             next = Some(by);
         }
-        if let Some(at) = inner.cut_at {
+        if let Some(at) = inner.exceptional.cut_at() {
             if at <= now {
                 return self.cut(inner, Ending::Lost);
             }
@@ -83,12 +86,22 @@ impl Connection {
         let Some(key) = self.key.get() else {
             return;
         };
-        if inner.timer.is_some_and(|(_, set)| set <= at) {
+        let mut wheel = self.config.wheel.borrow_mut();
+        let tick = wheel.tick_of(at);
+        if inner
+            .timer
+            .is_some_and(|timer| !is_before(tick, timer.tick))
+        {
             return;
         }
-        let number = self.config.timers.get().wrapping_add(1);
-        self.config.timers.set(number);
-        inner.timer = Some((number, at));
-        self.config.wheel.borrow_mut().insert(at, (key, number));
+        let number = NonZeroU32::MIN.saturating_add(self.config.timers.get());
+        self.config.timers.set(number.get() % u32::MAX);
+        inner.timer = Some(Timer { number, tick });
+        wheel.insert(at, (key, number.get()));
     }
+}
+
+/// Whether one tick of the wheel comes before another; they wrap after years.
+fn is_before(tick: u32, other: u32) -> bool {
+    (tick.wrapping_sub(other) as i32) < 0
 }

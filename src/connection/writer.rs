@@ -65,13 +65,13 @@ impl Connection {
             return;
         }
         match self.write_all(inner, cx, now) {
-            Ok(true) => inner.stalled = None,
+            Ok(true) => inner.exceptional.go_on(),
             Ok(false) => {
-                let since = *inner.stalled.get_or_insert(now);
+                let since = inner.exceptional.stall(now);
                 self.set_timer(inner, since + self.config.write_timeout);
             }
             Err(_) => {
-                inner.ending.get_or_insert(Ending::Lost);
+                inner.exceptional.end_by(Ending::Lost);
                 inner.phase = Phase::Ended;
             }
         }
@@ -102,29 +102,19 @@ impl Connection {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             // TLS takes plain text into a buffer of its own, which says nothing of the peer.
-            let taken = socket.taken();
-            if taken.is_none() || taken > inner.taken {
-                inner.taken = taken;
-                inner.stalled = None;
-            }
             inner.unflushed = socket.buffers();
+            match socket.taken() {
+                None => inner.exceptional.go_on(),
+                Some(taken) => inner.exceptional.note_taken(taken),
+            }
             self.count_written(inner, n, now);
+        }
+        if inner.unflushed && !Self::flush_records(inner, cx)? {
+            return Ok(false);
         }
         let Wire::Socket(socket) = &mut inner.wire else {
             return Ok(true);
         };
-        if inner.unflushed {
-            let flushed = Pin::new(&mut *socket).poll_flush(cx)?;
-            let taken = socket.taken();
-            if taken > inner.taken {
-                inner.taken = taken;
-                inner.stalled = None;
-            }
-            if flushed.is_pending() {
-                return Ok(false);
-            }
-            inner.unflushed = false;
-        }
         if inner.phase == Phase::Lingering && !inner.shut {
             match Pin::new(socket).poll_shutdown(cx) {
                 Poll::Pending => return Ok(false),
@@ -133,6 +123,18 @@ impl Connection {
             }
         }
         Ok(true)
+    }
+
+    /// Returns whether the records of TLS are out.
+    fn flush_records(inner: &mut Inner, cx: &mut Context<'_>) -> io::Result<bool> {
+        let Wire::Socket(socket) = &mut inner.wire else {
+            return Ok(true);
+        };
+        inner.unflushed = Pin::new(&mut *socket).poll_flush(cx)?.is_pending();
+        if let Some(taken) = socket.taken() {
+            inner.exceptional.note_taken(taken);
+        }
+        Ok(!inner.unflushed)
     }
 
     /// Messages that wait leave in one frame; each is counted here, the frame when it is out.

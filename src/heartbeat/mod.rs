@@ -162,7 +162,7 @@ impl<K: Copy> Wheel<K> {
 
     /// Asks for `key` to be handed back at the first tick at or after `at`.
     pub(crate) fn insert(&mut self, at: Instant, key: K) {
-        let tick = self.tick_at_or_after(at).max(self.next);
+        let tick = self.due_at(at);
         self.slots[(tick % SLOTS) as usize].push((tick, key));
     }
 
@@ -197,6 +197,17 @@ impl<K: Copy> Wheel<K> {
     pub(crate) fn tick(&self) -> u32 {
         // It wraps after six years.
         self.next as u32
+    }
+
+    /// The tick at which a key that is inserted for `at` is handed back; it wraps as
+    /// [`tick`](Self::tick) does.
+    #[must_use]
+    pub(crate) fn tick_of(&self, at: Instant) -> u32 {
+        self.due_at(at) as u32
+    }
+
+    fn due_at(&self, at: Instant) -> u64 {
+        self.tick_at_or_after(at).max(self.next)
     }
 
     fn tick_at_or_after(&self, at: Instant) -> u64 {

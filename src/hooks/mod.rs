@@ -27,7 +27,7 @@ pub(crate) use self::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
     backoff::delay as backoff_delay,
     client::HookClient,
-    context::HookContext,
+    context::{HookContext, PassedHeaders},
     dispatcher::HookOverview,
     event::Event,
     event_sink::{EventSink, EventStats},

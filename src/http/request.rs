@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     codec::deflate,
-    connection::info::{TEXT_BYTES_MAX, TransportKind, cut},
+    connection::info::{RequestWords, TEXT_BYTES_MAX, TransportKind, cut},
     id::SessionId,
     logger::{
         self, Address, REFUSAL_PAUSE, Subject,
@@ -183,11 +183,13 @@ pub(super) fn connect_info(
         id: SessionId::random(),
         address,
         endpoint,
-        subprotocol: None,
-        user_agent: headers
-            .get(header::USER_AGENT)
-            .map(|value| cut(&Lossy(value.as_bytes()).to_string(), TEXT_BYTES_MAX).into()),
-        logged_headers: node.logged_headers(headers),
+        words: RequestWords {
+            subprotocol: None,
+            user_agent: headers
+                .get(header::USER_AGENT)
+                .map(|value| cut(&Lossy(value.as_bytes()).to_string(), TEXT_BYTES_MAX).into()),
+            logged_headers: node.logged_headers(headers),
+        },
         transport,
         window_bits: None,
         headers: node.passed_headers(headers),
@@ -266,7 +268,7 @@ pub(super) fn upgrade_response(
     }
     if let Some(name) = named {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, name));
-        connect_info.subprotocol = Some(name.into());
+        connect_info.words.subprotocol = Some(name.into());
     }
     if let Some(agreed) = &agreed
         && let Ok(value) = HeaderValue::from_str(&agreed.response)

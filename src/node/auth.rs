@@ -11,7 +11,6 @@ mod error;
 use std::{
     collections::HashSet,
     net::IpAddr,
-    sync::Arc,
     time::{Instant, SystemTime},
 };
 
@@ -24,7 +23,7 @@ use super::{Node, rate_limit::UserPermit};
 use crate::{
     close::Close,
     connection::info::{TEXT_BYTES_MAX, cut},
-    hooks::{ConnectAnswer, ConnectHookRequest, HookContext},
+    hooks::{ConnectAnswer, ConnectHookRequest, HookContext, PassedHeaders},
     metrics::Limited,
     subscription::ServerSubscription,
     token::TokenError,
@@ -255,17 +254,19 @@ impl Node {
 
     /// The headers of a request that the backend is shown.
     #[must_use]
-    pub(crate) fn passed_headers(&self, headers: &HeaderMap) -> Arc<Vec<(String, String)>> {
+    pub(crate) fn passed_headers(&self, headers: &HeaderMap) -> PassedHeaders {
         let passed = headers
             .iter()
             .filter(|(name, _)| self.hooks.passes(name.as_str()));
-        Arc::new(
-            passed
-                .filter_map(|(name, value)| {
-                    Some((name.as_str().to_string(), value.to_str().ok()?.to_string()))
-                })
-                .collect(),
-        )
+        let mut passed = passed
+            .filter_map(|(name, value)| {
+                Some((name.as_str().to_string(), value.to_str().ok()?.to_string()))
+            })
+            .peekable();
+        match passed.peek() {
+            Some(_) => passed.collect(),
+            None => PassedHeaders::default(),
+        }
     }
 }
 

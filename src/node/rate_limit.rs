@@ -12,8 +12,8 @@ use std::{
 /// A token bucket.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
-    rate: f64,
-    burst: f64,
+    rate: u32,
+    burst: u32,
     tokens: f64,
     filled: Instant,
 }
@@ -23,8 +23,8 @@ impl TokenBucket {
     #[must_use]
     pub(crate) fn new(rate: u32, burst: u32, now: Instant) -> Self {
         Self {
-            rate: rate.into(),
-            burst: burst.max(1).into(),
+            rate,
+            burst: burst.max(1),
             tokens: burst.max(1).into(),
             filled: now,
         }
@@ -32,12 +32,12 @@ impl TokenBucket {
 
     /// Takes one token; false if there is none.
     pub(crate) fn take(&mut self, now: Instant) -> bool {
-        if self.rate == 0.0 {
+        if self.rate == 0 {
             return true;
         }
         let passed = now.saturating_duration_since(self.filled).as_secs_f64();
         self.filled = now;
-        self.tokens = (self.tokens + passed * self.rate).min(self.burst);
+        self.tokens = (self.tokens + passed * f64::from(self.rate)).min(self.burst.into());
         if self.tokens < 1.0 {
             return false;
         }
@@ -47,10 +47,11 @@ impl TokenBucket {
 
     /// When it is full again if nothing more is taken: from then on it is as a new one.
     fn full_at(&self) -> Instant {
-        if self.rate == 0.0 {
+        if self.rate == 0 {
             return self.filled;
         }
-        self.filled + Duration::from_secs_f64((self.burst - self.tokens) / self.rate)
+        self.filled
+            + Duration::from_secs_f64((f64::from(self.burst) - self.tokens) / f64::from(self.rate))
     }
 }
 
@@ -157,7 +158,7 @@ impl Table {
         let Some(user) = self.users.get(name).filter(|user| user.sessions == 0) else {
             return;
         };
-        if user.bucket.tokens >= user.bucket.burst || name.is_empty() {
+        if user.bucket.tokens >= user.bucket.burst.into() || name.is_empty() {
             self.users.remove(name);
         } else {
             self.idle.insert((user.bucket.full_at(), name.clone()));
@@ -186,13 +187,19 @@ impl Users {
     /// A session of a user begins; `None` if there are too many already. Nobody in particular is
     /// not counted; a session of nobody has the rate of a user by itself.
     pub(crate) fn enter(self: &Arc<Self>, user: &str, now: Instant) -> Option<UserPermit> {
-        let name: Arc<str> = user.into();
         let mut table = self.lock();
+        // All sessions of a user share its name.
+        let known = table.users.get_key_value(user);
+        let name = known.map_or_else(|| user.into(), |(name, _)| name.clone());
         let user = table.user(&name, self.rate, now);
         let is_full = self.sessions_max > 0 && user.sessions >= self.sessions_max;
         if is_full && !name.is_empty() {
             table.settle(&name);
             return None;
+        }
+        if name.is_empty() && self.rate == 0 {
+            table.settle(&name);
+            return Some(UserPermit(None));
         }
         user.sessions += 1;
         let is_nobody = name.is_empty() && self.rate > 0;
@@ -200,11 +207,11 @@ impl Users {
             let bucket = TokenBucket::new(self.rate, self.rate.saturating_mul(2), now);
             Box::new(Mutex::new(bucket))
         });
-        Some(UserPermit(Arc::new(Counted {
+        Some(UserPermit(Some(Arc::new(Counted {
             users: self.clone(),
             name,
             own,
-        })))
+        }))))
     }
 
     /// A message of a user that came without a session; false if its rate has none left.
@@ -254,9 +261,10 @@ impl Drop for Counted {
     }
 }
 
-/// One session's place among its user's; given back when the last copy is dropped.
+/// One session's place among its user's; given back when the last copy is dropped. A session of nobody
+/// has none where users have no rate.
 #[derive(Clone)]
-pub struct UserPermit(Arc<Counted>);
+pub struct UserPermit(Option<Arc<Counted>>);
 
 impl std::fmt::Debug for UserPermit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -266,7 +274,9 @@ impl std::fmt::Debug for UserPermit {
 
 impl UserPermit {
     fn take(&self, now: Instant) -> bool {
-        let Counted { users, name, own } = &*self.0;
+        let Some(Counted { users, name, own }) = self.0.as_deref() else {
+            return true;
+        };
         if let Some(bucket) = own {
             let mut bucket = bucket.lock().unwrap_or_else(PoisonError::into_inner);
             return bucket.take(now);

@@ -44,6 +44,17 @@ pub enum Encoding {
     Protobuf,
 }
 
+impl Encoding {
+    /// The name for hooks and for whoever looks at sessions.
+    #[must_use]
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Protobuf => "protobuf",
+        }
+    }
+}
+
 /// Splits a frame, a POST body or a `cf_connect` value into commands, in order.
 ///
 /// The first fault is the last item: what stood before it was yielded. A frame without any command

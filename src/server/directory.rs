@@ -136,7 +136,7 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Instant, SystemTime};
+    use std::time::Instant;
 
     use super::*;
     use crate::{
@@ -148,15 +148,13 @@ mod tests {
         Arc::new(SessionInfo {
             id: SessionId::random(),
             user: std::sync::OnceLock::new(),
-            protocol: std::sync::OnceLock::new(),
+            protocol: None,
             address: address.parse().ok(),
             endpoint: endpoint.into(),
-            subprotocol: None,
-            user_agent: None,
-            logged_headers: None,
+            words: None,
             transport: TransportKind::WebSocket,
             worker: 0,
-            since: SystemTime::now(),
+            since_ms: 0,
             started: Instant::now(),
             traffic: Traffic::default(),
         })

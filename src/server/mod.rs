@@ -318,10 +318,7 @@ fn log_begin(info: &SessionInfo) {
         ("endpoint", Value::from(&*info.endpoint)),
         ("transport", info.transport.as_str().into()),
         ("worker", info.worker.into()),
-        (
-            "user_agent",
-            info.user_agent.as_deref().unwrap_or_default().into(),
-        ),
+        ("user_agent", info.user_agent().unwrap_or_default().into()),
     ];
     values.extend(headers_of(info));
     logger::write(
@@ -411,7 +408,7 @@ fn tell_end(level: Level, info: &SessionInfo, ending: &Ending, times: u64) {
 
 /// Headers of the session's request, where the settings name some and it has them.
 fn headers_of(info: &SessionInfo) -> Option<(&'static str, Value<'_>)> {
-    let headers = info.logged_headers.as_deref()?;
+    let headers = info.logged_headers()?;
     Some(("headers", headers.into()))
 }
 

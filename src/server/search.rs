@@ -45,7 +45,7 @@ impl SessionSearch {
         let is = |wanted: &Option<String>, found: Option<&str>| {
             wanted.is_none() || wanted.as_deref() == found
         };
-        let agent = info.user_agent.as_deref().unwrap_or_default();
+        let agent = info.user_agent().unwrap_or_default();
         let agent_fits = self.user_agent.as_deref();
         is(&self.user, info.user())
             && self.client.is_none_or(|client| client == info.id)
@@ -63,7 +63,7 @@ impl SessionSearch {
 /// be a part of one.
 fn has_text(info: &SessionInfo, part: &str) -> bool {
     let user = info.user().unwrap_or_default();
-    let agent = info.user_agent.as_deref().unwrap_or_default();
+    let agent = info.user_agent().unwrap_or_default();
     if [user, agent, &info.endpoint]
         .iter()
         .any(|text| contains(text, part))
@@ -100,27 +100,26 @@ pub(crate) struct SessionSlice {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        sync::OnceLock,
-        time::{Instant, SystemTime},
-    };
+    use std::{sync::OnceLock, time::Instant};
 
     use super::*;
-    use crate::connection::info::{Traffic, TransportKind};
+    use crate::connection::info::{RequestWords, Traffic, TransportKind};
 
     fn session() -> SessionInfo {
         SessionInfo {
             id: SessionId::random(),
             user: OnceLock::from(Box::from("Anna Müller")),
-            protocol: OnceLock::new(),
+            protocol: None,
             address: "2001:db8::beef".parse().ok(),
             endpoint: "/ws".into(),
-            subprotocol: None,
-            user_agent: Some("Mozilla/5.0 (微信)".into()),
-            logged_headers: None,
+            words: RequestWords {
+                user_agent: Some("Mozilla/5.0 (微信)".into()),
+                ..RequestWords::default()
+            }
+            .boxed(),
             transport: TransportKind::WebSocket,
             worker: 0,
-            since: SystemTime::now(),
+            since_ms: 0,
             started: Instant::now(),
             traffic: Traffic::default(),
         }

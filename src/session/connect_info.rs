@@ -3,14 +3,16 @@
 use std::{
     net::IpAddr,
     sync::{Arc, OnceLock},
-    time::{Instant, SystemTime},
+    time::Instant,
 };
 
 use crate::{
     admission::Permit,
-    connection::info::{SessionInfo, Traffic, TransportKind},
-    hooks::HookContext,
+    connection::info::{RequestWords, SessionInfo, Traffic, TransportKind},
+    hooks::{HookContext, PassedHeaders},
     id::SessionId,
+    protocol::Encoding,
+    unix_time::unix_now_ms,
 };
 
 /// What is known of the client before it has said anything.
@@ -21,18 +23,14 @@ pub(crate) struct ConnectInfo {
     pub address: Option<IpAddr>,
     /// Path of the endpoint.
     pub endpoint: Arc<str>,
-    /// The chosen subprotocol.
-    pub subprotocol: Option<Box<str>>,
-    /// The `User-Agent`, cut.
-    pub user_agent: Option<Box<str>>,
-    /// Headers of the request that the log shows, cut.
-    pub logged_headers: Option<Box<str>>,
+    /// What the request says of it.
+    pub words: RequestWords,
     /// How the connection is carried.
     pub transport: TransportKind,
     /// The agreed window of permessage-deflate.
     pub window_bits: Option<u8>,
     /// Headers of the request that the backend is shown.
-    pub headers: Arc<Vec<(String, String)>>,
+    pub headers: PassedHeaders,
     /// The place under the limits.
     pub permit: Permit,
 }
@@ -40,19 +38,17 @@ pub(crate) struct ConnectInfo {
 impl ConnectInfo {
     /// The session as others see it.
     #[must_use]
-    pub(crate) fn info(&self, worker: u32) -> Arc<SessionInfo> {
+    pub(crate) fn info(&self, worker: u32, protocol: Option<Encoding>) -> Arc<SessionInfo> {
         Arc::new(SessionInfo {
             id: self.id,
             user: OnceLock::new(),
-            protocol: OnceLock::new(),
+            protocol,
             address: self.address,
             endpoint: self.endpoint.clone(),
-            subprotocol: self.subprotocol.clone(),
-            user_agent: self.user_agent.clone(),
-            logged_headers: self.logged_headers.clone(),
+            words: self.words.clone().boxed(),
             transport: self.transport,
             worker,
-            since: SystemTime::now(),
+            since_ms: unix_now_ms(),
             started: Instant::now(),
             traffic: Traffic::default(),
         })

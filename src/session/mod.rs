@@ -25,6 +25,7 @@ mod ready;
 mod rest;
 pub(crate) mod stream;
 mod subscribe;
+mod task;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -33,23 +34,25 @@ mod user;
 use std::{future::Future, rc::Rc, sync::Arc, time::Instant};
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, Recipient,
-    StreamHandler, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Handler, Recipient, StreamHandler,
+    WrapFuture,
 };
 use actix_web_actors::ws;
 
-use self::{connect_info::ConnectInfo, ready::now_or_later};
-pub(crate) use self::{context::SessionContext, user::ConnectedUser};
+use self::{connect_info::ConnectInfo, ready::now_or_later, task::SessionTask};
+pub(crate) use self::{context::SessionContext, task::TaskContext, user::ConnectedUser};
 use crate::{
     broker::{BrokerError, BrokerFuture},
     close::{Close, Ending},
     codec::{Decoder, ProtocolError},
     connection::{
         Connection, ConnectionProfile,
+        info::SessionInfo,
         reader::{Inbound, Reader},
         socket::Upgraded,
     },
     node::Node,
+    protocol::Encoding,
     publication::Payload,
     registry::ChannelName,
     shard::{CommandFrame, ServerCommand, SessionMessage, Shard},
@@ -81,11 +84,16 @@ pub(crate) trait Protocol: Sized + Unpin + 'static {
     /// its channels once.
     fn is_plain(params: &Self::Params) -> bool;
 
+    /// How its messages are written, where it is the client protocol.
+    fn encoding(_: &Self::Params) -> Option<Encoding> {
+        None
+    }
+
     /// Begins: the session is in the tables, and nothing has been sent or read yet.
     fn begin(
         context: SessionContext,
         params: Self::Params,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) -> Session<Self>;
 
     /// The client's user, once it is known who that is.
@@ -95,20 +103,24 @@ pub(crate) trait Protocol: Sized + Unpin + 'static {
     fn pending_max(session: &Session<Self>) -> usize;
 
     /// A whole text or binary message came.
-    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>);
+    fn on_message(
+        session: &mut Session<Self>,
+        message: Payload,
+        ctx: &mut TaskContext<Session<Self>>,
+    );
 
     /// A frame of commands came by a request of its own; only sessions that entered the emulation
     /// registry hear any.
-    fn on_frame(_: &mut Session<Self>, _: CommandFrame, _: &mut Context<Session<Self>>) {}
+    fn on_frame(_: &mut Session<Self>, _: CommandFrame, _: &mut TaskContext<Session<Self>>) {}
 
     /// A new turn begins: what the last one left is gone on with.
-    fn on_turn(_: &mut Session<Self>, _: &mut Context<Session<Self>>) {}
+    fn on_turn(_: &mut Session<Self>, _: &mut TaskContext<Session<Self>>) {}
 
     /// The server wants something of the session other than its end.
     fn on_command(
         session: &mut Session<Self>,
         command: &ServerCommand,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     );
 
     /// Whether the session was its user's before a moment. Only sessions of the client protocol end
@@ -118,7 +130,7 @@ pub(crate) trait Protocol: Sized + Unpin + 'static {
     }
 
     /// Subscriptions that the client was told of have gone live.
-    fn on_live(_: &mut Session<Self>, _: &mut Context<Session<Self>>) {}
+    fn on_live(_: &mut Session<Self>, _: &mut TaskContext<Session<Self>>) {}
 
     /// A subscription that follows offsets has missed a publication; nothing more is delivered to
     /// it.
@@ -146,29 +158,34 @@ pub(crate) struct NewSession<'a, P: Protocol> {
     pub node: &'a Arc<Node>,
 }
 
+impl<P: Protocol> NewSession<'_, P> {
+    fn info(&self) -> Arc<SessionInfo> {
+        let worker = self.shard.id().0;
+        self.connect_info.info(worker, P::encoding(&self.params))
+    }
+}
+
 impl<P: Protocol> Session<P> {
     /// Begins a session on a socket that HTTP has let go of; `read_buf` came behind the handshake.
     pub(crate) fn start_on_socket(new: NewSession<'_, P>, upgraded: Upgraded) {
         let deflate = new.connect_info.window_bits.is_some();
         let decoder = Decoder::new(new.node.settings.limits.message_bytes, deflate);
-        let info = new.connect_info.info(new.shard.id().0);
+        let info = new.info();
         let config = new.shard.config().clone();
         let connection = Connection::new(upgraded.socket, info, config, new.profile);
         // It leaves with the session's first poll, when the session is in the tables.
         connection.head(upgraded.head);
         let reader = Reader::new(connection.clone(), decoder, upgraded.read_buf);
-        Self::start(new, connection, |ctx| {
-            ctx.add_stream(reader);
-        });
+        Self::start(new, connection, Some(reader));
     }
 
     /// Begins a session whose frames are taken from its connection by the body of an HTTP answer.
     pub(crate) fn start_on_body(
         new: NewSession<'_, P>,
     ) -> (Rc<Connection>, Recipient<SessionMessage>) {
-        let info = new.connect_info.info(new.shard.id().0);
+        let info = new.info();
         let connection = Connection::for_body(info, new.shard.config().clone(), new.profile);
-        let session = Self::start(new, connection.clone(), |_| {});
+        let session = Self::start(new, connection.clone(), None);
         (connection, session.recipient())
     }
 
@@ -176,12 +193,11 @@ impl<P: Protocol> Session<P> {
     fn start(
         new: NewSession<'_, P>,
         connection: Rc<Connection>,
-        attach: impl FnOnce(&mut Context<Self>),
+        reader: Option<Reader>,
     ) -> Addr<Self> {
-        Self::create(|ctx| {
+        SessionTask::spawn(reader, |ctx| {
             let membership = new.shard.join(connection.clone(), P::is_plain(&new.params));
-            membership.set_inbox(ctx.address().recipient());
-            attach(ctx);
+            membership.set_inbox(ctx.address().downgrade().recipient());
             let permit = new.connect_info.permit;
             let context = SessionContext::new(new.node.clone(), connection, membership, permit);
             P::begin(context, new.params, ctx)
@@ -193,9 +209,9 @@ impl<P: Protocol> Session<P> {
     /// is read from the client; who has ended meanwhile hears none.
     pub(crate) fn later<T: 'static>(
         &mut self,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
         future: impl Future<Output = T> + 'static,
-        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+        then: impl FnOnce(&mut Self, T, &mut TaskContext<Self>) + 'static,
     ) {
         match now_or_later(Box::pin(future)) {
             Ok(value) => then(self, value, ctx),
@@ -206,9 +222,9 @@ impl<P: Protocol> Session<P> {
     /// The same for an answer of the broker: one that is here allocates nothing.
     pub(crate) fn on_answer<T: Send + 'static>(
         &mut self,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
         answer: BrokerFuture<T>,
-        then: impl FnOnce(&mut Self, Result<T, BrokerError>, &mut Context<Self>) + 'static,
+        then: impl FnOnce(&mut Self, Result<T, BrokerError>, &mut TaskContext<Self>) + 'static,
     ) {
         match answer.now() {
             Ok(answer) => then(self, answer, ctx),
@@ -218,9 +234,9 @@ impl<P: Protocol> Session<P> {
 
     fn wait<T: 'static>(
         &mut self,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
         future: impl Future<Output = T> + 'static,
-        then: impl FnOnce(&mut Self, T, &mut Context<Self>) + 'static,
+        then: impl FnOnce(&mut Self, T, &mut TaskContext<Self>) + 'static,
     ) {
         self.context.pending += 1;
         self.pause_reads();
@@ -251,7 +267,7 @@ impl<P: Protocol> Session<P> {
         self.context.pending as usize >= P::pending_max(self)
     }
 
-    fn on_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+    fn on_command(&mut self, command: &ServerCommand, ctx: &mut TaskContext<Self>) {
         match command {
             ServerCommand::Disconnect(close) => self.context.close(close.clone()),
             ServerCommand::DisconnectOlder { than, close } => {
@@ -300,7 +316,7 @@ impl<P: Protocol> Session<P> {
 }
 
 impl<P: Protocol> Actor for Session<P> {
-    type Context = Context<Self>;
+    type Context = TaskContext<Self>;
 }
 
 impl<P: Protocol> StreamHandler<Inbound> for Session<P> {

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 
-use actix::{AsyncContext, Context, SpawnHandle};
+use actix::{AsyncContext, SpawnHandle};
 use bytes::Bytes;
 
 use super::{
-    ConnectedUser, Protocol, Session,
+    ConnectedUser, Protocol, Session, TaskContext,
     channel_request::ChannelRequest,
     expiry::{is_past, until},
     presence::PresenceOptions,
@@ -33,7 +33,8 @@ pub(crate) struct PlainUser {
     /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its
     /// session ends with it.
     channel_ends: Option<Box<ChannelEnds>>,
-    expiry_timer: Option<SpawnHandle>,
+    /// Of no future where there is no end.
+    expiry_timer: SpawnHandle,
 }
 
 impl PlainUser {
@@ -41,7 +42,7 @@ impl PlainUser {
         Self {
             user,
             channel_ends: None,
-            expiry_timer: None,
+            expiry_timer: SpawnHandle::default(),
         }
     }
 
@@ -113,15 +114,13 @@ impl<P: PlainProtocol> Session<P> {
     }
 
     /// Sets the timer of the session's end, in place of the one before.
-    pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn watch_expiry(&mut self, ctx: &mut TaskContext<Self>) {
         let Some(plain) = self.protocol.plain_user() else {
             return;
         };
-        if let Some(timer) = plain.expiry_timer.take() {
-            ctx.cancel_future(timer);
-        }
+        ctx.cancel_future(plain.expiry_timer);
         let Some(at) = plain.expire_at() else { return };
-        plain.expiry_timer = Some(ctx.run_later(until(at), |session, ctx| {
+        plain.expiry_timer = ctx.run_later(until(at), |session, ctx| {
             let at = session
                 .protocol
                 .plain_user()
@@ -132,11 +131,15 @@ impl<P: PlainProtocol> Session<P> {
             } else {
                 session.watch_expiry(ctx);
             }
-        }));
+        });
     }
 
     /// Does what the server wants of a plain session.
-    pub(super) fn on_plain_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+    pub(super) fn on_plain_command(
+        &mut self,
+        command: &ServerCommand,
+        ctx: &mut TaskContext<Self>,
+    ) {
         match command {
             ServerCommand::Subscribe(subscription) => self.on_subscribe(subscription, ctx),
             ServerCommand::Unsubscribe { channel, .. } => {
@@ -167,7 +170,7 @@ impl<P: PlainProtocol> Session<P> {
 
     /// Puts the session into a channel; beyond its bound it is left out, which is counted and
     /// logged, since a plain client cannot be told. Who is there already has the new end.
-    fn on_subscribe(&mut self, given: &ServerSubscription, ctx: &mut Context<Self>) {
+    fn on_subscribe(&mut self, given: &ServerSubscription, ctx: &mut TaskContext<Self>) {
         let Some(granted) = self.context.node.given_channel(given) else {
             return;
         };
@@ -208,7 +211,7 @@ impl<P: PlainProtocol> Session<P> {
     }
 
     /// The broker was away, or the session was taken out again meanwhile.
-    fn on_not_entered(&mut self, channel: &ChannelName, ctx: &mut Context<Self>) {
+    fn on_not_entered(&mut self, channel: &ChannelName, ctx: &mut TaskContext<Self>) {
         let id = self.context.connection.info().id;
         log::warn!("session {id} was to be subscribed to {channel}: it is not there");
         if let Some(plain) = self.protocol.plain_user() {

@@ -6,9 +6,7 @@
 //! Bounds: what waits for a subscriber that is held back is the shard's to bound, what is read
 //! `limits.recovery_bytes`. What does not get as far as the client being told is undone.
 
-use actix::Context;
-
-use super::{Protocol, Session, presence::PresenceOptions};
+use super::{Protocol, Session, TaskContext, presence::PresenceOptions};
 use crate::{
     broker::BrokerError,
     id::StreamPosition,
@@ -58,11 +56,11 @@ impl<P: Protocol> Session<P> {
     pub(super) fn subscribe(
         &mut self,
         channels: Vec<ChannelSubscription>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
         tell: impl FnOnce(
             &mut Self,
             Result<&[RecoveredSubscription], BrokerError>,
-            &mut Context<Self>,
+            &mut TaskContext<Self>,
         ) -> bool
         + 'static,
     ) {
@@ -91,11 +89,11 @@ impl<P: Protocol> Session<P> {
         &mut self,
         held: Vec<(SubscriptionId, ChannelSubscription)>,
         recoveries: Result<Vec<Recovery>, BrokerError>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
         tell: impl FnOnce(
             &mut Self,
             Result<&[RecoveredSubscription], BrokerError>,
-            &mut Context<Self>,
+            &mut TaskContext<Self>,
         ) -> bool,
     ) {
         let recoveries = match recoveries {

@@ -22,8 +22,8 @@ use crate::{
 
 /// The user of a session.
 pub(crate) struct ConnectedUser {
-    /// Public information, as JSON; empty for none.
-    conn_info: Bytes,
+    /// Public information, as JSON; absent for none, as most have none.
+    conn_info: Option<Box<Bytes>>,
     /// When its credentials end, in Unix seconds; absent: never.
     pub(super) expire_at: Option<u64>,
     /// The session's place among its user's.
@@ -63,7 +63,7 @@ impl ConnectedUser {
             });
         }
         Ok(Self {
-            conn_info: identity.info.clone(),
+            conn_info: boxed(identity.info.clone()),
             expire_at: identity.expire_at,
             permit,
             presence: ChannelPresence::default(),
@@ -76,7 +76,7 @@ impl ConnectedUser {
         ClientInfo {
             user: info.user().unwrap_or_default().to_string(),
             client: info.id.to_string(),
-            conn_info: self.conn_info.clone(),
+            conn_info: self.conn_info.as_deref().cloned().unwrap_or_default(),
             chan_info,
         }
     }
@@ -85,7 +85,7 @@ impl ConnectedUser {
     /// now on.
     pub(super) fn set_conn_info(&mut self, context: &SessionContext, conn_info: Bytes) {
         self.presence.set_conn_info(context, &conn_info);
-        self.conn_info = conn_info;
+        self.conn_info = boxed(conn_info);
     }
 
     /// The session has entered a channel.
@@ -168,4 +168,8 @@ impl ConnectedUser {
             .unwrap_or_default()
             .to_string()
     }
+}
+
+fn boxed(conn_info: Bytes) -> Option<Box<Bytes>> {
+    (!conn_info.is_empty()).then(|| Box::new(conn_info))
 }

@@ -320,7 +320,7 @@ impl Handler<Disconnect> for ShardActor {
 
     fn handle(&mut self, kick: Disconnect, _: &mut Self::Context) -> bool {
         let mut state = self.shard.state.borrow_mut();
-        if let Some(&key) = state.by_id.get(&kick.session) {
+        if let Some(key) = state.key_of(kick.session) {
             state.send_waiting(key);
         }
         let found = state.find(kick.session);

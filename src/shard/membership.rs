@@ -2,7 +2,7 @@
 
 use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
 
-use actix::{Recipient, WeakRecipient};
+use actix::WeakRecipient;
 
 use super::{
     SessionMessage, Shard, SubscribeOptions, SubscriptionId, begin::Begin,
@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     connection::Connection,
-    id::{SessionId, StreamPosition},
+    id::StreamPosition,
     publication::Publication,
     registry::{ChannelName, SessionKey, Slot, is_internal},
 };
@@ -19,14 +19,12 @@ use crate::{
 pub struct Membership {
     shard: Rc<Shard>,
     key: SessionKey,
-    id: SessionId,
     member: Cell<bool>,
 }
 
 impl Shard {
     /// Gives a session its place. It leaves when the membership is dropped.
     pub fn join(self: &Rc<Self>, connection: Rc<Connection>, plain: bool) -> Membership {
-        let id = connection.info().id;
         let key = self
             .state
             .borrow_mut()
@@ -35,7 +33,6 @@ impl Shard {
         let membership = Membership {
             shard: self.clone(),
             key,
-            id,
             member: Cell::new(true),
         };
         let now = Instant::now();
@@ -50,7 +47,7 @@ impl Shard {
 
 impl Membership {
     /// Names the actor that hears [`SessionMessage`]s.
-    pub(crate) fn set_inbox(&self, inbox: Recipient<SessionMessage>) {
+    pub(crate) fn set_inbox(&self, inbox: WeakRecipient<SessionMessage>) {
         let mut state = self.shard.state.borrow_mut();
         if let Some(entry) = state.sessions.get_mut(self.key as usize) {
             entry.inbox = Some(inbox);
@@ -203,7 +200,7 @@ impl Membership {
         let is_first = self.member.replace(false);
         if is_first {
             let mut state = self.shard.state.borrow_mut();
-            let left = state.leave_all(self.key, self.id);
+            let left = state.leave_all(self.key);
             drop(state);
             self.shard.unlisten(&left);
             self.shard.config.stats.sessions.sub(1);

@@ -17,6 +17,7 @@ mod joined_line;
 mod membership;
 mod queries;
 mod reservation;
+mod session_ids;
 mod state;
 mod subscriber;
 mod user_channel;
@@ -123,7 +124,7 @@ impl Shard {
     /// Queues what waits for a session in the windows of its channels, before its end.
     pub(crate) fn send_waiting(&self, id: SessionId) {
         let mut state = self.state.borrow_mut();
-        if let Some(&key) = state.by_id.get(&id) {
+        if let Some(key) = state.key_of(id) {
             state.send_waiting(key);
         }
     }

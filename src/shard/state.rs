@@ -2,7 +2,7 @@
 //! and whom to write to. Pure but for the connections that it pushes into, owned by the
 //! [`Shard`](super::Shard), whose rule of borrowing holds for it.
 
-use std::{collections::HashMap, rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc, time::Instant};
 
 use slab::Slab;
 
@@ -12,6 +12,7 @@ use super::{
     delivery::{Delivery, DeliverySettings},
     entry::Entry,
     joined_line::{JoinedLine, Numbered},
+    session_ids::SessionIds,
     subscriber::{Subscriber, Verdict},
     user_channel::user_channel,
     window::{Departed, Windows},
@@ -35,7 +36,7 @@ pub(super) struct State {
     /// Number of the last subscription.
     subscriptions: u32,
     pub(super) sessions: Slab<Entry>,
-    pub(super) by_id: HashMap<SessionId, SessionKey>,
+    by_id: SessionIds,
     /// Sessions to write to at the end of the turn.
     pub(super) dirty: Vec<SessionKey>,
     /// Set once the drain has begun: whose handshake was under way then is closed as soon as it
@@ -54,7 +55,7 @@ impl State {
             subscribers: Slab::new(),
             subscriptions: 0,
             sessions: Slab::new(),
-            by_id: HashMap::new(),
+            by_id: SessionIds::default(),
             dirty: Vec::new(),
             draining: None,
             windows: None,
@@ -71,7 +72,7 @@ impl State {
         };
         let key = self.sessions.insert(entry) as SessionKey;
         self.registry.add_session(key);
-        self.by_id.insert(id, key);
+        self.by_id.insert(id, key, &self.sessions);
         key
     }
 
@@ -79,9 +80,14 @@ impl State {
         self.sessions.get(key as usize)
     }
 
+    /// A session's place by its id, unless it has left.
+    pub(super) fn key_of(&self, id: SessionId) -> Option<SessionKey> {
+        self.by_id.find(id, &self.sessions)
+    }
+
     /// A session by its id.
     pub(super) fn find(&self, id: SessionId) -> Option<(SessionKey, &Entry)> {
-        let key = *self.by_id.get(&id)?;
+        let key = self.key_of(id)?;
         Some((key, self.entry(key)?))
     }
 
@@ -89,7 +95,7 @@ impl State {
     pub(super) fn select(&self, selector: &Selector) -> Vec<&Entry> {
         let own = selector.user.as_deref().map(user_channel);
         let keys: Vec<SessionKey> = match (selector.client, &own) {
-            (Some(client), _) => self.by_id.get(&client).copied().into_iter().collect(),
+            (Some(client), _) => self.key_of(client).into_iter().collect(),
             (None, Some(own)) => self.registry.members(own).map(|(key, _)| key).collect(),
             (None, None) => Vec::new(),
         };
@@ -163,8 +169,10 @@ impl State {
     }
 
     /// Takes a session out of all its channels, and names them.
-    pub(super) fn leave_all(&mut self, key: SessionKey, id: SessionId) -> Vec<ChannelName> {
-        self.by_id.remove(&id);
+    pub(super) fn leave_all(&mut self, key: SessionKey) -> Vec<ChannelName> {
+        if let Some(id) = self.entry(key).map(Entry::id) {
+            self.by_id.remove(id, &self.sessions);
+        }
         let (mut left, mut slots) = (Vec::new(), Vec::new());
         let windows = &mut self.windows;
         self.registry.remove_session(key, |name, slot, is_empty| {
@@ -292,7 +300,7 @@ impl State {
             return;
         };
         let session = match target {
-            Target::Session(id) => self.by_id.get(id).copied(),
+            Target::Session(id) => self.key_of(*id),
             _ => None,
         };
         let compression = self.settings.compression;

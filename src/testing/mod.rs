@@ -138,15 +138,13 @@ impl Listener {
         let info = Arc::new(SessionInfo {
             id: SessionId::random(),
             user: std::sync::OnceLock::new(),
-            protocol: std::sync::OnceLock::new(),
+            protocol: None,
             address: None,
             endpoint: "/test".into(),
-            subprotocol: None,
-            user_agent: None,
-            logged_headers: None,
+            words: None,
             transport: TransportKind::Poll,
             worker: 0,
-            since: std::time::SystemTime::now(),
+            since_ms: 0,
             started: Instant::now(),
             traffic: Traffic::default(),
         });

@@ -14,7 +14,7 @@ use std::{
     rc::Rc,
     sync::{Arc, OnceLock},
     task::{Context, Poll, Waker},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 pub use fanfare::{
@@ -298,15 +298,13 @@ impl Node {
         let info = Arc::new(SessionInfo {
             id: id.expect("the form of an id"),
             user: OnceLock::new(),
-            protocol: OnceLock::new(),
+            protocol: None,
             address: None,
             endpoint: "/ws".into(),
-            subprotocol: None,
-            user_agent: None,
-            logged_headers: None,
+            words: None,
             transport: TransportKind::WebSocketUnix,
             worker: 0,
-            since: SystemTime::now(),
+            since_ms: 0,
             started: now,
             traffic: Traffic::default(),
         });

@@ -9,6 +9,10 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 use bytes::Bytes;
 use reqwest::header::{HeaderName, HeaderValue};
 
+/// Headers of a client's request that [`HeaderList::passes`], names in lower case; shared by its session
+/// and the calls for it. Of most clients there are none, which take no memory.
+pub(crate) type PassedHeaders = Arc<[(String, String)]>;
+
 /// The session that a call is about.
 #[derive(Clone, Debug)]
 pub(crate) struct HookContext {
@@ -20,8 +24,8 @@ pub(crate) struct HookContext {
     pub transport: &'static str,
     /// `json` or `protobuf`.
     pub protocol: &'static str,
-    /// Headers of the handshake that [`HeaderList::passes`], names in lower case.
-    pub headers: Arc<Vec<(String, String)>>,
+    /// Headers of the handshake.
+    pub headers: PassedHeaders,
     /// What the backend keeps with the session: JSON, or empty.
     pub meta: Bytes,
 }

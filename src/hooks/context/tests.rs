@@ -15,7 +15,7 @@ fn picked(list: &HeaderList, headers: &[(&str, &str)]) -> Vec<(String, String)> 
         user: String::new(),
         transport: "raw",
         protocol: "json",
-        headers: Arc::new(headers.collect()),
+        headers: headers.collect(),
         meta: Bytes::new(),
     };
     list.pick(&hook_context)

@@ -1,6 +1,6 @@
 //! What a call sends, and what is read from its answer.
 
-use std::sync::{Arc, atomic::Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -147,7 +147,7 @@ async fn only_listed_headers_of_the_handshake_go_along() {
     ];
     let headers = headers.map(|(name, value)| (name.to_string(), value.to_string()));
     let hook_context = HookContext {
-        headers: Arc::new(headers.to_vec()),
+        headers: headers.into(),
         ..hook_context()
     };
     assert!(client.passes("X-Tenant") && !client.passes("Cookie") && !client.passes("Host"));

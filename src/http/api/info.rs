@@ -172,7 +172,7 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
 fn connection(info: &SessionInfo, channels: &[ChannelName]) -> Connection {
     Connection {
         transport: info.transport.hook_name(),
-        protocol: info.protocol.get().copied().unwrap_or("json"),
+        protocol: info.protocol().unwrap_or("json"),
         user: info.user().unwrap_or_default().to_string(),
         address: info.address,
         endpoint: info.endpoint.to_string(),

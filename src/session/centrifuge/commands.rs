@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use actix::Context;
 use bytes::Bytes;
 use bytestring::ByteString;
 
@@ -19,7 +18,7 @@ use crate::{
     protocol::{ClientInfo, Encoding, HistoryRequest, PayloadRef, Push, Reply, ReplyError},
     publication::Payload,
     registry::ChannelName,
-    session::Session,
+    session::{Session, TaskContext},
 };
 
 impl Session<Centrifuge> {
@@ -58,7 +57,13 @@ impl Session<Centrifuge> {
         }
     }
 
-    pub(super) fn publish(&mut self, id: u32, channel: &str, data: Bytes, ctx: &mut Context<Self>) {
+    pub(super) fn publish(
+        &mut self,
+        id: u32,
+        channel: &str,
+        data: Bytes,
+        ctx: &mut TaskContext<Self>,
+    ) {
         let Some((rules, permission)) = self.permitted(id, Action::Publish, channel) else {
             return;
         };
@@ -86,10 +91,7 @@ impl Session<Centrifuge> {
                 session.answer_publish(id, published);
             });
         }
-        let (node, hook_context) = (
-            self.context.node.clone(),
-            self.protocol.hook_context.clone(),
-        );
+        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
         let address = self.context.connection.info().address;
         let publishing = async move {
             let asked = node.ask_publish_hook(&hook_context, &name, &mut publication, false);
@@ -117,7 +119,7 @@ impl Session<Centrifuge> {
         }
     }
 
-    pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut Context<Self>) {
+    pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut TaskContext<Self>) {
         let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
             return;
         };
@@ -137,7 +139,7 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn presence_stats(&mut self, id: u32, channel: &str, ctx: &mut Context<Self>) {
+    pub(super) fn presence_stats(&mut self, id: u32, channel: &str, ctx: &mut TaskContext<Self>) {
         let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
             return;
         };
@@ -157,7 +159,12 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn history(&mut self, id: u32, request: HistoryRequest, ctx: &mut Context<Self>) {
+    pub(super) fn history(
+        &mut self,
+        id: u32,
+        request: HistoryRequest,
+        ctx: &mut TaskContext<Self>,
+    ) {
         let Some((rules, _)) = self.permitted(id, Action::History, &request.channel) else {
             return;
         };
@@ -200,14 +207,17 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn rpc(&mut self, id: u32, method: String, data: Bytes, ctx: &mut Context<Self>) {
+    pub(super) fn rpc(
+        &mut self,
+        id: u32,
+        method: String,
+        data: Bytes,
+        ctx: &mut TaskContext<Self>,
+    ) {
         if self.context.node.settings.hooks.rpc.is_none() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (node, hook_context) = (
-            self.context.node.clone(),
-            self.protocol.hook_context.clone(),
-        );
+        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
         let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
         self.later(ctx, calling, move |session, answer, _| match answer {
             Ok(data) => session.reply(id, &Reply::Rpc { data }),
@@ -217,13 +227,13 @@ impl Session<Centrifuge> {
 
     /// A message without an answer of its own goes to the backend that answers raw endpoints; what
     /// it says is pushed.
-    pub(super) fn send(&mut self, data: Bytes, ctx: &mut Context<Self>) {
+    pub(super) fn send(&mut self, data: Bytes, ctx: &mut TaskContext<Self>) {
         if self.context.node.settings.hooks.message.is_none() {
             return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));
         }
         let (node, hook_context, payload) = (
             self.context.node.clone(),
-            self.protocol.hook_context.clone(),
+            self.hook_context(),
             self.payload(data),
         );
         let path = self.context.connection.info().endpoint.clone();

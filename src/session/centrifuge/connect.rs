@@ -1,14 +1,12 @@
 //! The connect command: who the client is, and what it has from the start.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-    time::Instant,
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use actix::AsyncContext;
+
+use super::{
+    Centrifuge, Client, Phase, subscription::PendingSubscription, subscriptions::Subscriptions,
 };
-
-use actix::{AsyncContext, Context};
-
-use super::{Backlog, Centrifuge, Client, Phase, subscription::PendingSubscription};
 use crate::{
     broker::BrokerError,
     close::Close,
@@ -21,7 +19,9 @@ use crate::{
         rate_limit::RateLimiter,
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
-    session::{ConnectedUser, Session, SessionContext, subscribe::RecoveredSubscription},
+    session::{
+        ConnectedUser, Session, SessionContext, TaskContext, subscribe::RecoveredSubscription,
+    },
     shard::{Selector, ServerCommand},
     unix_time::ttl_until,
 };
@@ -43,7 +43,7 @@ impl Client {
             user,
             identity,
             identified: Instant::now(),
-            subscriptions: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             generation: 0,
             rate_limiter,
             expiry_timer: None,
@@ -58,7 +58,7 @@ impl Session<Centrifuge> {
         id: u32,
         request: ConnectRequest,
         token: Option<String>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let subscriptions_max = self.context.node.settings.limits.subscriptions;
         if request.subs.len() > subscriptions_max {
@@ -73,7 +73,7 @@ impl Session<Centrifuge> {
             return self.refuse_connect(id, &AuthError::Refused(error), ctx);
         }
         self.protocol.phase = Phase::Authenticating {
-            backlog: Backlog::default(),
+            backlog: Box::default(),
         };
         self.add_headers(&request);
         let token = match request.token.is_empty() {
@@ -81,7 +81,7 @@ impl Session<Centrifuge> {
             false => Some(request.token.clone()),
         };
         let node = self.context.node.clone();
-        let hook_context = self.protocol.hook_context.clone();
+        let hook_context = self.hook_context();
         let asking = authenticate(node, hook_context, token, request.clone());
         self.later(ctx, asking, move |session, answer, ctx| match answer {
             Ok(identity) => session.on_identity(id, request, identity, ctx),
@@ -92,16 +92,20 @@ impl Session<Centrifuge> {
     /// Headers of the client's connect command, as far as the backend is shown them. What came with
     /// the request was set or seen by a proxy: a client's word does not replace it.
     fn add_headers(&mut self, request: &ConnectRequest) {
-        let mut headers = (*self.protocol.hook_context.headers).clone();
+        let mut headers = Vec::new();
         for (name, value) in &request.headers {
-            let is_known = headers
-                .iter()
+            let known = self.protocol.headers.iter().chain(&headers);
+            let is_known = known
+                .into_iter()
                 .any(|(known, _)| known.eq_ignore_ascii_case(name));
             if self.context.node.hooks.passes(name) && !is_known {
                 headers.push((name.to_ascii_lowercase(), value.clone()));
             }
         }
-        self.protocol.hook_context.headers = Arc::new(headers);
+        if !headers.is_empty() {
+            let known = self.protocol.headers.iter().cloned();
+            self.protocol.headers = known.chain(headers).collect();
+        }
     }
 
     fn on_identity(
@@ -109,7 +113,7 @@ impl Session<Centrifuge> {
         id: u32,
         request: ConnectRequest,
         identity: Identity,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let context = &self.context;
         let permit = context.node.admit_user(&identity.user);
@@ -120,7 +124,6 @@ impl Session<Centrifuge> {
             Ok(user) => user,
             Err(close) => return self.end(close),
         };
-        self.protocol.hook_context = identity.named_in(self.protocol.hook_context.clone());
         let personal = context.node.settings.client.personal_channel.as_ref();
         let is_single = personal.is_some_and(|personal| personal.single_connection);
         let name = is_single.then(|| Arc::from(identity.user.as_str()));
@@ -140,7 +143,12 @@ impl Session<Centrifuge> {
     }
 
     /// Enters what the client has from the start, so that it can be told all of it.
-    fn begin_subscriptions(&mut self, id: u32, request: &ConnectRequest, ctx: &mut Context<Self>) {
+    fn begin_subscriptions(
+        &mut self,
+        id: u32,
+        request: &ConnectRequest,
+        ctx: &mut TaskContext<Self>,
+    ) {
         let Some(client) = self.protocol.client() else {
             return;
         };
@@ -165,7 +173,7 @@ impl Session<Centrifuge> {
         });
     }
 
-    fn refuse_connect(&mut self, id: u32, why: &AuthError, ctx: &mut Context<Self>) {
+    fn refuse_connect(&mut self, id: u32, why: &AuthError, ctx: &mut TaskContext<Self>) {
         let answer = why.reply_error();
         // The line of a session's end has all but what the client is not told.
         if answer.is_ok() || why.has_detail() {
@@ -194,7 +202,7 @@ impl Session<Centrifuge> {
         id: u32,
         pending: &[PendingSubscription],
         recovered: Result<&[RecoveredSubscription], BrokerError>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) -> bool {
         let Ok(recovered) = recovered else {
             self.end(Close::SERVER_ERROR.because("the history cannot be read"));
@@ -232,13 +240,14 @@ impl Session<Centrifuge> {
 
     /// The client was told that it is connected, and its subscriptions are live: from here on it
     /// may do what it may, and what waited for that is done.
-    pub(super) fn on_welcomed(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn on_welcomed(&mut self, ctx: &mut TaskContext<Self>) {
         let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
         let Phase::Welcoming { client, backlog } = before else {
             self.protocol.phase = before;
             return;
         };
         self.protocol.phase = Phase::Connected(client);
+        ctx.cancel_future(self.protocol.patience);
         for command in &backlog.server_commands {
             self.on_server_command(command, ctx);
         }
@@ -276,7 +285,7 @@ impl Session<Centrifuge> {
     fn run_backlog(
         &mut self,
         backlog: VecDeque<crate::protocol::Command>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         for command in backlog {
             if self.context.has_ended() {

@@ -4,7 +4,6 @@
 
 use std::time::Instant;
 
-use actix::Context;
 use bytes::Bytes;
 
 use super::{Centrifuge, Phase, Work, transport::ClientTransport};
@@ -12,13 +11,13 @@ use crate::{
     close::Close,
     node::rate_limit::RateDecision,
     protocol::{self, Command, CommandDecoder, ConnectRequest, Encoding, Request},
-    session::Session,
+    session::{Session, TaskContext},
     shard::CommandFrame,
 };
 
 impl Session<Centrifuge> {
     /// Takes one frame's commands.
-    pub(super) fn on_commands(&mut self, frame: CommandFrame, ctx: &mut Context<Self>) {
+    pub(super) fn on_commands(&mut self, frame: CommandFrame, ctx: &mut TaskContext<Self>) {
         self.context.connection.count_message_in();
         let ClientTransport {
             encoding,
@@ -40,7 +39,7 @@ impl Session<Centrifuge> {
     }
 
     /// Goes on with the frames that wait, as far as the turn goes.
-    pub(super) fn run_work(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn run_work(&mut self, ctx: &mut TaskContext<Self>) {
         let mut work = std::mem::take(&mut self.protocol.work);
         while let Some(first) = work.front_mut()
             && self.run_commands(&mut first.commands, ctx)
@@ -56,7 +55,7 @@ impl Session<Centrifuge> {
     pub(super) fn run_commands(
         &mut self,
         commands: &mut CommandDecoder,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) -> bool {
         while !self.context.has_ended() {
             if self.context.turn.is_spent() {
@@ -85,7 +84,7 @@ impl Session<Centrifuge> {
     }
 
     /// Connects a client that has said with its handshake who it is.
-    pub(super) fn connect_at_once(&mut self, request: ConnectRequest, ctx: &mut Context<Self>) {
+    pub(super) fn connect_at_once(&mut self, request: ConnectRequest, ctx: &mut TaskContext<Self>) {
         if let Phase::New { token } = &mut self.protocol.phase {
             let token = token.take();
             self.connect(0, request, token, ctx);
@@ -113,7 +112,7 @@ impl Session<Centrifuge> {
         &mut self,
         encoding: Encoding,
         frame: &Bytes,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let token = match &mut self.protocol.phase {
             Phase::New { token } => token.take(),

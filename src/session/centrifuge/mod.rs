@@ -14,24 +14,26 @@ mod refresh;
 mod server_commands;
 mod subscribe;
 mod subscription;
+mod subscriptions;
 mod transport;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
     time::{Duration, Instant},
 };
 
-use actix::{ActorContext, AsyncContext, Context, Recipient, SpawnHandle};
+use actix::{ActorContext, AsyncContext, Recipient, SpawnHandle};
+use bytes::Bytes;
 use log::Level;
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::subscription::Subscription;
+use self::subscriptions::Subscriptions;
 pub(crate) use self::{params::CentrifugeParams, transport::ClientTransport};
-use super::{ConnectedUser, Protocol, Session, SessionContext};
+use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::{Close, Ending},
-    hooks::HookContext,
+    hooks::{HookContext, PassedHeaders},
     logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
     metrics::Limited,
     node::{
@@ -39,7 +41,7 @@ use crate::{
         emulation::EmulationGuard,
         rate_limit::{RateDecision, RateLimiter},
     },
-    protocol::{self, Command, CommandDecoder, Push, Reply, ReplyError, Request},
+    protocol::{self, Command, CommandDecoder, Encoding, Push, Reply, ReplyError, Request},
     publication::Payload,
     registry::ChannelName,
     shard::{CommandFrame, ServerCommand, SessionMessage},
@@ -51,15 +53,18 @@ const REASON_BYTES_MAX: usize = 300;
 /// The protocol of one client.
 pub(crate) struct Centrifuge {
     transport: ClientTransport,
-    hook_context: HookContext,
+    /// Headers of its requests that the backend is shown.
+    headers: PassedHeaders,
     phase: Phase,
+    /// The timer of the wait for its connect.
+    patience: SpawnHandle,
     /// Frames whose commands are not all done, in order: of a socket at most one, since nothing is
     /// read meanwhile; of a streamed session as many as the emulation registry lets wait.
     work: VecDeque<Work>,
     /// The next frame's commands stand in an address.
     from_address: bool,
     /// Under this name commands come by requests of their own.
-    emulation: Option<EmulationGuard>,
+    emulation: Option<Box<EmulationGuard>>,
 }
 
 /// What is left of a frame.
@@ -79,14 +84,14 @@ enum Phase {
     /// It is being found out who it is.
     Authenticating {
         /// What waits for the welcome.
-        backlog: Backlog,
+        backlog: Box<Backlog>,
     },
     /// It is known who it is, and what it has from the start is read; it is told next.
     Welcoming {
         /// The client.
         client: Box<Client>,
         /// As before.
-        backlog: Backlog,
+        backlog: Box<Backlog>,
     },
     /// Its connect was answered with an error: the next command ends it.
     Refused,
@@ -109,7 +114,7 @@ struct Client {
     identity: Identity,
     /// When it was in the tables as its user's.
     identified: Instant,
-    subscriptions: HashMap<ChannelName, Subscription>,
+    subscriptions: Subscriptions,
     /// Tells subscriptions of one channel apart that came one after the other.
     generation: u64,
     rate_limiter: RateLimiter,
@@ -126,34 +131,35 @@ impl Protocol for Centrifuge {
         false
     }
 
+    fn encoding(params: &CentrifugeParams) -> Option<Encoding> {
+        Some(params.transport.encoding)
+    }
+
     fn begin(
         context: SessionContext,
         params: CentrifugeParams,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) -> Session<Self> {
-        let name = params.transport.hook_name();
-        let _ = context.connection.info().protocol.set(name);
         // By this name the API finds sessions that only listen, too.
         let is_named = params.commands.is_some() || params.transport.unidirectional;
         let emulation = is_named.then(|| {
             let inbox: Recipient<SessionMessage> = ctx.address().recipient();
-            context
-                .node
-                .emulation
-                .enter(context.connection.info().id, inbox)
+            let id = context.connection.info().id;
+            Box::new(context.node.emulation.enter(id, inbox))
         });
+        let patience = context.node.settings.client.connect_timeout;
+        let patience = ctx.run_later(patience, Session::<Self>::end_if_not_connected);
         let protocol = Self {
             transport: params.transport,
-            hook_context: params.hook_context,
+            headers: params.headers,
             phase: Phase::New {
                 token: params.token,
             },
+            patience,
             work: VecDeque::new(),
             from_address: params.from_address,
             emulation,
         };
-        let patience = context.node.settings.client.connect_timeout;
-        ctx.run_later(patience, Session::<Self>::end_if_not_connected);
         if let Some(commands) = params.commands {
             ctx.notify(SessionMessage::Frame(commands.into()));
         }
@@ -178,7 +184,11 @@ impl Protocol for Centrifuge {
         }
     }
 
-    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
+    fn on_message(
+        session: &mut Session<Self>,
+        message: Payload,
+        ctx: &mut TaskContext<Session<Self>>,
+    ) {
         // The encoding was agreed with the handshake; some clients send JSON in binary frames.
         session.on_commands(message.bytes().into(), ctx);
     }
@@ -186,7 +196,7 @@ impl Protocol for Centrifuge {
     fn on_frame(
         session: &mut Session<Self>,
         frame: CommandFrame,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) {
         if std::mem::take(&mut session.protocol.from_address) && session.acts(&frame.commands) {
             let why = "by GET, cf_connect does no more than connect and subscribe; send the rest to /emulation";
@@ -196,7 +206,7 @@ impl Protocol for Centrifuge {
         session.end_if_unread();
     }
 
-    fn on_turn(session: &mut Session<Self>, ctx: &mut Context<Session<Self>>) {
+    fn on_turn(session: &mut Session<Self>, ctx: &mut TaskContext<Session<Self>>) {
         session.run_work(ctx);
         session.end_if_unread();
     }
@@ -204,7 +214,7 @@ impl Protocol for Centrifuge {
     fn on_command(
         session: &mut Session<Self>,
         command: &ServerCommand,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) {
         session.on_server_command(command, ctx);
     }
@@ -214,7 +224,7 @@ impl Protocol for Centrifuge {
         client.is_some_and(|client| client.identified < than)
     }
 
-    fn on_live(session: &mut Session<Self>, ctx: &mut Context<Session<Self>>) {
+    fn on_live(session: &mut Session<Self>, ctx: &mut TaskContext<Session<Self>>) {
         session.on_welcomed(ctx);
     }
 
@@ -252,7 +262,7 @@ impl Centrifuge {
 
 impl Session<Centrifuge> {
     /// What a command leads to depends on where the client is.
-    fn on_client_command(&mut self, command: Command, ctx: &mut Context<Self>) {
+    fn on_client_command(&mut self, command: Command, ctx: &mut TaskContext<Self>) {
         let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
         match &mut self.protocol.phase {
             Phase::New { token } => match command.request {
@@ -283,7 +293,7 @@ impl Session<Centrifuge> {
     }
 
     /// A command of a connected client, as its rate allows.
-    fn on_connected(&mut self, command: Command, rate: RateDecision, ctx: &mut Context<Self>) {
+    fn on_connected(&mut self, command: Command, rate: RateDecision, ctx: &mut TaskContext<Self>) {
         let Command { id, request } = command;
         match rate {
             RateDecision::Pass => {}
@@ -306,7 +316,7 @@ impl Session<Centrifuge> {
         self.do_command(id, request, ctx);
     }
 
-    fn do_command(&mut self, id: u32, request: Request, ctx: &mut Context<Self>) {
+    fn do_command(&mut self, id: u32, request: Request, ctx: &mut TaskContext<Self>) {
         match request {
             Request::Pong => {
                 if !self.context.connection.take_pong() {
@@ -325,6 +335,23 @@ impl Session<Centrifuge> {
             Request::Rpc { method, data } => self.rpc(id, method, data, ctx),
             Request::Refresh { token } => self.refresh(id, token, ctx),
             Request::SubRefresh { channel, token } => self.sub_refresh(id, &channel, token, ctx),
+        }
+    }
+
+    /// On whose behalf the backend is asked: made where it is, since most sessions never ask.
+    fn hook_context(&self) -> HookContext {
+        let info = self.context.connection.info();
+        let hook_context = HookContext {
+            client: info.id.to_string(),
+            user: String::new(),
+            transport: info.transport.hook_name(),
+            protocol: self.protocol.transport.hook_name(),
+            headers: self.protocol.headers.clone(),
+            meta: Bytes::new(),
+        };
+        match self.protocol.client() {
+            Some(client) => client.identity.named_in(hook_context),
+            None => hook_context,
         }
     }
 
@@ -381,7 +408,7 @@ impl Session<Centrifuge> {
     }
 
     /// `client.connect_timeout` is over.
-    fn end_if_not_connected(&mut self, ctx: &mut Context<Self>) {
+    fn end_if_not_connected(&mut self, ctx: &mut TaskContext<Self>) {
         if matches!(self.protocol.phase, Phase::New { .. } | Phase::Refused) {
             self.end(Close::STALE);
             self.context.membership.flush();
@@ -390,7 +417,7 @@ impl Session<Centrifuge> {
     }
 
     /// A streamed session ends with its body; when that never began to be asked for, by this.
-    fn stop_if_streamed(&mut self, ctx: &mut Context<Self>) {
+    fn stop_if_streamed(&mut self, ctx: &mut TaskContext<Self>) {
         if self.context.connection.info().transport.is_streamed() {
             ctx.run_later(UNCLAIMED_BODY, |session, ctx| {
                 session.leave();

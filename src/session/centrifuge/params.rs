@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::transport::ClientTransport;
 use crate::{
-    hooks::HookContext,
+    hooks::PassedHeaders,
     protocol::{ConnectRequest, Malformed},
     session::connect_info::ConnectInfo,
 };
@@ -15,8 +15,8 @@ pub(crate) struct CentrifugeParams {
     pub transport: ClientTransport,
     /// A token that came with the request rather than with the connect command.
     pub token: Option<String>,
-    /// On whose behalf the backend is asked.
-    pub hook_context: HookContext,
+    /// Headers of its request that the backend is shown.
+    pub headers: PassedHeaders,
     /// Commands that came with the request; absent where they come by the socket.
     pub commands: Option<Bytes>,
     /// The connect request of a client on a socket that came with its handshake.
@@ -36,7 +36,7 @@ impl CentrifugeParams {
         Self {
             transport,
             token,
-            hook_context: connect_info.hook_context(transport.hook_name()),
+            headers: connect_info.headers.clone(),
             commands: None,
             connect: None,
             from_address: false,

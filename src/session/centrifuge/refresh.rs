@@ -4,7 +4,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use actix::{AsyncContext, Context};
+use actix::AsyncContext;
 
 use super::{Centrifuge, Client, connect::VERSION, subscription::Subscription};
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
     session::{
-        Session,
+        Session, TaskContext,
         expiry::{is_past, until},
     },
     unix_time::{ttl_until, unix_now},
@@ -40,7 +40,7 @@ fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> 
     let named: HashSet<&str> = new.subscriptions.iter().map(|it| &*it.channel).collect();
     let before = client.identity.subscriptions.iter();
     let before = before.filter(|_| client.identity.by_token);
-    let known = before.filter_map(|given| client.subscriptions.get_key_value(&*given.channel));
+    let known = before.filter_map(|given| client.subscriptions.entry(&given.channel));
     let lost = known.filter(|(channel, known)| {
         let may_anyhow = || {
             let authorized = node.authorize(Action::Subscribe, channel, new, None);
@@ -54,7 +54,7 @@ fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> 
 
 impl Session<Centrifuge> {
     /// Sets the timer of the session's own end, in place of the one before.
-    pub(super) fn watch_expiry(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn watch_expiry(&mut self, ctx: &mut TaskContext<Self>) {
         let unidirectional = self.protocol.transport.unidirectional;
         let Some(client) = self.protocol.client_mut() else {
             return;
@@ -93,11 +93,8 @@ impl Session<Centrifuge> {
 
     /// Asks the backend whether the session goes on; it may be away for as long as a client's
     /// renewal may take.
-    fn ask_refresh(&mut self, tries: u32, ctx: &mut Context<Self>) {
-        let (node, hook_context) = (
-            self.context.node.clone(),
-            self.protocol.hook_context.clone(),
-        );
+    fn ask_refresh(&mut self, tries: u32, ctx: &mut TaskContext<Self>) {
+        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
         let asking = async move { node.hooks.refresh(&hook_context).await };
         self.later(ctx, asking, move |session, answer, ctx| {
             session.on_refresh_answer(answer, tries, ctx);
@@ -108,7 +105,7 @@ impl Session<Centrifuge> {
         &mut self,
         answer: Answer<RefreshAnswer>,
         tries: u32,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         match answer {
             // An end in the past would only be asked about again at once.
@@ -120,8 +117,7 @@ impl Session<Centrifuge> {
                         client.user.set_conn_info(&self.context, answer.info);
                     }
                     if !answer.meta.is_empty() {
-                        client.identity.meta.clone_from(&answer.meta);
-                        self.protocol.hook_context.meta = answer.meta;
+                        client.identity.meta = answer.meta;
                     }
                 }
                 self.push_refresh();
@@ -157,12 +153,12 @@ impl Session<Centrifuge> {
     }
 
     /// The client brings a new token.
-    pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut Context<Self>) {
+    pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut TaskContext<Self>) {
         if !self.context.node.takes_token(&token) {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let node = self.context.node.clone();
-        let user = self.protocol.hook_context.user.clone();
+        let HookContext { user, .. } = self.hook_context();
         let reading = async move { node.authenticate_refresh(&user, &token).await };
         self.later(ctx, reading, move |session, identity, ctx| {
             session.on_new_token(id, identity, ctx);
@@ -173,7 +169,7 @@ impl Session<Centrifuge> {
         &mut self,
         id: u32,
         identity: Result<Identity, AuthError>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let identity = match identity {
             Ok(identity) => identity,
@@ -214,14 +210,14 @@ impl Session<Centrifuge> {
 
     /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one
     /// before, so that however often a client renews, it has one.
-    pub(super) fn watch_subscriptions(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn watch_subscriptions(&mut self, ctx: &mut TaskContext<Self>) {
         let Some(client) = self.protocol.client_mut() else {
             return;
         };
         if let Some(timer) = client.subscriptions_timer.take() {
             ctx.cancel_future(timer);
         }
-        let ends = client.subscriptions.values().filter_map(Subscription::end);
+        let ends = client.subscriptions.iter().filter_map(Subscription::end);
         let Some(first) = ends.min() else { return };
         client.subscriptions_timer = Some(ctx.run_later(until(first), |session, ctx| {
             session.end_subscriptions(ctx);
@@ -230,7 +226,7 @@ impl Session<Centrifuge> {
     }
 
     /// Ends the subscriptions whose time has come, or asks the backend about them.
-    fn end_subscriptions(&mut self, ctx: &mut Context<Self>) {
+    fn end_subscriptions(&mut self, ctx: &mut TaskContext<Self>) {
         let Some(client) = self.protocol.client_mut() else {
             return;
         };
@@ -260,11 +256,8 @@ impl Session<Centrifuge> {
         self.context.membership.flush();
     }
 
-    fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut Context<Self>) {
-        let (node, hook_context) = (
-            self.context.node.clone(),
-            self.protocol.hook_context.clone(),
-        );
+    fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut TaskContext<Self>) {
+        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
         let channel = ended.0.clone();
         let asking = async move { node.hooks.sub_refresh(&hook_context, &channel).await };
         self.later(ctx, asking, move |session, answer, ctx| {
@@ -279,7 +272,7 @@ impl Session<Centrifuge> {
         ended: Ended,
         answer: Answer<RefreshAnswer>,
         tries: u32,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let channel = &ended.0;
         match answer {
@@ -316,7 +309,7 @@ impl Session<Centrifuge> {
         id: u32,
         channel: &str,
         token: String,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         if channel.is_empty() {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
@@ -328,7 +321,7 @@ impl Session<Centrifuge> {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
-        let HookContext { user, client, .. } = self.protocol.hook_context.clone();
+        let HookContext { user, client, .. } = self.hook_context();
         let channel = name.clone();
         let reading = async move { node.authorize_token(&user, &client, &name, &token).await };
         self.later(ctx, reading, move |session, grant, ctx| {

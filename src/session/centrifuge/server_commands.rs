@@ -1,13 +1,11 @@
 //! What the server wants of a session, and what its client is told of it.
 
-use actix::Context;
-
 use super::{Centrifuge, Phase};
 use crate::{
     close::{Close, Unsubscribe},
     protocol::Push,
     registry::ChannelName,
-    session::Session,
+    session::{Session, TaskContext},
     shard::ServerCommand,
 };
 
@@ -30,7 +28,11 @@ impl Session<Centrifuge> {
         self.push(channel, &Push::Unsubscribe { code, reason });
     }
 
-    pub(super) fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Context<Self>) {
+    pub(super) fn on_server_command(
+        &mut self,
+        command: &ServerCommand,
+        ctx: &mut TaskContext<Self>,
+    ) {
         let waiting_max = self.context.node.settings.limits.subscriptions;
         match &mut self.protocol.phase {
             Phase::Connected(_) => {}

@@ -1,8 +1,6 @@
 //! Subscriptions: the client's own and those that the server makes. Who may is decided first; then
 //! [`Session::subscribe`] is the one way in.
 
-use actix::Context;
-
 use super::{
     Centrifuge,
     subscription::{PendingSubscription, Subscription},
@@ -15,7 +13,7 @@ use crate::{
     protocol::{Push, Reply, ReplyError, SubscribeRequest},
     registry::ChannelName,
     session::{
-        Session,
+        Session, TaskContext,
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     subscription::ServerSubscription,
@@ -26,7 +24,7 @@ impl Session<Centrifuge> {
         &mut self,
         id: u32,
         request: SubscribeRequest,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         if request.channel.is_empty() {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
@@ -38,7 +36,7 @@ impl Session<Centrifuge> {
             return;
         };
         let channel: ChannelName = request.channel.as_str().into();
-        if client.subscriptions.contains_key(&channel) {
+        if client.subscriptions.contains(&channel) {
             return self.error(id, &ReplyError::ALREADY_SUBSCRIBED);
         }
         if client.subscriptions.len() >= self.context.node.settings.limits.subscriptions {
@@ -50,7 +48,7 @@ impl Session<Centrifuge> {
             Err(error) => return self.error(id, &error),
         };
         let (node, identity) = (self.context.node.clone(), client.identity.clone());
-        let (hook_context, asked) = (self.protocol.hook_context.clone(), request.clone());
+        let (hook_context, asked) = (self.hook_context(), request.clone());
         let deciding = async move {
             node.authorize_subscribe(&identity, &hook_context, &asked)
                 .await
@@ -112,7 +110,7 @@ impl Session<Centrifuge> {
         id: u32,
         pending: PendingSubscription,
         epoch: &str,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let wanted = vec![pending.wanted(epoch)];
         self.subscribe(wanted, ctx, move |session, recovered, ctx| {
@@ -125,7 +123,7 @@ impl Session<Centrifuge> {
         id: u32,
         pending: &PendingSubscription,
         recovered: Result<&[RecoveredSubscription], BrokerError>,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) -> bool {
         let error = match recovered {
             Ok([it]) if pending.is_unrecoverable(it) => ReplyError::UNRECOVERABLE_POSITION,
@@ -148,7 +146,11 @@ impl Session<Centrifuge> {
     }
 
     /// The client was told of a subscription.
-    pub(super) fn on_subscribed(&mut self, pending: &PendingSubscription, ctx: &mut Context<Self>) {
+    pub(super) fn on_subscribed(
+        &mut self,
+        pending: &PendingSubscription,
+        ctx: &mut TaskContext<Self>,
+    ) {
         let grant = &pending.grant;
         let client = self.protocol.client_mut();
         let Some(known) = client.and_then(|it| it.subscriptions.get_mut(&pending.channel)) else {
@@ -179,7 +181,7 @@ impl Session<Centrifuge> {
                 return None;
             }
         };
-        if self.protocol.client()?.subscriptions.contains_key(&channel) {
+        if self.protocol.client()?.subscriptions.contains(&channel) {
             return None;
         }
         let generation = self.reserve(&channel, true);
@@ -199,10 +201,10 @@ impl Session<Centrifuge> {
     pub(super) fn subscribe_by_server(
         &mut self,
         given: &ServerSubscription,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let known = self.protocol.client().map(|client| &client.subscriptions);
-        let is_new = known.is_some_and(|known| !known.contains_key(given.channel.as_str()));
+        let is_new = known.is_some_and(|known| !known.contains(&given.channel));
         if is_new && !self.context.has_room_for_channel() {
             return;
         }
@@ -252,7 +254,7 @@ impl Session<Centrifuge> {
         let Some(client) = self.protocol.client_mut() else {
             return false;
         };
-        let dropped = client.subscriptions.remove(channel).is_some();
+        let dropped = client.subscriptions.remove(channel);
         if dropped {
             self.context.membership.unsubscribe(channel);
             client.user.leave_channel(&self.context, channel);

@@ -44,9 +44,6 @@ impl ClientTransport {
     /// The protocol's name for hooks.
     #[must_use]
     pub(crate) fn hook_name(self) -> &'static str {
-        match self.encoding {
-            Encoding::Json => "json",
-            Encoding::Protobuf => "protobuf",
-        }
+        self.encoding.name()
     }
 }

@@ -9,14 +9,12 @@ pub(crate) mod message;
 
 use std::{sync::Arc, time::Instant};
 
-use actix::Context;
-
 use self::{
     endpoint::Endpoint,
     message::{answer_messages, audience_of, fill_message, publish_patiently, relay_requests},
 };
 use super::{
-    ConnectedUser, Protocol, Session, SessionContext,
+    ConnectedUser, Protocol, Session, SessionContext, TaskContext,
     channel_request::{ChannelRequest, envelope, told},
     plain::{PlainProtocol, PlainUser},
     subscribe::RecoveredSubscription,
@@ -25,7 +23,7 @@ use crate::{
     broker::{BrokerError, PublishRequest},
     close::Close,
     codec::Opcode,
-    config::{HookFailureAction, OnMessage},
+    config::{HookFailureAction, OnMessage, Settings},
     hooks::{Answer, HookContext},
     metrics::Limited,
     node::{
@@ -34,7 +32,7 @@ use crate::{
         rate_limit::{RateDecision, RateLimiter},
         recovery::Recovery,
     },
-    publication::Payload,
+    publication::{Payload, PayloadFormat},
     registry::ChannelName,
     shard::ServerCommand,
 };
@@ -57,7 +55,6 @@ pub(crate) struct RawParams {
 /// The protocol of a raw session.
 pub(crate) struct Raw {
     endpoint: Arc<Endpoint>,
-    envelope: bool,
     /// Absent where the session was refused: it only waits for the answer to its Close.
     client: Option<Client>,
 }
@@ -70,7 +67,8 @@ struct Client {
     audience: Arc<[ChannelName]>,
     /// On whose behalf the backend is asked, where the endpoint asks it.
     hook_context: Option<Box<HookContext>>,
-    rate_limiter: RateLimiter,
+    /// Absent until its first message.
+    rate_limiter: Option<Box<RateLimiter>>,
 }
 
 impl Protocol for Raw {
@@ -83,11 +81,10 @@ impl Protocol for Raw {
     fn begin(
         context: SessionContext,
         params: RawParams,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) -> Session<Self> {
         let protocol = Self {
             endpoint: params.endpoint,
-            envelope: params.envelope,
             client: None,
         };
         let mut session = Session { context, protocol };
@@ -99,7 +96,7 @@ impl Protocol for Raw {
         });
         match admitted {
             Ok((identity, user)) => {
-                let mut client = Client::new(&session, user);
+                let mut client = Client::new(user);
                 client.audience = audience_of(&session.protocol.endpoint, &params.channels);
                 let asks = matches!(
                     session.protocol.endpoint.settings.on_message,
@@ -123,14 +120,18 @@ impl Protocol for Raw {
         1
     }
 
-    fn on_message(session: &mut Session<Self>, message: Payload, ctx: &mut Context<Session<Self>>) {
+    fn on_message(
+        session: &mut Session<Self>,
+        message: Payload,
+        ctx: &mut TaskContext<Session<Self>>,
+    ) {
         session.on_message(message, ctx);
     }
 
     fn on_command(
         session: &mut Session<Self>,
         command: &ServerCommand,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) {
         session.on_plain_command(command, ctx);
     }
@@ -160,7 +161,7 @@ impl PlainProtocol for Raw {
     }
 
     fn on_brought(session: &mut Session<Self>, channel: &ChannelName, recovery: &Recovery) {
-        if session.protocol.envelope {
+        if session.has_envelope() {
             let connection = &session.context.connection;
             connection.reply(Opcode::Text, &told(channel, recovery));
         }
@@ -177,23 +178,32 @@ impl PlainProtocol for Raw {
 }
 
 impl Client {
-    fn new(session: &Session<Raw>, user: ConnectedUser) -> Self {
-        let limits = &session.context.node.settings.limits;
-        let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
-        let mut rate_limiter = RateLimiter::new(rate, burst, Instant::now());
-        rate_limiter.set_user(Some(user.permit.clone()));
+    fn new(user: ConnectedUser) -> Self {
         Self {
             plain: PlainUser::new(user),
             audience: Arc::default(),
             hook_context: None,
-            rate_limiter,
+            rate_limiter: None,
         }
+    }
+
+    /// Whether the rates of the session and of its user let a message pass.
+    fn takes_message(&mut self, settings: &Settings) -> bool {
+        let limits = &settings.limits;
+        let (now, permit) = (Instant::now(), &self.plain.user.permit);
+        let rate_limiter = self.rate_limiter.get_or_insert_with(|| {
+            let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
+            let mut rate_limiter = RateLimiter::new(rate, burst, now);
+            rate_limiter.set_user(Some(permit.clone()));
+            Box::new(rate_limiter)
+        });
+        rate_limiter.take(now) == RateDecision::Pass
     }
 }
 
 impl Session<Raw> {
     /// Greets the client and puts it into its channels.
-    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut Context<Self>) {
+    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut TaskContext<Self>) {
         if let Some(greeting) = &self.protocol.endpoint.settings.greeting {
             self.context
                 .connection
@@ -211,6 +221,11 @@ impl Session<Raw> {
         }
     }
 
+    /// Whether publications come in an envelope.
+    fn has_envelope(&self) -> bool {
+        self.context.connection.profile().form.body == PayloadFormat::Envelope
+    }
+
     /// Brings what was missed, channel by channel, before anything live.
     fn tell(&self, recovered: Result<&[RecoveredSubscription], BrokerError>) -> bool {
         let recovered = match recovered {
@@ -221,6 +236,7 @@ impl Session<Raw> {
             }
         };
         let connection = &self.context.connection;
+        let has_envelope = self.has_envelope();
         for RecoveredSubscription {
             subscription,
             recovery,
@@ -229,27 +245,27 @@ impl Session<Raw> {
         {
             let channel = &subscription.channel;
             for item in &recovery.items {
-                if self.protocol.envelope {
+                if has_envelope {
                     connection.reply(Opcode::Text, &envelope(channel, item, recovery.top.epoch));
                 } else {
                     connection.reply(item.payload.opcode(), item.payload.as_bytes());
                 }
             }
-            if self.protocol.envelope {
+            if has_envelope {
                 connection.reply(Opcode::Text, &told(channel, recovery));
             }
         }
         true
     }
 
-    fn on_message(&mut self, message: Payload, ctx: &mut Context<Self>) {
+    fn on_message(&mut self, message: Payload, ctx: &mut TaskContext<Self>) {
         let connection = &self.context.connection;
         connection.count_message_in();
         self.context.turn.spend_command();
         let Some(client) = &mut self.protocol.client else {
             return;
         };
-        if client.rate_limiter.take(Instant::now()) != RateDecision::Pass {
+        if !client.takes_message(&self.context.node.settings) {
             self.context.node.metrics.limited(Limited::Messages);
             return self.context.close(Close::TOO_MANY_REQUESTS);
         }
@@ -284,7 +300,7 @@ impl Session<Raw> {
         }
     }
 
-    fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut Context<Self>) {
+    fn relay(&mut self, requests: Vec<PublishRequest>, ctx: &mut TaskContext<Self>) {
         let publishing = publish_patiently(self.context.node.clone(), requests);
         self.later(ctx, publishing, |session, result, _| {
             if let Err(error) = result {
@@ -298,7 +314,7 @@ impl Session<Raw> {
         &mut self,
         message: Payload,
         on_failure: HookFailureAction,
-        ctx: &mut Context<Self>,
+        ctx: &mut TaskContext<Self>,
     ) {
         let client = self.protocol.client.as_ref();
         let Some(hook_context) = client.and_then(|client| client.hook_context.clone()) else {

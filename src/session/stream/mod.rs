@@ -7,12 +7,12 @@ pub(crate) mod cursor;
 
 use std::{rc::Rc, sync::Arc};
 
-use actix::{Context, Recipient};
+use actix::Recipient;
 use tokio::sync::oneshot;
 
 use self::cursor::RecoveredChannel;
 use super::{
-    ConnectedUser, NewSession, Protocol, Session, SessionContext,
+    ConnectedUser, NewSession, Protocol, Session, SessionContext, TaskContext,
     channel_request::ChannelRequest,
     connect_info::ConnectInfo,
     plain::{PlainProtocol, PlainUser},
@@ -132,7 +132,7 @@ impl Protocol for Stream {
     fn begin(
         context: SessionContext,
         params: Begin,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) -> Session<Self> {
         let mut session = Session {
             context,
@@ -161,12 +161,12 @@ impl Protocol for Stream {
     }
 
     /// Nothing is read from a streamed client.
-    fn on_message(_: &mut Session<Self>, _: Payload, _: &mut Context<Session<Self>>) {}
+    fn on_message(_: &mut Session<Self>, _: Payload, _: &mut TaskContext<Session<Self>>) {}
 
     fn on_command(
         session: &mut Session<Self>,
         command: &ServerCommand,
-        ctx: &mut Context<Session<Self>>,
+        ctx: &mut TaskContext<Session<Self>>,
     ) {
         session.on_plain_command(command, ctx);
     }
