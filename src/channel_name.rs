@@ -13,7 +13,7 @@ const FULL_WIDTH: [(char, char); 3] = [('：', ':'), ('＃', '#'), ('，', ',')]
 /// Why a text is no name of a channel. The sentence is what the client, the caller or the author of
 /// the settings reads; it fits into the reason of a Close.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChannelNameError {
+pub(crate) enum ChannelNameError {
     /// There is nothing.
     #[error("a channel name is empty, expected 1 to {BYTES_MAX} bytes")]
     Empty,

@@ -12,68 +12,70 @@ pub struct Close {
     /// Status code, 1000–4999.
     pub code: u16,
     /// Text for the author of the client, at most 123 bytes on the wire.
-    pub reason: Cow<'static, str>,
+    pub(crate) reason: Cow<'static, str>,
 }
 
 impl Close {
     /// 1000: a long poll has its answer; never sent, since an answer has no Close.
-    pub const ANSWERED: Self = Self::fixed(1000, "answered");
+    pub(crate) const ANSWERED: Self = Self::fixed(1000, "answered");
     /// 1005: a client's Close frame without a code; never sent (RFC 6455 §7.1.5).
-    pub const NO_STATUS: Self = Self::fixed(1005, "");
+    pub(crate) const NO_STATUS: Self = Self::fixed(1005, "");
     /// 1011: a fault of the server's own.
-    pub const INTERNAL: Self = Self::fixed(1011, "internal error");
+    pub(crate) const INTERNAL: Self = Self::fixed(1011, "internal error");
     /// 1011: the backend gave no usable answer to a message of a raw client.
-    pub const BACKEND_FAILED: Self = Self::fixed(1011, "the backend failed");
+    pub(crate) const BACKEND_FAILED: Self = Self::fixed(1011, "the backend failed");
     /// 1012: the server restarts; come back, spread out.
-    pub const RESTART: Self = Self::fixed(1012, "server restarts, please reconnect");
+    pub(crate) const RESTART: Self = Self::fixed(1012, "server restarts, please reconnect");
     /// 1013: the server has no room for what was sent; come again later.
-    pub const TRY_AGAIN: Self = Self::fixed(1013, "server is busy, please try again later");
+    pub(crate) const TRY_AGAIN: Self = Self::fixed(1013, "server is busy, please try again later");
 
     /// 3000: the connection is ended as if the network had done it: without a word.
-    pub const CONNECTION_CLOSED: Self = Self::fixed(3000, "connection closed");
+    pub(crate) const CONNECTION_CLOSED: Self = Self::fixed(3000, "connection closed");
     /// 3001: as [`RESTART`](Self::RESTART), in the client protocol.
-    pub const SHUTDOWN: Self = Self::fixed(3001, "shutdown");
+    pub(crate) const SHUTDOWN: Self = Self::fixed(3001, "shutdown");
     /// 3004: something that the server needs is away; come back.
-    pub const SERVER_ERROR: Self = Self::fixed(3004, "server error");
+    pub(crate) const SERVER_ERROR: Self = Self::fixed(3004, "server error");
     /// 3004: the backend that is to say who the client is does not answer.
-    pub const BACKEND_UNAVAILABLE: Self = Self::fixed(3004, "the backend does not answer");
+    pub(crate) const BACKEND_UNAVAILABLE: Self = Self::fixed(3004, "the backend does not answer");
     /// 3005: the time of the session's credentials is over; come back with new ones.
-    pub const EXPIRED: Self = Self::fixed(3005, "expired");
+    pub(crate) const EXPIRED: Self = Self::fixed(3005, "expired");
     /// 3005: the token that was brought is too old; come back with a new one.
-    pub const TOKEN_EXPIRED: Self = Self::fixed(3005, "token expired");
+    pub(crate) const TOKEN_EXPIRED: Self = Self::fixed(3005, "token expired");
     /// 3008: the client takes less than it is sent.
-    pub const SLOW: Self = Self::fixed(3008, "slow: the client takes less than it is sent");
+    pub(crate) const SLOW: Self = Self::fixed(3008, "slow: the client takes less than it is sent");
     /// 3009: nothing could be written for the whole of `slow.write_timeout`.
-    pub const WRITE_TIMEOUT: Self = Self::fixed(3009, "write timeout: the client takes nothing");
+    pub(crate) const WRITE_TIMEOUT: Self =
+        Self::fixed(3009, "write timeout: the client takes nothing");
     /// 3010: a publication is missing; who comes back is told from where.
-    pub const INSUFFICIENT_STATE: Self = Self::fixed(3010, "insufficient state");
+    pub(crate) const INSUFFICIENT_STATE: Self = Self::fixed(3010, "insufficient state");
     /// 3012: a ping stayed without an answer.
-    pub const NO_PONG: Self = Self::fixed(3012, "no pong: nothing came in time after a ping");
+    pub(crate) const NO_PONG: Self =
+        Self::fixed(3012, "no pong: nothing came in time after a ping");
     /// 3013: the client sends more than its rate allows.
-    pub const TOO_MANY_REQUESTS: Self = Self::fixed(3013, "too many requests");
+    pub(crate) const TOO_MANY_REQUESTS: Self = Self::fixed(3013, "too many requests");
 
     /// 3500: the token is none that counts here.
-    pub const INVALID_TOKEN: Self = Self::fixed(3500, "invalid token");
+    pub(crate) const INVALID_TOKEN: Self = Self::fixed(3500, "invalid token");
     /// 3500: none came to a raw endpoint, and anonymous sessions are not taken.
-    pub const TOKEN_NEEDED: Self = Self::fixed(3500, "a token is needed");
+    pub(crate) const TOKEN_NEEDED: Self = Self::fixed(3500, "a token is needed");
     /// 3501: what came is not the protocol.
-    pub const BAD_REQUEST: Self = Self::fixed(3501, "bad request");
+    pub(crate) const BAD_REQUEST: Self = Self::fixed(3501, "bad request");
     /// 3502: nothing that was due came.
-    pub const STALE: Self = Self::fixed(3502, "stale");
+    pub(crate) const STALE: Self = Self::fixed(3502, "stale");
     /// 3503: the user is blocked; a new token does not help.
-    pub const BLOCKED: Self = Self::fixed(3503, "the user is blocked");
+    pub(crate) const BLOCKED: Self = Self::fixed(3503, "the user is blocked");
     /// 3503: an administrator ended the session; do not come back.
-    pub const KICKED: Self = Self::fixed(3503, "disconnected by an administrator");
+    pub(crate) const KICKED: Self = Self::fixed(3503, "disconnected by an administrator");
     /// 3503: the API ended the session and named no code of its own.
-    pub const FORCE_DISCONNECT: Self = Self::fixed(3503, "force disconnect");
+    pub(crate) const FORCE_DISCONNECT: Self = Self::fixed(3503, "force disconnect");
     /// 3504: the user has as many sessions as it may.
-    pub const CONNECTION_LIMIT: Self = Self::fixed(3504, "connection limit");
+    pub(crate) const CONNECTION_LIMIT: Self = Self::fixed(3504, "connection limit");
     /// 3505: the session asks for more channels than it may have.
-    pub const CHANNEL_LIMIT: Self = Self::fixed(3505, "channel limit");
+    pub(crate) const CHANNEL_LIMIT: Self = Self::fixed(3505, "channel limit");
     /// 3507: the client may not do what it asks for.
-    pub const PERMISSION_DENIED: Self = Self::fixed(3507, "permission denied");
+    pub(crate) const PERMISSION_DENIED: Self = Self::fixed(3507, "permission denied");
     /// 3508: what is asked for is not set up on this server.
-    pub const NOT_AVAILABLE: Self = Self::fixed(3508, "not available");
+    pub(crate) const NOT_AVAILABLE: Self = Self::fixed(3508, "not available");
 
     const fn fixed(code: u16, reason: &'static str) -> Self {
         Self {
@@ -119,18 +121,18 @@ pub struct Unsubscribe {
     /// 2000–2499: the client is not to subscribe again; 2500–2999: it is.
     pub code: u32,
     /// Text for the author of the client.
-    pub reason: &'static str,
+    pub(crate) reason: &'static str,
 }
 
 impl Unsubscribe {
     /// 2000: the API took the session out of the channel.
-    pub const SERVER: Self = Self::fixed(2000, "server unsubscribe");
+    pub(crate) const SERVER: Self = Self::fixed(2000, "server unsubscribe");
     /// 2500: a publication is missing; who subscribes again recovers.
-    pub const INSUFFICIENT_STATE: Self = Self::fixed(2500, "insufficient state");
+    pub(crate) const INSUFFICIENT_STATE: Self = Self::fixed(2500, "insufficient state");
     /// 2501: the time of the subscription is over; subscribe again with a new token.
-    pub const EXPIRED: Self = Self::fixed(2501, "subscription expired");
+    pub(crate) const EXPIRED: Self = Self::fixed(2501, "subscription expired");
     /// 2501: tokens of the channel were taken back.
-    pub const TOKEN_EXPIRED: Self = Self::fixed(2501, "expired");
+    pub(crate) const TOKEN_EXPIRED: Self = Self::fixed(2501, "expired");
 
     const fn fixed(code: u32, reason: &'static str) -> Self {
         Self { code, reason }
@@ -139,7 +141,7 @@ impl Unsubscribe {
 
 /// How a session came to its end; what the log line and the directory tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     /// The client sent a Close frame; code 1005 stands for a frame without a code (RFC 6455
     /// §7.1.5).
     ByPeer(Close),

@@ -53,7 +53,7 @@ pub enum HttpSetupError {
 
 /// Why there is no answer; as text, in the words of the system.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HttpError {
+pub(crate) enum HttpError {
     /// No connection came about, so nothing was sent.
     #[error("{0}")]
     Connect(String),
@@ -102,13 +102,13 @@ impl From<reqwest::Error> for HttpError {
 #[derive(Clone, Debug)]
 pub(crate) struct HttpResponse {
     /// The status code.
-    pub status: u16,
+    pub(crate) status: u16,
     /// `Content-Type` in lower case; empty if there was none.
-    pub content_type: String,
+    pub(crate) content_type: String,
     /// `ETag` as it came.
-    pub etag: Option<HeaderValue>,
+    pub(crate) etag: Option<HeaderValue>,
     /// The whole body.
-    pub body: Bytes,
+    pub(crate) body: Bytes,
 }
 
 impl HttpResponse {

@@ -63,7 +63,7 @@ const EPOCH_DIGITS: &[u8; 32] = b"0123456789abcdefghijkmnpqrstuvwx";
 
 impl Epoch {
     /// No stream: the channel keeps no history.
-    pub const NONE: Self = Self(0);
+    pub(crate) const NONE: Self = Self(0);
 
     /// Any one, for tests.
     #[cfg(test)]
@@ -131,7 +131,7 @@ pub struct StreamPosition {
     /// Offset of the newest publication.
     pub offset: u64,
     /// The stream that the offset counts in.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
 }
 
 impl fmt::Display for StreamPosition {

@@ -15,12 +15,12 @@ pub type ChannelName = Arc<str>;
 /// Whether a channel is one of the server's own: a raw endpoint's, or a user's sessions. Clients
 /// and the API cannot name it.
 #[must_use]
-pub fn is_internal(channel: &str) -> bool {
+pub(crate) fn is_internal(channel: &str) -> bool {
     channel.starts_with('$')
 }
 
 /// A session's place in its shard; reused after the session has left.
-pub type SessionKey = u32;
+pub(crate) type SessionKey = u32;
 
 /// What a membership carries for its owner; [`Slot::NONE`] where that is nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +99,12 @@ impl Registry {
     /// Puts a session into a channel. Returns `None` if it was there already, else whether the
     /// channel was empty before. Cost: linear in the session's own channels, which
     /// `limits.subscriptions` bounds.
-    pub fn join(&mut self, session: SessionKey, name: &ChannelName, slot: Slot) -> Option<bool> {
+    pub fn join(
+        &mut self,
+        session: SessionKey,
+        name: &ChannelName,
+        slot: Slot,
+    ) -> Option<bool> {
         let memberships = self
             .sessions
             .get_mut(session as usize)
@@ -180,7 +185,10 @@ impl Registry {
     }
 
     /// The members of a channel with their slots, in no particular order.
-    pub fn members(&self, name: &str) -> impl ExactSizeIterator<Item = (SessionKey, Slot)> + '_ {
+    pub fn members(
+        &self,
+        name: &str,
+    ) -> impl ExactSizeIterator<Item = (SessionKey, Slot)> + '_ {
         let members = match self.names.get(name) {
             Some(&channel) => self.channels[channel].members.as_slice(),
             None => &[],

@@ -16,7 +16,7 @@ const ABORTED: i32 = 1;
 
 /// What a signal asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Signal {
+pub(crate) enum Signal {
     /// Drain and end. Comes once: the second one ends the process by itself.
     Stop,
     /// Take up what can be taken up anew.

@@ -28,7 +28,7 @@ use crate::{
 /// One change, or a part of a snapshot. Times are Unix milliseconds, since no other clock goes on
 /// over a restart.
 #[derive(Clone, Debug)]
-pub enum Record {
+pub(crate) enum Record {
     /// What names of streams and keys are made of: drawn once for a directory. Where another one
     /// comes later, every stream that was read until there has the name that the new one gives it.
     Secret(Secret),
@@ -68,11 +68,11 @@ pub enum Record {
 
 /// Keys of the hashes; 128 bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Secret {
+pub(crate) struct Secret {
     /// Of the names of streams.
-    pub epochs: u128,
+    pub(crate) epochs: u128,
     /// Of idempotency keys.
-    pub keys: u128,
+    pub(crate) keys: u128,
 }
 
 impl Secret {
@@ -89,69 +89,69 @@ impl Secret {
 
 /// A publication that has a place in a stream.
 #[derive(Clone, Debug)]
-pub struct Publication {
+pub(crate) struct Publication {
     /// The channel.
-    pub channel: ChannelName,
+    pub(crate) channel: ChannelName,
     /// The stream; the offset is the item's.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The message.
-    pub item: Arc<Item>,
+    pub(crate) item: Arc<Item>,
     /// Items before this offset are not kept any more.
-    pub first: u64,
+    pub(crate) first: u64,
     /// When the item expires.
-    pub expires_ms: u64,
+    pub(crate) expires_ms: u64,
     /// How long the position outlives it (`history_ttl`).
-    pub ttl: Duration,
+    pub(crate) ttl: Duration,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
     /// Its key.
-    pub key: Option<Box<Key>>,
+    pub(crate) key: Option<Box<Key>>,
 }
 
 /// A position with what belongs to it.
 #[derive(Clone, Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     /// The channel.
-    pub channel: ChannelName,
+    pub(crate) channel: ChannelName,
     /// Its newest place.
     pub top: StreamPosition,
     /// Items before this offset are not kept any more.
-    pub first: u64,
+    pub(crate) first: u64,
     /// How long the position is kept when nothing else is (`history_ttl`).
-    pub ttl: Duration,
+    pub(crate) ttl: Duration,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
 }
 
 /// An item of a stream.
 #[derive(Clone, Debug)]
-pub struct KeptItem {
+pub(crate) struct KeptItem {
     /// The channel.
-    pub channel: ChannelName,
+    pub(crate) channel: ChannelName,
     /// The stream.
-    pub epoch: Epoch,
+    pub(crate) epoch: Epoch,
     /// The message with its offset.
-    pub item: Arc<Item>,
+    pub(crate) item: Arc<Item>,
     /// When it expires.
-    pub expires_ms: u64,
+    pub(crate) expires_ms: u64,
 }
 
 /// An idempotency key that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Key {
+pub(crate) struct Key {
     /// A hash of channel and key.
-    pub id: u128,
+    pub(crate) id: u128,
     /// A hash of the client whose room it takes; 0: the API's.
-    pub owner: u64,
+    pub(crate) owner: u64,
     /// When its time is over.
-    pub expires_ms: u64,
+    pub(crate) expires_ms: u64,
     /// Place of its publication; absent where the channel keeps no history.
-    pub position: Option<StreamPosition>,
+    pub(crate) position: Option<StreamPosition>,
 }
 
 /// Whom or what a revocation is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Subject {
+pub(crate) enum Subject {
     /// A user.
     User(String),
     /// The token with this id (`jti`).
@@ -164,35 +164,35 @@ pub enum Subject {
 
 /// A block or a revocation, in Unix seconds as tokens have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Revocation {
+pub(crate) struct Revocation {
     /// About whom.
-    pub subject: Subject,
+    pub(crate) subject: Subject,
     /// Until when it counts, `u64::MAX` without end; absent: it is taken away.
-    pub until: Option<u64>,
+    pub(crate) until: Option<u64>,
     /// Tokens issued before this are meant.
-    pub issued_before: u64,
+    pub(crate) issued_before: u64,
 }
 
 /// An entry of `[[push]]`, known by a hash of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
+pub(crate) struct Push {
     /// The entry.
-    pub entry: u128,
+    pub(crate) entry: u128,
     /// No `{seq}` up to this one is given again.
-    pub seq: u64,
+    pub(crate) seq: u64,
     /// The text published last, as a hash, with its place.
-    pub last: Option<(u128, StreamPosition)>,
+    pub(crate) last: Option<(u128, StreamPosition)>,
 }
 
 /// An entry of `[[poll]]`, known by a hash of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Poll {
+pub(crate) struct Poll {
     /// The entry.
-    pub entry: u128,
+    pub(crate) entry: u128,
     /// `ETag` of the last answer.
-    pub etag: Option<String>,
+    pub(crate) etag: Option<String>,
     /// A hash of what was published last, with its place.
-    pub last: Option<(u128, StreamPosition)>,
+    pub(crate) last: Option<(u128, StreamPosition)>,
 }
 
 /// Why a record is not kept.
@@ -214,7 +214,7 @@ pub enum StoreError {
 
 /// Who is told once what became of a record, on the store's thread and in the order of the appends.
 /// It must not wait for anyone, and may append.
-pub enum Written {
+pub(crate) enum Written {
     /// Whoever it is, by a call of its own.
     Call(Box<dyn FnOnce(Result<(), StoreError>) + Send>),
     /// The owner of a step that was placed under this one of its locks, together with the others of
@@ -223,7 +223,7 @@ pub enum Written {
 }
 
 /// Commits what it has placed, once that is written.
-pub trait Committer: Send + Sync {
+pub(crate) trait Committer: Send + Sync {
     /// The records of the next step under each of these locks, in this order, were written together,
     /// or were not.
     fn written(&self, locks: &[usize], outcome: Result<(), StoreError>);
@@ -231,7 +231,7 @@ pub trait Committer: Send + Sync {
 
 impl Written {
     /// Calls.
-    pub fn call(call: impl FnOnce(Result<(), StoreError>) + Send + 'static) -> Self {
+    pub(crate) fn call(call: impl FnOnce(Result<(), StoreError>) + Send + 'static) -> Self {
         Self::Call(Box::new(call))
     }
 
@@ -279,23 +279,23 @@ impl fmt::Debug for Written {
 /// thread. Each step of the iterator looks at what is committed when it comes there, under one lock,
 /// and gives the records that belong together: a channel's position with its items. Between two
 /// steps what was appended meanwhile is written, so nothing of a step may be older than the step.
-pub trait Source: Send + Sync {
+pub(crate) trait Source: Send + Sync {
     /// All that is to be kept, in groups that are written without anything between.
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_>;
 }
 
 /// What was read at the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ReadReport {
+pub(crate) struct ReadReport {
     /// Something that was acknowledged may be missing: every stream needs a new epoch, and keys and
     /// names a new [`Secret`].
-    pub may_have_lost: bool,
+    pub(crate) may_have_lost: bool,
     /// The newest time in the files, in Unix milliseconds: what expires is judged by no earlier now.
-    pub newest_ms: u64,
+    pub(crate) newest_ms: u64,
 }
 
 /// A log of records that survives the process.
-pub trait Store: Send + Sync {
+pub(crate) trait Store: Send + Sync {
     /// Hands over a record to be written. Records reach the files in the order of the appends: what
     /// is called under a lock is written in the order of that lock. Never waits, and never calls
     /// `written` itself. Where one is not written, all that were appended behind it are not either,
@@ -309,15 +309,12 @@ pub trait Store: Send + Sync {
     fn note(&self, record: Record) {
         let _ = self.append(record, Written::call(|_| {}));
     }
-
-    /// Whether a new record would be taken now, as far as is known.
-    fn is_writable(&self) -> bool;
 }
 
 impl Record {
     /// Bytes that it holds while it waits, for `state.queue_bytes`.
     #[must_use]
-    pub fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         let version = |version: &Option<Box<Version>>| {
             version.as_deref().map_or(0, |version| version.epoch.len())
         };

@@ -16,13 +16,13 @@ pub struct ServerSubscription {
     /// Public information for presence, as JSON or bytes; empty for none.
     pub info: Bytes,
     /// Payload that the client gets with the subscription; empty for none.
-    pub data: Bytes,
+    pub(crate) data: Bytes,
     /// When it ends unless it is refreshed, in Unix seconds; `None` is never.
-    pub expire_at: Option<u64>,
+    pub(crate) expire_at: Option<u64>,
     /// Deliver first what was published after this position.
-    pub recover_since: Option<StreamPosition>,
+    pub(crate) recover_since: Option<StreamPosition>,
     /// What differs from the channel's rules.
-    pub overrides: SubscriptionOverrides,
+    pub(crate) overrides: SubscriptionOverrides,
 }
 
 impl ServerSubscription {
@@ -39,15 +39,15 @@ impl ServerSubscription {
 /// What one subscription has otherwise than its channel's rules say; `None` is as the channel has
 /// it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SubscriptionOverrides {
+pub(crate) struct SubscriptionOverrides {
     /// Whether the subscriber shows in presence.
-    pub presence: Option<bool>,
+    pub(crate) presence: Option<bool>,
     /// Whether others are told that it joins and leaves.
-    pub join_leave: Option<bool>,
+    pub(crate) join_leave: Option<bool>,
     /// Whether it can recover without asking for it.
-    pub force_recovery: Option<bool>,
+    pub(crate) force_recovery: Option<bool>,
     /// Whether it watches its position without asking for it.
-    pub force_positioning: Option<bool>,
+    pub(crate) force_positioning: Option<bool>,
     /// Whether it is told of others' joins and leaves without asking for it.
-    pub force_push_join_leave: Option<bool>,
+    pub(crate) force_push_join_leave: Option<bool>,
 }

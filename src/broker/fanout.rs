@@ -32,7 +32,7 @@ pub(crate) const STRIPES: usize = 64;
 /// Told when a channel gets its first member on this node (true) or loses its last, the server's
 /// own channels included. Called under the channel's lock, so that what is told last is what is so;
 /// it must not wait.
-pub type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
+pub(crate) type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
 
 /// A channel's members on this node.
 #[derive(Default)]

@@ -53,11 +53,11 @@ impl Default for HistoryFilter {
 #[derive(Clone, Debug)]
 pub struct History {
     /// The publications, in order.
-    pub items: Vec<Arc<Item>>,
+    pub(crate) items: Vec<Arc<Item>>,
     /// The newest place of the stream.
     pub top: StreamPosition,
     /// There were more than `bytes_max` let through.
-    pub truncated: bool,
+    pub(crate) truncated: bool,
 }
 
 impl HistoryFilter {

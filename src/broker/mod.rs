@@ -38,7 +38,7 @@ pub use self::{
 use crate::{id::ShardId, protocol::ClientInfo, publication::Target, registry::ChannelName};
 
 /// One answer for each of several publications, in their order.
-pub type PublishResults = Vec<Result<PublishResult, BrokerError>>;
+pub(crate) type PublishResults = Vec<Result<PublishResult, BrokerError>>;
 
 /// What carries publications to the shards that listen, and keeps what is kept of channels.
 ///

@@ -9,9 +9,9 @@ use crate::{id::SessionId, protocol::ClientInfo, registry::ChannelName};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceStats {
     /// Sessions.
-    pub clients: usize,
+    pub(crate) clients: usize,
     /// Different users among them.
-    pub users: usize,
+    pub(crate) users: usize,
 }
 
 /// Who is in a channel, on all nodes that share it.

@@ -54,7 +54,7 @@ pub struct IdempotencyKey {
     /// The key.
     pub text: Box<str>,
     /// The client whose it is, or for whose publication the backend gave it; absent: the API's.
-    pub owner: Option<KeyOwner>,
+    pub(crate) owner: Option<KeyOwner>,
 }
 
 impl<T: Into<Box<str>>> From<T> for IdempotencyKey {
@@ -91,11 +91,11 @@ impl KeyOwner {
 #[derive(Clone, Debug)]
 pub struct PublishRequest {
     /// To whom.
-    pub target: Target,
+    pub(crate) target: Target,
     /// The message.
-    pub payload: Payload,
+    pub(crate) payload: Payload,
     /// Sessions that do not receive it.
-    pub exclude: Box<[SessionId]>,
+    pub(crate) exclude: Box<[SessionId]>,
     /// The client that published it.
     pub info: Option<Arc<ClientInfo>>,
     /// The publisher's labels, carried beside the message.
@@ -103,16 +103,16 @@ pub struct PublishRequest {
     /// History of the channel; absent: none is kept and the publication gets no offset.
     pub history: Option<HistoryOptions>,
     /// Whether the publication before it goes along, for deltas.
-    pub delta: bool,
+    pub(crate) delta: bool,
     /// A publication of the same channel and key within `limits.idempotency_ttl` is published
     /// once.
     pub idempotency_key: Option<IdempotencyKey>,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
     /// All channels of a message that goes to several.
-    pub group: Option<Arc<[ChannelName]>>,
+    pub(crate) group: Option<Arc<[ChannelName]>>,
     /// Plain clients are not told its place, since its channel's window leaves some out.
-    pub hides_place: bool,
+    pub(crate) hides_place: bool,
 }
 
 impl PublishRequest {
@@ -169,11 +169,11 @@ impl PublishRequest {
 pub struct PublishResult {
     /// Its place, where the channel keeps history; of what was suppressed, the place that the
     /// channel was at.
-    pub position: Option<StreamPosition>,
+    pub(crate) position: Option<StreamPosition>,
     /// Receivers on this node at that moment, as far as it was known here when it was accepted.
-    pub delivered: usize,
+    pub(crate) delivered: usize,
     /// It was not sent to anyone: its key was known, or its version was not newer.
-    pub suppressed: bool,
+    pub(crate) suppressed: bool,
 }
 
 impl PublishResult {

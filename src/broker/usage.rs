@@ -10,7 +10,7 @@ pub struct Usage {
     /// Of idempotency keys (`limits.idempotency_bytes`).
     pub idempotency_bytes: usize,
     /// Publications thrown out before their time.
-    pub evicted_publications: u64,
+    pub(crate) evicted_publications: u64,
     /// Positions thrown out before their time.
-    pub evicted_positions: u64,
+    pub(crate) evicted_positions: u64,
 }

@@ -14,7 +14,7 @@ use super::{Message, ProtocolError, deflate::inflate};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub text: bool,
-    pub compressed: bool,
+    pub(crate) compressed: bool,
 }
 
 impl Kind {

@@ -13,11 +13,11 @@ pub(super) const HOOK_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hook {
     /// The URL, http or https.
-    pub url: String,
+    pub(crate) url: String,
     /// How long the whole call may take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Data goes as base64, JSON too.
-    pub binary_encoding: bool,
+    pub(crate) binary_encoding: bool,
 }
 
 impl fmt::Debug for Hook {
@@ -34,33 +34,33 @@ impl fmt::Debug for Hook {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hooks {
     /// Asked who a client is.
-    pub connect: Option<Hook>,
+    pub(crate) connect: Option<Hook>,
     /// Asked whether a session may go on.
-    pub refresh: Option<Hook>,
+    pub(crate) refresh: Option<Hook>,
     /// Asked whether a client may subscribe.
-    pub subscribe: Option<Hook>,
+    pub(crate) subscribe: Option<Hook>,
     /// Asked whether a subscription may go on.
-    pub sub_refresh: Option<Hook>,
+    pub(crate) sub_refresh: Option<Hook>,
     /// Asked whether a client may publish, and what.
-    pub publish: Option<Hook>,
+    pub(crate) publish: Option<Hook>,
     /// Answers a client's rpc command.
-    pub rpc: Option<Hook>,
+    pub(crate) rpc: Option<Hook>,
     /// Answers a message on a raw endpoint.
-    pub message: Option<Hook>,
+    pub(crate) message: Option<Hook>,
     /// Told of sessions, subscriptions and channels.
-    pub events: Option<Hook>,
+    pub(crate) events: Option<Hook>,
     /// Key that every call is signed with.
-    pub secret: Option<Secret>,
+    pub(crate) secret: Option<Secret>,
     /// Headers of the client's request that are passed on, in lower case.
-    pub headers: Vec<String>,
+    pub(crate) headers: Vec<String>,
     /// Calls at a time, for each of the two kinds of hooks.
-    pub concurrency: usize,
+    pub(crate) concurrency: usize,
     /// Calls that may wait for their turn, for each kind.
-    pub queue: usize,
+    pub(crate) queue: usize,
     /// Events that may wait for the backend.
-    pub events_queue: usize,
+    pub(crate) events_queue: usize,
     /// Events that one call carries at most.
-    pub events_batch: usize,
+    pub(crate) events_batch: usize,
 }
 
 impl Hooks {
@@ -86,17 +86,17 @@ impl Hooks {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Poll {
     /// The URL, http or https.
-    pub url: String,
+    pub(crate) url: String,
     /// Interval between requests.
-    pub every: Duration,
+    pub(crate) every: Duration,
     /// The channel that changed answers are published in.
-    pub channel: String,
+    pub(crate) channel: String,
     /// Headers of the request.
-    pub headers: Vec<(String, String)>,
+    pub(crate) headers: Vec<(String, String)>,
     /// How long one answer may take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Whether an outage is published, once.
-    pub publish_failures: bool,
+    pub(crate) publish_failures: bool,
 }
 
 impl fmt::Debug for Poll {

@@ -16,15 +16,15 @@ pub(super) const WINDOW_BYTES: usize = 64 << 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allow {
     /// Any client with a user.
-    pub client: bool,
+    pub(crate) client: bool,
     /// Any client without a user.
-    pub anonymous: bool,
+    pub(crate) anonymous: bool,
     /// Clients that are subscribed to the channel.
-    pub subscriber: bool,
+    pub(crate) subscriber: bool,
     /// Clients that bring a subscription token.
     pub token: bool,
     /// Clients that the backend allows it, asked by a hook.
-    pub hook: bool,
+    pub(crate) hook: bool,
 }
 
 impl Allow {

@@ -19,11 +19,11 @@ use super::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--config F`.
-    pub config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// `--listen A`, any number of times.
-    pub listen: Vec<String>,
+    pub(crate) listen: Vec<String>,
     /// `--workers N`.
-    pub workers: Option<String>,
+    pub(crate) workers: Option<String>,
 }
 
 impl Settings {

@@ -22,43 +22,43 @@ pub struct Tls {
     /// Its key.
     pub key: PathBuf,
     /// How long a handshake may take.
-    pub handshake_timeout: Duration,
+    pub(crate) handshake_timeout: Duration,
 }
 
 /// A raw WebSocket endpoint: a checked `[[raw]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawEndpoint {
     /// Path at which it is served.
-    pub path: String,
+    pub(crate) path: String,
     /// Text sent right after the handshake.
-    pub greeting: Option<String>,
+    pub(crate) greeting: Option<String>,
     /// What a message does.
-    pub on_message: OnMessage,
+    pub(crate) on_message: OnMessage,
     /// Known subprotocols; `*` knows them all.
-    pub subprotocols: Vec<String>,
+    pub(crate) subprotocols: Vec<String>,
     /// Allowed origins; absent: any.
-    pub origins: Option<Vec<String>>,
+    pub(crate) origins: Option<Vec<String>>,
     /// Channels that every session joins.
-    pub channels: Vec<String>,
+    pub(crate) channels: Vec<String>,
     /// Channels of a session that asks for none and is given none.
-    pub default_channels: Vec<String>,
+    pub(crate) default_channels: Vec<String>,
     /// Whether the backend is asked who a client is.
-    pub connect_hook: bool,
+    pub(crate) connect_hook: bool,
 }
 
 /// An interval push: a checked `[[push]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// The interval; the first push comes one interval after the start.
-    pub every: Duration,
+    pub(crate) every: Duration,
     /// The channel; absent: every session.
-    pub channel: Option<String>,
+    pub(crate) channel: Option<String>,
     /// The text, with its placeholders; empty where `file` has it.
-    pub data: String,
+    pub(crate) data: String,
     /// The file that has the text, to be read at each tick.
     pub file: Option<PathBuf>,
     /// Whether a tick is left out whose text equals the last one's.
-    pub only_changed: bool,
+    pub(crate) only_changed: bool,
 }
 
 /// The settings of a node, checked.
@@ -68,42 +68,42 @@ pub struct Push {
     reason = "each field is the section or the setting of its name"
 )]
 pub struct Settings {
-    pub listen: Vec<Listen>,
-    pub workers: usize,
-    pub node: String,
-    pub trusted_proxies: TrustedProxies,
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) workers: usize,
+    pub(crate) node: String,
+    pub(crate) trusted_proxies: TrustedProxies,
     /// In lower case.
-    pub address_header: Option<String>,
-    pub limits: Limits,
-    pub heartbeat: Heartbeat,
-    pub slow: Slow,
-    pub close: Close,
-    pub deflate: Deflate,
-    pub tcp: Tcp,
-    pub http: Http,
-    pub drain: Drain,
+    pub(crate) address_header: Option<String>,
+    pub(crate) limits: Limits,
+    pub(crate) heartbeat: Heartbeat,
+    pub(crate) slow: Slow,
+    pub(crate) close: Close,
+    pub(crate) deflate: Deflate,
+    pub(crate) tcp: Tcp,
+    pub(crate) http: Http,
+    pub(crate) drain: Drain,
     pub state: State,
     pub tls: Option<Tls>,
-    pub admin: Admin,
+    pub(crate) admin: Admin,
     pub log: Log,
-    pub page: Page,
-    pub status: Route,
-    pub health: Route,
-    pub ready: Route,
-    pub metrics: Route,
-    pub diag: Route,
-    pub connection: Route,
-    pub sse: Route,
-    pub longpoll: Route,
-    pub send: Route,
-    pub channels: Channels,
+    pub(crate) page: Page,
+    pub(crate) status: Route,
+    pub(crate) health: Route,
+    pub(crate) ready: Route,
+    pub(crate) metrics: Route,
+    pub(crate) diag: Route,
+    pub(crate) connection: Route,
+    pub(crate) sse: Route,
+    pub(crate) longpoll: Route,
+    pub(crate) send: Route,
+    pub(crate) channels: Channels,
     pub token: TokenSettings,
-    pub client: Client,
-    pub api: Api,
-    pub hooks: Hooks,
-    pub poll: Vec<Poll>,
-    pub raw: Vec<RawEndpoint>,
-    pub push: Vec<Push>,
+    pub(crate) client: Client,
+    pub(crate) api: Api,
+    pub(crate) hooks: Hooks,
+    pub(crate) poll: Vec<Poll>,
+    pub(crate) raw: Vec<RawEndpoint>,
+    pub(crate) push: Vec<Push>,
     /// Whether the built-in demonstration runs, since no file was given.
     pub demonstration: bool,
     /// The file that was read.
@@ -150,22 +150,22 @@ impl fmt::Debug for Written {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// Whether sessions without a token are taken.
-    pub anonymous: bool,
+    pub(crate) anonymous: bool,
     /// Allowed origins; `None`: the request's own host, or no Origin header.
-    pub origins: Option<Vec<String>>,
+    pub(crate) origins: Option<Vec<String>>,
     /// How long a connection may stay without its connect command.
-    pub connect_timeout: Duration,
+    pub(crate) connect_timeout: Duration,
     /// Whether and how users are subscribed to channels of their own.
-    pub personal_channel: Option<PersonalChannel>,
+    pub(crate) personal_channel: Option<PersonalChannel>,
 }
 
 /// The channel that each user is subscribed to from the start.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PersonalChannel {
+pub(crate) struct PersonalChannel {
     /// Its namespace; empty for none.
-    pub namespace: String,
+    pub(crate) namespace: String,
     /// Whether a user's new session ends the user's others.
-    pub single_connection: bool,
+    pub(crate) single_connection: bool,
 }
 
 impl PersonalChannel {

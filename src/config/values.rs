@@ -26,11 +26,11 @@ pub enum Listen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
     /// Its file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Permissions of the file; who may write to it may connect.
-    pub mode: u32,
+    pub(crate) mode: u32,
     /// Group of the file, by name or number; absent: the process's own.
-    pub group: Option<String>,
+    pub(crate) group: Option<String>,
 }
 
 impl UnixSocket {

@@ -16,7 +16,7 @@ use tokio::{
 pub struct CountingStream {
     stream: TcpStream,
     /// Bytes that the system has taken.
-    pub taken: u64,
+    pub(crate) taken: u64,
 }
 
 impl CountingStream {

@@ -11,7 +11,7 @@ use std::{
 use crate::{id::SessionId, metrics::Count, protocol::Encoding};
 
 /// Longest text of a peer's that is kept (user agent), in bytes.
-pub const TEXT_BYTES_MAX: usize = 256;
+pub(crate) const TEXT_BYTES_MAX: usize = 256;
 
 /// How a session is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,20 +94,20 @@ pub struct Traffic {
     /// Data messages written.
     pub messages_out: Count,
     /// Bytes received.
-    pub bytes_in: Count,
+    pub(crate) bytes_in: Count,
     /// Bytes written.
-    pub bytes_out: Count,
+    pub(crate) bytes_out: Count,
 }
 
 /// What a client's request said of it, for those who look at the session.
 #[derive(Clone, Debug, Default)]
 pub struct RequestWords {
     /// The chosen subprotocol.
-    pub subprotocol: Option<Box<str>>,
+    pub(crate) subprotocol: Option<Box<str>>,
     /// The `User-Agent` header, cut to [`TEXT_BYTES_MAX`].
-    pub user_agent: Option<Box<str>>,
+    pub(crate) user_agent: Option<Box<str>>,
     /// Headers of its request that the log shows, cut to [`TEXT_BYTES_MAX`].
-    pub logged_headers: Option<Box<str>>,
+    pub(crate) logged_headers: Option<Box<str>>,
 }
 
 impl RequestWords {
@@ -189,7 +189,7 @@ pub struct SessionInfo {
 
 /// Cuts a text at a character boundary so that it has at most `bytes_max` bytes.
 #[must_use]
-pub fn cut(text: &str, bytes_max: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -54,7 +54,7 @@ use crate::{
 
 /// What a wheel's entry names: the session's place, and the number of the entry, which tells a
 /// stale one.
-pub type TimerId = (SessionKey, u32);
+pub(crate) type TimerId = (SessionKey, u32);
 
 /// What all connections of one shard share.
 pub struct ConnectionConfig {

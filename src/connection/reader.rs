@@ -33,7 +33,7 @@ thread_local! {
 
 /// What a session hears of its socket.
 #[derive(Debug)]
-pub enum Inbound {
+pub(crate) enum Inbound {
     /// A whole message.
     Message(ws::Message),
     /// The client does not keep to the protocol (RFC 6455, RFC 7692); nothing more will come.
@@ -50,7 +50,7 @@ pub enum Inbound {
 type Decoded = (usize, Result<Option<Message>, ProtocolError>);
 
 /// The read half; ends when the connection is over.
-pub struct Reader {
+pub(crate) struct Reader {
     connection: Rc<Connection>,
     decoder: Decoder,
     /// Bytes behind the first message of the last read; never without any.

@@ -19,11 +19,11 @@ const BLOCK: usize = 16;
 const TRIES_MAX: usize = 16;
 
 /// The most that [`apply`] makes, since a few copies blow up a small delta.
-pub const APPLIED_BYTES_MAX: usize = 64 << 20;
+pub(crate) const APPLIED_BYTES_MAX: usize = 64 << 20;
 
 /// A delta that makes `new` of `old`. If `new` is UTF-8 then so is the delta, which JSON needs.
 #[must_use]
-pub fn create(old: &[u8], new: &[u8]) -> Vec<u8> {
+pub(crate) fn create(old: &[u8], new: &[u8]) -> Vec<u8> {
     let mut delta = Delta::new(new);
     let prefix = common(old.iter(), new.iter());
     let prefix = delta.whole_characters(0, 0, prefix);

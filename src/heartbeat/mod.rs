@@ -18,7 +18,7 @@ pub struct HeartbeatConfig {
 
 /// State of one session's heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heartbeat {
+pub(crate) enum Heartbeat {
     /// Nothing is asked of the client; the next ping is due at `ping_at`.
     Quiet {
         /// When the next ping is due.
@@ -36,7 +36,7 @@ pub enum Heartbeat {
 
 /// What a look at the heartbeat says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HeartbeatAction {
+pub(crate) enum HeartbeatAction {
     /// Send a ping now.
     Ping,
     /// Nothing came in time: end the session (3012).
@@ -130,7 +130,7 @@ impl Heartbeat {
 }
 
 /// Granularity of the wheel: a deadline is noticed at most this long after it has passed.
-pub const TICK: Duration = Duration::from_millis(50);
+pub(crate) const TICK: Duration = Duration::from_millis(50);
 const SLOTS: u64 = 1024;
 
 /// A hashed timing wheel: constant cost to insert and to expire; bounded by what is inserted.

@@ -10,7 +10,7 @@ pub(crate) type Answer<T> = Result<T, HookFailure>;
 
 /// A call without a result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HookFailure {
+pub(crate) enum HookFailure {
     /// `{"error":…}`: goes to the client as it is. Its code is never 0.
     Error(ReplyError),
     /// `{"disconnect":…}`: closes the client.

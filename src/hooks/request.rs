@@ -21,15 +21,15 @@ const BINARY: &str = "binary";
 /// What the `connect` hook is asked about.
 pub(crate) struct ConnectHookRequest<'a> {
     /// The session that connects.
-    pub context: &'a HookContext,
+    pub(crate) context: &'a HookContext,
     /// Payload of the client's connect request; empty for none.
-    pub data: Bytes,
+    pub(crate) data: Bytes,
     /// The client's name, such as `js`; empty for none.
-    pub name: &'a str,
+    pub(crate) name: &'a str,
     /// The client's version; empty for none.
     pub version: &'a str,
     /// Channels that the client asks for.
-    pub channels: &'a [String],
+    pub(crate) channels: &'a [String],
 }
 
 /// The body of one request; hooks fill in what their shape has.

@@ -200,26 +200,26 @@ impl Drop for Measure<'_> {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct HookSnapshot {
     /// Calls that wait for their turn.
-    pub waiting: usize,
+    pub(crate) waiting: usize,
     /// One entry a hook, in the order of [`HookKind::ALL`].
-    pub hooks: Vec<PerHookSnapshot>,
+    pub(crate) hooks: Vec<PerHookSnapshot>,
 }
 
 /// One hook at a moment.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct PerHookSnapshot {
     /// Its name in the settings.
-    pub hook: &'static str,
+    pub(crate) hook: &'static str,
     /// Calls by outcome, in the order of [`CallOutcome::ALL`].
-    pub calls: Vec<(&'static str, u64)>,
+    pub(crate) calls: Vec<(&'static str, u64)>,
     /// Calls that were sent a second time.
-    pub retries: u64,
+    pub(crate) retries: u64,
     /// Calls not yet ended, those that wait included.
-    pub in_flight: u64,
+    pub(crate) in_flight: u64,
     /// Ended calls by duration, not cumulative, bounds as [`DURATION_BUCKETS`].
-    pub buckets: Vec<u64>,
+    pub(crate) buckets: Vec<u64>,
     /// Duration of all ended calls together.
-    pub seconds: f64,
+    pub(crate) seconds: f64,
 }
 
 #[cfg(test)]

@@ -11,31 +11,31 @@ pub struct WorkerStats {
     /// That its thread still goes round.
     pub(crate) pulse: Arc<Pulse>,
     /// Sessions now.
-    pub sessions: Count,
+    pub(crate) sessions: Count,
     /// Channels with a member on this worker, the server's own left out.
-    pub channels: Count,
+    pub(crate) channels: Count,
     /// Data messages received (text and binary).
-    pub messages_in: Count,
+    pub(crate) messages_in: Count,
     /// Data messages written (replies and publications).
     pub messages_out: Count,
     /// Bytes received from WebSocket connections.
-    pub bytes_in: Count,
+    pub(crate) bytes_in: Count,
     /// Bytes written to WebSocket connections.
-    pub bytes_out: Count,
+    pub(crate) bytes_out: Count,
     /// Sessions ended because they took less than they were sent (3008) or nothing at all (3009).
-    pub slow_disconnects: Count,
+    pub(crate) slow_disconnects: Count,
     /// Publications dropped for slow clients by `drop_oldest` and `latest`.
-    pub dropped: Count,
+    pub(crate) dropped: Count,
     /// Lines of channels that left together at the end of their window, or before it.
-    pub window_batches: Count,
+    pub(crate) window_batches: Count,
     /// Those of them that left before it, since they had as many bytes as may leave together.
-    pub window_early: Count,
+    pub(crate) window_early: Count,
     /// Publications that gave way to newer ones while they waited in a window.
-    pub window_replaced: Count,
+    pub(crate) window_replaced: Count,
     /// Sessions ended because no life came after a ping (3012).
-    pub no_pong: Count,
+    pub(crate) no_pong: Count,
     /// Turns of sessions and connections that were spent: others went first.
-    pub turns_spent: Count,
+    pub(crate) turns_spent: Count,
     /// Publication accepted to written.
-    pub delays: Delays,
+    pub(crate) delays: Delays,
 }

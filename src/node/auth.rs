@@ -31,25 +31,25 @@ use crate::{
 
 /// Who a session is.
 #[derive(Clone, Debug)]
-pub struct Identity {
+pub(crate) struct Identity {
     /// The user; empty is anonymous.
-    pub user: String,
+    pub(crate) user: String,
     /// Public information, as JSON; empty for none.
     pub info: Bytes,
     /// The backend's own notes on the session.
-    pub meta: Bytes,
+    pub(crate) meta: Bytes,
     /// When it ends unless it is renewed, in Unix seconds.
-    pub expire_at: Option<u64>,
+    pub(crate) expire_at: Option<u64>,
     /// Whether a token said so, so that a token can renew it.
-    pub by_token: bool,
+    pub(crate) by_token: bool,
     /// When that token was made, in Unix seconds.
-    pub issued_at: Option<u64>,
+    pub(crate) issued_at: Option<u64>,
     /// That token's own id.
-    pub token_id: Option<Box<str>>,
+    pub(crate) token_id: Option<Box<str>>,
     /// Channels that it is subscribed to from the start, each once.
-    pub subscriptions: Vec<ServerSubscription>,
+    pub(crate) subscriptions: Vec<ServerSubscription>,
     /// What the backend gives the client with its welcome.
-    pub data: Bytes,
+    pub(crate) data: Bytes,
 }
 
 impl Identity {

@@ -55,7 +55,7 @@ impl EmulatedSession {
 }
 
 /// All emulated sessions of this node.
-pub struct EmulationRegistry {
+pub(crate) struct EmulationRegistry {
     sessions: Arc<Mutex<Table>>,
     /// Frames of one session that may wait for their turn; further ones are refused.
     frames_max: usize,
@@ -110,7 +110,7 @@ impl EmulationRegistry {
 }
 
 /// An emulated session's name.
-pub struct EmulationGuard {
+pub(crate) struct EmulationGuard {
     sessions: Arc<Mutex<Table>>,
     name: String,
 }

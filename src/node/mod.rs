@@ -53,7 +53,7 @@ use crate::{
 };
 
 /// What everyone shares.
-pub struct Node {
+pub(crate) struct Node {
     /// The settings, as they were read at the start.
     pub(crate) settings: Arc<Settings>,
     /// The limits on sessions.

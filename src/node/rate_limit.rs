@@ -11,7 +11,7 @@ use std::{
 
 /// A token bucket.
 #[derive(Clone, Copy, Debug)]
-pub struct TokenBucket {
+pub(crate) struct TokenBucket {
     rate: u32,
     burst: u32,
     tokens: f64,
@@ -57,7 +57,7 @@ impl TokenBucket {
 
 /// A session's own rate, and what it has earned by going on beyond it.
 #[derive(Clone, Debug)]
-pub struct RateLimiter {
+pub(crate) struct RateLimiter {
     bucket: TokenBucket,
     refused: u32,
     user: Option<UserPermit>,
@@ -68,7 +68,7 @@ const REFUSALS_MAX: u32 = 50;
 
 /// What is to be done with a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RateDecision {
+pub(crate) enum RateDecision {
     /// It passes.
     Pass,
     /// It does not (error 111).
@@ -167,7 +167,7 @@ impl Table {
 }
 
 /// How many sessions the users have, and their rates.
-pub struct Users {
+pub(crate) struct Users {
     sessions_max: usize,
     rate: u32,
     table: Mutex<Table>,
@@ -264,7 +264,7 @@ impl Drop for Counted {
 /// One session's place among its user's; given back when the last copy is dropped. A session of nobody
 /// has none where users have no rate.
 #[derive(Clone)]
-pub struct UserPermit(Option<Arc<Counted>>);
+pub(crate) struct UserPermit(Option<Arc<Counted>>);
 
 impl std::fmt::Debug for UserPermit {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

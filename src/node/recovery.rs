@@ -36,7 +36,7 @@ pub enum Since {
 
 impl Since {
     /// Stands for the position in a channel that keeps no history.
-    pub const NOWHERE: &str = "-";
+    pub(crate) const NOWHERE: &str = "-";
 
     /// The position in a channel that keeps no history.
     #[must_use]
@@ -94,7 +94,7 @@ pub struct Recovery {
     /// The newest place: live publications follow it.
     pub top: StreamPosition,
     /// Nothing is missing between where the subscriber was and [`top`](Self::top).
-    pub recovered: bool,
+    pub(crate) recovered: bool,
 }
 
 impl Recovery {
@@ -132,11 +132,11 @@ impl Recovery {
 
 /// What is to be read for one channel.
 #[derive(Clone, Debug)]
-pub struct RecoveryRequest {
+pub(crate) struct RecoveryRequest {
     /// From where.
-    pub since: Since,
+    pub(crate) since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
-    pub keep: Option<Duration>,
+    pub(crate) keep: Option<Duration>,
 }
 
 impl RecoveryRequest {
@@ -223,7 +223,7 @@ impl Since {
 ///
 /// # Errors
 /// The broker's, for all of them.
-pub async fn recover_all<'a>(
+pub(crate) async fn recover_all<'a>(
     node: &Node,
     channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)> + Clone,
     bytes_max: usize,
@@ -237,7 +237,7 @@ pub async fn recover_all<'a>(
 ///
 /// # Errors
 /// The broker's, for all of them.
-pub async fn read_all<'a>(
+pub(crate) async fn read_all<'a>(
     node: &Node,
     channels: impl Iterator<Item = (&'a ChannelName, Option<&'a RecoveryRequest>)> + Clone,
     bytes_max: usize,

@@ -18,9 +18,9 @@ use super::{
 #[derive(Clone, Debug, PartialEq)]
 pub struct Command {
     /// What the reply repeats; 0 for a pong, and for a send, which gets no reply.
-    pub id: u32,
+    pub(crate) id: u32,
     /// What is asked.
-    pub request: Request,
+    pub(crate) request: Request,
 }
 
 impl Command {
@@ -105,46 +105,46 @@ json_objects! {
         /// Connection token; empty if there is none.
         pub token: String as "nullable",
         /// Payload for the application.
-        pub data: Data as "data",
+        pub(crate) data: Data as "data",
         /// The client's name, as `js`.
-        pub name: String as "nullable",
+        pub(crate) name: String as "nullable",
         /// The client's version.
         pub version: String as "nullable",
         /// Headers that a browser cannot set.
-        pub headers: BTreeMap<String, String> as "texts",
+        pub(crate) headers: BTreeMap<String, String> as "texts",
         /// Server-side subscriptions that are asked for or resumed, by channel; their own `channel`
         /// is empty.
-        pub subs: BTreeMap<String, SubscribeRequest> as "objects",
+        pub(crate) subs: BTreeMap<String, SubscribeRequest> as "objects",
         /// Bits for features of the client.
-        pub flag: i64 as "nullable",
+        pub(crate) flag: i64 as "nullable",
     }
 
     /// A subscription that is asked for.
     pub SubscribeRequest {
         /// The channel; empty inside [`ConnectRequest::subs`].
-        pub channel: String as "nullable",
+        pub(crate) channel: String as "nullable",
         /// Subscription token; empty if there is none.
         pub token: String as "nullable",
         /// Payload for the application.
-        pub data: Data as "data",
+        pub(crate) data: Data as "data",
         /// Asks for what was missed since `offset` and `epoch`.
-        pub recover: bool as "nullable",
+        pub(crate) recover: bool as "nullable",
         /// The last offset seen.
-        pub offset: u64 as "nullable",
+        pub(crate) offset: u64 as "nullable",
         /// The stream that it was seen in; empty is any.
-        pub epoch: String as "nullable",
+        pub(crate) epoch: String as "nullable",
         /// Wants the position kept.
-        pub positioned: bool as "nullable",
+        pub(crate) positioned: bool as "nullable",
         /// Wants to be able to recover.
-        pub recoverable: bool as "nullable",
+        pub(crate) recoverable: bool as "nullable",
         /// Wants joins and leaves.
-        pub join_leave: bool as "nullable",
+        pub(crate) join_leave: bool as "nullable",
         /// The kind of delta that the client takes; `fossil` or empty.
-        pub delta: String as "nullable",
+        pub(crate) delta: String as "nullable",
         /// Bit 1 (value 2): answer error 112 rather than `recovered: false`.
-        pub flag: i64 as "nullable",
+        pub(crate) flag: i64 as "nullable",
         /// Wants only publications whose tags pass a filter.
-        pub tf: bool as "is_present",
+        pub(crate) tf: bool as "is_present",
         /// The kind of the subscription: 0 is a stream.
         pub r#type: i32 as "nullable",
     }
@@ -152,21 +152,21 @@ json_objects! {
     /// A page of history.
     pub HistoryRequest {
         /// The channel to read.
-        pub channel: String as "nullable",
+        pub(crate) channel: String as "nullable",
         /// How many: 0 only the position, -1 all that the server allows.
-        pub limit: i32 as "nullable",
+        pub(crate) limit: i32 as "nullable",
         /// After which publication, or before it when reversed.
-        pub since: Option<WirePosition> as "object",
+        pub(crate) since: Option<WirePosition> as "object",
         /// Newest first.
-        pub reverse: bool as "nullable",
+        pub(crate) reverse: bool as "nullable",
     }
 
     /// A position in a channel's stream as the client sent it.
     pub WirePosition {
         /// The offset of a publication.
-        pub offset: u64 as "nullable",
+        pub(crate) offset: u64 as "nullable",
         /// The epoch that the offset counts in, as the client sent it; it may be none of ours.
-        pub epoch: String as "nullable",
+        pub(crate) epoch: String as "nullable",
     }
 }
 
@@ -193,9 +193,9 @@ impl SubscribeRequest {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EmulationRequest {
     /// The session's key, as its connect reply told it.
-    pub session: String,
+    pub(crate) session: String,
     /// The node that holds the session.
-    pub node: String,
+    pub(crate) node: String,
     /// A frame of commands, in the encoding of the body.
-    pub data: Bytes,
+    pub(crate) data: Bytes,
 }

@@ -24,42 +24,38 @@ impl Malformed {
 #[error("{code}: {message}")]
 pub struct ReplyError {
     /// What the SDK decides by.
-    pub code: u32,
+    pub(crate) code: u32,
     /// What a person reads.
-    pub message: Cow<'static, str>,
+    pub(crate) message: Cow<'static, str>,
     /// The SDK tries again after a while.
-    pub temporary: bool,
+    pub(crate) temporary: bool,
 }
 
 impl ReplyError {
     /// The server failed, or has no room now. Temporary.
-    pub const INTERNAL: Self = Self::fixed(100, "internal server error").passing();
+    pub(crate) const INTERNAL: Self = Self::fixed(100, "internal server error").passing();
     /// Who asks is not known.
-    pub const UNAUTHORIZED: Self = Self::fixed(101, "unauthorized");
+    pub(crate) const UNAUTHORIZED: Self = Self::fixed(101, "unauthorized");
     /// No such namespace.
-    pub const UNKNOWN_CHANNEL: Self = Self::fixed(102, "unknown channel");
+    pub(crate) const UNKNOWN_CHANNEL: Self = Self::fixed(102, "unknown channel");
     /// Who asks is known, and may not.
-    pub const PERMISSION_DENIED: Self = Self::fixed(103, "permission denied");
+    pub(crate) const PERMISSION_DENIED: Self = Self::fixed(103, "permission denied");
     /// No such method.
-    pub const METHOD_NOT_FOUND: Self = Self::fixed(104, "method not found");
+    pub(crate) const METHOD_NOT_FOUND: Self = Self::fixed(104, "method not found");
     /// The session has that channel.
-    pub const ALREADY_SUBSCRIBED: Self = Self::fixed(105, "already subscribed");
+    pub(crate) const ALREADY_SUBSCRIBED: Self = Self::fixed(105, "already subscribed");
     /// More than a setting allows.
-    pub const LIMIT_EXCEEDED: Self = Self::fixed(106, "limit exceeded");
+    pub(crate) const LIMIT_EXCEEDED: Self = Self::fixed(106, "limit exceeded");
     /// A field's value makes no sense here.
-    pub const BAD_REQUEST: Self = Self::fixed(107, "bad request");
+    pub(crate) const BAD_REQUEST: Self = Self::fixed(107, "bad request");
     /// The feature is off for this channel, or nobody handles it.
-    pub const NOT_AVAILABLE: Self = Self::fixed(108, "not available");
+    pub(crate) const NOT_AVAILABLE: Self = Self::fixed(108, "not available");
     /// The SDK gets a new token and tries again.
-    pub const TOKEN_EXPIRED: Self = Self::fixed(109, "token expired");
-    /// What was asked for is no longer valid.
-    pub const EXPIRED: Self = Self::fixed(110, "expired");
+    pub(crate) const TOKEN_EXPIRED: Self = Self::fixed(109, "token expired");
     /// Over a rate. Temporary.
-    pub const TOO_MANY_REQUESTS: Self = Self::fixed(111, "too many requests").passing();
+    pub(crate) const TOO_MANY_REQUESTS: Self = Self::fixed(111, "too many requests").passing();
     /// The history no longer reaches back to the given position.
-    pub const UNRECOVERABLE_POSITION: Self = Self::fixed(112, "unrecoverable position");
-    /// Two pages were asked for at once. Temporary.
-    pub const CONCURRENT_PAGINATION: Self = Self::fixed(113, "concurrent pagination").passing();
+    pub(crate) const UNRECOVERABLE_POSITION: Self = Self::fixed(112, "unrecoverable position");
 
     const fn fixed(code: u32, message: &'static str) -> Self {
         Self {

@@ -60,7 +60,7 @@ impl Encoding {
 /// The first fault is the last item: what stood before it was yielded. A frame without any command
 /// is a fault.
 #[must_use]
-pub fn decode_commands(encoding: Encoding, frame: &Bytes) -> CommandDecoder {
+pub(crate) fn decode_commands(encoding: Encoding, frame: &Bytes) -> CommandDecoder {
     CommandDecoder {
         encoding,
         frame: frame.clone(),
@@ -72,7 +72,7 @@ pub fn decode_commands(encoding: Encoding, frame: &Bytes) -> CommandDecoder {
 /// The commands of one frame; see [`decode_commands`]. It shares the frame's memory until it is
 /// dropped; the commands do not.
 #[derive(Clone, Debug)]
-pub struct CommandDecoder {
+pub(crate) struct CommandDecoder {
     encoding: Encoding,
     frame: Bytes,
     at: usize,
@@ -127,7 +127,10 @@ impl std::iter::FusedIterator for CommandDecoder {}
 ///
 /// # Errors
 /// The bytes are not such a request.
-pub fn connect_request(encoding: Encoding, bytes: &[u8]) -> Result<ConnectRequest, Malformed> {
+pub(crate) fn connect_request(
+    encoding: Encoding,
+    bytes: &[u8],
+) -> Result<ConnectRequest, Malformed> {
     match encoding {
         Encoding::Json if bytes.trim_ascii().is_empty() => Ok(ConnectRequest::default()),
         Encoding::Json => json::decode::connect_request(bytes),
@@ -139,7 +142,7 @@ pub fn connect_request(encoding: Encoding, bytes: &[u8]) -> Result<ConnectReques
 ///
 /// # Errors
 /// The bytes are not such a body.
-pub fn emulation(encoding: Encoding, bytes: &[u8]) -> Result<EmulationRequest, Malformed> {
+pub(crate) fn emulation(encoding: Encoding, bytes: &[u8]) -> Result<EmulationRequest, Malformed> {
     match encoding {
         Encoding::Json => json::decode::emulation(bytes),
         Encoding::Protobuf => protobuf::decode::emulation(bytes),
@@ -147,7 +150,7 @@ pub fn emulation(encoding: Encoding, bytes: &[u8]) -> Result<EmulationRequest, M
 }
 
 /// Appends one reply, without newline or length around it.
-pub fn encode_reply(encoding: Encoding, id: u32, reply: &Reply<'_>, out: &mut Vec<u8>) {
+pub(crate) fn encode_reply(encoding: Encoding, id: u32, reply: &Reply<'_>, out: &mut Vec<u8>) {
     match encoding {
         Encoding::Json => json::encode::object(out, |fields| encode::reply(fields, id, reply)),
         Encoding::Protobuf => {
@@ -158,7 +161,7 @@ pub fn encode_reply(encoding: Encoding, id: u32, reply: &Reply<'_>, out: &mut Ve
 
 /// Appends one push, without newline or length around it. `unidirectional` leaves the `push`
 /// wrapper out. An empty channel is left out.
-pub fn encode_push(
+pub(crate) fn encode_push(
     encoding: Encoding,
     unidirectional: bool,
     channel: &str,
@@ -182,7 +185,7 @@ pub fn encode_push(
 
 /// The server's ping: an empty reply, without framing.
 #[must_use]
-pub const fn ping(encoding: Encoding) -> &'static [u8] {
+pub(crate) const fn ping(encoding: Encoding) -> &'static [u8] {
     match encoding {
         Encoding::Json => b"{}",
         Encoding::Protobuf => b"",
@@ -197,7 +200,7 @@ pub(crate) fn append_about(info: Option<&ClientInfo>, tags: Option<&Tags>, out: 
 
 /// Puts a message into a frame: in JSON a newline between any two, in Protobuf the length before
 /// each.
-pub fn append_message(encoding: Encoding, message: &[u8], frame: &mut Vec<u8>) {
+pub(crate) fn append_message(encoding: Encoding, message: &[u8], frame: &mut Vec<u8>) {
     match encoding {
         Encoding::Json if frame.is_empty() => {}
         Encoding::Json => frame.push(b'\n'),

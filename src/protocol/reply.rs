@@ -27,73 +27,73 @@ pub struct ClientInfo {
 #[derive(Clone, Copy, Debug)]
 pub struct Pub<'a> {
     /// What was published.
-    pub data: PayloadRef<'a>,
+    pub(crate) data: PayloadRef<'a>,
     /// Its offset in the channel's stream; 0 without history.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// Who published, if a client did.
     pub info: Option<&'a ClientInfo>,
     /// Tags that the publisher gave.
     pub tags: Option<&'a Tags>,
     /// `data` is a patch against the publication before.
-    pub delta: bool,
+    pub(crate) delta: bool,
     /// When it was published, in Unix milliseconds; 0 is absent.
-    pub time: i64,
+    pub(crate) time: i64,
     /// The channel, where it is not the subscription's; empty is absent.
-    pub channel: &'a str,
+    pub(crate) channel: &'a str,
 }
 
 /// The result of a subscribe.
 #[derive(Clone, Debug, Default)]
 pub struct SubscribeResult<'a> {
     /// The client must refresh within `ttl`.
-    pub expires: bool,
+    pub(crate) expires: bool,
     /// Seconds until the refresh is due; 0 if it does not expire.
-    pub ttl: u32,
+    pub(crate) ttl: u32,
     /// The client can recover after a lost connection.
-    pub recoverable: bool,
+    pub(crate) recoverable: bool,
     /// The session watches that no publication is missed.
-    pub positioned: bool,
+    pub(crate) positioned: bool,
     /// The epoch that `offset` counts in.
-    pub epoch: &'a str,
+    pub(crate) epoch: &'a str,
     /// The offset of the newest publication, or the request's when it recovered.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// The publications that were missed, oldest first.
-    pub publications: Vec<Pub<'a>>,
+    pub(crate) publications: Vec<Pub<'a>>,
     /// Nothing is missing: `publications` closes the gap.
-    pub recovered: bool,
+    pub(crate) recovered: bool,
     /// The client had asked to recover.
-    pub was_recovering: bool,
+    pub(crate) was_recovering: bool,
     /// Payload from the application.
-    pub data: Data,
+    pub(crate) data: Data,
     /// Publications may come as deltas.
-    pub delta: bool,
+    pub(crate) delta: bool,
 }
 
 /// The result of a connect.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectResult<'a> {
     /// The session's id.
-    pub client: String,
+    pub(crate) client: String,
     /// The server's version.
     pub version: String,
     /// The client must refresh within `ttl`.
-    pub expires: bool,
+    pub(crate) expires: bool,
     /// Seconds until the refresh is due; 0 if it does not expire.
-    pub ttl: u32,
+    pub(crate) ttl: u32,
     /// Payload from the application.
-    pub data: Data,
+    pub(crate) data: Data,
     /// Server-side subscriptions by channel.
-    pub subs: Vec<(String, SubscribeResult<'a>)>,
+    pub(crate) subs: Vec<(String, SubscribeResult<'a>)>,
     /// Seconds between pings.
-    pub ping: u32,
+    pub(crate) ping: u32,
     /// The client must answer pings.
-    pub pong: bool,
+    pub(crate) pong: bool,
     /// The session's key in an emulation request.
-    pub session: String,
+    pub(crate) session: String,
     /// The node's name in an emulation request.
-    pub node: String,
+    pub(crate) node: String,
     /// The server's clock, in Unix milliseconds; 0 is absent.
-    pub time: i64,
+    pub(crate) time: i64,
 }
 
 /// What a reply says, beside the id of its command.

@@ -87,12 +87,12 @@ const TAGS_BYTES: usize = size_of::<Tags>() + 16 + 3 * BLOCK_BYTES;
 #[derive(Debug)]
 pub struct Item {
     /// The message.
-    pub payload: Payload,
+    pub(crate) payload: Payload,
     /// Place in the stream, from 1; 0 where the channel keeps no history.
-    pub offset: u64,
+    pub(crate) offset: u64,
     /// The offset of the one before it in the stream, whether that is still kept or not; 0 for the
     /// first.
-    pub follows: u64,
+    pub(crate) follows: u64,
     /// Who published it, where that was a client.
     pub info: Option<Arc<ClientInfo>>,
     /// The publisher's own words beside the message.

@@ -55,7 +55,7 @@ pub enum Content {
 /// acknowledged and go on from before it: the same offset of another lineage is another
 /// publication. Zero where that cannot happen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Lineage(pub u64);
+pub(crate) struct Lineage(pub u64);
 
 /// A message that was accepted for delivery.
 #[derive(Debug)]

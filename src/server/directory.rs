@@ -14,15 +14,15 @@ use crate::{connection::info::SessionInfo, id::SessionId};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct SessionFilter {
     /// Only sessions of this user.
-    pub user: Option<String>,
+    pub(crate) user: Option<String>,
     /// Only sessions from this address.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// Only sessions of this endpoint.
-    pub endpoint: Option<String>,
+    pub(crate) endpoint: Option<String>,
     /// Continue behind this place; 0 begins at the oldest session.
-    pub after: u64,
+    pub(crate) after: u64,
     /// At most this many.
-    pub limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl SessionFilter {
@@ -44,9 +44,9 @@ impl SessionFilter {
 #[derive(Debug)]
 pub(crate) struct SessionPage {
     /// The sessions, oldest first.
-    pub sessions: Vec<Arc<SessionInfo>>,
+    pub(crate) sessions: Vec<Arc<SessionInfo>>,
     /// Where the next page begins (`after`); absent on the last page.
-    pub next: Option<u64>,
+    pub(crate) next: Option<u64>,
 }
 
 /// All sessions. Places count from 1 and are never given twice, so that paging neither skips nor

@@ -82,9 +82,9 @@ pub(crate) struct Opened(pub Arc<SessionInfo>);
 #[rtype(result = "()")]
 pub(crate) struct Closed {
     /// Id of the session.
-    pub session: SessionId,
+    pub(crate) session: SessionId,
     /// The close that ended it, and who closed.
-    pub ending: Ending,
+    pub(crate) ending: Ending,
 }
 
 /// Asks for [`Overview`].
@@ -96,9 +96,9 @@ pub(crate) struct GetOverview;
 #[derive(Debug)]
 pub(crate) struct Overview {
     /// Sessions by path of their endpoint; endpoints without sessions are absent.
-    pub by_endpoint: Vec<(Arc<str>, usize)>,
+    pub(crate) by_endpoint: Vec<(Arc<str>, usize)>,
     /// The interval pushes, in the order of the settings.
-    pub pushes: Vec<PushStatus>,
+    pub(crate) pushes: Vec<PushStatus>,
 }
 
 /// Asks for a page of sessions.

@@ -22,25 +22,25 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ChannelRequest {
     /// From where.
-    pub since: Since,
+    pub(crate) since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
-    pub keep: Option<Duration>,
+    pub(crate) keep: Option<Duration>,
     /// What happens to this channel's publications when the client is slow; absent: the node's
     /// policy.
-    pub policy: Option<SlowPolicy>,
+    pub(crate) policy: Option<SlowPolicy>,
     /// The session is seen in the channel.
-    pub presence: bool,
+    pub(crate) presence: bool,
     /// Others are told that it came and went.
-    pub announce: bool,
+    pub(crate) announce: bool,
     /// The client is told positions, so they must be kept.
-    pub positions: bool,
+    pub(crate) positions: bool,
     /// Publications may give way to newer ones: nobody can go on from a position.
-    pub conflated: bool,
+    pub(crate) conflated: bool,
     /// What the client says goes to this channel too, where its endpoint relays.
-    pub publishes: bool,
+    pub(crate) publishes: bool,
     /// Until when whoever granted it did, in Unix seconds; the session ends then, since a plain
     /// client can renew nothing.
-    pub expire_at: Option<u64>,
+    pub(crate) expire_at: Option<u64>,
     /// Public information of the client in this channel, as JSON; empty for none.
     pub info: Bytes,
 }

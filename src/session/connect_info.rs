@@ -18,21 +18,21 @@ use crate::{
 /// What is known of the client before it has said anything.
 pub(crate) struct ConnectInfo {
     /// The session's id.
-    pub id: SessionId,
+    pub(crate) id: SessionId,
     /// The client's address.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
     /// Path of the endpoint.
-    pub endpoint: Arc<str>,
+    pub(crate) endpoint: Arc<str>,
     /// What the request says of it.
-    pub words: RequestWords,
+    pub(crate) words: RequestWords,
     /// How the connection is carried.
-    pub transport: TransportKind,
+    pub(crate) transport: TransportKind,
     /// The agreed window of permessage-deflate.
     pub window_bits: Option<u8>,
     /// Headers of the request that the backend is shown.
-    pub headers: PassedHeaders,
+    pub(crate) headers: PassedHeaders,
     /// The place under the limits.
-    pub permit: Permit,
+    pub(crate) permit: Permit,
 }
 
 impl ConnectInfo {

@@ -147,15 +147,15 @@ pub(crate) trait Protocol: Sized + Unpin + 'static {
 /// What a session is made of, whatever carries it.
 pub(crate) struct NewSession<'a, P: Protocol> {
     /// What the request has settled.
-    pub connect_info: ConnectInfo,
+    pub(crate) connect_info: ConnectInfo,
     /// How it speaks.
-    pub profile: ConnectionProfile,
+    pub(crate) profile: ConnectionProfile,
     /// What its protocol begins with.
-    pub params: P::Params,
+    pub(crate) params: P::Params,
     /// The shard of this thread.
-    pub shard: &'a Rc<Shard>,
+    pub(crate) shard: &'a Rc<Shard>,
     /// What all share.
-    pub node: &'a Arc<Node>,
+    pub(crate) node: &'a Arc<Node>,
 }
 
 impl<P: Protocol> NewSession<'_, P> {

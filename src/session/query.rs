@@ -54,11 +54,11 @@ impl QueryError {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct QueryText<'a> {
     /// The address behind its `?`.
-    pub address: &'a str,
+    pub(crate) address: &'a str,
     /// The body, where it is a form.
-    pub form: &'a [u8],
+    pub(crate) form: &'a [u8],
     /// `Last-Event-ID`, which is newer than both: a browser asks for the same address again.
-    pub last_event_id: Option<&'a [u8]>,
+    pub(crate) last_event_id: Option<&'a [u8]>,
 }
 
 /// From where a client goes on.
@@ -77,19 +77,19 @@ enum Positions {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Query {
     /// `channel`, each once, in the order in which they were named first.
-    pub channels: Vec<ChannelName>,
+    pub(crate) channels: Vec<ChannelName>,
     /// `since` or the id of an event.
     positions: Positions,
     /// `heartbeat=1`.
-    pub heartbeat: bool,
+    pub(crate) heartbeat: bool,
     /// `envelope=1`.
-    pub envelope: bool,
+    pub(crate) envelope: bool,
     /// `token`.
     pub token: Option<String>,
     /// `path`: the raw endpoint that a request stands in for.
-    pub path: Option<String>,
+    pub(crate) path: Option<String>,
     /// A parameter that looks as if `channel` were meant.
-    pub misspelt: Option<String>,
+    pub(crate) misspelt: Option<String>,
 }
 
 impl Query {

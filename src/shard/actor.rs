@@ -62,9 +62,9 @@ struct Flush;
 #[rtype(result = "()")]
 pub struct Drain {
     /// Over how long.
-    pub spread: Duration,
+    pub(crate) spread: Duration,
     /// With which code and reason.
-    pub close: Close,
+    pub(crate) close: Close,
 }
 
 /// Cut whatever is left, without a word.
@@ -77,9 +77,9 @@ pub struct Terminate;
 #[rtype(result = "bool")]
 pub struct Disconnect {
     /// Which session.
-    pub session: SessionId,
+    pub(crate) session: SessionId,
     /// With which code and reason.
-    pub close: Close,
+    pub(crate) close: Close,
 }
 
 /// An order to sessions, wherever they are; answers how many of this shard heard it.
@@ -87,9 +87,9 @@ pub struct Disconnect {
 #[rtype(result = "usize")]
 pub struct SendCommand {
     /// Which.
-    pub selector: Selector,
+    pub(crate) selector: Selector,
     /// What.
-    pub command: Arc<ServerCommand>,
+    pub(crate) command: Arc<ServerCommand>,
 }
 
 /// The actor through which other threads reach a shard.

@@ -32,10 +32,10 @@ pub enum SessionMessage {
 #[derive(Debug)]
 pub struct CommandFrame {
     /// The commands, in the client's encoding.
-    pub commands: Bytes,
+    pub(crate) commands: Bytes,
     /// Its place among the frames of its session that wait, given back once all of it is done;
     /// what came with the session's own request takes none.
-    pub room: Option<OwnedSemaphorePermit>,
+    pub(crate) room: Option<OwnedSemaphorePermit>,
 }
 
 impl From<Bytes> for CommandFrame {
@@ -84,9 +84,9 @@ pub enum ServerCommand {
 #[derive(Clone, Debug, Default)]
 pub struct Selector {
     /// Sessions of this user.
-    pub user: Option<Arc<str>>,
+    pub(crate) user: Option<Arc<str>>,
     /// This session.
-    pub client: Option<SessionId>,
+    pub(crate) client: Option<SessionId>,
     /// These are spared.
-    pub except: Arc<[SessionId]>,
+    pub(crate) except: Arc<[SessionId]>,
 }

@@ -11,7 +11,7 @@ use std::{
 use super::{
     disk::Disk,
     options::{LogOptions, StateError},
-    queue::{Door, Queue},
+    queue::Queue,
     read::{Reading, read},
     segments::Segments,
     stats::{Counters, StateStats},
@@ -64,7 +64,7 @@ impl LogStore {
     ///
     /// # Errors
     /// The files cannot be read, or are of a newer format.
-    pub fn read(&self, each: &mut dyn FnMut(Record)) -> Result<ReadReport, StateError> {
+    pub(crate) fn read(&self, each: &mut dyn FnMut(Record)) -> Result<ReadReport, StateError> {
         let reading = read(&*self.disk, &self.options, self.boot, each)?;
         let report = reading.report;
         let damaged = reading.segments.iter().filter(|found| found.is_damaged);
@@ -80,7 +80,7 @@ impl LogStore {
     ///
     /// # Errors
     /// The files cannot be written, or a thread cannot be started.
-    pub fn start(&self, sources: Vec<Weak<dyn Source>>) -> Result<(), StateError> {
+    pub(crate) fn start(&self, sources: Vec<Weak<dyn Source>>) -> Result<(), StateError> {
         let mut writer = self.writer(sources)?;
         let failed = || StateError::io("starting a thread for", ".");
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -133,7 +133,7 @@ impl LogStore {
 
     /// Takes no more, writes what waits, has the disk hold it, and says in the files that this life
     /// ended as a whole. Returns when that is done.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.queue.close();
         let threads = &mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner);
         for thread in threads.drain(..) {
@@ -155,7 +155,7 @@ impl LogStore {
 
     /// How it is now.
     #[must_use]
-    pub fn stats(&self) -> StateStats {
+    pub(crate) fn stats(&self) -> StateStats {
         let now = Instant::now();
         let queue = self.queue.stats(now);
         let counters = &self.counters;
@@ -172,15 +172,17 @@ impl LogStore {
             is_writable: queue.is_open,
         }
     }
+
+    /// Whether a new record would be taken now, as far as is known.
+    #[cfg(test)]
+    pub(super) fn is_writable(&self) -> bool {
+        self.queue.door() == super::queue::Door::Open
+    }
 }
 
 impl Store for LogStore {
     fn append(&self, record: Record, written: Written) -> Result<(), StoreError> {
         self.queue.push(record, written)
-    }
-
-    fn is_writable(&self) -> bool {
-        self.queue.door() == Door::Open
     }
 }
 

@@ -57,19 +57,19 @@ pub struct StateOptions {
     /// `state.sync`.
     pub sync: SyncPolicy,
     /// `state.bytes`.
-    pub bytes_max: u64,
+    pub(crate) bytes_max: u64,
     /// `state.queue`.
-    pub queue: usize,
+    pub(crate) queue: usize,
     /// `state.queue_bytes`.
-    pub queue_bytes: usize,
+    pub(crate) queue_bytes: usize,
 }
 
 /// A directory with what this node keeps; nobody else has it until this is closed or dropped.
-pub struct State {
+pub(crate) struct State {
     /// Streams, keys, pushes and polls.
     pub log: Arc<LogStore>,
     /// Revocations and blocks.
-    pub revocations: Arc<LogStore>,
+    pub(crate) revocations: Arc<LogStore>,
     /// Until it is closed.
     lock: Mutex<Option<Lock>>,
 }
@@ -94,7 +94,11 @@ impl State {
     ///
     /// # Errors
     /// It cannot be had.
-    pub fn open(path: &Path, options: StateOptions, wait: Duration) -> Result<Self, StateError> {
+    pub(crate) fn open(
+        path: &Path,
+        options: StateOptions,
+        wait: Duration,
+    ) -> Result<Self, StateError> {
         let disk = RealDisk::new(path).map_err(StateError::io("using", path))?;
         let lock = lock(&disk, path, wait)?;
         let disk: Arc<dyn Disk> = Arc::new(disk);
@@ -122,12 +126,12 @@ impl State {
 
     /// Both logs in numbers.
     #[must_use]
-    pub fn stats(&self) -> StateStats {
+    pub(crate) fn stats(&self) -> StateStats {
         self.log.stats().and(self.revocations.stats())
     }
 
     /// Closes both logs, then lets go of the directory: another process may have it.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.log.close();
         self.revocations.close();
         drop(
@@ -160,10 +164,10 @@ fn boot() -> u128 {
 /// How much history fits into files of `state.bytes`, as `limits.history_bytes` counts it: they may
 /// become 2.5 times as large as what is kept, and a little more.
 #[must_use]
-pub fn history_bound(state_bytes: u64) -> u64 {
+pub(crate) fn history_bound(state_bytes: u64) -> u64 {
     state_bytes.saturating_sub(BESIDE_BYTES) / 5 * 2
 }
 
 /// What the files need beside 2.5 times what is kept: a segment, what is appended before a small log
 /// is written anew, and what is set aside.
-pub const BESIDE_BYTES: u64 = 64 << 20;
+pub(crate) const BESIDE_BYTES: u64 = 64 << 20;

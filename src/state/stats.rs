@@ -16,25 +16,25 @@ pub(super) struct Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StateStats {
     /// Records that wait to be written.
-    pub queue: u64,
+    pub(crate) queue: u64,
     /// Their bytes, those on their way out included.
-    pub queue_bytes: u64,
+    pub(crate) queue_bytes: u64,
     /// Age of the oldest of them.
-    pub write_wait: Duration,
+    pub(crate) write_wait: Duration,
     /// Age of the oldest write that the disk was not yet made to hold.
-    pub sync_age: Duration,
+    pub(crate) sync_age: Duration,
     /// Bytes of the files.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Segments.
-    pub segments: u64,
+    pub(crate) segments: u64,
     /// How often everything was written anew.
-    pub snapshots: u64,
+    pub(crate) snapshots: u64,
     /// Writes and syncs that failed.
-    pub failed_writes: u64,
+    pub(crate) failed_writes: u64,
     /// Segments that were damaged at the start.
-    pub damaged: u64,
+    pub(crate) damaged: u64,
     /// Whether everything is taken.
-    pub is_writable: bool,
+    pub(crate) is_writable: bool,
 }
 
 impl StateStats {

@@ -68,11 +68,11 @@ pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
 /// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this
 /// thread.
 pub(crate) struct TestNode {
-    pub broker: Arc<ScriptedBroker>,
-    pub shard: Rc<Shard>,
-    pub node: Arc<Node>,
-    pub counts: Arc<SessionCounts>,
-    pub metrics: Arc<Metrics>,
+    pub(crate) broker: Arc<ScriptedBroker>,
+    pub(crate) shard: Rc<Shard>,
+    pub(crate) node: Arc<Node>,
+    pub(crate) counts: Arc<SessionCounts>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl TestNode {
@@ -128,8 +128,8 @@ impl TestNode {
 
 /// A member of a shard that keeps what it gets.
 pub(crate) struct Listener {
-    pub connection: Rc<Connection>,
-    pub membership: Membership,
+    pub(crate) connection: Rc<Connection>,
+    pub(crate) membership: Membership,
 }
 
 impl Listener {

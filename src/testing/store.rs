@@ -130,8 +130,4 @@ impl Store for ScriptedStore {
             }
         }
     }
-
-    fn is_writable(&self) -> bool {
-        self.state().refusal.is_none()
-    }
 }

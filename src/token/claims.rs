@@ -10,45 +10,45 @@ use crate::subscription::{ServerSubscription, SubscriptionOverrides};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionClaims {
     /// The user; empty is anonymous.
-    pub user: String,
+    pub(crate) user: String,
     /// When the session ends, in Unix seconds; `None` is never.
-    pub expire_at: Option<u64>,
+    pub(crate) expire_at: Option<u64>,
     /// When the token itself ends, in Unix seconds, `token.leeway` not counted.
-    pub token_exp: Option<u64>,
+    pub(crate) token_exp: Option<u64>,
     /// When it was issued, in Unix seconds.
-    pub issued_at: Option<u64>,
+    pub(crate) issued_at: Option<u64>,
     /// Its own id (`jti`).
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// Shown to others in presence: JSON on one line, or whatever bytes `b64info` had; empty is
     /// none.
     pub info: Bytes,
     /// Kept with the session and never shown to clients: JSON; empty is none.
-    pub meta: Bytes,
+    pub(crate) meta: Bytes,
     /// Channels that the session is subscribed to.
-    pub channels: Vec<String>,
+    pub(crate) channels: Vec<String>,
     /// Channels with options of their own, in the order of their names.
-    pub subs: Vec<ServerSubscription>,
+    pub(crate) subs: Vec<ServerSubscription>,
 }
 
 /// What a subscription token grants.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SubscriptionClaims {
     /// The user that it is for; must be the session's.
-    pub user: String,
+    pub(crate) user: String,
     /// The channel that it is for.
-    pub channel: String,
+    pub(crate) channel: String,
     /// The one client that it is for, if it names one.
-    pub client: Option<String>,
+    pub(crate) client: Option<String>,
     /// When the subscription ends, in Unix seconds; `None` is never.
-    pub expire_at: Option<u64>,
+    pub(crate) expire_at: Option<u64>,
     /// When the token itself ends, in Unix seconds, `token.leeway` not counted.
-    pub token_exp: Option<u64>,
+    pub(crate) token_exp: Option<u64>,
     /// When it was issued, in Unix seconds.
-    pub issued_at: Option<u64>,
+    pub(crate) issued_at: Option<u64>,
     /// Its own id (`jti`).
-    pub id: Option<String>,
+    pub(crate) id: Option<String>,
     /// As [`ConnectionClaims::info`], for this channel.
     pub info: Bytes,
     /// What differs from the channel's rules.
-    pub overrides: SubscriptionOverrides,
+    pub(crate) overrides: SubscriptionOverrides,
 }

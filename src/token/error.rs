@@ -33,7 +33,7 @@ pub enum TokenError {
 #[error("{setting}: {why}")]
 pub struct TokenSetupError {
     /// The setting, such as `token.public_keys 2`.
-    pub setting: String,
+    pub(crate) setting: String,
     /// What is wrong with it.
-    pub why: String,
+    pub(crate) why: String,
 }

@@ -35,7 +35,7 @@ use crate::{config::TokenSettings, unix_time::since_epoch};
 
 /// Secrets and public keys that settings may name together. Two of a kind are enough to rotate;
 /// each costs a bad token's sender nothing and us a verification.
-pub const KEYS_MAX: usize = 32;
+pub(crate) const KEYS_MAX: usize = 32;
 
 /// Largest PEM file of one key.
 const PEM_BYTES_MAX: u64 = 64 << 10;
@@ -48,7 +48,7 @@ struct Verified {
 }
 
 /// Verifies tokens.
-pub struct Tokens {
+pub(crate) struct Tokens {
     keys: Vec<Key>,
     jwks: Option<Jwks>,
     requirements: Requirements,

@@ -36,7 +36,7 @@ use super::http_stream::HttpStream;
 use crate::connection::socket::Upgraded;
 
 /// What to do with the connection on a 101; left in the response's extensions by the handler.
-pub struct HandOver(RefCell<Option<Taker>>);
+pub(crate) struct HandOver(RefCell<Option<Taker>>);
 
 type Taker = Box<dyn FnOnce(Upgraded)>;
 
@@ -49,10 +49,10 @@ impl HandOver {
 
 /// Marks a request whose connection can be handed over; handlers answer 101 to no other.
 #[derive(Clone, Copy, Debug)]
-pub struct Upgradable;
+pub(crate) struct Upgradable;
 
 /// Makes the upgrade service from the factory of the App.
-pub struct UpgradeFactory<F> {
+pub(crate) struct UpgradeFactory<F> {
     app: F,
     close_timeout: Duration,
 }
@@ -95,7 +95,7 @@ where
 }
 
 /// The upgrade service of one worker.
-pub struct UpgradeService<S> {
+pub(crate) struct UpgradeService<S> {
     app: Rc<S>,
     close_timeout: Duration,
 }

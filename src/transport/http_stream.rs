@@ -42,7 +42,7 @@ const HEAD_TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n
 pub(super) struct HeadTooLarge;
 
 /// A socket that ends with [`io::ErrorKind::TimedOut`] when its peer takes nothing for too long.
-pub struct HttpStream {
+pub(crate) struct HttpStream {
     socket: Socket,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,

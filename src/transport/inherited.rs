@@ -22,7 +22,7 @@ pub(crate) const FIRST_DESCRIPTOR: i32 = 3;
 
 /// The sockets that no entry of `listen` has taken yet.
 #[derive(Debug, Default)]
-pub struct InheritedSockets {
+pub(crate) struct InheritedSockets {
     sockets: Vec<InheritedSocket>,
     /// The first descriptor that is no listening socket.
     fault: Option<BindError>,

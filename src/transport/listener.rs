@@ -33,7 +33,7 @@ pub(super) enum BoundSocket {
 }
 
 /// A bound listener.
-pub struct Listener {
+pub(crate) struct Listener {
     socket: BoundSocket,
     /// Where clients reach it, as a URL.
     url: String,

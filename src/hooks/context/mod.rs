@@ -17,17 +17,17 @@ pub(crate) type PassedHeaders = Arc<[(String, String)]>;
 #[derive(Clone, Debug)]
 pub(crate) struct HookContext {
     /// Id of the session.
-    pub client: String,
+    pub(crate) client: String,
     /// User of the session; empty if anonymous or not yet known.
-    pub user: String,
+    pub(crate) user: String,
     /// `websocket`, `sse`, `http_stream`, `uni_…` or `raw`.
-    pub transport: &'static str,
+    pub(crate) transport: &'static str,
     /// `json` or `protobuf`.
-    pub protocol: &'static str,
+    pub(crate) protocol: &'static str,
     /// Headers of the handshake.
-    pub headers: PassedHeaders,
+    pub(crate) headers: PassedHeaders,
     /// What the backend keeps with the session: JSON, or empty.
-    pub meta: Bytes,
+    pub(crate) meta: Bytes,
 }
 
 impl HookContext {

@@ -66,15 +66,15 @@ struct Shared {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct EventStats {
     /// Events given to the sink, those dropped included.
-    pub sent: u64,
+    pub(crate) sent: u64,
     /// Events that the backend took.
-    pub delivered: u64,
+    pub(crate) delivered: u64,
     /// Events that were lost.
-    pub dropped: u64,
+    pub(crate) dropped: u64,
     /// Events that wait or are on their way.
-    pub pending: u64,
+    pub(crate) pending: u64,
     /// Batches that were posted again.
-    pub retries: u64,
+    pub(crate) retries: u64,
 }
 
 impl EventSink {

@@ -56,7 +56,7 @@ impl fmt::Display for AuthError {
 
 impl AuthError {
     /// The user may not come in, whatever it brings.
-    pub const BLOCKED: Self = Self::Disconnected(Close::BLOCKED);
+    pub(crate) const BLOCKED: Self = Self::Disconnected(Close::BLOCKED);
 
     /// How a connection is closed that has no replies: a plain one, or one way.
     #[must_use]

@@ -22,17 +22,17 @@ pub(crate) struct Grant {
     /// Public information of the client in the channel, as JSON; empty for none.
     pub info: Bytes,
     /// Given to the client with the subscription.
-    pub data: Bytes,
+    pub(crate) data: Bytes,
     /// When it ends unless it is renewed, in Unix seconds.
-    pub expire_at: Option<u64>,
+    pub(crate) expire_at: Option<u64>,
     /// Other rules than the channel's.
-    pub overrides: SubscriptionOverrides,
+    pub(crate) overrides: SubscriptionOverrides,
     /// A token of the channel renews it.
-    pub by_token: bool,
+    pub(crate) by_token: bool,
     /// Seconds beyond its end for which it still holds: the client renews it when it ends.
-    pub grace: u64,
+    pub(crate) grace: u64,
     /// What the client may do beside, in the backend's words (`publish`, `history`, `presence`).
-    pub allow: Vec<String>,
+    pub(crate) allow: Vec<String>,
 }
 
 impl From<&ServerSubscription> for Grant {

@@ -9,31 +9,31 @@ use std::collections::BTreeMap;
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Command {
     #[prost(uint32, tag = "1")]
-    pub id: u32,
+    pub(crate) id: u32,
     #[prost(message, optional, tag = "4")]
-    pub connect: Option<Connect>,
+    pub(crate) connect: Option<Connect>,
     #[prost(message, optional, tag = "5")]
-    pub subscribe: Option<Subscribe>,
+    pub(crate) subscribe: Option<Subscribe>,
     #[prost(message, optional, tag = "6")]
-    pub unsubscribe: Option<Channel>,
+    pub(crate) unsubscribe: Option<Channel>,
     #[prost(message, optional, tag = "7")]
-    pub publish: Option<Publish>,
+    pub(crate) publish: Option<Publish>,
     #[prost(message, optional, tag = "8")]
-    pub presence: Option<Channel>,
+    pub(crate) presence: Option<Channel>,
     #[prost(message, optional, tag = "9")]
-    pub presence_stats: Option<Channel>,
+    pub(crate) presence_stats: Option<Channel>,
     #[prost(message, optional, tag = "10")]
     pub history: Option<History>,
     #[prost(message, optional, tag = "11")]
-    pub ping: Option<Ping>,
+    pub(crate) ping: Option<Ping>,
     #[prost(message, optional, tag = "12")]
-    pub send: Option<Send>,
+    pub(crate) send: Option<Send>,
     #[prost(message, optional, tag = "13")]
-    pub rpc: Option<Rpc>,
+    pub(crate) rpc: Option<Rpc>,
     #[prost(message, optional, tag = "14")]
-    pub refresh: Option<Refresh>,
+    pub(crate) refresh: Option<Refresh>,
     #[prost(message, optional, tag = "15")]
-    pub sub_refresh: Option<SubRefresh>,
+    pub(crate) sub_refresh: Option<SubRefresh>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -41,46 +41,46 @@ pub(super) struct Connect {
     #[prost(string, tag = "1")]
     pub token: String,
     #[prost(bytes = "vec", tag = "2")]
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(btree_map = "string, message", tag = "3")]
-    pub subs: BTreeMap<String, Subscribe>,
+    pub(crate) subs: BTreeMap<String, Subscribe>,
     #[prost(string, tag = "4")]
-    pub name: String,
+    pub(crate) name: String,
     #[prost(string, tag = "5")]
     pub version: String,
     #[prost(btree_map = "string, string", tag = "6")]
-    pub headers: BTreeMap<String, String>,
+    pub(crate) headers: BTreeMap<String, String>,
     #[prost(int64, tag = "7")]
-    pub flag: i64,
+    pub(crate) flag: i64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Subscribe {
     #[prost(string, tag = "1")]
-    pub channel: String,
+    pub(crate) channel: String,
     #[prost(string, tag = "2")]
     pub token: String,
     #[prost(bool, tag = "3")]
-    pub recover: bool,
+    pub(crate) recover: bool,
     #[prost(string, tag = "6")]
-    pub epoch: String,
+    pub(crate) epoch: String,
     #[prost(uint64, tag = "7")]
-    pub offset: u64,
+    pub(crate) offset: u64,
     #[prost(bytes = "vec", tag = "8")]
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(bool, tag = "9")]
-    pub positioned: bool,
+    pub(crate) positioned: bool,
     #[prost(bool, tag = "10")]
-    pub recoverable: bool,
+    pub(crate) recoverable: bool,
     #[prost(bool, tag = "11")]
-    pub join_leave: bool,
+    pub(crate) join_leave: bool,
     #[prost(string, tag = "12")]
-    pub delta: String,
+    pub(crate) delta: String,
     /// Not read further: it is only asked whether there is one.
     #[prost(bytes = "vec", optional, tag = "13")]
-    pub tf: Option<Vec<u8>>,
+    pub(crate) tf: Option<Vec<u8>>,
     #[prost(int64, tag = "14")]
-    pub flag: i64,
+    pub(crate) flag: i64,
     #[prost(int32, tag = "15")]
     pub r#type: i32,
 }
@@ -89,15 +89,15 @@ pub(super) struct Subscribe {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Channel {
     #[prost(string, tag = "1")]
-    pub channel: String,
+    pub(crate) channel: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Publish {
     #[prost(string, tag = "1")]
-    pub channel: String,
+    pub(crate) channel: String,
     #[prost(bytes = "vec", tag = "2")]
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(int32, tag = "3")]
     pub r#type: i32,
 }
@@ -105,21 +105,21 @@ pub(super) struct Publish {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct History {
     #[prost(string, tag = "1")]
-    pub channel: String,
+    pub(crate) channel: String,
     #[prost(int32, tag = "7")]
-    pub limit: i32,
+    pub(crate) limit: i32,
     #[prost(message, optional, tag = "8")]
-    pub since: Option<Position>,
+    pub(crate) since: Option<Position>,
     #[prost(bool, tag = "9")]
-    pub reverse: bool,
+    pub(crate) reverse: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Position {
     #[prost(uint64, tag = "1")]
-    pub offset: u64,
+    pub(crate) offset: u64,
     #[prost(string, tag = "2")]
-    pub epoch: String,
+    pub(crate) epoch: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -128,15 +128,15 @@ pub(super) struct Ping {}
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Send {
     #[prost(bytes = "vec", tag = "1")]
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Rpc {
     #[prost(bytes = "vec", tag = "1")]
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     #[prost(string, tag = "2")]
-    pub method: String,
+    pub(crate) method: String,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -148,7 +148,7 @@ pub(super) struct Refresh {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct SubRefresh {
     #[prost(string, tag = "1")]
-    pub channel: String,
+    pub(crate) channel: String,
     #[prost(string, tag = "2")]
     pub token: String,
     #[prost(int32, tag = "3")]
@@ -158,9 +158,9 @@ pub(super) struct SubRefresh {
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct Emulation {
     #[prost(string, tag = "1")]
-    pub node: String,
+    pub(crate) node: String,
     #[prost(string, tag = "2")]
-    pub session: String,
+    pub(crate) session: String,
     #[prost(bytes = "vec", tag = "3")]
-    pub data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
 }

@@ -43,29 +43,29 @@ const NEVER: Duration = Duration::from_secs(86_400 * 365);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PollStatus {
     /// What it asks, without user, password and query.
-    pub url: String,
+    pub(crate) url: String,
     /// Time from one request to the next.
-    pub every: Duration,
+    pub(crate) every: Duration,
     /// The channel that it publishes into.
-    pub channel: String,
+    pub(crate) channel: String,
     /// Requests.
-    pub runs: u64,
+    pub(crate) runs: u64,
     /// Answers that were published.
-    pub changes: u64,
+    pub(crate) changes: u64,
     /// Requests that failed.
-    pub failures: u64,
+    pub(crate) failures: u64,
     /// Changes that could not be published; each is tried again with the next answer.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// Why the last request failed; absent if it did not.
-    pub last_error: Option<String>,
+    pub(crate) last_error: Option<String>,
     /// The same in the words of the system.
-    pub last_reason: Option<String>,
+    pub(crate) last_reason: Option<String>,
     /// Until the next request, if somebody listens then.
-    pub next_in: Duration,
+    pub(crate) next_in: Duration,
     /// When the last request was made.
-    pub last_run: Option<SystemTime>,
+    pub(crate) last_run: Option<SystemTime>,
     /// What went wrong last, be it mended since.
-    pub last_fault: Option<LastError>,
+    pub(crate) last_fault: Option<LastError>,
 }
 
 /// Reads a poll's status while its task runs.

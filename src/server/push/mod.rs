@@ -26,24 +26,24 @@ use crate::{
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PushStatus {
     /// Time from one tick to the next.
-    pub every: Duration,
+    pub(crate) every: Duration,
     /// The channel; absent: every session.
-    pub channel: Option<String>,
+    pub(crate) channel: Option<String>,
     /// Ticks that published.
-    pub runs: u64,
+    pub(crate) runs: u64,
     /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was
     /// not through.
-    pub skipped: u64,
+    pub(crate) skipped: u64,
     /// Ticks that the broker did not accept.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// Ticks without a text, since the file could not be read.
-    pub unreadable: u64,
+    pub(crate) unreadable: u64,
     /// Until the next tick.
-    pub next_in: Duration,
+    pub(crate) next_in: Duration,
     /// When it last published.
-    pub last_run: Option<SystemTime>,
+    pub(crate) last_run: Option<SystemTime>,
     /// Why a tick did not.
-    pub last_error: Option<LastError>,
+    pub(crate) last_error: Option<LastError>,
 }
 
 pub(super) struct IntervalPush {

@@ -12,17 +12,17 @@ use crate::{
 /// What a session of the protocol begins with.
 pub(crate) struct CentrifugeParams {
     /// How it is carried.
-    pub transport: ClientTransport,
+    pub(crate) transport: ClientTransport,
     /// A token that came with the request rather than with the connect command.
     pub token: Option<String>,
     /// Headers of its request that the backend is shown.
-    pub headers: PassedHeaders,
+    pub(crate) headers: PassedHeaders,
     /// Commands that came with the request; absent where they come by the socket.
-    pub commands: Option<Bytes>,
+    pub(crate) commands: Option<Bytes>,
     /// The connect request of a client on a socket that came with its handshake.
-    pub connect: Option<Result<Box<ConnectRequest>, Malformed>>,
+    pub(crate) connect: Option<Result<Box<ConnectRequest>, Malformed>>,
     /// They stand in an address.
-    pub from_address: bool,
+    pub(crate) from_address: bool,
 }
 
 impl CentrifugeParams {

@@ -10,13 +10,13 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ClientTransport {
     /// JSON or Protobuf.
-    pub encoding: Encoding,
+    pub(crate) encoding: Encoding,
     /// The client only listens: no replies, pushes without their wrapper.
-    pub unidirectional: bool,
+    pub(crate) unidirectional: bool,
     /// What carries the messages.
-    pub framing: Framing,
+    pub(crate) framing: Framing,
     /// The client is asked for life by WebSocket's pings instead of the protocol's.
-    pub frame_pings: bool,
+    pub(crate) frame_pings: bool,
 }
 
 impl ClientTransport {

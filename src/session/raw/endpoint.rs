@@ -15,9 +15,9 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     /// Its path.
-    pub path: Arc<str>,
+    pub(crate) path: Arc<str>,
     /// The settings.
-    pub settings: RawEndpoint,
+    pub(crate) settings: RawEndpoint,
     /// The server's own channel of everyone on this path; only joined where messages are relayed.
     group: ChannelName,
     channels: Vec<ChannelName>,

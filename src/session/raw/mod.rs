@@ -40,16 +40,16 @@ use crate::{
 /// What the request of a raw session has settled.
 pub(crate) struct RawParams {
     /// The endpoint.
-    pub endpoint: Arc<Endpoint>,
+    pub(crate) endpoint: Arc<Endpoint>,
     /// Who it is, or how the session ends before it has begun: a page cannot see the status of a
     /// refused handshake.
-    pub identity: Result<Identity, Close>,
+    pub(crate) identity: Result<Identity, Close>,
     /// On whose behalf the backend is asked.
-    pub hook_context: HookContext,
+    pub(crate) hook_context: HookContext,
     /// Channels that it asked for or was given, with from where each goes on.
-    pub channels: Vec<(ChannelName, ChannelRequest)>,
+    pub(crate) channels: Vec<(ChannelName, ChannelRequest)>,
     /// Whether publications come in an envelope.
-    pub envelope: bool,
+    pub(crate) envelope: bool,
 }
 
 /// The protocol of a raw session.

@@ -18,12 +18,12 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct RecoveredChannel {
     /// The channel.
-    pub channel: ChannelName,
+    pub(crate) channel: ChannelName,
     /// What there was.
-    pub recovery: Recovery,
+    pub(crate) recovery: Recovery,
     /// The channel keeps nothing and kept nothing when its client was there: what came meanwhile
     /// is lost, if anything came.
-    pub unknown: bool,
+    pub(crate) unknown: bool,
 }
 
 impl RecoveredChannel {

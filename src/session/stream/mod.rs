@@ -36,17 +36,17 @@ use crate::{
 /// What the request of a stream or a poll has settled.
 pub(crate) struct StreamParams {
     /// What every session has.
-    pub connect_info: ConnectInfo,
+    pub(crate) connect_info: ConnectInfo,
     /// Who it is.
-    pub identity: Identity,
+    pub(crate) identity: Identity,
     /// Its place among its user's sessions.
-    pub permit: UserPermit,
+    pub(crate) permit: UserPermit,
     /// Its channels, with from where each goes on.
-    pub channels: Vec<(ChannelName, ChannelRequest)>,
+    pub(crate) channels: Vec<(ChannelName, ChannelRequest)>,
     /// Whether publications come in an envelope.
-    pub envelope: bool,
+    pub(crate) envelope: bool,
     /// Whether comment lines keep the connection alive; a poll is too short for that.
-    pub comments: bool,
+    pub(crate) comments: bool,
 }
 
 /// What was read of all channels before they went live.

@@ -18,20 +18,20 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenSpec {
     /// The user; empty is anonymous.
-    pub user: String,
+    pub(crate) user: String,
     /// How long it counts; `None` is for ever.
-    pub ttl: Option<Duration>,
+    pub(crate) ttl: Option<Duration>,
     /// The channel of a subscription token.
-    pub channel: Option<String>,
+    pub(crate) channel: Option<String>,
     /// Channels that a connection token subscribes to.
-    pub channels: Vec<String>,
+    pub(crate) channels: Vec<String>,
     /// Public information, as JSON.
     pub info: Option<String>,
     /// Further claims as `name=value`; the value is JSON, or else a text. They replace what is set
     /// by the others.
-    pub claims: Vec<String>,
+    pub(crate) claims: Vec<String>,
     /// The secret to use instead of the first of the settings.
-    pub secret: Option<Secret>,
+    pub(crate) secret: Option<Secret>,
 }
 
 /// Makes a token that the settings accept.
