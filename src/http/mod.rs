@@ -14,6 +14,7 @@ mod client_files;
 mod cors;
 mod diag;
 mod embedded;
+mod event_source;
 mod health;
 mod hold;
 mod local;

@@ -14,7 +14,10 @@ use std::{
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{Method, header},
+    http::{
+        Method,
+        header::{self, HeaderName},
+    },
     web,
 };
 use bytes::{Bytes, BytesMut};
@@ -70,12 +73,18 @@ pub(super) async fn open(
     cors::with_cors(&request, &node, &[Method::GET, Method::POST], work).await
 }
 
+/// What an event stream says of itself.
+pub(super) const STREAM_HEADERS: [(HeaderName, &str); 3] = [
+    (header::CONTENT_TYPE, "text/event-stream"),
+    (header::CACHE_CONTROL, "no-cache, no-transform"),
+    (HeaderName::from_static("x-accel-buffering"), "no"),
+];
+
 fn event_stream() -> HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
-    answer
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
-        .insert_header(("X-Accel-Buffering", "no"));
+    for header in STREAM_HEADERS {
+        answer.insert_header(header);
+    }
     answer
 }
 
@@ -83,8 +92,13 @@ fn event_stream() -> HttpResponseBuilder {
 /// a refusal it would never come back (HTML, 9.2.3).
 fn come_back() -> BytesMut {
     let retry = HANDED_OVER_RETRY_SPREAD_MS * SessionId::random().fraction();
-    let mut body = BytesMut::from(format!("retry: {}\n", retry as u64).as_bytes());
-    close_event(&mut body, &Close::RESTART);
+    over(retry as u64, &Close::RESTART)
+}
+
+/// All of a stream that is over at once.
+pub(super) fn over(retry_ms: u64, close: &Close) -> BytesMut {
+    let mut body = BytesMut::from(format!("retry: {retry_ms}\n").as_bytes());
+    close_event(&mut body, close);
     body
 }
 
