@@ -18,7 +18,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::sse;
+use super::event_stream::{self, STREAM_HEADERS};
 use crate::{close::Close, id::SessionId, node::Node};
 
 /// What a browser's `EventSource` opens.
@@ -48,13 +48,13 @@ pub(super) fn or_come_back(answer: ServiceResponse<BoxBody>) -> ServiceResponse<
     *response.status_mut() = StatusCode::OK;
     let headers = response.headers_mut();
     headers.remove(header::RETRY_AFTER);
-    for (name, value) in sse::STREAM_HEADERS {
+    for (name, value) in STREAM_HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }
     // Not all of them at once.
     let times = 1.0 + SessionId::random().fraction();
     let retry_ms = times * 1000.0 * f64::from(seconds.max(RETRY_SECS_MIN));
-    let body = sse::over(retry_ms as u64, &close).freeze();
+    let body = event_stream::over(retry_ms as u64, &close).freeze();
     ServiceResponse::new(request, response.set_body(BoxBody::new(body)))
 }
 

@@ -15,6 +15,7 @@ mod cors;
 mod diag;
 mod embedded;
 mod event_source;
+mod event_stream;
 mod health;
 mod hold;
 mod local;

@@ -12,28 +12,24 @@ use std::{
     task::{Context, Poll},
 };
 
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{
-        Method,
-        header::{self, HeaderName},
-    },
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::Method, web};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use super::{cors, plain, request};
+use super::{
+    cors,
+    event_stream::{STREAM_HEADERS, close_event, event, over},
+    plain, request,
+};
 use crate::{
     close::{Close, Ending},
-    codec::Opcode,
     connection::{
         info::TransportKind,
         outbox::{Frame, FrameKind},
     },
     id::SessionId,
     node::Node,
-    publication::{Compression, Framing, Publication, frame_message},
+    publication::Publication,
     registry::ChannelName,
     session::{
         body::{CHUNK_BYTES, poll_chunk},
@@ -73,13 +69,6 @@ pub(super) async fn open(
     cors::with_cors(&request, &node, &[Method::GET, Method::POST], work).await
 }
 
-/// What an event stream says of itself.
-pub(super) const STREAM_HEADERS: [(HeaderName, &str); 3] = [
-    (header::CONTENT_TYPE, "text/event-stream"),
-    (header::CACHE_CONTROL, "no-cache, no-transform"),
-    (HeaderName::from_static("x-accel-buffering"), "no"),
-];
-
 fn event_stream() -> HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
     for header in STREAM_HEADERS {
@@ -93,19 +82,6 @@ fn event_stream() -> HttpResponseBuilder {
 fn come_back() -> BytesMut {
     let retry = HANDED_OVER_RETRY_SPREAD_MS * SessionId::random().fraction();
     over(retry as u64, &Close::RESTART)
-}
-
-/// All of a stream that is over at once.
-pub(super) fn over(retry_ms: u64, close: &Close) -> BytesMut {
-    let mut body = BytesMut::from(format!("retry: {retry_ms}\n").as_bytes());
-    close_event(&mut body, close);
-    body
-}
-
-fn close_event(chunk: &mut BytesMut, close: &Close) {
-    let said = serde_json::json!({ "code": close.code, "reason": close.reason });
-    chunk.extend_from_slice(b"event: close\n");
-    event(chunk, None, said.to_string().as_bytes());
 }
 
 async fn begin(
@@ -228,18 +204,6 @@ impl Events {
             event(chunk, id.as_deref(), &cursor::plain_data(item));
         }
     }
-}
-
-/// The fields of an event behind its name.
-fn event(chunk: &mut BytesMut, id: Option<&str>, data: &[u8]) {
-    const PLAIN: &Compression = &Compression {
-        min_bytes: usize::MAX,
-        level: 1,
-    };
-    if let Some(id) = id {
-        chunk.extend_from_slice(format!("id: {id}\n").as_bytes());
-    }
-    chunk.extend_from_slice(&frame_message(Framing::Event, Opcode::Text, data, PLAIN));
 }
 
 impl Stream for Events {

@@ -3,7 +3,6 @@
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    time::Duration,
 };
 
 use super::{Events, OPEN, post, publish};
@@ -394,8 +393,12 @@ fn an_event_source_that_asks_a_draining_node_comes_back() {
         stream.write_all(half.as_bytes()).expect("sent");
         stream
     });
-    // Both are read.
-    std::thread::sleep(Duration::from_millis(100));
+    eventually("what came of both is read", || {
+        let metrics = server.get("/metrics").body;
+        metrics
+            .contains("\nfanfare_pending_connections 2\n")
+            .then_some(())
+    });
     server.signal("TERM");
     eventually("nobody is accepted", || {
         TcpStream::connect(server.address).is_err().then_some(())
