@@ -86,6 +86,10 @@ pub(super) async fn run(
         // And whoever was accepted and has not asked yet, where another process serves the rest.
         let is_served = || pending.answering() == 0 && pending.count() == 0;
         wait_until(is_served, served_by).await;
+        if reason == Reason::HandedOver {
+            // The process before this one hears of orders by this one.
+            wait_until(|| !node.orders.is_open(), deadline).await;
+        }
         // Some of them began a session, which was ended at once.
         let ended_by = Instant::now() + settings.close.timeout;
         if wait_until(|| admission.sessions() == 0, ended_by).await {

@@ -2,9 +2,12 @@
 //! serves or this one goes on. Run by the loop of [`App::run`](super::App::run), which serves
 //! meanwhile.
 
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::successor::{HandoverError, Launch, Successor};
+use super::{
+    orders,
+    successor::{HandoverError, Launch, Successor},
+};
 use crate::{
     metrics::Handover as Outcome,
     node::{Node, phase::Phase},
@@ -16,7 +19,7 @@ type Attempt<'a> = Pin<Box<dyn Future<Output = Result<Successor, HandoverError>>
 
 /// The hand-over of this process, while it goes on.
 pub(super) struct Handover<'a> {
-    node: &'a Node,
+    node: &'a Arc<Node>,
     accepting: &'a Accepting,
     launch: &'a Launch,
     attempt: Option<Attempt<'a>>,
@@ -26,7 +29,7 @@ pub(super) struct Handover<'a> {
 
 impl<'a> Handover<'a> {
     /// None goes on yet.
-    pub(super) fn new(node: &'a Node, accepting: &'a Accepting, launch: &'a Launch) -> Self {
+    pub(super) fn new(node: &'a Arc<Node>, accepting: &'a Accepting, launch: &'a Launch) -> Self {
         Self {
             node,
             accepting,
@@ -82,7 +85,8 @@ impl<'a> Handover<'a> {
             Err(error) => Err(error),
         };
         match gone {
-            Ok(process) => {
+            Ok((process, channel)) => {
+                orders::obey(self.node, channel);
                 self.node.metrics.handover(Outcome::Done);
                 log::info!("process {process} has taken over");
                 true

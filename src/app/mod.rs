@@ -9,6 +9,7 @@
 mod drain;
 mod error;
 mod handover;
+mod orders;
 mod predecessor;
 mod running;
 mod start;
@@ -122,10 +123,13 @@ impl App {
         let http = Arc::new(HttpState::new(&settings, watches));
         let pending = PendingConnections::new(&settings, node.metrics.clone());
         let (links, workers) = self.start_workers(&node, &http)?;
-        tokio::select! {
-            () = inheritance.take_over() => {}
+        let predecessor = tokio::select! {
+            predecessor = inheritance.take_over() => predecessor,
             // Nobody has been accepted yet.
             () = signals.stop() => return Ok(()),
+        };
+        if let Some(predecessor) = predecessor {
+            orders::pass_on(&node, predecessor);
         }
         // The first event of this life.
         if let Some(events) = &node.events {

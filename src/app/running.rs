@@ -28,7 +28,7 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 
 /// What the main thread does while the node serves.
 pub(super) struct Running<'a> {
-    pub(super) node: &'a Node,
+    pub(super) node: &'a Arc<Node>,
     pub(super) certificate: Option<&'a Certificate>,
     pub(super) launch: &'a Launch,
     /// The state that the node serves without until it is there.

@@ -2,8 +2,8 @@
 //!
 //! It gets them by systemd's protocol, and a stream socket to this process as its standard input,
 //! over which both speak in lines: the new one says `READY` once it has everything but has accepted
-//! nothing, or `FAILED` and why; this one answers `GO`, and only then does the new one accept. One
-//! that does not come that far in `drain.handover_timeout`, or that nobody waits for any more, is
+//! nothing, or `FAILED` and why; this one answers `GO`, and only then does the new one accept. Then
+//! it passes [`orders`](super::orders) on, as long as this one has sessions. One that does not come that far in `drain.handover_timeout`, or that nobody waits for any more, is
 //! killed, and has lost nobody.
 
 use std::{
@@ -112,9 +112,11 @@ impl Launch {
         ours.set_nonblocking(true)?;
         let child = self.command(sockets?, theirs)?.spawn()?;
         let mut successor = Successor {
-            child,
+            process: NewProcess {
+                child,
+                serves: false,
+            },
             channel: UnixStream::from_std(ours)?,
-            serves: false,
         };
         log::info!("process {} is started to take over", successor.id());
         let said = timeout(limit, successor.listen()).await;
@@ -142,25 +144,30 @@ fn program(called: Option<&Path>) -> io::Result<PathBuf> {
 
 /// The new process; killed when dropped before it was told to go.
 pub(super) struct Successor {
-    child: Child,
+    process: NewProcess,
     channel: UnixStream,
+}
+
+struct NewProcess {
+    child: Child,
     serves: bool,
 }
 
 impl Successor {
     /// Its number; 0 once it has ended.
     pub(super) fn id(&self) -> u32 {
-        self.child.id().unwrap_or_default()
+        self.process.child.id().unwrap_or_default()
     }
 
-    /// Tells it to accept. From here on it stands for itself.
-    pub(super) async fn go(mut self) -> Result<u32, HandoverError> {
+    /// Tells it to accept. From here on it stands for itself, and gives its orders over the channel
+    /// that this answers beside its number.
+    pub(super) async fn go(mut self) -> Result<(u32, UnixStream), HandoverError> {
         let process = self.id();
         if self.channel.write_all(GO.as_bytes()).await.is_err() || process == 0 {
             return Err(HandoverError::Ended(self.status().await));
         }
-        self.serves = true;
-        Ok(process)
+        self.process.serves = true;
+        Ok((process, self.channel))
     }
 
     /// The first line that it says; empty if it ends before.
@@ -176,7 +183,7 @@ impl Successor {
 
     /// How it ended.
     async fn status(&mut self) -> String {
-        match timeout(STATUS_GRACE, self.child.wait()).await {
+        match timeout(STATUS_GRACE, self.process.child.wait()).await {
             Ok(Ok(status)) => status.to_string(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "it closed its channel".to_string(),
@@ -184,7 +191,7 @@ impl Successor {
     }
 }
 
-impl Drop for Successor {
+impl Drop for NewProcess {
     fn drop(&mut self) {
         if !self.serves {
             // It has ended by itself otherwise.

@@ -260,7 +260,12 @@ fn stream(
     })();
     let (connection, session) = match begun {
         Ok(begun) => begun,
-        Err(refusal) => return request::refuse(request, node, &refusal),
+        Err(refusal) => {
+            let mut answer = request::refuse(request, node, &refusal);
+            // Else a page could not tell it from a network that is gone.
+            cors::add_headers(request, node, answer.headers_mut());
+            return answer;
+        }
     };
     let content_type = match (way.framing, way.encoding) {
         (Framing::Event, _) => "text/event-stream",

@@ -14,6 +14,8 @@ mod client_files;
 mod cors;
 mod diag;
 mod embedded;
+mod event_source;
+mod event_stream;
 mod health;
 mod hold;
 mod local;

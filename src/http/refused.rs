@@ -13,7 +13,7 @@ use actix_web::{
 };
 use log::{Level, kv::Value};
 
-use super::request;
+use super::{event_source, request};
 use crate::{
     logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
     node::Node,
@@ -62,14 +62,15 @@ pub(crate) async fn tell_of_refusals(
         return Ok(answer);
     }
     let told = answer.response_mut().extensions_mut().remove();
-    match told {
-        Some(Told::Nothing) => Ok(answer),
+    let answer = match told {
+        Some(Told::Nothing) => answer,
         Some(Told::Because { code, reason }) => {
             tell(answer.request(), status, code, &reason);
-            Ok(answer)
+            answer
         }
-        None => Ok(told_by_text(answer)),
-    }
+        None => told_by_text(answer),
+    };
+    Ok(event_source::or_come_back(answer))
 }
 
 /// Tells of an answer what its text says.

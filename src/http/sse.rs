@@ -12,25 +12,24 @@ use std::{
     task::{Context, Poll},
 };
 
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{Method, header},
-    web,
-};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::Method, web};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 
-use super::{cors, plain, request};
+use super::{
+    cors,
+    event_stream::{STREAM_HEADERS, close_event, event, over},
+    plain, request,
+};
 use crate::{
     close::{Close, Ending},
-    codec::Opcode,
     connection::{
         info::TransportKind,
         outbox::{Frame, FrameKind},
     },
     id::SessionId,
     node::Node,
-    publication::{Compression, Framing, Publication, frame_message},
+    publication::Publication,
     registry::ChannelName,
     session::{
         body::{CHUNK_BYTES, poll_chunk},
@@ -72,10 +71,9 @@ pub(super) async fn open(
 
 fn event_stream() -> HttpResponseBuilder {
     let mut answer = HttpResponse::Ok();
-    answer
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-cache, no-transform"))
-        .insert_header(("X-Accel-Buffering", "no"));
+    for header in STREAM_HEADERS {
+        answer.insert_header(header);
+    }
     answer
 }
 
@@ -83,15 +81,7 @@ fn event_stream() -> HttpResponseBuilder {
 /// a refusal it would never come back (HTML, 9.2.3).
 fn come_back() -> BytesMut {
     let retry = HANDED_OVER_RETRY_SPREAD_MS * SessionId::random().fraction();
-    let mut body = BytesMut::from(format!("retry: {}\n", retry as u64).as_bytes());
-    close_event(&mut body, &Close::RESTART);
-    body
-}
-
-fn close_event(chunk: &mut BytesMut, close: &Close) {
-    let said = serde_json::json!({ "code": close.code, "reason": close.reason });
-    chunk.extend_from_slice(b"event: close\n");
-    event(chunk, None, said.to_string().as_bytes());
+    over(retry as u64, &Close::RESTART)
 }
 
 async fn begin(
@@ -214,18 +204,6 @@ impl Events {
             event(chunk, id.as_deref(), &cursor::plain_data(item));
         }
     }
-}
-
-/// The fields of an event behind its name.
-fn event(chunk: &mut BytesMut, id: Option<&str>, data: &[u8]) {
-    const PLAIN: &Compression = &Compression {
-        min_bytes: usize::MAX,
-        level: 1,
-    };
-    if let Some(id) = id {
-        chunk.extend_from_slice(format!("id: {id}\n").as_bytes());
-    }
-    chunk.extend_from_slice(&frame_message(Framing::Event, Opcode::Text, data, PLAIN));
 }
 
 impl Stream for Events {

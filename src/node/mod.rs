@@ -12,6 +12,7 @@ pub(crate) mod authorize;
 mod broker;
 pub mod emulation;
 pub(crate) mod gate;
+pub(crate) mod order;
 pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
@@ -33,6 +34,7 @@ use self::{
     admin::AdminAccess,
     emulation::EmulationRegistry,
     gate::{Gate, GateBounds},
+    order::queue::OrderQueue,
     phase::{Phase, PhaseCell},
     rate_limit::Users,
     senders::Senders,
@@ -94,6 +96,8 @@ pub(crate) struct Node {
     pub(crate) emulation: EmulationRegistry,
     /// Names this life of the process to clients and the backend; random, so that it tells nothing.
     pub(crate) node_id: String,
+    /// What the process before this one is told, while it still has sessions.
+    pub(crate) orders: OrderQueue,
     phase: PhaseCell,
     /// An administrator wants it to go away.
     drain: Notify,
@@ -131,6 +135,7 @@ impl Node {
             emulation: EmulationRegistry::new(limits.frames_pending),
             admin: AdminAccess::new(&parts.settings.admin),
             node_id: parts.node_id,
+            orders: OrderQueue::default(),
             phase: PhaseCell::default(),
             drain: Notify::new(),
             settings: parts.settings,

@@ -2,7 +2,7 @@
 //! user. The lists stand with the tokens ([`crate::token`]), which bound them; what has begun with
 //! what is taken back ends here.
 
-use super::Node;
+use super::{Node, order::Order};
 use crate::{
     close::{Close, Unsubscribe},
     registry::ChannelName,
@@ -42,6 +42,10 @@ impl Node {
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
         let receipt = self.tokens.revocations().block_user(user, until)?;
+        self.pass_on(&Order::BlockUser {
+            user: user.to_string(),
+            until,
+        });
         let command = ServerCommand::Disconnect(Close::FORCE_DISCONNECT);
         self.send_command(sessions_of(user), command).await;
         receipt.kept().await
@@ -52,6 +56,9 @@ impl Node {
     /// # Errors
     /// It could not be written.
     pub(crate) async fn unblock_user(&self, user: &str) -> Result<(), RevocationError> {
+        self.pass_on(&Order::UnblockUser {
+            user: user.to_string(),
+        });
         match self.tokens.revocations().unblock_user(user) {
             None => Ok(()),
             Some(receipt) => receipt.kept().await,
@@ -68,11 +75,12 @@ impl Node {
         id: &str,
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
-        self.tokens
-            .revocations()
-            .revoke_token(id, until)?
-            .kept()
-            .await
+        let receipt = self.tokens.revocations().revoke_token(id, until)?;
+        self.pass_on(&Order::RevokeToken {
+            id: id.to_string(),
+            until,
+        });
+        receipt.kept().await
     }
 
     /// Tokens of a user count no more. Its sessions end (3005), or, for one channel, leave it
@@ -93,7 +101,14 @@ impl Node {
         let name = channel.as_deref().map(ToString::to_string);
         let issued_before = issued_before.unwrap_or_else(unix_now);
         let revocations = self.tokens.revocations();
-        let receipt = revocations.invalidate_user_tokens(user, issued_before, name, until)?;
+        let receipt =
+            revocations.invalidate_user_tokens(user, issued_before, name.clone(), until)?;
+        self.pass_on(&Order::InvalidateTokens {
+            user: user.to_string(),
+            issued_before,
+            channel: name,
+            until,
+        });
         let command = match channel {
             None => ServerCommand::Disconnect(Close::EXPIRED),
             Some(channel) => ServerCommand::Unsubscribe {

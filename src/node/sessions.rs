@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::Node;
+use super::{
+    Node,
+    order::{Order, Whom},
+};
 use crate::{
     close::Close,
     connection::info::SessionInfo,
@@ -42,13 +45,18 @@ impl Node {
         notified
     }
 
-    /// Ends one session; whether it was there.
+    /// Ends one session; whether it was there. Where it was not, the process before this one may have
+    /// it.
     pub(crate) async fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let mut found = false;
         for shard in self.shards.all() {
             let close = close.clone();
             let answer = shard.addr().send(Disconnect { session, close }).await;
             found |= answer.unwrap_or(false);
+        }
+        let order = Order::of(&Whom::session(session), &ServerCommand::Disconnect(close));
+        if let Some(order) = order.filter(|_| !found) {
+            self.pass_on(&order);
         }
         found
     }

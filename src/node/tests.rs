@@ -238,3 +238,30 @@ fn whoever_asks_a_broker_that_does_not_answer_is_told_so_in_time() {
         assert!(stats.now().is_ok(), "what is here at once needs no timer");
     });
 }
+
+// A newer process may give an order that this one does not know: whoever it was for must not go on
+// here, and what follows such an order counts.
+#[test]
+fn an_order_that_is_not_understood_stands_for_the_end_of_every_session() {
+    run(async {
+        let node = node(with_tokens);
+        node.orders.open();
+        node.obey("{\"v\":1,\"order\":\"block_user\",\"user\":\"42\",\"until\":null}\n")
+            .await;
+        let lines = node.orders.next().await;
+        assert!(lines.contains("\"block_user\""), "{lines}");
+        for line in [
+            "{\"v\":7,\"order\":\"block_user\"}\n",
+            "{\"v\":1,\"order\":\"new\"}\n",
+        ] {
+            node.obey(line).await;
+            assert_eq!(
+                node.orders.next().await,
+                "{\"v\":1,\"order\":\"disconnect_all\"}\n"
+            );
+        }
+        node.obey("{\"v\":1,\"order\":\"unblock_user\",\"user\":\"42\"}\n")
+            .await;
+        assert!(node.orders.next().await.contains("\"unblock_user\""));
+    });
+}

@@ -61,7 +61,7 @@ struct Flush;
 #[derive(Message, Clone)]
 #[rtype(result = "()")]
 pub struct Drain {
-    /// Over how long.
+    /// Over how long; said again, only a spread of 0 counts: whoever is left ends now.
     pub(crate) spread: Duration,
     /// With which code and reason.
     pub(crate) close: Close,
@@ -279,6 +279,7 @@ impl Handler<Drain> for ShardActor {
             .draining
             .replace(close)
             .is_some()
+            && !drain.spread.is_zero()
         {
             return;
         }

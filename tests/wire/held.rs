@@ -274,6 +274,9 @@ fn after_its_time_whoever_needs_the_state_is_told_to_come_again_until_it_is_ther
         let allowed = answer.header("access-control-allow-origin");
         assert_eq!(allowed, Some("http://localhost"), "a page sees it");
     }
+    let page = next.get_with("/sse?channel=news", "Accept: text/event-stream\r\n");
+    assert_eq!(page.status, 200, "an EventSource never comes back from 503");
+    assert!(page.body.starts_with("retry: "), "{page:?}");
     for path in ["/ws", "/connection/websocket"] {
         let (answer, _) = next.try_ws(path, "");
         assert_eq!(answer.status, 503, "{path}: {answer:?}");

@@ -24,6 +24,7 @@ mod listener;
 mod log;
 mod memory;
 mod messages;
+mod orders;
 mod plain;
 mod refusals;
 mod relay;

@@ -5,8 +5,6 @@
 //! any kind. A raw or streamed session gets `data` and what it missed as messages of the channel, and
 //! ends when what it was given ends, since it can be told of neither.
 
-use std::sync::Arc;
-
 use super::{
     answer::{Answer, DONE, bad_request},
     call::ApiCall,
@@ -14,10 +12,10 @@ use super::{
 };
 use crate::{
     close::{Close, Unsubscribe},
-    id::{Epoch, SessionId, StreamPosition},
-    node::emulation::EmulationRegistry,
+    id::{Epoch, StreamPosition},
+    node::order::Whom,
     protocol::ReplyError,
-    shard::{Selector, ServerCommand},
+    shard::ServerCommand,
     subscription::{ServerSubscription, SubscriptionOverrides},
 };
 
@@ -27,61 +25,29 @@ const REASON_BYTES_MAX: usize = 123;
 const SPARED_MAX: usize = 1000;
 
 /// Whom a command is for: a user's sessions, one session, or one session if it is that user's.
-/// `None` where the session's name is none that could be, so that there is nobody.
-fn selector(
-    emulation: &EmulationRegistry,
-    user: &str,
-    client: &str,
-    session: &str,
-) -> Result<Option<Selector>, ReplyError> {
-    let named = emulation.client_of(session);
-    if !session.is_empty() && named.is_none() {
-        return Ok(None);
-    }
-    let named = named.map(|id| id.to_string());
-    let client = match (client, &named) {
-        ("", Some(id)) => id,
-        // Two names of one session, or nobody.
-        (client, Some(id)) if client != id => return Ok(None),
-        (client, _) => client,
+fn whom(user: String, client: String, session: String) -> Result<Whom, ReplyError> {
+    let whom = Whom {
+        user,
+        client,
+        session,
+        except: Vec::new(),
     };
-    if user.is_empty() && client.is_empty() {
+    if !whom.is_named() {
         return Err(bad_request(
             "bad request: user or client is expected".to_string(),
         ));
     }
-    let mut selector = Selector {
-        user: (!user.is_empty()).then(|| user.into()),
-        ..Selector::default()
-    };
-    if !client.is_empty() {
-        let Some(client) = SessionId::parse(client) else {
-            return Ok(None);
-        };
-        selector.client = Some(client);
-    }
-    Ok(Some(selector))
+    Ok(whom)
 }
 
-async fn send_command(
-    call: &ApiCall<'_>,
-    selector: Option<Selector>,
-    command: ServerCommand,
-) -> Answer {
-    if let Some(selector) = selector {
-        call.node.send_command(selector, command).await;
-    }
+async fn send_command(call: &ApiCall<'_>, whom: &Whom, command: ServerCommand) -> Answer {
+    call.node.command(whom, command).await;
     Ok(DONE.to_string())
 }
 
 /// `subscribe`.
 pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answer {
-    let selector = selector(
-        &call.node.emulation,
-        &request.user,
-        &request.client,
-        &request.session,
-    )?;
+    let whom = whom(request.user, request.client, request.session)?;
     let (channel, _) = call.channel(&request.channel)?;
     let set = &request.r#override;
     let subscription = ServerSubscription {
@@ -102,21 +68,16 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
             force_push_join_leave: set.force_push_join_leave.value,
         },
     };
-    send_command(call, selector, ServerCommand::Subscribe(subscription)).await
+    send_command(call, &whom, ServerCommand::Subscribe(subscription)).await
 }
 
 /// `unsubscribe`.
 pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> Answer {
-    let selector = selector(
-        &call.node.emulation,
-        &request.user,
-        &request.client,
-        &request.session,
-    )?;
+    let whom = whom(request.user, request.client, request.session)?;
     let (channel, _) = call.channel(&request.channel)?;
     send_command(
         call,
-        selector,
+        &whom,
         ServerCommand::Unsubscribe {
             channel,
             why: Unsubscribe::SERVER,
@@ -127,25 +88,13 @@ pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> 
 
 /// `disconnect`.
 pub(super) async fn disconnect(call: &ApiCall<'_>, request: r::Disconnect) -> Answer {
-    let mut selector = selector(
-        &call.node.emulation,
-        &request.user,
-        &request.client,
-        &request.session,
-    )?;
+    let mut whom = whom(request.user, request.client, request.session)?;
     if request.whitelist.len() > SPARED_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
-    let except: Arc<[SessionId]> = request
-        .whitelist
-        .iter()
-        .filter_map(|id| SessionId::parse(id))
-        .collect();
-    if let Some(selector) = &mut selector {
-        selector.except = except;
-    }
+    whom.except = request.whitelist;
     let close = close_of(request.disconnect)?;
-    send_command(call, selector, ServerCommand::Disconnect(close)).await
+    send_command(call, &whom, ServerCommand::Disconnect(close)).await
 }
 
 fn close_of(wish: r::CloseWith) -> Result<Close, ReplyError> {
@@ -170,12 +119,7 @@ pub(super) fn force_disconnect() -> Close {
 
 /// `refresh`.
 pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
-    let selector = selector(
-        &call.node.emulation,
-        &request.user,
-        &request.client,
-        &request.session,
-    )?;
+    let whom = whom(request.user, request.client, request.session)?;
     let info = match &request.info {
         Some(_) => Some(form::optional(request.info, "")?).filter(|info| !info.is_empty()),
         None => None,
@@ -185,7 +129,7 @@ pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
         expire_at: form::moment("expire_at", request.expire_at)?,
         info,
     };
-    send_command(call, selector, command).await
+    send_command(call, &whom, command).await
 }
 
 #[cfg(test)]
@@ -193,28 +137,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_is_for_a_user_or_a_client_and_never_for_more_than_was_named() {
-        assert!(selector(&EmulationRegistry::new(16), "", "", "").is_err());
-        assert!(
-            matches!(
-                selector(&EmulationRegistry::new(16), "42", "", "s"),
-                Ok(None)
-            ),
-            "not all sessions of 42"
-        );
-        assert!(
-            matches!(
-                selector(&EmulationRegistry::new(16), "42", "no id", ""),
-                Ok(None)
-            ),
-            "nor here"
-        );
-        let id = SessionId::random();
-        let both = selector(&EmulationRegistry::new(16), "42", &id.to_string(), "")
-            .ok()
-            .flatten()
-            .expect("someone");
-        assert_eq!((both.user.as_deref(), both.client), (Some("42"), Some(id)));
+    fn an_order_to_nobody_is_an_error() {
+        let named = |user: &str, session: &str| whom(user.into(), String::new(), session.into());
+        assert!(named("", "").is_err());
+        assert!(named("42", "").is_ok() && named("", "s").is_ok());
     }
 
     #[test]

@@ -16,13 +16,14 @@ use crate::{
     node::{
         Node,
         auth::{AuthError, Identity},
+        order::Whom,
         rate_limit::RateLimiter,
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
     session::{
         ConnectedUser, Session, SessionContext, TaskContext, subscribe::RecoveredSubscription,
     },
-    shard::{Selector, ServerCommand},
+    shard::ServerCommand,
     unix_time::ttl_until,
 };
 
@@ -298,13 +299,9 @@ impl Session<Centrifuge> {
 
 /// Ends every older session of a user, of whatever kind.
 async fn end_older_sessions(node: Arc<Node>, user: Arc<str>, than: Instant) {
-    let selector = Selector {
-        user: Some(user),
-        ..Selector::default()
-    };
     let close = Close::CONNECTION_LIMIT.because("the user has come by another one");
     let command = ServerCommand::DisconnectOlder { than, close };
-    node.send_command(selector, command).await;
+    node.command(&Whom::user(&user), command).await;
 }
 
 /// Who a client is: by its token, by the backend, or nobody in particular.

@@ -1,7 +1,32 @@
 //! `/sse`: what its first event tells, how a stream goes on after a cut, and how it ends.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
 use super::{Events, OPEN, post, publish};
-use crate::support::{Server, raw};
+use crate::support::{Response, SOON, Server, eventually, raw};
+
+/// What a browser's `EventSource` says of itself.
+const ACCEPT: &str = "Accept: text/event-stream\r\n";
+
+/// Checks that an answer is a stream that is over, from which an `EventSource` comes back, with this
+/// code and after so many milliseconds.
+fn comes_back(answer: &Response, code: u16, retry_ms: std::ops::Range<u64>) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.header("content-type"), Some("text/event-stream"));
+    assert_eq!(answer.header("retry-after"), None);
+    let lines: Vec<&str> = answer.body.lines().collect();
+    let retry = lines[0].strip_prefix("retry: ").expect("a retry");
+    let retry: u64 = retry.parse().expect("milliseconds");
+    assert!(retry_ms.contains(&retry), "{retry}");
+    assert_eq!(lines[1], "event: close");
+    let data = lines[2].strip_prefix("data: ").expect("data");
+    let data: serde_json::Value = serde_json::from_str(data).expect("JSON");
+    assert_eq!(data["code"], code, "{data}");
+    assert!(!answer.body.contains("id:"), "it keeps the id that it has");
+}
 
 #[test]
 fn the_first_event_tells_channels_and_position_and_the_rest_are_messages_with_ids() {
@@ -314,6 +339,79 @@ fn a_refusal_is_a_status() {
             "{method}"
         );
     }
+}
+
+// By HTML 9.2.3 an EventSource ends for good at any answer but 200, so that a page that connected to
+// a full server stayed without events until it was loaded anew. From a stream that is over it comes
+// back by itself.
+#[test]
+fn an_event_source_comes_back_from_a_full_server_and_others_are_refused() {
+    let settings = "[limits]\nsessions = 1\n".to_string() + OPEN;
+    let server = Server::start(&settings);
+    let mut events = Events::open(server.address, "/sse?channel=a", "");
+    events.greeting();
+    let origin = format!("{ACCEPT}Origin: http://localhost\r\n");
+    for path in ["/sse?channel=a", "/connection/uni_sse?cf_connect=%7B%7D"] {
+        comes_back(&server.get_with(path, ACCEPT), 1013, 5000..10_001);
+        assert_eq!(server.get(path).status, 503, "{path}");
+        let several = server.get_with(path, "Accept: text/event-stream, */*\r\n");
+        assert_eq!(several.status, 503, "{path}");
+        let of_page = server.get_with(path, &origin);
+        comes_back(&of_page, 1013, 5000..10_001);
+        let allowed = of_page.header("access-control-allow-origin");
+        assert_eq!(allowed, Some("http://localhost"), "the page may read it");
+    }
+    let client = server.get_with("/connection/sse?cf_connect=%7B%7D", ACCEPT);
+    assert_eq!(client.status, 503, "a client of the protocol comes again");
+    // What does not pass by itself is said as ever.
+    let gone = server.get_with("/sse?channel=nosuch:a&since=x", ACCEPT);
+    assert_eq!(gone.status, 400, "{gone:?}");
+    let metrics = server.get("/metrics").body;
+    let refused = "fanfare_refused_requests_total{status=\"503\"";
+    assert!(metrics.contains(refused), "it is counted as what it is");
+    drop(events);
+    eventually("there is room", || {
+        let mut next = Events::open(server.address, "/sse?channel=a", "");
+        (next.next().name == "fanfare").then_some(())
+    });
+}
+
+// The same while a node drains: the refusal was the end of the stream for as long as the page lived.
+#[test]
+fn an_event_source_that_asks_a_draining_node_comes_back() {
+    let mut server = Server::start(&("[drain]\nspread = \"20s\"\n".to_string() + OPEN));
+    let _kept = [(); 8].map(|()| {
+        let mut events = Events::open(server.address, "/sse?channel=a", "");
+        events.greeting();
+        events
+    });
+    let asks = ["/sse?channel=a", "/connection/uni_sse?cf_connect=%7B%7D"];
+    let asks = asks.map(|path| {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        stream.set_read_timeout(Some(SOON)).expect("a timeout");
+        let half = format!("GET {path} HTTP/1.1\r\nHost: test\r\n");
+        stream.write_all(half.as_bytes()).expect("sent");
+        stream
+    });
+    eventually("what came of both is read", || {
+        let metrics = server.get("/metrics").body;
+        metrics
+            .contains("\nfanfare_pending_connections 2\n")
+            .then_some(())
+    });
+    server.signal("TERM");
+    eventually("nobody is accepted", || {
+        TcpStream::connect(server.address).is_err().then_some(())
+    });
+    for mut stream in asks {
+        let rest = format!("{ACCEPT}\r\n");
+        stream.write_all(rest.as_bytes()).expect("sent");
+        let answer = Response::read(&mut stream).expect("an answer");
+        comes_back(&answer, 1012, 5000..10_001);
+        assert_eq!(stream.read(&mut [0]).expect("an end"), 0);
+    }
+    server.signal("TERM");
+    assert_eq!(server.wait(), 1);
 }
 
 #[test]
