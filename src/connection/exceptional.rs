@@ -74,7 +74,8 @@ impl Exceptional {
         self.0.get_or_insert_default().cut_at = Some(at);
     }
 
-    /// Bytes that the system has taken, as the socket tells under TLS; more than before is progress.
+    /// Bytes that the system has taken, as the socket tells under TLS; more than before is
+    /// progress.
     pub(super) fn note_taken(&mut self, taken: u64) {
         let values = self.0.get_or_insert_default();
         if Some(taken) > values.taken {

@@ -73,8 +73,8 @@ impl Reader {
         }
     }
 
-    /// Decodes from what is left of the last read, of which it takes so many bytes; nothing if nothing
-    /// is left.
+    /// Decodes from what is left of the last read, of which it takes so many bytes; nothing if
+    /// nothing is left.
     fn decode_rest(&mut self) -> Option<Decoded> {
         let rest = self.rest.as_mut()?;
         let mut input: &mut [u8] = rest;

@@ -261,8 +261,8 @@ impl Drop for Counted {
     }
 }
 
-/// One session's place among its user's; given back when the last copy is dropped. A session of nobody
-/// has none where users have no rate.
+/// One session's place among its user's; given back when the last copy is dropped. A session of
+/// nobody has none where users have no rate.
 #[derive(Clone)]
 pub(crate) struct UserPermit(Option<Arc<Counted>>);
 

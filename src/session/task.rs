@@ -1,12 +1,13 @@
 //! The task that a session runs in, and what its handlers get as actix's context.
 //!
 //! A session has one mailbox, one reader at most, and futures that it waits for now and then. The
-//! futures have a list that is there only while there are any. actix's own [`Context`](actix::Context) keeps
-//! places for five futures and two handles inline, twice, and a box around the reader; see decision
-//! 17. Owned by the runtime of the worker, which polls it until the session is to stop.
+//! futures have a list that is there only while there are any. actix's own
+//! [`Context`](actix::Context) keeps places for five futures and two handles inline, twice, and a
+//! box around the reader; see decision 17. Owned by the runtime of the worker, which polls it until
+//! the session is to stop.
 //!
-//! Order of a poll: the mailbox, then the reader, at most [`INBOUND_MAX`] messages of it, then every
-//! future, those included that are spawned meanwhile. Bounds: of the mailbox those of its senders,
+//! Order of a poll: the mailbox, then the reader, at most [`INBOUND_MAX`] messages of it, then
+//! every future, those included that are spawned meanwhile. Bounds: of the mailbox those of its senders,
 //! see [`SessionMessage`](crate::shard::SessionMessage); of the futures what the session may wait
 //! for ([`pending_max`](super::Protocol::pending_max)), one rest, and its timers.
 
@@ -224,8 +225,8 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for TaskContext<A> {
     }
 
     fn cancel_future(&mut self, handle: SpawnHandle) -> bool {
-        let spawned = self.spawned.iter_mut().flat_map(|futures| &mut futures.0);
-        let known = { spawned }.find(|it| it.handle == handle);
+        let mut spawned = self.spawned.iter_mut().flat_map(|futures| &mut futures.0);
+        let known = spawned.find(|it| it.handle == handle);
         if let Some(known) = known {
             known.slot = Slot::Over;
             return true;

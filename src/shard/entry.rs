@@ -10,8 +10,8 @@ use crate::{connection::Connection, id::SessionId};
 /// A session's place in its shard.
 pub(super) struct Entry {
     pub(super) connection: Rc<Connection>,
-    /// Its actor, once it has started. Weak, which is a pointer: a sender of its own would be 112 bytes
-    /// more for each session, and is made where there is something to send.
+    /// Its actor, once it has started. Weak, which is a pointer: a sender of its own would be 112
+    /// bytes more for each session, and is made where there is something to send.
     pub(super) inbox: Option<WeakRecipient<SessionMessage>>,
     /// Its client does not follow joins and leaves, and takes a message that goes to several of
     /// its channels once.

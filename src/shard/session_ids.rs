@@ -1,6 +1,6 @@
 //! The sessions of a shard by their ids: a table of their places alone, since the id stands in the
-//! entry there. Owned by the shard's state, which enters a session when it has its place and takes it
-//! out while it still has it. Bound: one place of four bytes a session.
+//! entry there. Owned by the shard's state, which enters a session when it has its place and takes
+//! it out while it still has it. Bound: one place of four bytes a session.
 
 use std::hash::{BuildHasher, RandomState};
 

@@ -9,8 +9,8 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 use bytes::Bytes;
 use reqwest::header::{HeaderName, HeaderValue};
 
-/// Headers of a client's request that [`HeaderList::passes`], names in lower case; shared by its session
-/// and the calls for it. Of most clients there are none, which take no memory.
+/// Headers of a client's request that [`HeaderList::passes`], names in lower case; shared by its
+/// session and the calls for it. Of most clients there are none, which take no memory.
 pub(crate) type PassedHeaders = Arc<[(String, String)]>;
 
 /// The session that a call is about.

@@ -1,5 +1,5 @@
-//! The channels of one session of the protocol, sorted by name: most sessions have one or a few, for
-//! which a hash table is several times as large as what stands in it. Pure data, owned by the
+//! The channels of one session of the protocol, sorted by name: most sessions have one or a few,
+//! for which a hash table is several times as large as what stands in it. Pure data, owned by the
 //! client. Bound: `limits.subscriptions`. Coming and going cost a move of what stands behind, as
 //! they do in the registry.
 

@@ -238,10 +238,10 @@ fn a_sender_goes_on_once_there_is_room() {
         assert_eq!(answer, [0x8a, 0]);
     });
 }
-/// What an idle client costs beside its socket and its actor's mailbox. Who makes one of them larger
-/// says why, and looks at `benches/compare/run --work idle`. The runtime puts about a hundred bytes
-/// before and behind a task and rounds up to 128: 384 for these. A connection and what is known of a
-/// session have 16 before them: 256 and 160.
+/// What an idle client costs beside its socket and its actor's mailbox. Who makes one of them
+/// larger says why, and looks at `benches/compare/run --work idle`. The runtime puts about a
+/// hundred bytes before and behind a task and rounds up to 128: 384 for these. A connection and
+/// what is known of a session have 16 before them: 256 and 160.
 #[test]
 fn an_idle_session_is_no_larger_than_it_was() {
     assert!(size_of::<Session<Raw>>() <= 160);
