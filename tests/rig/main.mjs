@@ -4,8 +4,7 @@
 //!     node main.mjs [--seed S] [--minutes M] [--faults a,b] [--clients N] [--soak S] [--soak-restarts S]
 //!
 //! A minute is a long life of the node under faults that leave the process alone, a quiet in which everything must agree, and some
-//! short lives, of which one ends by each of the faults that end a process. Before the first come two short lives, which
-//! end by a crash and a kill. Prints each fault as it is found and one JSON line of figures; the exit status is
+//! short lives, of which one ends by each of the faults that end a process. Prints each fault as it is found and one JSON line of figures; the exit status is
 //! 0 only when no rule was broken and the load was as promised. Bounds: loopback only. It owns the node, its threads and its
 //! folder, and ends them.
 
@@ -21,7 +20,7 @@ import { checkQuiet, checkZero } from './checks/quiet.mjs';
 import { checkBlocked } from './faults/access.mjs';
 import { Certificates } from './faults/certificate.mjs';
 import { Clock, faketime } from './faults/clock.mjs';
-import { ENDS, FIRST_ENDS, WHILE_IT_LIVES, choose } from './faults/index.mjs';
+import { ENDS, WHILE_IT_LIVES, choose } from './faults/index.mjs';
 import { features } from './features.mjs';
 import { Machine } from './crash/crash.mjs';
 import { Node } from './node.mjs';
@@ -47,8 +46,6 @@ const LAST_MS = [6000, 8000];
 /** How much longer the last one may be where the machine has other things to do too. */
 const LATE_MAX_MS = 20_000;
 const SHORT_LIVES_MIN = 3;
-/** What the first lives of a run last. */
-const FIRST_MS = [800, 1500];
 const CALM_MS = [300, 1500];
 /** What a minute must bring, or the run has shown less than it says. */
 const DUE = { publications: 20_000, sessions: 10_000, joinsAndLeaves: 2000, restarts: 3 };
@@ -157,17 +154,6 @@ async function shortfalls({ options, book, churn, restarts, minute }) {
   return options.isWhole ? few.map(([what, least]) => `${what} ${are[what]}, and ${least * minute} are due`) : [];
 }
 
-/** The first lives of a run: what a crash takes is missed before a long life has passed. */
-async function firsts(world) {
-  const { random, chosen, load, churn, options } = world;
-  load.rate = options.rate;
-  await churn.ask('rate', { rate: options.visits });
-  for (const name of Object.keys(FIRST_ENDS).filter((end) => chosen.includes(end))) {
-    await pause(random.between(...FIRST_MS));
-    await act(world, name, FIRST_ENDS[name]);
-  }
-}
-
 async function shorts(world) {
   const { random, chosen, load, churn, options } = world;
   const ends = random.shuffled(chosen.filter((name) => name in ENDS));
@@ -196,7 +182,6 @@ async function live(world) {
   const ends = chosen.filter((name) => name in ENDS).map((name) => [name, ENDS[name]]);
   if (options.soaks.memory) return soak(world, options.soakMs, long, quiet);
   if (options.soaks.restarts) return soakRestarts(world, options.soakRestartsMs, long, quiet, ends);
-  if (options.isWhole) await firsts(world);
   for (let minute = 0; minute < options.minutes; minute += 1) {
     world.minute = minute + 1;
     await long(world, LONG_MS, options.isWhole ? LONG_SESSIONS : 0);

@@ -130,12 +130,11 @@ function read(journal) {
   return disk;
 }
 
-/**
- * Takes back what was not synced; answers how much of what. Everything, nothing or some of it got to the disk by itself: of a
- * hundred sectors `stays`, or as chance has it.
- */
-export function crash(journal, random, stays = random.of([0, 50, 50, 95])) {
+/** Takes back what was not synced; answers how much of what. */
+export function crash(journal, random) {
   const disk = read(journal);
+  // Everything, nothing or some of it got to the disk by itself.
+  const stays = random.of([0, 50, 50, 95]);
   const told = { files: 0, sectors: 0, names: 0 };
   for (const [path, file] of disk.files) {
     if (!existsSync(path) || (file.parts.length === 0 && file.size === file.syncedSize)) continue;
@@ -216,8 +215,8 @@ export class Machine {
   }
 
   /** The machine crashed: to be called once the process is killed. */
-  crash(random, stays) {
-    const told = crash(this.journal, random, stays);
+  crash(random) {
+    const told = crash(this.journal, random);
     this.reboot();
     return told;
   }

@@ -5,15 +5,12 @@ import { certificate } from './certificate.mjs';
 import { clock, faketime } from './clock.mjs';
 import { full, readonly, unsynced } from './disk.mjs';
 import * as network from './network.mjs';
-import { crash, crashToTheLast, handover, kill, reload, stop, term } from './process.mjs';
+import { crash, handover, kill, reload, stop, term } from './process.mjs';
 
 /** Those that leave the process alone, in the long life of a minute. */
 export const WHILE_IT_LIVES = { ...network, reload, stop, clock, block, certificate, full, readonly, unsynced };
 /** Those that end a life. */
 export const ENDS = { term, kill, handover, crash };
-
-/** Those by which the first lives of a run end, so that what is lost without a word is seen early. */
-export const FIRST_ENDS = { crash: crashToTheLast, kill };
 
 const NEEDS_STATE = ['crash', 'full', 'readonly', 'unsynced'];
 

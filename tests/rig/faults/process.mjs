@@ -70,19 +70,16 @@ export async function reload({ node }) {
 }
 
 /** The machine crashes: the process is killed, and what was not synced goes as a disk would have it. */
-export async function crash(world, stays) {
+export async function crash(world) {
   const { node, machine, load, random } = world;
   const judged = await judgeLife(world);
   // What was answered a moment before is not synced: it may go, and then its place must not come again.
   await Promise.all(Array.from({ length: PROBES }, () => load.probe(random.of(CHANNELS))));
   node.signal('SIGKILL');
   await node.ended(5000);
-  const taken = machine.crash(random, stays);
+  const taken = machine.crash(random);
   return { ...taken, ready: Math.round(await restart(world, { crashed: true })), ...judged };
 }
-
-/** The same, and nothing that was not synced got to the disk: chance leaves no run without a loss. */
-export const crashToTheLast = (world) => crash(world, 0);
 
 /** SIGUSR2: another process takes over the sockets, and the state where there is one. */
 export async function handover(world) {
