@@ -99,12 +99,7 @@ impl Registry {
     /// Puts a session into a channel. Returns `None` if it was there already, else whether the
     /// channel was empty before. Cost: linear in the session's own channels, which
     /// `limits.subscriptions` bounds.
-    pub fn join(
-        &mut self,
-        session: SessionKey,
-        name: &ChannelName,
-        slot: Slot,
-    ) -> Option<bool> {
+    pub fn join(&mut self, session: SessionKey, name: &ChannelName, slot: Slot) -> Option<bool> {
         let memberships = self
             .sessions
             .get_mut(session as usize)
@@ -185,10 +180,7 @@ impl Registry {
     }
 
     /// The members of a channel with their slots, in no particular order.
-    pub fn members(
-        &self,
-        name: &str,
-    ) -> impl ExactSizeIterator<Item = (SessionKey, Slot)> + '_ {
+    pub fn members(&self, name: &str) -> impl ExactSizeIterator<Item = (SessionKey, Slot)> + '_ {
         let members = match self.names.get(name) {
             Some(&channel) => self.channels[channel].members.as_slice(),
             None => &[],

@@ -82,10 +82,7 @@ impl Decoder {
     ///
     /// # Errors
     /// What the peer did wrong, at the earliest byte that proves it.
-    pub fn decode(
-        &mut self,
-        input: &mut &mut [u8],
-    ) -> Result<Option<Message>, ProtocolError> {
+    pub fn decode(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
         match self.state {
             State::Open => {}
             State::Closed => {
