@@ -79,9 +79,15 @@ fn overflow(policy: &str, numbered: &[(&str, u32)]) -> (serde_json::Value, Vec<S
     let mut a = server.ws("/ws?channel=a");
     let mut b = server.ws("/ws?channel=b");
     server.wait_status("sessions", 3);
+    let mut flooded = 0;
     eventually("drops", || {
         flood(&mut a, 500);
+        flooded += 500;
         (server.status()["slow_dropped"].as_u64()? > 500).then_some(())
+    });
+    // What is taken in one turn leaves together, and is dropped together.
+    eventually("the flood is taken", || {
+        (server.status()["messages_in"].as_u64()? == flooded).then_some(())
     });
     for (channel, number) in numbered {
         let sender = if *channel == "a" { &mut a } else { &mut b };
