@@ -14,7 +14,7 @@ use super::{Message, ProtocolError, deflate::inflate};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Kind {
     pub text: bool,
-    pub(crate) compressed: bool,
+    pub compressed: bool,
 }
 
 impl Kind {

@@ -63,7 +63,7 @@ pub enum ProtocolError {
 impl ProtocolError {
     /// The code for the Close frame (RFC 6455 §7.4.1): 1002, 1007 or 1009.
     #[must_use]
-    pub(crate) const fn close_code(&self) -> u16 {
+    pub const fn close_code(&self) -> u16 {
         match self {
             Self::MessageTooBig { .. } => 1009,
             Self::CloseReasonNotUtf8 | Self::TextNotUtf8 | Self::DeflateBroken => 1007,

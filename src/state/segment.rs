@@ -15,11 +15,11 @@ use crc32fast::Hasher;
 /// What a segment begins with.
 const MAGIC: &[u8; 8] = b"fanfare\n";
 /// The format of today.
-pub(crate) const VERSION: u32 = 1;
+pub const VERSION: u32 = 1;
 /// Bytes of a segment's header.
-pub(crate) const HEADER_BYTES: usize = 16;
+pub const HEADER_BYTES: usize = 16;
 /// Bytes of a frame before its body.
-pub(crate) const FRAME_BYTES: usize = 16;
+pub const FRAME_BYTES: usize = 16;
 /// Where in a frame its batch stands, right before the body.
 const BATCH_AT: usize = 12;
 /// In a frame's length: the last one of its batch.
@@ -27,7 +27,7 @@ const LAST: u32 = 1 << 31;
 
 /// The header of a segment.
 #[must_use]
-pub(crate) fn header(tag: u32) -> [u8; HEADER_BYTES] {
+pub fn header(tag: u32) -> [u8; HEADER_BYTES] {
     let mut header = [0; HEADER_BYTES];
     header[..8].copy_from_slice(MAGIC);
     header[8..12].copy_from_slice(&VERSION.to_le_bytes());
@@ -37,17 +37,17 @@ pub(crate) fn header(tag: u32) -> [u8; HEADER_BYTES] {
 
 /// Of which segment and batch a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub struct Place {
     /// The segment's tag.
-    pub(crate) tag: u32,
+    pub tag: u32,
     /// The batch.
-    pub(crate) batch: u32,
+    pub batch: u32,
     /// Whether it is the batch's last.
-    pub(crate) last: bool,
+    pub last: bool,
 }
 
 /// Writes a frame with the body that `body` writes.
-pub(crate) fn put_frame(out: &mut Vec<u8>, place: Place, body: impl FnOnce(&mut Vec<u8>)) {
+pub fn put_frame(out: &mut Vec<u8>, place: Place, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&place.tag.to_le_bytes());
     out.extend_from_slice(&[0; FRAME_BYTES - 4]);
@@ -80,13 +80,13 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// A frame that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Frame<'a> {
+pub struct Frame<'a> {
     /// Its batch.
-    pub(crate) batch: u32,
+    pub batch: u32,
     /// Whether it is the batch's last.
-    pub(crate) last: bool,
+    pub last: bool,
     /// What it carries.
-    pub(crate) body: &'a [u8],
+    pub body: &'a [u8],
 }
 
 /// The frame at a place, if a whole one is there.
@@ -107,7 +107,7 @@ fn frame_at(bytes: &[u8], tag: u32, at: usize) -> Option<Frame<'_>> {
 
 /// Why bytes cannot be read as a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum HeaderError {
+pub enum HeaderError {
     /// Nothing was written: the file was begun, and no more.
     Empty,
     /// It is of another version of the format.
@@ -118,18 +118,18 @@ pub(crate) enum HeaderError {
 
 /// What a segment's bytes turned out to be, once all was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Outcome {
+pub struct Outcome {
     /// Where the last whole frame ends that is followed by none behind damage.
-    pub(crate) good: usize,
+    pub good: usize,
     /// Bytes behind it that are no frame: the last write was not finished.
-    pub(crate) torn: bool,
+    pub torn: bool,
     /// Something that was written whole cannot be read.
-    pub(crate) damaged: bool,
+    pub damaged: bool,
 }
 
 /// Reads the frames of a segment, in order; afterwards [`outcome`](Self::outcome) tells how it was.
 #[derive(Debug)]
-pub(crate) struct SegmentReader<'a> {
+pub struct SegmentReader<'a> {
     bytes: &'a [u8],
     tag: u32,
     at: usize,
@@ -143,7 +143,7 @@ impl<'a> SegmentReader<'a> {
     ///
     /// # Errors
     /// There is no segment in them.
-    pub(crate) fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
+    pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let reader = |tag, damaged| Self {
             bytes,
             tag,
@@ -173,7 +173,7 @@ impl<'a> SegmentReader<'a> {
 
     /// How the segment was, as far as it was read.
     #[must_use]
-    pub(crate) fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 

@@ -22,23 +22,23 @@ const CONTROL_BYTES_MAX: usize = 125;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     /// permessage-deflate was agreed, so RSV1 may mark the first frame of a message.
-    pub(crate) deflate: bool,
+    pub deflate: bool,
     /// The limit of a message's bytes, all fragments together.
-    pub(crate) message_bytes_max: usize,
+    pub message_bytes_max: usize,
     /// The bytes that the message under way has already; `None` between messages.
-    pub(crate) joined_bytes: Option<usize>,
+    pub joined_bytes: Option<usize>,
 }
 
 /// A legal head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
-    pub(crate) fin: bool,
+    pub fin: bool,
     /// RSV1: the message is compressed.
-    pub(crate) compressed: bool,
-    pub(crate) opcode: Opcode,
+    pub compressed: bool,
+    pub opcode: Opcode,
     /// Payload bytes that follow.
-    pub(crate) len: usize,
-    pub(crate) key: [u8; 4],
+    pub len: usize,
+    pub key: [u8; 4],
 }
 
 impl Header {
