@@ -1,7 +1,8 @@
-//! The codec by itself: decode and unmask by frame size, text against binary, whole against split; deflate and inflate.
+//! The codec by itself: decode and unmask by frame size, text against binary, whole against split;
+//! deflate and inflate.
 //!
-//! Run with `cargo bench --bench codec`. Bytes per second count payload. One thread, no socket: what the codec adds to a
-//! delivery, not what a delivery costs.
+//! Run with `cargo bench --bench codec`. Bytes per second count payload. One thread, no socket:
+//! what the codec adds to a delivery, not what a delivery costs.
 
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ const SIZES: [usize; 4] = [16, 128, 4096, 65536];
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 fn main() {
-    // Long enough for a steady median. Compare the fastest too: on some processors the speed of a large copy depends on how
-    // its two addresses lie to each other, which differs from run to run.
+    // Long enough for a steady median. Compare the fastest too: on some processors the speed of a
+    // large copy depends on how its two addresses lie to each other, which differs from run to run.
     divan::Divan::default()
         .min_time(Duration::from_millis(300))
         .config_with_args()
@@ -62,7 +63,8 @@ fn json(size: usize) -> Vec<u8> {
     text.into_bytes().into_iter().take(size).collect()
 }
 
-/// Decodes a copy of `frame`, in pieces of `piece` bytes. The copy, which a socket read would make, is in the figure.
+/// Decodes a copy of `frame`, in pieces of `piece` bytes. The copy, which a socket read would make,
+/// is in the figure.
 fn decode(bencher: Bencher, frame: &[u8], payload: usize, piece: usize) {
     let mut decoder = Decoder::new(LIMIT, true);
     let mut buffer = frame.to_vec();
@@ -127,7 +129,8 @@ fn inflate_json(bencher: Bencher, size: usize) {
         .bench_local(|| inflate(&deflated, LIMIT, |plain| Ok(plain.len())));
 }
 
-/// The dearest legal bytes known: final empty blocks, each a stream of its own. The figure is per byte received.
+/// The dearest legal bytes known: final empty blocks, each a stream of its own. The figure is per
+/// byte received.
 #[divan::bench]
 fn inflate_64_kib_of_final_blocks(bencher: Bencher) {
     let deflated = [0x03, 0x00].repeat(32768);

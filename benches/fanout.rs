@@ -1,5 +1,6 @@
-//! The fan-out path without the system's sends: one publication to 1,000 receivers, encoded once, from the channel's members to
-//! bytes ready to be written, and the bookkeeping of their leaving. Pure data, so that what is measured is ours.
+//! The fan-out path without the system's sends: one publication to 1,000 receivers, encoded once,
+//! from the channel's members to bytes ready to be written, and the bookkeeping of their leaving.
+//! Pure data, so that what is measured is ours.
 //!
 //! `cargo bench --bench fanout`
 
@@ -80,7 +81,8 @@ fn deflated(bencher: Bencher<'_, '_>, bytes: usize) {
     fan_out(bencher, bytes, WireFormat::raw(15));
 }
 
-/// What the same would cost if every receiver had its own compression: the reason for one encoding a publication.
+/// What the same would cost if every receiver had its own compression: the reason for one encoding
+/// a publication.
 #[divan::bench(args = [4096], max_time = Duration::from_secs(2))]
 fn deflated_for_each(bencher: Bencher<'_, '_>, bytes: usize) {
     let text = text(bytes);

@@ -58,8 +58,8 @@ struct State {
     /// Exit status 1 also where something is damaged
     #[arg(long)]
     verify: bool,
-    /// Put the files of revocations aside, so that a node starts where they are damaged: whoever was
-    /// taken back may be good again
+    /// Put the files of revocations aside, so that a node starts where they are damaged: whoever
+    /// was taken back may be good again
     #[arg(long = "drop", value_name = "WHAT", value_parser = ["revocations"])]
     dropped: Option<String>,
 }

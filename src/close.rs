@@ -4,7 +4,24 @@
 //! authors know both. 3500–3999 and 4500–4999 mean "do not reconnect"; everything else may come
 //! back.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, ops::RangeInclusive};
+
+/// Codes that a library or an application may close with (RFC 6455 §7.4.2).
+pub(crate) const APPLICATION_CODES: RangeInclusive<u16> = 3000..=4999;
+
+/// Longest reason: a control frame has 125 bytes, and the code takes two (RFC 6455 §5.5).
+pub(crate) const REASON_BYTES_MAX: usize = 123;
+
+/// Why a close cannot be as somebody wants it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CloseError {
+    /// None of [`APPLICATION_CODES`].
+    #[error("code is not between 3000 and 4999")]
+    Code,
+    /// More than [`REASON_BYTES_MAX`].
+    #[error("reason has more than {REASON_BYTES_MAX} bytes")]
+    Reason,
+}
 
 /// A close code with its reason; what a Close frame carries (RFC 6455 §5.5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +109,48 @@ impl Close {
             code,
             reason: reason.into(),
         }
+    }
+
+    /// The close that an administrator or the backend asks for.
+    ///
+    /// # Errors
+    /// It cannot be.
+    pub(crate) fn asked_for(
+        code: u16,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Result<Self, CloseError> {
+        let reason = reason.into();
+        if !APPLICATION_CODES.contains(&code) {
+            Err(CloseError::Code)
+        } else if reason.len() > REASON_BYTES_MAX {
+            Err(CloseError::Reason)
+        } else {
+            Ok(Self { code, reason })
+        }
+    }
+
+    /// How a close is named by which the server refuses a client, which a client can cause as often
+    /// as it likes; absent for others.
+    #[must_use]
+    pub(crate) fn refusal(&self) -> Option<&'static str> {
+        Some(match self.code {
+            3000 => "3000",
+            3004 => "3004",
+            3005 => "3005",
+            3010 => "3010",
+            3013 => "3013",
+            3500 => "3500",
+            3501 => "3501",
+            3502 => "3502",
+            3503 => "3503",
+            3504 => "3504",
+            3505 => "3505",
+            3507 => "3507",
+            3508 => "3508",
+            _ if !self.may_reconnect() => "for good",
+            1002..=1011 => "fault",
+            _ => return None,
+        })
     }
 
     /// The same with the particulars behind its reason.

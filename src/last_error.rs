@@ -1,4 +1,4 @@
-//! What went wrong last with something that goes on: pushes, polls, hooks. Pure data; the reason is
+//! What went wrong last with something that goes on: pushes, polls, hooks, and when. The reason is
 //! cut to a bound.
 
 use std::time::SystemTime;

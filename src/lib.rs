@@ -7,7 +7,7 @@
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
 //! [`http_client`], [`liveness`], [`logger`], [`signals`], [`store`], [`supervisor`], the traits of
 //! [`broker`]; [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`],
-//! [`subscription`], [`unix_time`], [`config`].
+//! [`subscription`], [`unix_time`], [`last_error`], [`config`].
 
 // A reader that takes nothing would hold up whoever prints: what runs speaks through the logger.
 #![warn(clippy::print_stderr, clippy::print_stdout)]

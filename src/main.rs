@@ -1,6 +1,6 @@
 //! The binary: reads the command line and the settings, then serves. Exit status: 0 after a drain,
-//! 1 when it cannot serve or a second signal ended it or what was to be checked is not right, 2 when
-//! command line or settings are wrong.
+//! 1 when it cannot serve or a second signal ended it or what was to be checked is not right, 2
+//! when command line or settings are wrong.
 
 use std::{
     fmt,

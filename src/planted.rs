@@ -1,8 +1,8 @@
-//! Faults that are planted on purpose, so that the rig from outside (`tests/rig`) is itself tested: it
-//! must find each of them. Built only with the feature `planted-faults`, which no release has.
+//! Faults that are planted on purpose, so that the rig from outside (`tests/rig`) is itself tested:
+//! it must find each of them. Built only with the feature `planted-faults`, which no release has.
 //!
-//! The environment variable `PLANTED_FAULT` names the one that this process has; without it there is
-//! none. Bounds: a counter.
+//! The environment variable `PLANTED_FAULT` names the one that this process has; without it there
+//! is none. Bounds: a counter.
 
 use std::{
     sync::{

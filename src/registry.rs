@@ -8,8 +8,8 @@ use std::{collections::HashMap, sync::Arc};
 
 use slab::Slab;
 
-/// Name of a channel, shared by all who hold it; what it may be, [`channel_name`](crate::channel_name)
-/// says.
+/// Name of a channel, shared by all who hold it; what it may be,
+/// [`channel_name`](crate::channel_name) says.
 pub type ChannelName = Arc<str>;
 
 /// Whether a channel is one of the server's own: a raw endpoint's, or a user's sessions. Clients
@@ -30,8 +30,8 @@ impl Slot {
     /// Nothing.
     pub const NONE: Self = Self(u32::MAX);
 
-    /// Nothing yet: the membership has not begun. `number` tells it from the session's one before in
-    /// that channel; no owner has so many things that one of them is under this.
+    /// Nothing yet: the membership has not begun. `number` tells it from the session's one before
+    /// in that channel; no owner has so many things that one of them is under this.
     pub(crate) fn pending(number: u32) -> Self {
         Self((1 << 31) | (number % (1 << 30)))
     }

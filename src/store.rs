@@ -1,10 +1,10 @@
 //! What outlives the process: the records that are kept, and the trait of what keeps them.
 //!
 //! A [`Store`] is a log of [`Record`]s. Whoever owns a part of the node's state (the memory broker,
-//! the revocations, the server's pushes, the polls) appends a record for each change, goes on once it
-//! is written, and makes its part again from the records at the next start. The owners hold all of
-//! it in memory, so that a store can be made small at any time from what they hold ([`Source`]). A
-//! record says what is so, never by how much it changes, so that one which is read twice does no
+//! the revocations, the server's pushes, the polls) appends a record for each change, goes on once
+//! it is written, and makes its part again from the records at the next start. The owners hold all
+//! of it in memory, so that a store can be made small at any time from what they hold ([`Source`]).
+//! A record says what is so, never by how much it changes, so that one which is read twice does no
 //! harm; of one channel, user or entry the last one counts, but for publications, which count by
 //! their offset.
 //!
@@ -224,8 +224,8 @@ pub(crate) enum Written {
 
 /// Commits what it has placed, once that is written.
 pub(crate) trait Committer: Send + Sync {
-    /// The records of the next step under each of these locks, in this order, were written together,
-    /// or were not.
+    /// The records of the next step under each of these locks, in this order, were written
+    /// together, or were not.
     fn written(&self, locks: &[usize], outcome: Result<(), StoreError>);
 }
 
@@ -276,9 +276,10 @@ impl fmt::Debug for Written {
 }
 
 /// What the files can be made again from: asked when they have grown too large, on the store's
-/// thread. Each step of the iterator looks at what is committed when it comes there, under one lock,
-/// and gives the records that belong together: a channel's position with its items. Between two
-/// steps what was appended meanwhile is written, so nothing of a step may be older than the step.
+/// thread. Each step of the iterator looks at what is committed when it comes there, under one
+/// lock, and gives the records that belong together: a channel's position with its items. Between
+/// two steps what was appended meanwhile is written, so nothing of a step may be older than the
+/// step.
 pub(crate) trait Source: Send + Sync {
     /// All that is to be kept, in groups that are written without anything between.
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_>;
@@ -290,7 +291,8 @@ pub(crate) struct ReadReport {
     /// Something that was acknowledged may be missing: every stream needs a new epoch, and keys and
     /// names a new [`Secret`].
     pub(crate) may_have_lost: bool,
-    /// The newest time in the files, in Unix milliseconds: what expires is judged by no earlier now.
+    /// The newest time in the files, in Unix milliseconds: what expires is judged by no earlier
+    /// now.
     pub(crate) newest_ms: u64,
 }
 

@@ -34,7 +34,13 @@ const TTL_MAX_SECS: u32 = 365 * 24 * 60 * 60;
 /// after which it asks again. The end itself stays.
 #[must_use]
 pub(crate) fn ttl_until(at: u64) -> u32 {
-    seconds_until(at).min(TTL_MAX_SECS)
+    ttl_at(at, unix_now())
+}
+
+/// The same, at a time in Unix seconds.
+#[must_use]
+pub(crate) fn ttl_at(at: u64, now: u64) -> u32 {
+    u32::try_from(at.saturating_sub(now)).map_or(TTL_MAX_SECS, |ttl| ttl.min(TTL_MAX_SECS))
 }
 
 /// Seconds from now to `at`, in Unix seconds; 0 if it is past.

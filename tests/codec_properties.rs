@@ -1,6 +1,8 @@
-//! Properties of the codec over arbitrary input: how a stream is split must not matter, and what is encoded decodes.
+//! Properties of the codec over arbitrary input: how a stream is split must not matter, and what is
+//! encoded decodes.
 //!
-//! Bounds: messages up to 70 KB, a few frames each; every case is plain data. Examples and edges stand in the codec's own tests.
+//! Bounds: messages up to 70 KB, a few frames each; every case is plain data. Examples and edges
+//! stand in the codec's own tests.
 
 use fanfare::codec::{
     CloseFrame, Decoder, Message, Opcode, ProtocolError,

@@ -1,8 +1,8 @@
-//! Fuzzes the decoder: one piece and any split must agree, memory stays bounded, and `tungstenite` must agree on the
-//! verdict and on every message before it.
+//! Fuzzes the decoder: one piece and any split must agree, memory stays bounded, and `tungstenite`
+//! must agree on the verdict and on every message before it.
 //!
-//! The input's first bytes choose the limit, deflate, the splits, and whether the rest is raw bytes or the parts of frames
-//! with right lengths. Nothing is written, nothing is kept between runs.
+//! The input's first bytes choose the limit, deflate, the splits, and whether the rest is raw bytes
+//! or the parts of frames with right lengths. Nothing is written, nothing is kept between runs.
 #![no_main]
 
 mod peer;
@@ -79,7 +79,8 @@ fn decode(bytes: &[u8], limit: usize, deflate: bool, longest: usize, seed: u32) 
     (messages, None)
 }
 
-/// Reads the input as parts: first byte, form of the length, payload length, payload. So the fuzzer need not guess lengths.
+/// Reads the input as parts: first byte, form of the length, payload length, payload. So the fuzzer
+/// need not guess lengths.
 fn frames(mut parts: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let [first, form, len, rest @ ..] = parts {

@@ -1,7 +1,8 @@
-//! Fuzzes permessage-deflate: any header is answered legally or not at all, any stream inflates within the limit or not
-//! at all, and what is deflated inflates.
+//! Fuzzes permessage-deflate: any header is answered legally or not at all, any stream inflates
+//! within the limit or not at all, and what is deflated inflates.
 //!
-//! The input's first byte chooses which. Nothing is kept between runs but the thread's inflater, as in the server.
+//! The input's first byte chooses which. Nothing is kept between runs but the thread's inflater, as
+//! in the server.
 #![no_main]
 
 use fanfare::codec::{

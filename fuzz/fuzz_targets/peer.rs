@@ -1,11 +1,12 @@
 //! The differential check: what `tungstenite`, in the server's role, makes of the same bytes.
 //!
 //! Used by the decoder's target. The two may differ in this and nothing else:
-//! - tungstenite judges a frame when all of it is there, we at its earliest wrong byte. So where we refuse, it may still
-//!   wait; where we accept, it must accept.
-//! - It takes lengths that are not in their shortest form; RFC 6455 §5.2 does not. On a control frame we call any long
-//!   form too long, at the byte that announces it.
-//! - It turns a Close of a bad code into one of 1002 instead of refusing it, and counts 1014 as bad, which is registered.
+//! - tungstenite judges a frame when all of it is there, we at its earliest wrong byte. So where we
+//!   refuse, it may still wait; where we accept, it must accept.
+//! - It takes lengths that are not in their shortest form; RFC 6455 §5.2 does not. On a control
+//!   frame we call any long form too long, at the byte that announces it.
+//! - It turns a Close of a bad code into one of 1002 instead of refusing it, and counts 1014 as
+//!   bad, which is registered.
 //! - After a Close it refuses what we ignore; both end there, so the comparison does too.
 
 use std::io::{self, Read, Write};

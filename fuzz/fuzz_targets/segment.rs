@@ -1,7 +1,8 @@
 //! Fuzzes the reader of segments of the state on disk: any bytes, behind a right header or not, and
-//! whole segments with bytes changed. It makes up no frame, keeps their order, and cutting a segment
-//! that is not damaged where it says gives the same frames again. A damaged one is never cut but set
-//! aside; cut, it may lack what showed that a batch before it was finished, and gives fewer.
+//! whole segments with bytes changed. It makes up no frame, keeps their order, and cutting a
+//! segment that is not damaged where it says gives the same frames again. A damaged one is never
+//! cut but set aside; cut, it may lack what showed that a batch before it was finished, and gives
+//! fewer.
 #![no_main]
 
 use fanfare::segment::{Outcome, Place, SegmentReader, header, put_frame};

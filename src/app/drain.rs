@@ -8,8 +8,8 @@
 //!
 //! Where another process serves already, on the same listeners, there is no notice to give: they
 //! are left to it. Whoever was accepted before is served first, for `drain.handover_grace` at most,
-//! then what is kept on disk is left to it too, which it waits for. Whoever comes with a request only
-//! behind that is sent to it by the end of a session.
+//! then what is kept on disk is left to it too, which it waits for. Whoever comes with a request
+//! only behind that is sent to it by the end of a session.
 
 use std::time::{Duration, Instant};
 
@@ -87,8 +87,8 @@ pub(super) async fn run(
         let is_served = || pending.answering() == 0 && pending.count() == 0;
         wait_until(is_served, served_by).await;
         if reason == Reason::HandedOver {
-            // The process before this one hears of orders by this one.
-            wait_until(|| !node.orders.is_open(), deadline).await;
+            // The process before this one hears of commands by this one.
+            wait_until(|| !node.control.is_open(), deadline).await;
         }
         // Some of them began a session, which was ended at once.
         let ended_by = Instant::now() + settings.close.timeout;

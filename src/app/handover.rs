@@ -5,7 +5,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use super::{
-    orders,
+    control,
     successor::{HandoverError, Launch, Successor},
 };
 use crate::{
@@ -86,7 +86,7 @@ impl<'a> Handover<'a> {
         };
         match gone {
             Ok((process, channel)) => {
-                orders::obey(self.node, channel);
+                control::receive(self.node, channel);
                 self.node.metrics.handover(Outcome::Done);
                 log::info!("process {process} has taken over");
                 true

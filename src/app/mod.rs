@@ -2,14 +2,14 @@
 //!
 //! [`App::bind`] takes what can fail at the start (addresses, certificates, descriptors),
 //! [`App::run`] serves until a signal says otherwise: workers are started first, then connections
-//! are accepted; at the end nothing more is accepted, sessions are drained, and the workers go last.
-//! On SIGUSR2 a new process takes the listeners over ([`successor`]); it knows of the old one by
-//! its [`Inheritance`].
+//! are accepted; at the end nothing more is accepted, sessions are drained, and the workers go
+//! last. On SIGUSR2 a new process takes the listeners over ([`successor`]); it knows of the old one
+//! by its [`Inheritance`].
 
+mod control;
 mod drain;
 mod error;
 mod handover;
-mod orders;
 mod predecessor;
 mod running;
 mod start;
@@ -129,7 +129,7 @@ impl App {
             () = signals.stop() => return Ok(()),
         };
         if let Some(predecessor) = predecessor {
-            orders::pass_on(&node, predecessor);
+            control::forward(&node, predecessor);
         }
         // The first event of this life.
         if let Some(events) = &node.events {

@@ -81,13 +81,18 @@ impl Inheritance {
 
     /// Says that everything is there, and waits until this process may accept. A process that has
     /// gone without a word leaves the service to this one. Answers the way to one that has not, and
-    /// is told of [`orders`](super::orders) from here on.
+    /// is sent [`control`](super::control) commands from here on.
     pub(super) async fn take_over(&self) -> Option<StdUnixStream> {
         let predecessor = self.predecessor.as_ref()?;
         match ask(predecessor).await {
             Ok(said) if said == GO => {
                 log::info!("this process takes over");
-                predecessor.try_clone().ok()
+                let channel = predecessor.try_clone();
+                channel
+                    .inspect_err(|error| {
+                        log::error!("commands of the API will not hold in the process before this one: {error}");
+                    })
+                    .ok()
             }
             Ok(_) | Err(_) => {
                 log::warn!("the process before this one has gone; taking over");

@@ -3,7 +3,8 @@
 //! It gets them by systemd's protocol, and a stream socket to this process as its standard input,
 //! over which both speak in lines: the new one says `READY` once it has everything but has accepted
 //! nothing, or `FAILED` and why; this one answers `GO`, and only then does the new one accept. Then
-//! it passes [`orders`](super::orders) on, as long as this one has sessions. One that does not come that far in `drain.handover_timeout`, or that nobody waits for any more, is
+//! it forwards [`control`](super::control) commands, as long as this one has sessions. One that
+//! does not come that far in `drain.handover_timeout`, or that nobody waits for any more, is
 //! killed, and has lost nobody.
 
 use std::{
@@ -159,8 +160,8 @@ impl Successor {
         self.process.child.id().unwrap_or_default()
     }
 
-    /// Tells it to accept. From here on it stands for itself, and gives its orders over the channel
-    /// that this answers beside its number.
+    /// Tells it to accept. From here on it stands for itself, and sends its commands over the
+    /// channel that this answers beside its number.
     pub(super) async fn go(mut self) -> Result<(u32, UnixStream), HandoverError> {
         let process = self.id();
         if self.channel.write_all(GO.as_bytes()).await.is_err() || process == 0 {

@@ -1,5 +1,5 @@
-//! Tables by the names of channels, for those who ask several of them about one channel: its name is
-//! hashed once ([`Names::hashed`]), and the hash goes along.
+//! Tables by the names of channels, for those who ask several of them about one channel: its name
+//! is hashed once ([`Names::hashed`]), and the hash goes along.
 //!
 //! Whoever publishes chooses the names, so the hash is the standard library's, keyed by a secret of
 //! the process: nobody makes two names fall together. Pure data, without a bound of its own.
@@ -143,8 +143,8 @@ impl<T> ByName<T> {
 mod tests {
     use super::*;
 
-    // A hash that is carried must find what another one made of the same name, also after the table has
-    // grown and shrunk; names of one part must not fall together in its table.
+    // A hash that is carried must find what another one made of the same name, also after the table
+    // has grown and shrunk; names of one part must not fall together in its table.
     #[test]
     fn a_hash_of_a_name_finds_it_in_all_tables_of_the_same_names() {
         let names = Names::default();

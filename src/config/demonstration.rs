@@ -22,8 +22,8 @@ pub(super) fn demonstration() -> RawSettings {
                 path: "/ws".to_string(),
                 on_message: "relay".to_string(),
                 subprotocols: any.clone(),
-                // So that the push reaches those on /ws and not /echo. Who names channels of its own
-                // is in those alone: what it says is not for everyone.
+                // So that the push reaches those on /ws and not /echo. Who names channels of its
+                // own is in those alone: what it says is not for everyone.
                 default_channels: vec!["demo".to_string()],
                 ..RawSection::default()
             },

@@ -137,7 +137,8 @@ fn after_a_sleep_of_the_machine_everything_due_comes_at_once() {
 }
 
 /// Sessions that came together were pinged at any point of the interval, also in the first moment,
-/// where the ping can only be noise: a client that has just come lives. The first half is free of it.
+/// where the ping can only be noise: a client that has just come lives. The first half is free of
+/// it.
 #[test]
 fn the_first_ping_comes_in_the_second_half_of_the_interval() {
     let config = HeartbeatConfig {

@@ -1,8 +1,8 @@
 //! The events that the backend's `events` hook is told.
 //!
 //! Pure. In JSON an event is an object with its `type` first and, last, the id of the process whose
-//! event it is (`node`); an absent field has no value. Texts come from clients, within the limits that
-//! admitted them.
+//! event it is (`node`); an absent field has no value. Texts come from clients, within the limits
+//! that admitted them.
 
 use std::net::IpAddr;
 

@@ -49,8 +49,8 @@ impl BodyError {
     }
 }
 
-/// Has the bytes of a request's body not counted while they come, since whoever sends it has shown a
-/// key.
+/// Has the bytes of a request's body not counted while they come, since whoever sends it has shown
+/// a key.
 pub(super) fn vouch_for(request: &HttpRequest) {
     if let Some(connection) = request.conn_data::<Rc<PendingConnection>>() {
         connection.vouch_for_body();

@@ -1,10 +1,10 @@
-//! Refusals of a browser's `EventSource`. It ends for good at any answer but 200 (HTML, 9.2.3), also
-//! at one that says to come again, and comes again by itself when a stream is over. So whatever has
-//! `Retry-After` becomes a stream that is over, with `retry` and without an `id`, so that it keeps
-//! the one that it has. Everyone else gets the refusal as it is.
+//! Refusals of a browser's `EventSource`. It ends for good at any answer but 200 (HTML, 9.2.3),
+//! also at one that says to come again, and comes again by itself when a stream is over. So
+//! whatever has `Retry-After` becomes a stream that is over, with `retry` and without an `id`, so
+//! that it keeps the one that it has. Everyone else gets the refusal as it is.
 //!
-//! An `EventSource` is known by `Accept: text/event-stream`, on the paths of streams that it goes on
-//! with by itself. `/connection/sse` is none: its clients speak a protocol and come again when
+//! An `EventSource` is known by `Accept: text/event-stream`, on the paths of streams that it goes
+//! on with by itself. `/connection/sse` is none: its clients speak a protocol and come again when
 //! refused.
 
 use actix_web::{

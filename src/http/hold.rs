@@ -2,8 +2,8 @@
 //! held at the [`Gate`](crate::node::gate::Gate) as they came, no byte of a body read, and go on
 //! when it opens. A layer around all routes that need it; those of people and probes stand outside.
 //!
-//! Whoever is not held any longer is answered with 503, or with error 100 by the API, which both say
-//! to come again. A handshake is answered with 503 too, as in a drain: clients come again by
+//! Whoever is not held any longer is answered with 503, or with error 100 by the API, which both
+//! say to come again. A handshake is answered with 503 too, as in a drain: clients come again by
 //! themselves, and one that was accepted only to be closed would count as a session.
 //!
 //! The process that has handed its state over takes no order of the API and no message by `/send`

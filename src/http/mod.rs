@@ -122,7 +122,9 @@ fn for_people(settings: &Settings, app: &mut ServiceConfig) {
     if settings.status.enabled {
         get("/status", web::to(status::status), app);
         get("/status/sessions", web::to(status::sessions), app);
-        app.service(web::resource("/status/sessions/{id}").route(web::delete().to(status::kick)));
+        app.service(
+            web::resource("/status/sessions/{id}").route(web::delete().to(status::disconnect)),
+        );
     }
 }
 

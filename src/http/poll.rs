@@ -52,21 +52,20 @@ async fn ask(
     body: web::Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let query = plain::query(request, node, body).await?;
-    let mut connect_info =
-        plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
+    let mut params = plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
     if query.has_since() {
         // Otherwise it would be answered with the newest again and again.
-        let channels = connect_info.channels.iter_mut();
+        let channels = params.channels.iter_mut();
         channels.for_each(|(_, request)| request.wait_where_nothing_is_known());
     }
     let is_handed_over = node.is_handed_over();
-    let resumes_from = query.resumes_from(connect_info.channels.len());
+    let resumes_from = query.resumes_from(params.channels.len());
     if let Some(since) = resumes_from.filter(|_| is_handed_over) {
         return Ok(nothing_new(&since));
     }
-    let recovered = stream::recover(node, &connect_info.channels).await;
+    let recovered = stream::recover(node, &params.channels).await;
     let recovered = recovered.map_err(|_| plain::unrecovered(None))?;
-    let channels: Vec<ChannelName> = connect_info
+    let channels: Vec<ChannelName> = params
         .channels
         .iter()
         .map(|(name, _)| name.clone())
@@ -85,7 +84,7 @@ async fn ask(
     let complete = recovered.iter().all(RecoveredChannel::is_complete);
     // It goes on from what was just read: nothing is there yet, and nothing will be missed while
     // the session begins.
-    for (channel, resume) in &mut connect_info.channels {
+    for (channel, resume) in &mut params.channels {
         let known = recovered
             .iter()
             .find(|replayed| replayed.channel == *channel);
@@ -101,7 +100,7 @@ async fn ask(
     if let Some(place) = request.conn_data::<Rc<PendingConnection>>() {
         place.be_served();
     }
-    let handle = stream::start(connect_info, shard, node);
+    let handle = stream::start(params, shard, node);
     wait(handle, &channels, complete, (node, shard)).await
 }
 

@@ -77,8 +77,8 @@ fn event_stream() -> HttpResponseBuilder {
     answer
 }
 
-/// A stream that is over at once: the browser comes back from that and keeps the id that it has. From
-/// a refusal it would never come back (HTML, 9.2.3).
+/// A stream that is over at once: the browser comes back from that and keeps the id that it has.
+/// From a refusal it would never come back (HTML, 9.2.3).
 fn come_back() -> BytesMut {
     let retry = HANDED_OVER_RETRY_SPREAD_MS * SessionId::random().fraction();
     over(retry as u64, &Close::RESTART)
@@ -91,16 +91,16 @@ async fn begin(
 ) -> Result<Events, plain::Answer> {
     let query = plain::query(request, node, body).await?;
     let kind = TransportKind::PlainSse;
-    let connect_info = plain::prepare(request, node, &query, "/sse", kind).await?;
+    let params = plain::prepare(request, node, &query, "/sse", kind).await?;
     let shard = request::shard_of(request)
         .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
-    let channels: Vec<ChannelName> = connect_info
+    let channels: Vec<ChannelName> = params
         .channels
         .iter()
         .map(|(name, _)| name.clone())
         .collect();
-    let retry = RETRY_MS + RETRY_SPREAD_MS * connect_info.connect_info.id.fraction();
-    let mut handle = stream::start(connect_info, shard, node);
+    let retry = RETRY_MS + RETRY_SPREAD_MS * params.connect_info.id.fraction();
+    let mut handle = stream::start(params, shard, node);
     let recovered = handle.recovered().await;
     let recovered = recovered.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
     Ok(Events::new(

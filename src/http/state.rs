@@ -1,6 +1,6 @@
 //! What only routes need beside the [`Node`](crate::node::Node): the keys of the API, the raw
-//! endpoints, how the polls of a backend do, how many long lists are made, and since when the process
-//! serves. Made once a process, shared by all workers.
+//! endpoints, how the polls of a backend do, how many long lists are made, and since when the
+//! process serves. Made once a process, shared by all workers.
 
 use std::{
     sync::Arc,

@@ -259,7 +259,11 @@ fn session_json(info: &SessionInfo) -> Value {
 
 /// Answers `DELETE /status/sessions/{id}`: ends a session with 3503, which tells clients not to
 /// come back.
-pub(super) async fn kick(request: HttpRequest, node: Data<Node>, id: Path<String>) -> HttpResponse {
+pub(super) async fn disconnect(
+    request: HttpRequest,
+    node: Data<Node>,
+    id: Path<String>,
+) -> HttpResponse {
     if let Err(refused) = auth::admit(&request, &node) {
         return *refused;
     }

@@ -1,4 +1,5 @@
-//! What lines are made of beside their words: addresses, and values that are not all there each time.
+//! What lines are made of beside their words: addresses, and values that are not all there each
+//! time.
 
 use std::{fmt, net::IpAddr};
 

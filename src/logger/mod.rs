@@ -192,7 +192,8 @@ fn build(filter: &str, format: LineFormat, queue: &Arc<LineQueue>) -> env_logger
     }
 
     env_logger::Builder::new()
-        // It writes an error, without an address, for whatever is no HTTP; `transport::worker` tells.
+        // It writes an error, without an address, for whatever is no HTTP; `transport::worker`
+        // tells.
         .filter_module("actix_http::h1::dispatcher", log::LevelFilter::Off)
         .parse_filters(filter)
         .target(env_logger::Target::Pipe(Box::new(Lines(queue.clone()))))

@@ -1,5 +1,5 @@
-//! How long deliveries took: counted for a few of them at once, noted by a worker for all receivers.
-//! Bounds: the buckets are fixed.
+//! How long deliveries took: counted for a few of them at once, noted by a worker for all
+//! receivers. Bounds: the buckets are fixed.
 
 use std::time::Duration;
 

@@ -1,10 +1,11 @@
 //! Who someone is: what a token, the backend or nobody says of a client, in this order, for every
 //! kind of client.
 //!
-//! [`Identity`] is made here only, and [`AuthError`] knows what a refusal is in each of the forms
-//! that a client can be told it. Bound: `limits.subscriptions` channels an identity, counted before
-//! anything is made of them. What was taken back while someone was being asked about is looked at
-//! again by [`Node::check_revoked`], which whoever begins a session calls.
+//! Whoever comes gets its [`Identity`] here (channels that are asked about without a session have
+//! an anonymous one), and [`AuthError`] knows what a refusal is in each of the forms that a client
+//! can be told it. Bound: `limits.subscriptions` channels an identity, counted before anything is
+//! made of them. What was taken back while someone was being asked about is looked at again by
+//! [`Node::check_revoked`], which whoever begins a session calls.
 
 mod error;
 
@@ -169,7 +170,7 @@ impl Node {
         let answer = self.hooks.connect(request).await?;
         let names = answer.subs.iter().map(|sub| &sub.channel);
         self.check_channels(names.chain(&answer.channels))?;
-        let identity = by_hook(answer);
+        let identity = identity_of(answer);
         self.check_revoked(&identity)?;
         Ok(identity)
     }
@@ -278,7 +279,7 @@ pub(super) fn log_not_yet(error: &TokenError) {
 }
 
 /// Who the backend says a client is.
-fn by_hook(answer: ConnectAnswer) -> Identity {
+fn identity_of(answer: ConnectAnswer) -> Identity {
     Identity {
         user: answer.user,
         info: answer.info,

@@ -1,10 +1,10 @@
-//! Holds what needs the state on disk until that is read: a process that takes over accepts at once,
-//! and must answer nothing from a state that it does not know yet.
+//! Holds what needs the state on disk until that is read: a process that takes over accepts at
+//! once, and must answer nothing from a state that it does not know yet.
 //!
 //! One for the node; whoever comes with a request passes it before anything of the request is read.
 //! Bounds: the time since requests can come (`state.handover`), how many wait at a time
-//! (`state.handover_requests`) and what they hold (`state.handover_bytes`); beyond them a request is
-//! refused, and the process goes on waiting for its state. Open, it costs the load of a flag.
+//! (`state.handover_requests`) and what they hold (`state.handover_bytes`); beyond them a request
+//! is refused, and the process goes on waiting for its state. Open, it costs the load of a flag.
 
 use std::{
     sync::{
@@ -289,8 +289,8 @@ mod tests {
         assert_eq!(refused(&gate), [0; 4]);
     }
 
-    // Without an end each request of a long wait would hang for its whole time, one behind the other
-    // and without a bound. The time is that of the gate: once it is over nothing is held.
+    // Without an end each request of a long wait would hang for its whole time, one behind the
+    // other and without a bound. The time is that of the gate: once it is over nothing is held.
     #[tokio::test(start_paused = true)]
     async fn its_time_counts_from_the_start_and_once_it_is_over_nothing_waits() {
         let gate = gate();

@@ -10,9 +10,9 @@ pub(crate) mod admin;
 pub mod auth;
 pub(crate) mod authorize;
 mod broker;
+pub(crate) mod control;
 pub mod emulation;
 pub(crate) mod gate;
-pub(crate) mod order;
 pub(crate) mod phase;
 pub mod rate_limit;
 pub mod recovery;
@@ -23,7 +23,7 @@ mod sessions;
 mod stats;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Instant,
 };
 
@@ -32,9 +32,9 @@ use tokio::sync::Notify;
 
 use self::{
     admin::AdminAccess,
+    control::queue::ControlQueue,
     emulation::EmulationRegistry,
     gate::{Gate, GateBounds},
-    order::queue::OrderQueue,
     phase::{Phase, PhaseCell},
     rate_limit::Users,
     senders::Senders,
@@ -97,7 +97,9 @@ pub(crate) struct Node {
     /// Names this life of the process to clients and the backend; random, so that it tells nothing.
     pub(crate) node_id: String,
     /// What the process before this one is told, while it still has sessions.
-    pub(crate) orders: OrderQueue,
+    pub(crate) control: ControlQueue,
+    /// The process that has taken over has had every session here end.
+    all_disconnected: AtomicBool,
     phase: PhaseCell,
     /// An administrator wants it to go away.
     drain: Notify,
@@ -135,7 +137,8 @@ impl Node {
             emulation: EmulationRegistry::new(limits.frames_pending),
             admin: AdminAccess::new(&parts.settings.admin),
             node_id: parts.node_id,
-            orders: OrderQueue::default(),
+            control: ControlQueue::default(),
+            all_disconnected: AtomicBool::default(),
             phase: PhaseCell::default(),
             drain: Notify::new(),
             settings: parts.settings,
@@ -195,9 +198,9 @@ impl Node {
         self.gate.open();
     }
 
-    /// Whether new sessions are refused, since the node goes away. Where another process serves, who
-    /// comes here all the same is sent there by the end of a session: clients come back from that,
-    /// and some never from a refusal.
+    /// Whether new sessions are refused, since the node goes away. Where another process serves,
+    /// who comes here all the same is sent there by the end of a session: clients come back from
+    /// that, and some never from a refusal.
     pub(crate) fn refuses_sessions(&self) -> bool {
         self.phase() == Phase::Closed
     }

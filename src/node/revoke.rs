@@ -2,7 +2,7 @@
 //! user. The lists stand with the tokens ([`crate::token`]), which bound them; what has begun with
 //! what is taken back ends here.
 
-use super::{Node, order::Order};
+use super::{Node, control::ControlCommand};
 use crate::{
     close::{Close, Unsubscribe},
     registry::ChannelName,
@@ -42,7 +42,7 @@ impl Node {
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
         let receipt = self.tokens.revocations().block_user(user, until)?;
-        self.pass_on(&Order::BlockUser {
+        self.forward(&ControlCommand::BlockUser {
             user: user.to_string(),
             until,
         });
@@ -56,7 +56,7 @@ impl Node {
     /// # Errors
     /// It could not be written.
     pub(crate) async fn unblock_user(&self, user: &str) -> Result<(), RevocationError> {
-        self.pass_on(&Order::UnblockUser {
+        self.forward(&ControlCommand::UnblockUser {
             user: user.to_string(),
         });
         match self.tokens.revocations().unblock_user(user) {
@@ -76,7 +76,7 @@ impl Node {
         until: Option<u64>,
     ) -> Result<(), RevocationError> {
         let receipt = self.tokens.revocations().revoke_token(id, until)?;
-        self.pass_on(&Order::RevokeToken {
+        self.forward(&ControlCommand::RevokeToken {
             id: id.to_string(),
             until,
         });
@@ -103,7 +103,7 @@ impl Node {
         let revocations = self.tokens.revocations();
         let receipt =
             revocations.invalidate_user_tokens(user, issued_before, name.clone(), until)?;
-        self.pass_on(&Order::InvalidateTokens {
+        self.forward(&ControlCommand::InvalidateTokens {
             user: user.to_string(),
             issued_before,
             channel: name,

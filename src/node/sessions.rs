@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Node,
-    order::{Order, Whom},
+    control::{ControlCommand, NamedSelector},
 };
 use crate::{
     close::Close,
@@ -45,8 +45,8 @@ impl Node {
         notified
     }
 
-    /// Ends one session; whether it was there. Where it was not, the process before this one may have
-    /// it.
+    /// Ends one session; whether it was there. Where it was not, the process before this one may
+    /// have it.
     pub(crate) async fn disconnect(&self, session: SessionId, close: Close) -> bool {
         let mut found = false;
         for shard in self.shards.all() {
@@ -54,9 +54,12 @@ impl Node {
             let answer = shard.addr().send(Disconnect { session, close }).await;
             found |= answer.unwrap_or(false);
         }
-        let order = Order::of(&Whom::session(session), &ServerCommand::Disconnect(close));
-        if let Some(order) = order.filter(|_| !found) {
-            self.pass_on(&order);
+        let command = ControlCommand::of(
+            &NamedSelector::session(session),
+            &ServerCommand::Disconnect(close),
+        );
+        if let Some(command) = command.filter(|_| !found) {
+            self.forward(&command);
         }
         found
     }

@@ -239,29 +239,31 @@ fn whoever_asks_a_broker_that_does_not_answer_is_told_so_in_time() {
     });
 }
 
-// A newer process may give an order that this one does not know: whoever it was for must not go on
-// here, and what follows such an order counts.
+// A newer process may send a command that this one does not know: whoever it was for must not go on
+// here, and what follows such a command counts.
 #[test]
-fn an_order_that_is_not_understood_stands_for_the_end_of_every_session() {
+fn a_command_that_is_not_understood_stands_for_the_end_of_every_session() {
     run(async {
         let node = node(with_tokens);
-        node.orders.open();
-        node.obey("{\"v\":1,\"order\":\"block_user\",\"user\":\"42\",\"until\":null}\n")
-            .await;
-        let lines = node.orders.next().await;
+        node.control.open();
+        node.on_control_line(
+            "{\"v\":1,\"command\":\"block_user\",\"user\":\"42\",\"until\":null}\n",
+        )
+        .await;
+        let lines = node.control.next().await;
         assert!(lines.contains("\"block_user\""), "{lines}");
         for line in [
-            "{\"v\":7,\"order\":\"block_user\"}\n",
-            "{\"v\":1,\"order\":\"new\"}\n",
+            "{\"v\":7,\"command\":\"block_user\"}\n",
+            "{\"v\":1,\"command\":\"new\"}\n",
         ] {
-            node.obey(line).await;
+            node.on_control_line(line).await;
             assert_eq!(
-                node.orders.next().await,
-                "{\"v\":1,\"order\":\"disconnect_all\"}\n"
+                node.control.next().await,
+                "{\"v\":1,\"command\":\"disconnect_all\"}\n"
             );
         }
-        node.obey("{\"v\":1,\"order\":\"unblock_user\",\"user\":\"42\"}\n")
+        node.on_control_line("{\"v\":1,\"command\":\"unblock_user\",\"user\":\"42\"}\n")
             .await;
-        assert!(node.orders.next().await.contains("\"unblock_user\""));
+        assert!(node.control.next().await.contains("\"unblock_user\""));
     });
 }

@@ -81,7 +81,7 @@ impl WireFormat {
 
     /// The message alone, without what carries it.
     #[must_use]
-    pub(crate) fn bare(self) -> Self {
+    pub(crate) fn unframed(self) -> Self {
         Self {
             framing: Framing::None,
             ..self
@@ -119,7 +119,8 @@ pub struct Compression {
 }
 
 thread_local! {
-    // A compressor holds about 256 KiB a window size that is in use; one set a worker thread is the bound.
+    // A compressor holds about 256 KiB a window size that is in use; one set a worker thread is the
+    // bound.
     static DEFLATERS: RefCell<Option<(u32, Deflater)>> = const { RefCell::new(None) };
 }
 

@@ -330,16 +330,20 @@ fn log_begin(info: &SessionInfo) {
 }
 
 /// One line a session, at its end, however many there are: it is the record of who was there, and
-/// nothing waits for the log (README, limits). That of a poll which was answered is at debug: a client has one
-/// every few seconds, and nothing ended for it. Of sessions that are refused as soon as they begin
-/// there is one line a second for each code and address, with their number.
+/// nothing waits for the log (README, limits). That of a poll which was answered is at debug: a
+/// client has one every few seconds, and nothing ended for it. Of sessions that are refused as soon
+/// as they begin there is one line a second for each code and address, with their number.
 fn log_end(info: &SessionInfo, ending: &Ending) {
     let is_answered_poll =
         info.transport == TransportKind::Poll && ending.code() == Close::ANSWERED.code;
     if is_answered_poll {
         return tell_end(Level::Debug, info, ending, 1);
     }
-    let Some(kind) = refusal(ending).filter(|_| info.started.elapsed() < REFUSAL_PAUSE) else {
+    let refusal = match ending {
+        Ending::ByServer(close) => close.refusal(),
+        _ => None,
+    };
+    let Some(kind) = refusal.filter(|_| info.started.elapsed() < REFUSAL_PAUSE) else {
         return tell_end(Level::Info, info, ending, 1);
     };
     let subject = Subject::new(Level::Info, module_path!(), "session ended")
@@ -348,32 +352,6 @@ fn log_end(info: &SessionInfo, ending: &Ending) {
     logger::throttled(subject, REFUSAL_PAUSE, |times| {
         tell_end(Level::Info, info, ending, times);
     });
-}
-
-/// The kind of an ending by which the server refuses a client, which a client can cause as often as
-/// it likes; absent for others.
-fn refusal(ending: &Ending) -> Option<&'static str> {
-    let Ending::ByServer(close) = ending else {
-        return None;
-    };
-    Some(match close.code {
-        3000 => "3000",
-        3004 => "3004",
-        3005 => "3005",
-        3010 => "3010",
-        3013 => "3013",
-        3500 => "3500",
-        3501 => "3501",
-        3502 => "3502",
-        3503 => "3503",
-        3504 => "3504",
-        3505 => "3505",
-        3507 => "3507",
-        3508 => "3508",
-        _ if !close.may_reconnect() => "for good",
-        1002..=1011 => "fault",
-        _ => return None,
-    })
 }
 
 fn tell_end(level: Level, info: &SessionInfo, ending: &Ending, times: u64) {

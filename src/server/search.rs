@@ -1,4 +1,4 @@
-//! What administrators look for among the sessions. Pure; the `Server` actor looks at
+//! What administrators look for among the sessions. The `Server` actor looks at
 //! [`SLICE`] sessions at a time, so that nobody waits for a long list.
 
 use std::{net::IpAddr, sync::Arc};

@@ -10,6 +10,7 @@ use crate::{
     connection::Connection,
     metrics::Limited,
     node::Node,
+    registry::ChannelName,
     server::{Closed, Opened},
     shard::Membership,
 };
@@ -50,8 +51,8 @@ impl SessionContext {
         }
     }
 
-    /// Ends the session in an orderly way: what was answered and what waits for it goes out, then the
-    /// close.
+    /// Ends the session in an orderly way: what was answered and what waits for it goes out, then
+    /// the close.
     pub(super) fn close(&self, close: Close) {
         self.membership.send_waiting();
         self.connection.close(close, Instant::now());
@@ -67,6 +68,13 @@ impl SessionContext {
     pub(super) fn recovery_left(&self) -> usize {
         let bytes_max = self.node.settings.limits.recovery_bytes();
         bytes_max.saturating_sub(self.connection.reply_cost())
+    }
+
+    /// Says in the log that the server wanted the session in a channel, and it is not there: the
+    /// broker was away, or it was taken out again meanwhile.
+    pub(super) fn tell_not_entered(&self, channel: &ChannelName) {
+        let id = self.connection.info().id;
+        log::warn!("session {id} was to be subscribed to {channel}: it is not there");
     }
 
     /// Whether the server may put the session into one more channel (`limits.subscriptions`). Where

@@ -39,7 +39,11 @@ use actix::{
 };
 use actix_web_actors::ws;
 
-use self::{connect_info::ConnectInfo, ready::now_or_later, task::SessionTask};
+use self::{
+    connect_info::ConnectInfo,
+    ready::now_or_later,
+    task::{ReadsSocket, SessionTask},
+};
 pub(crate) use self::{context::SessionContext, task::TaskContext, user::ConnectedUser};
 use crate::{
     broker::{BrokerError, BrokerFuture},
@@ -253,8 +257,8 @@ impl<P: Protocol> Session<P> {
     }
 
     /// Pauses reading while as many answers are waited for as may be or the turn is spent, and goes
-    /// on with it otherwise. The connection reads nothing meanwhile, but pings; commands of the server are
-    /// heard as ever.
+    /// on with it otherwise. The connection reads nothing meanwhile, but pings; commands of the
+    /// server are heard as ever.
     pub(crate) fn pause_reads(&self) {
         let is_resting = self.context.turn.is_resting();
         let waits = self.is_waiting() || is_resting;
@@ -317,6 +321,13 @@ impl<P: Protocol> Session<P> {
 
 impl<P: Protocol> Actor for Session<P> {
     type Context = TaskContext<Self>;
+}
+
+impl<P: Protocol> ReadsSocket for Session<P> {
+    fn pauses_reading(&self) -> bool {
+        let connection = &self.context.connection;
+        connection.reads_paused() || connection.is_resting()
+    }
 }
 
 impl<P: Protocol> StreamHandler<Inbound> for Session<P> {

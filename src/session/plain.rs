@@ -210,10 +210,8 @@ impl<P: PlainProtocol> Session<P> {
         });
     }
 
-    /// The broker was away, or the session was taken out again meanwhile.
     fn on_not_entered(&mut self, channel: &ChannelName, ctx: &mut TaskContext<Self>) {
-        let id = self.context.connection.info().id;
-        log::warn!("session {id} was to be subscribed to {channel}: it is not there");
+        self.context.tell_not_entered(channel);
         if let Some(plain) = self.protocol.plain_user() {
             plain.set_channel_end(channel, None);
         }

@@ -1,5 +1,6 @@
-//! A session whose [turn](super::turn) is spent rests: it reads nothing, and what is left of its work
-//! waits, until its worker has looked at everyone else. Bound: one rest of a session at a time.
+//! A session whose [turn](super::turn) is spent rests: it reads nothing, and what is left of its
+//! work waits, until its worker has looked at everyone else. Bound: one rest of a session at a
+//! time.
 
 use actix::{ActorFutureExt, AsyncContext, WrapFuture};
 

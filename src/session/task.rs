@@ -7,9 +7,9 @@
 //! the session is to stop.
 //!
 //! Order of a poll: the mailbox, then the reader, at most [`INBOUND_MAX`] messages of it, then
-//! every future, those included that are spawned meanwhile. Bounds: of the mailbox those of its senders,
-//! see [`SessionMessage`](crate::shard::SessionMessage); of the futures what the session may wait
-//! for ([`pending_max`](super::Protocol::pending_max)), one rest, and its timers.
+//! every future, those included that are spawned meanwhile. Bounds: of the mailbox those of its
+//! senders, see [`SessionMessage`](crate::shard::SessionMessage); of the futures what the session
+//! may wait for ([`pending_max`](super::Protocol::pending_max)), one rest, and its timers.
 
 use std::{
     future::Future,
@@ -29,6 +29,14 @@ use crate::connection::reader::{Inbound, Reader};
 /// Messages of the socket that are heard in one poll; then the others of the worker have theirs.
 const INBOUND_MAX: usize = 16;
 
+/// An actor that a [`SessionTask`] runs.
+pub(super) trait ReadsSocket:
+    Actor<Context = TaskContext<Self>> + StreamHandler<Inbound>
+{
+    /// Whether its reader reads nothing now.
+    fn pauses_reading(&self) -> bool;
+}
+
 /// A session with what it runs on.
 pub(super) struct SessionTask<A: Actor<Context = TaskContext<A>>> {
     context: TaskContext<A>,
@@ -38,10 +46,7 @@ pub(super) struct SessionTask<A: Actor<Context = TaskContext<A>>> {
     reader: Option<Reader>,
 }
 
-impl<A> SessionTask<A>
-where
-    A: Actor<Context = TaskContext<A>> + StreamHandler<Inbound>,
-{
+impl<A: ReadsSocket> SessionTask<A> {
     /// Runs the session that `begin` makes, on this thread; nothing else happens here meanwhile.
     pub(super) fn spawn(
         reader: Option<Reader>,
@@ -62,7 +67,12 @@ where
 
     fn poll_reader(&mut self, cx: &mut Context<'_>) {
         let (session, context) = (&mut self.session, &mut self.context);
-        for _ in 0..INBOUND_MAX {
+        for heard in 0.. {
+            // One that is not to be read says so itself, and is not to be looked at before it is: a
+            // session that rests would be back before the others had their turn.
+            if heard >= INBOUND_MAX && !session.pauses_reading() {
+                break;
+            }
             let Some(reader) = self.reader.as_mut().filter(|_| !context.stops) else {
                 return;
             };
@@ -79,10 +89,7 @@ where
     }
 }
 
-impl<A> Future for SessionTask<A>
-where
-    A: Actor<Context = TaskContext<A>> + StreamHandler<Inbound>,
-{
+impl<A: ReadsSocket> Future for SessionTask<A> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -277,8 +277,8 @@ fn commands_of_the_server_before_the_welcome_are_done_behind_it_in_order() {
     });
 }
 
-/// A subscription that failed took a later one of its channel with it: that went on being delivered,
-/// and nothing could end it.
+/// A subscription that failed took a later one of its channel with it: that went on being
+/// delivered, and nothing could end it.
 #[test]
 fn a_subscription_that_fails_late_leaves_the_next_one_of_its_channel_alone() {
     centrifuge(|harness| async move {

@@ -1,7 +1,7 @@
 //! How much one session does before the others of its worker get their turn: commands, and bytes of
 //! messages as they are after inflating. A small frame can hold thousands of commands, and all of
-//! them would be done before anyone else is looked at. What is read for nobody counts as well: parts
-//! of messages, and what comes behind our Close.
+//! them would be done before anyone else is looked at. What is read for nobody counts as well:
+//! parts of messages, and what comes behind our Close.
 //!
 //! Owned by the session's context. What a turn may do is `limits.commands_per_turn` and
 //! `limits.inflated_bytes_per_turn`; when either is spent the session rests until its worker has
@@ -52,8 +52,8 @@ impl Turn {
         self.commands == 0 || self.bytes == 0
     }
 
-    /// Whether this is the call after which the session is to rest: the turn is spent, and it does not
-    /// rest yet.
+    /// Whether this is the call after which the session is to rest: the turn is spent, and it does
+    /// not rest yet.
     pub(super) fn begin_rest(&mut self) -> bool {
         let begins = self.is_spent() && !self.is_resting;
         self.is_resting |= begins;

@@ -37,6 +37,9 @@ const JOINED_DELIVERIES: usize = 32;
 /// How often a draining shard closes its next share of sessions.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
+/// Sessions that a step of a drain closes at most; then the others of the worker have their turn.
+const CLOSES_A_STEP: usize = 256;
+
 /// A publication to deliver.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -129,10 +132,10 @@ impl ShardActor {
         self.shard.deliver_all(&mut self.turn);
     }
 
-    /// Ends a turn that is full. A mailbox that others fill as fast as it is emptied would keep this
-    /// thread to itself: the actor's context goes on with it until it is empty. So the sessions get
-    /// their turn here, and the wheel and the windows their ticks, which the context would only look
-    /// at afterwards.
+    /// Ends a turn that is full. A mailbox that others fill as fast as it is emptied would keep
+    /// this thread to itself: the actor's context goes on with it until it is empty. So the
+    /// sessions get their turn here, and the wheel and the windows their ticks, which the context
+    /// would only look at afterwards.
     fn end_full_turn(&mut self, ctx: &mut Context<Self>) {
         self.end_turn();
         if self.ticked.elapsed() >= TICK {
@@ -167,9 +170,10 @@ impl ShardActor {
         let spread = plan.drain.spread.as_secs_f64();
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
+        let due_now = due.min(plan.closed + CLOSES_A_STEP);
         let now = Instant::now();
         let mut state = self.shard.state.borrow_mut();
-        for &(key, id) in &plan.keys[plan.closed..due] {
+        for &(key, id) in &plan.keys[plan.closed..due_now] {
             state.send_waiting(key);
             if let Some(entry) = state.entry(key).filter(|entry| entry.id() == id) {
                 entry.connection.close(plan.drain.close.clone(), now);
@@ -177,9 +181,13 @@ impl ShardActor {
             }
         }
         drop(state);
-        plan.closed = due;
+        plan.closed = due_now;
         if plan.closed < plan.keys.len() {
-            ctx.run_later(DRAIN_STEP, move |shard, ctx| shard.drain_step(ctx, plan));
+            let pause = match due_now < due {
+                true => Duration::from_millis(1),
+                false => DRAIN_STEP,
+            };
+            ctx.run_later(pause, move |shard, ctx| shard.drain_step(ctx, plan));
         }
     }
 }

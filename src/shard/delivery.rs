@@ -38,8 +38,8 @@ pub(super) struct DeliverySettings {
 }
 
 impl Delivery<'_> {
-    /// Calls `offer` for each receiver that is here; `session` is the one that is meant, where it is
-    /// one alone.
+    /// Calls `offer` for each receiver that is here; `session` is the one that is meant, where it
+    /// is one alone.
     #[inline(always)]
     pub(super) fn each_receiver(
         &mut self,

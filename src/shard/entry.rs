@@ -25,7 +25,7 @@ impl Entry {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "a gap once a subscription (limits.subscriptions); commands come from callers of the API, and are done in the next turn"
+        reason = "a gap once a subscription (limits.subscriptions); commands come from callers of the API, who pay for each (limits of the key), and are done in the next turn"
     )]
     pub(super) fn send(&self, message: SessionMessage) {
         if let Some(inbox) = self.inbox.as_ref().and_then(WeakRecipient::upgrade) {

@@ -207,7 +207,7 @@ impl Shards {
     /// Sends a message to every shard.
     #[expect(
         clippy::disallowed_methods,
-        reason = "one Drain and one Terminate in the life of a process"
+        reason = "two Drains and one Terminate in the life of a process: the second where whoever took over cannot say whom it means"
     )]
     pub(crate) fn send_all<M>(&self, message: &M)
     where

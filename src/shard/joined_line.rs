@@ -283,7 +283,8 @@ mod tests {
     }
 
     /// Members who each leave out another one's message choose each for themselves. Copying and
-    /// deflating a line for each of them would be a multiplier: beyond a few they get single frames.
+    /// deflating a line for each of them would be a multiplier: beyond a few they get single
+    /// frames.
     #[test]
     fn beyond_a_few_choices_nothing_is_joined() {
         let texts = (0..CHOICES_MAX as u64 + 2).map(|number| {

@@ -182,7 +182,8 @@ impl Membership {
         left
     }
 
-    /// Queues what waits for the session in the windows of its channels: nothing comes behind a Close.
+    /// Queues what waits for the session in the windows of its channels: nothing comes behind a
+    /// Close.
     pub(crate) fn send_waiting(&self) {
         self.shard.state.borrow_mut().send_waiting(self.key);
     }
@@ -217,8 +218,7 @@ impl Drop for Membership {
         // free places.
         let entry = state.sessions.try_remove(self.key as usize);
         drop(state);
-        // What goes with it, a socket or the last address of an actor, goes without the shard being
-        // borrowed.
+        // What goes with it, such as a socket, goes without the shard being borrowed.
         drop(entry);
     }
 }

@@ -200,8 +200,8 @@ impl State {
     }
 
     /// Before a plain session joins or leaves a channel: a message that was relayed into several
-    /// channels reaches it by the first of those that it is in, so which one that is must not change
-    /// while the message waits.
+    /// channels reaches it by the first of those that it is in, so which one that is must not
+    /// change while the message waits.
     fn send_waiting_of_groups(&mut self, key: SessionKey) {
         if self.windows.is_some() && self.entry(key).is_some_and(|entry| entry.plain) {
             self.send_waiting(key);

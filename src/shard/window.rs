@@ -1,5 +1,5 @@
-//! The send windows of a shard: what is sent to a channel waits here in one line, for as long as its
-//! namespace says at most, and leaves together. Pure data, owned by the shard's state.
+//! The send windows of a shard: what is sent to a channel waits here in one line, for as long as
+//! its namespace says at most, and leaves together. Pure data, owned by the shard's state.
 //!
 //! The first after a quiet time does not wait. Bounds: what waits keeps its bytes in
 //! `limits.shard_queue_bytes`; a line that has `window_bytes` of messages leaves at once; a channel
@@ -22,8 +22,8 @@ use crate::{
     registry::{ChannelName, SessionKey, is_internal},
 };
 
-/// What each publication counts against `window_bytes` beside its message and its channel's name: as
-/// much as the client protocol puts around them in JSON.
+/// What each publication counts against `window_bytes` beside its message and its channel's name:
+/// as much as the client protocol puts around them in JSON.
 const MESSAGE_BYTES: usize = 64;
 
 /// A publication that waits.
@@ -129,8 +129,8 @@ impl Windows {
         }
     }
 
-    /// Something leaves a quiet channel: its window begins. The first one is shortened by up to half,
-    /// so that channels which begin together do not end together for ever.
+    /// Something leaves a quiet channel: its window begins. The first one is shortened by up to
+    /// half, so that channels which begin together do not end together for ever.
     fn begin(&mut self, channel: ChannelName, rules: Arc<Namespace>, now: Instant) {
         let share = (self.lines.hasher().hash_one(&channel) % 1024) as u32;
         let end = now + rules.window - (rules.window / 2) * share / 1024;
@@ -153,8 +153,8 @@ impl Windows {
         self.ends.first().map(|(end, _)| *end)
     }
 
-    /// The next line whose window has ended, until none is left. Channels that have become quiet are
-    /// forgotten.
+    /// The next line whose window has ended, until none is left. Channels that have become quiet
+    /// are forgotten.
     pub(super) fn next_due(&mut self, now: Instant) -> Option<Departed> {
         while let Some((end, channel)) = self.ends.first().cloned() {
             if end > now {

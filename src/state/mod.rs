@@ -1,6 +1,6 @@
-//! What outlives the process, on disk: a log of [`Record`](crate::store::Record)s in segments, written
-//! by one thread, synced by another, read whole at the start and made small from what its owners
-//! hold. `docs/decisions/0013` says why it is our own.
+//! What outlives the process, on disk: a log of [`Record`](crate::store::Record)s in segments,
+//! written by one thread, synced by another, read whole at the start and made small from what its
+//! owners hold. `docs/decisions/0013` says why it is our own.
 //!
 //! A directory has one process, which holds its lock. In it lie two logs: that of streams, keys,
 //! pushes and polls, and that of revocations, which are always synced before they are answered.
@@ -168,6 +168,6 @@ pub(crate) fn history_bound(state_bytes: u64) -> u64 {
     state_bytes.saturating_sub(BESIDE_BYTES) / 5 * 2
 }
 
-/// What the files need beside 2.5 times what is kept: a segment, what is appended before a small log
-/// is written anew, and what is set aside.
+/// What the files need beside 2.5 times what is kept: a segment, what is appended before a small
+/// log is written anew, and what is set aside.
 pub(crate) const BESIDE_BYTES: u64 = 64 << 20;

@@ -25,8 +25,8 @@ pub(crate) struct LogOptions {
     pub(crate) reserve_bytes: u64,
     /// Whether damage ends the start, instead of being worked around.
     pub(crate) is_strict: bool,
-    /// Whether its owner holds what was refused all the same: then that is written as soon as it can
-    /// be.
+    /// Whether its owner holds what was refused all the same: then that is written as soon as it
+    /// can be.
     pub(crate) holds_refused: bool,
 }
 

@@ -1,8 +1,8 @@
 //! The records that wait to be written.
 //!
 //! Bounds: `state.queue` records and `state.queue_bytes`; what finds no room is refused. Nobody
-//! waits here but the writer, and the lock is held to move a record. Where a write fails the door is
-//! shut in the same step that takes out all that waits, so that nothing gets in front of it.
+//! waits here but the writer, and the lock is held to move a record. Where a write fails the door
+//! is shut in the same step that takes out all that waits, so that nothing gets in front of it.
 
 use std::{
     collections::VecDeque,

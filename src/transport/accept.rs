@@ -1,10 +1,10 @@
 //! Accepting: connections of all listeners go to the worker that has the fewest.
 //!
-//! One thread accepts and does nothing else. The [`Distributor`] gives each socket to a worker, which
-//! registers it with its own runtime; where all queues are full, nothing more is accepted, and
-//! clients wait in the system's backlog (`tcp.backlog`). [`Accepting::close`] takes whoever waits there before the listeners go, but not
-//! from a socket that another process holds too: who waits there is that one's.
-//! [`Accepting::pause`] leaves all of them to another process.
+//! One thread accepts and does nothing else. The [`Distributor`] gives each socket to a worker,
+//! which registers it with its own runtime; where all queues are full, nothing more is accepted,
+//! and clients wait in the system's backlog (`tcp.backlog`). [`Accepting::close`] takes whoever
+//! waits there before the listeners go, but not from a socket that another process holds too: who
+//! waits there is that one's. [`Accepting::pause`] leaves all of them to another process.
 
 use std::{
     future::poll_fn,

@@ -1,5 +1,5 @@
-//! Why a server has no listener: an address that cannot be bound, or a socket that was inherited and
-//! is none of `listen`. Ends the process at its start.
+//! Why a server has no listener: an address that cannot be bound, or a socket that was inherited
+//! and is none of `listen`. Ends the process at its start.
 
 use std::io;
 

@@ -1,13 +1,13 @@
 //! The hand-over: an actix-http `upgrade` service that calls the ordinary `App` and, on 101, takes
 //! the socket out of HTTP and gives it to the closure that the handler left in the response. The
-//! head of the 101 goes along unwritten: who sees it is in all tables already, and gets what another
-//! client sends right behind it.
+//! head of the 101 goes along unwritten: who sees it is in all tables already, and gets what
+//! another client sends right behind it.
 //!
 //! From then on nothing of HTTP stays alive: the dispatcher and its buffers are dropped. Any other
 //! answer is written as usual, and the connection is closed so that the client can read it: our
 //! direction is shut first, then input is discarded until the client is gone or `close.timeout` has
-//! passed. A client that goes before it is answered, or while a body without an end is written, ends
-//! the work for it at once, as actix-http does for ordinary requests.
+//! passed. A client that goes before it is answered, or while a body without an end is written,
+//! ends the work for it at once, as actix-http does for ordinary requests.
 
 mod input;
 

@@ -2,10 +2,10 @@
 //!
 //! It also bounds the head of a request (`http.head_bytes`). actix-http has no write timeout and
 //! stops polling a body once its buffer is full, so a peer that takes nothing would hold its
-//! connection for ever. Here every stalled write or flush starts a
-//! timer of `slow.write_timeout`; a byte taken stops it. Where actix-http cannot read a request, the
-//! answer that says why takes the place of its empty 400 ([`misread`]). Owned by the HTTP dispatcher until a
-//! hand-over takes the socket.
+//! connection for ever. Here every stalled write or flush starts a timer of `slow.write_timeout`; a
+//! byte taken stops it. Where actix-http cannot read a request, the answer that says why takes the
+//! place of its empty 400 ([`misread`]). Owned by the HTTP dispatcher until a hand-over takes the
+//! socket.
 
 use std::{
     future::Future,
@@ -128,8 +128,8 @@ impl HttpStream {
         }
     }
 
-    /// Where the head of a further request is known to begin with what comes now, its request line is
-    /// made readable too.
+    /// Where the head of a further request is known to begin with what comes now, its request line
+    /// is made readable too.
     fn begin_request_line(&mut self) {
         let Some(request) = self.place.head_that_comes() else {
             return;

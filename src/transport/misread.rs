@@ -47,8 +47,8 @@ pub(super) fn answer(fault: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// What is wrong with the first of these requests that cannot be read; absent where they all can, as
-/// far as they are here.
+/// What is wrong with the first of these requests that cannot be read; absent where they all can,
+/// as far as they are here.
 pub(super) fn fault_in(mut seen: &[u8]) -> Option<&'static str> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];

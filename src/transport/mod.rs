@@ -3,8 +3,8 @@
 //! Knows nothing of channels, endpoints or settings' files. [`listener`] binds or takes what is
 //! [`inherited`], [`accept`] accepts, [`distributor`] gives each connection to a [`worker`],
 //! [`pending`] bounds those that are not sessions, [`tls`] has the certificate, [`http_stream`]
-//! carries HTTP, [`misread`] says why a request cannot be read, [`requests`] is its service, [`handover`] takes the socket out of HTTP, [`address`]
-//! says whose it is.
+//! carries HTTP, [`misread`] says why a request cannot be read, [`requests`] is its service,
+//! [`handover`] takes the socket out of HTTP, [`address`] says whose it is.
 
 pub(crate) mod accept;
 pub mod address;

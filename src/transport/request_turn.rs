@@ -2,9 +2,9 @@
 //! A connection can bring thousands at once, and actix-http goes on with the next one for as long
 //! as the answers are there at once.
 //!
-//! Owned by the connection's stream, shared with its requests; a route that does more than one thing
-//! for a request says so. Bound: `limits.commands_per_turn`, in whole requests: the last one may
-//! exceed it.
+//! Owned by the connection's stream, shared with its requests; a route that does more than one
+//! thing for a request says so. Bound: `limits.commands_per_turn`, in whole requests: the last one
+//! may exceed it.
 
 use std::{cell::Cell, sync::Arc};
 
@@ -40,8 +40,9 @@ impl RequestTurn {
             return;
         }
         self.stats.turns_spent.add(1);
-        // A task of its own: whoever wakes this one meanwhile, which actix-http does for itself, does
-        // not end the rest. The runtime looks at the sockets and timers of all before it comes back.
+        // A task of its own: whoever wakes this one meanwhile, which actix-http does for itself,
+        // does not end the rest. The runtime looks at the sockets and timers of all before it comes
+        // back.
         let _ = actix_rt::spawn(tokio::task::yield_now()).await;
         self.left.set(self.whole);
     }

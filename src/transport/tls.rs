@@ -1,8 +1,8 @@
 //! TLS with rustls: one certificate for all TLS listeners, taken up anew when its files change.
 //!
 //! Handshakes in progress keep the certificate they began with; later ones get the new one. A pair
-//! of files that cannot be used leaves the old certificate in place. Whether they changed is told by
-//! what is in them: a renewal may keep time and size.
+//! of files that cannot be used leaves the old certificate in place. Whether they changed is told
+//! by what is in them: a renewal may keep time and size.
 
 use std::{
     borrow::Cow,

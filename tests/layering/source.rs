@@ -2,8 +2,8 @@
 //! without its tests.
 //!
 //! No grammar. It knows comments, strings, characters, lifetimes, brackets and attributes, and that
-//! an item ends with `;` or with the brace that it opened. What a macro makes is not seen, only what
-//! stands in the file.
+//! an item ends with `;` or with the brace that it opened. What a macro makes is not seen, only
+//! what stands in the file.
 
 /// A word, a number, a literal (which begins with its quote) or a sign; `::` is one sign.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,9 +2,9 @@
 //! what.
 //!
 //! A module is a file, named by its path in the crate (`broker::memory`, nothing for `lib.rs`,
-//! `main`). Modules under `#[cfg(test)]` are left out. A path is followed through `use` and `pub use`
-//! to the module that defines what it names; names that come by a `*` are taken for their carrier's
-//! own.
+//! `main`). Modules under `#[cfg(test)]` are left out. A path is followed through `use` and `pub
+//! use` to the module that defines what it names; names that come by a `*` are taken for their
+//! carrier's own.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -1,5 +1,5 @@
-//! A tool that measures must find what is wrong, and find nothing where nothing is. This server relays
-//! what one client sends to all, and does to it what a test says.
+//! A tool that measures must find what is wrong, and find nothing where nothing is. This server
+//! relays what one client sends to all, and does to it what a test says.
 
 use std::{
     io::{Read as _, Write as _},
@@ -84,8 +84,8 @@ fn faults(told: &serde_json::Value) -> [u64; 4] {
     ["delivered", "lost", "doubled", "out_of_order"].map(|name| told[name].as_u64().expect(name))
 }
 
-// A tool that finds faults in a server without any is not believed again. Both paces are tried, since
-// each books messages in its own way.
+// A tool that finds faults in a server without any is not believed again. Both paces are tried,
+// since each books messages in its own way.
 #[test]
 fn a_server_without_faults_is_clean() {
     for pace in [["--in-flight", "4"], ["--rate", "200"]] {
@@ -111,8 +111,8 @@ fn what_is_lost_is_counted_and_the_run_goes_on() {
     }
 }
 
-// What comes twice would hide a loss if receipts were only added up. The last message counts too: it
-// comes twice after everything has arrived.
+// What comes twice would hide a loss if receipts were only added up. The last message counts too:
+// it comes twice after everything has arrived.
 #[test]
 fn what_comes_twice_is_counted_the_last_one_too() {
     let double = |number, frame: Vec<u8>, _: &mut _| match number {

@@ -1,5 +1,6 @@
 //! fanfare-load, run as users run it: against a server that loses, doubles, reorders and delays on
-//! purpose (`faulty`), against the real fanfare (`real`), and with command lines that make no sense.
+//! purpose (`faulty`), against the real fanfare (`real`), and with command lines that make no
+//! sense.
 
 mod faulty;
 mod real;

@@ -1,5 +1,5 @@
-//! The real fanfare, by each protocol that it speaks: everything comes once and in order, and what it
-//! cost is told.
+//! The real fanfare, by each protocol that it speaks: everything comes once and in order, and what
+//! it cost is told.
 
 use std::{
     io::{BufRead as _, BufReader},
@@ -80,8 +80,8 @@ impl Drop for Server {
 const CENTRIFUGE: &str = "ws://HOST/connection/websocket";
 const EVENTS: &str = "http://HOST/sse?channel={channel}";
 
-// What is proved against a server of our own making may be a fault that both share. So each protocol
-// is held against the server that it is for.
+// What is proved against a server of our own making may be a fault that both share. So each
+// protocol is held against the server that it is for.
 #[test]
 fn every_protocol_delivers_everything_once_and_in_order() {
     let server = Server::start();

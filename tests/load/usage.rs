@@ -36,8 +36,8 @@ fn what_contradicts_itself_is_refused_with_a_sentence() {
     );
 }
 
-// Without a place for each connection the run would break somewhere in the middle. The hard limit is
-// lowered here for one shell and what it starts.
+// Without a place for each connection the run would break somewhere in the middle. The hard limit
+// is lowered here for one shell and what it starts.
 #[test]
 fn more_connections_than_open_files_are_refused_with_a_sentence() {
     let tool = env!("CARGO_BIN_EXE_fanfare-load");

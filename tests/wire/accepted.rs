@@ -1,5 +1,5 @@
-//! Those whom a process had accepted when it handed over: in time they are served as ever, later they
-//! are sent to the process that has taken over, and nobody is refused.
+//! Those whom a process had accepted when it handed over: in time they are served as ever, later
+//! they are sent to the process that has taken over, and nobody is refused.
 
 use std::{
     io::Write as _,
@@ -87,8 +87,8 @@ fn ends(mut server: Server, new: &Last) {
     new.ends();
 }
 
-// What a process had accepted came in the moment of the hand-over, and was refused: the state was gone
-// before the rest of the request was there. It is kept until they are served, and others wait.
+// What a process had accepted came in the moment of the hand-over, and was refused: the state was
+// gone before the rest of the request was there. It is kept until they are served, and others wait.
 #[test]
 fn the_state_is_kept_until_everyone_who_was_accepted_is_served() {
     let server = start("handover_grace = \"60s\"");
@@ -126,8 +126,9 @@ fn the_state_is_kept_until_everyone_who_was_accepted_is_served() {
     ends(server, &new);
 }
 
-// Whoever asked late was refused, and some clients never come back from that: a browser's EventSource,
-// or an SDK that goes on by a worse transport. Each is sent to the new process in its own form.
+// Whoever asked late was refused, and some clients never come back from that: a browser's
+// EventSource, or an SDK that goes on by a worse transport. Each is sent to the new process in its
+// own form.
 #[test]
 fn who_asks_when_the_state_is_gone_is_sent_to_the_new_process_and_loses_nothing() {
     let server = start("handover_grace = 0");
@@ -225,8 +226,8 @@ fn who_asks_when_the_state_is_gone_is_sent_to_the_new_process_and_loses_nothing(
     ends(server, &new);
 }
 
-// A browser opens connections in advance and keeps polls waiting. A hand-over that waited for all of
-// them would hold everyone up for its whole grace, or for ever.
+// A browser opens connections in advance and keeps polls waiting. A hand-over that waited for all
+// of them would hold everyone up for its whole grace, or for ever.
 #[test]
 fn streams_and_waiting_polls_hold_nothing_up_and_silent_connections_no_longer_than_the_grace() {
     let server = start("handover_grace = \"60s\"");

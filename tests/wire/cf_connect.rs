@@ -41,8 +41,9 @@ fn stream(server: &Server, commands: &str, until: &str) -> String {
     }
 }
 
-/// A link to /connection/sse with commands in its address published and called the backend with the cookies of
-/// whoever followed it. By GET nothing is done but connecting and subscribing, and who asks for more is told.
+/// A link to /connection/sse with commands in its address published and called the backend with the
+/// cookies of whoever followed it. By GET nothing is done but connecting and subscribing, and who
+/// asks for more is told.
 #[test]
 fn a_link_connects_and_subscribes_and_does_nothing_else() {
     let server = start();

@@ -1,4 +1,5 @@
-//! The Centrifuge protocol on the wire: commands as bytes, replies and pushes as they come, codes for everything that is wrong.
+//! The Centrifuge protocol on the wire: commands as bytes, replies and pushes as they come, codes
+//! for everything that is wrong.
 
 use std::collections::VecDeque;
 
@@ -33,7 +34,8 @@ impl Session {
         self.client.text(&command.to_string());
     }
 
-    /// Sends a command with the next id and waits for its reply; pushes that come before it are kept.
+    /// Sends a command with the next id and waits for its reply; pushes that come before it are
+    /// kept.
     pub(crate) fn ask(&mut self, mut command: Value) -> Value {
         self.id += 1;
         command["id"] = json!(self.id);
@@ -386,8 +388,8 @@ fn what_is_not_allowed_gets_its_code_and_the_session_lives_on() {
     );
 }
 
-/// "permission denied" and "unknown channel" named no cause, so that whoever forgot a setting went through all of them. The
-/// answer names the setting, on every way in.
+/// "permission denied" and "unknown channel" named no cause, so that whoever forgot a setting went
+/// through all of them. The answer names the setting, on every way in.
 #[test]
 fn a_refusal_names_the_setting_that_would_allow_it() {
     let server = Server::start(
@@ -828,7 +830,8 @@ fn filled(server: &Server, channel: &str, bytes: usize) {
 
 #[test]
 fn a_frame_of_many_commands_does_not_make_answers_without_bound() {
-    // A thousand pages of history in one frame once made half a gigabyte of answers for a client that reads none of them.
+    // A thousand pages of history in one frame once made half a gigabyte of answers for a client
+    // that reads none of them.
     let server = Server::start(&format!("[limits]\noutbox_bytes = \"256KiB\"\n{OPEN}"));
     filled(&server, "news", 20_000);
     let before = server.rss_kib();
@@ -845,7 +848,8 @@ fn a_frame_of_many_commands_does_not_make_answers_without_bound() {
 
 #[test]
 fn many_channels_recovered_at_once_stay_within_the_outbox() {
-    // Each within its bound, they once ran into the outbox's together: 3008, and the same again at the next try.
+    // Each within its bound, they once ran into the outbox's together: 3008, and the same again at
+    // the next try.
     let server = Server::start(&format!("[limits]\noutbox_bytes = \"256KiB\"\n{OPEN}"));
     for channel in 0..6 {
         filled(&server, &format!("c{channel}"), 10_000);

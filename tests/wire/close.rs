@@ -1,4 +1,5 @@
-//! Every way in which a session ends, seen from the client and from the log; after each, nobody is left in any table.
+//! Every way in which a session ends, seen from the client and from the log; after each, nobody is
+//! left in any table.
 
 use crate::support::{Frame, Server, eventually, raw};
 
@@ -140,8 +141,8 @@ fn two_hundred_sessions_that_end_in_all_ways_leave_nothing_behind() {
     assert_eq!(ended, 200);
 }
 
-/// A client that said good-bye and shut its direction lost what it was owed: the end of its input was taken for the end of the
-/// connection while answers still waited.
+/// A client that said good-bye and shut its direction lost what it was owed: the end of its input
+/// was taken for the end of the connection while answers still waited.
 #[test]
 fn who_says_good_bye_and_shuts_its_direction_still_gets_every_answer() {
     use std::net::{Shutdown, TcpStream};
@@ -168,7 +169,8 @@ fn who_says_good_bye_and_shuts_its_direction_still_gets_every_answer() {
     assert_eq!(client.expect_close().0, 1000);
 }
 
-/// Bytes behind the client's last frame in one read kept the connection open until the close timeout: our direction was never shut.
+/// Bytes behind the client's last frame in one read kept the connection open until the close
+/// timeout: our direction was never shut.
 #[test]
 fn junk_behind_the_last_frame_does_not_hold_the_end_up() {
     let server = Server::start(

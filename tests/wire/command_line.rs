@@ -1,4 +1,5 @@
-//! The command line: settings from file, environment and flags, and what is said when they are wrong.
+//! The command line: settings from file, environment and flags, and what is said when they are
+//! wrong.
 
 use std::{
     net::TcpListener,

@@ -1,5 +1,5 @@
-//! What clients and backends made for Centrifugo send and expect, beyond the protocol's plain way: each was answered
-//! otherwise once, and a client library broke by it.
+//! What clients and backends made for Centrifugo send and expect, beyond the protocol's plain way:
+//! each was answered otherwise once, and a client library broke by it.
 
 use serde_json::{Value, json};
 
@@ -115,8 +115,8 @@ fn what_is_not_there_is_refused_instead_of_something_else_given() {
     assert_eq!(code(&reply), 107, "{reply}");
 }
 
-// A one-way WebSocket with its connect request in the URL got nothing, and was closed as stale. What it sent behind its
-// connect, as keep-alives do, closed it with 3501.
+// A one-way WebSocket with its connect request in the URL got nothing, and was closed as stale.
+// What it sent behind its connect, as keep-alives do, closed it with 3501.
 #[test]
 fn a_one_way_websocket_connects_by_its_url_and_may_send_what_it_likes() {
     let server = Server::start(&format!("{KEY}{OPEN}"));
@@ -148,7 +148,8 @@ fn a_one_way_websocket_connects_by_its_url_and_may_send_what_it_likes() {
     assert!(code == 3501 && reason.contains("JSON"), "{code} {reason}");
 }
 
-// Tools as wscat asked for WebSocket's own pings, got the protocol's, did not know them and were closed with 3012.
+// Tools as wscat asked for WebSocket's own pings, got the protocol's, did not know them and were
+// closed with 3012.
 #[test]
 fn a_client_may_be_asked_for_life_by_the_pings_of_websocket() {
     let server = Server::start(&format!(
@@ -208,7 +209,8 @@ fn json_may_come_in_a_binary_frame() {
     assert_eq!(client.message().code_and_reason().0, 3501);
 }
 
-// A client that came back to a cache got again what it had, and was told that it had recovered where nothing was left.
+// A client that came back to a cache got again what it had, and was told that it had recovered
+// where nothing was left.
 #[test]
 fn a_cache_brings_what_is_newer_and_says_when_it_cannot() {
     let server = Server::start(&format!(
@@ -264,7 +266,8 @@ fn a_cache_brings_what_is_newer_and_says_when_it_cannot() {
     assert!(!subscribe("cache:x", 2, &epoch).0, "the newest is gone");
 }
 
-// A session was to end by the API with a time that had passed, and went on for the 25 seconds of a token's renewal.
+// A session was to end by the API with a time that had passed, and went on for the 25 seconds of a
+// token's renewal.
 #[test]
 fn a_refresh_into_the_past_ends_the_session_at_once() {
     let server = Server::start(&format!("{KEY}{TOKENS}{OPEN}"));
@@ -277,7 +280,8 @@ fn a_refresh_into_the_past_ends_the_session_at_once() {
     session.expect_close(3005);
 }
 
-// By code 3000 Centrifugo ends a socket without a Close frame, so that a client tells itself that the connection is gone.
+// By code 3000 Centrifugo ends a socket without a Close frame, so that a client tells itself that
+// the connection is gone.
 #[test]
 fn code_3000_ends_a_connection_without_a_word() {
     let server = Server::start(&format!("{KEY}{TOKENS}{OPEN}"));
@@ -395,7 +399,8 @@ fn the_api_takes_a_key_from_the_url_and_alternatives_in_a_pattern() {
     assert!(refused.get("result").is_none(), "{refused}");
 }
 
-// What a one-way client sends behind its connect is passed over, and a flood of it was nobody's concern.
+// What a one-way client sends behind its connect is passed over, and a flood of it was nobody's
+// concern.
 #[test]
 fn what_a_one_way_client_sends_counts_against_its_rate() {
     let server = Server::start(&format!(

@@ -1,9 +1,9 @@
 //! A disk under the state that is full, read-only, damaged or cannot be synced.
 //!
-//! Full is real: a small tmpfs in a mount namespace of the test's own. A disk that was written to and
-//! becomes read-only, or fails to sync, is imitated by the rig's recorder between the binary and the
-//! system (`tests/rig/crash/recorder.c`). Neither is left out where it cannot be had: the test fails
-//! and says what is missing.
+//! Full is real: a small tmpfs in a mount namespace of the test's own. A disk that was written to
+//! and becomes read-only, or fails to sync, is imitated by the rig's recorder between the binary
+//! and the system (`tests/rig/crash/recorder.c`). Neither is left out where it cannot be had: the
+//! test fails and says what is missing.
 
 use std::{
     fs,
@@ -274,9 +274,9 @@ fn numbers(texts: &[String]) -> Vec<u64> {
         .collect()
 }
 
-// A full disk let a publish be acknowledged that no restart would have found, or needed a restart to
-// be used again. What is kept is refused until there is room, and then works by itself; nothing that
-// was refused comes back, and nothing that was acknowledged is missing.
+// A full disk let a publish be acknowledged that no restart would have found, or needed a restart
+// to be used again. What is kept is refused until there is room, and then works by itself; nothing
+// that was refused comes back, and nothing that was acknowledged is missing.
 #[test]
 fn on_a_full_disk_what_is_kept_is_refused_until_there_is_room_and_nothing_else_is_lost() {
     let disk = Disk::new("56m");

@@ -38,8 +38,9 @@ fn settings(backend: &Backend) -> String {
     )
 }
 
-/// A process that is killed tells nobody that its sessions ended, and a backend that counts them keeps them for ever. It is told when
-/// another process begins, and can tell whose events are whose.
+/// A process that is killed tells nobody that its sessions ended, and a backend that counts them
+/// keeps them for ever. It is told when another process begins, and can tell whose events are
+/// whose.
 #[test]
 fn after_a_kill_the_backend_is_told_that_another_life_begins() {
     let backend = backend();
@@ -71,8 +72,8 @@ fn after_a_kill_the_backend_is_told_that_another_life_begins() {
     assert!(!ended, "nobody told of the end of the first session");
 }
 
-/// During a hand-over two processes tell events. A backend that took the first one's sessions for gone at the beginning of the
-/// second would forget people who are still there.
+/// During a hand-over two processes tell events. A backend that took the first one's sessions for
+/// gone at the beginning of the second would forget people who are still there.
 #[test]
 fn a_hand_over_begins_a_life_while_the_one_before_tells_of_its_own_end() {
     let backend = backend();

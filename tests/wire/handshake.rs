@@ -74,8 +74,8 @@ fn names_of_headers_and_values_are_read_without_regard_to_case() {
     assert_eq!(get(&server, "1.1", &headers).status, 101);
 }
 
-/// `Connection: Upgrade, close` was refused with the reason that the Upgrade header is missing. It asks for an upgrade
-/// like any other list that names it.
+/// `Connection: Upgrade, close` was refused with the reason that the Upgrade header is missing. It
+/// asks for an upgrade like any other list that names it.
 #[test]
 fn close_beside_upgrade_is_an_upgrade() {
     let server = start();
@@ -87,8 +87,8 @@ fn close_beside_upgrade_is_an_upgrade() {
     }
 }
 
-/// `/ws?name=你好`, as clients send it that encode nothing, was answered with a 400 without a word. It is a handshake,
-/// and what it says is read as if it had been encoded.
+/// `/ws?name=你好`, as clients send it that encode nothing, was answered with a 400 without a word.
+/// It is a handshake, and what it says is read as if it had been encoded.
 #[test]
 fn an_address_that_is_not_encoded_is_read_as_if_it_were() {
     let server = start();
@@ -108,8 +108,9 @@ fn an_address_that_is_not_encoded_is_read_as_if_it_were() {
     assert!(diag.contains("name=%E4%BD%A0"), "{diag}");
 }
 
-/// A client whose subprotocols are all unknown is accepted without one, at which browsers fail, and nothing was logged.
-/// The log names what was offered, but for tokens, and the setting that takes it.
+/// A client whose subprotocols are all unknown is accepted without one, at which browsers fail, and
+/// nothing was logged. The log names what was offered, but for tokens, and the setting that takes
+/// it.
 #[test]
 fn an_offer_that_nobody_knows_is_told_in_the_log() {
     let server = start();
@@ -126,8 +127,9 @@ fn an_offer_that_nobody_knows_is_told_in_the_log() {
     assert!(!server.log.text().contains("t0ps3cret"));
 }
 
-/// nginx passes the Upgrade header of an answer on into HTTP/2, where it is an error of the protocol. A request that
-/// came by a proxy and asked for no upgrade gets the sentence without the header.
+/// nginx passes the Upgrade header of an answer on into HTTP/2, where it is an error of the
+/// protocol. A request that came by a proxy and asked for no upgrade gets the sentence without the
+/// header.
 #[test]
 fn who_came_by_a_proxy_and_asked_for_no_upgrade_is_offered_none() {
     let server = start();
@@ -419,7 +421,8 @@ fn the_greeting_comes_first() {
     client.expect_text("x");
 }
 
-/// The answer to a request that came before the upgrade on the same connection stayed in a buffer that the hand-over dropped.
+/// The answer to a request that came before the upgrade on the same connection stayed in a buffer
+/// that the hand-over dropped.
 #[test]
 fn an_answer_that_is_owed_from_before_the_upgrade_comes_first() {
     let server = start();

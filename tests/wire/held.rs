@@ -1,5 +1,5 @@
-//! A process that was started with listening sockets and has not read its state yet: who is answered,
-//! who is held, for how long and how many.
+//! A process that was started with listening sockets and has not read its state yet: who is
+//! answered, who is held, for how long and how many.
 
 use std::{
     fs::{self, File},
@@ -170,8 +170,8 @@ fn token(user: &str) -> String {
 }
 
 // A process that took over read the state first and only then accepted: probes, and everyone else,
-// waited without an answer. It answers probes at once, and whoever needs the state once it has that,
-// with the old one's keys, offsets and blocks.
+// waited without an answer. It answers probes at once, and whoever needs the state once it has
+// that, with the old one's keys, offsets and blocks.
 #[test]
 fn while_the_old_process_has_the_state_probes_are_answered_and_others_are_held_and_answered_right()
 {
@@ -251,8 +251,8 @@ fn who_was_blocked_before_does_not_come_in_while_the_state_is_read() {
     assert_eq!(client.expect_close().0, 3503);
 }
 
-// A directory that is not let go held clients for ever, or without an end. After `state.handover` all
-// are told to come again, each in its own form, and once the state is there they are served.
+// A directory that is not let go held clients for ever, or without an end. After `state.handover`
+// all are told to come again, each in its own form, and once the state is there they are served.
 #[test]
 fn after_its_time_whoever_needs_the_state_is_told_to_come_again_until_it_is_there() {
     let (kept, lock) = Kept::locked();
@@ -295,8 +295,8 @@ fn after_its_time_whoever_needs_the_state_is_told_to_come_again_until_it_is_ther
     next.ws("/ws").expect_nothing();
 }
 
-// Whoever comes while nothing can be answered holds memory. Beyond a number of requests, and of their
-// bytes, the newcomer is refused at once, and those that are held are served.
+// Whoever comes while nothing can be answered holds memory. Beyond a number of requests, and of
+// their bytes, the newcomer is refused at once, and those that are held are served.
 #[test]
 fn more_than_may_be_held_are_refused_at_once() {
     let (kept, lock) = Kept::locked();
@@ -352,8 +352,8 @@ fn whoever_goes_is_held_no_longer() {
     }
 }
 
-// A process that is told to stop while it waits would leave those it holds without an answer, or wait
-// for the directory first. It answers them and ends.
+// A process that is told to stop while it waits would leave those it holds without an answer, or
+// wait for the directory first. It answers them and ends.
 #[test]
 fn a_process_that_is_stopped_while_it_waits_refuses_whom_it_holds() {
     let (kept, _lock) = Kept::locked();
@@ -368,8 +368,8 @@ fn a_process_that_is_stopped_while_it_waits_refuses_whom_it_holds() {
     assert_eq!(next.wait(), 0);
 }
 
-// A state that must not be guessed at ends the process: who was revoked would be in again. Those who
-// wait are told so, and the status and the log say why.
+// A state that must not be guessed at ends the process: who was revoked would be in again. Those
+// who wait are told so, and the status and the log say why.
 #[test]
 fn a_state_that_cannot_be_read_ends_the_process_with_an_answer_for_whom_it_holds() {
     let (kept, lock) = Kept::locked();

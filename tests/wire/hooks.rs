@@ -20,8 +20,8 @@ fn ok(result: &Value) -> Reply {
     )
 }
 
-/// A wrong answer of a backend was "malformed" in the log, without a word of what or where. Now who writes the backend can mend
-/// it by the line, and a byte order mark is passed over.
+/// A wrong answer of a backend was "malformed" in the log, without a word of what or where. Now who
+/// writes the backend can mend it by the line, and a byte order mark is passed over.
 #[test]
 fn the_log_says_what_is_wrong_with_a_hooks_answer() {
     let backend = Backend::start(|asked| {
@@ -173,8 +173,9 @@ fn protobuf_bytes(field: u8, bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What clients of Java, Go, Swift or Dart sent as JSON reached the backend as base64, which backends made for Centrifugo's
-/// proxy do not read. JSON goes as JSON whatever the protocol, and as base64 only to a hook that asks for it.
+/// What clients of Java, Go, Swift or Dart sent as JSON reached the backend as base64, which
+/// backends made for Centrifugo's proxy do not read. JSON goes as JSON whatever the protocol, and
+/// as base64 only to a hook that asks for it.
 #[test]
 fn what_protobuf_clients_send_as_json_reaches_the_backend_as_json() {
     let backend = Backend::start(|_| ok(&json!({"user": "42"})));
@@ -304,8 +305,9 @@ fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
     slow.expect_text("slow");
 }
 
-/// While the backend was asked, nothing was read and no ping went out, so a proxy whose timeout is shorter than the backend's
-/// time cut the connection, and the answer never arrived. Pings go on; only the verdict about the client waits.
+/// While the backend was asked, nothing was read and no ping went out, so a proxy whose timeout is
+/// shorter than the backend's time cut the connection, and the answer never arrived. Pings go on;
+/// only the verdict about the client waits.
 #[test]
 #[expect(
     clippy::disallowed_methods,
@@ -336,8 +338,8 @@ fn pings_go_on_while_the_backend_is_asked() {
     assert!(pings >= 4, "{pings} pings in 1.5 s");
 }
 
-/// A session that waited for its backend heard nothing else, so an administrator's disconnect came through only after the
-/// backend had answered. Commands of the server are heard meanwhile.
+/// A session that waited for its backend heard nothing else, so an administrator's disconnect came
+/// through only after the backend had answered. Commands of the server are heard meanwhile.
 #[test]
 fn commands_of_the_server_are_heard_while_the_backend_is_asked() {
     let (asked, is_asked) = std::sync::mpsc::sync_channel(1);

@@ -64,8 +64,8 @@ fn the_page_and_its_files_come_from_the_binary_under_a_strict_policy() {
     }
 }
 
-/// A page of 220 KB on a phone's line takes seconds, compressed one. A cache that gives one form to who asked for the other
-/// shows a blank page.
+/// A page of 220 KB on a phone's line takes seconds, compressed one. A cache that gives one form to
+/// who asked for the other shows a blank page.
 #[test]
 fn files_are_compressed_for_who_takes_gzip_and_each_form_has_its_own_tag() {
     let server = Server::start(&raw("/ws", ""));
@@ -132,8 +132,9 @@ fn files_are_compressed_for_who_takes_gzip_and_each_form_has_its_own_tag() {
     }
 }
 
-/// Pages of any origin take the client from the server, and those that switch the page off still need it. A wrong type, or
-/// a policy that a worker inherits, would leave them with a script that does not run.
+/// Pages of any origin take the client from the server, and those that switch the page off still
+/// need it. A wrong type, or a policy that a worker inherits, would leave them with a script that
+/// does not run.
 #[test]
 fn the_files_of_the_client_are_served_to_every_origin_also_with_the_page_off() {
     let server = Server::start(&("[page]\nenabled = false\n".to_string() + &raw("/ws", "")));
@@ -325,8 +326,8 @@ fn metrics_are_open_metrics_with_a_histogram_of_delivery_delay() {
     );
 }
 
-/// `Accept: text/plain;version=0.0.4` was answered with OpenMetrics, which older agents cannot read. They get the form
-/// that they ask for.
+/// `Accept: text/plain;version=0.0.4` was answered with OpenMetrics, which older agents cannot
+/// read. They get the form that they ask for.
 #[test]
 fn metrics_are_in_the_form_that_was_asked_for() {
     let server = Server::start(&raw("/ws", ""));
@@ -354,8 +355,9 @@ fn metrics_are_in_the_form_that_was_asked_for() {
     );
 }
 
-/// A page under a name that leads to 127.0.0.1 read /metrics and /status through its visitor's browser. While no key is
-/// set, what is for this machine is for requests that name it as their host.
+/// A page under a name that leads to 127.0.0.1 read /metrics and /status through its visitor's
+/// browser. While no key is set, what is for this machine is for requests that name it as their
+/// host.
 #[test]
 fn a_foreign_host_has_no_rights_of_loopback() {
     let server = Server::start(&raw("/ws", ""));
@@ -408,7 +410,8 @@ fn a_foreign_host_has_no_rights_of_loopback() {
     assert!(refused.body.contains("set api.key"), "{}", refused.body);
 }
 
-/// A unix socket was no part of this machine: whoever can open its file was refused. It counts, whatever the Host.
+/// A unix socket was no part of this machine: whoever can open its file was refused. It counts,
+/// whatever the Host.
 #[cfg(unix)]
 #[test]
 fn a_unix_socket_is_of_this_machine() {
@@ -435,8 +438,8 @@ fn a_unix_socket_is_of_this_machine() {
     assert_eq!(ask("X-Forwarded-For: 1.2.3.4\r\n"), 403);
 }
 
-/// Load balancers that probe by HEAD or OPTIONS were answered 405, and took the node for dead. What is only read
-/// answers both.
+/// Load balancers that probe by HEAD or OPTIONS were answered 405, and took the node for dead. What
+/// is only read answers both.
 #[test]
 fn probes_by_head_and_options_are_answered() {
     let server = Server::start(&raw("/ws", ""));
@@ -478,8 +481,8 @@ fn probes_by_head_and_options_are_answered() {
     server.wait_status("sessions_total", 0);
 }
 
-/// Behind a proxy that sets X-Real-IP only, a client chose its address by X-Forwarded-For. The setting names the
-/// proxy's header, and without it the mismatch is told.
+/// Behind a proxy that sets X-Real-IP only, a client chose its address by X-Forwarded-For. The
+/// setting names the proxy's header, and without it the mismatch is told.
 #[test]
 fn the_header_of_the_address_can_be_named_and_a_mismatch_is_told() {
     let claims = "X-Forwarded-For: 6.6.6.6\r\nX-Real-IP: 9.9.9.9\r\n";

@@ -1,5 +1,5 @@
-//! Connections before they are sessions: their bounds, what silent and foreign ones cost the others,
-//! and which worker gets the next one.
+//! Connections before they are sessions: their bounds, what silent and foreign ones cost the
+//! others, and which worker gets the next one.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -341,7 +341,8 @@ fn a_request_that_was_begun_before_the_drain_is_answered() {
 }
 
 /// Connections counted as unfinished before anyone had looked at them, so that of 3,000 whole
-/// handshakes which came at once 645 were cut without an answer. Only who waits for its client counts.
+/// handshakes which came at once 645 were cut without an answer. Only who waits for its client
+/// counts.
 #[test]
 fn however_many_whole_handshakes_come_at_once_none_is_lost() {
     const CLIENTS: usize = 2000;
@@ -393,8 +394,9 @@ fn a_connection_that_makes_room_is_told_in_the_log_with_the_bound() {
     );
 }
 
-/// Bodies that did not end were bounded in number, not in bytes: 512 connections of one address held
-/// a hundred megabytes. It now loses the oldest of them, and a key of the API vouches for its own.
+/// Bodies that did not end were bounded in number, not in bytes: 512 connections of one address
+/// held a hundred megabytes. It now loses the oldest of them, and a key of the API vouches for its
+/// own.
 #[test]
 fn an_address_with_too_many_bytes_of_unfinished_bodies_loses_its_oldest() {
     let server = Server::start(&format!(

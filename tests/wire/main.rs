@@ -1,4 +1,5 @@
-//! The wire ring: the real binary, real sockets, bytes written by hand. One file a subject; helpers are in `support`.
+//! The wire ring: the real binary, real sockets, bytes written by hand. One file a subject; helpers
+//! are in `support`.
 
 #![allow(clippy::too_many_lines, reason = "a scenario is one story")]
 
@@ -11,6 +12,7 @@ mod client;
 mod close;
 mod command_line;
 mod compatible;
+mod control;
 mod disk;
 mod drain;
 mod events;
@@ -24,7 +26,6 @@ mod listener;
 mod log;
 mod memory;
 mod messages;
-mod orders;
 mod plain;
 mod refusals;
 mod relay;

@@ -63,8 +63,8 @@ fn an_endpoints_own_channels_are_joined_by_all_its_sessions() {
     b.expect_text("x");
 }
 
-// A raw endpoint with channels of its own relayed into them whatever allow.publish said. Everything is closed unless allow.*
-// opens it, by WebSocket and by /send alike.
+// A raw endpoint with channels of its own relayed into them whatever allow.publish said. Everything
+// is closed unless allow.* opens it, by WebSocket and by /send alike.
 #[test]
 fn an_endpoint_relays_into_its_own_channels_where_the_rules_let_it() {
     let settings = |allow: &str| {
@@ -232,7 +232,8 @@ fn nobody_is_there_and_no_push_is_made() {
 fn a_sender_that_finds_no_room_in_a_shard_waits_and_nothing_is_lost() {
     let settings = "workers = 3\n[limits]\nshard_queue = 1\n".to_string();
     let server = Server::start(&(settings + &raw("/ws", "on_message = \"relay\"")));
-    // One sender only: among several, one that is always late would be told to come again (1013), by the book.
+    // One sender only: among several, one that is always late would be told to come again (1013),
+    // by the book.
     let mut sender = server.ws("/ws");
     let mut receivers: Vec<Client> = (0..6).map(|_| server.ws("/ws")).collect();
     joined(&server, 7);

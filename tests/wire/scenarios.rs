@@ -1,10 +1,11 @@
-//! The five scenarios that fanfare exists for, as far as they need neither a backend call nor a fallback transport: plain
-//! clients, nothing but configuration. Those that need a real nginx or a browser have their tests in `tests/nginx` and
-//! `tests/browser`.
+//! The five scenarios that fanfare exists for, as far as they need neither a backend call nor a
+//! fallback transport: plain clients, nothing but configuration. Those that need a real nginx or a
+//! browser have their tests in `tests/nginx` and `tests/browser`.
 
 use crate::support::{Frame, Server, raw};
 
-/// 1: behind nginx a mini program gets a greeting and every message back in words; unknown options do not matter.
+/// 1: behind nginx a mini program gets a greeting and every message back in words; unknown options
+/// do not matter.
 #[test]
 fn scenario_1_an_echo_server_for_a_mini_program_behind_nginx() {
     let server = Server::start(
@@ -40,7 +41,8 @@ fn scenario_1_an_echo_server_for_a_mini_program_behind_nginx() {
     );
 }
 
-/// 2: subprotocols, text and binary of 10 MB, origins, headers and query of a browser's or mini program's client.
+/// 2: subprotocols, text and binary of 10 MB, origins, headers and query of a browser's or mini
+/// program's client.
 #[test]
 fn scenario_2_what_the_client_apis_can_ask_for() {
     let server = Server::start(
@@ -78,7 +80,8 @@ fn scenario_2_what_the_client_apis_can_ask_for() {
     assert_eq!(client.expect_close().0, 4000);
 }
 
-/// 3: greeted messages, a push to everyone without being asked, and bullet comments that reach the others.
+/// 3: greeted messages, a push to everyone without being asked, and bullet comments that reach the
+/// others.
 #[test]
 fn scenario_3_timed_push_and_bullet_comments() {
     let server = Server::start(
@@ -113,7 +116,8 @@ fn scenario_3_timed_push_and_bullet_comments() {
     }
 }
 
-/// 4: the handshake by hand has a test of its own in `handshake`; here a client comes back after its connection closed.
+/// 4: the handshake by hand has a test of its own in `handshake`; here a client comes back after
+/// its connection closed.
 #[test]
 fn scenario_4_a_client_that_reconnects_goes_on() {
     let server = Server::start(&raw("/ws", "on_message = \"echo\""));

@@ -199,8 +199,8 @@ fn an_http_client_that_takes_nothing_is_ended_too() {
     assert_eq!(server.get("/health").status, 200);
 }
 
-/// The bound counted bytes on the wire alone, so a client that sent empty pings and read nothing made the server hold four times
-/// the bound, and publications of one byte a hundred times.
+/// The bound counted bytes on the wire alone, so a client that sent empty pings and read nothing
+/// made the server hold four times the bound, and publications of one byte a hundred times.
 #[test]
 fn small_frames_that_wait_cost_no_more_than_the_bound() {
     let server = Server::start(
@@ -219,8 +219,8 @@ fn small_frames_that_wait_cost_no_more_than_the_bound() {
     assert!(grown < 8 * 1024, "grew by {grown} KiB");
 }
 
-/// One client that relayed to others on another worker kept that worker's thread to itself for seconds: its mailbox never became
-/// empty.
+/// One client that relayed to others on another worker kept that worker's thread to itself for
+/// seconds: its mailbox never became empty.
 #[test]
 fn a_flood_from_one_worker_leaves_another_its_turns() {
     let server = Server::start(
@@ -241,7 +241,8 @@ fn a_flood_from_one_worker_leaves_another_its_turns() {
             writer.write_all(&frames).expect("sent");
         }
     });
-    // A starved worker answers when the flood ends, which is when all of this is done: a deadlock that the deadline of each read finds.
+    // A starved worker answers when the flood ends, which is when all of this is done: a deadlock
+    // that the deadline of each read finds.
     for round in 0..20 {
         for echo in &mut echoes {
             echo.text(&round.to_string());

@@ -151,8 +151,8 @@ fn who_comes_back_after_a_restart_recovers() {
     }
 }
 
-// A key or a version that a restart forgets lets a retry through a second time. Both outlive it, and
-// so does what was removed: it never comes back.
+// A key or a version that a restart forgets lets a retry through a second time. Both outlive it,
+// and so does what was removed: it never comes back.
 #[test]
 fn keys_versions_and_removals_outlive_a_kill() {
     let mut node = Node::start("");
@@ -289,9 +289,10 @@ fn what_has_no_history_is_not_written() {
     assert!(node.state.path().join("state").is_dir());
 }
 
-// A directory has one process: a new one that took over could not begin before the old one had ended, or
-// gave places anew that the old one still gave. The old one lets go first, and whoever is refused
-// meanwhile comes again with the same key: nothing is lost or doubled, and nobody is told a new epoch.
+// A directory has one process: a new one that took over could not begin before the old one had
+// ended, or gave places anew that the old one still gave. The old one lets go first, and whoever is
+// refused meanwhile comes again with the same key: nothing is lost or doubled, and nobody is told a
+// new epoch.
 #[test]
 fn over_hand_overs_the_state_goes_on_with_every_publication_once() {
     let node = Node::start(

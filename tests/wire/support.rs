@@ -1,5 +1,6 @@
-//! Helpers of the wire ring: the real binary as a child process, and a WebSocket client made of a socket and bytes, so
-//! that a test can send what no library would. Every wait has a deadline; nothing sleeps for a fixed time.
+//! Helpers of the wire ring: the real binary as a child process, and a WebSocket client made of a
+//! socket and bytes, so that a test can send what no library would. Every wait has a deadline;
+//! nothing sleeps for a fixed time.
 
 use std::{
     collections::VecDeque,
@@ -459,7 +460,8 @@ impl Client {
         self.stream.write_all(bytes).expect("sent");
     }
 
-    /// The next frame; `None` at the end of the stream. A reset is not an end: it may destroy what was sent before.
+    /// The next frame; `None` at the end of the stream. A reset is not an end: it may destroy what
+    /// was sent before.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         self.try_next()
             .unwrap_or_else(|error| panic!("reading failed: {error}"))
@@ -500,8 +502,8 @@ impl Client {
         }
     }
 
-    /// The lines of the next message, as JSON. A ping of the client protocol (`{}`) may come at any time on a loaded
-    /// machine: it is answered and passed over.
+    /// The lines of the next message, as JSON. A ping of the client protocol (`{}`) may come at any
+    /// time on a loaded machine: it is answered and passed over.
     pub(crate) fn json_lines(&mut self) -> Vec<serde_json::Value> {
         loop {
             let frame = self.message();
@@ -530,7 +532,8 @@ impl Client {
         );
     }
 
-    /// Whether nothing comes for as long as a round trip takes: sends a ping of its own and wants its pong first.
+    /// Whether nothing comes for as long as a round trip takes: sends a ping of its own and wants
+    /// its pong first.
     pub(crate) fn expect_nothing(&mut self) {
         self.send(&Frame {
             first: 0x89,

@@ -234,8 +234,8 @@ fn said_by_check(settings: &Path) -> String {
     String::from_utf8_lossy(&said.stderr).into_owned()
 }
 
-/// A key of another certificate was "keys may not be consistent: KeyMismatch". It is said which file
-/// is not whose.
+/// A key of another certificate was "keys may not be consistent: KeyMismatch". It is said which
+/// file is not whose.
 #[test]
 fn a_key_of_another_certificate_is_called_so() {
     let (dir, other) = (TempDir::new(), TempDir::new());
@@ -274,8 +274,8 @@ fn files_renewed_with_the_same_time_are_noticed_without_a_signal() {
     });
 }
 
-/// TLS takes small writes into a buffer of its own, and each was taken for progress: a client that read nothing was only ended by the
-/// system's own timeout.
+/// TLS takes small writes into a buffer of its own, and each was taken for progress: a client that
+/// read nothing was only ended by the system's own timeout.
 #[test]
 fn under_tls_too_who_takes_nothing_is_gone_after_the_write_timeout_while_pushes_go_on() {
     let dir = TempDir::new();

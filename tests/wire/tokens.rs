@@ -249,7 +249,8 @@ fn sessions_over_a_users_limit_are_counted_whatever_they_speak() {
     });
 }
 
-// A token with thousands of channels kept a worker busy, and a raw session had as many as it named. They are counted first.
+// A token with thousands of channels kept a worker busy, and a raw session had as many as it named.
+// They are counted first.
 #[test]
 fn a_token_with_more_channels_than_a_session_may_have_is_refused_everywhere() {
     let server = Server::start(&settings(
@@ -442,8 +443,8 @@ fn a_client_is_told_a_time_to_live_of_at_most_a_year() {
     assert_eq!(push["connect"]["ttl"], year, "{push}");
 }
 
-/// A token was renewed with fewer channels, and its client stayed in those that it had lost: a right
-/// that was taken back went on.
+/// A token was renewed with fewer channels, and its client stayed in those that it had lost: a
+/// right that was taken back went on.
 #[test]
 fn a_renewed_token_with_fewer_channels_takes_the_others_back() {
     let server = Server::start(&settings("[api]\nkey = \"key\"\n"));

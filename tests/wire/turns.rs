@@ -74,9 +74,9 @@ fn who_sends_frames_full_of_commands_keeps_nobody_waiting() {
     assert!(turns_spent(&metrics) > 10, "{metrics}");
 }
 
-/// Whoever was closed and did not answer the Close was read for five seconds more, all that it sent in
-/// one go: small frames that inflate to large messages, which nobody hears, had everyone else on the
-/// worker wait for up to nine seconds.
+/// Whoever was closed and did not answer the Close was read for five seconds more, all that it sent
+/// in one go: small frames that inflate to large messages, which nobody hears, had everyone else on
+/// the worker wait for up to nine seconds.
 #[test]
 fn who_was_closed_and_goes_on_sending_keeps_nobody_waiting() {
     let server = Server::start("workers = 1\n[client]\nanonymous = true\n");
@@ -155,8 +155,8 @@ fn who_pipelines_requests_keeps_nobody_waiting() {
     }
 }
 
-/// How many frames of a streamed session may wait was no setting, and nothing counted those that were
-/// refused. The answer names the setting, and a metric has their number.
+/// How many frames of a streamed session may wait was no setting, and nothing counted those that
+/// were refused. The answer names the setting, and a metric has their number.
 #[test]
 fn frames_of_a_streamed_session_beyond_the_bound_are_refused_and_counted() {
     let server =

@@ -1,4 +1,5 @@
-//! `Upgrade` and `Connection` on requests that are no handshakes: the answers, the bodies, and the clients that leave.
+//! `Upgrade` and `Connection` on requests that are no handshakes: the answers, the bodies, and the
+//! clients that leave.
 
 use std::{io::Write as _, net::TcpStream};
 
@@ -21,8 +22,9 @@ fn send(server: &Server, text: &str) -> TcpStream {
     stream
 }
 
-/// actix-http no longer looks at the socket of a request with `Upgrade: websocket`, so that a poll or a stream of a
-/// client that had gone kept its session and its descriptor. They end at once, as without the header.
+/// actix-http no longer looks at the socket of a request with `Upgrade: websocket`, so that a poll
+/// or a stream of a client that had gone kept its session and its descriptor. They end at once, as
+/// without the header.
 #[test]
 fn a_client_that_leaves_ends_its_session_whatever_it_asked_to_upgrade() {
     let server = start();
@@ -48,8 +50,9 @@ fn a_client_that_leaves_ends_its_session_whatever_it_asked_to_upgrade() {
     }
 }
 
-/// The answer to an ordinary request with `Connection: Upgrade` said `connection: upgrade`, and the socket closed: a
-/// proxy that keeps connections open lost its next request. An answer says `close` where it closes.
+/// The answer to an ordinary request with `Connection: Upgrade` said `connection: upgrade`, and the
+/// socket closed: a proxy that keeps connections open lost its next request. An answer says `close`
+/// where it closes.
 #[test]
 fn an_answer_to_connection_upgrade_says_whether_another_may_follow() {
     let server = start();
@@ -80,8 +83,8 @@ fn an_answer_to_connection_upgrade_says_whether_another_may_follow() {
     }
 }
 
-/// A POST with `Upgrade: websocket` came to its handler without its body. All of it comes, also where it is sent in
-/// pieces, announced by `Expect`, or longer than a buffer.
+/// A POST with `Upgrade: websocket` came to its handler without its body. All of it comes, also
+/// where it is sent in pieces, announced by `Expect`, or longer than a buffer.
 #[test]
 fn a_post_that_asks_for_an_upgrade_keeps_its_body() {
     let server = start();
@@ -119,8 +122,9 @@ fn a_body_that_is_too_long_is_refused_whatever_it_asks_to_upgrade() {
     assert_eq!(answer.status, 413, "{}", answer.body);
 }
 
-/// A request behind the last answer of its connection was answered, and the socket stayed open, although that answer
-/// said `close`: a proxy may send it again elsewhere. Nothing behind that answer is done.
+/// A request behind the last answer of its connection was answered, and the socket stayed open,
+/// although that answer said `close`: a proxy may send it again elsewhere. Nothing behind that
+/// answer is done.
 #[test]
 fn nothing_is_answered_behind_an_answer_that_closes() {
     let server = start();

@@ -168,8 +168,8 @@ fn who_subscribes_meanwhile_gets_what_comes_after_and_each_once() {
     }
 }
 
-/// A client that unsubscribes or is closed has been promised what was published before. It gets that
-/// first, then the answer or the Close, and nothing behind them.
+/// A client that unsubscribes or is closed has been promised what was published before. It gets
+/// that first, then the answer or the Close, and nothing behind them.
 #[test]
 fn close_and_unsubscribe_send_what_waits_first() {
     let server = start("");
@@ -213,8 +213,8 @@ fn replies_pongs_and_channels_without_a_window_do_not_wait() {
     assert!(text_of(&mut protocol).contains("\"data\":2"));
 }
 
-/// Without a bound one frame could grow to whatever a window brings. At `window_bytes` a batch leaves
-/// before its time, and no frame has more.
+/// Without a bound one frame could grow to whatever a window brings. At `window_bytes` a batch
+/// leaves before its time, and no frame has more.
 #[test]
 fn a_window_that_is_full_leaves_early() {
     let server = Server::start(&settings("window_bytes = 1000").replace("4s", "10s"));
@@ -237,8 +237,8 @@ fn a_window_that_is_full_leaves_early() {
     assert_eq!(counts(&server), [2, 2, 0]);
 }
 
-/// Where only the newest value counts, older ones that still wait are not worth a byte. The last one
-/// always arrives, and nobody is told a place from which values could be missing.
+/// Where only the newest value counts, older ones that still wait are not worth a byte. The last
+/// one always arrives, and nobody is told a place from which values could be missing.
 #[test]
 fn with_keep_newest_only_the_newest_of_what_waits_arrives() {
     let server = start("keep = \"newest\"\nhistory_size = 1\ncache_recovery = true\n");
@@ -314,8 +314,8 @@ fn protobuf_has_all_replies_in_one_binary_frame() {
     assert!(rest.is_empty());
 }
 
-/// Each client of its own would have its batch deflated, which costs more than all else. What leaves
-/// together is deflated as one message, and every client of one form gets the same bytes.
+/// Each client of its own would have its batch deflated, which costs more than all else. What
+/// leaves together is deflated as one message, and every client of one form gets the same bytes.
 #[test]
 fn a_batch_is_deflated_as_one_message_for_all() {
     let server = start("");
@@ -402,8 +402,8 @@ fn a_stream_of_lines_gets_all_lines_in_one_write() {
     assert_eq!(offsets.collect::<Vec<_>>(), [2, 3, 4], "{text}");
 }
 
-/// A patch is made from what the client has just got. Within a batch each is made from the one before
-/// it, and the batch begins where the client was.
+/// A patch is made from what the client has just got. Within a batch each is made from the one
+/// before it, and the batch begins where the client was.
 #[test]
 fn deltas_follow_each_other_within_a_batch() {
     let server = start(&format!("{KEPT}delta = true\n"));
@@ -474,8 +474,8 @@ fn senders_are_left_out_of_their_own_messages_in_a_batch() {
     }
 }
 
-/// Who comes and goes as fast as others speak costs as many writes. Joins and leaves wait in the line
-/// of the messages, and leave with them.
+/// Who comes and goes as fast as others speak costs as many writes. Joins and leaves wait in the
+/// line of the messages, and leave with them.
 #[test]
 fn joins_and_leaves_wait_in_the_same_line() {
     let server = start("join_leave = true\nforce_push_join_leave = true\n");
@@ -496,15 +496,16 @@ fn joins_and_leaves_wait_in_the_same_line() {
     for kind in ["join", "pub"] {
         assert!(told.iter().any(|push| is(push, kind)), "{told:?}");
     }
-    // A leave is told a moment later, in case its client is back at once: in this frame or the next.
+    // A leave is told a moment later, in case its client is back at once: in this frame or the
+    // next.
     while !told.iter().any(|push| is(push, "leave")) {
         told.extend(pushed(&mut watcher));
     }
     assert!(is(told.last().expect("a leave"), "leave"), "{told:?}");
 }
 
-/// A client that takes too little must not miss half a batch without a word. Whole batches are dropped
-/// and a subscription that counts is ended with 2500, so that it comes back and recovers.
+/// A client that takes too little must not miss half a batch without a word. Whole batches are
+/// dropped and a subscription that counts is ended with 2500, so that it comes back and recovers.
 #[test]
 fn slow_policies_drop_whole_batches_and_tell() {
     let server = Server::start(
@@ -540,8 +541,8 @@ fn slow_policies_drop_whole_batches_and_tell() {
     }
 }
 
-/// What waits takes memory like what waits in the mailbox, and its publishers are told when there is
-/// no room. It has its room until the window ends, and then there is room again.
+/// What waits takes memory like what waits in the mailbox, and its publishers are told when there
+/// is no room. It has its room until the window ends, and then there is room again.
 #[test]
 fn what_waits_keeps_its_place_in_the_queue_of_its_worker() {
     let server = Server::start(&(settings("") + "[limits]\nshard_queue_bytes = \"16KiB\"\n"));
@@ -669,8 +670,8 @@ fn a_poll_whose_time_is_over_takes_what_waits() {
     );
 }
 
-/// A channel with many values has a newest of each. The last of each arrives, and so it does for who
-/// leaves before the window ends.
+/// A channel with many values has a newest of each. The last of each arrives, and so it does for
+/// who leaves before the window ends.
 #[test]
 fn with_keep_newest_by_the_last_of_each_value_arrives() {
     let server = start("keep = \"newest_by:city\"\n");
@@ -709,9 +710,9 @@ fn with_keep_newest_by_the_last_of_each_value_arrives() {
     assert_eq!(data(&pushed(&mut staying)), [7], "what comes last arrives");
 }
 
-/// A message that is relayed into several channels reaches a plain client once. It must do so though
-/// it waits, whatever channels the client leaves meanwhile, and what gave way in one channel is still
-/// owed by another.
+/// A message that is relayed into several channels reaches a plain client once. It must do so
+/// though it waits, whatever channels the client leaves meanwhile, and what gave way in one channel
+/// is still owed by another.
 #[test]
 fn a_message_in_several_channels_comes_once_though_it_waits() {
     let more = "[[namespace]]\nname = \"new\"\nkeep = \"newest\"\n\

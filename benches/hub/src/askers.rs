@@ -1,7 +1,8 @@
 //! One client of each kind that needs the backend, and what it saw after how long.
 //!
-//! Owned by one phase of the `backend` mode. Those that need a session first are given it while the backend is well
-//! ([`Askers::prepare`]); then all ask at once ([`Askers::ask`]). Nothing an asker sees is an error here: it is the figure.
+//! Owned by one phase of the `backend` mode. Those that need a session first are given it while the
+//! backend is well ([`Askers::prepare`]); then all ask at once ([`Askers::ask`]). Nothing an asker
+//! sees is an error here: it is the figure.
 
 use std::time::{Duration, Instant};
 
@@ -100,7 +101,8 @@ pub struct Askers {
 }
 
 impl Askers {
-    /// Begins the sessions of those that need one. They are ready when [`Askers::are_ready`] says so.
+    /// Begins the sessions of those that need one. They are ready when [`Askers::are_ready`] says
+    /// so.
     pub fn prepare(clients: &mut Clients) -> Result<Self, LoadError> {
         let mut askers = Vec::new();
         for &(what, way) in KINDS {
@@ -145,7 +147,8 @@ impl Askers {
         Ok(())
     }
 
-    /// Handles an event if it is one of theirs; returns whether it was, and a connection that is to send its connect.
+    /// Handles an event if it is one of theirs; returns whether it was, and a connection that is to
+    /// send its connect.
     pub fn receive(
         &mut self,
         number: usize,

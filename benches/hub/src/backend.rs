@@ -1,8 +1,8 @@
-//! A backend that is well, slow, slow under a crowd, down, and well again: what those who ask it see, and how late the
-//! publications of all others become meanwhile.
+//! A backend that is well, slow, slow under a crowd, down, and well again: what those who ask it
+//! see, and how late the publications of all others become meanwhile.
 //!
-//! One server process goes through all phases. Bounds: a phase lasts `--seconds`, and until every asker saw something,
-//! which [`ANSWER_MAX`] bounds.
+//! One server process goes through all phases. Bounds: a phase lasts `--seconds`, and until every
+//! asker saw something, which [`ANSWER_MAX`] bounds.
 
 use std::time::{Duration, Instant};
 

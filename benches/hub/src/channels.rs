@@ -1,8 +1,9 @@
-//! What channels hold in memory: idle ones with a subscriber each (`idle`), and ones without any that keep one publication
-//! each (`kept`), and what is left when they are gone.
+//! What channels hold in memory: idle ones with a subscriber each (`idle`), and ones without any
+//! that keep one publication each (`kept`), and what is left when they are gone.
 //!
-//! Memory is the server process's resident memory; that of the kernel's sockets is not in it. Bounds: the sessions, the
-//! channels and the time of expiry are options; after it, [`VANISH_MAX`] is waited for the last channel to go.
+//! Memory is the server process's resident memory; that of the kernel's sockets is not in it.
+//! Bounds: the sessions, the channels and the time of expiry are options; after it, [`VANISH_MAX`]
+//! is waited for the last channel to go.
 
 use std::time::{Duration, Instant};
 
@@ -19,8 +20,8 @@ use crate::{
 
 /// How long after its time a channel may still be there.
 const VANISH_MAX: Duration = Duration::from_secs(90);
-/// Connections that broadcast, each one at a time: a server may end a connection on which a second long request comes before it
-/// has answered the first.
+/// Connections that broadcast, each one at a time: a server may end a connection on which a second
+/// long request comes before it has answered the first.
 const CONNECTIONS: usize = 2;
 
 /// Sessions that subscribe, each to channels of its own, and say nothing.

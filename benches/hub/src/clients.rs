@@ -1,9 +1,11 @@
-//! Many connections on one thread and one epoll: WebSockets, raw or of the client protocol, and plain HTTP.
+//! Many connections on one thread and one epoll: WebSockets, raw or of the client protocol, and
+//! plain HTTP.
 //!
-//! Owned by one measurement. Bounds: one read buffer for all; a connection holds memory of its own only for what arrived
-//! in part, or for what the server would not take yet. Pings of either kind are answered here, as every client must. An
-//! end is an event, not an error: whether it was to be expected is the measurement's to say. It must stay cheap: it has
-//! one core, and a slow receiver would measure itself.
+//! Owned by one measurement. Bounds: one read buffer for all; a connection holds memory of its own
+//! only for what arrived in part, or for what the server would not take yet. Pings of either kind
+//! are answered here, as every client must. An end is an event, not an error: whether it was to be
+//! expected is the measurement's to say. It must stay cheap: it has one core, and a slow receiver
+//! would measure itself.
 
 use std::{
     io::{ErrorKind, Read, Write},
@@ -167,7 +169,8 @@ impl Clients {
         let _ = client.stream.shutdown(std::net::Shutdown::Both);
     }
 
-    /// Waits for events, at most for `timeout`, and hands each to `receive` with its connection's number.
+    /// Waits for events, at most for `timeout`, and hands each to `receive` with its connection's
+    /// number.
     pub fn turn(&mut self, timeout: Duration, receive: &mut Receive<'_>) -> Result<(), LoadError> {
         match self.poll.poll(&mut self.events, Some(timeout)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
@@ -229,7 +232,8 @@ impl Client {
                 // An empty vector keeps its memory; a client that has nothing shall hold nothing.
                 self.partial = if whole.is_empty() { Vec::new() } else { whole };
             }
-            // A short read emptied the socket, and what comes later is a new edge: one call less for each delivery.
+            // A short read emptied the socket, and what comes later is a new edge: one call less
+            // for each delivery.
             if got < buffer.len() || self.state == State::Ended {
                 return Ok(());
             }
@@ -348,7 +352,8 @@ impl Client {
     }
 }
 
-/// Hands on the first line of a streamed body, if it is whole, and says how many bytes it took. Chunk sizes are left out.
+/// Hands on the first line of a streamed body, if it is whole, and says how many bytes it took.
+/// Chunk sizes are left out.
 fn line(number: usize, bytes: &[u8], receive: &mut Receive<'_>) -> Result<usize, LoadError> {
     let Some(end) = bytes.iter().position(|byte| *byte == b'\n') else {
         return Ok(0);

@@ -1,5 +1,5 @@
-//! What ends a measurement early. Any of these makes its figures worthless, so nothing here is retried:
-//! `main` prints the sentence, names the mode and ends with status 1.
+//! What ends a measurement early. Any of these makes its figures worthless, so nothing here is
+//! retried: `main` prints the sentence, names the mode and ends with status 1.
 
 use std::io;
 
@@ -29,7 +29,8 @@ pub enum LoadError {
     /// The server sent what this program does not take.
     #[error("bad frame: {0}")]
     Frame(&'static str),
-    /// Something else arrived than the measurement allows: a lost or doubled publication, an error, an end.
+    /// Something else arrived than the measurement allows: a lost or doubled publication, an error,
+    /// an end.
     #[error("client {client}: {fault}")]
     Unexpected {
         /// Which client, counted from 0.

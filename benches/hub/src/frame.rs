@@ -1,7 +1,9 @@
-//! The few WebSocket frames (RFC 6455, section 5) that the load generator needs: masked ones out, unmasked ones in.
+//! The few WebSocket frames (RFC 6455, section 5) that the load generator needs: masked ones out,
+//! unmasked ones in.
 //!
-//! Pure code, owned by nobody. It takes no message over [`PAYLOAD_MAX`] and no fragments: the servers under test have
-//! no reason to send either. It must stay cheap, because its time is spent on the load generator's only core.
+//! Pure code, owned by nobody. It takes no message over [`PAYLOAD_MAX`] and no fragments: the
+//! servers under test have no reason to send either. It must stay cheap, because its time is spent
+//! on the load generator's only core.
 
 use crate::error::LoadError;
 
@@ -19,7 +21,8 @@ pub const PONG: u8 = 0xA;
 /// The longest payload taken from a server.
 pub const PAYLOAD_MAX: u64 = 4 << 20;
 
-/// Any key that is not zero costs the server the full unmasking; a random one would cost us, and measure nothing.
+/// Any key that is not zero costs the server the full unmasking; a random one would cost us, and
+/// measure nothing.
 const MASK: [u8; 4] = [0x5A, 0xC3, 0x17, 0x8E];
 
 /// One whole frame at the start of a buffer.
@@ -33,7 +36,8 @@ pub struct Frame<'a> {
     pub length: usize,
 }
 
-/// Appends the masked header of an unfragmented frame. The length is only announced: see `header`, which lies about it.
+/// Appends the masked header of an unfragmented frame. The length is only announced: see `header`,
+/// which lies about it.
 pub fn put_header(out: &mut Vec<u8>, opcode: u8, length: u64) {
     out.push(0x80 | opcode);
     match length {

@@ -1,5 +1,5 @@
-//! The client's half of the opening handshake (RFC 6455, section 4.1), with the key of the RFC's own example, so that
-//! the right answer is a constant. Pure.
+//! The client's half of the opening handshake (RFC 6455, section 4.1), with the key of the RFC's
+//! own example, so that the right answer is a constant. Pure.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,8 @@ pub fn request(address: SocketAddr, path: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// The length of the answer's head once it is whole; what follows are frames. An error is the answer's first line.
+/// The length of the answer's head once it is whole; what follows are frames. An error is the
+/// answer's first line.
 pub fn check(bytes: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") else {
         return if bytes.len() > HEAD_MAX {

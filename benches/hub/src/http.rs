@@ -1,7 +1,8 @@
-//! The little of HTTP/1.1 that the load generator speaks: requests out, heads and bodies of known length in.
+//! The little of HTTP/1.1 that the load generator speaks: requests out, heads and bodies of known
+//! length in.
 //!
-//! Pure code, owned by nobody. Bounds: a head of [`HEAD_MAX`] bytes and a body of [`BODY_MAX`]. An answer without a
-//! `Content-Length` is a stream that goes on; only its head is taken here.
+//! Pure code, owned by nobody. Bounds: a head of [`HEAD_MAX`] bytes and a body of [`BODY_MAX`]. An
+//! answer without a `Content-Length` is a stream that goes on; only its head is taken here.
 
 use std::net::SocketAddr;
 

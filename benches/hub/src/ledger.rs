@@ -1,8 +1,9 @@
-//! Who got what: every subscriber gets every publication once, and those of one publishing connection in order.
+//! Who got what: every subscriber gets every publication once, and those of one publishing
+//! connection in order.
 //!
-//! Pure data. A publication carries its connection and its number there; the ledger knows for each subscriber which
-//! number comes next from each connection. A double or a stranger is an error at once; what is passed over is counted, to be
-//! held against what the server refused.
+//! Pure data. A publication carries its connection and its number there; the ledger knows for each
+//! subscriber which number comes next from each connection. A double or a stranger is an error at
+//! once; what is passed over is counted, to be held against what the server refused.
 
 /// How a publication's data begins: two digits of the connection, ten of the number.
 const MARK: &[u8] = b"{\"n\":\"";
@@ -84,8 +85,9 @@ impl Ledger {
         self.received
     }
 
-    /// Publications that a subscriber did not get although it got a later one of the same connection, in all. There may
-    /// be as many as were refused, which got no number at the server but have one here.
+    /// Publications that a subscriber did not get although it got a later one of the same
+    /// connection, in all. There may be as many as were refused, which got no number at the server
+    /// but have one here.
     pub fn missed(&self) -> u64 {
         self.missed
     }

@@ -1,8 +1,9 @@
 //! The load generator of the hub's figures: one process, one core.
 //!
-//! `main` owns the command line and the output: one line of JSON on standard output for a measurement that was
-//! completed, else one sentence on standard error and status 1 (2 for a bad command line). What it connects to is
-//! always 127.0.0.1; it must never be pointed at anything else. `../run` drives it.
+//! `main` owns the command line and the output: one line of JSON on standard output for a
+//! measurement that was completed, else one sentence on standard error and status 1 (2 for a bad
+//! command line). What it connects to is always 127.0.0.1; it must never be pointed at anything
+//! else. `../run` drives it.
 
 mod askers;
 mod backend;

@@ -1,7 +1,8 @@
 //! A backend that answers every hook with yes: at once, late, or not at all.
 //!
-//! Owned by the `backend` mode. Bounds: [`CONNECTIONS_MAX`] connections, each a thread that mostly sleeps; a question of
-//! [`QUESTION_MAX`] bytes. It must never answer out of turn, and while it is down nothing listens on its port.
+//! Owned by the `backend` mode. Bounds: [`CONNECTIONS_MAX`] connections, each a thread that mostly
+//! sleeps; a question of [`QUESTION_MAX`] bytes. It must never answer out of turn, and while it is
+//! down nothing listens on its port.
 
 use std::{
     io::{Read, Write},

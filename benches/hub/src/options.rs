@@ -1,5 +1,6 @@
-//! The command line: a mode, then `--name value` pairs. Owned by `main`; read once, before anything is opened.
-//! Unknown names are errors, so that a misspelt option cannot quietly measure something else.
+//! The command line: a mode, then `--name value` pairs. Owned by `main`; read once, before anything
+//! is opened. Unknown names are errors, so that a misspelt option cannot quietly measure something
+//! else.
 
 use std::{net::SocketAddr, time::Duration};
 

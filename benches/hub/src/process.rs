@@ -48,7 +48,8 @@ impl Process {
         }
     }
 
-    /// CPU time so far. Exact while the server is idle: the time slice that runs is added when it ends.
+    /// CPU time so far. Exact while the server is idle: the time slice that runs is added when it
+    /// ends.
     pub fn cpu(self) -> Result<Cpu, LoadError> {
         let stat = self.read("stat")?;
         let ticks = ticks(&stat).ok_or_else(|| self.missing("stat: no utime and stime"))?;
@@ -56,7 +57,8 @@ impl Process {
             .map_err(LoadError::io("list threads"))?;
         let mut nanos = 0;
         for task in tasks.flatten() {
-            // A thread may end between the listing and the reading: it then counts as one that ended before.
+            // A thread may end between the listing and the reading: it then counts as one that
+            // ended before.
             if let Ok(text) = fs::read_to_string(task.path().join("schedstat")) {
                 nanos += text
                     .split_whitespace()
@@ -86,9 +88,11 @@ impl Process {
     }
 }
 
-/// CPU time that the whole machine has spent so far, on all cores, time stolen by its host included.
+/// CPU time that the whole machine has spent so far, on all cores, time stolen by its host
+/// included.
 ///
-/// Less the server's and our own, it is what others took in the meantime: a measurement's neighbours.
+/// Less the server's and our own, it is what others took in the meantime: a measurement's
+/// neighbours.
 pub fn machine_busy() -> Result<Duration, LoadError> {
     let stat = fs::read_to_string("/proc/stat").map_err(LoadError::io("read /proc/stat"))?;
     Ok(TICK * busy_ticks(&stat).unwrap_or(0))
@@ -102,7 +106,8 @@ fn busy_ticks(stat: &str) -> Option<u32> {
     Some(busy.iter().filter_map(|&place| ticks.get(place)).sum())
 }
 
-/// `utime + stime`. The name before them is in parentheses and may itself contain spaces and parentheses.
+/// `utime + stime`. The name before them is in parentheses and may itself contain spaces and
+/// parentheses.
 fn ticks(stat: &str) -> Option<u32> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
     let user: u32 = fields.next()?.parse().ok()?;

@@ -1,9 +1,11 @@
-//! What a publication through the server API costs: `POST /api/publish`, or `/api/batch`, on connections that are kept.
+//! What a publication through the server API costs: `POST /api/publish`, or `/api/batch`, on
+//! connections that are kept.
 //!
 //! A publication is under way until it was answered and every subscriber has it; no more than
-//! connections × pipeline × batch are. So nothing piles up in the server, and what is measured is its work. The measured
-//! part begins and ends with nothing under way, which is when the server's CPU time can be read exactly. Its length in
-//! publications follows from a warm-up, so that it lasts about `--seconds`.
+//! connections × pipeline × batch are. So nothing piles up in the server, and what is measured is
+//! its work. The measured part begins and ends with nothing under way, which is when the server's
+//! CPU time can be read exactly. Its length in publications follows from a warm-up, so that it
+//! lasts about `--seconds`.
 
 use std::{
     collections::VecDeque,
@@ -207,7 +209,8 @@ impl<'a> Run<'a> {
             let mut requests = Vec::new();
             while self.published < target
                 && self.publishers[index].unanswered.len() < self.options.pipeline
-                // A publication is delivered when the last one has it; on the way there the mean is near enough.
+                // A publication is delivered when the last one has it; on the way there the mean is
+                // near enough.
                 && self.undelivered() + batch * self.subscribers <= window * self.subscribers
             {
                 let publisher = &mut self.publishers[index];
@@ -321,7 +324,8 @@ fn request(options: &Options, connection: usize, next: &mut u64) -> Vec<u8> {
     body
 }
 
-/// How many publications of an answer were refused for want of room (error 100); any other error is a fault.
+/// How many publications of an answer were refused for want of room (error 100); any other error is
+/// a fault.
 fn refusals(body: &[u8]) -> Result<u64, String> {
     if !body.windows(8).any(|part| part == b"\"error\":") {
         return Ok(0);

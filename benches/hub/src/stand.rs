@@ -1,7 +1,8 @@
 //! How the server stands: its memory once that no longer changes, and gauges of its `/metrics`.
 //!
-//! Memory comes from `/proc`, while the clients go on answering pings. Metrics are asked for over a connection of their
-//! own and only outside of what is measured, since answering costs the server too.
+//! Memory comes from `/proc`, while the clients go on answering pings. Metrics are asked for over a
+//! connection of their own and only outside of what is measured, since answering costs the server
+//! too.
 
 use std::{
     io::{Read, Write},

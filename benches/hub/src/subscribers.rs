@@ -1,7 +1,7 @@
 //! Opening subscribers of either kind and waiting until they are.
 //!
-//! Owned by one measurement. Bounds: [`OPENING_MAX`] handshakes at a time. A session of the client protocol asks for its
-//! channels in the frame of its connect, as the SDKs do.
+//! Owned by one measurement. Bounds: [`OPENING_MAX`] handshakes at a time. A session of the client
+//! protocol asks for its channels in the frame of its connect, as the SDKs do.
 
 use std::time::{Duration, Instant};
 
@@ -24,7 +24,8 @@ pub fn raw_path(endpoint: &str, channels: &[String]) -> String {
     path
 }
 
-/// The first frame of a session of the client protocol: connect as 1, the subscriptions as 2 and on.
+/// The first frame of a session of the client protocol: connect as 1, the subscriptions as 2 and
+/// on.
 pub fn commands(channels: &[String]) -> Vec<u8> {
     let mut text = "{\"id\":1,\"connect\":{}}".to_owned();
     for (index, channel) in channels.iter().enumerate() {
@@ -36,7 +37,8 @@ pub fn commands(channels: &[String]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Opens one session for each list of channels, numbered on from what `clients` has, and waits until all are in.
+/// Opens one session for each list of channels, numbered on from what `clients` has, and waits
+/// until all are in.
 pub fn open(
     clients: &mut Clients,
     kind: Kind,
@@ -57,7 +59,8 @@ pub fn open(
             };
             let number = clients.web_socket(kind, &path)?;
             awaited.resize(number + 1, 0);
-            // A raw session is in with its handshake, one of the protocol when everything was answered.
+            // A raw session is in with its handshake, one of the protocol when everything was
+            // answered.
             awaited[number] = if kind == Kind::Raw {
                 1
             } else {

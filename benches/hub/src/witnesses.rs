@@ -1,8 +1,9 @@
-//! Those who ask the backend nothing: subscribers of one channel, half raw and half of the client protocol, and the
-//! publisher that gives them so many publications a second. What they see is how late each one is.
+//! Those who ask the backend nothing: subscribers of one channel, half raw and half of the client
+//! protocol, and the publisher that gives them so many publications a second. What they see is how
+//! late each one is.
 //!
-//! Owned by the `backend` mode. A delay is from the sending of the publish request to the receipt of the publication. A
-//! publication that is lost, doubled or out of order is an error.
+//! Owned by the `backend` mode. A delay is from the sending of the publish request to the receipt
+//! of the publication. A publication that is lost, doubled or out of order is an error.
 
 use std::time::{Duration, Instant};
 

@@ -2,8 +2,8 @@
 //! bytes and waits for each batch, with a sync a second on another thread; then how long a start
 //! takes. Both in one run, in turns. `state DIR [SECONDS]`; DIR is made and removed.
 //!
-//! The log is fanfare's own, by path. What it names beside itself stands in `around.rs`, so that the
-//! server need not be built.
+//! The log is fanfare's own, by path. What it names beside itself stands in `around.rs`, so that
+//! the server need not be built.
 
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
 #![expect(

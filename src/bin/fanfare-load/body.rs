@@ -1,7 +1,7 @@
 //! The endless body of a stream of events: chunks taken apart, lines put together.
 //!
-//! Bounds: of a line that is not whole yet, at most [`LINE_MAX`] bytes are kept. What comes whole is
-//! handed on where it lies, without a copy.
+//! Bounds: of a line that is not whole yet, at most [`LINE_MAX`] bytes are kept. What comes whole
+//! is handed on where it lies, without a copy.
 
 /// A longer line than this is no event.
 const LINE_MAX: usize = 16 << 20;

@@ -1,7 +1,7 @@
 //! One client: a connection, from its beginning to its end, and what comes on it.
 //!
-//! Owned by the fleet. Bounds: it holds memory of its own only for what arrived in part and for what
-//! the server would not take yet. Pings are answered here, as every client must.
+//! Owned by the fleet. Bounds: it holds memory of its own only for what arrived in part and for
+//! what the server would not take yet. Pings are answered here, as every client must.
 
 use std::io::ErrorKind;
 
@@ -109,8 +109,8 @@ impl Client {
                 // An empty vector keeps its memory; a client that has nothing shall hold nothing.
                 self.partial = if whole.is_empty() { Vec::new() } else { whole };
             }
-            // A short read emptied the socket, and what comes later is a new edge: one call less for
-            // each delivery.
+            // A short read emptied the socket, and what comes later is a new edge: one call less
+            // for each delivery.
             if count < shared.buffer.len() && self.stream.is_plain() {
                 return Ok(());
             }

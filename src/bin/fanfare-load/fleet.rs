@@ -115,7 +115,8 @@ impl Fleet {
         self.clients[number].take()?.session.position
     }
 
-    /// Appends a client's message; it leaves with [`Fleet::flush`]. False where it is not subscribed.
+    /// Appends a client's message; it leaves with [`Fleet::flush`]. False where it is not
+    /// subscribed.
     pub(crate) fn send(&mut self, number: usize, mark: &Mark) -> bool {
         let Some(client) = &mut self.clients[number] else {
             return false;

@@ -1,4 +1,5 @@
-//! WebSocket frames (RFC 6455, section 5) as a client needs them: masked ones out, unmasked ones in.
+//! WebSocket frames (RFC 6455, section 5) as a client needs them: masked ones out, unmasked ones
+//! in.
 //!
 //! Pure, and apart from the server's own codec: what measures must not share its faults. It must
 //! stay cheap, because it is asked once for each delivery.

@@ -2,8 +2,8 @@
 //!
 //! Pure data, owned by one run. A message belongs to a stream, the order of one publisher in one
 //! channel; a client hears the streams of its channel. Bounds: one number for each client and
-//! publisher, and one for each message that came behind a gap and is still missing. It is asked once
-//! for each delivery, so the usual answer is one comparison.
+//! publisher, and one for each message that came behind a gap and is still missing. It is asked
+//! once for each delivery, so the usual answer is one comparison.
 
 use std::collections::{BTreeSet, HashMap};
 

@@ -1,5 +1,5 @@
-//! fanfare-load: opens many connections to a push server, publishes through it, and tells what became
-//! of each message, and what it cost.
+//! fanfare-load: opens many connections to a push server, publishes through it, and tells what
+//! became of each message, and what it cost.
 //!
 //! `docs/load.md` says how to use it and how to read it. One thread, one epoll. Exit status: 0 when
 //! everything came once and in order, 1 when not, or when the run could not be finished, 2 when the

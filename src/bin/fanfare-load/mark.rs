@@ -2,8 +2,8 @@
 //!
 //! 24 bytes that need no escape in JSON, in an address or in an event: four that begin it, then the
 //! run, the stream, the message's number in it and the time at which it was to leave, in digits of
-//! six bits, then one that ends it. Found by looking for its beginning, so that no envelope has to be
-//! parsed; a message that a publisher's server cuts, escapes or compresses inside is not found.
+//! six bits, then one that ends it. Found by looking for its beginning, so that no envelope has to
+//! be parsed; a message that a publisher's server cuts, escapes or compresses inside is not found.
 
 /// What a message of ours begins with.
 const BEGIN: &[u8] = b"~fl:";

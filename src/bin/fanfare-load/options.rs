@@ -17,7 +17,8 @@ pub(crate) struct Options {
     /// What to do.
     #[arg(value_enum)]
     pub work: Work,
-    /// Where the clients connect to; ws, wss, http or https. `{channel}` stands for a channel's name.
+    /// Where the clients connect to; ws, wss, http or https. `{channel}` stands for a channel's
+    /// name.
     #[arg(long)]
     pub url: String,
     /// How they speak.

@@ -169,7 +169,8 @@ fn fleet(plan: Plan) -> Result<Fleet, LoadError> {
     Ok(fleet)
 }
 
-/// Publishes or echoes: first the warm-up, then what is measured, then a while for what comes twice.
+/// Publishes or echoes: first the warm-up, then what is measured, then a while for what comes
+/// twice.
 fn measured(fleet: &mut Fleet, report: &mut Report) -> Result<(), LoadError> {
     let pids = fleet.plan.options.pids.clone();
     let warm_up = fleet.plan.options.warm_up;

@@ -178,8 +178,8 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
     });
 }
 
-/// Joins and leaves that found no room in a shard were dropped without a word, and whoever kept a list by them had people in it who
-/// had gone. They are counted, one for each.
+/// Joins and leaves that found no room in a shard were dropped without a word, and whoever kept a
+/// list by them had people in it who had gone. They are counted, one for each.
 #[test]
 fn a_join_that_finds_no_room_is_counted() {
     on_a_worker(async {
@@ -199,8 +199,9 @@ fn a_join_that_finds_no_room_is_counted() {
     });
 }
 
-/// A plain client without positions could get a publication from before it came, which still waited in its shard's mailbox, and not the
-/// next one, which went out while nobody listened there: a hole that nobody told it of. It gets what is published from its join on.
+/// A plain client without positions could get a publication from before it came, which still waited
+/// in its shard's mailbox, and not the next one, which went out while nobody listened there: a hole
+/// that nobody told it of. It gets what is published from its join on.
 #[test]
 fn a_member_without_positions_gets_nothing_from_before_it_joined() {
     on_a_worker(async {

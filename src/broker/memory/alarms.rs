@@ -1,5 +1,5 @@
-//! When streams are to be looked at: one alarm each, at the time its oldest item expires or, without
-//! items, its position does. Pure data.
+//! When streams are to be looked at: one alarm each, at the time its oldest item expires or,
+//! without items, its position does. Pure data.
 //!
 //! Streams that keep items, positions that outlived their items and positions of channels to which
 //! nothing was published stand apart, so that what is thrown out first is found at once in each.

@@ -1,5 +1,5 @@
-//! The two steps of whatever is kept, when it is written between them: under its channel's lock it is
-//! placed and handed to the store, and under it again it is committed, on the store's thread.
+//! The two steps of whatever is kept, when it is written between them: under its channel's lock it
+//! is placed and handed to the store, and under it again it is committed, on the store's thread.
 
 use std::time::Instant;
 

@@ -1,5 +1,5 @@
-//! Names of streams that can be made again: of a channel to which nothing was published, the name is
-//! a hash of the channel's, so that a position which was only read need not be kept to be good.
+//! Names of streams that can be made again: of a channel to which nothing was published, the name
+//! is a hash of the channel's, so that a position which was only read need not be kept to be good.
 //!
 //! A stream that was published to and is forgotten must not come back under its name, or an offset
 //! would be given twice. So its end changes the names of what is begun later in its share of the

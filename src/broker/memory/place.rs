@@ -1,5 +1,5 @@
-//! The two steps of a publication that has a place in a stream, or a key: *place* and *commit*, both
-//! under its channel's lock. Without a store one comes right after the other; with one it is
+//! The two steps of a publication that has a place in a stream, or a key: *place* and *commit*,
+//! both under its channel's lock. Without a store one comes right after the other; with one it is
 //! written between them ([`waiting`](super::waiting)).
 //!
 //! Placing gives an offset and takes room in the shards that listen; nobody is told of it yet.

@@ -2,8 +2,8 @@
 //!
 //! [`Restored`] takes the records in the order of the files, and holds what they come to: no more
 //! than that process held, since what a record says is gone goes at once. Items whose time is over
-//! stay away; a position is kept for its `history_ttl` from now on, so that clients of a quiet channel
-//! find it. The bounds of now hold for what was kept under others.
+//! stay away; a position is kept for its `history_ttl` from now on, so that clients of a quiet
+//! channel find it. The bounds of now hold for what was kept under others.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -102,8 +102,8 @@ impl Channel {
         }
     }
 
-    /// Takes a position of a snapshot, which knows all that was published up to there, and nothing of
-    /// what is behind it.
+    /// Takes a position of a snapshot, which knows all that was published up to there, and nothing
+    /// of what is behind it.
     fn be_at(&mut self, stream: store::Stream) {
         self.top.offset = self.top.offset.max(stream.top.offset);
         self.ttl = stream.ttl;
@@ -115,8 +115,8 @@ impl Channel {
         self.trim(stream.first);
     }
 
-    /// The newest count of its publisher: that of its newest publication with one. What was in doubt
-    /// and whose place was given anew has left none.
+    /// The newest count of its publisher: that of its newest publication with one. What was in
+    /// doubt and whose place was given anew has left none.
     fn take_version(&mut self) -> Option<Box<Version>> {
         let mut entries = self.items.iter_mut().rev();
         let newest = entries.find_map(|entry| entry.version.take());

@@ -12,8 +12,8 @@ pub use deflater::Deflater;
 pub use inflater::inflate;
 pub use negotiation::{Agreed, negotiate};
 
-/// The window sizes that are agreed on, in bits: the largest of them that a client allows. A message
-/// is compressed once for each that some receiver has, so they are few.
+/// The window sizes that are agreed on, in bits: the largest of them that a client allows. A
+/// message is compressed once for each that some receiver has, so they are few.
 const SERVER_WINDOW_BITS: [u8; 3] = [15, 12, 9];
 
 /// What a sender cuts off the end of a message and a receiver puts back (RFC 7692 §7.2.1, §7.2.2).

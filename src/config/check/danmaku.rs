@@ -10,8 +10,8 @@ use crate::config::{
     settings::Client,
 };
 
-/// The page. The demonstration's channel is left out where variables or flags close it; one that was
-/// written is an error then.
+/// The page. The demonstration's channel is left out where variables or flags close it; one that
+/// was written is an error then.
 pub(super) fn check_page(
     raw: &RawSettings,
     channels: &Channels,

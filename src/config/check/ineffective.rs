@@ -1,5 +1,6 @@
 //! Warnings about settings that are valid but will not do what they seem to: something beside them
-//! was forgotten, or nothing uses them. Each names the setting that ends it, also where it is meant.
+//! was forgotten, or nothing uses them. Each names the setting that ends it, also where it is
+//! meant.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +15,8 @@ use crate::config::{
     values::{Listen, OnMessage},
 };
 
-/// After SIGTERM most supervisors kill a process that is still there: systemd after 90 s, Kubernetes
-/// after 30 s, docker after 10 s, unless they are told otherwise.
+/// After SIGTERM most supervisors kill a process that is still there: systemd after 90 s,
+/// Kubernetes after 30 s, docker after 10 s, unless they are told otherwise.
 const SUPERVISOR_PATIENCE: Duration = Duration::from_secs(90);
 
 /// What is filled in the text of a push.

@@ -48,8 +48,8 @@ pub(super) fn check_tls(raw: &RawSettings, errors: &mut Errors) -> Option<Tls> {
     None
 }
 
-/// Files of TLS that cannot be read, to be told beside what else is wrong; where nothing is, reading
-/// them is an error of its own.
+/// Files of TLS that cannot be read, to be told beside what else is wrong; where nothing is,
+/// reading them is an error of its own.
 pub(super) fn warn_of_files(raw: &RawSettings, errors: &Errors, warnings: &mut Vec<Warning>) {
     if errors.0.is_empty() {
         return;

@@ -155,8 +155,8 @@ fn log_filter(filter: &str) -> Option<String> {
     Some(format!("{word:?} is no level; {expected}"))
 }
 
-/// Whether a word of a filter is neither empty nor a level nor about a module of this program: alone
-/// it would name a module that there is none of, and switch all others off.
+/// Whether a word of a filter is neither empty nor a level nor about a module of this program:
+/// alone it would name a module that there is none of, and switch all others off.
 fn is_no_level(word: &str) -> bool {
     let is_module = word.contains('=') || word == "fanfare" || word.starts_with("fanfare::");
     !word.is_empty() && !is_module && word.parse::<log::LevelFilter>().is_err()

@@ -1,5 +1,6 @@
 //! The settings as text: the files that `fanfare config` prints, and `docs/settings.md`. All are
-//! made from the sections but the short one, and of their defaults nothing that differs from machine to machine.
+//! made from the sections but the short one, and of their defaults nothing that differs from
+//! machine to machine.
 
 mod markdown;
 mod short;

@@ -40,13 +40,13 @@ sections! {
         delta: bool as Bool = false;
         /// What happens to slow clients in these channels; absent: slow.policy.
         slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
-        /// How long publications, joins and leaves of a channel wait for each other at most, to leave
-        /// together; the first after a quiet time leaves at once. 0 is off.
+        /// How long publications, joins and leaves of a channel wait for each other at most, to
+        /// leave together; the first after a quiet time leaves at once. 0 is off.
         window: Duration as Time = Duration::ZERO;
         /// Bytes of messages that leave together at most; a window that has them ends early.
         window_bytes: usize as Bytes = WINDOW_BYTES;
-        /// What leaves of the publications that wait in a window: all, the newest, or of each value of a
-        /// tag the newest. Only with all are there positions to recover from.
+        /// What leaves of the publications that wait in a window: all, the newest, or of each value
+        /// of a tag the newest. Only with all are there positions to recover from.
         keep: Keep as KeepRule = Keep::All;
         /// Who may subscribe: `client` is anyone with a user, `anonymous` anyone without one,
         /// `token` who brings a subscription token, `hook` whom hooks.subscribe lets in. Empty:
@@ -64,8 +64,8 @@ sections! {
     /// Rules of channels whose names begin with the namespace's and a colon, such as chat:room-1.
     /// What is left out is taken from [channels].
     NamespaceSection {
-        /// The text before the first `:` of its channels: letters and digits of any script, `-`, `_`
-        /// and `.`.
+        /// The text before the first `:` of its channels: letters and digits of any script, `-`,
+        /// `_` and `.`.
         name: String as Text = String::new();
         /// Publications kept of each channel; 0 is none.
         history_size: Option<usize> as Optional<Count> = None;
@@ -85,13 +85,13 @@ sections! {
         delta: Option<bool> as Optional<Bool> = None;
         /// What happens to slow clients in these channels.
         slow_policy: Option<SlowPolicy> as Optional<SlowPolicyName> = None;
-        /// How long publications, joins and leaves of a channel wait for each other at most, to leave
-        /// together; the first after a quiet time leaves at once. 0 is off.
+        /// How long publications, joins and leaves of a channel wait for each other at most, to
+        /// leave together; the first after a quiet time leaves at once. 0 is off.
         window: Option<Duration> as Optional<Time> = None;
         /// Bytes of messages that leave together at most; a window that has them ends early.
         window_bytes: Option<usize> as Optional<Bytes> = None;
-        /// What leaves of the publications that wait in a window: all, the newest, or of each value of a
-        /// tag the newest. Only with all are there positions to recover from.
+        /// What leaves of the publications that wait in a window: all, the newest, or of each value
+        /// of a tag the newest. Only with all are there positions to recover from.
         keep: Option<Keep> as Optional<KeepRule> = None;
         /// Who may subscribe.
         allow_subscribe ("allow.subscribe"): Option<Allow> as Optional<AllowList> = None;
@@ -128,8 +128,9 @@ sections! {
         anonymous: Option<bool> as Optional<Bool> = None;
         /// Origins that may use /connection/*, /sse, /poll and /send from a browser, such as
         /// `https://www.example.com`, `https://*.example.com` (all names below it), `null` and
-        /// `file://` (pages opened as files), `["*"]` for all; absent: pages of the same scheme, host and port, and mini programs (`weapp://`).
-        /// Requests without an Origin header are always allowed, since phones send none.
+        /// `file://` (pages opened as files), `["*"]` for all; absent: pages of the same scheme,
+        /// host and port, and mini programs (`weapp://`). Requests without an Origin header are
+        /// always allowed, since phones send none.
         origins: Option<Vec<String>> as Optional<TextList> = None;
         /// How long a connection may stay without its connect command; then it is closed with 3502.
         connect_timeout: Duration as Time = Duration::from_secs(10);

@@ -104,8 +104,8 @@ sections! {
         /// the first one was.
         idempotency_ttl: Duration as Time = Duration::from_secs(300);
         /// Bytes of all idempotency keys, about 200 each; a publication whose key has no room is
-        /// refused (100, for clients 111). Clients' keys take half of it at most, those of one user,
-        /// or of one address where nobody is known, a hundredth.
+        /// refused (100, for clients 111). Clients' keys take half of it at most, those of one
+        /// user, or of one address where nobody is known, a hundredth.
         idempotency_bytes: usize as Bytes = 64 << 20;
         /// How long an answer of the broker is waited for; then error 100, 1013 or 503 says what
         /// may have happened.
@@ -118,8 +118,8 @@ sections! {
         /// Commands of one session that may wait for the backend; nothing more is read from it
         /// until there is room.
         commands_pending: usize as Count = 128;
-        /// Frames of one streamed session, which come by /emulation, that may wait for their turn; at
-        /// the bound they are answered with 503.
+        /// Frames of one streamed session, which come by /emulation, that may wait for their turn;
+        /// at the bound they are answered with 503.
         frames_pending: usize as Count = 16;
         /// Commands, or messages of a plain client, that one session has done, or requests that one
         /// connection has, before the others of its worker get their turn; what is left of a frame,
@@ -207,12 +207,12 @@ sections! {
     /// What outlives the process, on disk: streams with their history, idempotency keys, blocks and
     /// revocations, and how far pushes and polls are; docs/state.md says what is lost when.
     State {
-        /// The directory, of this node alone and on a disk of its machine; it is made where there is
-        /// none. Absent: everything is in memory only, and a restart forgets it.
+        /// The directory, of this node alone and on a disk of its machine; it is made where there
+        /// is none. Absent: everything is in memory only, and a restart forgets it.
         dir: Option<PathBuf> as Optional<FilePath> = None;
-        /// How often the disk is made to hold what was written, which is what a crash of the machine
-        /// can cost; `always`: before anything is acknowledged; `never`: when the system sees fit.
-        /// What ends only the process costs nothing.
+        /// How often the disk is made to hold what was written, which is what a crash of the
+        /// machine can cost; `always`: before anything is acknowledged; `never`: when the system
+        /// sees fit. What ends only the process costs nothing.
         sync: SyncPolicy as SyncPolicyName = SyncPolicy::Every(Duration::from_secs(1));
         /// Bytes of the files; they may become 2.5 times as large as what is kept and 64 MiB, and
         /// less history is kept where that does not fit. Absent: what limits.history_bytes needs.
@@ -222,8 +222,8 @@ sections! {
         /// Bytes of records that may wait to be written.
         queue_bytes: usize as Bytes = 64 << 20;
         /// How long a process that was started with listening sockets, by SIGUSR2 or a supervisor,
-        /// holds whoever needs the state before it has read that, from when it accepts; then they are
-        /// refused, with 503 or error 100, an error line says so, and it goes on waiting.
+        /// holds whoever needs the state before it has read that, from when it accepts; then they
+        /// are refused, with 503 or error 100, an error line says so, and it goes on waiting.
         handover: Duration as Time = Duration::from_secs(10);
         /// Requests that it holds at a time; further ones are refused.
         handover_requests: usize as Count = 10_000;
@@ -270,11 +270,11 @@ sections! {
         /// refusal, show, such as `X-Request-Id`; 256 bytes of them at most. Taken up at the start
         /// only.
         headers: Vec<String> as TextList = Vec::new();
-        /// Lines that may wait to be written, of at most some KiB each; what does not fit is dropped,
-        /// and a line says how many.
+        /// Lines that may wait to be written, of at most some KiB each; what does not fit is
+        /// dropped, and a line says how many.
         queue: usize as Count = 4096;
-        /// Lines a second about refusals, of all addresses together; one kind of one address has one
-        /// a second, with its number. The rest is counted.
+        /// Lines a second about refusals, of all addresses together; one kind of one address has
+        /// one a second, with its number. The rest is counted.
         refusals_per_second: u32 as U32 = 100;
     }
 
@@ -282,8 +282,8 @@ sections! {
     Page {
         /// Whether it is served.
         enabled: bool as Bool = true;
-        /// The channel of its danmaku screen, which whoever opens the page sees and writes to, by the
-        /// client protocol and without a token; absent: there is no such screen.
+        /// The channel of its danmaku screen, which whoever opens the page sees and writes to, by
+        /// the client protocol and without a token; absent: there is no such screen.
         danmaku: Option<String> as Optional<Text> = None;
     }
 

@@ -49,7 +49,8 @@ fn a_raw_endpoint_takes_no_path_of_the_administrator() {
     }
 }
 
-/// A screen that nobody can write to, or that stays empty, is worse than none; so what closes it is said.
+/// A screen that nobody can write to, or that stays empty, is worse than none; so what closes it is
+/// said.
 #[test]
 fn the_danmaku_screen_has_a_channel_that_its_visitors_can_use() {
     const OPEN: &str = "allow.subscribe = [\"anonymous\"]\nallow.publish = [\"subscriber\"]\n";
@@ -98,8 +99,8 @@ fn the_danmaku_screen_has_a_channel_that_its_visitors_can_use() {
     }
 }
 
-/// The demonstration has a screen of its own, which must not keep it from starting where a variable closes what the
-/// screen needs.
+/// The demonstration has a screen of its own, which must not keep it from starting where a variable
+/// closes what the screen needs.
 #[test]
 fn the_demonstrations_screen_is_left_out_where_it_cannot_be_used() {
     let demonstration = |environment: &[(&str, &str)]| {

@@ -292,8 +292,8 @@ fn clients_keys_and_bodies_are_checked() {
     }
 }
 
-/// A window that nothing waits in, or a position in a channel that leaves publications out, would be
-/// found out by clients. `check` says so where it is written, with what would be right.
+/// A window that nothing waits in, or a position in a channel that leaves publications out, would
+/// be found out by clients. `check` says so where it is written, with what would be right.
 #[test]
 fn a_window_goes_with_what_makes_sense_of_it() {
     one_fault(

@@ -10,8 +10,8 @@ use super::{
 
 const TOKEN: &str = "token.hmac_secret = \"0123456789abcdef0123456789abcdef\"\n";
 
-/// `check` said "the settings are right" of rules that let nobody do anything. Who forgot them finds
-/// out from refusals, one by one.
+/// `check` said "the settings are right" of rules that let nobody do anything. Who forgot them
+/// finds out from refusals, one by one.
 #[test]
 fn forgotten_rights_are_named() {
     let forgotten = |name: &str| {
@@ -234,7 +234,8 @@ fn a_state_that_the_disk_holds_late_or_that_has_no_room_is_told() {
     assert_eq!(warnings(&closed_with("state.sync = \"never\"", "")), none);
 }
 
-/// `every = "0s"` was answered with "must be set", and `hooks.timeout` with a guess at one of eight.
+/// `every = "0s"` was answered with "must be set", and `hooks.timeout` with a guess at one of
+/// eight.
 #[test]
 fn the_true_reason_is_given() {
     let push = "[[push]]\ndata = \"x\"\n";

@@ -139,7 +139,7 @@ fn piece<'a>(
 ) -> &'a [u8] {
     let own = with_delta(form, delta);
     match separator(form) {
-        Some(_) => publication.frame(own.bare(), compression),
+        Some(_) => publication.frame(own.unframed(), compression),
         None => publication.frame(own, compression),
     }
 }

@@ -304,8 +304,8 @@ fn slow_policies_drop_whole_batches() {
     assert_eq!(outbox.len(), 5);
 }
 
-/// Messages that wait for one client are joined when it is written to. What was joined for all stays
-/// as it is, and what came before and behind it keeps its place.
+/// Messages that wait for one client are joined when it is written to. What was joined for all
+/// stays as it is, and what came before and behind it keeps its place.
 #[test]
 fn what_was_joined_for_all_is_not_joined_again() {
     let config = config(SlowPolicy::Disconnect, 1 << 20);

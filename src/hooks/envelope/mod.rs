@@ -10,10 +10,11 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::failure::{CallFault, HookFailure};
-use crate::{codec::cut_close_reason, protocol::ReplyError};
-
-/// Says "force disconnect": stands in for a code that no close frame of an application may carry.
-const FORCED: u16 = 3503;
+use crate::{
+    close::{APPLICATION_CODES, Close},
+    codec::cut_close_reason,
+    protocol::ReplyError,
+};
 
 /// What a hook reads out of `result`.
 pub(super) trait FromResult: Sized {
@@ -113,8 +114,9 @@ fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, String> {
 /// A code for applications stays; the client must be closed in any case.
 fn close_code(code: u32) -> u16 {
     match u16::try_from(code) {
-        Ok(code @ 3000..=4999) => code,
-        _ => FORCED,
+        Ok(code) if APPLICATION_CODES.contains(&code) => code,
+        // No close frame of an application may carry it.
+        _ => Close::FORCE_DISCONNECT.code,
     }
 }
 

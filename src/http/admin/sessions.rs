@@ -29,9 +29,6 @@ use crate::{
 
 /// Channels that one session is shown with.
 const CHANNELS_MAX: usize = 1000;
-/// Longest reason of a Close (RFC 6455 §5.5.1).
-const REASON_BYTES_MAX: usize = 123;
-
 /// What sessions are sorted by.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -282,16 +279,8 @@ impl CloseWith {
         let reason = self
             .reason
             .unwrap_or_else(|| Close::KICKED.reason.to_string());
-        if reason.len() > REASON_BYTES_MAX {
-            let what = format!("reason has more than {REASON_BYTES_MAX} bytes");
-            return Err(AdminError::BadRequest(what));
-        }
-        match self.code.unwrap_or(Close::KICKED.code) {
-            code @ 3000..=4999 => Ok(Close::new(code, reason)),
-            _ => Err(AdminError::BadRequest(
-                "code is not between 3000 and 4999".to_string(),
-            )),
-        }
+        let code = self.code.unwrap_or(Close::KICKED.code);
+        Close::asked_for(code, reason).map_err(|error| AdminError::BadRequest(error.to_string()))
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a call of the API is about, as a line of the log shows it: to whom it is done, and nothing of
-//! what it carries. Pure.
+//! What a call of the API is about, as a line of the log shows it: to whom it is done, and nothing
+//! of what it carries. Pure.
 
 use super::request as r;
 

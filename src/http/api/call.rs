@@ -68,8 +68,8 @@ impl ApiCall<'_> {
         self.node.settings.limits.commands_per_turn.max(1)
     }
 
-    /// Says in the log that the administrator changes something, or that a key takes something from a
-    /// client, and from whom.
+    /// Says in the log that the administrator changes something, or that a key takes something from
+    /// a client, and from whom.
     pub(super) fn tell(&self, method: &'static str, request: &impl About) {
         match self.key {
             KeyId::Admin if !READING.contains(&method) => {

@@ -276,8 +276,8 @@ mod tests {
     use super::*;
     use crate::publication::Payload;
 
-    // A pattern as "chat:{a,b}*" found nothing: the braces were taken as they stand, where Centrifugo
-    // takes them for alternatives.
+    // A pattern as "chat:{a,b}*" found nothing: the braces were taken as they stand, where
+    // Centrifugo takes them for alternatives.
     #[test]
     fn braces_in_a_pattern_are_alternatives() {
         let admits = |pattern: &str, name: &str| {

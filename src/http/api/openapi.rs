@@ -114,8 +114,8 @@ mod tests {
         }
     }
 
-    /// The name of a channel in an address was described as ASCII, so that clients made of the document
-    /// refused 弹幕. Its pattern is made of the rule here.
+    /// The name of a channel in an address was described as ASCII, so that clients made of the
+    /// document refused 弹幕. Its pattern is made of the rule here.
     #[test]
     fn the_pattern_of_a_channel_in_an_address_is_the_rule_of_names() {
         let is_refused = |c: char| channel_name::check(&format!("a{c}")).is_err();

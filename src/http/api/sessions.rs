@@ -1,9 +1,9 @@
-//! `subscribe`, `unsubscribe`, `disconnect` and `refresh`: commands to sessions of a user, or to one
-//! session.
+//! `subscribe`, `unsubscribe`, `disconnect` and `refresh`: commands to sessions of a user, or to
+//! one session.
 //!
 //! A user who has no session here is no error: the command found nobody. Commands reach sessions of
-//! any kind. A raw or streamed session gets `data` and what it missed as messages of the channel, and
-//! ends when what it was given ends, since it can be told of neither.
+//! any kind. A raw or streamed session gets `data` and what it missed as messages of the channel,
+//! and ends when what it was given ends, since it can be told of neither.
 
 use super::{
     answer::{Answer, DONE, bad_request},
@@ -13,41 +13,40 @@ use super::{
 use crate::{
     close::{Close, Unsubscribe},
     id::{Epoch, StreamPosition},
-    node::order::Whom,
+    node::control::NamedSelector,
     protocol::ReplyError,
     shard::ServerCommand,
     subscription::{ServerSubscription, SubscriptionOverrides},
 };
 
-/// Longest reason of a Close (RFC 6455 §5.5.1).
-const REASON_BYTES_MAX: usize = 123;
 /// Sessions that a disconnect can spare.
-const SPARED_MAX: usize = 1000;
+const EXCEPT_MAX: usize = 1000;
 
-/// Whom a command is for: a user's sessions, one session, or one session if it is that user's.
-fn whom(user: String, client: String, session: String) -> Result<Whom, ReplyError> {
-    let whom = Whom {
-        user,
-        client,
-        session,
+/// Whom a command is for; names that are empty are not given.
+fn named(user: String, client: String, session: String) -> Result<NamedSelector, ReplyError> {
+    let given = |name: String| Some(name).filter(|name| !name.is_empty());
+    let named = NamedSelector {
+        user: given(user),
+        client: given(client),
+        session: given(session),
         except: Vec::new(),
     };
-    if !whom.is_named() {
+    if !named.is_named() {
         return Err(bad_request(
             "bad request: user or client is expected".to_string(),
         ));
     }
-    Ok(whom)
+    Ok(named)
 }
 
-async fn send_command(call: &ApiCall<'_>, whom: &Whom, command: ServerCommand) -> Answer {
-    call.node.command(whom, command).await;
+async fn send_command(call: &ApiCall<'_>, named: &NamedSelector, command: ServerCommand) -> Answer {
+    call.node.command(named, command).await;
     Ok(DONE.to_string())
 }
 
 /// `subscribe`.
 pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answer {
-    let whom = whom(request.user, request.client, request.session)?;
+    let named = named(request.user, request.client, request.session)?;
     let (channel, _) = call.channel(&request.channel)?;
     let set = &request.r#override;
     let subscription = ServerSubscription {
@@ -68,16 +67,16 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
             force_push_join_leave: set.force_push_join_leave.value,
         },
     };
-    send_command(call, &whom, ServerCommand::Subscribe(subscription)).await
+    send_command(call, &named, ServerCommand::Subscribe(subscription)).await
 }
 
 /// `unsubscribe`.
 pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> Answer {
-    let whom = whom(request.user, request.client, request.session)?;
+    let named = named(request.user, request.client, request.session)?;
     let (channel, _) = call.channel(&request.channel)?;
     send_command(
         call,
-        &whom,
+        &named,
         ServerCommand::Unsubscribe {
             channel,
             why: Unsubscribe::SERVER,
@@ -88,38 +87,26 @@ pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> 
 
 /// `disconnect`.
 pub(super) async fn disconnect(call: &ApiCall<'_>, request: r::Disconnect) -> Answer {
-    let mut whom = whom(request.user, request.client, request.session)?;
-    if request.whitelist.len() > SPARED_MAX {
+    let mut named = named(request.user, request.client, request.session)?;
+    if request.whitelist.len() > EXCEPT_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
-    whom.except = request.whitelist;
+    named.except = request.whitelist;
     let close = close_of(request.disconnect)?;
-    send_command(call, &whom, ServerCommand::Disconnect(close)).await
+    send_command(call, &named, ServerCommand::Disconnect(close)).await
 }
 
 fn close_of(wish: r::CloseWith) -> Result<Close, ReplyError> {
-    match wish.code {
-        0 => Ok(force_disconnect()),
-        3000..=4999 if wish.reason.len() <= REASON_BYTES_MAX => {
-            Ok(Close::new(wish.code, wish.reason))
-        }
-        3000..=4999 => Err(bad_request(
-            "bad request: reason has more than 123 bytes".to_string(),
-        )),
-        _ => Err(bad_request(
-            "bad request: code is not between 3000 and 4999".to_string(),
-        )),
+    if wish.code == 0 {
+        return Ok(Close::FORCE_DISCONNECT);
     }
-}
-
-/// The close of who is sent away; the client does not come back by itself.
-pub(super) fn force_disconnect() -> Close {
-    Close::FORCE_DISCONNECT
+    Close::asked_for(wish.code, wish.reason)
+        .map_err(|error| bad_request(format!("bad request: {error}")))
 }
 
 /// `refresh`.
 pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
-    let whom = whom(request.user, request.client, request.session)?;
+    let named = named(request.user, request.client, request.session)?;
     let info = match &request.info {
         Some(_) => Some(form::optional(request.info, "")?).filter(|info| !info.is_empty()),
         None => None,
@@ -129,7 +116,7 @@ pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
         expire_at: form::moment("expire_at", request.expire_at)?,
         info,
     };
-    send_command(call, &whom, command).await
+    send_command(call, &named, command).await
 }
 
 #[cfg(test)]
@@ -137,8 +124,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_order_to_nobody_is_an_error() {
-        let named = |user: &str, session: &str| whom(user.into(), String::new(), session.into());
+    fn a_command_to_nobody_is_an_error() {
+        let named = |user: &str, session: &str| named(user.into(), String::new(), session.into());
         assert!(named("", "").is_err());
         assert!(named("42", "").is_ok() && named("", "s").is_ok());
     }

@@ -1,5 +1,5 @@
-//! Why someone may not do what they want, and what that is in each of the forms in which a client is
-//! told it: a close, the error of a reply, a status and a text of HTTP.
+//! Why someone may not do what they want, and what that is in each of the forms in which a client
+//! is told it: a close, the error of a reply, a status and a text of HTTP.
 
 use std::{borrow::Cow, fmt};
 

@@ -262,7 +262,7 @@ impl Poller {
         loop {
             let due = self.watch.counts().due;
             sleep_until(due).await;
-            while !self.is_heard().await {
+            while !self.has_subscribers().await {
                 sleep_until(Instant::now() + self.every.min(LOOK)).await;
             }
             if self.entries.is_stopped() {
@@ -290,7 +290,7 @@ impl Poller {
     }
 
     /// Whether anyone would receive a publication. Not known, they might.
-    async fn is_heard(&self) -> bool {
+    async fn has_subscribers(&self) -> bool {
         let asking = self.broker.has_subscribers(&self.request.target);
         asking.await.unwrap_or(true)
     }

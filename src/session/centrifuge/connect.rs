@@ -16,7 +16,7 @@ use crate::{
     node::{
         Node,
         auth::{AuthError, Identity},
-        order::Whom,
+        control::NamedSelector,
         rate_limit::RateLimiter,
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
@@ -24,7 +24,7 @@ use crate::{
         ConnectedUser, Session, SessionContext, TaskContext, subscribe::RecoveredSubscription,
     },
     shard::ServerCommand,
-    unix_time::ttl_until,
+    unix_time::{ttl_until, unix_now},
 };
 
 /// The server's version, as clients are told.
@@ -205,15 +205,20 @@ impl Session<Centrifuge> {
         recovered: Result<&[RecoveredSubscription], BrokerError>,
         ctx: &mut TaskContext<Self>,
     ) -> bool {
-        let Ok(recovered) = recovered else {
-            self.end(Close::SERVER_ERROR.because("the history cannot be read"));
-            return false;
+        let recovered = match recovered {
+            Ok(recovered) => recovered,
+            Err(error) => {
+                let why = format!("the history cannot be read: {error}");
+                self.end(Close::SERVER_ERROR.because(why));
+                return false;
+            }
         };
         let Some(client) = self.protocol.client() else {
             return false;
         };
         self.context.connection.set_welcomed();
         let encoding = self.protocol.transport.encoding;
+        let now = unix_now();
         let told: Vec<_> = recovered
             .iter()
             .filter_map(|it| Some(PendingSubscription::find(pending, it)?.told(it, encoding)))
@@ -221,7 +226,7 @@ impl Session<Centrifuge> {
         let result = ConnectResult {
             subs: told
                 .iter()
-                .map(|told| (told.channel().to_string(), told.result()))
+                .map(|told| (told.channel().to_string(), told.result(now)))
                 .collect(),
             ..self.connect_result(client)
         };
@@ -301,7 +306,7 @@ impl Session<Centrifuge> {
 async fn end_older_sessions(node: Arc<Node>, user: Arc<str>, than: Instant) {
     let close = Close::CONNECTION_LIMIT.because("the user has come by another one");
     let command = ServerCommand::DisconnectOlder { than, close };
-    node.command(&Whom::user(&user), command).await;
+    node.command(&NamedSelector::user(&user), command).await;
 }
 
 /// Who a client is: by its token, by the backend, or nobody in particular.

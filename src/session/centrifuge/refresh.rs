@@ -34,8 +34,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(5);
 /// A subscription whose end has come: its channel and its number.
 type Ended = (ChannelName, u64);
 
-/// Channels that a client's last token put it into, or let it subscribe to, and its new one does not
-/// name: it is there no longer by right. What it may have anyhow stays, as what the backend gave.
+/// Channels that a client's last token put it into, or let it subscribe to, and its new one does
+/// not name: it is there no longer by right. What it may have anyhow stays, as what the backend
+/// gave.
 fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> {
     let named: HashSet<&str> = new.subscriptions.iter().map(|it| &*it.channel).collect();
     let before = client.identity.subscriptions.iter();

@@ -17,6 +17,7 @@ use crate::{
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     subscription::ServerSubscription,
+    unix_time::unix_now,
 };
 
 impl Session<Centrifuge> {
@@ -96,7 +97,8 @@ impl Session<Centrifuge> {
             .is_some_and(|known| known.generation == generation)
     }
 
-    /// Gives a channel up that did not become a subscription; a later one of the same channel stays.
+    /// Gives a channel up that did not become a subscription; a later one of the same channel
+    /// stays.
     fn forget(&mut self, channel: &ChannelName, generation: u64) {
         if self.is_current(channel, generation)
             && let Some(client) = self.protocol.client_mut()
@@ -129,7 +131,7 @@ impl Session<Centrifuge> {
             Ok([it]) if pending.is_unrecoverable(it) => ReplyError::UNRECOVERABLE_POSITION,
             Ok([it]) => {
                 let told = pending.told(it, self.protocol.transport.encoding);
-                self.reply(id, &Reply::Subscribe(told.result()));
+                self.reply(id, &Reply::Subscribe(told.result(unix_now())));
                 self.on_subscribed(pending, ctx);
                 return true;
             }
@@ -213,6 +215,7 @@ impl Session<Centrifuge> {
         };
         self.subscribe(vec![wanted], ctx, move |session, recovered, ctx| {
             let Ok([it]) = recovered else {
+                session.context.tell_not_entered(&pending.channel);
                 if recovered.is_err() {
                     session.forget(&pending.channel, pending.generation);
                 }
@@ -226,7 +229,7 @@ impl Session<Centrifuge> {
 
     fn push_subscribe(&self, pending: &PendingSubscription, it: &RecoveredSubscription) {
         let told = pending.told(it, self.protocol.transport.encoding);
-        let result = told.result();
+        let result = told.result(unix_now());
         let push = Push::Subscribe {
             recoverable: result.recoverable,
             epoch: result.epoch,

@@ -17,7 +17,7 @@ use crate::{
         subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     shard::SubscribeOptions,
-    unix_time::ttl_until,
+    unix_time::ttl_at,
 };
 
 /// A client's flag: a subscription that cannot be recovered is refused instead of begun anew
@@ -188,7 +188,8 @@ impl ToldSubscription<'_> {
         &self.pending.channel
     }
 
-    pub(super) fn result(&self) -> SubscribeResult<'_> {
+    /// At a time in Unix seconds.
+    pub(super) fn result(&self, now: u64) -> SubscribeResult<'_> {
         let Self {
             pending, recovered, ..
         } = self;
@@ -200,7 +201,7 @@ impl ToldSubscription<'_> {
             ..SubscribeResult::default()
         };
         if result.expires {
-            result.ttl = pending.grant.expire_at.map_or(0, ttl_until);
+            result.ttl = pending.grant.expire_at.map_or(0, |at| ttl_at(at, now));
         }
         if pending.options.positioned {
             result.positioned = true;
@@ -387,7 +388,7 @@ mod tests {
         let pending = pending(kept(), &recovering());
         let it = recovered(&pending, &[6, 7]);
         let told = pending.told(&it, Encoding::Json);
-        let result = told.result();
+        let result = told.result(0);
         assert!(result.recovered && result.was_recovering && result.positioned);
         assert_eq!((result.offset, result.publications.len()), (5, 2));
     }
@@ -402,7 +403,10 @@ mod tests {
         let it = recovered(&any, &[]);
         assert!(!any.is_unrecoverable(&it) && all.is_unrecoverable(&it));
         let told = any.told(&it, Encoding::Json);
-        assert_eq!((told.result().recovered, told.result().offset), (false, 7));
+        assert_eq!(
+            (told.result(0).recovered, told.result(0).offset),
+            (false, 7)
+        );
     }
 
     #[test]

@@ -149,8 +149,8 @@ fn the_first_offer_that_is_known_is_chosen_over_all_header_lines() {
     assert_eq!(choose_subprotocol(&odd, &known(&["*"])), Some("fine"));
 }
 
-/// With `["*"]`, the token of `token.<jwt>` was chosen, so that it came back in the answer and stood
-/// in the list of sessions. What carries a token is never chosen, and never shown.
+/// With `["*"]`, the token of `token.<jwt>` was chosen, so that it came back in the answer and
+/// stood in the list of sessions. What carries a token is never chosen, and never shown.
 #[test]
 fn a_token_is_no_subprotocol() {
     let any = vec!["*".to_string()];
@@ -210,7 +210,8 @@ fn an_absent_origin_is_always_allowed() {
     );
 }
 
-/// A list with `https://a.example:443` let nobody in, since browsers leave the port of the scheme out.
+/// A list with `https://a.example:443` let nobody in, since browsers leave the port of the scheme
+/// out.
 #[test]
 fn the_port_of_the_scheme_may_be_written_and_left_out() {
     for (entry, origin, is) in [

@@ -39,8 +39,8 @@ fn a_query_names_channels_and_asks_for_heartbeats() {
     assert_eq!(parse(""), Ok(Query::default()));
 }
 
-// Names were visible ASCII only: a page that asked for 弹幕 saw 1006 and came back for ever.
-// Bytes that are no UTF-8 became U+FFFD, so that two clients with different bytes met in one channel.
+// Names were visible ASCII only: a page that asked for 弹幕 saw 1006 and came back for ever. Bytes
+// that are no UTF-8 became U+FFFD, so that two clients with different bytes met in one channel.
 #[test]
 fn names_are_utf_8_whether_they_are_escaped_or_not() {
     let escaped = "channel=%E5%BC%B9%E5%B9%95&channel=%F0%9F%8E%89&channel=dialog%2342%2C567";

@@ -1,5 +1,5 @@
-//! The actor's part in the send windows: what waits and what does not, when lines leave, and the one
-//! timer that is armed for the earliest end. Bounds: lines that end together leave in turns of
+//! The actor's part in the send windows: what waits and what does not, when lines leave, and the
+//! one timer that is armed for the earliest end. Bounds: lines that end together leave in turns of
 //! [`DELIVERIES_A_TURN`], and the timer rings every [`TIMER_MIN`] at most.
 
 use std::{sync::Arc, time::Instant};
@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl ShardActor {
-    /// Puts a publication into its channel's window, where that has one; gives it back where it does
-    /// not wait.
+    /// Puts a publication into its channel's window, where that has one; gives it back where it
+    /// does not wait.
     pub(super) fn admit(
         &mut self,
         publication: Arc<Publication>,

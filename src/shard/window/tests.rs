@@ -1,5 +1,5 @@
-//! The lines as plain data: what waits, for how long, for whom, and what it costs meanwhile. Time is
-//! a number.
+//! The lines as plain data: what waits, for how long, for whom, and what it costs meanwhile. Time
+//! is a number.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -171,8 +171,8 @@ fn the_windows_of_channels_do_not_all_end_together() {
     assert_eq!(harness.due(100).len(), 64);
 }
 
-/// One frame must not grow to whatever a window brings. A line that has `window_bytes` leaves early,
-/// and the next window begins with nothing in it.
+/// One frame must not grow to whatever a window brings. A line that has `window_bytes` leaves
+/// early, and the next window begins with nothing in it.
 #[test]
 fn a_line_that_is_full_is_to_leave_early() {
     let mut harness = Harness::new(Namespace {
@@ -298,7 +298,8 @@ fn who_has_left_and_channels_without_members_are_forgotten() {
 }
 
 /// What waits must not be free of `limits.shard_queue_bytes`, nor block the mailbox for those whose
-/// publications would not wait. It keeps its bytes, and gives back its place among the publications.
+/// publications would not wait. It keeps its bytes, and gives back its place among the
+/// publications.
 #[test]
 fn what_waits_keeps_its_bytes_in_the_queue_until_it_leaves() {
     let mut harness = Harness::new(rules());
@@ -312,8 +313,8 @@ fn what_waits_keeps_its_bytes_in_the_queue_until_it_leaves() {
     assert_eq!(harness.queued(), (0, 0));
 }
 
-/// Messages for everyone, a user or a session belong to no channel, and most channels have no window.
-/// Nothing of this ever waits or leaves an entry behind.
+/// Messages for everyone, a user or a session belong to no channel, and most channels have no
+/// window. Nothing of this ever waits or leaves an entry behind.
 #[test]
 fn what_has_no_channel_or_no_window_never_waits() {
     let mut harness = Harness::new(rules());

@@ -1,8 +1,8 @@
 //! The body of a frame: a [`Record`], or a [`Mark`] that the log makes for itself. Pure.
 //!
 //! The first byte says what it is, then come its parts in the order of the fields; what may be
-//! absent is told by a byte of flags. A number that was given stays what it is for ever: a new kind,
-//! or one more part, is a new number.
+//! absent is told by a byte of flags. A number that was given stays what it is for ever: a new
+//! kind, or one more part, is a new number.
 
 mod decode;
 mod encode;

@@ -103,7 +103,8 @@ impl Segments {
         self.disk.sync()
     }
 
-    /// Begins the next segment, which has room for so many bytes at least, and seals the current one.
+    /// Begins the next segment, which has room for so many bytes at least, and seals the current
+    /// one.
     pub(super) fn begin(&mut self, wanted: u64) -> io::Result<()> {
         let (number, old) = (self.next(), self.old.back().map_or(0, |old| old.good));
         let begin = Mark::Begin(Begin {

@@ -88,8 +88,8 @@ fn damage(machine: &Machine, name: &str, frame: usize) {
     });
 }
 
-// A byte that turned on the disk is a loss that nobody acknowledged: clients must be told that their
-// place counts no more, or they go on behind a gap that they do not see.
+// A byte that turned on the disk is a loss that nobody acknowledged: clients must be told that
+// their place counts no more, or they go on behind a gap that they do not see.
 #[test]
 fn damage_before_the_end_is_told_kept_apart_and_told_until_all_is_written_anew() {
     let machine = Machine::new();

@@ -51,8 +51,8 @@ fn a_write_that_was_not_finished_is_cut_and_nothing_before_it() {
     }
 }
 
-// Pages of a write reach the disk in any order, so behind a hole of the last write there may be more
-// of it. It was not acknowledged, and a hole in the middle must not be jumped over.
+// Pages of a write reach the disk in any order, so behind a hole of the last write there may be
+// more of it. It was not acknowledged, and a hole in the middle must not be jumped over.
 #[test]
 fn a_hole_in_the_last_write_is_no_damage() {
     let (mut bytes, starts) = segment(&[1, 2, 3]);

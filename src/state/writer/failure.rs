@@ -1,5 +1,5 @@
-//! What the writer does where something cannot be written: refuses what waits, tries again, and makes
-//! use of what was set aside for a full disk.
+//! What the writer does where something cannot be written: refuses what waits, tries again, and
+//! makes use of what was set aside for a full disk.
 
 use std::{
     io, mem,

@@ -2,8 +2,8 @@
 //! of it. Everything that happens to the files happens here, on one thread; a turn is one step.
 //!
 //! Where something cannot be written, all that waits is refused, in order, while nothing is let in;
-//! then it is tried again each second, by itself. On a full disk the bytes that were set aside let in
-//! what makes room.
+//! then it is tried again each second, by itself. On a full disk the bytes that were set aside let
+//! in what makes room.
 
 mod failure;
 mod rewrite;

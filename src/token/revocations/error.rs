@@ -14,8 +14,8 @@ pub enum RevocationError {
     /// [`NAME_BYTES_MAX`] is exceeded.
     #[error("a user, token id or channel has at most {NAME_BYTES_MAX} bytes")]
     TooLong,
-    /// It counts, but the disk did not take it: a restart forgets it, unless the disk can be written
-    /// to before.
+    /// It counts, but the disk did not take it: a restart forgets it, unless the disk can be
+    /// written to before.
     #[error(
         "it counts now, but cannot be written to disk: a restart forgets it, unless that works again before; try \
          again"

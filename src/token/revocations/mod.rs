@@ -1,10 +1,11 @@
 //! Users that are blocked and tokens that were taken back before their time.
 //!
 //! Owned by [`super::Tokens`], fed by the API. Entries go when they would have expired anyway: what
-//! has expired never counts, and each change removes up to [`PURGE_MAX`](bounds::PURGE_MAX) of it. Bounds:
-//! [`BYTES_MAX`](bounds::BYTES_MAX) in all, each entry charged its names and [`ENTRY_BYTES`](bounds::ENTRY_BYTES), and [`NAME_BYTES_MAX`](bounds::NAME_BYTES_MAX)
-//! for a name; beyond it an entry is refused rather than another one lost. It ends no session; that
-//! is the caller's. It must not await under its lock.
+//! has expired never counts, and each change removes up to [`PURGE_MAX`](bounds::PURGE_MAX) of it.
+//! Bounds: [`BYTES_MAX`](bounds::BYTES_MAX) in all, each entry charged its names and
+//! [`ENTRY_BYTES`](bounds::ENTRY_BYTES), and [`NAME_BYTES_MAX`](bounds::NAME_BYTES_MAX) for a name;
+//! beyond it an entry is refused rather than another one lost. It ends no session; that is the
+//! caller's. It must not await under its lock.
 //!
 //! With a store each change counts at once, and is answered once it is on the disk: a [`Receipt`]
 //! says when. There an entry is also kept for a day beyond its end, since a clock that was ahead

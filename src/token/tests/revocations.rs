@@ -297,8 +297,9 @@ fn again(records: impl IntoIterator<Item = Record>) -> Revocations {
     revocations
 }
 
-// A revocation that waited for the disk would let a stolen token in meanwhile, and one that is answered
-// before it is written is forgotten by a kill. It counts at once and is answered once it is written.
+// A revocation that waited for the disk would let a stolen token in meanwhile, and one that is
+// answered before it is written is forgotten by a kill. It counts at once and is answered once it
+// is written.
 #[tokio::test]
 async fn a_change_counts_at_once_and_is_answered_once_it_is_written() {
     let (revocations, store) = (Revocations::default(), Arc::new(ScriptedStore::default()));
@@ -326,8 +327,8 @@ async fn a_change_counts_at_once_and_is_answered_once_it_is_written() {
     assert!(snapshot.check_connection("1", Some("t1"), Some(1)).is_err());
 }
 
-// A clock that was an hour ahead seemed to end a block, and the files forgot it before the clock was set
-// right. An entry is judged by the clock, but goes only a day after its end.
+// A clock that was an hour ahead seemed to end a block, and the files forgot it before the clock
+// was set right. An entry is judged by the clock, but goes only a day after its end.
 #[test]
 fn a_clock_that_was_ahead_costs_no_block() {
     let (revocations, store) = (Revocations::default(), Arc::new(ScriptedStore::default()));

@@ -109,7 +109,8 @@ impl BodyBytes {
         group.is_some_and(|group| group.parts.keys().any(|other| *other != place))
     }
 
-    /// Tells the oldest of a key to go, but for the one that brought the bytes; whether there is one.
+    /// Tells the oldest of a key to go, but for the one that brought the bytes; whether there is
+    /// one.
     fn evict(&mut self, key: Key, newest: Place, why: Cut) -> bool {
         let mut is_told = false;
         self.change(key, |group| {

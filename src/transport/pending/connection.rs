@@ -29,8 +29,8 @@ pub(crate) struct PendingConnection {
     of_worker: Arc<AtomicUsize>,
     /// It is pending, and counted for its worker.
     is_pending: Cell<bool>,
-    /// It has had to wait for its client, so that it holds a place in the table while it is pending.
-    /// Whoever comes with a whole request needs none.
+    /// It has had to wait for its client, so that it holds a place in the table while it is
+    /// pending. Whoever comes with a whole request needs none.
     holds_place: Cell<bool>,
     /// Since when it is pending, in the order of all.
     since: Cell<Place>,

@@ -2,18 +2,20 @@
 //!
 //! Whoever connects costs memory and a descriptor before anything is known about him, so these
 //! connections have bounds of their own: `limits.pending_connections` in all, and
-//! `limits.pending_connections_per_address` of one address (IPv6: of one /64). At a bound the oldest
-//! goes, never the newcomer: who means it needs a moment, who only holds a place stays. Sessions,
-//! and requests that a route is answering, do not count, nor does a connection before it has had to
-//! wait for its client: however many come at once with whole requests, none takes another's place.
+//! `limits.pending_connections_per_address` of one address (IPv6: of one /64). At a bound the
+//! oldest goes, never the newcomer: who means it needs a moment, who only holds a place stays.
+//! Sessions, and requests that a route is answering, do not count, nor does a connection before it
+//! has had to wait for its client: however many come at once with whole requests, none takes
+//! another's place.
 //!
 //! What has come of a body whose rest is waited for is bounded in bytes in the same way
 //! (`limits.pending_body_bytes`, `limits.pending_body_bytes_per_address`), unless a key of the API
 //! vouches for it: the connection of the oldest such body goes, never the one that brings bytes.
 //!
-//! One [`PendingConnections`] a process, behind one lock; it is taken when a connection comes, begins
-//! and ends to be answered, never for a message. The bytes have a lock of their own, taken when the
-//! rest of a body has to be waited for. [`PendingConnection`] is a connection's place in it.
+//! One [`PendingConnections`] a process, behind one lock; it is taken when a connection comes,
+//! begins and ends to be answered, never for a message. The bytes have a lock of their own, taken
+//! when the rest of a body has to be waited for. [`PendingConnection`] is a connection's place in
+//! it.
 
 mod body_bytes;
 mod connection;

@@ -8,8 +8,8 @@ fn directives(policy: &str) -> Vec<&str> {
     policy.split(';').map(str::trim).collect()
 }
 
-/// A message that a peer sent must never become script or markup, and what the administrator's page holds must go
-/// nowhere else. The policies are the issue's, word for word.
+/// A message that a peer sent must never become script or markup, and what the administrator's page
+/// holds must go nowhere else. The policies are the issue's, word for word.
 #[test]
 fn the_pages_are_served_under_policies_that_let_nothing_in_and_the_admins_nothing_out() {
     let server = start("");
@@ -69,8 +69,8 @@ fn the_admins_page_has_its_files_without_the_console() {
     assert_eq!(server.get("/static/base.css").status, 200);
 }
 
-/// On the address that everyone reaches there must be no sign of it; on its own there is all that the page asks, the API
-/// too, since it may ask nobody else.
+/// On the address that everyone reaches there must be no sign of it; on its own there is all that
+/// the page asks, the API too, since it may ask nobody else.
 #[test]
 fn admin_moves_to_an_address_of_its_own_and_is_nowhere_else() {
     let server = start("admin.listen = [\"127.0.0.1:0\"]\n");

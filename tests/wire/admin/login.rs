@@ -3,8 +3,8 @@
 use super::{KEY, bearer, code, get, json, login, post, send, start};
 use crate::support::{Server, eventually, raw};
 
-/// A page that holds the key itself shows it to whoever gets at the page. So a login gives a token, which opens what the
-/// key opens, is renewed, and is nothing after a logout.
+/// A page that holds the key itself shows it to whoever gets at the page. So a login gives a token,
+/// which opens what the key opens, is renewed, and is nothing after a logout.
 #[test]
 fn a_login_gives_a_token_that_opens_what_the_key_opens_until_it_is_ended() {
     let server = start("");
@@ -63,8 +63,8 @@ fn a_login_gives_a_token_that_opens_what_the_key_opens_until_it_is_ended() {
     );
 }
 
-/// Nothing that is guessed must be right in the end: after five wrong keys the address waits, and is not told whether
-/// one more is right. Whoever is logged in goes on.
+/// Nothing that is guessed must be right in the end: after five wrong keys the address waits, and
+/// is not told whether one more is right. Whoever is logged in goes on.
 #[test]
 fn after_five_wrong_keys_an_address_is_refused_by_every_route_and_a_live_token_goes_on() {
     let server = start("");
@@ -115,8 +115,8 @@ fn after_five_wrong_keys_an_address_is_refused_by_every_route_and_a_live_token_g
     server.log.wait_for("too many wrong keys from this address");
 }
 
-/// A subscriber has a whole /64 and could guess from each address of it. And what nobody can guess, or did not bring, is
-/// no failure, or a forgotten page would lock its administrator out.
+/// A subscriber has a whole /64 and could guess from each address of it. And what nobody can guess,
+/// or did not bring, is no failure, or a forgotten page would lock its administrator out.
 #[test]
 fn ipv6_counts_by_64_bits_and_dead_tokens_and_missing_keys_do_not_count() {
     let server = start("");
@@ -148,8 +148,8 @@ fn ipv6_counts_by_64_bits_and_dead_tokens_and_missing_keys_do_not_count() {
     assert_eq!(post(&server, "/admin/login", KEY, "").status, 200);
 }
 
-/// A token that is not renewed is over by itself, and at the bound a new login ends the one that would be over first:
-/// forgotten pages neither stay open nor keep anybody out.
+/// A token that is not renewed is over by itself, and at the bound a new login ends the one that
+/// would be over first: forgotten pages neither stay open nor keep anybody out.
 #[test]
 fn a_token_is_over_by_itself_and_one_login_too_many_ends_the_oldest() {
     let server = start("admin.token_ttl = \"1s\"\nadmin.tokens = 2\n");
@@ -164,8 +164,9 @@ fn a_token_is_over_by_itself_and_one_login_too_many_ends_the_oldest() {
     assert_eq!(server.status()["limited"]["admin_tokens"], 1);
 }
 
-/// A page of another site could have its visitor's browser act here if it were let in or a cookie spoke for the visitor.
-/// No answer sets one, none lets an origin in, and only the method of a route is answered.
+/// A page of another site could have its visitor's browser act here if it were let in or a cookie
+/// spoke for the visitor. No answer sets one, none lets an origin in, and only the method of a
+/// route is answered.
 #[test]
 fn no_other_origin_is_let_in_and_nothing_is_a_cookie() {
     let server = start("client.origins = [\"*\"]\n");
@@ -202,8 +203,8 @@ fn whoever_has_no_admin_key_has_no_admin() {
     assert_eq!(post(&server, "/admin/login", KEY, "").status, 404);
 }
 
-/// The page warns where the key would go over the network as it is; it cannot know what a proxy in front does, so the
-/// server tells what it knows.
+/// The page warns where the key would go over the network as it is; it cannot know what a proxy in
+/// front does, so the server tells what it knows.
 #[test]
 fn a_login_says_whether_nobody_can_read_along() {
     let server = start("");

@@ -61,7 +61,8 @@ fn the_node_tells_what_it_is_and_has() {
     );
 }
 
-/// The console offers what there is. A page that guesses offers an address at which nothing answers.
+/// The console offers what there is. A page that guesses offers an address at which nothing
+/// answers.
 #[test]
 fn the_console_is_told_the_danmaku_channel_and_the_echo_endpoint() {
     let dir = crate::support::TempDir::new();
@@ -160,7 +161,8 @@ fn pushes_polls_and_hooks_tell_how_they_do_and_what_went_wrong_last() {
     );
 }
 
-/// Whoever drains the wrong node ends a service. So the name is asked for, and another one does nothing.
+/// Whoever drains the wrong node ends a service. So the name is asked for, and another one does
+/// nothing.
 #[test]
 fn a_drain_needs_the_name_of_the_node_and_goes_as_on_sigterm() {
     let mut server = start("drain.spread = \"0s\"\n");
@@ -194,7 +196,8 @@ fn a_drain_needs_the_name_of_the_node_and_goes_as_on_sigterm() {
     server.log.wait_for("drained");
 }
 
-/// What an administrator does by the API is done by somebody too, and what it carries is not for the log.
+/// What an administrator does by the API is done by somebody too, and what it carries is not for
+/// the log.
 #[test]
 fn what_the_administrator_changes_by_the_api_is_told_with_its_address_and_nothing_of_its_data() {
     let server = start("");
@@ -250,8 +253,8 @@ fn what_the_administrator_changes_by_the_api_is_told_with_its_address_and_nothin
     assert!(!log.contains("channel=backend"), "{log}");
 }
 
-/// What a key of the API takes from a client left no line, and neither did `DELETE /status/sessions`.
-/// Whoever was thrown out by mistake could not find out by whom.
+/// What a key of the API takes from a client left no line, and neither did `DELETE
+/// /status/sessions`. Whoever was thrown out by mistake could not find out by whom.
 #[test]
 fn what_is_taken_from_a_client_is_told_with_who_did_it() {
     let server = start("");
@@ -311,7 +314,8 @@ fn a_body_that_is_too_large_is_not_read() {
     assert_eq!((answer.status, code(&answer).as_str()), (413, "too_large"));
 }
 
-/// Programs are made of the document. A route that it does not have, or one that is not there, is found by their users.
+/// Programs are made of the document. A route that it does not have, or one that is not there, is
+/// found by their users.
 #[test]
 fn the_document_has_the_routes_that_there_are_and_each_asks_who_it_is() {
     let server = start("");

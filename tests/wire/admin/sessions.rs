@@ -25,7 +25,8 @@ fn session(server: &Server, address: &str, agent: &str, channel: &str) -> Client
     server.ws_with(&format!("/ws?channel={channel}"), &headers)
 }
 
-/// Whoever looks for one session among thousands must find it by what it knows of it, and see in what state it is.
+/// Whoever looks for one session among thousands must find it by what it knows of it, and see in
+/// what state it is.
 #[test]
 fn a_session_is_found_by_whatever_is_known_of_it_and_shown_with_its_state() {
     let server = start(OPEN);
@@ -94,8 +95,8 @@ fn a_session_is_found_by_whatever_is_known_of_it_and_shown_with_its_state() {
     assert_eq!(phone["session"]["user_agent"], "Phone <b>1</b>");
 }
 
-/// What cannot be read, or is too much, is told with its name; a list that were made all the same would be another one
-/// than was asked for.
+/// What cannot be read, or is too much, is told with its name; a list that were made all the same
+/// would be another one than was asked for.
 #[test]
 fn what_cannot_be_asked_is_told() {
     let server = start(OPEN);
@@ -182,7 +183,8 @@ fn a_session_is_ended_with_the_code_and_reason_that_were_given() {
     }
 }
 
-/// Thousands of sessions are looked through a slice at a time; no slice may be lost, doubled or out of order.
+/// Thousands of sessions are looked through a slice at a time; no slice may be lost, doubled or out
+/// of order.
 #[test]
 fn every_session_is_on_one_page_of_the_whole_list() {
     let server = start(OPEN);

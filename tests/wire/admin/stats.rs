@@ -19,8 +19,8 @@ fn stats(session: &mut Session) -> Value {
     push["pub"]["data"].clone()
 }
 
-/// Charts show what happens, so each object tells what happened since the one before, of all and by worker, and only
-/// while somebody looks.
+/// Charts show what happens, so each object tells what happened since the one before, of all and by
+/// worker, and only while somebody looks.
 #[test]
 fn who_brings_a_token_is_told_each_second_what_the_node_does() {
     let server = start(OPEN);
@@ -81,7 +81,8 @@ fn who_brings_a_token_is_told_each_second_what_the_node_does() {
     assert!(page.ask(json!({"unsubscribe": {"channel": "$stats"}}))["unsubscribe"].is_object());
 }
 
-/// The node's numbers tell an attacker what works. There is one way to them, and it needs a token that counts.
+/// The node's numbers tell an attacker what works. There is one way to them, and it needs a token
+/// that counts.
 #[test]
 fn there_is_no_other_way_to_the_numbers_than_a_token_of_an_administrator() {
     let server = start(OPEN);
@@ -144,7 +145,8 @@ fn there_is_no_other_way_to_the_numbers_than_a_token_of_an_administrator() {
     );
 }
 
-/// Someone who is subscribed cannot speak there either: the channel's rules let nobody do anything but listen.
+/// Someone who is subscribed cannot speak there either: the channel's rules let nobody do anything
+/// but listen.
 #[test]
 fn a_subscriber_may_only_listen() {
     let server = start(OPEN);
@@ -159,7 +161,8 @@ fn a_subscriber_may_only_listen() {
     assert_eq!(listed["channels"], json!([]));
 }
 
-/// A logout that leaves a subscription going is none; and whoever else is logged in must not lose his for good.
+/// A logout that leaves a subscription going is none; and whoever else is logged in must not lose
+/// his for good.
 #[test]
 fn a_logout_ends_the_subscription_at_once_and_others_come_back() {
     let server = start(OPEN);
@@ -185,7 +188,8 @@ fn a_logout_ends_the_subscription_at_once_and_others_come_back() {
     stats(&mut pages[1]);
 }
 
-/// The token is renewed by a request, the subscription by the protocol with the same token; what is not renewed ends.
+/// The token is renewed by a request, the subscription by the protocol with the same token; what is
+/// not renewed ends.
 #[test]
 fn a_subscription_goes_on_with_a_renewed_token_and_ends_with_one_that_is_over() {
     let server = start(&format!("admin.token_ttl = \"6s\"\n{OPEN}"));
@@ -210,7 +214,8 @@ fn a_subscription_goes_on_with_a_renewed_token_and_ends_with_one_that_is_over() 
     assert_eq!(over, 401, "it ends no sooner than its token");
 }
 
-/// Where clients need a token the page has none of theirs: its own lets it in, as nobody, and as long as it counts.
+/// Where clients need a token the page has none of theirs: its own lets it in, as nobody, and as
+/// long as it counts.
 #[test]
 fn the_page_comes_in_by_its_token_where_clients_need_one() {
     let key = "[token]\nhmac_secret = \"0123456789abcdef0123456789abcdef\"\n";

@@ -140,8 +140,8 @@ fn errors_have_centrifugos_codes_and_statuses_only_for_who_asks() {
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
 }
 
-/// gocent and other libraries of Centrifugo write commands of method and params to one address, and got 404. Each line is
-/// answered by a line, in order, whatever becomes of the others.
+/// gocent and other libraries of Centrifugo write commands of method and params to one address, and
+/// got 404. Each line is answered by a line, in order, whatever becomes of the others.
 #[test]
 fn lines_of_method_and_params_are_answered_line_by_line() {
     let server = start("api.body_bytes = \"1MiB\"\n");

@@ -1,5 +1,5 @@
-//! The server's API: what a backend's request does to those who are connected, and how it is answered. Helpers are here; one file a
-//! subject.
+//! The server's API: what a backend's request does to those who are connected, and how it is
+//! answered. Helpers are here; one file a subject.
 
 mod access;
 mod answers;
@@ -17,7 +17,8 @@ use serde_json::{Value, json};
 use crate::support::{Client, Response, SOON, Server, eventually, raw};
 
 const KEY: &str = "X-API-Key: k\r\n";
-/// A namespace that keeps what is published and knows who is there, and channels without one that do not.
+/// A namespace that keeps what is published and knows who is there, and channels without one that
+/// do not.
 const SETTINGS: &str = r#"
 api.key = ["k", "other"]
 token.hmac_secret = "0123456789abcdef0123456789abcdef"

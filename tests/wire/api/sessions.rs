@@ -84,8 +84,9 @@ fn sessions_are_listed_by_pages_and_reached_one_by_one() {
     assert!(!node["uid"].as_str().expect("a name").is_empty());
 }
 
-/// A raw client that the API had taken out of a channel still published there, for its audience was settled by its handshake.
-/// Its audience follows its membership: out of its only channel, it speaks to nobody.
+/// A raw client that the API had taken out of a channel still published there, for its audience was
+/// settled by its handshake. Its audience follows its membership: out of its only channel, it
+/// speaks to nobody.
 #[test]
 fn a_raw_client_that_was_taken_out_of_a_channel_speaks_there_no_more() {
     let server = start_with(&raw("/chat", "on_message = \"relay\""));
@@ -121,8 +122,9 @@ fn a_raw_client_that_was_taken_out_of_a_channel_speaks_there_no_more() {
     listener.expect_nothing();
 }
 
-/// A raw session that the API refreshed, or subscribed with an end, went on for ever: only clients of the protocol had
-/// timers. A plain client can be told of neither, so its session ends when the first of them does.
+/// A raw session that the API refreshed, or subscribed with an end, went on for ever: only clients
+/// of the protocol had timers. A plain client can be told of neither, so its session ends when the
+/// first of them does.
 #[test]
 fn what_the_api_gives_a_raw_client_for_a_time_ends() {
     let server = start("");
@@ -225,8 +227,8 @@ fn users_are_sent_to_and_blocked_with_all_their_sessions() {
     other.expect_nothing();
 }
 
-/// What the API gave a raw client with a channel was left out: neither `data` nor what it had missed
-/// came. `limits.subscriptions` did not hold for it either.
+/// What the API gave a raw client with a channel was left out: neither `data` nor what it had
+/// missed came. `limits.subscriptions` did not hold for it either.
 #[test]
 fn what_the_api_gives_a_plain_client_with_a_channel_comes_as_messages_of_it() {
     let server = start("limits.subscriptions = 3\n");

@@ -7,8 +7,8 @@ const CACHED: &str = "[channels]\nhistory_size = 1\ncache_recovery = true\n\
     allow.subscribe = [\"anonymous\"]\nallow.publish = [\"anonymous\"]\n\
     [[raw]]\npath = \"/ws\"\n[[raw]]\npath = \"/all\"\nchannels = [\"score\"]\n";
 
-/// Only clients of the protocol got the newest publication when they came. Everyone else saw nothing
-/// until the next one, against the documents.
+/// Only clients of the protocol got the newest publication when they came. Everyone else saw
+/// nothing until the next one, against the documents.
 #[test]
 fn late_comers_have_the_newest_at_once_however_they_come() {
     let server = Server::start(CACHED);

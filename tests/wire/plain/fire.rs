@@ -1,4 +1,5 @@
-//! Nothing lost, nothing doubled, everything in order: streams and polls that are cut again and again while others publish.
+//! Nothing lost, nothing doubled, everything in order: streams and polls that are cut again and
+//! again while others publish.
 
 use std::{
     io::Write as _,

@@ -1,5 +1,5 @@
-//! `/send` where the backend answers: `on_message = "hook"` and `hooks.publish`. The backend is a thread that answers what it was
-//! told to, one request a connection.
+//! `/send` where the backend answers: `on_message = "hook"` and `hooks.publish`. The backend is a
+//! thread that answers what it was told to, one request a connection.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},

@@ -1,5 +1,6 @@
-//! Plain clients over HTTP and raw WebSocket: streams of events, long polls, messages by requests of their own, and positions from
-//! which each of them goes on. Helpers for these are here; one file a way in.
+//! Plain clients over HTTP and raw WebSocket: streams of events, long polls, messages by requests
+//! of their own, and positions from which each of them goes on. Helpers for these are here; one
+//! file a way in.
 
 mod cache;
 mod fire;

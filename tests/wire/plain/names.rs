@@ -278,8 +278,8 @@ fn a_refused_name_is_told_with_the_reason_whatever_the_route() {
     }
 }
 
-// A channel that was named twice was two: what was missed came twice, and a message that was relayed
-// went out once for each, so that three names made 128 of one.
+// A channel that was named twice was two: what was missed came twice, and a message that was
+// relayed went out once for each, so that three names made 128 of one.
 #[test]
 fn a_repeated_channel_is_one_channel_on_every_route() {
     let server = Server::start(&("limits.subscriptions = 2\n".to_string() + SETTINGS));
@@ -312,9 +312,9 @@ fn a_repeated_channel_is_one_channel_on_every_route() {
     late.expect_nothing();
 }
 
-/// Only the first request line of a connection was made readable, and a blank in it never: the answer
-/// was a 400 without a word. Each line of a client that waits for its answers is, and the log says
-/// what it is where none can be read.
+/// Only the first request line of a connection was made readable, and a blank in it never: the
+/// answer was a 400 without a word. Each line of a client that waits for its answers is, and the
+/// log says what it is where none can be read.
 #[test]
 fn an_address_that_is_not_encoded_is_read_in_every_request() {
     let server = Server::start(SETTINGS);

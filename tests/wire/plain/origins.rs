@@ -1,4 +1,5 @@
-//! `client.origins`: which pages may use what is not a raw endpoint, and what their browsers are told.
+//! `client.origins`: which pages may use what is not a raw endpoint, and what their browsers are
+//! told.
 
 use super::{OPEN, json, post};
 use crate::support::{Response, Server, raw};
@@ -36,8 +37,9 @@ fn without_settings_pages_of_the_same_host_may() {
     }
 }
 
-/// A `Host` without a port let every port and scheme of its name in, and one with the scheme's own port was refused. All
-/// three are compared, with what a trusted proxy says of them, and who is refused hears what was compared.
+/// A `Host` without a port let every port and scheme of its name in, and one with the scheme's own
+/// port was refused. All three are compared, with what a trusted proxy says of them, and who is
+/// refused hears what was compared.
 #[test]
 fn the_same_origin_is_the_same_scheme_host_and_port() {
     let start = |settings: &str| Server::start(&(settings.to_string() + OPEN));
@@ -85,8 +87,8 @@ fn the_same_origin_is_the_same_scheme_host_and_port() {
     );
 }
 
-/// Mini games of WeChat on iOS send `Origin: weapp://wechat-game-runtime` and were refused. They are no web pages and
-/// come in by default; pages that are files can be let in by name.
+/// Mini games of WeChat on iOS send `Origin: weapp://wechat-game-runtime` and were refused. They
+/// are no web pages and come in by default; pages that are files can be let in by name.
 #[test]
 fn mini_programs_may_and_files_may_be_named() {
     let game = "weapp://wechat-game-runtime";
@@ -128,8 +130,8 @@ fn mini_programs_may_and_files_may_be_named() {
     assert_eq!(ask(&server, "GET", "/poll?channel=a", game).status, 403);
 }
 
-/// Libraries for tracing add headers to the requests of a page, and its browser was told a fixed list without them. A
-/// page that may come may send what it asks for.
+/// Libraries for tracing add headers to the requests of a page, and its browser was told a fixed
+/// list without them. A page that may come may send what it asks for.
 #[test]
 fn a_page_that_may_come_may_send_the_headers_that_it_asks_for() {
     let asked = "cache-control,traceparent,sentry-trace,x-requested-with";

@@ -52,8 +52,9 @@ fn the_first_poll_tells_where_it_is_and_the_next_ones_go_on_from_there() {
     assert_eq!(texts(&newest), ["text"]);
 }
 
-// A page that fell back to polling did not know who said what, though the same page over a WebSocket
-// did. Who polls is told of the publisher and of the tags, of what was missed and of what comes.
+// A page that fell back to polling did not know who said what, though the same page over a
+// WebSocket did. Who polls is told of the publisher and of the tags, of what was missed and of what
+// comes.
 #[test]
 fn a_poll_says_who_published_and_with_which_tags() {
     let server = Server::start(&(with_wait("60s") + "[api]\nkey = [\"k\"]\n"));

@@ -95,8 +95,8 @@ fn a_publish_answers_its_place_and_its_key_publishes_once() {
     );
 }
 
-/// Anonymous senders shared one space of keys, so that whoever used a key first kept the publications
-/// of everyone else with that key from going out. Those of another address are others.
+/// Anonymous senders shared one space of keys, so that whoever used a key first kept the
+/// publications of everyone else with that key from going out. Those of another address are others.
 #[test]
 fn keys_of_nobody_are_told_apart_by_the_address() {
     let server = Server::start(&("trusted_proxies = [\"127.0.0.1\"]\n".to_string() + OPEN));

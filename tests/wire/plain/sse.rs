@@ -11,8 +11,8 @@ use crate::support::{Response, SOON, Server, eventually, raw};
 /// What a browser's `EventSource` says of itself.
 const ACCEPT: &str = "Accept: text/event-stream\r\n";
 
-/// Checks that an answer is a stream that is over, from which an `EventSource` comes back, with this
-/// code and after so many milliseconds.
+/// Checks that an answer is a stream that is over, from which an `EventSource` comes back, with
+/// this code and after so many milliseconds.
 fn comes_back(answer: &Response, code: u16, retry_ms: std::ops::Range<u64>) {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
@@ -341,9 +341,9 @@ fn a_refusal_is_a_status() {
     }
 }
 
-// By HTML 9.2.3 an EventSource ends for good at any answer but 200, so that a page that connected to
-// a full server stayed without events until it was loaded anew. From a stream that is over it comes
-// back by itself.
+// By HTML 9.2.3 an EventSource ends for good at any answer but 200, so that a page that connected
+// to a full server stayed without events until it was loaded anew. From a stream that is over it
+// comes back by itself.
 #[test]
 fn an_event_source_comes_back_from_a_full_server_and_others_are_refused() {
     let settings = "[limits]\nsessions = 1\n".to_string() + OPEN;
@@ -376,7 +376,8 @@ fn an_event_source_comes_back_from_a_full_server_and_others_are_refused() {
     });
 }
 
-// The same while a node drains: the refusal was the end of the stream for as long as the page lived.
+// The same while a node drains: the refusal was the end of the stream for as long as the page
+// lived.
 #[test]
 fn an_event_source_that_asks_a_draining_node_comes_back() {
     let mut server = Server::start(&("[drain]\nspread = \"20s\"\n".to_string() + OPEN));

@@ -1,12 +1,13 @@
 //! The plain server of the comparison: what tutorials build with actix-web-actors.
 //!
-//! Every connection is an actor in a `WebsocketContext`; one central `Server` actor keeps their addresses and
-//! `do_send`s a copy of each message to each of them. What a client sends on `/ws` goes to all, the sender included;
-//! `POST /publish` does the same with its body. One worker, so that it has one core like the others.
+//! Every connection is an actor in a `WebsocketContext`; one central `Server` actor keeps their
+//! addresses and `do_send`s a copy of each message to each of them. What a client sends on `/ws`
+//! goes to all, the sender included; `POST /publish` does the same with its body. One worker, so
+//! that it has one core like the others.
 //!
-//! It has no bounds on purpose: the context's queue and the mailboxes have none either. It has no heartbeat, which
-//! is to its advantage in the figures. It must never be used for anything but the comparison, and must do nothing
-//! for speed that the usual example does not do.
+//! It has no bounds on purpose: the context's queue and the mailboxes have none either. It has no
+//! heartbeat, which is to its advantage in the figures. It must never be used for anything but the
+//! comparison, and must do nothing for speed that the usual example does not do.
 
 #![expect(
     clippy::disallowed_methods,

@@ -1,7 +1,8 @@
 //! The protocols that clients speak: what they ask for, what they are told, how they publish.
 //!
-//! Pure: bytes in, bytes out. Messages are found by their mark, so a protocol looks only at the rest:
-//! whether the client is subscribed, pings, refusals, and, where clients are to come back, positions.
+//! Pure: bytes in, bytes out. Messages are found by their mark, so a protocol looks only at the
+//! rest: whether the client is subscribed, pings, refusals, and, where clients are to come back,
+//! positions.
 
 mod centrifuge_json;
 mod centrifuge_protobuf;

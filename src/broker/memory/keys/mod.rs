@@ -3,8 +3,8 @@
 //!
 //! Each is held for `limits.idempotency_ttl`, none is forgotten before; what has no room in
 //! `limits.idempotency_bytes` is refused instead ([`KeyBounds::take`]). A key is known by a hash of
-//! 128 bits of channel and key, so that one costs [`KEY_BYTES`](bounds::KEY_BYTES) however long both
-//! are.
+//! 128 bits of channel and key, so that one costs [`KEY_BYTES`](bounds::KEY_BYTES) however long
+//! both are.
 
 mod bounds;
 mod earlier;

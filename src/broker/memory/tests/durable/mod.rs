@@ -189,8 +189,8 @@ fn it_passes_the_suite_when_it_is_closed_and_opened_between_all_steps() {
     });
 }
 
-// A place that is told before it is written is given anew after a kill. Nobody is told of it: not in
-// an answer, not in a history, and no listener gets the message.
+// A place that is told before it is written is given anew after a kill. Nobody is told of it: not
+// in an answer, not in a history, and no listener gets the message.
 #[test]
 fn nobody_is_told_a_place_before_it_is_written() {
     on_a_worker(async {
@@ -262,8 +262,8 @@ fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_key() {
     });
 }
 
-// The version of a record in doubt outlived the record: after a restart what its publisher sent with
-// an older one, and with the same one again, was taken for known and never published.
+// The version of a record in doubt outlived the record: after a restart what its publisher sent
+// with an older one, and with the same one again, was taken for known and never published.
 #[test]
 fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_version() {
     on_a_worker(async {
@@ -377,8 +377,9 @@ fn who_repeats_what_waits_has_its_outcome() {
     });
 }
 
-// What comes back from the store is told by the lock, not by the channel, since that is cheaper. What is
-// not kept must still wait for its own channel alone, and each step must come to its own channel.
+// What comes back from the store is told by the lock, not by the channel, since that is cheaper.
+// What is not kept must still wait for its own channel alone, and each step must come to its own
+// channel.
 #[test]
 fn channels_under_one_lock_wait_each_for_its_own_steps() {
     on_a_worker(async {

@@ -1,5 +1,5 @@
-//! What a process after this one makes of the records: all that was acknowledged, and nothing that was
-//! removed, expired or lost.
+//! What a process after this one makes of the records: all that was acknowledged, and nothing that
+//! was removed, expired or lost.
 
 use std::collections::BTreeMap;
 
@@ -27,8 +27,8 @@ fn state(broker: &MemoryBroker) -> BTreeMap<String, Seen> {
     all
 }
 
-// Everything that was acknowledged is there after a kill, and what was removed is not. A snapshot in
-// the place of all records before it says the same.
+// Everything that was acknowledged is there after a kill, and what was removed is not. A snapshot
+// in the place of all records before it says the same.
 #[test]
 fn records_and_snapshots_make_the_same_broker_again() {
     on_a_worker(async {
@@ -171,8 +171,9 @@ fn what_expires_does_so_while_the_process_is_down_and_a_clock_ahead_does_no_harm
     });
 }
 
-/// By a clock that was put back, what was published then counted as expired at the next start, since what was written before had a later
-/// time; with it went the whole history. Found by the rig (seed 12), with a clock that went back 53 minutes and a history of 30.
+/// By a clock that was put back, what was published then counted as expired at the next start,
+/// since what was written before had a later time; with it went the whole history. Found by the rig
+/// (seed 12), with a clock that went back 53 minutes and a history of 30.
 #[test]
 fn a_clock_that_was_put_back_costs_no_history() {
     on_a_worker(async {
@@ -202,8 +203,8 @@ fn a_clock_that_was_put_back_costs_no_history() {
     });
 }
 
-// After a crash of the machine a publication in the middle may be missing, and a history with a gap gave
-// the wrong ones to who came back. What is before a gap is no history, and where the newest is
+// After a crash of the machine a publication in the middle may be missing, and a history with a gap
+// gave the wrong ones to who came back. What is before a gap is no history, and where the newest is
 // missing there is none.
 #[test]
 fn a_history_that_is_read_has_no_gap() {

@@ -1,8 +1,8 @@
-//! Orders of the API on their way from the process that has taken over to the one before it, whose
-//! sessions end only over its drain. They go over the stream socket between the two
+//! Commands of the API on their way from the process that has taken over to the one before it,
+//! whose sessions end only over its drain. They go over the stream socket between the two
 //! ([`predecessor`](super::predecessor), [`successor`](super::successor)), a line each, and only in
-//! this direction; what they are stands in [`order`](crate::node::order). Each side is one task of
-//! the main thread, which ends with the old process.
+//! this direction; what they are stands in [`control`](crate::node::control). Each side is one task
+//! of the main thread, which ends with the old process.
 
 use std::{io, os::unix::net::UnixStream as StdUnixStream, sync::Arc};
 
@@ -12,16 +12,16 @@ use tokio::{
 };
 
 use super::predecessor::FAILED;
-use crate::node::{Node, order::queue::BYTES_MAX};
+use crate::node::{Node, control::queue::BYTES_MAX};
 
 /// Begins to tell the process before this one.
-pub(super) fn pass_on(node: &Arc<Node>, predecessor: StdUnixStream) {
-    node.orders.open();
+pub(super) fn forward(node: &Arc<Node>, predecessor: StdUnixStream) {
+    node.control.open();
     let node = node.clone();
     actix_rt::spawn(async move {
-        // It has ended, or is of a version that hears no orders.
+        // It has ended, or is of a version that hears no commands.
         let _ = write(&node, predecessor).await;
-        node.orders.close();
+        node.control.close();
     });
 }
 
@@ -30,7 +30,7 @@ async fn write(node: &Node, predecessor: StdUnixStream) -> io::Result<()> {
     let (mut said, mut told) = UnixStream::from_std(predecessor)?.into_split();
     loop {
         tokio::select! {
-            lines = node.orders.next() => told.write_all(lines.as_bytes()).await?,
+            lines = node.control.next() => told.write_all(lines.as_bytes()).await?,
             // It says nothing, so this is its end.
             end = said.read_u8() => return end.map(drop),
         }
@@ -38,7 +38,7 @@ async fn write(node: &Node, predecessor: StdUnixStream) -> io::Result<()> {
 }
 
 /// Begins to do what the process that has taken over says.
-pub(super) fn obey(node: &Arc<Node>, successor: UnixStream) {
+pub(super) fn receive(node: &Arc<Node>, successor: UnixStream) {
     let node = node.clone();
     actix_rt::spawn(async move {
         let mut said = BufReader::new(successor);
@@ -46,13 +46,18 @@ pub(super) fn obey(node: &Arc<Node>, successor: UnixStream) {
             let mut line = String::new();
             let mut one = (&mut said).take(BYTES_MAX as u64);
             match one.read_line(&mut line).await {
-                Ok(read) if read > 0 => {}
-                // Nobody gives orders any more.
-                _ => return,
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(error) => {
+                    log::error!(
+                        "what the process that has taken over says cannot be read: {error}"
+                    );
+                    return;
+                }
             }
             match line.strip_prefix(FAILED) {
                 Some(why) => log::error!("the process that has taken over ends: {}", why.trim()),
-                None => node.obey(&line).await,
+                None => node.on_control_line(&line).await,
             }
         }
     });

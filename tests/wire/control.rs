@@ -100,8 +100,8 @@ fn what_the_new_process_is_told_holds_for_the_sessions_of_the_old_one() {
     }
 }
 
-/// Of three processes that have sessions each told only the next one. The order goes through the one
-/// in the middle, which waits for the first.
+/// Of three processes that have sessions each told only the next one. The order goes through the
+/// one in the middle, which waits for the first.
 #[test]
 fn an_order_passes_through_a_process_that_has_handed_over_itself() {
     let server = start(false);

@@ -1,10 +1,11 @@
-//! Orders to sessions and about users, as a process that has taken over passes them on to the one
-//! before it ([`OrderQueue`](queue::OrderQueue)), which still has sessions for the time of its drain.
-//! An order is one line of JSON with a version. Pure data; [`carry_out`] does what it says.
+//! What a process that has taken over has the one before it do too, which still has sessions for
+//! the time of its drain: commands to sessions, blocks and revocations. A command is one line of
+//! JSON with a version; [`queue`] holds those that wait, [`apply`] does what they say.
 //!
-//! `subscribe` is none of them: it would begin in a process that is told of no publication any more.
+//! `subscribe` is none of them: it would begin in a process that is told of no publication any
+//! more.
 
-mod carry_out;
+mod apply;
 pub(crate) mod queue;
 
 use bytes::Bytes;
@@ -17,29 +18,30 @@ use crate::{
     shard::{Selector, ServerCommand},
 };
 
-/// Of the lines. A process that is told of another one does what [`Order::DisconnectAll`] says.
+/// Of the lines. A process that is told of another one does what [`ControlCommand::DisconnectAll`]
+/// says.
 const VERSION: u32 = 1;
 
 /// Whom a command is for, by the names that the caller has: a user's sessions, one session, or one
 /// session if it is that user's. Kept as they came, since each process knows its own sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Whom {
-    /// Sessions of this user; empty: whoever's.
-    pub(crate) user: String,
-    /// The session with this id; empty: any.
-    pub(crate) client: String,
-    /// The session with this secret name ([`EmulationRegistry`]); empty: any.
-    pub(crate) session: String,
-    /// Ids of sessions that are spared.
+pub(crate) struct NamedSelector {
+    /// Sessions of this user only.
+    pub(crate) user: Option<String>,
+    /// The session with this id only.
+    pub(crate) client: Option<String>,
+    /// The session with this secret name only ([`EmulationRegistry`]).
+    pub(crate) session: Option<String>,
+    /// Ids of sessions that are left out.
     pub(crate) except: Vec<String>,
 }
 
-impl Whom {
+impl NamedSelector {
     /// All sessions of a user.
     pub(crate) fn user(user: &str) -> Self {
         Self {
-            user: user.to_string(),
+            user: Some(user.to_string()),
             ..Self::default()
         }
     }
@@ -47,58 +49,58 @@ impl Whom {
     /// One session.
     pub(crate) fn session(id: SessionId) -> Self {
         Self {
-            client: id.to_string(),
+            client: Some(id.to_string()),
             ..Self::default()
         }
     }
 
     /// Whether it names anyone at all.
     pub(crate) fn is_named(&self) -> bool {
-        !(self.user.is_empty() && self.client.is_empty() && self.session.is_empty())
+        self.user.is_some() || self.client.is_some() || self.session.is_some()
     }
 
-    /// The sessions here. `None` where a session's name is none that could be, so that there is
+    /// The sessions here that it means. `None` where a name is none that could be, so that there is
     /// nobody.
-    pub(super) fn selector(&self, emulation: &EmulationRegistry) -> Option<Selector> {
-        let named = emulation.client_of(&self.session);
-        if !self.session.is_empty() && named.is_none() {
-            return None;
-        }
-        let client = match self.client.as_str() {
-            "" => named,
-            client => Some(SessionId::parse(client)?),
+    pub(super) fn resolve(&self, emulation: &EmulationRegistry) -> Option<Selector> {
+        let by_name = match &self.session {
+            Some(session) => Some(emulation.client_of(session)?),
+            None => None,
+        };
+        let client = match &self.client {
+            Some(client) => Some(SessionId::parse(client)?),
+            None => by_name,
         };
         // Two names of one session, or nobody.
-        if named.is_some() && named != client {
+        if by_name.is_some() && by_name != client {
             return None;
         }
+        let except = self.except.iter();
         Some(Selector {
-            user: (!self.user.is_empty()).then(|| self.user.as_str().into()),
+            user: self.user.as_deref().map(Into::into),
             client,
-            except: self
-                .except
-                .iter()
-                .filter_map(|id| SessionId::parse(id))
-                .collect(),
+            except: except.filter_map(|id| SessionId::parse(id)).collect(),
         })
     }
 }
 
 /// What the process before is to do too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "snake_case")]
-pub(crate) enum Order {
+#[serde(tag = "command", rename_all = "snake_case")]
+pub(crate) enum ControlCommand {
     /// Sessions end.
     Disconnect {
-        whom: Whom,
+        named: NamedSelector,
         code: u16,
         reason: String,
     },
     /// The API takes sessions out of a channel.
-    Unsubscribe { whom: Whom, channel: String },
+    Unsubscribe {
+        named: NamedSelector,
+        channel: String,
+    },
     /// Credentials were renewed or have expired.
     Refresh {
-        whom: Whom,
+        named: NamedSelector,
         expired: bool,
         expire_at: Option<u64>,
         info: Option<String>,
@@ -116,8 +118,8 @@ pub(crate) enum Order {
         channel: Option<String>,
         until: Option<u64>,
     },
-    /// All sessions end at once and come to the process that has taken over, where every order
-    /// holds: what stands for orders that could not be passed on.
+    /// All sessions end at once and come to the process that has taken over, where every command
+    /// holds: what stands for commands that could not be forwarded.
     DisconnectAll,
 }
 
@@ -134,7 +136,7 @@ pub(super) enum LineError {
 struct Line<T> {
     v: u32,
     #[serde(flatten)]
-    order: T,
+    command: T,
 }
 
 #[derive(Deserialize)]
@@ -142,22 +144,22 @@ struct Versioned {
     v: u32,
 }
 
-impl Order {
-    /// What a command to sessions is to the process before; `None` for what is not passed on.
-    pub(super) fn of(whom: &Whom, command: &ServerCommand) -> Option<Self> {
-        let whom = whom.clone();
+impl ControlCommand {
+    /// What a command to sessions is to the process before; `None` for what is not forwarded.
+    pub(super) fn of(named: &NamedSelector, command: &ServerCommand) -> Option<Self> {
+        let named = named.clone();
         match command {
             // All sessions there are older than those here.
             ServerCommand::Disconnect(close) | ServerCommand::DisconnectOlder { close, .. } => {
                 let Close { code, reason } = close.clone();
                 Some(Self::Disconnect {
-                    whom,
+                    named,
                     code,
                     reason: reason.into_owned(),
                 })
             }
             ServerCommand::Unsubscribe { channel, .. } => Some(Self::Unsubscribe {
-                whom,
+                named,
                 channel: channel.to_string(),
             }),
             ServerCommand::Refresh {
@@ -165,7 +167,7 @@ impl Order {
                 expire_at,
                 info,
             } => Some(Self::Refresh {
-                whom,
+                named,
                 expired: *expired,
                 expire_at: *expire_at,
                 info: info.as_ref().map(text),
@@ -178,7 +180,7 @@ impl Order {
     pub(super) fn line(&self) -> String {
         let line = Line {
             v: VERSION,
-            order: self,
+            command: self,
         };
         // Only maps with keys that are no texts, and types that refuse, cannot be written.
         let mut line = serde_json::to_string(&line).unwrap_or_default();
@@ -195,8 +197,8 @@ impl Order {
         if v != VERSION {
             return Err(LineError::Version(v));
         }
-        let Line { order, .. } = serde_json::from_str(line)?;
-        Ok(order)
+        let Line { command, .. } = serde_json::from_str(line)?;
+        Ok(command)
     }
 }
 
@@ -210,33 +212,34 @@ mod tests {
     use super::*;
     use crate::close::Unsubscribe;
 
-    fn whom(user: &str, client: &str, session: &str) -> Whom {
-        Whom {
-            user: user.to_string(),
-            client: client.to_string(),
-            session: session.to_string(),
+    fn named(user: &str, client: &str, session: &str) -> NamedSelector {
+        let given = |name: &str| (!name.is_empty()).then(|| name.to_string());
+        NamedSelector {
+            user: given(user),
+            client: given(client),
+            session: given(session),
             except: Vec::new(),
         }
     }
 
     #[test]
-    fn an_order_is_for_a_user_or_a_client_and_never_for_more_than_was_named() {
+    fn a_command_is_for_a_user_or_a_client_and_never_for_more_than_was_named() {
         let emulation = EmulationRegistry::new(16);
-        assert!(!whom("", "", "").is_named());
-        let unknown = whom("42", "", "s").selector(&emulation);
+        assert!(!named("", "", "").is_named());
+        let unknown = named("42", "", "s").resolve(&emulation);
         assert!(unknown.is_none(), "not all sessions of 42");
-        assert!(whom("", "", "s").selector(&emulation).is_none());
-        let malformed = whom("42", "no id", "").selector(&emulation);
+        assert!(named("", "", "s").resolve(&emulation).is_none());
+        let malformed = named("42", "no id", "").resolve(&emulation);
         assert!(malformed.is_none(), "nor here");
         let id = SessionId::random();
-        let both = whom("42", &id.to_string(), "").selector(&emulation);
+        let both = named("42", &id.to_string(), "").resolve(&emulation);
         let both = both.expect("someone");
         assert_eq!((both.user.as_deref(), both.client), (Some("42"), Some(id)));
     }
 
     // What a process writes the other one reads, and as the same.
     #[test]
-    fn every_order_is_read_as_it_was_written() {
+    fn every_command_is_read_as_it_was_written() {
         let commands = [
             ServerCommand::Disconnect(Close::new(4001, "so \"it\" is\n")),
             ServerCommand::Unsubscribe {
@@ -249,50 +252,52 @@ mod tests {
                 info: Some(Bytes::from_static(b"{\"a\":[1]}")),
             },
         ];
-        let whom = Whom {
+        let spared = NamedSelector {
             except: vec![SessionId::random().to_string()],
-            ..Whom::user("42")
+            ..NamedSelector::user("42")
         };
-        let of_sessions = commands.iter().map(|command| Order::of(&whom, command));
-        let of_sessions = of_sessions.map(|order| order.expect("passed on"));
+        let of_sessions = commands
+            .iter()
+            .map(|command| ControlCommand::of(&spared, command));
+        let of_sessions = of_sessions.map(|command| command.expect("forwarded"));
         let (user, until) = ("42".to_string(), Some(9));
         let others = [
-            Order::BlockUser {
+            ControlCommand::BlockUser {
                 user: user.clone(),
                 until,
             },
-            Order::UnblockUser { user: user.clone() },
-            Order::RevokeToken {
+            ControlCommand::UnblockUser { user: user.clone() },
+            ControlCommand::RevokeToken {
                 id: "t".to_string(),
                 until: None,
             },
-            Order::InvalidateTokens {
+            ControlCommand::InvalidateTokens {
                 user,
                 issued_before: 3,
                 channel: Some("news".to_string()),
                 until,
             },
-            Order::DisconnectAll,
+            ControlCommand::DisconnectAll,
         ];
-        for order in of_sessions.chain(others) {
-            let line = order.line();
+        for command in of_sessions.chain(others) {
+            let line = command.line();
             assert_eq!(line.matches('\n').count(), 1, "{line}");
-            assert_eq!(Order::parse(&line).expect("an order"), order);
+            assert_eq!(ControlCommand::parse(&line).expect("a command"), command);
         }
     }
 
     // A newer process may say what this one cannot do; it must not be taken for something else.
     #[test]
-    fn a_line_of_another_version_and_an_unknown_order_are_errors() {
-        let parse = |line: &str| Order::parse(line);
+    fn a_line_of_another_version_and_an_unknown_command_are_errors() {
+        let parse = |line: &str| ControlCommand::parse(line);
         assert!(matches!(
-            parse("{\"v\":2,\"order\":\"disconnect_all\"}"),
+            parse("{\"v\":2,\"command\":\"disconnect_all\"}"),
             Err(LineError::Version(2))
         ));
         for line in [
             "",
             "FAILED it\n",
-            "{\"v\":1,\"order\":\"other\"}",
+            "{\"v\":1,\"command\":\"other\"}",
             "{\"v\":1}",
         ] {
             assert!(
@@ -300,7 +305,7 @@ mod tests {
                 "{line}"
             );
         }
-        let more = parse("{\"v\":1,\"order\":\"unblock_user\",\"user\":\"42\",\"new\":1}");
+        let more = parse("{\"v\":1,\"command\":\"unblock_user\",\"user\":\"42\",\"new\":1}");
         assert!(more.is_ok(), "fields that are new change nothing");
     }
 }

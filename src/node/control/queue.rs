@@ -1,21 +1,21 @@
 //! What waits to be told to the process that this one has taken over from. Filled by any thread,
 //! emptied by the task of the main thread that writes to it, open until that process has ended.
 //!
-//! Bound: [`BYTES_MAX`]. Beyond it all that waits becomes one order to end every session there, so
-//! that none goes on that an order was for.
+//! Bound: [`BYTES_MAX`]. Beyond it all that waits becomes one command to end every session there,
+//! so that none goes on that a command was for.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::Order;
+use super::ControlCommand;
 
-/// Bytes of lines that wait, and that are read of one line: many thousand orders.
+/// Bytes of lines that wait, and that are read of one line: many thousand commands.
 pub(crate) const BYTES_MAX: usize = 1 << 20;
 
-/// The orders that wait.
+/// The commands that wait.
 #[derive(Debug, Default)]
-pub(crate) struct OrderQueue {
+pub(crate) struct ControlQueue {
     waiting: Mutex<Waiting>,
     filled: Notify,
 }
@@ -27,7 +27,7 @@ struct Waiting {
     lines: String,
 }
 
-impl OrderQueue {
+impl ControlQueue {
     /// From here on there is a process before this one.
     pub(crate) fn open(&self) {
         self.waiting().is_open = true;
@@ -43,18 +43,18 @@ impl OrderQueue {
         self.waiting().is_open
     }
 
-    /// Passes an order on, if there is anyone.
-    pub(super) fn push(&self, order: &Order) {
+    /// Forwards a command, if there is anyone.
+    pub(super) fn push(&self, command: &ControlCommand) {
         let mut waiting = self.waiting();
         if !waiting.is_open {
             return;
         }
-        let line = order.line();
+        let line = command.line();
         if waiting.lines.len() + line.len() > BYTES_MAX {
             log::warn!(
-                "the process before this one does not take the orders of the API: all its sessions are to end"
+                "the process before this one does not take the commands of the API: all its sessions are to end"
             );
-            waiting.lines = Order::DisconnectAll.line();
+            waiting.lines = ControlCommand::DisconnectAll.line();
         } else {
             waiting.lines.push_str(&line);
         }
@@ -82,21 +82,23 @@ impl OrderQueue {
 mod tests {
     use super::*;
 
-    fn taken(queue: &OrderQueue) -> Vec<Order> {
+    fn taken(queue: &ControlQueue) -> Vec<ControlCommand> {
         let lines = std::mem::take(&mut queue.waiting().lines);
-        let orders = lines.lines().map(Order::parse);
-        orders.map(|order| order.expect("an order")).collect()
+        let commands = lines.lines().map(ControlCommand::parse);
+        commands
+            .map(|command| command.expect("a command"))
+            .collect()
     }
 
-    fn unblock(user: &str) -> Order {
-        Order::UnblockUser {
+    fn unblock(user: &str) -> ControlCommand {
+        ControlCommand::UnblockUser {
             user: user.to_string(),
         }
     }
 
     #[test]
-    fn orders_wait_in_their_order_while_there_is_someone_to_be_told() {
-        let queue = OrderQueue::default();
+    fn commands_wait_in_their_order_while_there_is_someone_to_be_told() {
+        let queue = ControlQueue::default();
         queue.push(&unblock("0"));
         assert_eq!(taken(&queue), []);
         queue.open();
@@ -109,10 +111,10 @@ mod tests {
         assert_eq!(taken(&queue), []);
     }
 
-    // An order that is dropped in silence would leave a blocked user where he is.
+    // A command that is dropped in silence would leave a blocked user where he is.
     #[test]
-    fn orders_that_find_no_room_become_one_that_ends_every_session() {
-        let queue = OrderQueue::default();
+    fn commands_that_find_no_room_become_one_that_ends_every_session() {
+        let queue = ControlQueue::default();
         queue.open();
         let name = "x".repeat(BYTES_MAX / 10);
         for _ in 0..10 {
@@ -120,6 +122,9 @@ mod tests {
             queue.push(&unblock(&name));
         }
         queue.push(&unblock("behind"));
-        assert_eq!(taken(&queue), [Order::DisconnectAll, unblock("behind")]);
+        assert_eq!(
+            taken(&queue),
+            [ControlCommand::DisconnectAll, unblock("behind")]
+        );
     }
 }
