@@ -38,18 +38,22 @@ pub(super) trait ReadsSocket:
 }
 
 /// A session with what it runs on.
-pub(super) struct SessionTask<A: Actor<Context = TaskContext<A>>> {
+pub(super) struct SessionTask<A: Actor<Context = TaskContext<A>>, R = Reader> {
     context: TaskContext<A>,
     session: A,
     mailbox: Mailbox<A>,
     /// Absent where the session's frames are taken by the body of an HTTP answer, and at its end.
-    reader: Option<Reader>,
+    reader: Option<R>,
 }
 
-impl<A: ReadsSocket> SessionTask<A> {
+impl<A, R> SessionTask<A, R>
+where
+    A: ReadsSocket,
+    R: Stream<Item = Inbound> + Unpin + 'static,
+{
     /// Runs the session that `begin` makes, on this thread; nothing else happens here meanwhile.
     pub(super) fn spawn(
-        reader: Option<Reader>,
+        reader: Option<R>,
         begin: impl FnOnce(&mut TaskContext<A>) -> A,
     ) -> Addr<A> {
         let mailbox = Mailbox::default();
@@ -89,7 +93,11 @@ impl<A: ReadsSocket> SessionTask<A> {
     }
 }
 
-impl<A: ReadsSocket> Future for SessionTask<A> {
+impl<A, R> Future for SessionTask<A, R>
+where
+    A: ReadsSocket,
+    R: Stream<Item = Inbound> + Unpin + 'static,
+{
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {

@@ -40,8 +40,8 @@ const sorted = (list) => [...list].sort();
 /** `CODE reason` of each constant of a type in src/close.rs. */
 function constants(source, type) {
   const [, body] = new RegExp(`impl ${type} \\{([\\s\\S]*?)\\n    const fn fixed`).exec(source);
-  const declared = body.match(/pub const [A-Z_]+: Self/g);
-  const found = [...body.matchAll(/pub const [A-Z_]+: Self =\s*Self::fixed\(\s*(\d+),\s*"([^"]*)"/g)];
+  const declared = body.match(/pub\(crate\) const [A-Z_]+: Self/g);
+  const found = [...body.matchAll(/pub\(crate\) const [A-Z_]+: Self =\s*Self::fixed\(\s*(\d+),\s*"([^"]*)"/g)];
   assert.equal(found.length, declared.length, `a constant of ${type} in src/close.rs is written in a form that this test cannot read`);
   return found.map(([, code, reason]) => `${code} ${reason}`);
 }
@@ -124,8 +124,8 @@ describe('docs/close-codes', () => {
       for (const [code, , whether] of ends) assert.equal(whether, subscribes[Number(code) >= 2500 ? 0 : 1], code);
 
       const source = text('src/protocol/error.rs');
-      const real = [...source.matchAll(/pub const \w+: Self = Self::fixed\((\d+), "([^"]+)"\)(\.passing\(\))?;/g)];
-      assert.equal(real.length, source.match(/pub const \w+: Self/g).length);
+      const real = [...source.matchAll(/pub\(crate\) const \w+: Self = Self::fixed\((\d+), "([^"]+)"\)(\.passing\(\))?;/g)];
+      assert.equal(real.length, source.match(/pub\(crate\) const \w+: Self/g).length);
       assert.deepEqual(rows(page, errors).map((row) => row.slice(0, 3)), real.map(([, code, words, passing]) => {
         return [code, `\`${words}\``, again[code === '109' ? 2 : passing ? 0 : 1]];
       }));
