@@ -18,8 +18,9 @@ const EVERY: u64 = 5000;
 /// How long before a write it is answered.
 pub(crate) const EARLY: Duration = Duration::from_millis(200);
 
-/// How long something waits in a shard that loses what waits.
-pub(crate) const LATE: Duration = Duration::from_millis(200);
+/// How long something waits in a shard that loses what waits, however much that is: a build without
+/// optimizations may take half a second from the signal to the drain.
+pub(crate) const LATE: Duration = Duration::from_secs(1);
 
 /// What may be planted, named in the environment as here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

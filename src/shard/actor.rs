@@ -239,7 +239,11 @@ impl Handler<Deliver> for ShardActor {
             false => receivers,
         };
         self.turn.push((0, Rc::new(publication)));
-        if self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN {
+        let is_full =
+            self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN;
+        #[cfg(feature = "planted-faults")]
+        let is_full = is_full && !crate::planted::is(crate::planted::Fault::LosesAtADrain);
+        if is_full {
             self.end_full_turn(ctx);
         }
     }
