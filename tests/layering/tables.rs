@@ -33,6 +33,7 @@ pub(crate) const LEVELS: &[(&str, u8)] = &[
     ("supervisor", 1),
     ("codec", 0),
     ("protocol", 0),
+    ("last_error", 0),
     ("fossil", 0),
     ("close", 0),
     ("id", 0),
