@@ -49,9 +49,7 @@ pub(super) fn receive(node: &Arc<Node>, successor: UnixStream) {
                 Ok(0) => return,
                 Ok(_) => {}
                 Err(error) => {
-                    log::error!(
-                        "what the process that has taken over says cannot be read: {error}"
-                    );
+                    log::warn!("what the process that has taken over says cannot be read: {error}");
                     return;
                 }
             }
