@@ -21,10 +21,29 @@ after(async () => {
   await server?.remove();
 });
 
+/** Keeps what the server sends from a page until `release()`, so that what the first message ends is seen before it does. */
+function withheld() {
+  const kept = [];
+  let isKept = true;
+  return {
+    before: (page) => page.routeWebSocket(/\/ws$/, (socket) => {
+      socket.connectToServer().onMessage((message) => {
+        if (isKept) kept.push(() => socket.send(message));
+        else socket.send(message);
+      });
+    }),
+    release: () => {
+      isKept = false;
+      for (const send of kept.splice(0)) send();
+    },
+  };
+}
+
 // The first view was a blank log, and nothing said what to do. A visitor who has to guess leaves.
 test('the first view says what to do, and leads to a second window, the push, the echo and the documents', async () => {
-  await tabs(both, async (...all) => {
-    for (const tab of all) {
+  const lines = both.map(withheld);
+  await tabs(both.map((one, index) => ({ ...one, before: lines[index].before })), async (...all) => {
+    for (const [index, tab] of all.entries()) {
       await tab.until('the push', () => tab.page.isVisible('.guide-push'));
       assert.equal(await tab.page.locator('#guide .steps li').count(), 3);
       assert.equal(await tab.page.getAttribute('#guide .steps a', 'target'), '_blank');
@@ -33,6 +52,7 @@ test('the first view says what to do, and leads to a second window, the push, th
       await tab.page.click('#guide .steps .btn');
       await tab.state('open');
       await tab.until('the first step is done', async () => (await tab.page.locator('#guide .steps .done').count()) === 1);
+      lines[index].release();
       await tab.heard(/^push \d+$/);
       await tab.until('messages take its place', () => tab.page.isHidden('#guide'));
     }
