@@ -52,7 +52,7 @@ class Measurer:
         return best
 
     def once(self, work, step, entry, stood):
-        servers = [Running(entry.server, entry.cores, entry.words) for _ in range(entry.processes)]
+        servers = [Running(entry.server, cores, entry.words) for cores in entry.shares_of_cores()]
         began, busy, own = time.monotonic(), machine.busy_seconds(), machine.own_seconds()
         try:
             for server in servers:

@@ -30,8 +30,12 @@ class Entry:
     options: tuple = ()
     cores: tuple = (0,)
     load_cores: tuple = (1,)
-    # So many processes of the server share the clients.
+    # So many processes of the server share the clients, and the cores.
     processes: int = 1
+
+    def shares_of_cores(self):
+        """The cores of each process."""
+        return [self.cores[index::self.processes] for index in range(self.processes)]
 
 
 @dataclass(frozen=True)
@@ -273,12 +277,12 @@ WORKS = {
              plot="back_s",
              absent="Bun, ws and the plain server bring back nothing that was missed."),
         Work("two", "Two workers",
-             "fanfare with two workers on two cores, the load on the same two, beside two processes of one worker with half of the clients "
-             "each: cost per delivery, not throughput. Balance is what the worker with more has, over the mean of both: of the sessions, as "
-             "`/status` tells them by worker, and of the CPU time of the two busiest threads, by `schedstat`. With both cores shared by load "
-             "and server, no rate and no latency of this table is to be quoted.",
+             "fanfare with two workers on two cores, the load on the same two, beside two processes of one worker and one core each, with "
+             "half of the clients: cost per delivery, not throughput. Balance is what the worker with more has, over the mean of both: of the "
+             "sessions, as `/status` tells them by worker, and of the CPU time of the two busiest threads, by `schedstat`. With both cores "
+             "shared by load and server, no rate and no latency of this table is to be quoted.",
              (Entry("two workers", "fanfare", cores=(0, 1), load_cores=(0, 1)),
-              Entry("two processes", "fanfare", load_cores=(0, 1), processes=2)),
+              Entry("two processes", "fanfare", cores=(0, 1), load_cores=(0, 1), processes=2)),
              **steps(two), columns=(CPU, Column("sessions_balance", "sessions, greatest/mean", ".3f"),
                                       Column("cpu_balance", "CPU time, greatest/mean", ".3f")), plot="cpu_us",
              absent="The others have other ways to use two cores, or none; what two workers cost is asked of fanfare alone."),

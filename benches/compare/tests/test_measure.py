@@ -6,6 +6,7 @@ import threading
 import unittest
 
 from compare.measure import Workers, balance, user_figures
+from compare.works import WORKS
 
 
 class TwoWorkers(unittest.TestCase):
@@ -15,6 +16,11 @@ class TwoWorkers(unittest.TestCase):
         self.assertEqual(balance([2000, 2000]), 1.0)
         self.assertIsNone(balance([7]), "one worker is no balance")
         self.assertIsNone(balance([]), "nothing was seen")
+
+    def test_both_ways_have_the_same_cores(self):
+        # Two processes on one core had their messages joined by the wait for it, and looked cheaper than they are.
+        shares = {entry.name: entry.shares_of_cores() for entry in WORKS["two"].entries}
+        self.assertEqual(shares, {"two workers": [(0, 1)], "two processes": [(0,), (1,)]})
 
     def test_sessions_by_worker_are_taken_once_all_are_there(self):
         # Half-way through, the two differ by what is just being accepted.
