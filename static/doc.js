@@ -7,7 +7,7 @@ import { anchor, render } from './markdown.js';
 import { themeButton } from './theme.js';
 import { words } from './words-console.js';
 
-const DOCUMENTS = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'api', 'hooks', 'settings', 'deploy', 'nginx', 'admin', 'state', 'load', 'centrifugo'];
+const DOCUMENTS = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'api', 'hooks', 'settings', 'deploy', 'nginx', 'admin', 'state', 'load', 'benchmarks', 'centrifugo'];
 const TRANSLATED = ['README', 'plain-clients', 'clients', 'close-codes', 'tokens', 'deploy', 'nginx', 'admin', 'state', 'centrifugo'];
 
 addWords(words);

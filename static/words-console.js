@@ -171,6 +171,7 @@ export const words = {
   'doc-settings': ['Settings', '配置'],
   'doc-state': ['State on disk', '磁盘上的状态'],
   'doc-load': ['The load tool', '压力测试工具'],
+  'doc-benchmarks': ['Benchmarks', '性能对比'],
   'doc-centrifugo': ['From Centrifugo', '从 Centrifugo 迁移'],
   'doc-untranslated': ['', '此文档暂无中文版。'],
 
