@@ -9,12 +9,15 @@
 
 mod close;
 mod counting_stream;
+mod delivery;
 mod exceptional;
 pub mod info;
 pub mod outbox;
+mod pausing;
 mod profile;
 pub mod reader;
 pub mod socket;
+mod streamed;
 mod timers;
 mod writer;
 
@@ -39,16 +42,15 @@ pub use self::{
 use self::{
     exceptional::Exceptional,
     info::SessionInfo,
-    outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedFrame, SharedPublication},
+    outbox::{FrameKind, Outbox, OutboxConfig},
     socket::Socket,
 };
 use crate::{
-    close::{Close, Ending},
+    close::Ending,
     codec::{self, Opcode},
-    config::SlowPolicy,
     heartbeat::{Heartbeat, HeartbeatConfig, TICK, Wheel},
     metrics::WorkerStats,
-    publication::{Publication, frame_message},
+    publication::frame_message,
     registry::SessionKey,
 };
 
@@ -272,90 +274,6 @@ impl Connection {
         }
     }
 
-    /// Queues a publication, or several that leave together, under a policy; absent: the node's.
-    /// Publications that were dropped for it are given to `lost`. Returns whether the caller is to
-    /// note this outbox for a flush at the end of its turn, which it is told once a turn.
-    pub(crate) fn push(
-        &self,
-        shared: &Rc<SharedFrame>,
-        policy: Option<SlowPolicy>,
-        now: Instant,
-        lost: impl FnOnce(Vec<SharedPublication>),
-    ) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        if inner.phase != Phase::Open {
-            return false;
-        }
-        let outbox = &self.config.outbox;
-        let policy = policy.unwrap_or(outbox.policy);
-        match inner.outbox.push(shared.clone(), policy, outbox) {
-            Pushed::Queued { dropped } => {
-                if !dropped.is_empty() {
-                    self.config.stats.dropped.add(dropped.len() as u64);
-                    lost(dropped);
-                }
-            }
-            Pushed::Overflow => {
-                self.config.stats.slow_disconnects.add(1);
-                // Who takes too little would never get to the Close behind all that waits.
-                inner.outbox.discard_unsent(&self.config.outbox);
-                self.fail_inner(&mut inner, Close::SLOW, now);
-            }
-        }
-        !self.dirty.replace(true)
-    }
-
-    /// Whether reading is to pause: the session's own answers fill half of the bound.
-    #[must_use]
-    pub(crate) fn reads_paused(&self) -> bool {
-        self.pauses_reads(&self.inner.borrow())
-    }
-
-    /// Whether the session's own answers fill half of the bound.
-    #[must_use]
-    pub(crate) fn is_unread(&self) -> bool {
-        self.inner.borrow().outbox.reply_cost() > self.config.outbox.bytes_max / 2
-    }
-
-    /// What waiting replies are charged against the bound.
-    #[must_use]
-    pub(crate) fn reply_cost(&self) -> usize {
-        self.inner.borrow().outbox.reply_cost()
-    }
-
-    fn pauses_reads(&self, inner: &Inner) -> bool {
-        inner.phase == Phase::Open
-            && (self.waiting.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
-    }
-
-    /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can
-    /// be expected; pings go on.
-    pub(crate) fn set_waiting(&self, waiting: bool) {
-        if self.waiting.replace(waiting)
-            && !waiting
-            && let Some(waker) = &self.inner.borrow().waker
-        {
-            // What has come meanwhile is read now.
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Whether the session's turn is spent.
-    #[must_use]
-    pub(crate) fn is_resting(&self) -> bool {
-        self.resting.get()
-    }
-
-    /// Says whether the session's turn is spent. Nothing is read meanwhile, in no phase.
-    pub(crate) fn set_resting(&self, resting: bool) {
-        if self.resting.replace(resting)
-            && !resting
-            && let Some(waker) = &self.inner.borrow().waker
-        {
-            waker.wake_by_ref();
-        }
-    }
-
     /// Says that a client of the protocol was told that it is connected: pings may come from here
     /// on.
     pub(crate) fn set_welcomed(&self) {
@@ -400,64 +318,9 @@ impl Connection {
         self.config.stats.messages_in.add(1);
     }
 
-    /// Messages went out that the outbox never held, since a body brought them from a history.
-    pub(crate) fn count_brought(&self, messages: u64, bytes: usize) {
-        for traffic in [
-            (
-                &self.info.traffic.messages_out,
-                &self.info.traffic.bytes_out,
-            ),
-            (
-                &self.config.stats.messages_out,
-                &self.config.stats.bytes_out,
-            ),
-        ] {
-            traffic.0.add(messages);
-            traffic.1.add(bytes as u64);
-        }
-    }
-
     /// A turn of the session was spent.
     pub(crate) fn count_turn_spent(&self) {
         self.config.stats.turns_spent.add(1);
-    }
-
-    /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;
-    /// `Ready(None)` when the answer is to end.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        let mut inner = self.inner.borrow_mut();
-        if !inner
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            inner.waker = Some(cx.waker().clone());
-        }
-        if inner.phase == Phase::Ended {
-            return Poll::Ready(None);
-        }
-        let Some(frame) = inner.outbox.take(&self.config.outbox) else {
-            if inner.phase == Phase::Open {
-                return Poll::Pending;
-            }
-            inner.phase = Phase::Ended;
-            return Poll::Ready(None);
-        };
-        let bytes = frame.bytes().len();
-        self.count_left(&mut inner, &frame, bytes, Instant::now());
-        Poll::Ready(Some(frame))
-    }
-
-    /// The bytes of a frame that was taken.
-    #[must_use]
-    pub(crate) fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
-        frame.bytes()
-    }
-
-    /// A publication as its client takes it.
-    #[must_use]
-    pub(crate) fn encoded<'a>(&self, publication: &'a Publication) -> &'a [u8] {
-        publication.frame(self.profile.form, &self.config.outbox.compression)
     }
 
     /// Reads into `buf`, as the session's task.

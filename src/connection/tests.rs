@@ -13,9 +13,11 @@ use std::{
 
 use super::{
     info::{Traffic, TransportKind},
+    outbox::{Frame, SharedFrame},
     *,
 };
 use crate::{
+    close::Close,
     id::SessionId,
     publication::{Payload, Publication, Target},
     testing,

@@ -112,13 +112,6 @@ impl Session<Centrifuge> {
         }
     }
 
-    pub(super) fn refuse(&self, id: u32, error: &AuthError) {
-        match error.reply_error() {
-            Ok(error) => self.error(id, &error),
-            Err(close) => self.end(close),
-        }
-    }
-
     pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut TaskContext<Self>) {
         let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
             return;

@@ -8,9 +8,11 @@
 
 mod commands;
 mod connect;
+mod dispatch;
 mod frames;
 mod params;
 mod refresh;
+mod replies;
 mod server_commands;
 mod subscribe;
 mod subscription;
@@ -19,13 +21,11 @@ mod transport;
 
 use std::{
     collections::VecDeque,
-    fmt,
     time::{Duration, Instant},
 };
 
 use actix::{ActorContext, AsyncContext, Recipient, SpawnHandle};
 use bytes::Bytes;
-use log::Level;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::subscriptions::Subscriptions;
@@ -34,21 +34,12 @@ use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::{Close, Ending},
     hooks::{HookContext, PassedHeaders},
-    logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
-    metrics::Limited,
-    node::{
-        auth::Identity,
-        emulation::EmulationGuard,
-        rate_limit::{RateDecision, RateLimiter},
-    },
-    protocol::{self, Command, CommandDecoder, Encoding, Push, Reply, ReplyError, Request},
+    node::{auth::Identity, emulation::EmulationGuard, rate_limit::RateLimiter},
+    protocol::{Command, CommandDecoder, Encoding},
     publication::Payload,
     registry::ChannelName,
     shard::{CommandFrame, ServerCommand, SessionMessage},
 };
-
-/// Bytes of a reason that a line of the log has.
-const REASON_BYTES_MAX: usize = 300;
 
 /// The protocol of one client.
 pub(crate) struct Centrifuge {
@@ -261,83 +252,6 @@ impl Centrifuge {
 }
 
 impl Session<Centrifuge> {
-    /// What a command leads to depends on where the client is.
-    fn on_client_command(&mut self, command: Command, ctx: &mut TaskContext<Self>) {
-        let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
-        match &mut self.protocol.phase {
-            Phase::New { token } => match command.request {
-                Request::Connect(request) => {
-                    let token = token.take();
-                    self.connect(command.id, request, token, ctx);
-                }
-                _ => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
-            },
-            Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
-                if backlog.commands.len() < backlog_max {
-                    backlog.commands.push_back(command);
-                } else {
-                    self.context.node.metrics.limited(Limited::Messages);
-                    self.error(command.id, &ReplyError::TOO_MANY_REQUESTS);
-                }
-            }
-            Phase::Refused => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
-            Phase::Connected(client) => {
-                let is_free = matches!(command.request, Request::Pong | Request::Connect(_));
-                let decision = match is_free {
-                    true => RateDecision::Pass,
-                    false => client.rate_limiter.take(Instant::now()),
-                };
-                self.on_connected(command, decision, ctx);
-            }
-        }
-    }
-
-    /// A command of a connected client, as its rate allows.
-    fn on_connected(&mut self, command: Command, rate: RateDecision, ctx: &mut TaskContext<Self>) {
-        let Command { id, request } = command;
-        match rate {
-            RateDecision::Pass => {}
-            RateDecision::Refuse => {
-                self.context.node.metrics.limited(Limited::Messages);
-                return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
-            }
-            RateDecision::End => return self.end(Close::TOO_MANY_REQUESTS),
-        }
-        // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold
-        // thousands, and streams are not read.
-        let is_free = matches!(
-            request,
-            Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }
-        );
-        if !is_free && (self.is_waiting() || self.context.connection.is_unread()) {
-            self.context.node.metrics.limited(Limited::Messages);
-            return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
-        }
-        self.do_command(id, request, ctx);
-    }
-
-    fn do_command(&mut self, id: u32, request: Request, ctx: &mut TaskContext<Self>) {
-        match request {
-            Request::Pong => {
-                if !self.context.connection.take_pong() {
-                    self.end(Close::BAD_REQUEST.because("a pong without a ping"));
-                }
-            }
-            Request::Connect(_) => self.end(Close::BAD_REQUEST),
-            Request::Subscribe(request) => self.subscribe_by_client(id, request, ctx),
-            Request::Unsubscribe { channel } => self.unsubscribe(id, &channel),
-            Request::Publish { channel, data } => self.publish(id, &channel, data, ctx),
-            Request::Presence { channel } => self.presence(id, &channel, ctx),
-            Request::PresenceStats { channel } => self.presence_stats(id, &channel, ctx),
-            Request::History(request) => self.history(id, request, ctx),
-            Request::Unavailable => self.error(id, &ReplyError::NOT_AVAILABLE),
-            Request::Send { data } => self.send(data, ctx),
-            Request::Rpc { method, data } => self.rpc(id, method, data, ctx),
-            Request::Refresh { token } => self.refresh(id, token, ctx),
-            Request::SubRefresh { channel, token } => self.sub_refresh(id, &channel, token, ctx),
-        }
-    }
-
     /// On whose behalf the backend is asked: made where it is, since most sessions never ask.
     fn hook_context(&self) -> HookContext {
         let info = self.context.connection.info();
@@ -353,58 +267,6 @@ impl Session<Centrifuge> {
             Some(client) => client.identity.named_in(hook_context),
             None => hook_context,
         }
-    }
-
-    fn reply(&self, id: u32, reply: &Reply<'_>) {
-        if id == 0 {
-            return;
-        }
-        let mut message = Vec::new();
-        protocol::encode_reply(self.protocol.transport.encoding, id, reply, &mut message);
-        self.context.connection.message(&message);
-    }
-
-    fn error(&self, id: u32, error: &ReplyError) {
-        let info = self.context.connection.info();
-        log::debug!(
-            id:% = info.id,
-            user = info.user().unwrap_or_default(),
-            command = id,
-            code = error.code,
-            reason = &*error.message;
-            "command refused"
-        );
-        self.reply(id, &Reply::Error(error));
-    }
-
-    /// Says in the log why the client may not do what it asks for, with what it is not told.
-    fn tell_refused(&self, what: &'static str, reason: &dyn fmt::Display) {
-        let info = self.context.connection.info();
-        let address = Address(info.address);
-        let subject = Subject::new(Level::Info, module_path!(), what)
-            .from(address)
-            .with("reason", reason);
-        logger::throttled(subject, REFUSAL_PAUSE, |times| {
-            let id = info.id;
-            let reason = Cut(reason, REASON_BYTES_MAX);
-            log::info!(id:%, address:%, reason:%, times; "{what}");
-        });
-    }
-
-    fn push(&self, channel: &str, push: &Push<'_>) {
-        let ClientTransport {
-            encoding,
-            unidirectional,
-            ..
-        } = self.protocol.transport;
-        let mut message = Vec::new();
-        protocol::encode_push(encoding, unidirectional, channel, push, &mut message);
-        self.context.connection.message(&message);
-    }
-
-    /// Ends the session: what was answered goes out, then the close.
-    fn end(&self, close: Close) {
-        self.context.close(close);
     }
 
     /// `client.connect_timeout` is over.
