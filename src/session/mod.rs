@@ -213,9 +213,7 @@ impl<P: Protocol> Session<P> {
                 }
             }
             _ if self.context.has_ended() => {}
-            ServerCommand::Refresh {
-                expired, expire_at, ..
-            } if *expired || expiry::is_past(*expire_at) => self.context.close(Close::EXPIRED),
+            command if Self::is_ended_by(command) => self.context.close(Close::EXPIRED),
             command => P::on_command(self, command, ctx),
         }
     }

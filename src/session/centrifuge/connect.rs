@@ -47,7 +47,6 @@ impl Client {
             subscriptions: Subscriptions::default(),
             generation: 0,
             rate_limiter,
-            expiry_timer: None,
             subscriptions_timer: None,
         }
     }

@@ -14,6 +14,7 @@ mod params;
 mod refresh;
 mod replies;
 mod server_commands;
+mod sub_refresh;
 mod subscribe;
 mod subscription;
 mod subscriptions;
@@ -109,8 +110,6 @@ struct Client {
     /// Tells subscriptions of one channel apart that came one after the other.
     generation: u64,
     rate_limiter: RateLimiter,
-    /// The timer of the session's end.
-    expiry_timer: Option<SpawnHandle>,
     /// The timer of the subscription that ends first.
     subscriptions_timer: Option<SpawnHandle>,
 }

@@ -5,7 +5,7 @@ use crate::{
     close::{Close, Unsubscribe},
     protocol::Push,
     registry::ChannelName,
-    session::{Session, TaskContext},
+    session::{Session, TaskContext, expiry::Refreshed},
     shard::ServerCommand,
 };
 
@@ -57,16 +57,7 @@ impl Session<Centrifuge> {
             }
             ServerCommand::Refresh {
                 expire_at, info, ..
-            } => {
-                if let Some(client) = self.protocol.client_mut() {
-                    client.user.expire_at = *expire_at;
-                    if let Some(info) = info {
-                        client.user.set_conn_info(&self.context, info.clone());
-                    }
-                }
-                self.push_refresh();
-                self.watch_expiry(ctx);
-            }
+            } => self.refresh_identity(Refreshed::by_server(*expire_at, info.as_ref()), ctx),
             // The session has done it before its protocol was asked.
             ServerCommand::Disconnect(_) | ServerCommand::DisconnectOlder { .. } => {}
         }
