@@ -24,19 +24,19 @@ impl Connection {
         if inner.phase != Phase::Open {
             return false;
         }
-        let outbox = &self.config.outbox;
+        let outbox = &self.shared.config.outbox;
         let policy = policy.unwrap_or(outbox.policy);
         match inner.outbox.push(shared.clone(), policy, outbox) {
             Pushed::Queued { dropped } => {
                 if !dropped.is_empty() {
-                    self.config.stats.dropped.add(dropped.len() as u64);
+                    self.shared.stats.dropped.add(dropped.len() as u64);
                     lost(dropped);
                 }
             }
             Pushed::Overflow => {
-                self.config.stats.slow_disconnects.add(1);
+                self.shared.stats.slow_disconnects.add(1);
                 // Who takes too little would never get to the Close behind all that waits.
-                inner.outbox.discard_unsent(&self.config.outbox);
+                inner.outbox.discard_unsent(&self.shared.config.outbox);
                 self.fail_inner(&mut inner, Close::SLOW, now);
             }
         }
@@ -46,6 +46,6 @@ impl Connection {
     /// A publication as its client takes it.
     #[must_use]
     pub(crate) fn encoded<'a>(&self, publication: &'a Publication) -> &'a [u8] {
-        publication.frame(self.profile.form, &self.config.outbox.compression)
+        publication.frame(self.profile.form, &self.shared.config.outbox.compression)
     }
 }

@@ -16,6 +16,7 @@ pub mod outbox;
 mod pausing;
 mod profile;
 pub mod reader;
+mod shared;
 pub mod socket;
 mod streamed;
 mod timers;
@@ -24,7 +25,6 @@ mod writer;
 use std::{
     cell::{Cell, RefCell},
     io,
-    num::NonZeroU32,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -35,46 +35,26 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
+pub(crate) use self::shared::TimerId;
 pub use self::{
     counting_stream::CountingStream,
     profile::{ConnectionProfile, Pings},
+    shared::{ConnectionConfig, ConnectionShared},
 };
 use self::{
     exceptional::Exceptional,
     info::SessionInfo,
-    outbox::{FrameKind, Outbox, OutboxConfig},
+    outbox::{FrameKind, Outbox},
+    shared::Timer,
     socket::Socket,
 };
 use crate::{
     close::Ending,
     codec::{self, Opcode},
-    heartbeat::{Heartbeat, HeartbeatConfig, TICK, Wheel},
-    metrics::WorkerStats,
+    heartbeat::{Heartbeat, TICK},
     publication::frame_message,
     registry::SessionKey,
 };
-
-/// What a wheel's entry names: the session's place, and the number of the entry, which tells a
-/// stale one.
-pub(crate) type TimerId = (SessionKey, u32);
-
-/// What all connections of one shard share.
-pub struct ConnectionConfig {
-    /// Bound and policy of the queues.
-    pub outbox: OutboxConfig,
-    /// When to ping.
-    pub heartbeat: HeartbeatConfig,
-    /// `slow.write_timeout`.
-    pub write_timeout: Duration,
-    /// `close.timeout`.
-    pub close_timeout: Duration,
-    /// The shard's timing wheel.
-    pub wheel: RefCell<Wheel<TimerId>>,
-    /// Number of the last timer set.
-    pub timers: Cell<u32>,
-    /// The worker's numbers.
-    pub stats: Arc<WorkerStats>,
-}
 
 /// Where a session is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,18 +96,10 @@ struct Inner {
     timer: Option<Timer>,
 }
 
-/// A timer in the wheel.
-#[derive(Clone, Copy)]
-struct Timer {
-    number: NonZeroU32,
-    /// When it is due, as the wheel's clock counts.
-    tick: u32,
-}
-
 /// A client's connection: see the module.
 pub struct Connection {
     info: Arc<SessionInfo>,
-    config: Rc<ConnectionConfig>,
+    shared: Rc<ConnectionShared>,
     profile: ConnectionProfile,
     /// Pings of the protocol that wait for their answer.
     pings_open: Cell<u8>,
@@ -152,35 +124,35 @@ impl Connection {
     pub fn new(
         socket: Socket,
         info: Arc<SessionInfo>,
-        config: Rc<ConnectionConfig>,
+        shared: Rc<ConnectionShared>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        Self::on(Wire::Socket(socket), info, config, profile)
+        Self::on(Wire::Socket(socket), info, shared, profile)
     }
 
     /// An outbox whose frames are asked for by the body of an HTTP answer.
     #[must_use]
     pub(crate) fn for_body(
         info: Arc<SessionInfo>,
-        config: Rc<ConnectionConfig>,
+        shared: Rc<ConnectionShared>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        Self::on(Wire::Body, info, config, profile)
+        Self::on(Wire::Body, info, shared, profile)
     }
 
     fn on(
         wire: Wire,
         info: Arc<SessionInfo>,
-        config: Rc<ConnectionConfig>,
+        shared: Rc<ConnectionShared>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        let first_ping = config.heartbeat.first_ping(info.id.fraction());
+        let first_ping = shared.config.heartbeat.first_ping(info.id.fraction());
         let heartbeat = Heartbeat::start(info.started, first_ping);
-        let heard = Cell::new(config.wheel.borrow().tick());
+        let heard = Cell::new(shared.tick());
         Rc::new(Self {
             heard,
             info,
-            config,
+            shared,
             profile,
             pings_open: Cell::new(0),
             waiting: Cell::new(false),
@@ -239,14 +211,14 @@ impl Connection {
 
     /// Queues a data message of the session's own, deflated where that was agreed and pays.
     pub(crate) fn reply(&self, opcode: Opcode, payload: &[u8]) {
-        let compression = &self.config.outbox.compression;
+        let compression = &self.shared.config.outbox.compression;
         let frame = frame_message(self.profile.form.framing, opcode, payload, compression);
         self.own(frame, FrameKind::Reply);
     }
 
     /// Queues a message of the client protocol: a reply, or a push for this session alone.
     pub(crate) fn message(&self, message: &[u8]) {
-        let compression = &self.config.outbox.compression;
+        let compression = &self.shared.config.outbox.compression;
         self.own(
             self.profile.frame_own(message, compression),
             FrameKind::Reply,
@@ -270,7 +242,9 @@ impl Connection {
     fn own(&self, bytes: Bytes, kind: FrameKind) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
-            inner.outbox.push_own(bytes, kind, &self.config.outbox);
+            inner
+                .outbox
+                .push_own(bytes, kind, &self.shared.config.outbox);
         }
     }
 
@@ -289,9 +263,9 @@ impl Connection {
     /// Bytes came in: a sign of life.
     pub(crate) fn on_activity(&self, bytes: usize) {
         self.info.traffic.bytes_in.add(bytes as u64);
-        self.config.stats.bytes_in.add(bytes as u64);
-        self.heard.set(self.config.wheel.borrow().tick());
-        let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+        self.shared.stats.bytes_in.add(bytes as u64);
+        self.heard.set(self.shared.tick());
+        let heartbeat_config = self.profile.heartbeat(self.shared.config.heartbeat);
         self.inner
             .borrow_mut()
             .heartbeat
@@ -301,7 +275,7 @@ impl Connection {
     /// Since bytes last came, to a tick or two.
     #[must_use]
     pub(crate) fn idle(&self) -> Duration {
-        let ticks = self.config.wheel.borrow().tick();
+        let ticks = self.shared.tick();
         TICK * ticks.wrapping_sub(self.heard.get())
     }
 
@@ -315,12 +289,12 @@ impl Connection {
     /// A data message came in.
     pub(crate) fn count_message_in(&self) {
         self.info.traffic.messages_in.add(1);
-        self.config.stats.messages_in.add(1);
+        self.shared.stats.messages_in.add(1);
     }
 
     /// A turn of the session was spent.
     pub(crate) fn count_turn_spent(&self) {
-        self.config.stats.turns_spent.add(1);
+        self.shared.stats.turns_spent.add(1);
     }
 
     /// Reads into `buf`, as the session's task.

@@ -13,7 +13,7 @@ impl Connection {
     /// Whether the session's own answers fill half of the bound.
     #[must_use]
     pub(crate) fn is_unread(&self) -> bool {
-        self.inner.borrow().outbox.reply_cost() > self.config.outbox.bytes_max / 2
+        self.inner.borrow().outbox.reply_cost() > self.shared.config.outbox.bytes_max / 2
     }
 
     /// What waiting replies are charged against the bound.
@@ -24,7 +24,8 @@ impl Connection {
 
     pub(super) fn pauses_reads(&self, inner: &Inner) -> bool {
         inner.phase == Phase::Open
-            && (self.waiting.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
+            && (self.waiting.get()
+                || inner.outbox.reply_cost() > self.shared.config.outbox.bytes_max / 2)
     }
 
     /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can

@@ -23,7 +23,7 @@ impl Connection {
         if inner.phase == Phase::Ended {
             return Poll::Ready(None);
         }
-        let Some(frame) = inner.outbox.take(&self.config.outbox) else {
+        let Some(frame) = inner.outbox.take(&self.shared.config.outbox) else {
             if inner.phase == Phase::Open {
                 return Poll::Pending;
             }
@@ -49,8 +49,8 @@ impl Connection {
                 &self.info.traffic.bytes_out,
             ),
             (
-                &self.config.stats.messages_out,
-                &self.config.stats.bytes_out,
+                &self.shared.stats.messages_out,
+                &self.shared.stats.bytes_out,
             ),
         ] {
             traffic.0.add(messages);
