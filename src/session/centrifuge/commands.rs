@@ -96,7 +96,7 @@ impl Session<Centrifuge> {
         let publishing = async move {
             let asked = node.ask_publish_hook(&hook_context, &name, &mut publication, false);
             asked.await?;
-            publication.charge_key(&hook_context.user, address);
+            publication.charge_key(hook_context.user(), address);
             Ok(node.publish(publication).await)
         };
         self.later(ctx, publishing, move |session, result, _| match result {

@@ -256,7 +256,7 @@ impl Session<Centrifuge> {
         let info = self.context.connection.info();
         let hook_context = HookContext {
             client: info.id.to_string(),
-            user: String::new(),
+            user: None,
             transport: info.transport.hook_name(),
             protocol: self.protocol.transport.hook_name(),
             headers: self.protocol.headers.clone(),

@@ -91,8 +91,9 @@ impl Session<Centrifuge> {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let node = self.context.node.clone();
-        let HookContext { user, .. } = self.hook_context();
-        let reading = async move { node.authenticate_refresh(&user, &token).await };
+        let hook_context = self.hook_context();
+        let reading =
+            async move { node.authenticate_refresh(hook_context.user(), &token).await };
         self.later(ctx, reading, move |session, identity, ctx| {
             session.on_new_token(id, identity, ctx);
         });

@@ -7,7 +7,6 @@ use actix::AsyncContext;
 use super::{Centrifuge, subscription::Subscription};
 use crate::{
     close::{Close, Unsubscribe},
-    hooks::HookContext,
     node::auth::AuthError,
     protocol::{Reply, ReplyError},
     registry::ChannelName,
@@ -138,9 +137,11 @@ impl Session<Centrifuge> {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
-        let HookContext { user, client, .. } = self.hook_context();
-        let channel = name.clone();
-        let reading = async move { node.authorize_token(&user, &client, &name, &token).await };
+        let (hook_context, channel) = (self.hook_context(), name.clone());
+        let reading = async move {
+            let (user, client) = (hook_context.user(), &*hook_context.client);
+            node.authorize_token(user, client, &name, &token).await
+        };
         self.later(ctx, reading, move |session, grant, ctx| {
             let grant = match grant {
                 Ok(grant) => grant,
