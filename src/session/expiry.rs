@@ -1,17 +1,17 @@
 //! The time of what a client is here by: it ends, is renewed, is asked about, or its session
 //! closes. The same for every protocol; what differs a protocol says ([`Expiring`]).
 //!
-//! One timer a session stands for all of it, in its [`ConnectedUser`](super::ConnectedUser): for
-//! the end, or for the next time that the backend is asked. Whatever renews the session takes the
-//! place of what was waited for before, and has the last word: an answer of the backend to what was
-//! asked before counts no more, unless it ends the session.
+//! One timer a session stands for all of it, in its [`ConnectedUser`]: for the end, or for the next
+//! time that the backend is asked. Whatever renews the session takes the place of what was waited
+//! for before, and has the last word: an answer of the backend to what was asked before counts no
+//! more, unless it ends the session.
 
 use std::time::Duration;
 
-use actix::{AsyncContext, SpawnHandle};
+use actix::AsyncContext;
 use bytes::Bytes;
 
-use super::{Protocol, Session, TaskContext};
+use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::Close,
     hooks::{Answer, HookContext, RefreshAnswer},
@@ -43,22 +43,48 @@ pub(super) fn until(at: u64) -> Duration {
     Duration::from_secs(seconds_until(at).into()).min(AHEAD_MAX)
 }
 
-/// Whether a timer that was set for an end rings for it, and not since timers go no further.
-fn is_due(at: Option<u64>) -> bool {
-    at.is_some_and(|at| until(at) <= TOLERANCE)
+/// When a session ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Term {
+    /// In Unix seconds, unless it is renewed; absent: never.
+    pub(super) at: Option<u64>,
+    /// How long the client may take beyond that to bring what renews it.
+    pub(super) grace: Duration,
+}
+
+impl Term {
+    /// Of what has no end.
+    pub(super) const NEVER: Self = Self {
+        at: None,
+        grace: Duration::ZERO,
+    };
+
+    /// Whether a timer that was set for it rings for it, and not since timers go no further.
+    fn is_due(self) -> bool {
+        self.at.is_some_and(|at| until(at) <= TOLERANCE)
+    }
+
+    /// Waits for it, in place of what was waited for before.
+    pub(super) fn watch<P: Expiring>(
+        self,
+        user: &mut ConnectedUser,
+        ctx: &mut TaskContext<Session<P>>,
+    ) {
+        ctx.cancel_future(user.expiry_timer);
+        if let Some(at) = self.at {
+            user.expiry_timer = ctx.run_later(until(at) + self.grace, Session::<P>::on_expiry);
+        }
+    }
 }
 
 /// What differs between protocols where a client's time ends.
 pub(crate) trait Expiring: Protocol {
-    /// When the session ends unless it is renewed, in Unix seconds; absent: never.
-    fn expires_at(&mut self) -> Option<u64>;
-
-    /// How long the client may take beyond that to bring what renews it.
-    fn grace(&self) -> Duration;
+    /// When the session ends unless it is renewed.
+    fn term(&mut self) -> Term;
 
     /// On whose behalf the backend is asked whether the session goes on; absent: it is not asked,
     /// and the session ends.
-    fn asks_for(session: &Session<Self>) -> Option<HookContext>;
+    fn asks_for(session: &mut Session<Self>) -> Option<HookContext>;
 
     /// The session goes on: keeps the backend's notes (empty: as before), and tells the client.
     fn on_refreshed(session: &mut Session<Self>, meta: Bytes);
@@ -92,6 +118,15 @@ impl Refreshed {
             info: info.cloned(),
             meta: Bytes::new(),
         }
+    }
+
+    /// Notes it; answers what only some protocols keep, the notes of the backend.
+    pub(super) fn apply(self, context: &SessionContext, user: &mut ConnectedUser) -> Bytes {
+        user.expire_at = self.expire_at;
+        if let Some(info) = self.info {
+            user.set_conn_info(context, info);
+        }
+        self.meta
     }
 }
 
@@ -145,11 +180,9 @@ impl<P: Protocol> Session<P> {
 impl<P: Expiring> Session<P> {
     /// Waits for the end of what the client is here by, in place of what was waited for before.
     pub(super) fn watch_expiry(&mut self, ctx: &mut TaskContext<Self>) {
-        let (at, grace) = (self.protocol.expires_at(), self.protocol.grace());
-        self.stop_waiting_for_end(ctx);
-        if let Some(at) = at {
-            let timer = ctx.run_later(until(at) + grace, Self::on_expiry);
-            self.set_expiry_timer(timer);
+        let term = self.protocol.term();
+        if let Some(user) = self.protocol.user() {
+            term.watch(user, ctx);
         }
     }
 
@@ -158,16 +191,13 @@ impl<P: Expiring> Session<P> {
         let Some(user) = self.protocol.user() else {
             return;
         };
-        user.expire_at = refreshed.expire_at;
-        if let Some(info) = refreshed.info {
-            user.set_conn_info(&self.context, info);
-        }
-        P::on_refreshed(self, refreshed.meta);
+        let meta = refreshed.apply(&self.context, user);
+        P::on_refreshed(self, meta);
         self.watch_expiry(ctx);
     }
 
     fn on_expiry(&mut self, ctx: &mut TaskContext<Self>) {
-        if is_due(self.protocol.expires_at()) {
+        if self.protocol.term().is_due() {
             self.ask_refresh(0, ctx);
         } else {
             self.watch_expiry(ctx);
@@ -187,7 +217,7 @@ impl<P: Expiring> Session<P> {
     }
 
     fn on_verdict(&mut self, verdict: Verdict, tries: u32, ctx: &mut TaskContext<Self>) {
-        let is_due = is_due(self.protocol.expires_at());
+        let is_due = self.protocol.term().is_due();
         match verdict {
             Verdict::Disconnect(close) => self.close_now(close),
             // It was renewed meanwhile.
@@ -195,24 +225,13 @@ impl<P: Expiring> Session<P> {
             Verdict::GoesOn(answer) => self.refresh_identity(answer.into(), ctx),
             Verdict::Over => self.close_now(Close::EXPIRED),
             Verdict::AskAgain => {
-                self.stop_waiting_for_end(ctx);
-                let timer = ctx.run_later(ASK_AGAIN, move |session, ctx| {
-                    session.ask_refresh(tries + 1, ctx);
-                });
-                self.set_expiry_timer(timer);
+                if let Some(user) = self.protocol.user() {
+                    ctx.cancel_future(user.expiry_timer);
+                    user.expiry_timer = ctx.run_later(ASK_AGAIN, move |session, ctx| {
+                        session.ask_refresh(tries + 1, ctx);
+                    });
+                }
             }
-        }
-    }
-
-    fn stop_waiting_for_end(&mut self, ctx: &mut TaskContext<Self>) {
-        if let Some(user) = self.protocol.user() {
-            ctx.cancel_future(user.expiry_timer);
-        }
-    }
-
-    fn set_expiry_timer(&mut self, timer: SpawnHandle) {
-        if let Some(user) = self.protocol.user() {
-            user.expiry_timer = timer;
         }
     }
 

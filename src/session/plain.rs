@@ -3,14 +3,14 @@
 //! nothing, and the server can put them into channels, take them out, and say how long they go on.
 //! Bound: their channels, `limits.subscriptions`.
 
-use std::{collections::HashMap, time::Duration};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 
 use super::{
     ConnectedUser, Protocol, Session, TaskContext,
     channel_request::ChannelRequest,
-    expiry::{Expiring, Refreshed},
+    expiry::{Expiring, Refreshed, Term},
     presence::PresenceOptions,
     subscribe::ChannelSubscription,
 };
@@ -81,15 +81,14 @@ pub(crate) trait PlainProtocol: Protocol {
 
 /// Their clients renew nothing and cannot be told, and the backend is not asked.
 impl<P: PlainProtocol> Expiring for P {
-    fn expires_at(&mut self) -> Option<u64> {
-        self.plain_user().and_then(|plain| plain.expire_at())
+    fn term(&mut self) -> Term {
+        Term {
+            at: self.plain_user().and_then(|plain| plain.expire_at()),
+            ..Term::NEVER
+        }
     }
 
-    fn grace(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn asks_for(_: &Session<Self>) -> Option<HookContext> {
+    fn asks_for(_: &mut Session<Self>) -> Option<HookContext> {
         None
     }
 

@@ -5,7 +5,11 @@ use std::{collections::VecDeque, sync::Arc, time::Instant};
 use actix::AsyncContext;
 
 use super::{
-    Centrifuge, Client, Phase, subscription::PendingSubscription, subscriptions::Subscriptions,
+    Centrifuge, Client, Phase,
+    client_session::ClientSession,
+    replies::TellsClient,
+    subscription::PendingSubscription,
+    subscriptions::Subscriptions,
 };
 use crate::{
     broker::BrokerError,
@@ -21,7 +25,8 @@ use crate::{
     },
     protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
     session::{
-        ConnectedUser, Session, SessionContext, TaskContext, subscribe::RecoveredSubscription,
+        ConnectedUser, Session, SessionContext, TaskContext,
+        subscribe::{ChannelSubscription, RecoveredSubscription},
     },
     shard::ServerCommand,
     unix_time::{ttl_until, unix_now},
@@ -81,7 +86,11 @@ impl Session<Centrifuge> {
             false => Some(request.token.clone()),
         };
         let node = self.context.node.clone();
-        let hook_context = self.hook_context();
+        let info = self.context.connection.info();
+        let Centrifuge {
+            transport, headers, ..
+        } = &self.protocol;
+        let hook_context = transport.hook_context(info, headers);
         let asking = authenticate(node, hook_context, token, request.clone());
         self.later(ctx, asking, move |session, answer, ctx| match answer {
             Ok(identity) => session.on_identity(id, request, identity, ctx),
@@ -149,25 +158,13 @@ impl Session<Centrifuge> {
         request: &ConnectRequest,
         ctx: &mut TaskContext<Self>,
     ) {
-        let Some(client) = self.protocol.client() else {
+        let Some(mut session) = self.client_session() else {
             return;
         };
-        let asked = request.subs.keys();
-        let node = &self.context.node;
-        let given = node.initial_subscriptions(&client.identity, asked);
-        let given = match given {
-            Ok(given) => given,
+        let (pending, channels) = match session.initial_subscriptions(request) {
+            Ok(initial) => initial,
             Err(error) => return self.end(error.close()),
         };
-        // All subscriptions are entered before any history is read, and the welcome tells them all.
-        let (mut pending, mut channels) = (Vec::new(), Vec::new());
-        for subscription in given {
-            let asked = request.subs.get(&subscription.channel).cloned();
-            if let Some((subscription, wanted)) = self.server_side(&subscription, asked) {
-                pending.push(subscription);
-                channels.push(wanted);
-            }
-        }
         self.subscribe(channels, ctx, move |session, recovered, ctx| {
             session.welcome(id, &pending, recovered, ctx)
         });
@@ -212,7 +209,7 @@ impl Session<Centrifuge> {
                 return false;
             }
         };
-        let Some(client) = self.protocol.client() else {
+        let Some(welcome) = self.connect_result() else {
             return false;
         };
         self.context.connection.set_welcomed();
@@ -227,16 +224,17 @@ impl Session<Centrifuge> {
                 .iter()
                 .map(|told| (told.channel().to_string(), told.result(now)))
                 .collect(),
-            ..self.connect_result(client)
+            ..welcome
         };
         if self.protocol.transport.unidirectional {
             self.push("", &Push::Connect(result));
         } else {
             self.reply(id, &Reply::Connect(result));
         }
-        for it in recovered {
-            if let Some(pending) = PendingSubscription::find(pending, it) {
-                self.on_subscribed(pending, ctx);
+        if let Some(mut session) = self.client_session() {
+            let told = recovered.iter();
+            for pending in told.filter_map(|it| PendingSubscription::find(pending, it)) {
+                session.on_subscribed(pending, ctx);
             }
         }
         self.watch_expiry(ctx);
@@ -259,8 +257,9 @@ impl Session<Centrifuge> {
         self.run_backlog(backlog.commands, ctx);
     }
 
-    /// The welcome without its subscriptions.
-    fn connect_result(&self, client: &Client) -> ConnectResult<'static> {
+    /// The welcome without its subscriptions, once it is known who the client is.
+    fn connect_result(&self) -> Option<ConnectResult<'static>> {
+        let client = self.protocol.phase.client()?;
         let node = &self.context.node;
         let both_ways = !self.protocol.transport.unidirectional;
         let expire_at = client.user.expire_at.filter(|_| client.identity.by_token);
@@ -271,7 +270,7 @@ impl Session<Centrifuge> {
         };
         let session = self.protocol.emulation.as_ref();
         let emulated = session.filter(|_| both_ways);
-        ConnectResult {
+        Some(ConnectResult {
             client: self.context.connection.info().id.to_string(),
             version: VERSION.to_string(),
             expires: expire_at.is_some() && both_ways,
@@ -283,7 +282,7 @@ impl Session<Centrifuge> {
             session: session.map_or(String::new(), |guard| guard.name().to_string()),
             node: emulated.map_or(String::new(), |_| node.node_id.clone()),
             time: 0,
-        }
+        })
     }
 
     /// What came behind the connect in the same frame.
@@ -298,6 +297,24 @@ impl Session<Centrifuge> {
             }
             self.on_client_command(command, ctx);
         }
+    }
+}
+
+impl ClientSession<'_> {
+    /// What the client has from the start. All of it is entered before any history is read, and the
+    /// welcome tells it all.
+    fn initial_subscriptions(
+        &mut self,
+        request: &ConnectRequest,
+    ) -> Result<(Vec<PendingSubscription>, Vec<ChannelSubscription>), AuthError> {
+        let asked = request.subs.keys();
+        let node = &self.context.node;
+        let given = node.initial_subscriptions(&self.client.identity, asked)?;
+        let initial = given.iter().filter_map(|subscription| {
+            let asked = request.subs.get(&subscription.channel).cloned();
+            self.server_side(subscription, asked)
+        });
+        Ok(initial.unzip())
     }
 }
 

@@ -1,20 +1,24 @@
-//! What a command of a client leads to: that depends on where the client is, on its rate, and on
-//! how much it has not read or waits for already.
+//! What a command of a client leads to: that depends on where the client is, and of a connected
+//! one on its rate and on how much it has not read or waits for already.
 
 use std::time::Instant;
 
-use super::{Centrifuge, Phase};
+use super::{
+    Centrifuge, Phase,
+    client_session::{ClientSession, Task},
+    replies::TellsClient,
+};
 use crate::{
     close::Close,
     metrics::Limited,
     node::rate_limit::RateDecision,
     protocol::{Command, ReplyError, Request},
-    session::{Session, TaskContext},
+    session::Session,
 };
 
 impl Session<Centrifuge> {
     /// What a command leads to depends on where the client is.
-    pub(super) fn on_client_command(&mut self, command: Command, ctx: &mut TaskContext<Self>) {
+    pub(super) fn on_client_command(&mut self, command: Command, ctx: &mut Task) {
         let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
         match &mut self.protocol.phase {
             Phase::New { token } => match command.request {
@@ -33,20 +37,23 @@ impl Session<Centrifuge> {
                 }
             }
             Phase::Refused => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
-            Phase::Connected(client) => {
-                let is_free = matches!(command.request, Request::Pong | Request::Connect(_));
-                let decision = match is_free {
-                    true => RateDecision::Pass,
-                    false => client.rate_limiter.take(Instant::now()),
-                };
-                self.on_connected(command, decision, ctx);
+            Phase::Connected(_) => {
+                if let Some(mut session) = self.client_session() {
+                    session.on_command(command, ctx);
+                }
             }
         }
     }
+}
 
+impl ClientSession<'_> {
     /// A command of a connected client, as its rate allows.
-    fn on_connected(&mut self, command: Command, rate: RateDecision, ctx: &mut TaskContext<Self>) {
+    fn on_command(&mut self, command: Command, ctx: &mut Task) {
         let Command { id, request } = command;
+        let rate = match request {
+            Request::Pong | Request::Connect(_) => RateDecision::Pass,
+            _ => self.client.rate_limiter.take(Instant::now()),
+        };
         match rate {
             RateDecision::Pass => {}
             RateDecision::Refuse => {
@@ -68,7 +75,7 @@ impl Session<Centrifuge> {
         self.do_command(id, request, ctx);
     }
 
-    fn do_command(&mut self, id: u32, request: Request, ctx: &mut TaskContext<Self>) {
+    fn do_command(&mut self, id: u32, request: Request, ctx: &mut Task) {
         match request {
             Request::Pong => {
                 if !self.context.connection.take_pong() {

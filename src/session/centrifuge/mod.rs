@@ -6,6 +6,7 @@
 //! nothing more is read. What a client sends wrong gets the code that the protocol names and harms
 //! no other session.
 
+mod client_session;
 mod commands;
 mod connect;
 mod dispatch;
@@ -26,7 +27,6 @@ use std::{
 };
 
 use actix::{ActorContext, AsyncContext, Recipient, SpawnHandle};
-use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::subscriptions::Subscriptions;
@@ -34,7 +34,7 @@ pub(crate) use self::{params::CentrifugeParams, transport::ClientTransport};
 use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::{Close, Ending},
-    hooks::{HookContext, PassedHeaders},
+    hooks::PassedHeaders,
     node::{auth::Identity, emulation::EmulationGuard, rate_limit::RateLimiter},
     protocol::{Command, CommandDecoder, Encoding},
     publication::Payload,
@@ -157,13 +157,13 @@ impl Protocol for Centrifuge {
         match params.connect {
             None => {}
             Some(Ok(request)) => session.connect_at_once(*request, ctx),
-            Some(Err(malformed)) => session.end(Close::BAD_REQUEST.because(malformed)),
+            Some(Err(malformed)) => session.context.close(Close::BAD_REQUEST.because(malformed)),
         }
         session
     }
 
     fn user(&mut self) -> Option<&mut ConnectedUser> {
-        self.client_mut().map(|client| &mut client.user)
+        self.phase.client_mut().map(|client| &mut client.user)
     }
 
     fn pending_max(session: &Session<Self>) -> usize {
@@ -190,7 +190,7 @@ impl Protocol for Centrifuge {
     ) {
         if std::mem::take(&mut session.protocol.from_address) && session.acts(&frame.commands) {
             let why = "by GET, cf_connect does no more than connect and subscribe; send the rest to /emulation";
-            return session.end(Close::BAD_REQUEST.because(why));
+            return session.context.close(Close::BAD_REQUEST.because(why));
         }
         session.on_commands(frame, ctx);
         session.end_if_unread();
@@ -210,7 +210,7 @@ impl Protocol for Centrifuge {
     }
 
     fn is_older(session: &Session<Self>, than: Instant) -> bool {
-        let client = session.protocol.client();
+        let client = session.protocol.phase.client();
         client.is_some_and(|client| client.identified < than)
     }
 
@@ -219,13 +219,15 @@ impl Protocol for Centrifuge {
     }
 
     fn on_missed(session: &mut Session<Self>, channel: &ChannelName) {
-        session.on_missed(channel);
+        if let Some(mut session) = session.client_session() {
+            session.on_missed(channel);
+        }
     }
 
     fn leave(session: &mut Session<Self>, ending: &Ending) {
         session.protocol.emulation = None;
         session.protocol.work.clear();
-        if let Some(client) = session.protocol.client_mut() {
+        if let Some(client) = session.protocol.phase.client_mut() {
             client.subscriptions.clear();
             client.rate_limiter.set_user(None);
             client.user.leave(&session.context, ending);
@@ -233,45 +235,28 @@ impl Protocol for Centrifuge {
     }
 }
 
-impl Centrifuge {
+impl Phase {
     /// The client, once it is known who it is.
     fn client_mut(&mut self) -> Option<&mut Client> {
-        match &mut self.phase {
-            Phase::Connected(client) | Phase::Welcoming { client, .. } => Some(client),
-            Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
+        match self {
+            Self::Connected(client) | Self::Welcoming { client, .. } => Some(client),
+            Self::New { .. } | Self::Authenticating { .. } | Self::Refused => None,
         }
     }
 
     fn client(&self) -> Option<&Client> {
-        match &self.phase {
-            Phase::Connected(client) | Phase::Welcoming { client, .. } => Some(client),
-            Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
+        match self {
+            Self::Connected(client) | Self::Welcoming { client, .. } => Some(client),
+            Self::New { .. } | Self::Authenticating { .. } | Self::Refused => None,
         }
     }
 }
 
 impl Session<Centrifuge> {
-    /// On whose behalf the backend is asked: made where it is, since most sessions never ask.
-    fn hook_context(&self) -> HookContext {
-        let info = self.context.connection.info();
-        let hook_context = HookContext {
-            client: info.id.to_string(),
-            user: None,
-            transport: info.transport.hook_name(),
-            protocol: self.protocol.transport.hook_name(),
-            headers: self.protocol.headers.clone(),
-            meta: Bytes::new(),
-        };
-        match self.protocol.client() {
-            Some(client) => client.identity.named_in(hook_context),
-            None => hook_context,
-        }
-    }
-
     /// `client.connect_timeout` is over.
     fn end_if_not_connected(&mut self, ctx: &mut TaskContext<Self>) {
         if matches!(self.protocol.phase, Phase::New { .. } | Phase::Refused) {
-            self.end(Close::STALE);
+            self.context.close(Close::STALE);
             self.context.membership.flush();
             self.stop_if_streamed(ctx);
         }

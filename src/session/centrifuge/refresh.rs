@@ -5,7 +5,13 @@ use std::{collections::HashSet, time::Duration};
 
 use bytes::Bytes;
 
-use super::{Centrifuge, Client, connect::VERSION};
+use super::{
+    Centrifuge, Client,
+    client_session::{ClientSession, Task},
+    connect::VERSION,
+    replies::TellsClient,
+    transport::ClientTransport,
+};
 use crate::{
     close::{Close, Unsubscribe},
     hooks::HookContext,
@@ -17,8 +23,8 @@ use crate::{
     protocol::{Push, Reply, ReplyError},
     registry::ChannelName,
     session::{
-        Session, TaskContext,
-        expiry::{Expiring, GRACE, Refreshed},
+        Session,
+        expiry::{Expiring, GRACE, Refreshed, Term},
     },
     unix_time::ttl_until,
 };
@@ -42,39 +48,41 @@ fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> 
     lost.map(|(channel, _)| channel.clone()).collect()
 }
 
-/// Tokens are renewed by the client, what the backend granted is renewed by asking the backend.
-impl Expiring for Centrifuge {
-    fn expires_at(&mut self) -> Option<u64> {
-        self.client().and_then(|client| client.user.expire_at)
-    }
-
-    /// A client renews its token when it ends; who is told nothing renews nothing.
-    fn grace(&self) -> Duration {
-        let by_token = self.client().is_some_and(|it| it.identity.by_token);
-        match by_token && !self.transport.unidirectional {
-            true => GRACE,
-            false => Duration::ZERO,
+impl Client {
+    /// A client renews its token when it ends; one that only listens renews nothing.
+    fn term(&self, transport: ClientTransport) -> Term {
+        let renews = self.identity.by_token && !transport.unidirectional;
+        Term {
+            at: self.user.expire_at,
+            grace: if renews { GRACE } else { Duration::ZERO },
         }
     }
+}
 
-    fn asks_for(session: &Session<Self>) -> Option<HookContext> {
-        let client = session.protocol.client()?;
-        let hooks = &session.context.node.settings.hooks;
-        let asks = !client.identity.by_token && hooks.refresh.is_some();
+/// Tokens are renewed by the client, what the backend granted is renewed by asking the backend.
+impl Expiring for Centrifuge {
+    fn term(&mut self) -> Term {
+        let client = self.phase.client();
+        client.map_or(Term::NEVER, |client| client.term(self.transport))
+    }
+
+    fn asks_for(session: &mut Session<Self>) -> Option<HookContext> {
+        let session = session.client_session()?;
+        let has_hook = session.context.node.settings.hooks.refresh.is_some();
+        let asks = has_hook && !session.client.identity.by_token;
         asks.then(|| session.hook_context())
     }
 
     /// One-way clients are told that they go on.
     fn on_refreshed(session: &mut Session<Self>, meta: Bytes) {
-        let is_told = session.protocol.transport.unidirectional;
-        let Some(client) = session.protocol.client_mut() else {
+        let Some(session) = session.client_session() else {
             return;
         };
         if !meta.is_empty() {
-            client.identity.meta = meta;
+            session.client.identity.meta = meta;
         }
-        let at = client.user.expire_at;
-        if is_told {
+        if session.transport.unidirectional {
+            let at = session.client.user.expire_at;
             let push = Push::Refresh {
                 expires: at.is_some(),
                 ttl: at.map_or(0, ttl_until),
@@ -84,47 +92,37 @@ impl Expiring for Centrifuge {
     }
 }
 
-impl Session<Centrifuge> {
+impl ClientSession<'_> {
     /// The client brings a new token.
-    pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut TaskContext<Self>) {
+    pub(super) fn refresh(&mut self, id: u32, token: String, ctx: &mut Task) {
         if !self.context.node.takes_token(&token) {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let node = self.context.node.clone();
-        let hook_context = self.hook_context();
-        let reading =
-            async move { node.authenticate_refresh(hook_context.user(), &token).await };
+        let (node, user) = (self.context.node.clone(), self.client.identity.user.clone());
+        let reading = async move { node.authenticate_refresh(&user, &token).await };
         self.later(ctx, reading, move |session, identity, ctx| {
             session.on_new_token(id, identity, ctx);
         });
     }
 
-    fn on_new_token(
-        &mut self,
-        id: u32,
-        identity: Result<Identity, AuthError>,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    fn on_new_token(&mut self, id: u32, identity: Result<Identity, AuthError>, ctx: &mut Task) {
         let identity = match identity {
             Ok(identity) => identity,
             // An error would end the SDK's client for good; so it comes back, with a new token.
             Err(AuthError::Expired) => return self.end(Close::EXPIRED),
             Err(error) => return self.refuse(id, &error),
         };
-        let Some(client) = self.protocol.client_mut() else {
-            return;
-        };
-        let taken_back = taken_back(&self.context.node, client, &identity);
-        client
-            .identity
-            .subscriptions
-            .clone_from(&identity.subscriptions);
-        client.identity.issued_at = identity.issued_at;
-        client.identity.token_id = identity.token_id;
-        client.identity.by_token = true;
+        let taken_back = taken_back(&self.context.node, self.client, &identity);
+        let known = &mut self.client.identity;
+        known.subscriptions.clone_from(&identity.subscriptions);
+        known.issued_at = identity.issued_at;
+        known.token_id = identity.token_id;
+        known.by_token = true;
         let expire_at = identity.expire_at;
         let refreshed = Refreshed::new(expire_at, identity.info, Bytes::new());
-        self.refresh_identity(refreshed, ctx);
+        refreshed.apply(self.context, &mut self.client.user);
+        let term = self.client.term(self.transport);
+        term.watch(&mut self.client.user, ctx);
         for channel in taken_back {
             self.drop_subscription(&channel);
             self.push_unsubscribe(&channel, Unsubscribe::SERVER);

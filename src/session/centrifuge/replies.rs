@@ -4,30 +4,37 @@ use std::fmt;
 
 use log::Level;
 
-use super::{Centrifuge, transport::ClientTransport};
+use super::transport::ClientTransport;
 use crate::{
     close::Close,
     logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
     node::auth::AuthError,
     protocol::{self, Push, Reply, ReplyError},
-    session::Session,
+    session::SessionContext,
 };
 
 /// Bytes of a reason that a line of the log has.
 const REASON_BYTES_MAX: usize = 300;
 
-impl Session<Centrifuge> {
-    pub(super) fn reply(&self, id: u32, reply: &Reply<'_>) {
+/// Who tells a client something: its session, before and after it is known who it is.
+pub(super) trait TellsClient {
+    fn context(&self) -> &SessionContext;
+
+    fn transport(&self) -> ClientTransport;
+
+    /// The answer to a command; what has no number gets none.
+    fn reply(&self, id: u32, reply: &Reply<'_>) {
         if id == 0 {
             return;
         }
         let mut message = Vec::new();
-        protocol::encode_reply(self.protocol.transport.encoding, id, reply, &mut message);
-        self.context.connection.message(&message);
+        protocol::encode_reply(self.transport().encoding, id, reply, &mut message);
+        self.context().connection.message(&message);
     }
 
-    pub(super) fn error(&self, id: u32, error: &ReplyError) {
-        let info = self.context.connection.info();
+    /// Why a command is not done.
+    fn error(&self, id: u32, error: &ReplyError) {
+        let info = self.context().connection.info();
         log::debug!(
             id:% = info.id,
             user = info.user().unwrap_or_default(),
@@ -39,7 +46,8 @@ impl Session<Centrifuge> {
         self.reply(id, &Reply::Error(error));
     }
 
-    pub(super) fn refuse(&self, id: u32, error: &AuthError) {
+    /// The same, where the protocol has an error for it; else the session ends.
+    fn refuse(&self, id: u32, error: &AuthError) {
         match error.reply_error() {
             Ok(error) => self.error(id, &error),
             Err(close) => self.end(close),
@@ -47,8 +55,8 @@ impl Session<Centrifuge> {
     }
 
     /// Says in the log why the client may not do what it asks for, with what it is not told.
-    pub(super) fn tell_refused(&self, what: &'static str, reason: &dyn fmt::Display) {
-        let info = self.context.connection.info();
+    fn tell_refused(&self, what: &'static str, reason: &dyn fmt::Display) {
+        let info = self.context().connection.info();
         let address = Address(info.address);
         let subject = Subject::new(Level::Info, module_path!(), what)
             .from(address)
@@ -60,19 +68,20 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn push(&self, channel: &str, push: &Push<'_>) {
+    /// What the client has not asked for.
+    fn push(&self, channel: &str, push: &Push<'_>) {
         let ClientTransport {
             encoding,
             unidirectional,
             ..
-        } = self.protocol.transport;
+        } = self.transport();
         let mut message = Vec::new();
         protocol::encode_push(encoding, unidirectional, channel, push, &mut message);
-        self.context.connection.message(&message);
+        self.context().connection.message(&message);
     }
 
     /// Ends the session: what was answered goes out, then the close.
-    pub(super) fn end(&self, close: Close) {
-        self.context.close(close);
+    fn end(&self, close: Close) {
+        self.context().close(close);
     }
 }

@@ -4,47 +4,46 @@
 
 use actix::AsyncContext;
 
-use super::{Centrifuge, subscription::Subscription};
+use super::{
+    client_session::{ClientSession, Task},
+    replies::TellsClient,
+    subscription::Subscription,
+};
 use crate::{
     close::{Close, Unsubscribe},
     node::auth::AuthError,
     protocol::{Reply, ReplyError},
     registry::ChannelName,
-    session::{
-        Session, TaskContext,
-        expiry::{ASK_AGAIN, Verdict, until},
-    },
+    session::expiry::{ASK_AGAIN, Verdict, until},
     unix_time::{ttl_until, unix_now},
 };
 
 /// A subscription whose end has come: its channel and its number.
 type Ended = (ChannelName, u64);
 
-impl Session<Centrifuge> {
+impl ClientSession<'_> {
     /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one
     /// before, so that however often a client renews, it has one.
-    pub(super) fn watch_subscriptions(&mut self, ctx: &mut TaskContext<Self>) {
-        let Some(client) = self.protocol.client_mut() else {
-            return;
-        };
+    pub(super) fn watch_subscriptions(&mut self, ctx: &mut Task) {
+        let client = &mut *self.client;
         if let Some(timer) = client.subscriptions_timer.take() {
             ctx.cancel_future(timer);
         }
         let ends = client.subscriptions.iter().filter_map(Subscription::end);
         let Some(first) = ends.min() else { return };
         client.subscriptions_timer = Some(ctx.run_later(until(first), |session, ctx| {
-            session.end_subscriptions(ctx);
-            session.watch_subscriptions(ctx);
+            if let Some(mut session) = session.client_session() {
+                session.end_subscriptions(ctx);
+                session.watch_subscriptions(ctx);
+            }
         }));
     }
 
     /// Ends the subscriptions whose time has come, or asks the backend about them.
-    fn end_subscriptions(&mut self, ctx: &mut TaskContext<Self>) {
-        let Some(client) = self.protocol.client_mut() else {
-            return;
-        };
+    fn end_subscriptions(&mut self, ctx: &mut Task) {
         let now = unix_now();
-        let over = client
+        let over = self
+            .client
             .subscriptions
             .iter_mut()
             .filter_map(|(channel, known)| {
@@ -69,7 +68,7 @@ impl Session<Centrifuge> {
         self.context.membership.flush();
     }
 
-    fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut TaskContext<Self>) {
+    fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut Task) {
         let (node, hook_context) = (self.context.node.clone(), self.hook_context());
         let channel = ended.0.clone();
         let asking = async move { node.hooks.sub_refresh(&hook_context, &channel).await };
@@ -78,13 +77,7 @@ impl Session<Centrifuge> {
         });
     }
 
-    fn on_sub_verdict(
-        &mut self,
-        ended: Ended,
-        verdict: Verdict,
-        tries: u32,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    fn on_sub_verdict(&mut self, ended: Ended, verdict: Verdict, tries: u32, ctx: &mut Task) {
         let Some(known) = self.ended_subscription(&ended) else {
             return;
         };
@@ -100,39 +93,37 @@ impl Session<Centrifuge> {
             Verdict::Over => self.expire_subscription(&ended.0),
             Verdict::AskAgain => {
                 ctx.run_later(ASK_AGAIN, move |session, ctx| {
-                    let known = session.ended_subscription(&ended);
-                    if known.is_some_and(|known| known.asking) {
-                        session.ask_sub_refresh(ended, tries + 1, ctx);
+                    if let Some(mut session) = session.client_session() {
+                        session.ask_sub_refresh_again(ended, tries + 1, ctx);
                     }
                 });
             }
         }
     }
 
+    /// Asks once more, unless the subscription was renewed or left meanwhile.
+    fn ask_sub_refresh_again(&mut self, ended: Ended, tries: u32, ctx: &mut Task) {
+        let known = self.ended_subscription(&ended);
+        if known.is_some_and(|known| known.asking) {
+            self.ask_sub_refresh(ended, tries, ctx);
+        }
+    }
+
     /// A subscription whose end has come, unless it was left meanwhile.
     fn ended_subscription(&mut self, (channel, generation): &Ended) -> Option<&mut Subscription> {
-        let known = self.subscription_mut(channel)?;
+        let known = self.client.subscriptions.get_mut(channel)?;
         (known.generation == *generation).then_some(known)
     }
 
-    fn subscription_mut(&mut self, channel: &str) -> Option<&mut Subscription> {
-        self.protocol.client_mut()?.subscriptions.get_mut(channel)
-    }
-
     /// The client brings a new token for a subscription.
-    pub(super) fn sub_refresh(
-        &mut self,
-        id: u32,
-        channel: &str,
-        token: String,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    pub(super) fn sub_refresh(&mut self, id: u32, channel: &str, token: String, ctx: &mut Task) {
         if channel.is_empty() {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
         }
-        let Some(generation) = self.subscription_mut(channel).map(|known| known.generation) else {
+        let Some(known) = self.client.subscriptions.get(channel) else {
             return self.error(id, &ReplyError::PERMISSION_DENIED);
         };
+        let generation = known.generation;
         if !self.context.node.takes_token_of(channel) {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
@@ -153,8 +144,7 @@ impl Session<Centrifuge> {
                 }
                 Err(error) => return session.refuse(id, &error),
             };
-            let known = session.subscription_mut(&channel);
-            let Some(known) = known.filter(|known| known.generation == generation) else {
+            let Some(known) = session.ended_subscription(&(channel, generation)) else {
                 return session.error(id, &ReplyError::PERMISSION_DENIED);
             };
             let at = grant.expire_at;
