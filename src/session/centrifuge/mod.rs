@@ -20,6 +20,7 @@ mod subscribe;
 mod subscription;
 mod subscriptions;
 mod transport;
+mod welcome;
 
 use std::{
     collections::VecDeque,

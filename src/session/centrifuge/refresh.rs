@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::{
     Centrifuge, Client,
     client_session::{ClientSession, Task},
-    connect::VERSION,
     replies::TellsClient,
     transport::ClientTransport,
+    welcome::VERSION,
 };
 use crate::{
     close::{Close, Unsubscribe},
