@@ -19,9 +19,12 @@ use fanfare::{
         fanout::Fanout,
         memory::{MemoryBounds, MemoryBroker},
     },
+    config::SlowPolicy,
+    connection::{ConnectionConfig, outbox::OutboxConfig},
+    heartbeat::HeartbeatConfig,
     metrics::Metrics,
     protocol::ClientInfo,
-    publication::{Payload, Target},
+    publication::{Compression, Payload, Target},
     shard::{QueueBounds, ShardSettings, Shards},
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -41,6 +44,27 @@ fn held() -> usize {
     stats.bytes_allocated - stats.bytes_deallocated + blocks * BLOCK_BYTES
 }
 
+/// There is no shard, and no connection.
+fn connection_config() -> ConnectionConfig {
+    ConnectionConfig {
+        outbox: OutboxConfig {
+            bytes_max: 1,
+            frame_overhead: 1,
+            policy: SlowPolicy::Disconnect,
+            compression: Compression {
+                min_bytes: 1,
+                level: 1,
+            },
+        },
+        heartbeat: HeartbeatConfig {
+            ping_interval: Duration::MAX,
+            pong_timeout: Duration::MAX,
+        },
+        write_timeout: Duration::MAX,
+        close_timeout: Duration::MAX,
+    }
+}
+
 /// The broker has no shard to send to: what is published is kept, and that is all.
 fn broker() -> MemoryBroker {
     let settings = ShardSettings {
@@ -49,7 +73,7 @@ fn broker() -> MemoryBroker {
             bytes_max: 1,
         },
         held_bytes_max: 1,
-        config: Box::new(|_| unreachable!("there is no shard")),
+        config: connection_config(),
     };
     let shards = Arc::new(Shards::new(Arc::new(Metrics::default()), settings));
     let bounds = MemoryBounds {

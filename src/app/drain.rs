@@ -151,3 +151,6 @@ async fn wait_until(is_done: impl Fn() -> bool, deadline: Instant) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests;

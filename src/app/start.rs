@@ -2,10 +2,8 @@
 //! settings. Runs once, on the thread of the process; what it starts ends with the process.
 
 use std::{
-    cell::{Cell, RefCell},
     io,
     sync::{Arc, mpsc},
-    time::Instant,
 };
 
 use actix::{Actor, Addr, Arbiter};
@@ -25,7 +23,7 @@ use crate::{
         ConnectionConfig,
         outbox::{FRAME_OVERHEAD, OutboxConfig},
     },
-    heartbeat::{HeartbeatConfig, Wheel},
+    heartbeat::HeartbeatConfig,
     hooks::{Event, EventSink, HookClient},
     liveness::Pulse,
     metrics::Metrics,
@@ -214,11 +212,10 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
         publications_max: settings.limits.shard_queue,
         bytes_max: settings.limits.shard_queue_bytes,
     };
-    let settings = settings.clone();
     ShardSettings {
         queue,
         held_bytes_max: settings.limits.recovery_bytes(),
-        config: Box::new(move |stats| ConnectionConfig {
+        config: ConnectionConfig {
             outbox: OutboxConfig {
                 bytes_max: settings.limits.outbox_bytes,
                 frame_overhead: FRAME_OVERHEAD,
@@ -234,9 +231,6 @@ fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
             },
             write_timeout: settings.slow.write_timeout,
             close_timeout: settings.close.timeout,
-            wheel: RefCell::new(Wheel::new(Instant::now())),
-            timers: Cell::new(0),
-            stats,
-        }),
+        },
     }
 }

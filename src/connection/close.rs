@@ -75,13 +75,13 @@ impl Connection {
         inner.outbox.push_own(
             self.profile.close_message(close),
             FrameKind::Close,
-            &self.config.outbox,
+            &self.shared.config.outbox,
         );
     }
 
     fn end_with(&self, inner: &mut Inner, ending: Ending, now: Instant) {
         inner.exceptional.end_by(ending);
-        let at = now + self.config.close_timeout;
+        let at = now + self.shared.config.close_timeout;
         inner.exceptional.cut_by(at);
         self.set_timer(inner, at);
         // The reader has a new phase to act on.

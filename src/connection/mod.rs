@@ -9,19 +9,22 @@
 
 mod close;
 mod counting_stream;
+mod delivery;
 mod exceptional;
 pub mod info;
 pub mod outbox;
+mod pausing;
 mod profile;
 pub mod reader;
+mod shared;
 pub mod socket;
+mod streamed;
 mod timers;
 mod writer;
 
 use std::{
     cell::{Cell, RefCell},
     io,
-    num::NonZeroU32,
     pin::Pin,
     rc::Rc,
     sync::Arc,
@@ -32,47 +35,26 @@ use std::{
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 
+pub(crate) use self::shared::TimerId;
 pub use self::{
     counting_stream::CountingStream,
     profile::{ConnectionProfile, Pings},
+    shared::{ConnectionConfig, ConnectionShared},
 };
 use self::{
     exceptional::Exceptional,
     info::SessionInfo,
-    outbox::{Frame, FrameKind, Outbox, OutboxConfig, Pushed, SharedFrame, SharedPublication},
+    outbox::{FrameKind, Outbox},
+    shared::Timer,
     socket::Socket,
 };
 use crate::{
-    close::{Close, Ending},
+    close::Ending,
     codec::{self, Opcode},
-    config::SlowPolicy,
-    heartbeat::{Heartbeat, HeartbeatConfig, TICK, Wheel},
-    metrics::WorkerStats,
-    publication::{Publication, frame_message},
+    heartbeat::{Heartbeat, TICK},
+    publication::frame_message,
     registry::SessionKey,
 };
-
-/// What a wheel's entry names: the session's place, and the number of the entry, which tells a
-/// stale one.
-pub(crate) type TimerId = (SessionKey, u32);
-
-/// What all connections of one shard share.
-pub struct ConnectionConfig {
-    /// Bound and policy of the queues.
-    pub outbox: OutboxConfig,
-    /// When to ping.
-    pub heartbeat: HeartbeatConfig,
-    /// `slow.write_timeout`.
-    pub write_timeout: Duration,
-    /// `close.timeout`.
-    pub close_timeout: Duration,
-    /// The shard's timing wheel.
-    pub wheel: RefCell<Wheel<TimerId>>,
-    /// Number of the last timer set.
-    pub timers: Cell<u32>,
-    /// The worker's numbers.
-    pub stats: Arc<WorkerStats>,
-}
 
 /// Where a session is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,18 +96,10 @@ struct Inner {
     timer: Option<Timer>,
 }
 
-/// A timer in the wheel.
-#[derive(Clone, Copy)]
-struct Timer {
-    number: NonZeroU32,
-    /// When it is due, as the wheel's clock counts.
-    tick: u32,
-}
-
 /// A client's connection: see the module.
 pub struct Connection {
     info: Arc<SessionInfo>,
-    config: Rc<ConnectionConfig>,
+    shared: Rc<ConnectionShared>,
     profile: ConnectionProfile,
     /// Pings of the protocol that wait for their answer.
     pings_open: Cell<u8>,
@@ -150,35 +124,35 @@ impl Connection {
     pub fn new(
         socket: Socket,
         info: Arc<SessionInfo>,
-        config: Rc<ConnectionConfig>,
+        shared: Rc<ConnectionShared>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        Self::on(Wire::Socket(socket), info, config, profile)
+        Self::on(Wire::Socket(socket), info, shared, profile)
     }
 
     /// An outbox whose frames are asked for by the body of an HTTP answer.
     #[must_use]
     pub(crate) fn for_body(
         info: Arc<SessionInfo>,
-        config: Rc<ConnectionConfig>,
+        shared: Rc<ConnectionShared>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        Self::on(Wire::Body, info, config, profile)
+        Self::on(Wire::Body, info, shared, profile)
     }
 
     fn on(
         wire: Wire,
         info: Arc<SessionInfo>,
-        config: Rc<ConnectionConfig>,
+        shared: Rc<ConnectionShared>,
         profile: ConnectionProfile,
     ) -> Rc<Self> {
-        let first_ping = config.heartbeat.first_ping(info.id.fraction());
+        let first_ping = shared.config.heartbeat.first_ping(info.id.fraction());
         let heartbeat = Heartbeat::start(info.started, first_ping);
-        let heard = Cell::new(config.wheel.borrow().tick());
+        let heard = Cell::new(shared.tick());
         Rc::new(Self {
             heard,
             info,
-            config,
+            shared,
             profile,
             pings_open: Cell::new(0),
             waiting: Cell::new(false),
@@ -237,14 +211,14 @@ impl Connection {
 
     /// Queues a data message of the session's own, deflated where that was agreed and pays.
     pub(crate) fn reply(&self, opcode: Opcode, payload: &[u8]) {
-        let compression = &self.config.outbox.compression;
+        let compression = &self.shared.config.outbox.compression;
         let frame = frame_message(self.profile.form.framing, opcode, payload, compression);
         self.own(frame, FrameKind::Reply);
     }
 
     /// Queues a message of the client protocol: a reply, or a push for this session alone.
     pub(crate) fn message(&self, message: &[u8]) {
-        let compression = &self.config.outbox.compression;
+        let compression = &self.shared.config.outbox.compression;
         self.own(
             self.profile.frame_own(message, compression),
             FrameKind::Reply,
@@ -268,91 +242,9 @@ impl Connection {
     fn own(&self, bytes: Bytes, kind: FrameKind) {
         let mut inner = self.inner.borrow_mut();
         if inner.phase == Phase::Open {
-            inner.outbox.push_own(bytes, kind, &self.config.outbox);
-        }
-    }
-
-    /// Queues a publication, or several that leave together, under a policy; absent: the node's.
-    /// Publications that were dropped for it are given to `lost`. Returns whether the caller is to
-    /// note this outbox for a flush at the end of its turn, which it is told once a turn.
-    pub(crate) fn push(
-        &self,
-        shared: &Rc<SharedFrame>,
-        policy: Option<SlowPolicy>,
-        now: Instant,
-        lost: impl FnOnce(Vec<SharedPublication>),
-    ) -> bool {
-        let mut inner = self.inner.borrow_mut();
-        if inner.phase != Phase::Open {
-            return false;
-        }
-        let outbox = &self.config.outbox;
-        let policy = policy.unwrap_or(outbox.policy);
-        match inner.outbox.push(shared.clone(), policy, outbox) {
-            Pushed::Queued { dropped } => {
-                if !dropped.is_empty() {
-                    self.config.stats.dropped.add(dropped.len() as u64);
-                    lost(dropped);
-                }
-            }
-            Pushed::Overflow => {
-                self.config.stats.slow_disconnects.add(1);
-                // Who takes too little would never get to the Close behind all that waits.
-                inner.outbox.discard_unsent(&self.config.outbox);
-                self.fail_inner(&mut inner, Close::SLOW, now);
-            }
-        }
-        !self.dirty.replace(true)
-    }
-
-    /// Whether reading is to pause: the session's own answers fill half of the bound.
-    #[must_use]
-    pub(crate) fn reads_paused(&self) -> bool {
-        self.pauses_reads(&self.inner.borrow())
-    }
-
-    /// Whether the session's own answers fill half of the bound.
-    #[must_use]
-    pub(crate) fn is_unread(&self) -> bool {
-        self.inner.borrow().outbox.reply_cost() > self.config.outbox.bytes_max / 2
-    }
-
-    /// What waiting replies are charged against the bound.
-    #[must_use]
-    pub(crate) fn reply_cost(&self) -> usize {
-        self.inner.borrow().outbox.reply_cost()
-    }
-
-    fn pauses_reads(&self, inner: &Inner) -> bool {
-        inner.phase == Phase::Open
-            && (self.waiting.get() || inner.outbox.reply_cost() > self.config.outbox.bytes_max / 2)
-    }
-
-    /// Says whether the session waits for someone else. Nothing is read meanwhile, so no life can
-    /// be expected; pings go on.
-    pub(crate) fn set_waiting(&self, waiting: bool) {
-        if self.waiting.replace(waiting)
-            && !waiting
-            && let Some(waker) = &self.inner.borrow().waker
-        {
-            // What has come meanwhile is read now.
-            waker.wake_by_ref();
-        }
-    }
-
-    /// Whether the session's turn is spent.
-    #[must_use]
-    pub(crate) fn is_resting(&self) -> bool {
-        self.resting.get()
-    }
-
-    /// Says whether the session's turn is spent. Nothing is read meanwhile, in no phase.
-    pub(crate) fn set_resting(&self, resting: bool) {
-        if self.resting.replace(resting)
-            && !resting
-            && let Some(waker) = &self.inner.borrow().waker
-        {
-            waker.wake_by_ref();
+            inner
+                .outbox
+                .push_own(bytes, kind, &self.shared.config.outbox);
         }
     }
 
@@ -371,9 +263,9 @@ impl Connection {
     /// Bytes came in: a sign of life.
     pub(crate) fn on_activity(&self, bytes: usize) {
         self.info.traffic.bytes_in.add(bytes as u64);
-        self.config.stats.bytes_in.add(bytes as u64);
-        self.heard.set(self.config.wheel.borrow().tick());
-        let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+        self.shared.stats.bytes_in.add(bytes as u64);
+        self.heard.set(self.shared.tick());
+        let heartbeat_config = self.profile.heartbeat(self.shared.config.heartbeat);
         self.inner
             .borrow_mut()
             .heartbeat
@@ -383,7 +275,7 @@ impl Connection {
     /// Since bytes last came, to a tick or two.
     #[must_use]
     pub(crate) fn idle(&self) -> Duration {
-        let ticks = self.config.wheel.borrow().tick();
+        let ticks = self.shared.tick();
         TICK * ticks.wrapping_sub(self.heard.get())
     }
 
@@ -397,67 +289,12 @@ impl Connection {
     /// A data message came in.
     pub(crate) fn count_message_in(&self) {
         self.info.traffic.messages_in.add(1);
-        self.config.stats.messages_in.add(1);
-    }
-
-    /// Messages went out that the outbox never held, since a body brought them from a history.
-    pub(crate) fn count_brought(&self, messages: u64, bytes: usize) {
-        for traffic in [
-            (
-                &self.info.traffic.messages_out,
-                &self.info.traffic.bytes_out,
-            ),
-            (
-                &self.config.stats.messages_out,
-                &self.config.stats.bytes_out,
-            ),
-        ] {
-            traffic.0.add(messages);
-            traffic.1.add(bytes as u64);
-        }
+        self.shared.stats.messages_in.add(1);
     }
 
     /// A turn of the session was spent.
     pub(crate) fn count_turn_spent(&self) {
-        self.config.stats.turns_spent.add(1);
-    }
-
-    /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;
-    /// `Ready(None)` when the answer is to end.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<Frame>> {
-        let mut inner = self.inner.borrow_mut();
-        if !inner
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(cx.waker()))
-        {
-            inner.waker = Some(cx.waker().clone());
-        }
-        if inner.phase == Phase::Ended {
-            return Poll::Ready(None);
-        }
-        let Some(frame) = inner.outbox.take(&self.config.outbox) else {
-            if inner.phase == Phase::Open {
-                return Poll::Pending;
-            }
-            inner.phase = Phase::Ended;
-            return Poll::Ready(None);
-        };
-        let bytes = frame.bytes().len();
-        self.count_left(&mut inner, &frame, bytes, Instant::now());
-        Poll::Ready(Some(frame))
-    }
-
-    /// The bytes of a frame that was taken.
-    #[must_use]
-    pub(crate) fn bytes_of<'a>(&'a self, frame: &'a Frame) -> &'a [u8] {
-        frame.bytes()
-    }
-
-    /// A publication as its client takes it.
-    #[must_use]
-    pub(crate) fn encoded<'a>(&self, publication: &'a Publication) -> &'a [u8] {
-        publication.frame(self.profile.form, &self.config.outbox.compression)
+        self.shared.stats.turns_spent.add(1);
     }
 
     /// Reads into `buf`, as the session's task.

@@ -13,9 +13,11 @@ use std::{
 
 use super::{
     info::{Traffic, TransportKind},
+    outbox::{Frame, SharedFrame},
     *,
 };
 use crate::{
+    close::Close,
     id::SessionId,
     publication::{Payload, Publication, Target},
     testing,
@@ -33,7 +35,7 @@ impl Wake for Woken {
 /// A connection whose peer is in the test's hands.
 struct Harness {
     connection: Rc<Connection>,
-    config: Rc<ConnectionConfig>,
+    shared: Rc<ConnectionShared>,
     peer: Peer,
     start: Instant,
     woken: Arc<Woken>,
@@ -56,13 +58,13 @@ impl Harness {
         let ours = tokio::net::UnixStream::from_std(ours).expect("registered");
         drop(guard);
         let start = Instant::now();
-        let config = Rc::new((testing::shard_settings(10).config)(Arc::default()));
+        let shared = shared(start);
         let profile = ConnectionProfile::raw(None, false, false);
-        let connection = Connection::new(Socket::Unix(ours), info(start), config.clone(), profile);
+        let connection = Connection::new(Socket::Unix(ours), info(start), shared.clone(), profile);
         connection.place(KEY, start);
         let harness = Self {
             connection,
-            config,
+            shared,
             peer,
             start,
             woken: Arc::default(),
@@ -96,7 +98,7 @@ impl Harness {
         let _guard = self.runtime.enter();
         for second in seconds {
             let (mut due, now) = (Vec::new(), self.at(second));
-            self.config.wheel.borrow_mut().expire(now, &mut due);
+            self.shared.expire(now, &mut due);
             for (key, number) in due {
                 assert_eq!(key, KEY);
                 self.connection.on_timer(number, now);
@@ -117,10 +119,14 @@ impl Harness {
         let payload = Payload::Text(text.into());
         let publication = Publication::message(Target::Everyone, payload);
         let form = self.connection.profile().form;
-        let compression = &self.connection.config.outbox.compression;
+        let compression = &self.connection.shared.config.outbox.compression;
         let shared = SharedFrame::one(Rc::new(Arc::new(publication)), form, compression);
         self.connection.push(&shared, None, self.start, drop);
     }
+}
+
+fn shared(start: Instant) -> Rc<ConnectionShared> {
+    ConnectionShared::new(testing::shard_settings(10).config, Arc::default(), start)
 }
 
 fn info(started: Instant) -> Arc<SessionInfo> {
@@ -254,7 +260,7 @@ fn over_the_bound_of_its_outbox_a_client_is_told_that_it_is_slow() {
         harness.connection.ending(),
         Some(Ending::ByServer(Close::SLOW))
     );
-    assert_eq!(harness.config.stats.slow_disconnects.get(), 1);
+    assert_eq!(harness.shared.stats.slow_disconnects.get(), 1);
 }
 
 #[test]
@@ -315,9 +321,9 @@ fn replies_of_half_the_bound_pause_reading_until_they_are_taken() {
 #[test]
 fn a_streamed_connection_ends_when_its_last_words_are_taken() {
     let start = Instant::now();
-    let config = Rc::new((testing::shard_settings(10).config)(Arc::default()));
+    let shared = shared(start);
     let profile = ConnectionProfile::stream(false, true);
-    let connection = Connection::for_body(info(start), config, profile);
+    let connection = Connection::for_body(info(start), shared, profile);
     connection.place(KEY, start);
     connection.reply(Opcode::Text, b"one");
     connection.close(Close::BLOCKED, start);

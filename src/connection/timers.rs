@@ -2,9 +2,9 @@
 //! closing connection. One timer counts at a time, the earliest; what is due when it rings is
 //! decided by the session's state.
 
-use std::{num::NonZeroU32, time::Instant};
+use std::time::Instant;
 
-use super::{Connection, Inner, Phase, Pings, Timer};
+use super::{Connection, Inner, Phase, Pings};
 use crate::{
     close::{Close, Ending},
     heartbeat::HeartbeatAction,
@@ -27,10 +27,10 @@ impl Connection {
     pub(super) fn on_timer_due(&self, now: Instant, inner: &mut Inner) {
         let mut next = None;
         if let Some(since) = inner.exceptional.stalled() {
-            let by = since + self.config.write_timeout;
+            let by = since + self.shared.config.write_timeout;
             if by <= now {
                 if inner.exceptional.ending().is_none() {
-                    self.config.stats.slow_disconnects.add(1);
+                    self.shared.stats.slow_disconnects.add(1);
                 }
                 return self.cut(inner, Ending::ByServer(Close::WRITE_TIMEOUT));
             }
@@ -42,7 +42,7 @@ impl Connection {
             }
             next = Some(next.map_or(at, |next: Instant| next.min(at)));
         } else if inner.phase == Phase::Open {
-            let heartbeat_config = self.profile.heartbeat(self.config.heartbeat);
+            let heartbeat_config = self.profile.heartbeat(self.shared.config.heartbeat);
             let reads_paused = self.pauses_reads(inner);
             let mut beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);
             if beat == HeartbeatAction::Ping {
@@ -62,7 +62,7 @@ impl Connection {
                 HeartbeatAction::Wait(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 HeartbeatAction::Ping => {}
                 HeartbeatAction::Dead => {
-                    self.config.stats.no_pong.add(1);
+                    self.shared.stats.no_pong.add(1);
                     return self.fail_inner(inner, Close::NO_PONG, now);
                 }
             }
@@ -76,32 +76,18 @@ impl Connection {
         if self.profile.pings == (Pings::Protocol { answered: true }) {
             self.pings_open.set(self.pings_open.get().saturating_add(1));
         }
-        self.profile
-            .ping(|bytes, kind| inner.outbox.push_own(bytes, kind, &self.config.outbox));
+        self.profile.ping(|bytes, kind| {
+            inner
+                .outbox
+                .push_own(bytes, kind, &self.shared.config.outbox)
+        });
         self.flush_for_task(inner, now);
     }
 
     /// Makes sure that the session is looked at no later than `at`.
     pub(super) fn set_timer(&self, inner: &mut Inner, at: Instant) {
-        let Some(key) = self.key.get() else {
-            return;
-        };
-        let mut wheel = self.config.wheel.borrow_mut();
-        let tick = wheel.tick_of(at);
-        if inner
-            .timer
-            .is_some_and(|timer| !is_before(tick, timer.tick))
-        {
-            return;
+        if let Some(key) = self.key.get() {
+            inner.timer = self.shared.set_timer(key, at, inner.timer);
         }
-        let number = NonZeroU32::MIN.saturating_add(self.config.timers.get());
-        self.config.timers.set(number.get() % u32::MAX);
-        inner.timer = Some(Timer { number, tick });
-        wheel.insert(at, (key, number.get()));
     }
-}
-
-/// Whether one tick of the wheel comes before another; they wrap after years.
-fn is_before(tick: u32, other: u32) -> bool {
-    (tick.wrapping_sub(other) as i32) < 0
 }

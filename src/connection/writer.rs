@@ -68,7 +68,7 @@ impl Connection {
             Ok(true) => inner.exceptional.go_on(),
             Ok(false) => {
                 let since = inner.exceptional.stall(now);
-                self.set_timer(inner, since + self.config.write_timeout);
+                self.set_timer(inner, since + self.shared.config.write_timeout);
             }
             Err(_) => {
                 inner.exceptional.end_by(Ending::Lost);
@@ -139,10 +139,10 @@ impl Connection {
 
     /// Messages that wait leave in one frame; each is counted here, the frame when it is out.
     fn join_front(&self, inner: &mut Inner, separator: &[u8], now: Instant) {
-        let (mut ping_left, stats) = (false, &self.config.stats);
+        let (mut ping_left, stats) = (false, &self.shared.stats);
         inner
             .outbox
-            .join_front(separator, &self.config.outbox, |frame| match frame {
+            .join_front(separator, &self.shared.config.outbox, |frame| match frame {
                 Frame::Own { kind, .. } => ping_left |= *kind == FrameKind::Ping,
                 Frame::Shared(shared) => shared.observe(&stats.delays, now),
             });
@@ -153,7 +153,7 @@ impl Connection {
 
     /// Counts a frame that was taken by the body of an HTTP answer.
     pub(super) fn count_left(&self, inner: &mut Inner, frame: &Frame, bytes: usize, now: Instant) {
-        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        let (traffic, stats) = (&self.info.traffic, &self.shared.stats);
         let mut messages = 1;
         match frame {
             Frame::Own {
@@ -183,7 +183,7 @@ impl Connection {
         let (mut messages, mut ping_left, mut head) = (0, false, 0);
         inner
             .outbox
-            .advance(n, &self.config.outbox, |frame, len| match frame {
+            .advance(n, &self.shared.config.outbox, |frame, len| match frame {
                 Frame::Own { kind, .. } => {
                     messages += match kind {
                         // Bytes of HTTP, as those of the request.
@@ -199,13 +199,13 @@ impl Connection {
                 }
                 Frame::Shared(shared) => {
                     messages += shared.publications().len() as u64;
-                    shared.observe(&self.config.stats.delays, now);
+                    shared.observe(&self.shared.stats.delays, now);
                 }
             });
         if ping_left {
             inner.heartbeat.ping_left(now);
         }
-        let (traffic, stats) = (&self.info.traffic, &self.config.stats);
+        let (traffic, stats) = (&self.info.traffic, &self.shared.stats);
         let bytes = n.saturating_sub(head) as u64;
         traffic.messages_out.add(messages);
         traffic.bytes_out.add(bytes);

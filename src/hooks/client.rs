@@ -194,7 +194,7 @@ impl HookClient {
     ) -> Answer<Vec<Payload>> {
         let about = [
             ("x-fanfare-client", hook_context.client.as_str()),
-            ("x-fanfare-user", &hook_context.user),
+            ("x-fanfare-user", hook_context.user()),
             ("x-fanfare-path", path),
             ("x-fanfare-transport", hook_context.transport),
         ];

@@ -86,7 +86,7 @@ impl<'a> Request<'a> {
     /// What all other hooks say of a caller.
     pub(super) fn of(hook_context: &'a HookContext) -> Self {
         Self {
-            user: Some(&hook_context.user),
+            user: Some(hook_context.user()),
             meta: serde_json::from_slice(&hook_context.meta).ok(),
             ..Self::newcomer(hook_context)
         }
@@ -123,7 +123,7 @@ mod tests {
     fn hook_context(meta: &'static str) -> HookContext {
         HookContext {
             client: "c1".into(),
-            user: "alice".into(),
+            user: Some("alice".into()),
             transport: "websocket",
             protocol: "json",
             headers: Arc::default(),
@@ -160,16 +160,21 @@ mod tests {
 
     #[test]
     fn the_others_always_have_a_user_and_meta_if_there_is_any() {
-        let mut hook_context = hook_context(r#"{"kept":1}"#);
-        hook_context.user.clear();
-        let request = Request {
-            channel: Some("news"),
-            ..Request::of(&hook_context)
-        };
-        assert_eq!(
-            text(&request),
-            format!(r#"{HEAD},"user":"","channel":"news","meta":{{"kept":1}}}}"#)
-        );
+        // Anonymous, and one of whom it is not known yet.
+        for user in [Some(String::new()), None] {
+            let hook_context = HookContext {
+                user,
+                ..hook_context(r#"{"kept":1}"#)
+            };
+            let request = Request {
+                channel: Some("news"),
+                ..Request::of(&hook_context)
+            };
+            assert_eq!(
+                text(&request),
+                format!(r#"{HEAD},"user":"","channel":"news","meta":{{"kept":1}}}}"#)
+            );
+        }
     }
 
     // The data of a client that speaks Protobuf went as base64 even where it was JSON, which

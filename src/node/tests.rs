@@ -63,7 +63,7 @@ fn limited(node: &Node, limit: &str) -> u64 {
 fn nobody() -> HookContext {
     HookContext {
         client: "client".to_string(),
-        user: String::new(),
+        user: None,
         transport: "raw",
         protocol: "json",
         headers: Arc::default(),

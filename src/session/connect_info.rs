@@ -59,7 +59,7 @@ impl ConnectInfo {
     pub(crate) fn hook_context(&self, protocol: &'static str) -> HookContext {
         HookContext {
             client: self.id.to_string(),
-            user: String::new(),
+            user: None,
             transport: self.transport.hook_name(),
             protocol,
             headers: self.headers.clone(),

@@ -5,18 +5,17 @@
 
 use std::collections::HashMap;
 
-use actix::{AsyncContext, SpawnHandle};
 use bytes::Bytes;
 
 use super::{
     ConnectedUser, Protocol, Session, TaskContext,
     channel_request::ChannelRequest,
-    expiry::{is_past, until},
+    expiry::{Expiring, Refreshed, Term},
     presence::PresenceOptions,
     subscribe::ChannelSubscription,
 };
 use crate::{
-    close::Close,
+    hooks::HookContext,
     node::recovery::{Recovery, Since},
     publication::{Content, Payload, Publication, Target},
     registry::ChannelName,
@@ -33,8 +32,6 @@ pub(crate) struct PlainUser {
     /// When the first of its channels ends, in Unix seconds: the client cannot be told, so its
     /// session ends with it.
     channel_ends: Option<Box<ChannelEnds>>,
-    /// Of no future where there is no end.
-    expiry_timer: SpawnHandle,
 }
 
 impl PlainUser {
@@ -42,7 +39,6 @@ impl PlainUser {
         Self {
             user,
             channel_ends: None,
-            expiry_timer: SpawnHandle::default(),
         }
     }
 
@@ -83,6 +79,22 @@ pub(crate) trait PlainProtocol: Protocol {
     fn on_left(_session: &mut Session<Self>, _channel: &ChannelName) {}
 }
 
+/// Their clients renew nothing and cannot be told, and the backend is not asked.
+impl<P: PlainProtocol> Expiring for P {
+    fn term(&mut self) -> Term {
+        Term {
+            at: self.plain_user().and_then(|plain| plain.expire_at()),
+            ..Term::NEVER
+        }
+    }
+
+    fn asks_for(_: &mut Session<Self>) -> Option<HookContext> {
+        None
+    }
+
+    fn on_refreshed(_: &mut Session<Self>, _: Bytes) {}
+}
+
 impl<P: PlainProtocol> Session<P> {
     /// Enters channels of which everything is delivered as it comes. Answers those whose history is
     /// to be read first.
@@ -113,27 +125,6 @@ impl<P: PlainProtocol> Session<P> {
         joined
     }
 
-    /// Sets the timer of the session's end, in place of the one before.
-    pub(super) fn watch_expiry(&mut self, ctx: &mut TaskContext<Self>) {
-        let Some(plain) = self.protocol.plain_user() else {
-            return;
-        };
-        ctx.cancel_future(plain.expiry_timer);
-        let Some(at) = plain.expire_at() else { return };
-        plain.expiry_timer = ctx.run_later(until(at), |session, ctx| {
-            let at = session
-                .protocol
-                .plain_user()
-                .and_then(|plain| plain.expire_at());
-            if is_past(at) {
-                session.context.close(Close::EXPIRED);
-                session.context.membership.flush();
-            } else {
-                session.watch_expiry(ctx);
-            }
-        });
-    }
-
     /// Does what the server wants of a plain session.
     pub(super) fn on_plain_command(
         &mut self,
@@ -154,15 +145,7 @@ impl<P: PlainProtocol> Session<P> {
             }
             ServerCommand::Refresh {
                 expire_at, info, ..
-            } => {
-                if let Some(plain) = self.protocol.plain_user() {
-                    plain.user.expire_at = *expire_at;
-                    if let Some(info) = info {
-                        plain.user.set_conn_info(&self.context, info.clone());
-                    }
-                }
-                self.watch_expiry(ctx);
-            }
+            } => self.refresh_identity(Refreshed::by_server(*expire_at, info.as_ref()), ctx),
             // The session has ended it all before.
             ServerCommand::Disconnect(_) | ServerCommand::DisconnectOlder { .. } => {}
         }

@@ -6,7 +6,11 @@
 //! Bounds: what waits for a subscriber that is held back is the shard's to bound, what is read
 //! `limits.recovery_bytes`. What does not get as far as the client being told is undone.
 
-use super::{Protocol, Session, TaskContext, presence::PresenceOptions};
+use std::future::Future;
+
+use super::{
+    ConnectedUser, Protocol, Session, SessionContext, TaskContext, presence::PresenceOptions,
+};
 use crate::{
     broker::BrokerError,
     id::StreamPosition,
@@ -48,6 +52,24 @@ impl RecoveredSubscription {
     }
 }
 
+/// Who is subscribed: a session, or what a protocol sees of its own.
+pub(super) trait Subscriber {
+    /// Its place in the node, and its user, once that is known.
+    fn parts(&mut self) -> (&SessionContext, Option<&mut ConnectedUser>);
+}
+
+impl<P: Protocol> Subscriber for Session<P> {
+    fn parts(&mut self) -> (&SessionContext, Option<&mut ConnectedUser>) {
+        (&self.context, self.protocol.user())
+    }
+}
+
+/// Channels that were entered held back, with what was read of them.
+pub(super) struct HeldBack {
+    held: Vec<(SubscriptionId, ChannelSubscription)>,
+    recoveries: Result<Vec<Recovery>, BrokerError>,
+}
+
 impl<P: Protocol> Session<P> {
     /// Subscribes to channels, all of them or none. `tell` tells the client what was recovered, or
     /// why nothing could be, and answers whether it was told; then the subscriptions go live,
@@ -64,96 +86,112 @@ impl<P: Protocol> Session<P> {
         ) -> bool
         + 'static,
     ) {
-        let membership = &self.context.membership;
-        let held: Vec<_> = channels
-            .into_iter()
-            .filter_map(|subscription| {
-                let id = membership.subscribe(&subscription.channel, subscription.options)?;
-                Some((id, subscription))
-            })
-            .collect();
-        let (node, bytes_max) = (self.context.node.clone(), self.context.recovery_left());
-        let reading = async move {
-            let wanted = held
-                .iter()
-                .map(|(_, subscription)| (&subscription.channel, subscription.recover.as_ref()));
-            let recoveries = recovery::recover_all(&node, wanted, bytes_max).await;
-            (held, recoveries)
-        };
-        self.later(ctx, reading, move |session, (held, recoveries), ctx| {
-            session.on_recovered(held, recoveries, ctx, tell);
+        let reading = enter(&self.context, channels);
+        self.later(ctx, reading, move |session, read, ctx| {
+            if read.settle(session, |session, recovered| tell(session, recovered, ctx)) {
+                P::on_live(session, ctx);
+            }
         });
     }
+}
 
-    fn on_recovered(
-        &mut self,
-        held: Vec<(SubscriptionId, ChannelSubscription)>,
-        recoveries: Result<Vec<Recovery>, BrokerError>,
-        ctx: &mut TaskContext<Self>,
-        tell: impl FnOnce(
-            &mut Self,
-            Result<&[RecoveredSubscription], BrokerError>,
-            &mut TaskContext<Self>,
-        ) -> bool,
-    ) {
-        let recoveries = match recoveries {
+/// Enters channels held back and reads, once the broker listens, what there was in them.
+pub(super) fn enter(
+    context: &SessionContext,
+    channels: Vec<ChannelSubscription>,
+) -> impl Future<Output = HeldBack> + use<> {
+    let held: Vec<_> = channels
+        .into_iter()
+        .filter_map(|subscription| {
+            let (channel, options) = (&subscription.channel, subscription.options);
+            let id = context.membership.subscribe(channel, options)?;
+            Some((id, subscription))
+        })
+        .collect();
+    let (node, bytes_max) = (context.node.clone(), context.recovery_left());
+    async move {
+        let wanted = held
+            .iter()
+            .map(|(_, subscription)| (&subscription.channel, subscription.recover.as_ref()));
+        let recoveries = recovery::recover_all(&node, wanted, bytes_max).await;
+        HeldBack { held, recoveries }
+    }
+}
+
+impl HeldBack {
+    /// Has the client told; then all go live, or are left. Answers whether it was told of them.
+    pub(super) fn settle<S: Subscriber>(
+        self,
+        subscriber: &mut S,
+        tell: impl FnOnce(&mut S, Result<&[RecoveredSubscription], BrokerError>) -> bool,
+    ) -> bool {
+        let (context, _) = subscriber.parts();
+        let recoveries = match self.recoveries {
             Ok(recoveries) => recoveries,
             Err(error) => {
-                for (id, subscription) in &held {
-                    self.context
-                        .membership
-                        .leave_held(&subscription.channel, *id);
+                for (id, subscription) in &self.held {
+                    context.membership.leave_held(&subscription.channel, *id);
                 }
-                tell(self, Err(error), ctx);
-                return;
+                tell(subscriber, Err(error));
+                return false;
             }
         };
-        // Asked again, since other recoveries may have been told while this one was read.
-        let mut left = self.context.recovery_left();
-        let recovered =
-            held.into_iter()
-                .zip(recoveries)
-                .map(|((id, subscription), mut recovery)| {
-                    recovery.keep_within(&mut left);
-                    let position = recovery.top;
-                    if subscription.options.conflated {
-                        recovery.hide_place();
-                    }
-                    RecoveredSubscription {
-                        subscription,
-                        recovery,
-                        position,
-                        id,
-                    }
-                });
-        let mut recovered: Vec<_> = recovered.collect();
-        let membership = &self.context.membership;
-        recovered.retain(|it| membership.is_held(&it.subscription.channel, it.id));
-        let told = tell(self, Ok(&recovered), ctx);
+        let mut recovered = recovered(context, self.held, recoveries);
+        recovered.retain(|it| {
+            let channel = &it.subscription.channel;
+            context.membership.is_held(channel, it.id)
+        });
+        let told = tell(subscriber, Ok(&recovered));
+        let (context, mut user) = subscriber.parts();
         for it in recovered {
             if told {
-                self.go_live(it);
+                it.go_live(context, user.as_deref_mut());
             } else {
                 let channel = &it.subscription.channel;
-                self.context.membership.leave_held(channel, it.id);
+                context.membership.leave_held(channel, it.id);
             }
         }
-        if told {
-            P::on_live(self, ctx);
-        }
+        told
     }
+}
 
+/// What was read, as far as there is room for it now: other recoveries may have been told while
+/// this one was read.
+fn recovered(
+    context: &SessionContext,
+    held: Vec<(SubscriptionId, ChannelSubscription)>,
+    recoveries: Vec<Recovery>,
+) -> Vec<RecoveredSubscription> {
+    let mut left = context.recovery_left();
+    let recovered = held.into_iter().zip(recoveries);
+    let recovered = recovered.map(|((id, subscription), mut recovery)| {
+        recovery.keep_within(&mut left);
+        let position = recovery.top;
+        if subscription.options.conflated {
+            recovery.hide_place();
+        }
+        RecoveredSubscription {
+            subscription,
+            recovery,
+            position,
+            id,
+        }
+    });
+    recovered.collect()
+}
+
+impl RecoveredSubscription {
     /// The client knows: publications flow from here on.
-    fn go_live(&mut self, it: RecoveredSubscription) {
+    fn go_live(self, context: &SessionContext, user: Option<&mut ConnectedUser>) {
         let ChannelSubscription {
             channel, presence, ..
-        } = it.subscription;
-        let primed = !it.recovery.items.is_empty();
-        let membership = &self.context.membership;
-        if membership.go_live(&channel, it.id, it.position, primed)
-            && let Some(user) = self.protocol.user()
+        } = self.subscription;
+        let primed = !self.recovery.items.is_empty();
+        let membership = &context.membership;
+        if membership.go_live(&channel, self.id, self.position, primed)
+            && let Some(user) = user
         {
-            user.enter(&self.context, &channel, presence);
+            user.enter(context, &channel, presence);
         }
     }
 }

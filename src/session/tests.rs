@@ -3,6 +3,7 @@
 //! socket: each session runs on a body, whose frames the test takes. The clock stands still until
 //! everything waits.
 
+mod ends;
 mod harness;
 mod turns;
 

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use actix::SpawnHandle;
 use bytes::Bytes;
 
 use super::{
@@ -26,6 +27,9 @@ pub(crate) struct ConnectedUser {
     conn_info: Option<Box<Bytes>>,
     /// When its credentials end, in Unix seconds; absent: never.
     pub(super) expire_at: Option<u64>,
+    /// The timer of that end, or of the next time that the backend is asked; of no future where
+    /// there is neither.
+    pub(super) expiry_timer: SpawnHandle,
     /// The session's place among its user's.
     pub(super) permit: UserPermit,
     presence: ChannelPresence,
@@ -65,6 +69,7 @@ impl ConnectedUser {
         Ok(Self {
             conn_info: boxed(identity.info.clone()),
             expire_at: identity.expire_at,
+            expiry_timer: SpawnHandle::default(),
             permit,
             presence: ChannelPresence::default(),
         })

@@ -152,7 +152,7 @@ impl ShardActor {
         self.ticked = now;
         self.shard.config.stats.pulse.beat(now);
         let mut due = std::mem::take(&mut self.due);
-        self.shard.config.wheel.borrow_mut().expire(now, &mut due);
+        self.shard.config.expire(now, &mut due);
         let state = self.shard.state.borrow();
         for (key, number) in due.drain(..) {
             if let Some(entry) = state.entry(key) {

@@ -8,6 +8,7 @@ use std::{
     cell::OnceCell,
     rc::Rc,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::Ordering::Relaxed},
+    time::Instant,
 };
 
 use actix::{Addr, Handler, Message};
@@ -21,7 +22,7 @@ use super::{
 use crate::{
     broker::LocalFanout,
     config::Channels,
-    connection::ConnectionConfig,
+    connection::{ConnectionConfig, ConnectionShared},
     id::ShardId,
     metrics::{Metrics, WorkerStats},
     publication::Publication,
@@ -112,8 +113,8 @@ pub struct ShardSettings {
     /// Bytes of publications that one subscriber holds back while its history is read
     /// (`limits.recovery_bytes`).
     pub held_bytes_max: usize,
-    /// Makes what its outboxes share.
-    pub config: Box<dyn Fn(Arc<WorkerStats>) -> ConnectionConfig + Send + Sync>,
+    /// How its connections are set.
+    pub config: ConnectionConfig,
 }
 
 /// The shards of this process. Grows by one a worker thread; a worker is replaced only if its
@@ -165,8 +166,8 @@ impl Shards {
         let stats = self.metrics.add_worker();
         let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
         let id = ShardId(handles.len() as u32);
-        let config = (self.settings.config)(stats.clone());
-        let shard = Shard::new(id, config, self.settings.held_bytes_max, fanout);
+        let shared = ConnectionShared::new(self.settings.config, stats.clone(), Instant::now());
+        let shard = Shard::new(id, shared, self.settings.held_bytes_max, fanout);
         if let Some(rules) = &self.windows {
             shard.state.borrow_mut().windows = Some(Box::new(Windows::new(rules.clone())));
         }

@@ -48,7 +48,7 @@ use self::{
 };
 use crate::{
     broker::LocalFanout,
-    connection::ConnectionConfig,
+    connection::ConnectionShared,
     id::{SessionId, ShardId},
     registry::ChannelName,
 };
@@ -62,7 +62,7 @@ use crate::{
 /// which is polled later), so neither calls back.
 pub struct Shard {
     id: ShardId,
-    config: Rc<ConnectionConfig>,
+    config: Rc<ConnectionShared>,
     fanout: Arc<dyn LocalFanout>,
     state: RefCell<State>,
     /// Its actor's mailbox, once that is started.
@@ -72,7 +72,7 @@ pub struct Shard {
 impl Shard {
     fn new(
         id: ShardId,
-        config: ConnectionConfig,
+        shared: Rc<ConnectionShared>,
         held_bytes_max: usize,
         fanout: Arc<dyn LocalFanout>,
     ) -> Rc<Self> {
@@ -80,9 +80,9 @@ impl Shard {
             id,
             state: RefCell::new(State::new(DeliverySettings {
                 held_bytes_max,
-                compression: config.outbox.compression,
+                compression: shared.config.outbox.compression,
             })),
-            config: Rc::new(config),
+            config: shared,
             fanout,
             mailbox: OnceCell::new(),
         })
@@ -96,7 +96,7 @@ impl Shard {
 
     /// What this shard's outboxes share.
     #[must_use]
-    pub fn config(&self) -> &Rc<ConnectionConfig> {
+    pub fn config(&self) -> &Rc<ConnectionShared> {
         &self.config
     }
 

@@ -5,7 +5,6 @@ pub(crate) mod scripted;
 pub(crate) mod store;
 
 use std::{
-    cell::{Cell, RefCell},
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
@@ -22,7 +21,7 @@ use crate::{
         info::{SessionInfo, Traffic, TransportKind},
         outbox::{FRAME_OVERHEAD, OutboxConfig},
     },
-    heartbeat::{HeartbeatConfig, Wheel},
+    heartbeat::HeartbeatConfig,
     hooks::HookClient,
     id::SessionId,
     metrics::Metrics,
@@ -42,7 +41,7 @@ pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
             bytes_max: 1 << 24,
         },
         held_bytes_max: 1 << 20,
-        config: Box::new(move |stats| ConnectionConfig {
+        config: ConnectionConfig {
             outbox: OutboxConfig {
                 bytes_max: 1 << 20,
                 frame_overhead: FRAME_OVERHEAD,
@@ -58,10 +57,7 @@ pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
             },
             write_timeout: 10 * second,
             close_timeout: second,
-            wheel: RefCell::new(Wheel::new(Instant::now())),
-            timers: Cell::new(0),
-            stats,
-        }),
+        },
     }
 }
 

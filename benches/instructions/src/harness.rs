@@ -7,7 +7,7 @@
 //! stands still, so that no tick of the shard falls into a count.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::Cell,
     future::Future,
     os::unix::net::UnixStream,
     pin::pin,
@@ -35,9 +35,9 @@ use fanfare::{
         outbox::{FRAME_OVERHEAD, OutboxConfig},
         socket::Socket,
     },
-    heartbeat::{HeartbeatConfig, Wheel},
+    heartbeat::HeartbeatConfig,
     id::{Epoch, SessionId},
-    metrics::{Metrics, WorkerStats},
+    metrics::Metrics,
     node::recovery::Recovery,
     protocol::Encoding,
     publication::{
@@ -258,7 +258,7 @@ impl Node {
                 bytes_max: PLENTY,
             },
             held_bytes_max: PLENTY,
-            config: Box::new(config),
+            config: config(),
         };
         let shards = Shards::new(metrics.clone(), settings).with_windows(&channels);
         let shards = Arc::new(shards);
@@ -370,8 +370,8 @@ impl Node {
     }
 }
 
-/// What the connections of the shard share.
-fn config(stats: Arc<WorkerStats>) -> ConnectionConfig {
+/// How the connections of the shard are set.
+fn config() -> ConnectionConfig {
     ConnectionConfig {
         outbox: OutboxConfig {
             bytes_max: PLENTY,
@@ -385,9 +385,6 @@ fn config(stats: Arc<WorkerStats>) -> ConnectionConfig {
         },
         write_timeout: LONG,
         close_timeout: LONG,
-        wheel: RefCell::new(Wheel::new(Instant::now())),
-        timers: Cell::new(0),
-        stats,
     }
 }
 

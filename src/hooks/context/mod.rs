@@ -18,8 +18,8 @@ pub(crate) type PassedHeaders = Arc<[(String, String)]>;
 pub(crate) struct HookContext {
     /// Id of the session.
     pub(crate) client: String,
-    /// User of the session; empty if anonymous or not yet known.
-    pub(crate) user: String,
+    /// User of the session; empty if anonymous, absent until that is known.
+    pub(crate) user: Option<String>,
     /// `websocket`, `sse`, `http_stream`, `uni_…` or `raw`.
     pub(crate) transport: &'static str,
     /// `json` or `protobuf`.
@@ -35,10 +35,16 @@ impl HookContext {
     #[must_use]
     pub(crate) fn of_user(self, user: &str, meta: &Bytes) -> Self {
         Self {
-            user: user.to_string(),
+            user: Some(user.to_string()),
             meta: meta.clone(),
             ..self
         }
+    }
+
+    /// The user as the backend is told it, who always finds one.
+    #[must_use]
+    pub(crate) fn user(&self) -> &str {
+        self.user.as_deref().unwrap_or_default()
     }
 }
 

@@ -180,7 +180,7 @@ async fn a_message_goes_up_as_it_is_and_what_comes_back_is_for_its_sender() {
     .await;
     let client = HookClient::new(&hooks_at(&backend.url("/m"), AMPLE)).unwrap();
     let hook_context = HookContext {
-        user: "zoë".into(),
+        user: Some("zoë".into()),
         transport: "raw",
         ..hook_context()
     };

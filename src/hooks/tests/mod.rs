@@ -48,7 +48,7 @@ pub(super) fn hooks_at(url: &str, timeout: Duration) -> Hooks {
 pub(super) fn hook_context() -> HookContext {
     HookContext {
         client: "c1".into(),
-        user: "alice".into(),
+        user: Some("alice".into()),
         transport: "websocket",
         protocol: "json",
         headers: Arc::default(),

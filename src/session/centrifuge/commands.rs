@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use bytestring::ByteString;
 
-use super::{Centrifuge, Client};
+use super::{
+    client_session::{ClientSession, Task},
+    replies::TellsClient,
+};
 use crate::{
     broker::{BrokerError, Fit, HistoryFilter, PublishResult},
     close::Close,
@@ -18,10 +21,9 @@ use crate::{
     protocol::{ClientInfo, Encoding, HistoryRequest, PayloadRef, Push, Reply, ReplyError},
     publication::Payload,
     registry::ChannelName,
-    session::{Session, TaskContext},
 };
 
-impl Session<Centrifuge> {
+impl ClientSession<'_> {
     /// What may be done in a channel, or the answer why not.
     fn permitted(
         &self,
@@ -33,11 +35,14 @@ impl Session<Centrifuge> {
             self.end(Close::BAD_REQUEST.because("a channel is needed"));
             return None;
         }
-        let client: &Client = self.protocol.client()?;
-        let subscription = client.subscriptions.get(channel).filter(|known| known.live);
+        let subscription = self
+            .client
+            .subscriptions
+            .get(channel)
+            .filter(|known| known.live);
         let allow = subscription.map(|known| known.allow.as_slice());
         let node = &self.context.node;
-        match node.authorize(action, channel, &client.identity, allow) {
+        match node.authorize(action, channel, &self.client.identity, allow) {
             Ok((rules, permission)) => Some((rules.clone(), permission)),
             Err(error) => {
                 self.error(id, &error);
@@ -48,22 +53,13 @@ impl Session<Centrifuge> {
 
     /// What a client publishes: JSON as it came; from Protobuf, text where it is text.
     fn payload(&self, data: Bytes) -> Payload {
-        match (
-            self.protocol.transport.encoding,
-            ByteString::try_from(data.clone()),
-        ) {
+        match (self.transport.encoding, ByteString::try_from(data.clone())) {
             (Encoding::Json, Ok(text)) => Payload::Text(text),
             _ => Payload::guess(data),
         }
     }
 
-    pub(super) fn publish(
-        &mut self,
-        id: u32,
-        channel: &str,
-        data: Bytes,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    pub(super) fn publish(&mut self, id: u32, channel: &str, data: Bytes, ctx: &mut Task) {
         let Some((rules, permission)) = self.permitted(id, Action::Publish, channel) else {
             return;
         };
@@ -71,13 +67,11 @@ impl Session<Centrifuge> {
             return self.error(id, &ReplyError::BAD_REQUEST);
         }
         let name: ChannelName = channel.into();
-        let Some(client) = self.protocol.client() else {
-            return;
-        };
-        client.user.announce(&self.context);
-        let info = match client.user.info_in(channel) {
+        let user = &self.client.user;
+        user.announce(self.context);
+        let info = match user.info_in(channel) {
             Some(info) => info.clone(),
-            None => Arc::new(client.user.client_info(&self.context, Bytes::new())),
+            None => Arc::new(user.client_info(self.context, Bytes::new())),
         };
         let mut publication = self
             .context
@@ -96,7 +90,7 @@ impl Session<Centrifuge> {
         let publishing = async move {
             let asked = node.ask_publish_hook(&hook_context, &name, &mut publication, false);
             asked.await?;
-            publication.charge_key(&hook_context.user, address);
+            publication.charge_key(hook_context.user(), address);
             Ok(node.publish(publication).await)
         };
         self.later(ctx, publishing, move |session, result, _| match result {
@@ -112,14 +106,7 @@ impl Session<Centrifuge> {
         }
     }
 
-    pub(super) fn refuse(&self, id: u32, error: &AuthError) {
-        match error.reply_error() {
-            Ok(error) => self.error(id, &error),
-            Err(close) => self.end(close),
-        }
-    }
-
-    pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut TaskContext<Self>) {
+    pub(super) fn presence(&mut self, id: u32, channel: &str, ctx: &mut Task) {
         let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
             return;
         };
@@ -139,7 +126,7 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn presence_stats(&mut self, id: u32, channel: &str, ctx: &mut TaskContext<Self>) {
+    pub(super) fn presence_stats(&mut self, id: u32, channel: &str, ctx: &mut Task) {
         let Some((rules, _)) = self.permitted(id, Action::Presence, channel) else {
             return;
         };
@@ -159,12 +146,7 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn history(
-        &mut self,
-        id: u32,
-        request: HistoryRequest,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    pub(super) fn history(&mut self, id: u32, request: HistoryRequest, ctx: &mut Task) {
         let Some((rules, _)) = self.permitted(id, Action::History, &request.channel) else {
             return;
         };
@@ -207,13 +189,7 @@ impl Session<Centrifuge> {
         });
     }
 
-    pub(super) fn rpc(
-        &mut self,
-        id: u32,
-        method: String,
-        data: Bytes,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    pub(super) fn rpc(&mut self, id: u32, method: String, data: Bytes, ctx: &mut Task) {
         if self.context.node.settings.hooks.rpc.is_none() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
@@ -227,7 +203,7 @@ impl Session<Centrifuge> {
 
     /// A message without an answer of its own goes to the backend that answers raw endpoints; what
     /// it says is pushed.
-    pub(super) fn send(&mut self, data: Bytes, ctx: &mut TaskContext<Self>) {
+    pub(super) fn send(&mut self, data: Bytes, ctx: &mut Task) {
         if self.context.node.settings.hooks.message.is_none() {
             return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));
         }

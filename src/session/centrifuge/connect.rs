@@ -1,14 +1,11 @@
-//! The connect command: who the client is, and what it has from the start.
+//! The connect command: who the client is, or why it may not come in.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use actix::AsyncContext;
 
-use super::{
-    Centrifuge, Client, Phase, subscription::PendingSubscription, subscriptions::Subscriptions,
-};
+use super::{Centrifuge, Client, Phase, replies::TellsClient, subscriptions::Subscriptions};
 use crate::{
-    broker::BrokerError,
     close::Close,
     connection::info::cut,
     hooks::{ConnectHookRequest, HookContext},
@@ -19,16 +16,10 @@ use crate::{
         control::NamedSelector,
         rate_limit::RateLimiter,
     },
-    protocol::{ConnectRequest, ConnectResult, Push, Reply, SubscribeRequest},
-    session::{
-        ConnectedUser, Session, SessionContext, TaskContext, subscribe::RecoveredSubscription,
-    },
+    protocol::{ConnectRequest, SubscribeRequest},
+    session::{ConnectedUser, Session, SessionContext, TaskContext},
     shard::ServerCommand,
-    unix_time::{ttl_until, unix_now},
 };
-
-/// The server's version, as clients are told.
-pub(super) const VERSION: &str = concat!("fanfare ", env!("CARGO_PKG_VERSION"));
 
 /// Bytes of a client's name and version that are kept (protocol page, part 3).
 const NAME_BYTES_MAX: usize = 16;
@@ -47,7 +38,6 @@ impl Client {
             subscriptions: Subscriptions::default(),
             generation: 0,
             rate_limiter,
-            expiry_timer: None,
             subscriptions_timer: None,
         }
     }
@@ -82,7 +72,11 @@ impl Session<Centrifuge> {
             false => Some(request.token.clone()),
         };
         let node = self.context.node.clone();
-        let hook_context = self.hook_context();
+        let info = self.context.connection.info();
+        let Centrifuge {
+            transport, headers, ..
+        } = &self.protocol;
+        let hook_context = transport.hook_context(info, headers);
         let asking = authenticate(node, hook_context, token, request.clone());
         self.later(ctx, asking, move |session, answer, ctx| match answer {
             Ok(identity) => session.on_identity(id, request, identity, ctx),
@@ -143,37 +137,6 @@ impl Session<Centrifuge> {
         });
     }
 
-    /// Enters what the client has from the start, so that it can be told all of it.
-    fn begin_subscriptions(
-        &mut self,
-        id: u32,
-        request: &ConnectRequest,
-        ctx: &mut TaskContext<Self>,
-    ) {
-        let Some(client) = self.protocol.client() else {
-            return;
-        };
-        let asked = request.subs.keys();
-        let node = &self.context.node;
-        let given = node.initial_subscriptions(&client.identity, asked);
-        let given = match given {
-            Ok(given) => given,
-            Err(error) => return self.end(error.close()),
-        };
-        // All subscriptions are entered before any history is read, and the welcome tells them all.
-        let (mut pending, mut channels) = (Vec::new(), Vec::new());
-        for subscription in given {
-            let asked = request.subs.get(&subscription.channel).cloned();
-            if let Some((subscription, wanted)) = self.server_side(&subscription, asked) {
-                pending.push(subscription);
-                channels.push(wanted);
-            }
-        }
-        self.subscribe(channels, ctx, move |session, recovered, ctx| {
-            session.welcome(id, &pending, recovered, ctx)
-        });
-    }
-
     fn refuse_connect(&mut self, id: u32, why: &AuthError, ctx: &mut TaskContext<Self>) {
         let answer = why.reply_error();
         // The line of a session's end has all but what the client is not told.
@@ -194,110 +157,6 @@ impl Session<Centrifuge> {
         ctx.run_later(patience, Self::end_if_not_connected);
         if let Phase::Authenticating { backlog } = before {
             self.run_backlog(backlog.commands, ctx);
-        }
-    }
-
-    /// Tells the client that it is connected, and all that it has from the start.
-    fn welcome(
-        &mut self,
-        id: u32,
-        pending: &[PendingSubscription],
-        recovered: Result<&[RecoveredSubscription], BrokerError>,
-        ctx: &mut TaskContext<Self>,
-    ) -> bool {
-        let recovered = match recovered {
-            Ok(recovered) => recovered,
-            Err(error) => {
-                let why = format!("the history cannot be read: {error}");
-                self.end(Close::SERVER_ERROR.because(why));
-                return false;
-            }
-        };
-        let Some(client) = self.protocol.client() else {
-            return false;
-        };
-        self.context.connection.set_welcomed();
-        let encoding = self.protocol.transport.encoding;
-        let now = unix_now();
-        let told: Vec<_> = recovered
-            .iter()
-            .filter_map(|it| Some(PendingSubscription::find(pending, it)?.told(it, encoding)))
-            .collect();
-        let result = ConnectResult {
-            subs: told
-                .iter()
-                .map(|told| (told.channel().to_string(), told.result(now)))
-                .collect(),
-            ..self.connect_result(client)
-        };
-        if self.protocol.transport.unidirectional {
-            self.push("", &Push::Connect(result));
-        } else {
-            self.reply(id, &Reply::Connect(result));
-        }
-        for it in recovered {
-            if let Some(pending) = PendingSubscription::find(pending, it) {
-                self.on_subscribed(pending, ctx);
-            }
-        }
-        self.watch_expiry(ctx);
-        true
-    }
-
-    /// The client was told that it is connected, and its subscriptions are live: from here on it
-    /// may do what it may, and what waited for that is done.
-    pub(super) fn on_welcomed(&mut self, ctx: &mut TaskContext<Self>) {
-        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
-        let Phase::Welcoming { client, backlog } = before else {
-            self.protocol.phase = before;
-            return;
-        };
-        self.protocol.phase = Phase::Connected(client);
-        ctx.cancel_future(self.protocol.patience);
-        for command in &backlog.server_commands {
-            self.on_server_command(command, ctx);
-        }
-        self.run_backlog(backlog.commands, ctx);
-    }
-
-    /// The welcome without its subscriptions.
-    fn connect_result(&self, client: &Client) -> ConnectResult<'static> {
-        let node = &self.context.node;
-        let both_ways = !self.protocol.transport.unidirectional;
-        let expire_at = client.user.expire_at.filter(|_| client.identity.by_token);
-        // Who has WebSocket's own pings is told of none.
-        let ping = match self.protocol.transport.frame_pings {
-            false => node.settings.heartbeat.ping_interval.as_secs_f64().ceil() as u32,
-            true => 0,
-        };
-        let session = self.protocol.emulation.as_ref();
-        let emulated = session.filter(|_| both_ways);
-        ConnectResult {
-            client: self.context.connection.info().id.to_string(),
-            version: VERSION.to_string(),
-            expires: expire_at.is_some() && both_ways,
-            ttl: expire_at.map_or(0, ttl_until),
-            data: client.identity.data.clone(),
-            subs: Vec::new(),
-            ping,
-            pong: both_ways && ping > 0,
-            session: session.map_or(String::new(), |guard| guard.name().to_string()),
-            node: emulated.map_or(String::new(), |_| node.node_id.clone()),
-            time: 0,
-        }
-    }
-
-    /// What came behind the connect in the same frame.
-    fn run_backlog(
-        &mut self,
-        backlog: VecDeque<crate::protocol::Command>,
-        ctx: &mut TaskContext<Self>,
-    ) {
-        for command in backlog {
-            if self.context.has_ended() {
-                return;
-            }
-            self.on_client_command(command, ctx);
         }
     }
 }

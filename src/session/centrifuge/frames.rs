@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Centrifuge, Phase, Work, transport::ClientTransport};
+use super::{Centrifuge, Phase, Work, replies::TellsClient, transport::ClientTransport};
 use crate::{
     close::Close,
     node::rate_limit::RateDecision,

@@ -6,26 +6,28 @@
 //! nothing more is read. What a client sends wrong gets the code that the protocol names and harms
 //! no other session.
 
+mod client_session;
 mod commands;
 mod connect;
+mod dispatch;
 mod frames;
 mod params;
 mod refresh;
+mod replies;
 mod server_commands;
+mod sub_refresh;
 mod subscribe;
 mod subscription;
 mod subscriptions;
 mod transport;
+mod welcome;
 
 use std::{
     collections::VecDeque,
-    fmt,
     time::{Duration, Instant},
 };
 
 use actix::{ActorContext, AsyncContext, Recipient, SpawnHandle};
-use bytes::Bytes;
-use log::Level;
 use tokio::sync::OwnedSemaphorePermit;
 
 use self::subscriptions::Subscriptions;
@@ -33,22 +35,13 @@ pub(crate) use self::{params::CentrifugeParams, transport::ClientTransport};
 use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::{Close, Ending},
-    hooks::{HookContext, PassedHeaders},
-    logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
-    metrics::Limited,
-    node::{
-        auth::Identity,
-        emulation::EmulationGuard,
-        rate_limit::{RateDecision, RateLimiter},
-    },
-    protocol::{self, Command, CommandDecoder, Encoding, Push, Reply, ReplyError, Request},
+    hooks::PassedHeaders,
+    node::{auth::Identity, emulation::EmulationGuard, rate_limit::RateLimiter},
+    protocol::{Command, CommandDecoder, Encoding},
     publication::Payload,
     registry::ChannelName,
     shard::{CommandFrame, ServerCommand, SessionMessage},
 };
-
-/// Bytes of a reason that a line of the log has.
-const REASON_BYTES_MAX: usize = 300;
 
 /// The protocol of one client.
 pub(crate) struct Centrifuge {
@@ -118,8 +111,6 @@ struct Client {
     /// Tells subscriptions of one channel apart that came one after the other.
     generation: u64,
     rate_limiter: RateLimiter,
-    /// The timer of the session's end.
-    expiry_timer: Option<SpawnHandle>,
     /// The timer of the subscription that ends first.
     subscriptions_timer: Option<SpawnHandle>,
 }
@@ -167,13 +158,13 @@ impl Protocol for Centrifuge {
         match params.connect {
             None => {}
             Some(Ok(request)) => session.connect_at_once(*request, ctx),
-            Some(Err(malformed)) => session.end(Close::BAD_REQUEST.because(malformed)),
+            Some(Err(malformed)) => session.context.close(Close::BAD_REQUEST.because(malformed)),
         }
         session
     }
 
     fn user(&mut self) -> Option<&mut ConnectedUser> {
-        self.client_mut().map(|client| &mut client.user)
+        self.phase.client_mut().map(|client| &mut client.user)
     }
 
     fn pending_max(session: &Session<Self>) -> usize {
@@ -200,7 +191,7 @@ impl Protocol for Centrifuge {
     ) {
         if std::mem::take(&mut session.protocol.from_address) && session.acts(&frame.commands) {
             let why = "by GET, cf_connect does no more than connect and subscribe; send the rest to /emulation";
-            return session.end(Close::BAD_REQUEST.because(why));
+            return session.context.close(Close::BAD_REQUEST.because(why));
         }
         session.on_commands(frame, ctx);
         session.end_if_unread();
@@ -220,7 +211,7 @@ impl Protocol for Centrifuge {
     }
 
     fn is_older(session: &Session<Self>, than: Instant) -> bool {
-        let client = session.protocol.client();
+        let client = session.protocol.phase.client();
         client.is_some_and(|client| client.identified < than)
     }
 
@@ -229,13 +220,15 @@ impl Protocol for Centrifuge {
     }
 
     fn on_missed(session: &mut Session<Self>, channel: &ChannelName) {
-        session.on_missed(channel);
+        if let Some(mut session) = session.client_session() {
+            session.on_missed(channel);
+        }
     }
 
     fn leave(session: &mut Session<Self>, ending: &Ending) {
         session.protocol.emulation = None;
         session.protocol.work.clear();
-        if let Some(client) = session.protocol.client_mut() {
+        if let Some(client) = session.protocol.phase.client_mut() {
             client.subscriptions.clear();
             client.rate_limiter.set_user(None);
             client.user.leave(&session.context, ending);
@@ -243,174 +236,28 @@ impl Protocol for Centrifuge {
     }
 }
 
-impl Centrifuge {
+impl Phase {
     /// The client, once it is known who it is.
     fn client_mut(&mut self) -> Option<&mut Client> {
-        match &mut self.phase {
-            Phase::Connected(client) | Phase::Welcoming { client, .. } => Some(client),
-            Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
+        match self {
+            Self::Connected(client) | Self::Welcoming { client, .. } => Some(client),
+            Self::New { .. } | Self::Authenticating { .. } | Self::Refused => None,
         }
     }
 
     fn client(&self) -> Option<&Client> {
-        match &self.phase {
-            Phase::Connected(client) | Phase::Welcoming { client, .. } => Some(client),
-            Phase::New { .. } | Phase::Authenticating { .. } | Phase::Refused => None,
+        match self {
+            Self::Connected(client) | Self::Welcoming { client, .. } => Some(client),
+            Self::New { .. } | Self::Authenticating { .. } | Self::Refused => None,
         }
     }
 }
 
 impl Session<Centrifuge> {
-    /// What a command leads to depends on where the client is.
-    fn on_client_command(&mut self, command: Command, ctx: &mut TaskContext<Self>) {
-        let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
-        match &mut self.protocol.phase {
-            Phase::New { token } => match command.request {
-                Request::Connect(request) => {
-                    let token = token.take();
-                    self.connect(command.id, request, token, ctx);
-                }
-                _ => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
-            },
-            Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
-                if backlog.commands.len() < backlog_max {
-                    backlog.commands.push_back(command);
-                } else {
-                    self.context.node.metrics.limited(Limited::Messages);
-                    self.error(command.id, &ReplyError::TOO_MANY_REQUESTS);
-                }
-            }
-            Phase::Refused => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
-            Phase::Connected(client) => {
-                let is_free = matches!(command.request, Request::Pong | Request::Connect(_));
-                let decision = match is_free {
-                    true => RateDecision::Pass,
-                    false => client.rate_limiter.take(Instant::now()),
-                };
-                self.on_connected(command, decision, ctx);
-            }
-        }
-    }
-
-    /// A command of a connected client, as its rate allows.
-    fn on_connected(&mut self, command: Command, rate: RateDecision, ctx: &mut TaskContext<Self>) {
-        let Command { id, request } = command;
-        match rate {
-            RateDecision::Pass => {}
-            RateDecision::Refuse => {
-                self.context.node.metrics.limited(Limited::Messages);
-                return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
-            }
-            RateDecision::End => return self.end(Close::TOO_MANY_REQUESTS),
-        }
-        // Its answers fill half of what may wait, or as many commands wait as may; a frame can hold
-        // thousands, and streams are not read.
-        let is_free = matches!(
-            request,
-            Request::Pong | Request::Connect(_) | Request::Unsubscribe { .. }
-        );
-        if !is_free && (self.is_waiting() || self.context.connection.is_unread()) {
-            self.context.node.metrics.limited(Limited::Messages);
-            return self.error(id, &ReplyError::TOO_MANY_REQUESTS);
-        }
-        self.do_command(id, request, ctx);
-    }
-
-    fn do_command(&mut self, id: u32, request: Request, ctx: &mut TaskContext<Self>) {
-        match request {
-            Request::Pong => {
-                if !self.context.connection.take_pong() {
-                    self.end(Close::BAD_REQUEST.because("a pong without a ping"));
-                }
-            }
-            Request::Connect(_) => self.end(Close::BAD_REQUEST),
-            Request::Subscribe(request) => self.subscribe_by_client(id, request, ctx),
-            Request::Unsubscribe { channel } => self.unsubscribe(id, &channel),
-            Request::Publish { channel, data } => self.publish(id, &channel, data, ctx),
-            Request::Presence { channel } => self.presence(id, &channel, ctx),
-            Request::PresenceStats { channel } => self.presence_stats(id, &channel, ctx),
-            Request::History(request) => self.history(id, request, ctx),
-            Request::Unavailable => self.error(id, &ReplyError::NOT_AVAILABLE),
-            Request::Send { data } => self.send(data, ctx),
-            Request::Rpc { method, data } => self.rpc(id, method, data, ctx),
-            Request::Refresh { token } => self.refresh(id, token, ctx),
-            Request::SubRefresh { channel, token } => self.sub_refresh(id, &channel, token, ctx),
-        }
-    }
-
-    /// On whose behalf the backend is asked: made where it is, since most sessions never ask.
-    fn hook_context(&self) -> HookContext {
-        let info = self.context.connection.info();
-        let hook_context = HookContext {
-            client: info.id.to_string(),
-            user: String::new(),
-            transport: info.transport.hook_name(),
-            protocol: self.protocol.transport.hook_name(),
-            headers: self.protocol.headers.clone(),
-            meta: Bytes::new(),
-        };
-        match self.protocol.client() {
-            Some(client) => client.identity.named_in(hook_context),
-            None => hook_context,
-        }
-    }
-
-    fn reply(&self, id: u32, reply: &Reply<'_>) {
-        if id == 0 {
-            return;
-        }
-        let mut message = Vec::new();
-        protocol::encode_reply(self.protocol.transport.encoding, id, reply, &mut message);
-        self.context.connection.message(&message);
-    }
-
-    fn error(&self, id: u32, error: &ReplyError) {
-        let info = self.context.connection.info();
-        log::debug!(
-            id:% = info.id,
-            user = info.user().unwrap_or_default(),
-            command = id,
-            code = error.code,
-            reason = &*error.message;
-            "command refused"
-        );
-        self.reply(id, &Reply::Error(error));
-    }
-
-    /// Says in the log why the client may not do what it asks for, with what it is not told.
-    fn tell_refused(&self, what: &'static str, reason: &dyn fmt::Display) {
-        let info = self.context.connection.info();
-        let address = Address(info.address);
-        let subject = Subject::new(Level::Info, module_path!(), what)
-            .from(address)
-            .with("reason", reason);
-        logger::throttled(subject, REFUSAL_PAUSE, |times| {
-            let id = info.id;
-            let reason = Cut(reason, REASON_BYTES_MAX);
-            log::info!(id:%, address:%, reason:%, times; "{what}");
-        });
-    }
-
-    fn push(&self, channel: &str, push: &Push<'_>) {
-        let ClientTransport {
-            encoding,
-            unidirectional,
-            ..
-        } = self.protocol.transport;
-        let mut message = Vec::new();
-        protocol::encode_push(encoding, unidirectional, channel, push, &mut message);
-        self.context.connection.message(&message);
-    }
-
-    /// Ends the session: what was answered goes out, then the close.
-    fn end(&self, close: Close) {
-        self.context.close(close);
-    }
-
     /// `client.connect_timeout` is over.
     fn end_if_not_connected(&mut self, ctx: &mut TaskContext<Self>) {
         if matches!(self.protocol.phase, Phase::New { .. } | Phase::Refused) {
-            self.end(Close::STALE);
+            self.context.close(Close::STALE);
             self.context.membership.flush();
             self.stop_if_streamed(ctx);
         }

@@ -1,18 +1,21 @@
 //! What the server wants of a session, and what its client is told of it.
 
-use super::{Centrifuge, Phase};
+use super::{
+    Centrifuge, Phase,
+    client_session::{ClientSession, Task},
+    replies::TellsClient,
+};
 use crate::{
     close::{Close, Unsubscribe},
     protocol::Push,
     registry::ChannelName,
-    session::{Session, TaskContext},
+    session::{Session, expiry::Refreshed},
     shard::ServerCommand,
 };
 
-impl Session<Centrifuge> {
+impl ClientSession<'_> {
     pub(super) fn on_missed(&mut self, channel: &ChannelName) {
-        let client = self.protocol.client();
-        let Some(known) = client.and_then(|client| client.subscriptions.get(channel)) else {
+        let Some(known) = self.client.subscriptions.get(channel) else {
             return;
         };
         if known.server_side {
@@ -27,12 +30,10 @@ impl Session<Centrifuge> {
         let Unsubscribe { code, reason } = why;
         self.push(channel, &Push::Unsubscribe { code, reason });
     }
+}
 
-    pub(super) fn on_server_command(
-        &mut self,
-        command: &ServerCommand,
-        ctx: &mut TaskContext<Self>,
-    ) {
+impl Session<Centrifuge> {
+    pub(super) fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Task) {
         let waiting_max = self.context.node.settings.limits.subscriptions;
         match &mut self.protocol.phase {
             Phase::Connected(_) => {}
@@ -48,6 +49,20 @@ impl Session<Centrifuge> {
             }
             Phase::New { .. } | Phase::Refused => return,
         }
+        if let ServerCommand::Refresh {
+            expire_at, info, ..
+        } = command
+        {
+            let refreshed = Refreshed::by_server(*expire_at, info.as_ref());
+            self.refresh_identity(refreshed, ctx);
+        } else if let Some(mut session) = self.client_session() {
+            session.on_server_command(command, ctx);
+        }
+    }
+}
+
+impl ClientSession<'_> {
+    fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Task) {
         match command {
             ServerCommand::Subscribe(subscription) => self.subscribe_by_server(subscription, ctx),
             ServerCommand::Unsubscribe { channel, why } => {
@@ -55,20 +70,10 @@ impl Session<Centrifuge> {
                     self.push_unsubscribe(channel, *why);
                 }
             }
-            ServerCommand::Refresh {
-                expire_at, info, ..
-            } => {
-                if let Some(client) = self.protocol.client_mut() {
-                    client.user.expire_at = *expire_at;
-                    if let Some(info) = info {
-                        client.user.set_conn_info(&self.context, info.clone());
-                    }
-                }
-                self.push_refresh();
-                self.watch_expiry(ctx);
-            }
-            // The session has done it before its protocol was asked.
-            ServerCommand::Disconnect(_) | ServerCommand::DisconnectOlder { .. } => {}
+            // The session has done it before its protocol, or its client, was asked.
+            ServerCommand::Refresh { .. }
+            | ServerCommand::Disconnect(_)
+            | ServerCommand::DisconnectOlder { .. } => {}
         }
     }
 }

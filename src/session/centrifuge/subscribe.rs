@@ -1,8 +1,9 @@
 //! Subscriptions: the client's own and those that the server makes. Who may is decided first; then
-//! [`Session::subscribe`] is the one way in.
+//! [`ClientSession::subscribe`] is the one way in.
 
 use super::{
-    Centrifuge,
+    client_session::{ClientSession, Task},
+    replies::TellsClient,
     subscription::{PendingSubscription, Subscription},
 };
 use crate::{
@@ -12,20 +13,17 @@ use crate::{
     node::authorize::{Grant, tell_left_out},
     protocol::{Push, Reply, ReplyError, SubscribeRequest},
     registry::ChannelName,
-    session::{
-        Session, TaskContext,
-        subscribe::{ChannelSubscription, RecoveredSubscription},
-    },
+    session::subscribe::{ChannelSubscription, RecoveredSubscription},
     subscription::ServerSubscription,
     unix_time::unix_now,
 };
 
-impl Session<Centrifuge> {
+impl ClientSession<'_> {
     pub(super) fn subscribe_by_client(
         &mut self,
         id: u32,
         request: SubscribeRequest,
-        ctx: &mut TaskContext<Self>,
+        ctx: &mut Task,
     ) {
         if request.channel.is_empty() {
             return self.end(Close::BAD_REQUEST.because("a channel is needed"));
@@ -33,14 +31,12 @@ impl Session<Centrifuge> {
         if let Some(error) = request.unsupported() {
             return self.error(id, &error);
         }
-        let Some(client) = self.protocol.client() else {
-            return;
-        };
         let channel: ChannelName = request.channel.as_str().into();
-        if client.subscriptions.contains(&channel) {
+        let known = &self.client.subscriptions;
+        if known.contains(&channel) {
             return self.error(id, &ReplyError::ALREADY_SUBSCRIBED);
         }
-        if client.subscriptions.len() >= self.context.node.settings.limits.subscriptions {
+        if known.len() >= self.context.node.settings.limits.subscriptions {
             self.context.node.metrics.limited(Limited::Subscriptions);
             return self.error(id, &ReplyError::LIMIT_EXCEEDED);
         }
@@ -48,7 +44,7 @@ impl Session<Centrifuge> {
             Ok(rules) => rules,
             Err(error) => return self.error(id, &error),
         };
-        let (node, identity) = (self.context.node.clone(), client.identity.clone());
+        let (node, identity) = (self.context.node.clone(), self.client.identity.clone());
         let (hook_context, asked) = (self.hook_context(), request.clone());
         let deciding = async move {
             node.authorize_subscribe(&identity, &hook_context, &asked)
@@ -77,9 +73,7 @@ impl Session<Centrifuge> {
     /// Notes a channel, so that nothing subscribes to it a second time. Answers the number of this
     /// subscription.
     fn reserve(&mut self, channel: &ChannelName, server_side: bool) -> u64 {
-        let Some(client) = self.protocol.client_mut() else {
-            return 0;
-        };
+        let client = &mut *self.client;
         client.generation += 1;
         let subscription = Subscription {
             generation: client.generation,
@@ -90,30 +84,20 @@ impl Session<Centrifuge> {
         client.generation
     }
 
-    pub(super) fn is_current(&self, channel: &str, generation: u64) -> bool {
-        let client = self.protocol.client();
-        client
-            .and_then(|client| client.subscriptions.get(channel))
-            .is_some_and(|known| known.generation == generation)
+    fn is_current(&self, channel: &str, generation: u64) -> bool {
+        let known = self.client.subscriptions.get(channel);
+        known.is_some_and(|known| known.generation == generation)
     }
 
     /// Gives a channel up that did not become a subscription; a later one of the same channel
     /// stays.
     fn forget(&mut self, channel: &ChannelName, generation: u64) {
-        if self.is_current(channel, generation)
-            && let Some(client) = self.protocol.client_mut()
-        {
-            client.subscriptions.remove(channel);
+        if self.is_current(channel, generation) {
+            self.client.subscriptions.remove(channel);
         }
     }
 
-    fn on_granted(
-        &mut self,
-        id: u32,
-        pending: PendingSubscription,
-        epoch: &str,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    fn on_granted(&mut self, id: u32, pending: PendingSubscription, epoch: &str, ctx: &mut Task) {
         let wanted = vec![pending.wanted(epoch)];
         self.subscribe(wanted, ctx, move |session, recovered, ctx| {
             session.answer_subscribe(id, &pending, recovered, ctx)
@@ -125,12 +109,12 @@ impl Session<Centrifuge> {
         id: u32,
         pending: &PendingSubscription,
         recovered: Result<&[RecoveredSubscription], BrokerError>,
-        ctx: &mut TaskContext<Self>,
+        ctx: &mut Task,
     ) -> bool {
         let error = match recovered {
             Ok([it]) if pending.is_unrecoverable(it) => ReplyError::UNRECOVERABLE_POSITION,
             Ok([it]) => {
-                let told = pending.told(it, self.protocol.transport.encoding);
+                let told = pending.told(it, self.transport.encoding);
                 self.reply(id, &Reply::Subscribe(told.result(unix_now())));
                 self.on_subscribed(pending, ctx);
                 return true;
@@ -148,14 +132,9 @@ impl Session<Centrifuge> {
     }
 
     /// The client was told of a subscription.
-    pub(super) fn on_subscribed(
-        &mut self,
-        pending: &PendingSubscription,
-        ctx: &mut TaskContext<Self>,
-    ) {
+    pub(super) fn on_subscribed(&mut self, pending: &PendingSubscription, ctx: &mut Task) {
         let grant = &pending.grant;
-        let client = self.protocol.client_mut();
-        let Some(known) = client.and_then(|it| it.subscriptions.get_mut(&pending.channel)) else {
+        let Some(known) = self.client.subscriptions.get_mut(&pending.channel) else {
             return;
         };
         known.live = true;
@@ -183,7 +162,7 @@ impl Session<Centrifuge> {
                 return None;
             }
         };
-        if self.protocol.client()?.subscriptions.contains(&channel) {
+        if self.client.subscriptions.contains(&channel) {
             return None;
         }
         let generation = self.reserve(&channel, true);
@@ -200,13 +179,8 @@ impl Session<Centrifuge> {
     }
 
     /// A subscription that the server makes later on; the client is told by a push.
-    pub(super) fn subscribe_by_server(
-        &mut self,
-        given: &ServerSubscription,
-        ctx: &mut TaskContext<Self>,
-    ) {
-        let known = self.protocol.client().map(|client| &client.subscriptions);
-        let is_new = known.is_some_and(|known| !known.contains(&given.channel));
+    pub(super) fn subscribe_by_server(&mut self, given: &ServerSubscription, ctx: &mut Task) {
+        let is_new = !self.client.subscriptions.contains(&given.channel);
         if is_new && !self.context.has_room_for_channel() {
             return;
         }
@@ -228,7 +202,7 @@ impl Session<Centrifuge> {
     }
 
     fn push_subscribe(&self, pending: &PendingSubscription, it: &RecoveredSubscription) {
-        let told = pending.told(it, self.protocol.transport.encoding);
+        let told = pending.told(it, self.transport.encoding);
         let result = told.result(unix_now());
         let push = Push::Subscribe {
             recoverable: result.recoverable,
@@ -254,13 +228,10 @@ impl Session<Centrifuge> {
 
     /// Leaves a channel; the client has been told or asked for it. False if it was not there.
     pub(super) fn drop_subscription(&mut self, channel: &ChannelName) -> bool {
-        let Some(client) = self.protocol.client_mut() else {
-            return false;
-        };
-        let dropped = client.subscriptions.remove(channel);
+        let dropped = self.client.subscriptions.remove(channel);
         if dropped {
             self.context.membership.unsubscribe(channel);
-            client.user.leave_channel(&self.context, channel);
+            self.client.user.leave_channel(self.context, channel);
         }
         dropped
     }

@@ -1,7 +1,10 @@
 //! How a session of the protocol is carried.
 
+use bytes::Bytes;
+
 use crate::{
-    connection::{ConnectionProfile, Pings},
+    connection::{ConnectionProfile, Pings, info::SessionInfo},
+    hooks::{HookContext, PassedHeaders},
     protocol::Encoding,
     publication::{Delta, Framing, PayloadFormat, WireFormat},
 };
@@ -45,5 +48,18 @@ impl ClientTransport {
     #[must_use]
     pub(crate) fn hook_name(self) -> &'static str {
         self.encoding.name()
+    }
+
+    /// On whose behalf the backend is asked, before it is known who the client is.
+    #[must_use]
+    pub(super) fn hook_context(self, info: &SessionInfo, headers: &PassedHeaders) -> HookContext {
+        HookContext {
+            client: info.id.to_string(),
+            user: None,
+            transport: info.transport.hook_name(),
+            protocol: self.hook_name(),
+            headers: headers.clone(),
+            meta: Bytes::new(),
+        }
     }
 }
