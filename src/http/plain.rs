@@ -13,6 +13,7 @@ use actix_web::{
 };
 
 use super::{
+    access,
     body::{self, BodyLimit},
     refused, request,
 };
@@ -24,8 +25,8 @@ use crate::{
     connection::info::TransportKind,
     node::{
         Node,
+        access::Admitted,
         auth::{self, AuthError},
-        authorize::plain::PlainRequest,
     },
     session::{connect_info::ConnectInfo, handshake::Refusal, query::Query, stream::StreamParams},
 };
@@ -150,28 +151,24 @@ pub(super) async fn prepare(
     let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let refuse = |error: AuthError| turn_away(&error);
-    let identity = node.authenticate(token.as_deref(), None).await;
-    let identity = identity.map_err(refuse)?;
-    let hook_context = connect_info.hook_context("json");
-    let asked = PlainRequest {
-        identity: &identity,
-        asked: &query.channels,
-        endpoint: &[],
-    };
-    let granted = node.authorize_channels(&hook_context, asked).await;
-    let channels = request::channel_requests(granted.map_err(refuse)?, query, true);
-    // It may have been taken back while the backend was asked, and a poll is answered without a
-    // session.
-    node.check_revoked(&identity).map_err(refuse)?;
-    if channels.is_empty() {
+    let asked = access::of_request(&connect_info, token.as_deref(), query);
+    let authorized = node.authorize_request(asked).await.map_err(refuse)?;
+    // A poll is answered without a session, which would look at it again.
+    let confirmed = authorized.confirm().map_err(refuse)?;
+    if confirmed.granted.is_empty() {
         let text = "name at least one channel: ?channel=…";
         return Err(Box::new(plain_text(400, text)));
     }
+    let Admitted {
+        identity,
+        granted,
+        permit,
+    } = confirmed.admit().map_err(refuse)?;
     Ok(StreamParams {
-        permit: node.admit_user(&identity.user).map_err(refuse)?,
+        permit,
         connect_info,
         identity,
-        channels,
+        channels: access::channel_requests(granted, query, true),
         envelope: query.envelope,
         comments: transport == TransportKind::PlainSse,
     })

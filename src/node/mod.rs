@@ -6,6 +6,7 @@
 //! thousand of users and addresses who only send (`users`, `senders`), one an emulated session
 //! (`emulation`).
 
+pub(crate) mod access;
 pub(crate) mod admin;
 pub mod auth;
 pub(crate) mod authorize;

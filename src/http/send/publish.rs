@@ -9,18 +9,17 @@ use serde::Serialize;
 
 use crate::{
     admission::counted_as,
-    broker::{PublishRequest, PublishResult},
+    broker::PublishResult,
     connection::info::TransportKind,
-    http::plain,
+    http::{access, plain, request},
     node::{
         Node,
         auth::{AuthError, Identity},
-        authorize::{Action, Permission},
+        authorize::publish::Publisher,
     },
-    protocol::ClientInfo,
     publication::Payload,
     registry::ChannelName,
-    session::{connect_info::ConnectInfo, query::Query},
+    session::query::Query,
 };
 
 /// Longest `Idempotency-Key`, in bytes.
@@ -37,29 +36,25 @@ pub(super) async fn publish(
     payload: Payload,
 ) -> Result<HttpResponse, plain::Answer> {
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
-    let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
-    let identity = node.authenticate(token.as_deref(), None).await;
+    let token = request::token_in(request.headers(), query.token.as_deref());
     let refuse = |error: AuthError| plain::turn_away(&error);
-    let identity = identity.map_err(refuse)?;
+    let asked = access::of_request(&connect_info, token.as_deref(), query);
+    let authenticated = node.authenticate_request(asked).await.map_err(refuse)?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
     }
-    plain::charge(node, &identity, connect_info.address)?;
-    let key = key(request, &identity, connect_info.address)?;
-    let mut requests = Vec::with_capacity(query.channels.len());
-    for channel in &query.channels {
-        let publish_request =
-            publish_request(node, &connect_info, &identity, channel, &payload).await;
-        let mut publish_request = publish_request.map_err(refuse)?;
-        if publish_request.idempotency_key.is_none() {
-            publish_request.idempotency_key = key.clone().map(Into::into);
-        }
-        publish_request.charge_key(&identity.user, connect_info.address);
-        requests.push(publish_request);
-    }
-    // It may have been taken back while the backend was asked.
-    node.check_revoked(&identity).map_err(refuse)?;
+    let address = connect_info.address;
+    plain::charge(node, authenticated.identity(), address)?;
+    let publisher = Publisher {
+        info: Arc::new(authenticated.client_info()),
+        address,
+        idempotency_key: key(request, authenticated.identity(), address)?,
+        as_bytes: matches!(payload, Payload::Binary(_)),
+    };
+    let authorized = authenticated.authorize_publications(&publisher, &payload);
+    let confirmed = authorized.await.map_err(refuse)?.confirm();
+    let requests = confirmed.map_err(refuse)?.granted;
     let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
     let published = published.map_err(plain::unpublished)?;
     Ok(answer(&query.channels, &published))
@@ -88,36 +83,6 @@ fn key(
             Err(Box::new(plain::plain_text(400, &text)))
         }
     }
-}
-
-/// The publication for one channel, if the sender may.
-async fn publish_request(
-    node: &Node,
-    connect_info: &ConnectInfo,
-    identity: &Identity,
-    channel: &ChannelName,
-    payload: &Payload,
-) -> Result<PublishRequest, AuthError> {
-    let (rules, permission) = node
-        .authorize(Action::Publish, channel, identity, None)
-        .map_err(|error| {
-            let channel = channel.clone();
-            AuthError::Channel { error, channel }
-        })?;
-    let mut publish_request = node.publish_request(channel, rules, payload.clone());
-    publish_request.info = Some(Arc::new(ClientInfo {
-        user: identity.user.clone(),
-        client: connect_info.id.to_string(),
-        conn_info: identity.info.clone(),
-        chan_info: bytes::Bytes::new(),
-    }));
-    if permission == Permission::AskHook {
-        let as_bytes = matches!(payload, Payload::Binary(_));
-        let hook_context = identity.named_in(connect_info.hook_context("json"));
-        node.ask_publish_hook(&hook_context, channel, &mut publish_request, as_bytes)
-            .await?;
-    }
-    Ok(publish_request)
 }
 
 /// Where a publication stands: `offset` and `epoch` where there is history, and `channel` where

@@ -8,6 +8,7 @@
 
 mod grant;
 pub(crate) mod plain;
+pub(crate) mod publish;
 mod subscribe;
 
 use std::sync::Arc;
