@@ -11,7 +11,7 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HttpState, admin::sessions::tell_of_end, auth, request, ways};
+use super::{HttpState, admin::sessions::tell_of_end, api, auth, request, ways};
 use crate::{
     close::Close,
     connection::info::SessionInfo,
@@ -33,7 +33,7 @@ pub(super) async fn status(
     http: Data<HttpState>,
 ) -> HttpResponse {
     // Where things are inside is for those who may see the metrics; `/status` itself is for anyone.
-    let inside = auth::is_admin(&request, &node) || http.api.admit_reader(&request).is_ok();
+    let inside = node.sees_inside(&api::credentials(&request, &node, &http));
     match node.overview().await {
         Some(overview) => json(&describe(&request, &node, &http, &overview, inside)),
         None => unavailable(),

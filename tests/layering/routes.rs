@@ -5,13 +5,15 @@ use std::fmt::Write as _;
 
 use crate::{TREE, is_within, place};
 
-/// Steps of the node's order (`node::access`).
-const DECIDING: [&str; 5] = [
+/// Steps of the node's order (`node::access`), and what compares secrets.
+const DECIDING: [&str; 7] = [
     "admit_user",
     "ask_publish_hook",
     "authenticate",
     "authorize_channels",
     "check_revoked",
+    "ct_eq",
+    "digest_of",
 ];
 
 #[test]

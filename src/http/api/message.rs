@@ -17,7 +17,6 @@ use crate::{
     broker::{BrokerError, BrokerFuture, PublishRequest, PublishResult, Version},
     config::Namespace,
     id::SessionId,
-    metrics::Limited,
     protocol::{ReplyError, Tags},
     publication::{Payload, Target},
     registry::ChannelName,
@@ -97,11 +96,9 @@ impl Message {
 
 /// Takes one publication from the rate of the call's key.
 fn take_from_rate(call: &ApiCall<'_>) -> Result<(), ReplyError> {
-    if call.http.api.may_publish(call.key) {
-        Ok(())
-    } else {
-        call.node.metrics.limited(Limited::ApiPublishes);
-        Err(ReplyError::TOO_MANY_REQUESTS)
+    match call.node.charge_api(call.caller) {
+        true => Ok(()),
+        false => Err(ReplyError::TOO_MANY_REQUESTS),
     }
 }
 

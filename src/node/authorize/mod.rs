@@ -6,6 +6,7 @@
 //! `limits.subscriptions` channels of a client, counted before anything is decided or asked. It
 //! must not know sessions or requests.
 
+pub(crate) mod api;
 mod grant;
 pub(crate) mod plain;
 pub(crate) mod publish;
