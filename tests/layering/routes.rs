@@ -6,9 +6,8 @@ use std::fmt::Write as _;
 use crate::{TREE, is_within, place};
 
 /// Steps of the node's order (`node::access`), and what compares secrets.
-const DECIDING: [&str; 7] = [
+const DECIDING: [&str; 6] = [
     "admit_user",
-    "ask_publish_hook",
     "authenticate",
     "authorize_channels",
     "check_revoked",

@@ -63,8 +63,7 @@ impl ClientMessage {
             payload,
             publisher,
         } = self;
-        let asks = permission == Permission::AskHook;
-        let awaited = asks.then(|| channel.clone());
+        let awaited = (permission == Permission::AskHook).then(|| channel.clone());
         let mut request = PublishRequest::under(rules, channel, payload);
         request.info = Some(publisher.info.clone());
         match awaited {
@@ -125,5 +124,56 @@ impl AwaitedPublication {
         let answer = node.hooks.publish(hook_context, &channel, data).await?;
         grant::apply(answer, &mut request, publisher.as_bytes);
         Ok(publisher.charged(request))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{broker::KeyOwner, publication::Target, testing};
+
+    fn publisher(user: &str) -> Publisher {
+        Publisher {
+            info: Arc::new(ClientInfo {
+                user: user.to_string(),
+                client: "client".to_string(),
+                conn_info: Bytes::new(),
+                chan_info: Bytes::new(),
+            }),
+            address: Some([192, 0, 2, 1].into()),
+            idempotency_key: Some("own".into()),
+            as_bytes: false,
+        }
+    }
+
+    #[test]
+    fn the_key_that_counts_is_charged_to_the_client_whoever_gave_it() {
+        for (given, counts) in [(None, "own"), (Some("of the backend"), "of the backend")] {
+            for user in ["42", ""] {
+                let target = Target::Channel("c".into());
+                let mut request = PublishRequest::new(target, testing::text("x"));
+                request.idempotency_key = given.map(Into::into);
+                let publisher = publisher(user);
+                let owner = KeyOwner::of(user, publisher.address);
+                let key = publisher.charged(request).idempotency_key.expect("a key");
+                assert_eq!((&*key.text, key.owner), (counts, Some(owner)));
+            }
+        }
+    }
+
+    #[test]
+    fn only_what_the_rules_leave_to_the_backend_waits_for_it() {
+        for (permission, waits) in [(Permission::Granted, false), (Permission::AskHook, true)] {
+            let message = ClientMessage {
+                channel: "c".into(),
+                payload: testing::text("x"),
+                publisher: publisher("42"),
+            };
+            let publication = message.under(&Namespace::default(), permission);
+            let is_waiting = matches!(publication, ClientPublication::AskHook(_));
+            assert_eq!(is_waiting, waits, "{permission:?}");
+        }
     }
 }
