@@ -27,6 +27,7 @@ mod page;
 mod persistence;
 mod plain;
 mod poll;
+mod position;
 mod refused;
 mod request;
 mod send;

@@ -35,7 +35,7 @@ use crate::{
 const RETRY_AFTER_SECS: &str = "1";
 
 /// A refusal on its way out.
-pub(super) type Answer = Box<HttpResponse>;
+pub(super) type ErrorResponse = Box<HttpResponse>;
 
 /// A short answer in words.
 #[must_use]
@@ -75,7 +75,7 @@ pub(super) fn close_response(close: &Close) -> HttpResponse {
 }
 
 /// The answer to who is nobody that may come in, or may not do what it asks for; the log says why.
-pub(super) fn turn_away(error: &AuthError) -> Answer {
+pub(super) fn turn_away(error: &AuthError) -> ErrorResponse {
     let mut answer = plain_text(error.status(), &error.text());
     refused::because(&mut answer, error);
     Box::new(answer)
@@ -90,7 +90,7 @@ pub(super) async fn query(
     request: &HttpRequest,
     node: &Node,
     body: web::Payload,
-) -> Result<Query, Answer> {
+) -> Result<Query, ErrorResponse> {
     let form = match *request.method() {
         Method::POST => form(request, node, body).await?,
         _ => Bytes::new(),
@@ -102,13 +102,21 @@ pub(super) async fn query(
 ///
 /// # Errors
 /// 400.
-pub(super) fn query_of(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Query, Answer> {
+pub(super) fn query_of(
+    request: &HttpRequest,
+    node: &Node,
+    form: &[u8],
+) -> Result<Query, ErrorResponse> {
     let query = request::query(request, node, form);
     query.map_err(|error| Box::new(request::refuse(request, node, &error.into())))
 }
 
 /// A body that is a form, or none.
-async fn form(request: &HttpRequest, node: &Node, body: web::Payload) -> Result<Bytes, Answer> {
+async fn form(
+    request: &HttpRequest,
+    node: &Node,
+    body: web::Payload,
+) -> Result<Bytes, ErrorResponse> {
     let limit = node.settings.limits.message_bytes;
     let body = self::body(request, body, limit, "limits.message_bytes").await?;
     if body.is_empty() || body::is_form(request) {
@@ -127,7 +135,7 @@ pub(super) fn connect_info(
     node: &Node,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<ConnectInfo, Answer> {
+) -> Result<ConnectInfo, ErrorResponse> {
     let opened = if node.refuses_sessions() {
         Err(Refusal::Draining)
     } else {
@@ -147,7 +155,7 @@ pub(super) async fn prepare(
     query: &Query,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<StreamParams, Answer> {
+) -> Result<StreamParams, ErrorResponse> {
     let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let refuse = |error: AuthError| turn_away(&error);
@@ -186,7 +194,7 @@ pub(super) async fn body(
     payload: web::Payload,
     bytes: usize,
     setting: &'static str,
-) -> Result<Bytes, Answer> {
+) -> Result<Bytes, ErrorResponse> {
     let limit = BodyLimit {
         bytes,
         setting,
@@ -198,7 +206,7 @@ pub(super) async fn body(
 
 /// The answer to who was to be told what it missed: why its session ended meanwhile, or that the
 /// history cannot be read.
-pub(super) fn unrecovered(ending: Option<Ending>) -> Answer {
+pub(super) fn unrecovered(ending: Option<Ending>) -> ErrorResponse {
     Box::new(match ending {
         Some(Ending::ByServer(close)) => close_response(&close),
         _ => plain_text(503, "the history cannot be read, try again"),
@@ -207,7 +215,7 @@ pub(super) fn unrecovered(ending: Option<Ending>) -> Answer {
 
 /// The answer to a publication that the broker did not take: 503, or 429 where the sender has had
 /// its share. A doubtful one is not to be repeated by itself.
-pub(super) fn unpublished(error: BrokerError) -> Answer {
+pub(super) fn unpublished(error: BrokerError) -> ErrorResponse {
     let status = match error {
         BrokerError::TooManyKeys => 429,
         _ => 503,
@@ -240,7 +248,7 @@ pub(super) fn charge(
     node: &Node,
     identity: &auth::Identity,
     address: Option<IpAddr>,
-) -> Result<(), Answer> {
+) -> Result<(), ErrorResponse> {
     if node.charge_sender(&identity.user, address) {
         return Ok(());
     }

@@ -50,7 +50,7 @@ async fn ask(
     request: &HttpRequest,
     node: &Arc<Node>,
     body: web::Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let query = plain::query(request, node, body).await?;
     let mut params = plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
     if query.has_since() {
@@ -110,7 +110,7 @@ async fn wait(
     channels: &[ChannelName],
     complete: bool,
     (node, shard): (&Node, &Shard),
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let limits = &node.settings.limits;
     let mut deadline = Instant::now() + limits.poll_wait;
     let recovered = handle.recovered().await;

@@ -196,7 +196,7 @@ fn poll_json(poll: &PollStatus, inside: bool) -> Value {
 /// The query of `/status/sessions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SessionsQuery {
+pub(super) struct StatusSessionsQuery {
     user: Option<String>,
     address: Option<std::net::IpAddr>,
     endpoint: Option<String>,
@@ -210,7 +210,7 @@ pub(super) async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResp
     if let Err(refused) = auth::admit(&request, &node) {
         return *refused;
     }
-    let query = match Query::<SessionsQuery>::from_query(request.query_string()) {
+    let query = match Query::<StatusSessionsQuery>::from_query(request.query_string()) {
         Ok(query) => query.into_inner(),
         Err(error) => {
             return HttpResponse::BadRequest()

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     broker::{BrokerError, BrokerFuture, PublishRequest, PublishResult, Version},
     config::Namespace,
+    http::position::PublishPosition,
     id::SessionId,
     protocol::{ReplyError, Tags},
     publication::{Payload, Target},
@@ -110,26 +111,6 @@ async fn publish_draft(
     Ok(call.node.publish(request).await?)
 }
 
-/// Where a publication stands; nothing without history.
-#[derive(Serialize)]
-struct Place {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-}
-
-impl Place {
-    fn of(published: &PublishResult) -> Self {
-        Self {
-            offset: published.position.map(|position| position.offset),
-            epoch: published
-                .position
-                .map(|position| position.epoch.to_string()),
-        }
-    }
-}
-
 /// `publish`.
 pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
     published(begin_publish(call, request)?.await)
@@ -147,7 +128,7 @@ pub(super) fn begin_publish(
 
 /// What `publish` answers.
 pub(super) fn published(result: Result<PublishResult, BrokerError>) -> Answer {
-    answer::result(&Place::of(&result?))
+    answer::result(&PublishPosition::of(&result?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
@@ -215,7 +196,7 @@ pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> Answer {
 #[derive(Serialize)]
 pub(super) struct PublishResponse {
     #[serde(flatten)]
-    place: Place,
+    position: PublishPosition<'static>,
     delivered: usize,
 }
 
@@ -237,7 +218,7 @@ pub(super) async fn publish_raw(
     request.idempotency_key = key.map(Into::into);
     let published = publish_draft(call, request).await?;
     let receipt = PublishResponse {
-        place: Place::of(&published),
+        position: PublishPosition::of(&published),
         delivered: published.delivered,
     };
     Ok((receipt, published.delivered))

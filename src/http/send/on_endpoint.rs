@@ -35,7 +35,7 @@ pub(super) async fn message(
     endpoint: &Endpoint,
     query: &Query,
     payload: Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let path = &*endpoint.path;
     let allowed = endpoint.check_origin(request.headers());
     allowed.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
@@ -82,7 +82,7 @@ async fn relay(
     node: &Arc<Node>,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
@@ -94,7 +94,7 @@ async fn relay(
 fn answer_of_backend(
     answer: Answer<Vec<Payload>>,
     on_failure: &HookFailureAction,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
         Err(close) if close.code == Close::BACKEND_FAILED.code => {

@@ -5,13 +5,12 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
-use serde::Serialize;
 
 use crate::{
     admission::counted_as,
     broker::PublishResult,
     connection::info::TransportKind,
-    http::{access, plain, request},
+    http::{access, plain, position::PublishPosition, request},
     node::{
         Node,
         auth::{AuthError, Identity},
@@ -34,7 +33,7 @@ pub(super) async fn publish(
     node: &Node,
     query: &Query,
     payload: Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let refuse = |error: AuthError| plain::turn_away(&error);
@@ -66,7 +65,7 @@ fn key(
     request: &HttpRequest,
     identity: &Identity,
     address: Option<IpAddr>,
-) -> Result<Option<Box<str>>, plain::Answer> {
+) -> Result<Option<Box<str>>, plain::ErrorResponse> {
     let Some(key) = request.headers().get("idempotency-key") else {
         return Ok(None);
     };
@@ -85,39 +84,16 @@ fn key(
     }
 }
 
-/// Where a publication stands: `offset` and `epoch` where there is history, and `channel` where
-/// there are several.
-#[derive(Serialize)]
-struct Place<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-}
-
-impl<'a> Place<'a> {
-    fn of(channel: Option<&'a str>, published: &PublishResult) -> Self {
-        let position = published.position;
-        Self {
-            channel,
-            offset: position.map(|position| position.offset),
-            epoch: position.map(|position| position.epoch.to_string()),
-        }
-    }
-}
-
-/// One place as it is; those of several channels as a list.
+/// One position as it is; those of several channels as a list.
 fn answer(channels: &[ChannelName], published: &[PublishResult]) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     match published {
-        [one] => response.json(Place::of(None, one)),
+        [one] => response.json(PublishPosition::of(one)),
         several => {
-            let places = channels.iter().zip(several);
-            let places = places.map(|(channel, published)| Place::of(Some(channel), published));
-            response.json(places.collect::<Vec<_>>())
+            let each = channels.iter().zip(several);
+            let each = each.map(|(channel, one)| PublishPosition::in_channel(channel, one));
+            response.json(each.collect::<Vec<_>>())
         }
     }
 }
