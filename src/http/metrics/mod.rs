@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::numbers::{Encoded, gauges_by};
+use self::numbers::{Encoded, Family, gauges_by};
 use super::{HttpState, api, auth};
 use crate::node::{Node, authorize::api::ApiDenied};
 
@@ -106,8 +106,11 @@ impl Collector for Snapshot {
         let by_endpoint = self.by_endpoint.iter();
         gauges_by(
             encoder,
-            ("fanfare_endpoint_sessions", "Sessions now, by endpoint"),
-            "endpoint",
+            Family {
+                name: "fanfare_endpoint_sessions",
+                help: "Sessions now, by endpoint",
+                label: "endpoint",
+            },
             by_endpoint.map(|(path, count)| (path, *count as u64)),
         )?;
         workers::encode(&self.node, encoder)
