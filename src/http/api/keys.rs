@@ -93,11 +93,13 @@ mod tests {
     }
 
     impl Keys {
-        fn of(keys: &[&str]) -> Self {
+        async fn of(keys: &[&str]) -> Self {
             let mut settings = Settings::demonstration();
             settings.api.key = keys.iter().map(|key| Secret::new(key)).collect();
             let http = HttpState::new(&settings, Vec::new());
             let node = TestNode::with(10, settings).node;
+            // The `Server` actor gets its first turn: it must not end before it began.
+            tokio::task::yield_now().await;
             Self { node, http }
         }
 
@@ -123,7 +125,7 @@ mod tests {
 
     #[actix_web::test]
     async fn each_key_opens_in_either_header_and_nothing_else_does() {
-        let keys = Keys::of(&["first", "second"]);
+        let keys = Keys::of(&["first", "second"]).await;
         for (headers, key) in [
             ([("X-API-Key", "first")], Ok(ApiCaller::Key(0))),
             ([("X-API-Key", "second")], Ok(ApiCaller::Key(1))),
@@ -145,7 +147,7 @@ mod tests {
     // Backends that were made for Centrifugo and bring their key in the URL got 401.
     #[actix_web::test]
     async fn a_key_may_stand_in_the_url_of_the_api_and_opens_nothing_else() {
-        let keys = Keys::of(&["first", "a&b"]);
+        let keys = Keys::of(&["first", "a&b"]).await;
         let of = |uri: &str, headers: &[(&str, &str)]| {
             let mut request = TestRequest::post().uri(uri);
             for header in headers {
@@ -170,7 +172,7 @@ mod tests {
 
     #[actix_web::test]
     async fn without_a_key_only_this_machine_is_answered() {
-        let keys = Keys::of(&[]);
+        let keys = Keys::of(&[]).await;
         for (peer, host, denied) in [
             ("127.0.0.1:1", "localhost", ApiDenied::Key),
             ("127.0.0.1:1", "evil.example", ApiDenied::NotLocal),
@@ -185,7 +187,7 @@ mod tests {
 
     #[actix_web::test]
     async fn a_key_that_is_set_is_asked_of_readers_too() {
-        let keys = Keys::of(&["k"]);
+        let keys = Keys::of(&["k"]).await;
         assert_eq!(
             keys.admit_reader(&request("127.0.0.1:1", &[])),
             Err(ApiDenied::Key)
