@@ -32,22 +32,6 @@ pub(super) fn check(request: &HttpRequest, node: &Node) -> Result<Credential, No
     node.check_admin(bearer(request.headers()), from)
 }
 
-/// The same for who may be someone else as well; absent where the request brings nothing of an
-/// administrator's, or there are none.
-pub(super) fn check_if_brought(
-    request: &HttpRequest,
-    node: &Node,
-) -> Option<Result<Credential, NotAdmin>> {
-    let is_brought = node.has_admin() && bearer(request.headers()).is_some();
-    is_brought.then(|| check(request, node))
-}
-
-/// Whether a request is the administrator's; to be asked once a request.
-#[must_use]
-pub(super) fn is_admin(request: &HttpRequest, node: &Node) -> bool {
-    matches!(check_if_brought(request, node), Some(Ok(_)))
-}
-
 /// Lets the administrator in. While no key is set, what needs it does not exist (404).
 ///
 /// # Errors

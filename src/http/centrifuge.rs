@@ -34,8 +34,9 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 const AS_PROTOBUF: &str = "centrifuge-protobuf";
 const AS_JSON: &str = "centrifuge-json";
 
+/// What the address of a connection says.
 #[derive(Debug, Default, Deserialize)]
-struct Query {
+struct ConnectQuery {
     #[serde(default)]
     format: String,
     #[serde(default)]
@@ -48,7 +49,7 @@ struct Query {
     cf_ws_frame_ping_pong: String,
 }
 
-impl Query {
+impl ConnectQuery {
     fn of(request: &HttpRequest) -> Self {
         // What cannot be read says nothing.
         web::Query::<Self>::from_query(request.query_string())
@@ -91,7 +92,7 @@ fn open(
     request::check_handshake(request, node)?;
     let shard = request::shard_of(request)?.clone();
     request::check_client_origin(request, node)?;
-    let query = Query::of(request);
+    let query = ConnectQuery::of(request);
     let offered: Vec<&str> =
         handshake::list(request.headers(), header::SEC_WEBSOCKET_PROTOCOL).collect();
     let known = [AS_PROTOBUF, AS_JSON, "fanfare"];
@@ -217,7 +218,7 @@ async fn events(
             Ok(commands) => Commands::Posted(commands),
             Err(answer) => return *answer,
         },
-        false => Commands::InAddress(Bytes::from(Query::of(request).cf_connect)),
+        false => Commands::InAddress(Bytes::from(ConnectQuery::of(request).cf_connect)),
     };
     let way = ClientTransport {
         encoding: Encoding::Json,
@@ -244,7 +245,7 @@ fn stream(
         }
         let shard = request::shard_of(request)?;
         let connect_info = request::connect_info(request, node, request.path().into(), transport)?;
-        let token = Query::of(request).token(request);
+        let token = ConnectQuery::of(request).token(request);
         let params = CentrifugeParams::new(&connect_info, way, token);
         let params = match commands {
             Commands::Posted(commands) => params.with_commands(commands),

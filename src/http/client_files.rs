@@ -20,9 +20,9 @@ const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resour
 
 #[derive(RustEmbed)]
 #[folder = "clients/browser/"]
-struct Files;
+struct ClientFiles;
 
-pub(super) static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::of::<Files>);
+pub(super) static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::of::<ClientFiles>);
 
 /// Answers one of `PATHS`. There is no Content-Security-Policy: a worker would be held to it,
 /// and it is the page's to say where it connects.

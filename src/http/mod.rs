@@ -5,6 +5,7 @@
 //! what is decided is asked of the [`Node`]. Each route is a file of its own and knows nothing of
 //! the others. All but those of people and probes wait until the node has its state ([`hold`]).
 
+mod access;
 mod admin;
 mod api;
 mod auth;
@@ -26,6 +27,7 @@ mod page;
 mod persistence;
 mod plain;
 mod poll;
+mod position;
 mod refused;
 mod request;
 mod send;

@@ -33,9 +33,9 @@ const ADMIN_POLICY: &str = policy!("'self'");
 
 #[derive(RustEmbed)]
 #[folder = "static/"]
-struct Files;
+struct PageFiles;
 
-pub(super) static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::of::<Files>);
+pub(super) static FOLDER: LazyLock<Folder> = LazyLock::new(Folder::of::<PageFiles>);
 
 /// Answers `/`.
 pub(super) async fn index(request: HttpRequest) -> HttpResponse {

@@ -13,6 +13,7 @@ use actix_web::{
 };
 
 use super::{
+    access,
     body::{self, BodyLimit},
     refused, request,
 };
@@ -24,8 +25,8 @@ use crate::{
     connection::info::TransportKind,
     node::{
         Node,
+        access::Admitted,
         auth::{self, AuthError},
-        authorize::plain::PlainRequest,
     },
     session::{connect_info::ConnectInfo, handshake::Refusal, query::Query, stream::StreamParams},
 };
@@ -34,7 +35,7 @@ use crate::{
 const RETRY_AFTER_SECS: &str = "1";
 
 /// A refusal on its way out.
-pub(super) type Answer = Box<HttpResponse>;
+pub(super) type ErrorResponse = Box<HttpResponse>;
 
 /// A short answer in words.
 #[must_use]
@@ -74,7 +75,7 @@ pub(super) fn close_response(close: &Close) -> HttpResponse {
 }
 
 /// The answer to who is nobody that may come in, or may not do what it asks for; the log says why.
-pub(super) fn turn_away(error: &AuthError) -> Answer {
+pub(super) fn turn_away(error: &AuthError) -> ErrorResponse {
     let mut answer = plain_text(error.status(), &error.text());
     refused::because(&mut answer, error);
     Box::new(answer)
@@ -89,7 +90,7 @@ pub(super) async fn query(
     request: &HttpRequest,
     node: &Node,
     body: web::Payload,
-) -> Result<Query, Answer> {
+) -> Result<Query, ErrorResponse> {
     let form = match *request.method() {
         Method::POST => form(request, node, body).await?,
         _ => Bytes::new(),
@@ -101,13 +102,21 @@ pub(super) async fn query(
 ///
 /// # Errors
 /// 400.
-pub(super) fn query_of(request: &HttpRequest, node: &Node, form: &[u8]) -> Result<Query, Answer> {
+pub(super) fn query_of(
+    request: &HttpRequest,
+    node: &Node,
+    form: &[u8],
+) -> Result<Query, ErrorResponse> {
     let query = request::query(request, node, form);
     query.map_err(|error| Box::new(request::refuse(request, node, &error.into())))
 }
 
 /// A body that is a form, or none.
-async fn form(request: &HttpRequest, node: &Node, body: web::Payload) -> Result<Bytes, Answer> {
+async fn form(
+    request: &HttpRequest,
+    node: &Node,
+    body: web::Payload,
+) -> Result<Bytes, ErrorResponse> {
     let limit = node.settings.limits.message_bytes;
     let body = self::body(request, body, limit, "limits.message_bytes").await?;
     if body.is_empty() || body::is_form(request) {
@@ -126,7 +135,7 @@ pub(super) fn connect_info(
     node: &Node,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<ConnectInfo, Answer> {
+) -> Result<ConnectInfo, ErrorResponse> {
     let opened = if node.refuses_sessions() {
         Err(Refusal::Draining)
     } else {
@@ -146,32 +155,28 @@ pub(super) async fn prepare(
     query: &Query,
     endpoint: &str,
     transport: TransportKind,
-) -> Result<StreamParams, Answer> {
+) -> Result<StreamParams, ErrorResponse> {
     let connect_info = connect_info(request, node, endpoint, transport)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
     let refuse = |error: AuthError| turn_away(&error);
-    let identity = node.authenticate(token.as_deref(), None).await;
-    let identity = identity.map_err(refuse)?;
-    let hook_context = connect_info.hook_context("json");
-    let asked = PlainRequest {
-        identity: &identity,
-        asked: &query.channels,
-        endpoint: &[],
-    };
-    let granted = node.authorize_channels(&hook_context, asked).await;
-    let channels = request::channel_requests(granted.map_err(refuse)?, query, true);
-    // It may have been taken back while the backend was asked, and a poll is answered without a
-    // session.
-    node.check_revoked(&identity).map_err(refuse)?;
-    if channels.is_empty() {
+    let asked = access::of_request(&connect_info, token.as_deref(), query);
+    let authorized = node.authorize_request(asked).await.map_err(refuse)?;
+    // A poll is answered without a session, which would look at it again.
+    let confirmed = authorized.confirm().map_err(refuse)?;
+    if confirmed.granted.is_empty() {
         let text = "name at least one channel: ?channel=…";
         return Err(Box::new(plain_text(400, text)));
     }
+    let Admitted {
+        identity,
+        granted,
+        permit,
+    } = confirmed.admit().map_err(refuse)?;
     Ok(StreamParams {
-        permit: node.admit_user(&identity.user).map_err(refuse)?,
+        permit,
         connect_info,
         identity,
-        channels,
+        channels: access::channel_requests(granted, query, true),
         envelope: query.envelope,
         comments: transport == TransportKind::PlainSse,
     })
@@ -189,7 +194,7 @@ pub(super) async fn body(
     payload: web::Payload,
     bytes: usize,
     setting: &'static str,
-) -> Result<Bytes, Answer> {
+) -> Result<Bytes, ErrorResponse> {
     let limit = BodyLimit {
         bytes,
         setting,
@@ -201,7 +206,7 @@ pub(super) async fn body(
 
 /// The answer to who was to be told what it missed: why its session ended meanwhile, or that the
 /// history cannot be read.
-pub(super) fn unrecovered(ending: Option<Ending>) -> Answer {
+pub(super) fn unrecovered(ending: Option<Ending>) -> ErrorResponse {
     Box::new(match ending {
         Some(Ending::ByServer(close)) => close_response(&close),
         _ => plain_text(503, "the history cannot be read, try again"),
@@ -210,7 +215,7 @@ pub(super) fn unrecovered(ending: Option<Ending>) -> Answer {
 
 /// The answer to a publication that the broker did not take: 503, or 429 where the sender has had
 /// its share. A doubtful one is not to be repeated by itself.
-pub(super) fn unpublished(error: BrokerError) -> Answer {
+pub(super) fn unpublished(error: BrokerError) -> ErrorResponse {
     let status = match error {
         BrokerError::TooManyKeys => 429,
         _ => 503,
@@ -243,7 +248,7 @@ pub(super) fn charge(
     node: &Node,
     identity: &auth::Identity,
     address: Option<IpAddr>,
-) -> Result<(), Answer> {
+) -> Result<(), ErrorResponse> {
     if node.charge_sender(&identity.user, address) {
         return Ok(());
     }

@@ -50,7 +50,7 @@ async fn ask(
     request: &HttpRequest,
     node: &Arc<Node>,
     body: web::Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let query = plain::query(request, node, body).await?;
     let mut params = plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
     if query.has_since() {
@@ -100,55 +100,68 @@ async fn ask(
     if let Some(place) = request.conn_data::<Rc<PendingConnection>>() {
         place.be_served();
     }
-    let handle = stream::start(params, shard, node);
-    wait(handle, &channels, complete, (node, shard)).await
+    let poll = WaitingPoll {
+        node,
+        shard,
+        channels: &channels,
+        complete,
+    };
+    poll.wait(stream::start(params, shard, node)).await
 }
 
-/// Waits for the first message, and gathers what comes with it.
-async fn wait(
-    mut handle: SessionHandle,
-    channels: &[ChannelName],
+/// A poll for which nothing is there yet.
+struct WaitingPoll<'a> {
+    node: &'a Node,
+    shard: &'a Shard,
+    channels: &'a [ChannelName],
+    /// All that its client missed is known here.
     complete: bool,
-    (node, shard): (&Node, &Shard),
-) -> Result<HttpResponse, plain::Answer> {
-    let limits = &node.settings.limits;
-    let mut deadline = Instant::now() + limits.poll_wait;
-    let recovered = handle.recovered().await;
-    let recovered = recovered.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
-    let mut messages = Messages::past(channels, recovered);
-    messages.recovered &= complete;
-    let connection = handle.connection();
-    connection.count_brought(messages.count, messages.json.len());
-    if !messages.is_empty() {
-        deadline = Instant::now() + GATHER;
-    }
-    let mut is_last = false;
-    // Faster than this, and the rest is for the next poll.
-    while messages.json.len() <= limits.outbox_bytes {
-        match timeout_at(deadline, poll_fn(|cx| handle.connection().poll_take(cx))).await {
-            Err(_) if is_last => break,
-            // What waits in the windows of its channels is for this poll, which was there before.
-            Err(_) => {
-                is_last = true;
-                shard.send_waiting(handle.connection().info().id);
-            }
-            Ok(Some(frame)) => {
-                if messages.take(&frame) {
-                    deadline = deadline.min(Instant::now() + GATHER);
+}
+
+impl WaitingPoll<'_> {
+    /// Waits for the first message, and gathers what comes with it.
+    async fn wait(&self, mut handle: SessionHandle) -> Result<HttpResponse, plain::ErrorResponse> {
+        let limits = &self.node.settings.limits;
+        let mut deadline = Instant::now() + limits.poll_wait;
+        let recovered = handle.recovered().await;
+        let recovered = recovered.map_err(|_| plain::unrecovered(handle.connection().ending()))?;
+        let mut messages = Messages::past(self.channels, recovered);
+        messages.recovered &= self.complete;
+        let connection = handle.connection();
+        connection.count_brought(messages.count, messages.json.len());
+        if !messages.is_empty() {
+            deadline = Instant::now() + GATHER;
+        }
+        let mut is_last = false;
+        // Faster than this, and the rest is for the next poll.
+        while messages.json.len() <= limits.outbox_bytes {
+            match timeout_at(deadline, poll_fn(|cx| handle.connection().poll_take(cx))).await {
+                Err(_) if is_last => break,
+                // What waits in the windows of its channels is for this poll, which was there
+                // before.
+                Err(_) => {
+                    is_last = true;
+                    let session = handle.connection().info().id;
+                    self.shard.send_waiting(session);
                 }
-            }
-            Ok(None) => {
-                if let Some(close) = refused(handle.connection().ending(), &messages) {
-                    return Err(Box::new(plain::close_response(&close)));
+                Ok(Some(frame)) => {
+                    if messages.take(&frame) {
+                        deadline = deadline.min(Instant::now() + GATHER);
+                    }
                 }
-                break;
+                Ok(None) => {
+                    if let Some(close) = refused(handle.connection().ending(), &messages) {
+                        return Err(Box::new(plain::close_response(&close)));
+                    }
+                    break;
+                }
             }
         }
+        // What its client asked for is done; without a word it would look lost.
+        let answered = Ending::ByServer(Close::ANSWERED);
+        handle.connection().end(answered);
+        Ok(messages.finish())
     }
-    // What its client asked for is done; without a word it would look lost.
-    let answered = Ending::ByServer(Close::ANSWERED);
-    handle.connection().end(answered);
-    Ok(messages.finish())
 }
 
 /// The answer to who is to poll again where another process has taken over: that one may have told

@@ -1,5 +1,5 @@
-//! What every way in has in common: whose request it is, whether it may come in, and which channels
-//! it gets.
+//! What every way in has in common: whose request it is, whether it may come in, and what it asks
+//! for.
 
 use std::{
     net::IpAddr,
@@ -30,15 +30,8 @@ use crate::{
         self, Address, REFUSAL_PAUSE, Subject,
         escape::{Cut, Lossy},
     },
-    node::{
-        Node,
-        auth::AuthError,
-        authorize::plain::{Origin, PlainChannel},
-        recovery::Since,
-    },
-    registry::ChannelName,
+    node::{Node, auth::AuthError},
     session::{
-        channel_request::ChannelRequest,
         connect_info::ConnectInfo,
         handshake::{self, Refusal},
         query::{Query, QueryError, QueryText},
@@ -336,27 +329,4 @@ pub(super) fn token_of(headers: &HeaderMap, query: &Query) -> (Option<String>, b
         .any(|name| name.starts_with(handshake::TOKEN_PREFIX));
     let token = token_in(headers, query.token.as_deref());
     (token, by_subprotocol && offered.contains(&"fanfare"))
-}
-
-/// The channels of a plain client, with from where it goes on in each. `positions`: it is told
-/// positions.
-pub(super) fn channel_requests(
-    granted: Vec<PlainChannel>,
-    query: &Query,
-    positions: bool,
-) -> Vec<(ChannelName, ChannelRequest)> {
-    let each = granted.into_iter().enumerate().map(|(index, plain)| {
-        let since = match (plain.origin, query.since(index)) {
-            (Origin::Asked, since) => since,
-            // Where an answer told this client all its positions, the given channels stand behind
-            // those it named.
-            (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
-            (Origin::Given, Since::Newest(_) | Since::Cached { .. }) | (Origin::Endpoint, _) => {
-                Since::Now
-            }
-        };
-        let channel = plain.channel.clone();
-        (channel, ChannelRequest::granted(plain, since, positions))
-    });
-    each.collect()
 }

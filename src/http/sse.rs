@@ -88,7 +88,7 @@ async fn begin(
     request: &HttpRequest,
     node: &Arc<Node>,
     body: web::Payload,
-) -> Result<Events, plain::Answer> {
+) -> Result<Events, plain::ErrorResponse> {
     let query = plain::query(request, node, body).await?;
     let kind = TransportKind::PlainSse;
     let params = plain::prepare(request, node, &query, "/sse", kind).await?;

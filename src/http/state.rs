@@ -1,4 +1,4 @@
-//! What only routes need beside the [`Node`](crate::node::Node): the keys of the API, the raw
+//! What only routes need beside the [`Node`](crate::node::Node): which machine this is, the raw
 //! endpoints, how the polls of a backend do, how many long lists are made, and since when the
 //! process serves. Made once a process, shared by all workers.
 
@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::api::ApiKeys;
+use super::local::Machine;
 use crate::{config::Settings, server::poll::PollWatch, session::raw::endpoint::Endpoint};
 
 /// Lists of administrators that are made at a time; further ones are answered with 503.
@@ -17,8 +17,8 @@ const LISTINGS_MAX: usize = 4;
 
 /// The state of the routes.
 pub(crate) struct HttpState {
-    /// The keys of the API.
-    pub(super) api: ApiKeys,
+    /// Tells which requests are certainly from here.
+    pub(super) machine: Machine,
     /// The raw endpoints, in the order of the settings.
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// The `[[poll]]`s, in the order of the settings.
@@ -32,7 +32,7 @@ impl HttpState {
     /// The state of a process that begins to serve now.
     pub(crate) fn new(settings: &Settings, polls: Vec<PollWatch>) -> Self {
         Self {
-            api: ApiKeys::new(settings),
+            machine: Machine::here(),
             endpoints: settings.raw.iter().map(Endpoint::new).collect(),
             polls,
             listings: Semaphore::new(LISTINGS_MAX),

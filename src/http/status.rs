@@ -11,7 +11,7 @@ use actix_web::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{HttpState, admin::sessions::tell_of_end, auth, request, ways};
+use super::{HttpState, admin::sessions::tell_of_end, api, auth, request, ways};
 use crate::{
     close::Close,
     connection::info::SessionInfo,
@@ -33,7 +33,7 @@ pub(super) async fn status(
     http: Data<HttpState>,
 ) -> HttpResponse {
     // Where things are inside is for those who may see the metrics; `/status` itself is for anyone.
-    let inside = auth::is_admin(&request, &node) || http.api.admit_reader(&request).is_ok();
+    let inside = node.sees_inside(&api::credentials(&request, &node, &http));
     match node.overview().await {
         Some(overview) => json(&describe(&request, &node, &http, &overview, inside)),
         None => unavailable(),
@@ -196,7 +196,7 @@ fn poll_json(poll: &PollStatus, inside: bool) -> Value {
 /// The query of `/status/sessions`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SessionsQuery {
+pub(super) struct StatusSessionsQuery {
     user: Option<String>,
     address: Option<std::net::IpAddr>,
     endpoint: Option<String>,
@@ -210,7 +210,7 @@ pub(super) async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResp
     if let Err(refused) = auth::admit(&request, &node) {
         return *refused;
     }
-    let query = match Query::<SessionsQuery>::from_query(request.query_string()) {
+    let query = match Query::<StatusSessionsQuery>::from_query(request.query_string()) {
         Ok(query) => query.into_inner(),
         Err(error) => {
             return HttpResponse::BadRequest()

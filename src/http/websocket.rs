@@ -4,25 +4,20 @@ use std::sync::Arc;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 
-use bytes::Bytes;
-
-use super::request;
+use super::{access, request};
 use crate::{
     close::Close,
     connection::ConnectionProfile,
-    hooks::ConnectHookRequest,
     node::{
         Node,
-        auth::{AuthError, Identity},
-        authorize::plain::PlainRequest,
+        access::{AccessRequest, Authorized},
+        auth::AuthError,
+        authorize::plain::PlainChannel,
     },
-    registry::ChannelName,
     session::{
         NewSession, Session,
-        channel_request::ChannelRequest,
         connect_info::ConnectInfo,
         handshake::{self, Refusal},
-        query::Query,
         raw::{Raw, RawParams, endpoint::Endpoint},
     },
     transport::handover::HandOver,
@@ -66,23 +61,23 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
             node.metrics.refuse(Refusal::from(error).counted_as());
             Err(error.close())
         }
-        None => authorize(node, &connect_info, endpoint, token.as_deref(), &query)
-            .await
-            .map_err(|error| close_of(&connect_info, &error)),
+        None => {
+            let asked = access::of_request(&connect_info, token.as_deref(), &query);
+            authorize(node, &connect_info, access::on_endpoint(asked, endpoint)).await
+        }
     };
-    let (identity, channels) = match authorized {
-        Ok((identity, channels)) => (Ok(identity), channels),
+    let (identity, granted) = match authorized.map(Authorized::for_session) {
+        Ok((identity, granted)) => (Ok(identity), granted),
         Err(close) => (Err(close), Vec::new()),
     };
     let params = RawParams {
         endpoint: endpoint.clone(),
         identity,
         hook_context: connect_info.hook_context("json"),
-        channels,
+        channels: access::channel_requests(granted, &query, query.envelope),
         envelope: query.envelope,
     };
-    let window_bits = connect_info.window_bits;
-    let profile = ConnectionProfile::raw(window_bits, query.envelope, query.heartbeat);
+    let profile = ConnectionProfile::raw(connect_info.window_bits, query.envelope, query.heartbeat);
     let node = node.clone().into_inner();
     response
         .extensions_mut()
@@ -99,40 +94,18 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
     Ok(response)
 }
 
-/// How a client is closed that may not come in.
-fn close_of(connect_info: &ConnectInfo, error: &AuthError) -> Close {
-    // The line of the session's end has all but this.
-    if error.has_detail() {
-        request::tell_connect_refused(connect_info, error);
-    }
-    error.close()
-}
-
-/// Who a client of a raw endpoint is and what it gets, by WebSocket and by `/send` alike.
-pub(super) async fn authorize(
-    node: &Node,
+/// Who a client is and what it gets; or how it is closed if it may not come in.
+async fn authorize<'a>(
+    node: &'a Node,
     connect_info: &ConnectInfo,
-    endpoint: &Endpoint,
-    token: Option<&str>,
-    query: &Query,
-) -> Result<(Identity, Vec<(ChannelName, ChannelRequest)>), AuthError> {
-    let context = connect_info.hook_context("json");
-    let asked: Vec<String> = query.channels.iter().map(ToString::to_string).collect();
-    let hook = endpoint.settings.connect_hook.then(|| ConnectHookRequest {
-        context: &context,
-        data: Bytes::new(),
-        name: "",
-        version: "",
-        channels: &asked,
-    });
-    let identity = node.authenticate(token, hook).await?;
-    let has_own = !query.channels.is_empty() || !identity.subscriptions.is_empty();
-    let request = PlainRequest {
-        identity: &identity,
-        asked: &query.channels,
-        endpoint: endpoint.channels(has_own),
-    };
-    let granted = node.authorize_channels(&context, request).await?;
-    let channels = request::channel_requests(granted, query, query.envelope);
-    Ok((identity, channels))
+    asked: AccessRequest<'a>,
+) -> Result<Authorized<'a, Vec<PlainChannel>>, Close> {
+    let authorized = node.authorize_request(asked).await;
+    authorized.map_err(|error: AuthError| {
+        // The line of the session's end has all but this.
+        if error.has_detail() {
+            request::tell_connect_refused(connect_info, &error);
+        }
+        error.close()
+    })
 }

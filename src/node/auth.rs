@@ -7,6 +7,7 @@
 //! made of them. What was taken back while someone was being asked about is looked at again by
 //! [`Node::check_revoked`], which whoever begins a session calls.
 
+mod api_keys;
 mod error;
 
 use std::{
@@ -18,8 +19,9 @@ use std::{
 use actix_http::header::HeaderMap;
 use bytes::Bytes;
 
+pub(super) use self::api_keys::ApiKeys;
 pub use self::error::AuthError;
-pub(crate) use self::error::status_of;
+pub(crate) use self::{api_keys::ApiCaller, error::status_of};
 use super::{Node, rate_limit::UserPermit};
 use crate::{
     close::Close,

@@ -18,7 +18,7 @@ use crate::{
     shard::{CommandFrame, SessionMessage},
 };
 
-type Table = HashMap<Box<str>, EmulatedSession>;
+type SessionsByName = HashMap<Box<str>, EmulatedSession>;
 
 /// A session whose commands come by requests of their own.
 #[derive(Clone)]
@@ -56,12 +56,12 @@ impl EmulatedSession {
 
 /// All emulated sessions of this node.
 pub(crate) struct EmulationRegistry {
-    sessions: Arc<Mutex<Table>>,
+    sessions: Arc<Mutex<SessionsByName>>,
     /// Frames of one session that may wait for their turn; further ones are refused.
     frames_max: usize,
 }
 
-fn locked(sessions: &Mutex<Table>) -> MutexGuard<'_, Table> {
+fn locked(sessions: &Mutex<SessionsByName>) -> MutexGuard<'_, SessionsByName> {
     // Single steps on the map, which is whole after a panic too.
     sessions.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -111,7 +111,7 @@ impl EmulationRegistry {
 
 /// An emulated session's name.
 pub(crate) struct EmulationGuard {
-    sessions: Arc<Mutex<Table>>,
+    sessions: Arc<Mutex<SessionsByName>>,
     name: String,
 }
 

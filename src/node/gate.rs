@@ -181,7 +181,7 @@ impl Gate {
         if Instant::now() >= deadline {
             return Err(NotPassed::Time);
         }
-        let _place = self.enter(bytes)?;
+        let _permit = self.enter(bytes)?;
         let changed = timeout_at(deadline, stage.wait_for(|stage| *stage != Stage::Shut)).await;
         match changed {
             Ok(Ok(stage)) if *stage == Stage::Open => Ok(()),
@@ -195,7 +195,7 @@ impl Gate {
         *self.deadline.get_or_init(|| now + self.bounds.time)
     }
 
-    fn enter(&self, bytes: usize) -> Result<Place<'_>, NotPassed> {
+    fn enter(&self, bytes: usize) -> Result<GatePermit<'_>, NotPassed> {
         let mut held = self.held();
         if held.requests >= self.bounds.requests {
             return Err(NotPassed::Requests);
@@ -206,7 +206,7 @@ impl Gate {
         held.requests += 1;
         held.bytes += bytes;
         self.all.fetch_add(1, Relaxed);
-        Ok(Place { gate: self, bytes })
+        Ok(GatePermit { gate: self, bytes })
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
@@ -229,12 +229,12 @@ impl Gate {
 }
 
 /// The place of one that waits; given back by drop, when its client goes too.
-struct Place<'a> {
+struct GatePermit<'a> {
     gate: &'a Gate,
     bytes: usize,
 }
 
-impl Drop for Place<'_> {
+impl Drop for GatePermit<'_> {
     fn drop(&mut self) {
         let mut held = self.gate.held();
         held.requests -= 1;

@@ -6,6 +6,7 @@
 //! thousand of users and addresses who only send (`users`, `senders`), one an emulated session
 //! (`emulation`).
 
+pub(crate) mod access;
 pub(crate) mod admin;
 pub mod auth;
 pub(crate) mod authorize;
@@ -32,6 +33,7 @@ use tokio::sync::Notify;
 
 use self::{
     admin::AdminAccess,
+    auth::ApiKeys,
     control::queue::ControlQueue,
     emulation::EmulationRegistry,
     gate::{Gate, GateBounds},
@@ -84,6 +86,8 @@ pub(crate) struct Node {
     tokens: Tokens,
     /// Who administers it; absent where nobody does.
     admin: Option<AdminAccess>,
+    /// Who may call its API.
+    api_keys: ApiKeys,
     /// The backend.
     pub(crate) hooks: Arc<HookClient>,
     /// What the backend is told of sessions and channels.
@@ -136,6 +140,7 @@ impl Node {
             senders: Senders::new(&parts.settings),
             emulation: EmulationRegistry::new(limits.frames_pending),
             admin: AdminAccess::new(&parts.settings.admin),
+            api_keys: ApiKeys::new(&parts.settings.api),
             node_id: parts.node_id,
             control: ControlQueue::default(),
             all_disconnected: AtomicBool::default(),

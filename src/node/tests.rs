@@ -22,7 +22,7 @@ use crate::{
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
 
-fn node(change: impl FnOnce(&mut Settings)) -> Arc<Node> {
+pub(super) fn node(change: impl FnOnce(&mut Settings)) -> Arc<Node> {
     test_node(change).node
 }
 
@@ -32,11 +32,11 @@ fn test_node(change: impl FnOnce(&mut Settings)) -> TestNode {
     TestNode::with(10, settings)
 }
 
-fn with_tokens(settings: &mut Settings) {
+pub(super) fn with_tokens(settings: &mut Settings) {
     settings.token.hmac_secret = vec![Secret::new(SECRET)];
 }
 
-fn run<F: Future<Output = ()> + 'static>(test: F) {
+pub(super) fn run<F: Future<Output = ()> + 'static>(test: F) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -49,7 +49,7 @@ fn run<F: Future<Output = ()> + 'static>(test: F) {
     });
 }
 
-fn token(claims: &serde_json::Value) -> String {
+pub(super) fn token(claims: &serde_json::Value) -> String {
     let key = EncodingKey::from_secret(SECRET.as_bytes());
     encode(&Header::default(), claims, &key).expect("a token")
 }
@@ -60,7 +60,7 @@ fn limited(node: &Node, limit: &str) -> u64 {
     found.map_or(0, |(_, count)| count)
 }
 
-fn nobody() -> HookContext {
+pub(super) fn nobody() -> HookContext {
     HookContext {
         client: "client".to_string(),
         user: None,

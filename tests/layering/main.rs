@@ -8,6 +8,7 @@
 //! seen.
 
 mod paths;
+mod routes;
 mod source;
 mod tables;
 mod tree;

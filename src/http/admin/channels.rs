@@ -18,7 +18,7 @@ use crate::{
 /// What channels are sorted by.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
-enum Sort {
+enum ChannelSort {
     #[default]
     Subscribers,
     Name,
@@ -31,7 +31,7 @@ struct ChannelsQuery {
     #[serde(default)]
     pattern: String,
     #[serde(default)]
-    sort: Sort,
+    sort: ChannelSort,
     order: Option<Order>,
     #[serde(default)]
     offset: usize,
@@ -39,7 +39,7 @@ struct ChannelsQuery {
 }
 
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ShownChannel<'a> {
     channel: &'a str,
     subscribers: usize,
     /// Absent for `[channels]`.
@@ -48,7 +48,7 @@ struct Shown<'a> {
     presence: bool,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownChannel<'a> {
     fn of(node: &'a Node, channel: &'a str, subscribers: usize) -> Self {
         // A token, or a raw endpoint before there were rules, may have put someone where there are
         // none.
@@ -66,8 +66,8 @@ impl<'a> Shown<'a> {
 }
 
 #[derive(Serialize)]
-struct List<'a> {
-    channels: Vec<Shown<'a>>,
+struct ChannelList<'a> {
+    channels: Vec<ShownChannel<'a>>,
     matched: u64,
     total: usize,
     offset: usize,
@@ -88,8 +88,8 @@ pub(super) async fn list(
 ) -> Result<HttpResponse, AdminError> {
     let asked: ChannelsQuery = query(&request)?;
     let order = asked.order.unwrap_or(match asked.sort {
-        Sort::Subscribers => Order::Desc,
-        Sort::Name => Order::Asc,
+        ChannelSort::Subscribers => Order::Desc,
+        ChannelSort::Name => Order::Asc,
     });
     let page = PageQuery::new(order, asked.offset, asked.limit)?;
     let _turn = http.listings.try_acquire().map_err(|_| AdminError::Busy)?;
@@ -105,13 +105,13 @@ pub(super) async fn list(
         None => contains(name, &asked.pattern),
     };
     let key = |name: &ChannelName, members: usize| match asked.sort {
-        Sort::Subscribers => SortKey::Number(members as u64),
-        Sort::Name => SortKey::Text((**name).into()),
+        ChannelSort::Subscribers => SortKey::Number(members as u64),
+        ChannelSort::Name => SortKey::Text((**name).into()),
     };
     let found = node.search_channels(admits, key, page.page()).await;
     let channels = found.page.iter();
-    let channels = channels.map(|(name, members)| Shown::of(&node, name, *members));
-    json(&List {
+    let channels = channels.map(|(name, members)| ShownChannel::of(&node, name, *members));
+    json(&ChannelList {
         channels: channels.collect(),
         matched: found.matched,
         total: node.count_channels(),

@@ -32,7 +32,7 @@ const CHANNELS_MAX: usize = 1000;
 /// What sessions are sorted by.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Sort {
+enum SessionSort {
     #[default]
     Since,
     User,
@@ -45,7 +45,7 @@ enum Sort {
     BytesOut,
 }
 
-impl Sort {
+impl SessionSort {
     /// `place` is that of the session's arrival.
     fn key(self, place: u64, info: &SessionInfo) -> SortKey {
         let traffic = &info.traffic;
@@ -85,7 +85,7 @@ struct SessionsQuery {
     channel: Option<String>,
     transport: Option<String>,
     #[serde(default)]
-    sort: Sort,
+    sort: SessionSort,
     order: Option<Order>,
     #[serde(default)]
     offset: usize,
@@ -94,7 +94,7 @@ struct SessionsQuery {
 
 /// A session as it is shown.
 #[derive(Serialize)]
-struct Shown<'a> {
+struct ShownSession<'a> {
     id: String,
     user: Option<&'a str>,
     address: Option<IpAddr>,
@@ -116,7 +116,7 @@ struct Shown<'a> {
     queue_bytes: Option<usize>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownSession<'a> {
     fn of(info: &'a SessionInfo, state: Option<&SessionState>) -> Self {
         let traffic = &info.traffic;
         Self {
@@ -144,8 +144,8 @@ impl<'a> Shown<'a> {
 }
 
 #[derive(Serialize)]
-struct List<'a> {
-    sessions: Vec<Shown<'a>>,
+struct SessionList<'a> {
+    sessions: Vec<ShownSession<'a>>,
     matched: u64,
     total: u64,
     offset: usize,
@@ -191,8 +191,8 @@ pub(super) async fn list(
     let shown = found
         .page
         .iter()
-        .map(|info| Shown::of(info, states.get(&info.id)));
-    json(&List {
+        .map(|info| ShownSession::of(info, states.get(&info.id)));
+    json(&SessionList {
         sessions: shown.collect(),
         matched: found.matched,
         total,
@@ -202,7 +202,7 @@ pub(super) async fn list(
 }
 
 fn empty(page: &PageQuery, total: u64) -> Result<HttpResponse, AdminError> {
-    json(&List {
+    json(&SessionList {
         sessions: Vec::new(),
         matched: 0,
         total,
@@ -219,7 +219,7 @@ struct One<'a> {
 #[derive(Serialize)]
 struct Details<'a> {
     #[serde(flatten)]
-    shown: Shown<'a>,
+    shown: ShownSession<'a>,
     channels: Vec<&'a str>,
     phase: &'static str,
 }
@@ -254,7 +254,7 @@ pub(super) async fn one(
     channels.truncate(CHANNELS_MAX);
     json(&One {
         session: Details {
-            shown: Shown::of(&info, Some(state)),
+            shown: ShownSession::of(&info, Some(state)),
             channels,
             phase: match state.phase {
                 Phase::Open => "open",

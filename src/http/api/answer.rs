@@ -8,10 +8,9 @@ use actix_web::{
 };
 use serde::{Serialize, ser::SerializeMap as _};
 
-use super::keys::Denied;
 use crate::{
     http::{auth, body::known_fault, refused},
-    node::admin::NotAdmin,
+    node::{admin::NotAdmin, authorize::api::ApiDenied},
     protocol::ReplyError,
 };
 
@@ -162,9 +161,9 @@ pub(super) fn no_object(request: &HttpRequest, body: &[u8]) -> HttpResponse {
 }
 
 /// A request without a right to be here.
-pub(super) fn denied(request: &HttpRequest, denied: Denied) -> HttpResponse {
+pub(super) fn denied(request: &HttpRequest, denied: ApiDenied) -> HttpResponse {
     match denied {
-        Denied::Key => {
+        ApiDenied::Key => {
             let error = ReplyError {
                 message: NEEDS_KEY.into(),
                 ..ReplyError::UNAUTHORIZED
@@ -176,14 +175,14 @@ pub(super) fn denied(request: &HttpRequest, denied: Denied) -> HttpResponse {
             );
             response
         }
-        Denied::NotLocal => {
+        ApiDenied::NotLocal => {
             let error = ReplyError {
                 message: NOT_LOCAL.into(),
                 ..ReplyError::PERMISSION_DENIED
             };
             with_status(request, StatusCode::FORBIDDEN, &error)
         }
-        Denied::Admin(why) => not_admin(request, why),
+        ApiDenied::Admin(why) => not_admin(request, why),
     }
 }
 

@@ -95,8 +95,8 @@ mod tests {
     use super::*;
     use crate::{
         broker::BrokerError,
-        config::{Secret, Settings},
         http::HttpState,
+        node::auth::ApiCaller,
         testing::{Op, TestNode},
     };
 
@@ -107,16 +107,13 @@ mod tests {
     #[actix_web::test]
     async fn publications_of_a_batch_do_not_wait_for_one_another() {
         let test = TestNode::new(64);
-        let mut settings = Settings::demonstration();
-        settings.api.key = vec![Secret::new("key")];
-        let http = HttpState::new(&settings, Vec::new());
-        let request = TestRequest::post().append_header(("X-API-Key", "key"));
-        let request = request.to_http_request();
+        let http = HttpState::new(&test.node.settings, Vec::new());
+        let request = TestRequest::post().to_http_request();
         let call = ApiCall {
             request: &request,
             node: &test.node,
             http: &http,
-            key: http.api.admit(&request).expect("the key"),
+            caller: ApiCaller::Key(0),
         };
         let commands = read(
             r#"{"commands":[

@@ -10,17 +10,17 @@ use log::Level;
 use super::{
     about::About,
     answer::{self, bad_request},
-    keys::{ApiKeys, Denied, KeyId},
+    keys,
 };
 use crate::{
     config::Namespace,
     http::{
-        HttpState, auth,
+        HttpState,
         body::{self, BodyLimit},
         request,
     },
     logger::{self, Address, REFUSAL_PAUSE, Subject, escape::Cut},
-    node::Node,
+    node::{Node, auth::ApiCaller},
     protocol::ReplyError,
     registry::ChannelName,
 };
@@ -59,7 +59,7 @@ pub(super) struct ApiCall<'a> {
     pub(super) request: &'a HttpRequest,
     pub(super) node: &'a Node,
     pub(super) http: &'a HttpState,
-    pub(super) key: KeyId,
+    pub(super) caller: ApiCaller,
 }
 
 impl ApiCall<'_> {
@@ -71,11 +71,11 @@ impl ApiCall<'_> {
     /// Says in the log that the administrator changes something, or that a key takes something from
     /// a client, and from whom.
     pub(super) fn tell(&self, method: &'static str, request: &impl About) {
-        match self.key {
-            KeyId::Admin if !READING.contains(&method) => {
+        match self.caller {
+            ApiCaller::Admin if !READING.contains(&method) => {
                 self.tell_of_admin(method, &request.about());
             }
-            KeyId::Key(index) if TAKING.contains(&method) => {
+            ApiCaller::Key(index) if TAKING.contains(&method) => {
                 self.tell_of_key(index, method, &request.about());
             }
             _ => {}
@@ -113,18 +113,6 @@ impl ApiCall<'_> {
     }
 }
 
-/// By a key of the API, or by the administrator's right where the request brings only that.
-fn admit_caller(request: &HttpRequest, node: &Node, http: &HttpState) -> Result<KeyId, Denied> {
-    if ApiKeys::is_brought(request) {
-        return http.api.admit(request);
-    }
-    match auth::check_if_brought(request, node) {
-        None => http.api.admit(request),
-        Some(Ok(_)) => Ok(KeyId::Admin),
-        Some(Err(why)) => Err(Denied::Admin(why)),
-    }
-}
-
 /// Whose request it is, and its body, which is not read before; or the answer to give instead: 401,
 /// 403, 429, 413, 415, 408 or 400.
 pub(super) async fn admit(
@@ -132,9 +120,9 @@ pub(super) async fn admit(
     node: &Node,
     http: &HttpState,
     payload: web::Payload,
-) -> Result<(KeyId, Bytes), Box<HttpResponse>> {
-    let key = admit_caller(request, node, http);
-    let key = key.map_err(|denied| Box::new(answer::denied(request, denied)))?;
+) -> Result<(ApiCaller, Bytes), Box<HttpResponse>> {
+    let caller = keys::admit(request, node, http);
+    let caller = caller.map_err(|denied| Box::new(answer::denied(request, denied)))?;
     body::vouch_for(request);
     let limit = BodyLimit {
         bytes: node.settings.api.body_bytes,
@@ -143,7 +131,7 @@ pub(super) async fn admit(
     };
     let body = body::read(request, payload, limit).await;
     match body {
-        Ok(body) => Ok((key, body::without_mark(&body))),
+        Ok(body) => Ok((caller, body::without_mark(&body))),
         Err(error) => {
             let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
             let error = bad_request(error.to_string());

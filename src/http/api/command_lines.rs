@@ -127,7 +127,7 @@ pub(super) async fn call(
     http: web::Data<HttpState>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (key, body) = match admit(&request, &node, &http, payload).await {
+    let (caller, body) = match admit(&request, &node, &http, payload).await {
         Ok(admitted) => admitted,
         Err(response) => return *response,
     };
@@ -151,7 +151,7 @@ pub(super) async fn call(
         request: &request,
         node: &node,
         http: &http,
-        key,
+        caller,
     };
     let answers = batch::run(&call, lines.iter().map(Line::call)).await;
     let ids = lines.iter().map(|line| line.id);

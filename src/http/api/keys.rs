@@ -1,184 +1,52 @@
-//! Whose request it is: keys of the server's API, compared in constant time, and whether they are
-//! needed.
-//!
-//! Made once a process, shared by all workers. Bound: one token bucket a key. No key is ever
-//! logged, but for the one that is made because none is set: nobody could know it otherwise.
-
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Instant,
-};
+//! What a request brings for the API: a key in a header or in its address, or what may be the
+//! administrator's. What it opens, the node says ([`crate::node::authorize::api`]).
 
 use actix_web::{
     HttpRequest,
     http::header::{self, HeaderMap},
     web,
 };
-use subtle::{Choice, ConstantTimeEq as _};
-use uuid::Uuid;
 
 use crate::{
-    config::Settings,
-    http::local::Machine,
-    logger,
+    http::{HttpState, auth, request},
     node::{
-        admin::{KeyDigest, NotAdmin, digest_of},
-        rate_limit::TokenBucket,
+        Node,
+        auth::ApiCaller,
+        authorize::api::{ApiCredentials, ApiDenied},
     },
 };
 
-/// The publications of one key.
-struct Rate(Mutex<TokenBucket>);
-
-impl Rate {
-    fn new(publishes_per_second: u32) -> Self {
-        let burst = publishes_per_second.saturating_mul(2);
-        let bucket = TokenBucket::new(publishes_per_second, burst, Instant::now());
-        Self(Mutex::new(bucket))
-    }
-
-    fn take(&self) -> bool {
-        // A bucket is whole after a panic too.
-        let mut bucket = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        bucket.take(Instant::now())
+/// What a request brings in its headers.
+pub(in crate::http) fn credentials<'a>(
+    request: &'a HttpRequest,
+    node: &Node,
+    http: &HttpState,
+) -> ApiCredentials<'a> {
+    let headers = request.headers();
+    ApiCredentials {
+        key: given(headers),
+        bearer: auth::bearer(headers),
+        address: request::address_of(request, node),
+        is_local: http.machine.sent(request),
     }
 }
 
-struct Key {
-    digest: KeyDigest,
-    rate: Rate,
-}
-
-impl Key {
-    fn new(key: &[u8], publishes_per_second: u32) -> Self {
-        Self {
-            digest: digest_of(key),
-            rate: Rate::new(publishes_per_second),
-        }
+/// Lets a call of the API in, whose key may stand in its address. To be asked once a request.
+///
+/// # Errors
+/// Why not.
+pub(super) fn admit(
+    request: &HttpRequest,
+    node: &Node,
+    http: &HttpState,
+) -> Result<ApiCaller, ApiDenied> {
+    let brought = credentials(request, node, http);
+    if brought.key.is_some() {
+        return node.authorize_api(&brought);
     }
-}
-
-/// The keys.
-pub(crate) struct ApiKeys {
-    keys: Vec<Key>,
-    /// All administrators publish at the rate of one key.
-    of_admin: Rate,
-    /// They are the settings', not made here.
-    configured: bool,
-    machine: Machine,
-}
-
-/// Names whose right a request brought: a key of [`ApiKeys`], or the administrator's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum KeyId {
-    /// The key of this number.
-    Key(usize),
-    /// `admin.key`, or a token of a login.
-    Admin,
-}
-
-/// Why a request is turned away.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Denied {
-    /// No key, or a wrong one.
-    Key,
-    /// No key is set, and the request is not certainly from this machine.
-    NotLocal,
-    /// It brought a right of the administrator's that does not count for now.
-    Admin(NotAdmin),
-}
-
-impl ApiKeys {
-    /// The keys of the settings. Where there is none, one is made and logged, once.
-    #[must_use]
-    pub(crate) fn new(settings: &Settings) -> Self {
-        let api = &settings.api;
-        let rate = api.publishes_per_second;
-        let mut keys: Vec<Key> = api
-            .key
-            .iter()
-            .map(|key| Key::new(key.expose().as_bytes(), rate))
-            .collect();
-        let configured = !keys.is_empty();
-        if !configured {
-            // 244 random bits.
-            let made = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-            keys.push(Key::new(made.as_bytes(), rate));
-            if api.enabled {
-                // Whatever the filter of the log.
-                logger::announce(format_args!(
-                    "api key of this run: {made} (no api.key is set: only for requests from this machine)"
-                ));
-            }
-        }
-        Self {
-            keys,
-            of_admin: Rate::new(rate),
-            configured,
-            machine: Machine::here(),
-        }
-    }
-
-    /// Lets a request to the API in.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(crate) fn admit(&self, request: &HttpRequest) -> Result<KeyId, Denied> {
-        if !self.configured && !self.machine.sent(request) {
-            return Err(Denied::NotLocal);
-        }
-        let key = match given(request.headers()) {
-            Some(key) => self.find_key(key),
-            None => self.find_key(in_query(request).as_bytes()),
-        };
-        key.ok_or(Denied::Key)
-    }
-
-    /// Whether a request brings a key of the API, right or wrong.
-    #[must_use]
-    pub(crate) fn is_brought(request: &HttpRequest) -> bool {
-        given(request.headers()).is_some() || !in_query(request).is_empty()
-    }
-
-    /// Lets a reader of numbers in: with a key that is set, or from this machine while none is.
-    ///
-    /// # Errors
-    /// Why not.
-    pub(crate) fn admit_reader(&self, request: &HttpRequest) -> Result<(), Denied> {
-        if self.configured {
-            self.find(request.headers()).map(|_| ()).ok_or(Denied::Key)
-        } else if self.machine.sent(request) {
-            Ok(())
-        } else {
-            Err(Denied::NotLocal)
-        }
-    }
-
-    /// Takes one publication from a key's rate; false if there is none left.
-    #[must_use]
-    pub(crate) fn may_publish(&self, key: KeyId) -> bool {
-        match key {
-            KeyId::Key(index) => self.keys.get(index).is_some_and(|key| key.rate.take()),
-            KeyId::Admin => self.of_admin.take(),
-        }
-    }
-
-    fn find(&self, headers: &HeaderMap) -> Option<KeyId> {
-        self.find_key(given(headers)?)
-    }
-
-    fn find_key(&self, key: &[u8]) -> Option<KeyId> {
-        let given = digest_of(key);
-        let mut found = None;
-        // All of them, so that the time does not tell which.
-        for (index, key) in self.keys.iter().enumerate() {
-            let same: Choice = key.digest.ct_eq(&given);
-            if bool::from(same) {
-                found = Some(KeyId::Key(index));
-            }
-        }
-        found
-    }
+    let in_query = in_query(request);
+    let key = (!in_query.is_empty()).then_some(in_query.as_bytes());
+    node.authorize_api(&ApiCredentials { key, ..brought })
 }
 
 /// `X-API-Key: <key>` or `Authorization: apikey <key>`.
@@ -208,16 +76,43 @@ fn in_query(request: &HttpRequest) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use actix_web::test::TestRequest;
 
     use super::*;
-    use crate::config::Secret;
+    use crate::{
+        config::{Secret, Settings},
+        testing::TestNode,
+    };
 
-    fn keys(of: &[&str], rate: u32) -> ApiKeys {
-        let mut settings = Settings::demonstration();
-        settings.api.key = of.iter().map(|key| Secret::new(key)).collect();
-        settings.api.publishes_per_second = rate;
-        ApiKeys::new(&settings)
+    /// A node with these keys, and its routes' state.
+    struct Keys {
+        node: Arc<Node>,
+        http: HttpState,
+    }
+
+    impl Keys {
+        async fn of(keys: &[&str]) -> Self {
+            let mut settings = Settings::demonstration();
+            settings.api.key = keys.iter().map(|key| Secret::new(key)).collect();
+            let http = HttpState::new(&settings, Vec::new());
+            let node = TestNode::with(10, settings).node;
+            // The `Server` actor gets its first turn: it must not end before it began.
+            tokio::task::yield_now().await;
+            Self { node, http }
+        }
+
+        fn admit(&self, request: &HttpRequest) -> Result<ApiCaller, ApiDenied> {
+            admit(request, &self.node, &self.http)
+        }
+
+        fn admit_reader(&self, request: &HttpRequest) -> Result<(), ApiDenied> {
+            let brought = credentials(request, &self.node, &self.http);
+            let admitted = self.node.authorize_reader(&brought);
+            assert_eq!(self.node.sees_inside(&brought), admitted.is_ok());
+            admitted
+        }
     }
 
     fn request(peer: &str, headers: &[(&str, &str)]) -> HttpRequest {
@@ -228,20 +123,20 @@ mod tests {
         request.to_http_request()
     }
 
-    #[test]
-    fn each_key_opens_in_either_header_and_nothing_else_does() {
-        let keys = keys(&["first", "second"], 0);
+    #[actix_web::test]
+    async fn each_key_opens_in_either_header_and_nothing_else_does() {
+        let keys = Keys::of(&["first", "second"]).await;
         for (headers, key) in [
-            ([("X-API-Key", "first")], Ok(KeyId::Key(0))),
-            ([("X-API-Key", "second")], Ok(KeyId::Key(1))),
-            ([("Authorization", "apikey second")], Ok(KeyId::Key(1))),
-            ([("Authorization", "APIKEY  first")], Ok(KeyId::Key(0))),
-            ([("Authorization", "Bearer first")], Err(Denied::Key)),
-            ([("Authorization", "apikey")], Err(Denied::Key)),
-            ([("X-API-Key", "")], Err(Denied::Key)),
-            ([("X-API-Key", "firs")], Err(Denied::Key)),
-            ([("X-API-Key", "firstfirst")], Err(Denied::Key)),
-            ([("X-Other", "first")], Err(Denied::Key)),
+            ([("X-API-Key", "first")], Ok(ApiCaller::Key(0))),
+            ([("X-API-Key", "second")], Ok(ApiCaller::Key(1))),
+            ([("Authorization", "apikey second")], Ok(ApiCaller::Key(1))),
+            ([("Authorization", "APIKEY  first")], Ok(ApiCaller::Key(0))),
+            ([("Authorization", "Bearer first")], Err(ApiDenied::Key)),
+            ([("Authorization", "apikey")], Err(ApiDenied::Key)),
+            ([("X-API-Key", "")], Err(ApiDenied::Key)),
+            ([("X-API-Key", "firs")], Err(ApiDenied::Key)),
+            ([("X-API-Key", "firstfirst")], Err(ApiDenied::Key)),
+            ([("X-Other", "first")], Err(ApiDenied::Key)),
         ] {
             // From anywhere, by any proxy.
             let request = request("192.0.2.1:99", &[headers[0], ("Via", "1.1 proxy")]);
@@ -250,9 +145,9 @@ mod tests {
     }
 
     // Backends that were made for Centrifugo and bring their key in the URL got 401.
-    #[test]
-    fn a_key_may_stand_in_the_url_of_the_api_and_opens_nothing_else() {
-        let keys = keys(&["first", "a&b"], 0);
+    #[actix_web::test]
+    async fn a_key_may_stand_in_the_url_of_the_api_and_opens_nothing_else() {
+        let keys = Keys::of(&["first", "a&b"]).await;
         let of = |uri: &str, headers: &[(&str, &str)]| {
             let mut request = TestRequest::post().uri(uri);
             for header in headers {
@@ -261,55 +156,45 @@ mod tests {
             request.to_http_request()
         };
         for (uri, key) in [
-            ("/api/publish?api_key=first", Ok(KeyId::Key(0))),
-            ("/api/publish?x=1&api_key=a%26b", Ok(KeyId::Key(1))),
-            ("/api/publish?api_key=second", Err(Denied::Key)),
-            ("/api/publish?api_key=", Err(Denied::Key)),
-            ("/api/publish", Err(Denied::Key)),
+            ("/api/publish?api_key=first", Ok(ApiCaller::Key(0))),
+            ("/api/publish?x=1&api_key=a%26b", Ok(ApiCaller::Key(1))),
+            ("/api/publish?api_key=second", Err(ApiDenied::Key)),
+            ("/api/publish?api_key=", Err(ApiDenied::Key)),
+            ("/api/publish", Err(ApiDenied::Key)),
         ] {
             assert_eq!(keys.admit(&of(uri, &[])), key, "{uri}");
         }
         let both = of("/api/publish?api_key=first", &[("X-API-Key", "wrong")]);
-        assert_eq!(keys.admit(&both), Err(Denied::Key), "the header counts");
+        assert_eq!(keys.admit(&both), Err(ApiDenied::Key), "the header counts");
         let reader = of("/metrics?api_key=first", &[]);
-        assert_eq!(keys.admit_reader(&reader), Err(Denied::Key));
+        assert_eq!(keys.admit_reader(&reader), Err(ApiDenied::Key));
     }
 
-    #[test]
-    fn without_a_key_only_this_machine_is_answered() {
-        let keys = keys(&[], 0);
+    #[actix_web::test]
+    async fn without_a_key_only_this_machine_is_answered() {
+        let keys = Keys::of(&[]).await;
         for (peer, host, denied) in [
-            ("127.0.0.1:1", "localhost", Denied::Key),
-            ("127.0.0.1:1", "evil.example", Denied::NotLocal),
-            ("192.0.2.1:1", "localhost", Denied::NotLocal),
+            ("127.0.0.1:1", "localhost", ApiDenied::Key),
+            ("127.0.0.1:1", "evil.example", ApiDenied::NotLocal),
+            ("192.0.2.1:1", "localhost", ApiDenied::NotLocal),
         ] {
             let request = request(peer, &[("Host", host)]);
             assert_eq!(keys.admit(&request), Err(denied), "{peer} {host}");
             let reader = keys.admit_reader(&request);
-            assert_eq!(reader.is_ok(), denied == Denied::Key, "{peer} {host}");
+            assert_eq!(reader.is_ok(), denied == ApiDenied::Key, "{peer} {host}");
         }
     }
 
-    #[test]
-    fn a_key_that_is_set_is_asked_of_readers_too() {
-        let keys = keys(&["k"], 0);
+    #[actix_web::test]
+    async fn a_key_that_is_set_is_asked_of_readers_too() {
+        let keys = Keys::of(&["k"]).await;
         assert_eq!(
             keys.admit_reader(&request("127.0.0.1:1", &[])),
-            Err(Denied::Key)
+            Err(ApiDenied::Key)
         );
         assert_eq!(
             keys.admit_reader(&request("192.0.2.1:1", &[("X-API-Key", "k")])),
             Ok(())
         );
-    }
-
-    #[test]
-    fn each_key_has_a_rate_of_its_own() {
-        let keys = keys(&["a", "b"], 1);
-        assert!(keys.may_publish(KeyId::Key(0)) && keys.may_publish(KeyId::Key(0)));
-        assert!(!keys.may_publish(KeyId::Key(0)), "twice the rate at once");
-        assert!(keys.may_publish(KeyId::Key(1)));
-        assert!(keys.may_publish(KeyId::Admin) && keys.may_publish(KeyId::Admin));
-        assert!(!keys.may_publish(KeyId::Admin));
     }
 }

@@ -16,8 +16,8 @@ use super::{
 use crate::{
     broker::{BrokerError, BrokerFuture, PublishRequest, PublishResult, Version},
     config::Namespace,
+    http::position::PublishPosition,
     id::SessionId,
-    metrics::Limited,
     protocol::{ReplyError, Tags},
     publication::{Payload, Target},
     registry::ChannelName,
@@ -97,11 +97,9 @@ impl Message {
 
 /// Takes one publication from the rate of the call's key.
 fn take_from_rate(call: &ApiCall<'_>) -> Result<(), ReplyError> {
-    if call.http.api.may_publish(call.key) {
-        Ok(())
-    } else {
-        call.node.metrics.limited(Limited::ApiPublishes);
-        Err(ReplyError::TOO_MANY_REQUESTS)
+    match call.node.charge_api(call.caller) {
+        true => Ok(()),
+        false => Err(ReplyError::TOO_MANY_REQUESTS),
     }
 }
 
@@ -111,26 +109,6 @@ async fn publish_draft(
 ) -> Result<PublishResult, ReplyError> {
     take_from_rate(call)?;
     Ok(call.node.publish(request).await?)
-}
-
-/// Where a publication stands; nothing without history.
-#[derive(Serialize)]
-struct Place {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-}
-
-impl Place {
-    fn of(published: &PublishResult) -> Self {
-        Self {
-            offset: published.position.map(|position| position.offset),
-            epoch: published
-                .position
-                .map(|position| position.epoch.to_string()),
-        }
-    }
 }
 
 /// `publish`.
@@ -150,7 +128,7 @@ pub(super) fn begin_publish(
 
 /// What `publish` answers.
 pub(super) fn published(result: Result<PublishResult, BrokerError>) -> Answer {
-    answer::result(&Place::of(&result?))
+    answer::result(&PublishPosition::of(&result?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
@@ -218,7 +196,7 @@ pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> Answer {
 #[derive(Serialize)]
 pub(super) struct PublishResponse {
     #[serde(flatten)]
-    place: Place,
+    position: PublishPosition<'static>,
     delivered: usize,
 }
 
@@ -240,7 +218,7 @@ pub(super) async fn publish_raw(
     request.idempotency_key = key.map(Into::into);
     let published = publish_draft(call, request).await?;
     let receipt = PublishResponse {
-        place: Place::of(&published),
+        position: PublishPosition::of(&published),
         delivered: published.delivered,
     };
     Ok((receipt, published.delivered))

@@ -33,11 +33,7 @@ use self::{
     call::{ApiCall, admit},
     table::{Call, METHODS},
 };
-pub(super) use self::{
-    channels::ChannelPattern,
-    info::process,
-    keys::{ApiKeys, Denied},
-};
+pub(super) use self::{channels::ChannelPattern, info::process, keys::credentials};
 use super::HttpState;
 use crate::{node::Node, protocol::ReplyError};
 
@@ -101,7 +97,7 @@ async fn call(
     method: web::Path<String>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (key, body) = match admit(&request, &node, &http, payload).await {
+    let (caller, body) = match admit(&request, &node, &http, payload).await {
         Ok(admitted) => admitted,
         Err(response) => return *response,
     };
@@ -117,7 +113,7 @@ async fn call(
         request: &request,
         node: &node,
         http: &http,
-        key,
+        caller,
     };
     if *method == "batch" {
         return match serde_json::from_slice(body) {

@@ -31,7 +31,7 @@ pub(super) async fn publish(
     http: web::Data<HttpState>,
     payload: web::Payload,
 ) -> HttpResponse {
-    let (key, body) = match admit(&request, &node, &http, payload).await {
+    let (caller, body) = match admit(&request, &node, &http, payload).await {
         Ok(admitted) => admitted,
         Err(response) => return *response,
     };
@@ -39,7 +39,7 @@ pub(super) async fn publish(
         request: &request,
         node: &node,
         http: &http,
-        key,
+        caller,
     };
     let idempotency_key = match request
         .headers()

@@ -18,9 +18,9 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::numbers::{Encoded, gauges_by};
-use super::{HttpState, api::Denied, auth};
-use crate::node::{Node, admin::NotAdmin};
+use self::numbers::{Encoded, Family, gauges_by};
+use super::{HttpState, api, auth};
+use crate::node::{Node, authorize::api::ApiDenied};
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -31,14 +31,9 @@ pub(super) async fn metrics(
     node: Data<Node>,
     http: Data<HttpState>,
 ) -> HttpResponse {
-    match auth::check_if_brought(&request, &node) {
-        Some(Ok(_)) => {}
-        Some(Err(why @ NotAdmin::Limited(_))) => return auth::refuse(why),
-        _ => {
-            if let Err(denied) = http.api.admit_reader(&request) {
-                return refuse(denied);
-            }
-        }
+    let brought = api::credentials(&request, &node, &http);
+    if let Err(denied) = node.authorize_reader(&brought) {
+        return refuse(denied);
     }
     let overview = node.overview().await;
     let mut registry = Registry::default();
@@ -64,9 +59,9 @@ pub(super) async fn metrics(
         .body(text)
 }
 
-fn refuse(denied: Denied) -> HttpResponse {
+fn refuse(denied: ApiDenied) -> HttpResponse {
     let (mut response, why) = match denied {
-        Denied::Key => {
+        ApiDenied::Key => {
             let mut response = HttpResponse::Unauthorized();
             response.insert_header((header::WWW_AUTHENTICATE, "apikey realm=\"fanfare api\""));
             (
@@ -74,13 +69,13 @@ fn refuse(denied: Denied) -> HttpResponse {
                 "needs X-API-Key: <api.key> or Authorization: Bearer <admin.key>\n",
             )
         }
-        Denied::NotLocal => (
+        ApiDenied::NotLocal => (
             HttpResponse::Forbidden(),
             "while no api.key is set, only for requests from this machine that no proxy passed on and whose Host is \
              localhost, a loopback address or the machine's name, or with Authorization: Bearer <admin.key>; set \
              api.key\n",
         ),
-        Denied::Admin(why) => return auth::refuse(why),
+        ApiDenied::Admin(why) => return auth::refuse(why),
     };
     response.content_type("text/plain; charset=utf-8").body(why)
 }
@@ -111,8 +106,11 @@ impl Collector for Snapshot {
         let by_endpoint = self.by_endpoint.iter();
         gauges_by(
             encoder,
-            ("fanfare_endpoint_sessions", "Sessions now, by endpoint"),
-            "endpoint",
+            Family {
+                name: "fanfare_endpoint_sessions",
+                help: "Sessions now, by endpoint",
+                label: "endpoint",
+            },
             by_endpoint.map(|(path, count)| (path, *count as u64)),
         )?;
         workers::encode(&self.node, encoder)

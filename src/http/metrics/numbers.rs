@@ -10,6 +10,15 @@ use prometheus_client::{
 /// Whether the text took it, which it does.
 pub(super) type Encoded = Result<(), std::fmt::Error>;
 
+/// Numbers of one name that a label tells apart.
+#[derive(Clone, Copy)]
+pub(super) struct Family<'a> {
+    pub(super) name: &'a str,
+    pub(super) help: &'a str,
+    /// The label's name.
+    pub(super) label: &'a str,
+}
+
 /// One that goes up and down.
 pub(super) fn gauge(
     encoder: &mut DescriptorEncoder<'_>,
@@ -32,17 +41,17 @@ pub(super) fn counter(
     ConstCounter::new(value).encode(metric)
 }
 
-/// Those that go up and down, by what a label says: `(name, help)`, the label, each value's number.
+/// Those that go up and down, with the number of each value of their label.
 pub(super) fn gauges_by<V: Display>(
     encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
-    label: &str,
+    family: Family<'_>,
     counts: impl IntoIterator<Item = (V, u64)>,
 ) -> Encoded {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    let Family { name, help, label } = family;
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (value, count) in counts {
         let labels = [(label, value.to_string())];
-        ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
+        ConstGauge::new(count).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
 }
@@ -50,14 +59,14 @@ pub(super) fn gauges_by<V: Display>(
 /// As [`gauges_by`], those that only grow.
 pub(super) fn counters_by<V: Display>(
     encoder: &mut DescriptorEncoder<'_>,
-    (name, help): (&str, &str),
-    label: &str,
+    family: Family<'_>,
     counts: impl IntoIterator<Item = (V, u64)>,
 ) -> Encoded {
-    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+    let Family { name, help, label } = family;
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (value, count) in counts {
         let labels = [(label, value.to_string())];
-        ConstCounter::new(count).encode(family.encode_family(&labels)?)?;
+        ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::numbers::{Encoded, counter, counters_by, gauge};
+use super::numbers::{Encoded, Family, counter, counters_by, gauge};
 use crate::{node::gate::GateStats, state::StateStats};
 
 /// Writes what waits, and has waited, for the state of the process before.
@@ -30,11 +30,11 @@ pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>
     )?;
     counters_by(
         encoder,
-        (
-            "fanfare_state_refused_requests",
-            "Requests refused since the state on disk was not read yet, by reason",
-        ),
-        "reason",
+        Family {
+            name: "fanfare_state_refused_requests",
+            help: "Requests refused since the state on disk was not read yet, by reason",
+            label: "reason",
+        },
         stats.refused,
     )
 }

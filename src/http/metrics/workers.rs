@@ -2,7 +2,7 @@
 
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::numbers::{Encoded, counters_by, gauges_by};
+use super::numbers::{Encoded, Family, counters_by, gauges_by};
 use crate::{
     metrics::{Count, WorkerStats},
     node::Node,
@@ -82,25 +82,29 @@ const PER_WORKER: [PerWorker; 11] = [
     ),
 ];
 
+fn by_worker<'a>(name: &'a str, help: &'a str) -> Family<'a> {
+    Family {
+        name,
+        help,
+        label: "worker",
+    }
+}
+
 /// Writes them.
 pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let workers = node.metrics.workers();
     let sessions = workers.iter().map(|stats| stats.sessions.get());
-    gauges_by(
-        encoder,
-        ("fanfare_worker_sessions", "Sessions now, by worker"),
-        "worker",
-        sessions.enumerate(),
-    )?;
+    let family = by_worker("fanfare_worker_sessions", "Sessions now, by worker");
+    gauges_by(encoder, family, sessions.enumerate())?;
     let waiting = node.shards.all();
     let waiting: Vec<_> = waiting.iter().map(ShardHandle::waiting).collect();
     for (name, help, of) in PER_QUEUE {
         let waiting = waiting.iter().map(|waiting| of(waiting) as u64);
-        gauges_by(encoder, (name, help), "worker", waiting.enumerate())?;
+        gauges_by(encoder, by_worker(name, help), waiting.enumerate())?;
     }
     for (name, help, of) in PER_WORKER {
         let counts = workers.iter().map(|stats| of(stats).get());
-        counters_by(encoder, (name, help), "worker", counts.enumerate())?;
+        counters_by(encoder, by_worker(name, help), counts.enumerate())?;
     }
     let mut family = encoder.encode_descriptor(
         "fanfare_delivery_delay_seconds",

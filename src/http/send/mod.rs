@@ -35,7 +35,7 @@ async fn receive(
     node: &Arc<Node>,
     http: &HttpState,
     body: web::Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let query = plain::query_of(request, node, &[])?;
     let payload = body::payload(request, read(request, node, body).await?);
     match &query.path {
@@ -57,7 +57,7 @@ async fn read(
     request: &HttpRequest,
     node: &Node,
     body: web::Payload,
-) -> Result<Bytes, plain::Answer> {
+) -> Result<Bytes, plain::ErrorResponse> {
     let limit = node.settings.limits.message_bytes;
     plain::body(request, body, limit, "limits.message_bytes").await
 }

@@ -10,8 +10,8 @@ use crate::{
     config::{HookFailureAction, OnMessage},
     connection::info::TransportKind,
     hooks::Answer,
-    http::{plain, request, websocket},
-    node::{Node, authorize::Action},
+    http::{access, plain, request},
+    node::{Node, access::Confirmed, auth::AuthError, authorize::Action},
     publication::{Item, Payload, data_field},
     registry::ChannelName,
     session::{
@@ -35,18 +35,19 @@ pub(super) async fn message(
     endpoint: &Endpoint,
     query: &Query,
     payload: Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let path = &*endpoint.path;
     let allowed = endpoint.check_origin(request.headers());
     allowed.map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
     let connect_info = plain::connect_info(request, node, path, TransportKind::Send)?;
     let token = request::token_in(request.headers(), query.token.as_deref());
-    let authorized =
-        websocket::authorize(node, &connect_info, endpoint, token.as_deref(), query).await;
-    let refuse = |error| plain::turn_away(&error);
-    let (identity, channels) = authorized.map_err(refuse)?;
-    // It may have been taken back while the backend was asked.
-    node.check_revoked(&identity).map_err(refuse)?;
+    let refuse = |error: AuthError| plain::turn_away(&error);
+    let asked = access::of_request(&connect_info, token.as_deref(), query);
+    let asked = access::on_endpoint(asked, endpoint);
+    let authorized = node.authorize_request(asked).await.map_err(refuse)?;
+    let Confirmed {
+        identity, granted, ..
+    } = authorized.confirm().map_err(refuse)?;
     plain::charge(node, &identity, connect_info.address)?;
     match &endpoint.settings.on_message {
         OnMessage::Ignore => Ok(nothing()),
@@ -59,6 +60,7 @@ pub(super) async fn message(
             }))
         }
         OnMessage::Relay { .. } => {
+            let channels = access::channel_requests(granted, query, query.envelope);
             let audience = audience_of(endpoint, &channels);
             match channels.first() {
                 Some((shut, _)) if audience.is_empty() => {
@@ -80,7 +82,7 @@ async fn relay(
     node: &Arc<Node>,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let requests = relay_requests(node, audience, payload, None);
     match publish_patiently(node.clone(), requests).await {
         Ok(()) => Ok(nothing()),
@@ -92,7 +94,7 @@ async fn relay(
 fn answer_of_backend(
     answer: Answer<Vec<Payload>>,
     on_failure: &HookFailureAction,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     match answer_messages(answer, on_failure) {
         Ok(messages) => Ok(replies(messages)),
         Err(close) if close.code == Close::BACKEND_FAILED.code => {

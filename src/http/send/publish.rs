@@ -5,22 +5,20 @@
 use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{HttpRequest, HttpResponse, http::header};
-use serde::Serialize;
 
 use crate::{
     admission::counted_as,
-    broker::{PublishRequest, PublishResult},
+    broker::PublishResult,
     connection::info::TransportKind,
-    http::plain,
+    http::{access, plain, position::PublishPosition, request},
     node::{
         Node,
         auth::{AuthError, Identity},
-        authorize::{Action, Permission},
+        authorize::publish::Publisher,
     },
-    protocol::ClientInfo,
     publication::Payload,
     registry::ChannelName,
-    session::{connect_info::ConnectInfo, query::Query},
+    session::query::Query,
 };
 
 /// Longest `Idempotency-Key`, in bytes.
@@ -35,31 +33,27 @@ pub(super) async fn publish(
     node: &Node,
     query: &Query,
     payload: Payload,
-) -> Result<HttpResponse, plain::Answer> {
+) -> Result<HttpResponse, plain::ErrorResponse> {
     let connect_info = plain::connect_info(request, node, "/send", TransportKind::Send)?;
-    let token = crate::http::request::token_in(request.headers(), query.token.as_deref());
-    let identity = node.authenticate(token.as_deref(), None).await;
+    let token = request::token_in(request.headers(), query.token.as_deref());
     let refuse = |error: AuthError| plain::turn_away(&error);
-    let identity = identity.map_err(refuse)?;
+    let asked = access::of_request(&connect_info, token.as_deref(), query);
+    let authenticated = node.authenticate_request(asked).await.map_err(refuse)?;
     if query.channels.is_empty() {
         let text = "name the path of a raw endpoint (?path=…) or at least one channel (?channel=…)";
         return Err(Box::new(plain::plain_text(400, text)));
     }
-    plain::charge(node, &identity, connect_info.address)?;
-    let key = key(request, &identity, connect_info.address)?;
-    let mut requests = Vec::with_capacity(query.channels.len());
-    for channel in &query.channels {
-        let publish_request =
-            publish_request(node, &connect_info, &identity, channel, &payload).await;
-        let mut publish_request = publish_request.map_err(refuse)?;
-        if publish_request.idempotency_key.is_none() {
-            publish_request.idempotency_key = key.clone().map(Into::into);
-        }
-        publish_request.charge_key(&identity.user, connect_info.address);
-        requests.push(publish_request);
-    }
-    // It may have been taken back while the backend was asked.
-    node.check_revoked(&identity).map_err(refuse)?;
+    let address = connect_info.address;
+    plain::charge(node, authenticated.identity(), address)?;
+    let publisher = Publisher {
+        info: Arc::new(authenticated.client_info()),
+        address,
+        idempotency_key: key(request, authenticated.identity(), address)?,
+        as_bytes: matches!(payload, Payload::Binary(_)),
+    };
+    let authorized = authenticated.authorize_publications(&publisher, &payload);
+    let confirmed = authorized.await.map_err(refuse)?.confirm();
+    let requests = confirmed.map_err(refuse)?.granted;
     let published: Result<Vec<_>, _> = node.publish_all(requests).await.into_iter().collect();
     let published = published.map_err(plain::unpublished)?;
     Ok(answer(&query.channels, &published))
@@ -71,7 +65,7 @@ fn key(
     request: &HttpRequest,
     identity: &Identity,
     address: Option<IpAddr>,
-) -> Result<Option<Box<str>>, plain::Answer> {
+) -> Result<Option<Box<str>>, plain::ErrorResponse> {
     let Some(key) = request.headers().get("idempotency-key") else {
         return Ok(None);
     };
@@ -90,69 +84,16 @@ fn key(
     }
 }
 
-/// The publication for one channel, if the sender may.
-async fn publish_request(
-    node: &Node,
-    connect_info: &ConnectInfo,
-    identity: &Identity,
-    channel: &ChannelName,
-    payload: &Payload,
-) -> Result<PublishRequest, AuthError> {
-    let (rules, permission) = node
-        .authorize(Action::Publish, channel, identity, None)
-        .map_err(|error| {
-            let channel = channel.clone();
-            AuthError::Channel { error, channel }
-        })?;
-    let mut publish_request = node.publish_request(channel, rules, payload.clone());
-    publish_request.info = Some(Arc::new(ClientInfo {
-        user: identity.user.clone(),
-        client: connect_info.id.to_string(),
-        conn_info: identity.info.clone(),
-        chan_info: bytes::Bytes::new(),
-    }));
-    if permission == Permission::AskHook {
-        let as_bytes = matches!(payload, Payload::Binary(_));
-        let hook_context = identity.named_in(connect_info.hook_context("json"));
-        node.ask_publish_hook(&hook_context, channel, &mut publish_request, as_bytes)
-            .await?;
-    }
-    Ok(publish_request)
-}
-
-/// Where a publication stands: `offset` and `epoch` where there is history, and `channel` where
-/// there are several.
-#[derive(Serialize)]
-struct Place<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    channel: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    epoch: Option<String>,
-}
-
-impl<'a> Place<'a> {
-    fn of(channel: Option<&'a str>, published: &PublishResult) -> Self {
-        let position = published.position;
-        Self {
-            channel,
-            offset: position.map(|position| position.offset),
-            epoch: position.map(|position| position.epoch.to_string()),
-        }
-    }
-}
-
-/// One place as it is; those of several channels as a list.
+/// One position as it is; those of several channels as a list.
 fn answer(channels: &[ChannelName], published: &[PublishResult]) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     match published {
-        [one] => response.json(Place::of(None, one)),
+        [one] => response.json(PublishPosition::of(one)),
         several => {
-            let places = channels.iter().zip(several);
-            let places = places.map(|(channel, published)| Place::of(Some(channel), published));
-            response.json(places.collect::<Vec<_>>())
+            let each = channels.iter().zip(several);
+            let each = each.map(|(channel, one)| PublishPosition::in_channel(channel, one));
+            response.json(each.collect::<Vec<_>>())
         }
     }
 }

@@ -4,11 +4,11 @@ use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::ConstantTimeEq as _;
 
 /// A key as it is compared: of one length whatever the key's.
-pub(crate) type KeyDigest = [u8; SHA256_OUTPUT_LEN];
+pub(in crate::node) type KeyDigest = [u8; SHA256_OUTPUT_LEN];
 
 /// The digest of a key.
 #[must_use]
-pub(crate) fn digest_of(key: &[u8]) -> KeyDigest {
+pub(in crate::node) fn digest_of(key: &[u8]) -> KeyDigest {
     let mut bytes = KeyDigest::default();
     // Of that length by definition.
     bytes.copy_from_slice(digest(&SHA256, key).as_ref());

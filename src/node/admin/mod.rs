@@ -11,11 +11,13 @@ mod tokens;
 
 use std::{net::IpAddr, time::Instant};
 
-pub(in crate::node) use self::access::AdminAccess;
 use self::tokens::AdminTokens;
+pub(in crate::node) use self::{
+    access::AdminAccess,
+    digest::{KeyDigest, digest_of},
+};
 pub(crate) use self::{
     access::{Credential, NotAdmin, seconds},
-    digest::{KeyDigest, digest_of},
     tokens::TokenTimes,
 };
 use super::Node;

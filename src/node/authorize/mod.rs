@@ -6,8 +6,10 @@
 //! `limits.subscriptions` channels of a client, counted before anything is decided or asked. It
 //! must not know sessions or requests.
 
+pub(crate) mod api;
 mod grant;
 pub(crate) mod plain;
+pub(crate) mod publish;
 mod subscribe;
 
 use std::sync::Arc;
@@ -20,10 +22,8 @@ use super::{
     auth::{AuthError, Identity},
 };
 use crate::{
-    broker::PublishRequest,
     channel_name,
     config::{Channels, Namespace},
-    hooks::HookContext,
     logger::{self, REFUSAL_PAUSE, Subject},
     protocol::ReplyError,
     registry::ChannelName,
@@ -209,24 +209,6 @@ impl Node {
         };
         let channel = channel.clone();
         AuthError::Channel { error, channel }
-    }
-
-    /// Lets the backend say whether and how something is published in a channel, where the rules
-    /// leave it to it. `as_bytes`: its sender publishes bytes, whatever they are.
-    ///
-    /// # Errors
-    /// The backend's refusal, or that it did not answer.
-    pub(crate) async fn ask_publish_hook(
-        &self,
-        hook_context: &HookContext,
-        channel: &str,
-        request: &mut PublishRequest,
-        as_bytes: bool,
-    ) -> Result<(), AuthError> {
-        let data = request.payload.bytes();
-        let answer = self.hooks.publish(hook_context, channel, data).await?;
-        grant::apply(answer, request, as_bytes);
-        Ok(())
     }
 }
 

@@ -64,13 +64,13 @@ impl PlainChannel {
 
 /// What a plain client wants.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct PlainRequest<'a> {
+pub(in crate::node) struct PlainRequest<'a> {
     /// Who it is.
-    pub(crate) identity: &'a Identity,
+    pub(in crate::node) identity: &'a Identity,
     /// Channels that it asks for.
-    pub(crate) asked: &'a [ChannelName],
+    pub(in crate::node) asked: &'a [ChannelName],
     /// Channels that everyone on its endpoint has.
-    pub(crate) endpoint: &'a [ChannelName],
+    pub(in crate::node) endpoint: &'a [ChannelName],
 }
 
 /// What the rules say of the channels of a plain client: those it asks for, those it was given and
@@ -206,7 +206,7 @@ impl Node {
     ///
     /// # Errors
     /// The first channel that it may not have, or that they are too many.
-    pub(crate) async fn authorize_channels(
+    pub(in crate::node) async fn authorize_channels(
         &self,
         hook_context: &HookContext,
         request: PlainRequest<'_>,

@@ -133,7 +133,7 @@ pub(super) enum LineError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line<T> {
+struct ControlLine<T> {
     v: u32,
     #[serde(flatten)]
     command: T,
@@ -178,7 +178,7 @@ impl ControlCommand {
 
     /// Its line.
     pub(super) fn line(&self) -> String {
-        let line = Line {
+        let line = ControlLine {
             v: VERSION,
             command: self,
         };
@@ -197,7 +197,7 @@ impl ControlCommand {
         if v != VERSION {
             return Err(LineError::Version(v));
         }
-        let Line { command, .. } = serde_json::from_str(line)?;
+        let ControlLine { command, .. } = serde_json::from_str(line)?;
         Ok(command)
     }
 }

@@ -16,7 +16,10 @@ use crate::{
     id::Epoch,
     node::{
         auth::AuthError,
-        authorize::{Action, Permission},
+        authorize::{
+            Action, Permission,
+            publish::{ClientMessage, ClientPublication, Publisher},
+        },
     },
     protocol::{ClientInfo, Encoding, HistoryRequest, PayloadRef, Push, Reply, ReplyError},
     publication::Payload,
@@ -66,32 +69,36 @@ impl ClientSession<'_> {
         if data.is_empty() {
             return self.error(id, &ReplyError::BAD_REQUEST);
         }
-        let name: ChannelName = channel.into();
         let user = &self.client.user;
         user.announce(self.context);
         let info = match user.info_in(channel) {
             Some(info) => info.clone(),
             None => Arc::new(user.client_info(self.context, Bytes::new())),
         };
-        let mut publication = self
-            .context
-            .node
-            .publish_request(&name, &rules, self.payload(data));
-        publication.info = Some(info);
-        if permission != Permission::AskHook {
-            // Its place is taken now, so that one client's publications keep their order.
-            let published = self.context.node.publish(publication);
-            return self.on_answer(ctx, published, move |session, published, _| {
-                session.answer_publish(id, published);
-            });
-        }
+        let message = ClientMessage {
+            channel: channel.into(),
+            payload: self.payload(data),
+            publisher: Publisher {
+                info,
+                address: self.context.connection.info().address,
+                idempotency_key: None,
+                as_bytes: false,
+            },
+        };
+        let awaited = match message.under(&rules, permission) {
+            ClientPublication::Ready(request) => {
+                // Its place is taken now, so that one client's publications keep their order.
+                let published = self.context.node.publish(request);
+                return self.on_answer(ctx, published, move |session, published, _| {
+                    session.answer_publish(id, published);
+                });
+            }
+            ClientPublication::AskHook(awaited) => awaited,
+        };
         let (node, hook_context) = (self.context.node.clone(), self.hook_context());
-        let address = self.context.connection.info().address;
         let publishing = async move {
-            let asked = node.ask_publish_hook(&hook_context, &name, &mut publication, false);
-            asked.await?;
-            publication.charge_key(hook_context.user(), address);
-            Ok(node.publish(publication).await)
+            let request = awaited.ask(&node, &hook_context).await?;
+            Ok(node.publish(request).await)
         };
         self.later(ctx, publishing, move |session, result, _| match result {
             Ok(published) => session.answer_publish(id, published),
