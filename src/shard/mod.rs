@@ -27,7 +27,6 @@ use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
-    time::Instant,
 };
 
 use actix::WeakRecipient;
@@ -146,7 +145,7 @@ impl Shard {
     /// by receiver, so that each outbox is touched once; else all is queued first and then leaves
     /// together.
     fn deliver_all(&self, turn: &mut Vec<Numbered>) {
-        let now = Instant::now();
+        let now = crate::connection::clock::now();
         let mut state = self.state.borrow_mut();
         let same = |a: &Numbered, b: &Numbered| a.1.target() == b.1.target();
         let at_once = turn.windows(2).all(|pair| same(&pair[0], &pair[1]));
