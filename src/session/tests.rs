@@ -4,6 +4,7 @@
 //! everything waits.
 
 mod harness;
+mod on_sockets;
 mod turns;
 
 use std::{future::Future, task::Waker, time::Duration};

@@ -99,6 +99,13 @@ impl Shard {
         &self.config
     }
 
+    /// The connection of a session that is here.
+    #[cfg(test)]
+    pub(crate) fn connection_of(&self, id: SessionId) -> Option<Rc<crate::connection::Connection>> {
+        let state = self.state.borrow();
+        state.find(id).map(|(_, entry)| entry.connection.clone())
+    }
+
     /// A session has joined a channel.
     fn listen(&self, channel: &ChannelName) {
         self.fanout.subscribe(channel, self.id);
