@@ -3,10 +3,11 @@
 use std::{
     io::{Read, Write},
     net::TcpStream,
+    os::unix::net::UnixStream,
     time::{Duration, Instant},
 };
 
-use crate::support::{Client, SOON, Server, raw};
+use crate::support::{Client, SOON, Server, TempDir, raw};
 
 /// A relay in which a sender can push `count` messages of 1 KiB.
 fn flood(sender: &mut Client, count: usize) {
@@ -18,11 +19,18 @@ fn flood(sender: &mut Client, count: usize) {
 
 #[test]
 fn who_never_reads_is_closed_as_slow_and_memory_stays_bounded() {
-    let server = Server::start(
-        &("[limits]\noutbox_bytes = \"256KiB\"\nmessage_bytes = \"64KiB\"\n[slow]\nwrite_timeout = \"1s\"\n[close]\ntimeout = \"500ms\"\n".to_string()
-            + &raw("/ws", "on_message = \"relay\"")),
+    let dir = TempDir::new();
+    let path = dir.path().join("socket");
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n[limits]\noutbox_bytes = \"256KiB\"\nmessage_bytes = \"64KiB\"\n[slow]\nwrite_timeout = \"1s\"\n[close]\ntimeout = \"500ms\"\n",
+        path.display()
     );
-    let _deaf = server.ws("/ws");
+    let settings = settings + &raw("/ws", "on_message = \"relay\"");
+    let server = Server::start_in(dir, &settings, &[]);
+    // By a socket whose buffers are soon full: those of TCP take megabytes, and a loaded machine
+    // its time to fill them.
+    let deaf = UnixStream::connect(path).expect("a connection");
+    let (_, _deaf) = Client::handshake(deaf, "/ws", "");
     let mut reader = server.ws("/ws");
     let mut sender = server.ws("/ws");
     server.wait_status("sessions", 3);
