@@ -199,8 +199,8 @@ impl PendingConnection {
         self.has_input.set(true);
     }
 
-    /// An answer is made. Until it is written it is owed as before: a process that ended between the
-    /// two would take it along.
+    /// An answer is made. Until it is written it is owed as before: a process that ended between
+    /// the two would take it along.
     fn set_answered(&self) {
         // Answers of one connection are written together, and count as one. A session writes its
         // own.
