@@ -21,6 +21,8 @@ use std::{sync::Arc, time::Duration};
 use actix_rt::Arbiter;
 use actix_web::middleware::from_fn;
 
+#[cfg(test)]
+pub(crate) use self::start::shard_settings;
 use self::{drain::Reason, running::Running, start::Started, successor::Launch};
 pub use self::{error::AppError, predecessor::Inheritance};
 use crate::{

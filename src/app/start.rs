@@ -207,7 +207,7 @@ fn occupancy_events(events: Option<EventSink>) -> Box<Occupancy> {
     })
 }
 
-fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
+pub(crate) fn shard_settings(settings: &Arc<Settings>) -> ShardSettings {
     let queue = QueueBounds {
         publications_max: settings.limits.shard_queue,
         bytes_max: settings.limits.shard_queue_bytes,

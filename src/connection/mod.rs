@@ -7,6 +7,7 @@
 //! for writability under the write deadline. Bound: the outbox's. It decides nothing about channels
 //! or protocols.
 
+pub(crate) mod clock;
 mod close;
 mod counting_stream;
 mod delivery;

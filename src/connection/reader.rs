@@ -10,7 +10,6 @@ use std::{
     pin::Pin,
     rc::Rc,
     task::{Context, Poll, ready},
-    time::Instant,
 };
 
 use actix_web_actors::ws;
@@ -18,7 +17,7 @@ use bytes::{Buf, BytesMut};
 use futures_core::Stream;
 use tokio::io::ReadBuf;
 
-use super::{Connection, Phase};
+use super::{Connection, Phase, clock};
 use crate::{
     close::Ending,
     codec::{Decoder, Message, ProtocolError},
@@ -142,7 +141,7 @@ impl Stream for Reader {
             let mut phase = this.connection.phase();
             // While more of the same read is at hand, its replies join those that wait already.
             if phase != Phase::Open || this.rest.is_none() || this.connection.reads_paused() {
-                phase = this.connection.poll_write(cx, Instant::now());
+                phase = this.connection.poll_write(cx, clock::now());
             }
             match phase {
                 Phase::Ended => return Poll::Ready(None),

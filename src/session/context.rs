@@ -1,13 +1,13 @@
 //! What every session has in the node, whatever its protocol: its connection, its membership of the
 //! shard, its permit. Owned by the session's actor, which leaves it once.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{rc::Rc, sync::Arc};
 
 use super::turn::Turn;
 use crate::{
     admission::Permit,
     close::{Close, Ending},
-    connection::Connection,
+    connection::{Connection, clock},
     metrics::Limited,
     node::Node,
     registry::ChannelName,
@@ -55,7 +55,7 @@ impl SessionContext {
     /// the close.
     pub(super) fn close(&self, close: Close) {
         self.membership.send_waiting();
-        self.connection.close(close, Instant::now());
+        self.connection.close(close, clock::now());
     }
 
     /// Whether the session's end has begun, whoever began it.

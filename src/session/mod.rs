@@ -46,7 +46,7 @@ use crate::{
     close::{Close, Ending},
     codec::{Decoder, ProtocolError},
     connection::{
-        Connection, ConnectionProfile,
+        Connection, ConnectionProfile, clock,
         info::SessionInfo,
         reader::{Inbound, Reader},
         socket::Upgraded,
@@ -225,14 +225,14 @@ impl<P: Protocol> Session<P> {
             Close::new(reason.code.into(), reason.description.unwrap_or_default())
         });
         self.context.membership.send_waiting();
-        self.context.connection.answer_close(close, Instant::now());
+        self.context.connection.answer_close(close, clock::now());
         self.leave();
     }
 
     fn on_fault(&mut self, fault: &ProtocolError) {
         let close = Close::new(fault.close_code(), fault.to_string());
         self.context.membership.send_waiting();
-        self.context.connection.fail(close, Instant::now());
+        self.context.connection.fail(close, clock::now());
         self.leave();
     }
 

@@ -5,6 +5,7 @@
 
 mod ends;
 mod harness;
+mod on_sockets;
 mod turns;
 
 use std::{future::Future, task::Waker, time::Duration};

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     close::{Close, Ending},
-    connection::TimerId,
+    connection::{TimerId, clock},
     heartbeat::TICK,
     id::SessionId,
     publication::Publication,
@@ -148,7 +148,7 @@ impl ShardActor {
     }
 
     fn on_tick(&mut self) {
-        let now = Instant::now();
+        let now = clock::now();
         self.ticked = now;
         self.shard.config.stats.pulse.beat(now);
         let mut due = std::mem::take(&mut self.due);
@@ -171,7 +171,7 @@ impl ShardActor {
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let due_now = due.min(plan.closed + CLOSES_A_STEP);
-        let now = Instant::now();
+        let now = clock::now();
         let mut state = self.shard.state.borrow_mut();
         for &(key, id) in &plan.keys[plan.closed..due_now] {
             state.send_waiting(key);
@@ -338,7 +338,7 @@ impl Handler<Disconnect> for ShardActor {
         }
         let found = state.find(kick.session);
         if let Some((_, entry)) = found {
-            let now = Instant::now();
+            let now = clock::now();
             entry.connection.close(kick.close, now);
             entry.connection.flush(now);
         }

@@ -1,6 +1,6 @@
 //! A session's membership of its shard: its channels, and its leaving, once, on every path.
 
-use std::{cell::Cell, rc::Rc, sync::Arc, time::Instant};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use actix::WeakRecipient;
 
@@ -9,7 +9,7 @@ use super::{
     user_channel::user_channel,
 };
 use crate::{
-    connection::Connection,
+    connection::{Connection, clock},
     id::StreamPosition,
     publication::Publication,
     registry::{ChannelName, SessionKey, Slot, is_internal},
@@ -35,7 +35,7 @@ impl Shard {
             key,
             member: Cell::new(true),
         };
-        let now = Instant::now();
+        let now = clock::now();
         connection.place(key, now);
         let draining = self.state.borrow().draining.clone();
         if let Some(close) = draining {
@@ -191,7 +191,7 @@ impl Membership {
     /// Has the outbox written at the end of this turn, for replies that no read has led to.
     pub(crate) fn flush(&self) {
         if let Some(entry) = self.shard.state.borrow().entry(self.key) {
-            entry.connection.flush(Instant::now());
+            entry.connection.flush(clock::now());
         }
     }
 

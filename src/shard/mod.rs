@@ -27,7 +27,6 @@ use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
     sync::Arc,
-    time::Instant,
 };
 
 use actix::WeakRecipient;
@@ -100,6 +99,13 @@ impl Shard {
         &self.config
     }
 
+    /// The connection of a session that is here.
+    #[cfg(test)]
+    pub(crate) fn connection_of(&self, id: SessionId) -> Option<Rc<crate::connection::Connection>> {
+        let state = self.state.borrow();
+        state.find(id).map(|(_, entry)| entry.connection.clone())
+    }
+
     /// A session has joined a channel.
     fn listen(&self, channel: &ChannelName) {
         self.fanout.subscribe(channel, self.id);
@@ -146,7 +152,7 @@ impl Shard {
     /// by receiver, so that each outbox is touched once; else all is queued first and then leaves
     /// together.
     fn deliver_all(&self, turn: &mut Vec<Numbered>) {
-        let now = Instant::now();
+        let now = crate::connection::clock::now();
         let mut state = self.state.borrow_mut();
         let same = |a: &Numbered, b: &Numbered| a.1.target() == b.1.target();
         let at_once = turn.windows(2).all(|pair| same(&pair[0], &pair[1]));

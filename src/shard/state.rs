@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     close::Close,
-    connection::{Connection, outbox::BATCH_BYTES_MAX},
+    connection::{Connection, clock, outbox::BATCH_BYTES_MAX},
     id::{SessionId, StreamPosition},
     publication::{Publication, Target},
     registry::{ChannelName, Registry, SessionKey, Slot},
@@ -233,7 +233,7 @@ impl State {
         let Some((from, waiting)) = windows.take_for(key, channel) else {
             return;
         };
-        let (sessions, mut to) = self.delivery(Instant::now(), false);
+        let (sessions, mut to) = self.delivery(clock::now(), false);
         let Some(entry) = sessions.get(key as usize) else {
             return;
         };
@@ -247,7 +247,7 @@ impl State {
     /// Puts a line into the outboxes of its channel's members.
     pub(super) fn deliver_line(&mut self, line: &Departed, at_once: bool) {
         let compression = self.settings.compression;
-        let (sessions, mut to) = self.delivery(Instant::now(), at_once);
+        let (sessions, mut to) = self.delivery(clock::now(), at_once);
         let mut joined = JoinedLine::new(&line.publications, line.window_bytes, compression);
         let registry = to.registry;
         for (key, slot) in registry.members(&line.channel) {
@@ -286,7 +286,7 @@ impl State {
         if waiting.is_empty() {
             return;
         }
-        let (sessions, mut delivery) = self.delivery(Instant::now(), false);
+        let (sessions, mut delivery) = self.delivery(clock::now(), false);
         let entry = &sessions[key as usize];
         for publication in &waiting {
             delivery.push(key, entry, slot, publication);
@@ -313,7 +313,7 @@ impl State {
 
     /// Queues a publication for one session, whatever it subscribes to.
     pub(super) fn deliver_to(&mut self, key: SessionKey, publication: Arc<Publication>) {
-        let (sessions, mut delivery) = self.delivery(Instant::now(), false);
+        let (sessions, mut delivery) = self.delivery(clock::now(), false);
         if let Some(entry) = sessions.get(key as usize) {
             delivery.push(key, entry, Slot::NONE, &Rc::new(publication));
         }
@@ -344,7 +344,7 @@ impl State {
 
     /// Writes to every session that got something.
     pub(super) fn flush(&mut self) {
-        let now = Instant::now();
+        let now = clock::now();
         for key in self.dirty.drain(..) {
             if let Some(entry) = self.sessions.get(key as usize) {
                 entry.connection.flush(now);

@@ -2,6 +2,7 @@
 //! and a broker that does as it is told. Only built for tests.
 
 pub(crate) mod scripted;
+mod settings;
 pub(crate) mod store;
 
 use std::{
@@ -12,7 +13,10 @@ use std::{
 
 use actix::Actor;
 
-pub(crate) use self::scripted::{Op, ScriptedBroker, ScriptedEngine, scripted};
+pub(crate) use self::{
+    scripted::{Op, ScriptedBroker, ScriptedEngine, scripted},
+    settings::{raw, settings},
+};
 use crate::{
     broker::{Front, LocalFanout, fanout::Fanout},
     config::{Settings, SlowPolicy},
@@ -79,20 +83,30 @@ impl TestNode {
 
     /// The same with other settings.
     pub(crate) fn with(room: usize, settings: Settings) -> Self {
+        Self::made(shard_settings(room), Arc::new(settings))
+    }
+
+    /// As the process makes one of these settings, but for its broker and its only shard.
+    pub(crate) fn as_started(settings: Settings) -> Self {
+        let settings = Arc::new(settings);
+        Self::made(crate::app::shard_settings(&settings), settings)
+    }
+
+    fn made(shard_settings: ShardSettings, settings: Arc<Settings>) -> Self {
         let metrics = Arc::new(Metrics::default());
-        let shards = Arc::new(Shards::new(metrics.clone(), shard_settings(room)));
+        let shards = Shards::new(metrics.clone(), shard_settings).with_windows(&settings.channels);
+        let shards = Arc::new(shards);
         let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| {})));
         let scripted = ScriptedEngine::new().node(fanout.clone());
         let listeners: Arc<dyn LocalFanout> = fanout.clone();
-        let settings = Arc::new(settings);
         let timeout = settings.limits.broker_timeout;
         let front = Arc::new(Front::new(scripted.clone(), metrics.clone(), timeout));
         let counts = Arc::new(SessionCounts::default());
         let server = Server::new(
             counts.clone(),
-            &[],
+            &settings.push,
             &settings.channels,
-            1 << 20,
+            settings.limits.outbox_bytes,
             front.clone(),
         )
         .start();

@@ -282,13 +282,22 @@ impl AsyncWrite for HttpStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut()
-            .with_deadline(cx, |socket, cx| socket.poll_flush(cx))
+        let this = self.get_mut();
+        let flushed = this.with_deadline(cx, |socket, cx| socket.poll_flush(cx));
+        // Whoever flushes has written all that there is.
+        if flushed.is_ready() {
+            this.place.set_written();
+        }
+        flushed
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.get_mut()
-            .with_deadline(cx, |socket, cx| socket.poll_shutdown(cx))
+        let this = self.get_mut();
+        let shut = this.with_deadline(cx, |socket, cx| socket.poll_shutdown(cx));
+        if shut.is_ready() {
+            this.place.set_written();
+        }
+        shut
     }
 }
 

@@ -22,47 +22,6 @@ fn a_message_reaches_everyone_on_the_path_but_its_sender() {
     assert_eq!(b.message(), Frame::binary(&[1, 2]));
 }
 
-#[test]
-fn relay_self_lets_senders_hear_themselves() {
-    let server = Server::start(&raw("/ws", "on_message = \"relay\"\nrelay_self = true"));
-    let mut a = server.ws("/ws");
-    joined(&server, 1);
-    a.text("x");
-    a.expect_text("x");
-}
-
-#[test]
-fn who_names_channels_speaks_to_those_channels_and_nobody_hears_twice() {
-    let server = Server::start(&raw("/ws", "on_message = \"relay\""));
-    let mut both = server.ws("/ws?channel=a&channel=b");
-    let mut also_both = server.ws("/ws?channel=b&channel=a&channel=a");
-    let mut only_b = server.ws("/ws?channel=b");
-    let mut none = server.ws("/ws");
-    joined(&server, 4);
-    assert_eq!(server.status()["channels"], 2);
-    both.text("to a and b");
-    also_both.expect_text("to a and b");
-    also_both.expect_nothing();
-    only_b.expect_text("to a and b");
-    none.expect_nothing();
-    none.text("to the path");
-    for client in [&mut both, &mut also_both, &mut only_b] {
-        client.expect_text("to the path");
-    }
-}
-
-#[test]
-fn an_endpoints_own_channels_are_joined_by_all_its_sessions() {
-    let server = Server::start(
-        &(raw("/ws", "on_message = \"relay\"\nchannels = [\"news\"]")
-            + &raw("/listen", "channels = [\"news\"]")),
-    );
-    let (mut a, mut b) = (server.ws("/ws"), server.ws("/listen"));
-    joined(&server, 2);
-    a.text("x");
-    b.expect_text("x");
-}
-
 // A raw endpoint with channels of its own relayed into them whatever allow.publish said. Everything
 // is closed unless allow.* opens it, by WebSocket and by /send alike.
 #[test]
@@ -215,17 +174,6 @@ fn pushes_come_by_the_clock_to_their_channel_or_to_everyone() {
         .as_f64()
         .expect("a number");
     assert!((0.0..=0.2).contains(&next), "{next}");
-}
-
-#[test]
-fn nobody_is_there_and_no_push_is_made() {
-    let server = Server::start(
-        &("[[push]]\nevery = \"100ms\"\ndata = \"x\"\n".to_string() + &raw("/ws", "")),
-    );
-    eventually("skipped ticks", || {
-        (server.status()["pushes"][0]["skipped"].as_u64()? >= 2).then_some(())
-    });
-    assert_eq!(server.status()["pushes"][0]["runs"], 0);
 }
 
 #[test]

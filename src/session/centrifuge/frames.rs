@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::{Centrifuge, Phase, Work, replies::TellsClient, transport::ClientTransport};
 use crate::{
     close::Close,
+    connection::clock,
     node::rate_limit::RateDecision,
     protocol::{self, Command, CommandDecoder, ConnectRequest, Encoding, Request},
     session::{Session, TaskContext},
@@ -79,7 +80,7 @@ impl Session<Centrifuge> {
         if context.connection.info().transport.is_streamed()
             && context.connection.reply_cost() > context.node.settings.limits.outbox_bytes
         {
-            context.connection.fail(Close::SLOW, Instant::now());
+            context.connection.fail(Close::SLOW, clock::now());
         }
     }
 

@@ -42,6 +42,8 @@ pub(crate) struct PendingConnection {
     is_answering: Cell<bool>,
     /// It waits to be served.
     is_owed: Cell<bool>,
+    /// An answer is made and not written yet; until then it counts as being made.
+    is_unwritten: Cell<bool>,
     /// A route left a body unread, so that what comes may be more of it.
     left_body: Cell<bool>,
     /// A key of the API vouches for the body that comes, so that its bytes are not counted.
@@ -85,6 +87,7 @@ impl PendingConnection {
             request: Cell::new(0),
             is_answering: Cell::new(false),
             is_owed: Cell::new(false),
+            is_unwritten: Cell::new(false),
             left_body: Cell::new(false),
             is_vouched_for: Cell::new(false),
             has_input: Cell::new(false),
@@ -196,6 +199,23 @@ impl PendingConnection {
         self.has_input.set(true);
     }
 
+    /// An answer is made. Until it is written it is owed as before: a process that ended between
+    /// the two would take it along.
+    fn set_answered(&self) {
+        // Answers of one connection are written together, and count as one. A session writes its
+        // own.
+        if self.is_session.get() || self.is_unwritten.replace(true) {
+            self.all.answering.fetch_sub(1, Relaxed);
+        }
+    }
+
+    /// The system has all that was to be written.
+    pub(crate) fn set_written(&self) {
+        if self.is_unwritten.replace(false) {
+            self.all.answering.fetch_sub(1, Relaxed);
+        }
+    }
+
     /// Whether bytes of an answer wait for the peer.
     pub(crate) fn set_writing(&self, is_writing: bool) {
         self.is_writing.set(is_writing);
@@ -280,6 +300,8 @@ impl PendingConnection {
 
 impl Drop for PendingConnection {
     fn drop(&mut self) {
+        // Nobody is there any more who could be written to.
+        self.set_written();
         self.set_owed(false);
         self.leave();
     }
@@ -315,7 +337,7 @@ impl Answering {
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        self.0.all.answering.fetch_sub(1, Relaxed);
+        self.0.set_answered();
         self.0.is_answering.set(false);
         self.0.set_owed(false);
         self.0.has_input.set(false);

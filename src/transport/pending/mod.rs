@@ -21,6 +21,8 @@ mod body_bytes;
 mod connection;
 mod evict;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::{
     net::IpAddr,
@@ -50,7 +52,8 @@ pub(crate) struct PendingConnections {
     arriving: AtomicUsize,
     /// The number that the next one to be pending gets.
     next: AtomicU64,
-    /// Requests that are being answered now; a drain waits for them.
+    /// Requests that are being answered now, or whose answer is not written yet; a drain waits for
+    /// them.
     answering: AtomicUsize,
     /// Connections to whom an answer is owed; who hands over waits for them.
     owed: AtomicUsize,
@@ -98,7 +101,7 @@ impl PendingConnections {
         arriving + self.lock().len()
     }
 
-    /// Requests that are being answered now.
+    /// Requests that are being answered now, or whose answer is not written yet.
     #[must_use]
     pub(crate) fn answering(&self) -> usize {
         self.answering.load(Relaxed)

@@ -1,0 +1,58 @@
+//! Sessions on socket pairs: what a client sends is bytes, what it gets is read as frames, and the
+//! node is that of settings as a file has them, with a scripted broker. No process, no HTTP, one
+//! worker: this thread. The clock stands still until everything waits, pings and deadlines of
+//! connections included.
+//!
+//! What needs more than that (two workers, the head of a handshake, the memory or the end of a
+//! process) is in `tests/wire`.
+
+mod commands;
+mod heartbeat;
+mod limits;
+mod messages;
+mod peer;
+mod protocol_client;
+mod pushes;
+mod relay;
+mod server;
+mod slow;
+mod subscriptions;
+
+use std::{future::Future, time::Duration};
+
+use self::{
+    peer::{Frame, Peer, masked},
+    protocol_client::{OPEN, ProtocolClient, code},
+    server::Server,
+};
+use super::harness::settle;
+use crate::testing::raw;
+
+/// How long anything may take, by the clock of the test.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Until a condition is looked at again.
+const STEP: Duration = Duration::from_millis(10);
+
+/// Runs a test under a clock that stands still until everything waits.
+fn run<F: Future<Output = ()> + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        test.await;
+        settle().await;
+    });
+}
+
+/// Waits until it is so.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = tokio::time::Instant::now() + SOON;
+    while !is_so() {
+        let now = tokio::time::Instant::now();
+        assert!(now < deadline, "not in time: {what}");
+        tokio::time::sleep(STEP).await;
+    }
+}

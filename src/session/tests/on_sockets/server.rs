@@ -1,0 +1,164 @@
+//! A server without a process: the node of settings as a file has them, whose one worker is the
+//! test's thread, and the ways in that a handshake would lead to.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use tokio::net::UnixStream;
+
+use super::{Peer, until};
+use crate::{
+    connection::{
+        ConnectionProfile,
+        info::{RequestWords, TransportKind},
+        socket::{Socket, Upgraded},
+    },
+    id::SessionId,
+    node::{
+        authorize::plain::{Origin, PlainRequest},
+        recovery::Since,
+    },
+    protocol::Encoding,
+    publication::Framing,
+    server::RunPushes,
+    session::{
+        NewSession, Session,
+        centrifuge::{Centrifuge, CentrifugeParams, ClientTransport},
+        channel_request::ChannelRequest,
+        connect_info::ConnectInfo,
+        query::{Query, QueryText},
+        raw::{Raw, RawParams, endpoint::Endpoint},
+    },
+    testing::{self, TestNode},
+};
+
+/// The answer to a handshake, as far as a client of these tests looks at it.
+const HEAD: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+
+pub(super) struct Server {
+    pub(super) test: TestNode,
+    endpoints: Vec<Arc<Endpoint>>,
+}
+
+impl Server {
+    pub(super) fn start(settings: &str) -> Self {
+        let test = TestNode::as_started(testing::settings(settings));
+        test.node.server.try_send(RunPushes).expect("room for one");
+        let endpoints = test.node.settings.raw.iter();
+        let endpoints = endpoints.map(Endpoint::new).collect();
+        Self { test, endpoints }
+    }
+
+    /// Begins a session as the handshake for this address would, which has been read.
+    pub(super) async fn ws(&self, address: &str) -> Peer {
+        let (path, query) = address.split_once('?').unwrap_or((address, ""));
+        let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
+        let upgraded = Upgraded {
+            socket: Socket::Unix(ours),
+            head: Bytes::from_static(HEAD),
+            read_buf: BytesMut::new(),
+        };
+        let connect_info = self.connect_info(path);
+        let id = connect_info.id;
+        match path {
+            "/connection/websocket" => self.centrifuge(connect_info, upgraded),
+            _ => self.raw(connect_info, query, upgraded).await,
+        }
+        let connection = self.test.shard.connection_of(id);
+        Peer::after_head(theirs, HEAD, connection.expect("it is in the shard")).await
+    }
+
+    fn connect_info(&self, path: &str) -> ConnectInfo {
+        ConnectInfo {
+            id: SessionId::random(),
+            address: None,
+            endpoint: path.into(),
+            words: RequestWords::default(),
+            transport: TransportKind::WebSocketUnix,
+            window_bits: None,
+            headers: Arc::default(),
+            permit: self.test.node.admission.admit(None).expect("room"),
+        }
+    }
+
+    fn centrifuge(&self, connect_info: ConnectInfo, upgraded: Upgraded) {
+        let transport = ClientTransport {
+            encoding: Encoding::Json,
+            unidirectional: false,
+            framing: Framing::WebSocket { window_bits: 0 },
+            frame_pings: false,
+        };
+        let new = NewSession {
+            params: CentrifugeParams::new(&connect_info, transport, None),
+            connect_info,
+            profile: transport.profile(),
+            shard: &self.test.shard,
+            node: &self.test.node,
+        };
+        Session::<Centrifuge>::start_on_socket(new, upgraded);
+    }
+
+    async fn raw(&self, connect_info: ConnectInfo, query: &str, upgraded: Upgraded) {
+        let node = &self.test.node;
+        let mut endpoints = self.endpoints.iter();
+        let endpoint = endpoints.find(|endpoint| endpoint.path == connect_info.endpoint);
+        let endpoint = endpoint.expect("a raw endpoint");
+        let text = QueryText {
+            address: query,
+            ..QueryText::default()
+        };
+        let query = Query::parse(text, node.settings.limits.subscriptions).expect("a query");
+        let hook_context = connect_info.hook_context("json");
+        let identity = node.authenticate(None, None).await.expect("anyone");
+        let request = PlainRequest {
+            identity: &identity,
+            asked: &query.channels,
+            endpoint: endpoint.channels(!query.channels.is_empty()),
+        };
+        let granted = node.authorize_channels(&hook_context, request).await;
+        let granted = granted.expect("it may").into_iter().enumerate();
+        let channels = granted.map(|(index, plain)| {
+            let since = match plain.origin {
+                Origin::Endpoint => Since::Now,
+                Origin::Asked | Origin::Given => query.since(index),
+            };
+            let channel = plain.channel.clone();
+            (
+                channel,
+                ChannelRequest::granted(plain, since, query.envelope),
+            )
+        });
+        let params = RawParams {
+            endpoint: endpoint.clone(),
+            channels: channels.collect(),
+            identity: Ok(identity),
+            hook_context,
+            envelope: query.envelope,
+        };
+        let new = NewSession {
+            profile: ConnectionProfile::raw(None, query.envelope, query.heartbeat),
+            connect_info,
+            params,
+            shard: &self.test.shard,
+            node,
+        };
+        Session::<Raw>::start_on_socket(new, upgraded);
+    }
+
+    /// Sessions that are there.
+    pub(super) fn sessions(&self) -> u64 {
+        self.test.counts.read().0
+    }
+
+    /// Waits until so many sessions are there.
+    pub(super) async fn wait_sessions(&self, sessions: u64) {
+        let what = format!("{sessions} sessions");
+        until(&what, || self.sessions() == sessions).await;
+    }
+
+    /// How often a limit was reached.
+    pub(super) fn limited(&self, limit: &str) -> u64 {
+        let mut limits = self.test.metrics.limits();
+        limits.find(|(name, _)| *name == limit).expect("a limit").1
+    }
+}
