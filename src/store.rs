@@ -283,6 +283,12 @@ impl fmt::Debug for Written {
 pub(crate) trait Source: Send + Sync {
     /// All that is to be kept, in groups that are written without anything between.
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_>;
+
+    /// Bytes of memory that are charged for it now, where that is more than nothing and not less
+    /// than it takes in the files: their bound goes by it.
+    fn charged_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// What was read at the start.

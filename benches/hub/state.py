@@ -22,11 +22,7 @@ def directory(options):
 
 
 def state(run, options, start):
-    missing = throughput(run, options, start)
-    broadcast(run, options, start)
-    one_at_a_time(run, options, start)
-    reading(run, options, start)
-    return missing
+    return sum(PARTS[part](run, options, start) or 0 for part in options.state_parts)
 
 
 def throughput(run, options, start):
@@ -136,3 +132,6 @@ def reading(run, options, start):
             rows.append(["in the page cache" if cached else "not cached", re.search(r"duration=([0-9.]+s)", said).group(1)])
     print(f"state: a start that reads {sent:,} publications of 128 bytes, {options.state_mib} MiB as limits.history_bytes charges them, files of {size >> 20} MiB")
     run.table(["files", "read in"], rows)
+
+
+PARTS = {"publish": throughput, "broadcast": broadcast, "one": one_at_a_time, "start": reading}

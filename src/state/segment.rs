@@ -49,20 +49,19 @@ pub struct Place {
 /// Writes a frame with the body that `body` writes.
 pub fn put_frame(out: &mut Vec<u8>, place: Place, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
-    out.extend_from_slice(&place.tag.to_le_bytes());
-    out.extend_from_slice(&[0; FRAME_BYTES - 4]);
+    out.extend_from_slice(&[0; FRAME_BYTES]);
     body(out);
-    let body = start + FRAME_BYTES;
+    let frame = &mut out[start..];
     // No record is as large as that: messages are bounded far below.
-    let length = u32::try_from(out.len() - body).unwrap_or(u32::MAX) & !LAST;
-    let length = length | if place.last { LAST } else { 0 };
-    let mut set = |at: usize, word: u32| {
-        out[start + at..start + at + 4].copy_from_slice(&word.to_le_bytes());
-    };
-    set(4, length);
-    set(BATCH_AT, place.batch);
-    let checksum = checksum(length, &out[start + BATCH_AT..]);
-    out[start + 8..start + BATCH_AT].copy_from_slice(&checksum.to_le_bytes());
+    let length = u32::try_from(frame.len() - FRAME_BYTES).unwrap_or(u32::MAX) & !LAST;
+    let length = (length | if place.last { LAST } else { 0 }).to_le_bytes();
+    frame[..4].copy_from_slice(&place.tag.to_le_bytes());
+    frame[4..8].copy_from_slice(&length);
+    // Once more, where the checksum comes: so all that it is of stands together.
+    frame[8..BATCH_AT].copy_from_slice(&length);
+    frame[BATCH_AT..FRAME_BYTES].copy_from_slice(&place.batch.to_le_bytes());
+    let checksum = crc32fast::hash(&frame[8..]);
+    frame[8..BATCH_AT].copy_from_slice(&checksum.to_le_bytes());
 }
 
 /// Of a frame's length, and of its batch and body, which stand together.

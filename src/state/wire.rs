@@ -5,13 +5,26 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// The longest that a number is.
+const NUMBER_BYTES: usize = 10;
+
 /// Writes a number, in 1 to 10 bytes.
 pub(crate) fn put_u64(out: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        out.push(number as u8 | 0x80);
-        number >>= 7;
+    if number < 0x80 {
+        return out.push(number as u8);
     }
-    out.push(number as u8);
+    // All of them at once, since room is looked for each time; then what is too many goes.
+    let mut bytes = [0; NUMBER_BYTES];
+    let mut length = 0;
+    while number >= 0x80 {
+        bytes[length] = number as u8 | 0x80;
+        number >>= 7;
+        length += 1;
+    }
+    bytes[length] = number as u8;
+    let end = out.len() + length + 1;
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
 }
 
 /// Writes a hash or a secret, in 16 bytes.

@@ -21,9 +21,11 @@ const SLOWER_MAX_MS = 300;
 
 const median = (values) => values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)];
 
-/** Proportional memory of the process, in KiB. */
+/** Proportional memory of the process, in KiB: all of it, and what of that is pages of files, as its code is. */
 function memory(pid) {
-  return Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))[1]);
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
+  const line = (name) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(text)?.[1]);
+  return { kib: line('Pss'), files: line('Pss_File') };
 }
 
 /** Bytes of the files of the state; those that were set aside for people to look at are none of them. */
@@ -60,10 +62,11 @@ export async function soak(world, ms, step, quiet) {
   while (performance.now() - began < ms) {
     await step(world, SAMPLE_MS);
     world.machine?.prune();
-    const sample = { at: performance.now() - began, kib: memory(world.node.pid), bytes: await checkFiles(world) };
+    const { kib, files: mapped } = memory(world.node.pid);
+    const sample = { at: performance.now() - began, kib, bytes: await checkFiles(world) };
     samples.push(sample);
-    // With what is kept, so that a step of the one can be told from a step of the other.
-    world.say(`memory ${sample.kib} KiB, kept ${await kept(world.node)} bytes, files ${sample.bytes} bytes`);
+    // With what is kept and what of it is code, so that a step of the one can be told from a step of the other.
+    world.say(`memory ${kib} KiB, ${mapped} of it pages of files, kept ${await kept(world.node)} bytes, files ${sample.bytes} bytes`);
   }
   await quiet(world);
   const counted = samples.filter(({ at }) => at >= WARM_MS).map(({ kib }) => kib);

@@ -8,6 +8,7 @@ use super::{
     keys::{KeyId, KeyRoom},
     now::Now,
     place::{Placed, known},
+    stream::{Stream, WaitingId},
     stripe::Stripe,
     waiting::{Step, Work},
 };
@@ -48,7 +49,11 @@ impl Stripe {
         let (now, asked) = (moment.now, moment.asked);
         let key = self.key_of(channel.name, &mut request);
         let id = key.as_ref().map(|(id, _)| *id);
-        let waiting = self.waiting.of(channel);
+        // Found once for all that is done with it.
+        let found = self.streams.get_mut(channel);
+        let mut found = found.map(|(name, stream)| (name, &mut **stream));
+        let stream = found.as_ref().map(|(_, stream)| &**stream);
+        let waiting = self.waiting.of(channel, stream);
         let version = request.version.as_deref();
         if let Some(waiting) = waiting
             && self.waiting.follow(waiting, id, version, asked)
@@ -57,65 +62,54 @@ impl Stripe {
         }
         let by_key = id.and_then(|id| self.keys.get(id, now.instant));
         let is_compared = waiting.is_none_or(|waiting| self.waiting.version(waiting).is_none());
-        let stream = self.streams.get(channel).map(|(_, stream)| &**stream);
         if let Some(known) = known(&request, stream.filter(|_| is_compared), by_key) {
             return Ok(Placing::Known(known));
         }
-        let is_kept = request.history.is_some() || key.is_some();
-        match waiting {
-            _ if is_kept => {
-                let key = self.keys.room(key)?;
-                self.place_kept(channel, (request, key), moment)?;
-            }
-            Some(waiting) => {
-                let placed = Placed::place(request, None, moment.listening, now.instant)?;
-                self.waiting.push_behind(waiting, placed, asked.caller());
-            }
-            None => return Ok(Placing::Free(Box::new(request))),
+        if request.history.is_none() && key.is_none() {
+            return self.place_behind(waiting, request, moment);
         }
-        Ok(Placing::Waits)
-    }
-
-    /// The same of what is to be written: its place with its key, or its key alone.
-    fn place_kept(
-        &mut self,
-        channel: Hashed<'_>,
-        (request, key): (PublishRequest, Option<(KeyId, KeyRoom)>),
-        moment: Moment<'_>,
-    ) -> Result<(), BrokerError> {
-        let now = moment.now;
-        let mut stream = self
-            .streams
-            .get(channel)
-            .map(|(name, stream)| (name, &**stream));
-        if let (None, Some(history)) = (stream, request.history) {
+        let key = self.keys.room(key)?;
+        if let (Some(history), None) = (request.history, &found) {
             let keep_until = now.instant + history.ttl;
-            let (name, begun) = self.ledger.begun(&mut self.streams, channel, keep_until);
-            stream = Some((name, begun));
+            found = Some(self.ledger.begun(&mut self.streams, channel, keep_until));
         }
         // The name as the stream has it goes along: the request's ends on the thread that made it.
-        let name = stream.map_or(channel.name, |(name, _)| name).clone();
-        let first = stream.map_or(0, |(_, stream)| stream.first());
-        let mut top = stream.map(|(_, stream)| stream.position());
-        if let (Some(top), Some(waiting)) = (&mut top, self.waiting.of(channel)) {
-            top.offset += waiting.placed();
+        let name = found.as_ref().map_or(channel.name, |(name, _)| *name);
+        let name = name.clone();
+        let stream = found.map(|(_, stream)| stream);
+        let first = stream.as_deref().map_or(0, Stream::first);
+        let mut top = stream.as_deref().map(Stream::position);
+        if let (Some(top), Some(waiting)) = (&mut top, waiting) {
+            top.offset += self.waiting.placed(waiting);
         }
         let placed = Placed::place(request, top, moment.listening, now.instant)?;
-        let key_record = key.as_ref().map(|(id, room)| store::Key {
-            id: id.0,
-            owner: room.owner(),
-            expires_ms: now.unix_after(self.idempotency_ttl),
-            position: placed.position(),
-        });
+        let end = now.unix_after(self.idempotency_ttl);
+        let key_record = key.as_ref().map(|key| record_of(key, end, &placed));
         let record = placed.record(&name, first, now, key_record);
         let record = record.map(Record::Publication);
         if let Some(record) = record.or(key_record.map(Record::Key)) {
             (moment.append)(record)?;
         }
         let step = Step::Publish { placed, key };
-        let name = (name, channel.hash());
-        self.waiting.push(name, step, moment.asked.caller());
-        Ok(())
+        let (name, noted) = ((name, channel.hash()), (waiting, stream));
+        self.waiting.push(name, noted, step, asked.caller());
+        Ok(Placing::Waits)
+    }
+
+    /// The same of what is not to be written: it waits behind what is, or can go at once.
+    fn place_behind(
+        &mut self,
+        waiting: Option<WaitingId>,
+        request: PublishRequest,
+        moment: Moment<'_>,
+    ) -> Result<Placing, BrokerError> {
+        let Some(waiting) = waiting else {
+            return Ok(Placing::Free(Box::new(request)));
+        };
+        let placed = Placed::place(request, None, moment.listening, moment.now.instant)?;
+        let caller = moment.asked.caller();
+        self.waiting.push_behind(waiting, placed, caller);
+        Ok(Placing::Waits)
     }
 
     /// Has a channel's items removed once that is written, and then answers. False where there is
@@ -126,19 +120,19 @@ impl Stripe {
         append: Append<'_>,
         asked: Asked<'_>,
     ) -> Result<bool, BrokerError> {
-        let Some((name, stream)) = self.streams.get(channel) else {
+        let Some((name, stream)) = self.streams.get_mut(channel) else {
             return Ok(false);
         };
+        let waiting = self.waiting.of(channel, Some(stream));
         let mut until = stream.position();
-        let waiting = self.waiting.of(channel);
-        until.offset += waiting.map_or(0, |waiting| waiting.placed());
+        until.offset += waiting.map_or(0, |waiting| self.waiting.placed(waiting));
         let name = name.clone();
         append(Record::Removed {
             channel: name.clone(),
             until,
         })?;
-        let name = (name, channel.hash());
-        self.waiting.push(name, Step::Remove, asked.caller());
+        let (name, noted) = ((name, channel.hash()), (waiting, Some(&mut **stream)));
+        self.waiting.push(name, noted, Step::Remove, asked.caller());
         Ok(true)
     }
 
@@ -151,33 +145,40 @@ impl Stripe {
         (written, now): (Result<(), BrokerError>, Instant),
         (listening, wakes): (&Listening<'_>, &mut Wakes),
     ) {
+        // Found once for all that is done with it.
+        let found = self.streams.get_mut(channel);
+        let mut stream = found.map(|(_, stream)| &mut **stream);
+        self.waiting.leave(channel, &work, stream.as_deref_mut());
         let (step, callers, behind) = work.parts();
-        let outcome = written.map(|()| match step {
-            Step::Publish { placed, key } => {
-                let result = self.commit_placed(channel, placed, (listening, now));
+        let outcome = match (written, step) {
+            (Ok(()), Step::Publish { placed, key }) => {
+                let at = (listening, now);
+                let result = self.ledger.commit(placed, channel.name, stream, at);
                 self.remember(key, result.position, now);
-                result
+                Ok(result)
             }
-            Step::Remove => {
+            (Ok(()), Step::Remove) => {
                 self.forget_items(channel);
-                PublishResult::sent(0)
+                Ok(PublishResult::sent(0))
             }
-        });
+            (Err(error), _) => Err(error),
+        };
         callers.tell(outcome, wakes);
         for (placed, caller) in behind {
-            let result = self.commit_placed(channel, placed, (listening, now));
+            // It is not kept, so its stream is not concerned.
+            let at = (listening, now);
+            let result = self.ledger.commit(placed, channel.name, None, at);
             caller.tell(Ok(result), wakes);
         }
     }
+}
 
-    fn commit_placed(
-        &mut self,
-        channel: Hashed<'_>,
-        placed: Placed,
-        at: (&Listening<'_>, Instant),
-    ) -> PublishResult {
-        let stream = self.streams.get_mut(channel);
-        let stream = stream.map(|(_, stream)| &mut **stream);
-        self.ledger.commit(placed, channel.name, stream, at)
+/// What is to be kept of a key until `end`, of a publication that has its place.
+fn record_of((id, room): &(KeyId, KeyRoom), end: u64, placed: &Placed) -> store::Key {
+    store::Key {
+        id: id.0,
+        owner: room.owner(),
+        expires_ms: end,
+        position: placed.position(),
     }
 }

@@ -68,7 +68,7 @@ impl Stripe {
         if stream.keep_until > now {
             let next = stream.keep_until.max(now + ALARM_MIN);
             self.ledger.alarms.set(name, stream, next);
-        } else if self.waiting.are_of(channel) || is_listened(&name) {
+        } else if self.waiting.of(channel, Some(stream)).is_some() || is_listened(&name) {
             self.ledger.alarms.set(name, stream, now + LISTENED_ALARM);
         } else {
             self.drop_stream(&name);
@@ -122,7 +122,10 @@ impl Stripe {
             match self.streams.get_mut(channel) {
                 // Its members' number is bounded, and with it what this costs. Behind all others,
                 // so that the next step finds another.
-                Some((_, stream)) if self.waiting.are_of(channel) || is_listened(&name) => {
+                Some((_, stream))
+                    if self.waiting.of(channel, Some(&**stream)).is_some()
+                        || is_listened(&name) =>
+                {
                     let at = self.ledger.alarms.behind_all(stage, at);
                     self.ledger.alarms.set(name, stream, at);
                     if publishing {

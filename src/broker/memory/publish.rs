@@ -2,6 +2,7 @@
 //! now and committed when the store has it.
 
 use std::{
+    mem,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -124,16 +125,19 @@ impl MemoryBroker {
     fn publish_one(
         &self,
         durable: &Durable,
-        request: PublishRequest,
+        mut request: PublishRequest,
         now: Now,
         asked: Asked<'_>,
     ) -> Option<Outcome> {
-        let Target::Channel(channel) = &request.target else {
-            return Some(self.publish_now(request));
+        // The name stays here, since the request moves on: nobody there asks it for its target.
+        let name = match mem::replace(&mut request.target, Target::Everyone) {
+            Target::Channel(name) => name,
+            other => {
+                request.target = other;
+                return Some(self.publish_now(request));
+            }
         };
-        // The name is the request's own, which moves on.
-        let channel = channel.clone();
-        let channel = self.fanout.names().hashed(&channel);
+        let channel = self.fanout.names().hashed(&name);
         let mut stripe = self.lock(channel);
         let placed = self.fanout.listening_hashed(channel, |listening| {
             let append = |record| durable.append(self.fanout.stripe_of(channel), record);
@@ -153,7 +157,10 @@ impl MemoryBroker {
         match placed {
             Ok(Placing::Known(result)) => Some(Ok(result)),
             Ok(Placing::Waits) => None,
-            Ok(Placing::Free(request)) => Some(self.publish_now(*request)),
+            Ok(Placing::Free(mut request)) => {
+                request.target = Target::Channel(name);
+                Some(self.publish_now(*request))
+            }
             Err(error) => Some(Err(error)),
         }
     }

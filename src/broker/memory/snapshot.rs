@@ -4,6 +4,8 @@
 //! items of one channel to be counted. What is placed and not committed is not looked at: its own
 //! record is behind this one, or was before it.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::{MemoryBroker, locked, now::Now, stream::Stream, stripe::Stripe};
 use crate::{
     registry::ChannelName,
@@ -17,6 +19,10 @@ impl Source for MemoryBroker {
             channels: Vec::new(),
             next: None,
         })
+    }
+
+    fn charged_bytes(&self) -> usize {
+        self.totals.history_bytes.load(Relaxed)
     }
 }
 

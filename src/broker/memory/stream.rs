@@ -54,6 +54,16 @@ pub(super) enum Stage {
     Kept,
 }
 
+/// Where it is noted what of a channel waits to be written
+/// ([`waiting`](super::waiting)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WaitingId(pub(super) u32);
+
+impl WaitingId {
+    /// Nowhere: nothing waits.
+    pub(super) const NONE: Self = Self(u32::MAX);
+}
+
 /// A channel's history and its place.
 pub(super) struct Stream {
     pub(super) epoch: Epoch,
@@ -67,6 +77,8 @@ pub(super) struct Stream {
     /// Its alarm, and what it was when that was filed.
     pub(super) alarm: Instant,
     pub(super) filed: Stage,
+    /// What of its channel waits to be written.
+    pub(super) waiting: WaitingId,
     /// `history_ttl` of its last publication: so long a restart keeps its position.
     pub(super) ttl: Duration,
 }
@@ -83,6 +95,7 @@ impl Stream {
             version: None,
             alarm: keep_until,
             filed: Stage::Unused,
+            waiting: WaitingId::NONE,
             ttl: Duration::ZERO,
         }
     }

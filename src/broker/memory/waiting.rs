@@ -8,6 +8,9 @@
 //! that waits, waits for the first one's outcome. What is not kept waits behind what is, so that a
 //! channel's publications stay in order. The store's queue bounds what waits; who follows one that
 //! waits is a caller with its own bound.
+//!
+//! What waits of a channel is noted under a number that its stream knows, so that neither step
+//! looks for it by name. A stream stays for as long as something of its channel waits.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -17,10 +20,13 @@ use std::{
     },
 };
 
+use slab::Slab;
+
 use super::{
     answers::{Asked, Caller, Outcome, Wakes},
     keys::{KeyId, KeyRoom},
     place::Placed,
+    stream::{Stream, WaitingId},
 };
 use crate::{
     broker::{
@@ -54,6 +60,8 @@ pub(super) struct Work {
     caller: Caller,
     /// Nearly always nobody.
     others: Option<Box<Others>>,
+    /// Where its channel is noted.
+    noted: WaitingId,
 }
 
 /// Who else waits for a step.
@@ -66,21 +74,14 @@ struct Others {
 }
 
 /// What waits in one channel.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Waiting {
+#[derive(Default)]
+struct Waiting {
     entries: usize,
     /// How many of them take a place in the stream.
     placed: u64,
     /// The number of the newest, and of the newest with a version.
     newest: u64,
     versioned: Option<u64>,
-}
-
-impl Waiting {
-    /// Places in the channel's stream that are given and not committed.
-    pub(super) fn placed(self) -> u64 {
-        self.placed
-    }
 }
 
 /// Room for entries that is kept where none waits.
@@ -91,7 +92,10 @@ pub(super) struct Waitings {
     entries: VecDeque<Entry>,
     /// The number of the first of them.
     first: u64,
-    channels: ByName<Waiting>,
+    /// Those with an entry.
+    channels: Slab<Waiting>,
+    /// Those of them that had no stream when they began to wait, since only their keys are kept.
+    streamless: ByName<WaitingId>,
     /// The keys of what waits, each with the number of its entry.
     keys: HashMap<KeyId, u64>,
     /// What waits under all locks.
@@ -104,23 +108,22 @@ impl Waitings {
         Self {
             entries: VecDeque::new(),
             first: 0,
-            channels: ByName::new(names),
+            channels: Slab::new(),
+            streamless: ByName::new(names),
             keys: HashMap::new(),
             count,
         }
     }
 
-    /// What of a channel waits; absent: nothing.
-    pub(super) fn of(&self, channel: Hashed<'_>) -> Option<Waiting> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        self.channels.get(channel).map(|(_, waiting)| *waiting)
+    /// Where it is noted what of a channel with this stream waits; absent: nothing does.
+    pub(super) fn of(&self, channel: Hashed<'_>, stream: Option<&Stream>) -> Option<WaitingId> {
+        let known = stream.map(|stream| stream.waiting);
+        let known = known.filter(|id| *id != WaitingId::NONE);
+        known.or_else(|| self.streamless.get(channel).map(|(_, id)| *id))
     }
 
-    /// Whether anything of a channel waits.
-    pub(super) fn are_of(&self, channel: Hashed<'_>) -> bool {
-        self.of(channel).is_some()
+    fn waiting(&self, id: WaitingId) -> Option<&Waiting> {
+        self.channels.get(id.0 as usize)
     }
 
     fn entry(&mut self, number: u64) -> Option<&mut Entry> {
@@ -128,9 +131,14 @@ impl Waitings {
         self.entries.get_mut(index)
     }
 
+    /// Places in the channel's stream that are given and not committed.
+    pub(super) fn placed(&self, id: WaitingId) -> u64 {
+        self.waiting(id).map_or(0, |waiting| waiting.placed)
+    }
+
     /// The version that waits in a channel, with the number of its entry.
-    pub(super) fn version(&self, waiting: Waiting) -> Option<(u64, &Version)> {
-        let number = waiting.versioned?;
+    pub(super) fn version(&self, id: WaitingId) -> Option<(u64, &Version)> {
+        let number = self.waiting(id)?.versioned?;
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         match &self.entries.get(index)?.work.step {
             Step::Publish { placed, .. } => placed.version().map(|version| (number, version)),
@@ -142,14 +150,14 @@ impl Waitings {
     /// that is as new.
     pub(super) fn follow(
         &mut self,
-        waiting: Waiting,
+        id: WaitingId,
         key: Option<KeyId>,
         version: Option<&Version>,
         asked: Asked<'_>,
     ) -> bool {
-        let by_key = key.and_then(|id| self.keys.get(&id).copied());
+        let by_key = key.and_then(|key| self.keys.get(&key).copied());
         let number = by_key.or_else(|| {
-            let (number, known) = self.version(waiting)?;
+            let (number, known) = self.version(id)?;
             version?.is_not_newer_than(known).then_some(number)
         });
         let entry = number.and_then(|number| self.entry(number));
@@ -159,22 +167,33 @@ impl Waitings {
             .is_some()
     }
 
-    /// Lets a step wait whose record is on its way, in a channel of this name.
-    pub(super) fn push(&mut self, (name, hash): (ChannelName, u64), step: Step, by: Caller) {
+    /// Lets a step wait whose record is on its way, in a channel of this name: where it is noted,
+    /// or else with its stream if it has one.
+    pub(super) fn push(
+        &mut self,
+        (name, hash): (ChannelName, u64),
+        (id, stream): (Option<WaitingId>, Option<&mut Stream>),
+        step: Step,
+        by: Caller,
+    ) {
         let number = self.first + self.entries.len() as u64;
-        let begin = || (name.clone(), Waiting::default());
-        let channel = Hashed::again(&name, hash);
-        let (_, waiting) = self.channels.get_or_insert_with(channel, begin);
-        waiting.entries += 1;
-        waiting.newest = number;
-        if let Step::Publish { placed, key } = &step {
-            waiting.placed += u64::from(placed.position().is_some());
-            if placed.version().is_some() {
-                waiting.versioned = Some(number);
+        let noted = id.unwrap_or_else(|| self.begin(Hashed::again(&name, hash), stream));
+        if let Some(waiting) = self.channels.get_mut(noted.0 as usize) {
+            waiting.entries += 1;
+            waiting.newest = number;
+            if let Step::Publish { placed, .. } = &step {
+                waiting.placed += u64::from(placed.position().is_some());
+                if placed.version().is_some() {
+                    waiting.versioned = Some(number);
+                }
             }
-            if let Some((id, _)) = key {
-                self.keys.insert(*id, number);
-            }
+        }
+        if let Step::Publish {
+            key: Some((key, _)),
+            ..
+        } = &step
+        {
+            self.keys.insert(*key, number);
         }
         self.count.fetch_add(1, Relaxed);
         self.entries.push_back(Entry {
@@ -184,44 +203,82 @@ impl Waitings {
                 step,
                 caller: by,
                 others: None,
+                noted,
             },
         });
     }
 
+    /// Notes that something of a channel waits, of which nothing did.
+    fn begin(&mut self, channel: Hashed<'_>, stream: Option<&mut Stream>) -> WaitingId {
+        // The store's queue keeps them far below what the number can name.
+        let id = WaitingId(self.channels.insert(Waiting::default()) as u32);
+        match stream {
+            Some(stream) => stream.waiting = id,
+            None => {
+                let begun = || (channel.name.clone(), id);
+                self.streamless.get_or_insert_with(channel, begun);
+            }
+        }
+        id
+    }
+
     /// Lets a publication that is not kept wait behind the newest of its channel that is.
-    pub(super) fn push_behind(&mut self, waiting: Waiting, placed: Placed, by: Caller) {
-        if let Some(entry) = self.entry(waiting.newest) {
+    pub(super) fn push_behind(&mut self, id: WaitingId, placed: Placed, by: Caller) {
+        let newest = self.waiting(id).map(|waiting| waiting.newest);
+        if let Some(entry) = newest.and_then(|newest| self.entry(newest)) {
             let others = entry.work.others.get_or_insert_default();
             others.behind.push((placed, by));
             self.count.fetch_add(1, Relaxed);
         }
     }
 
-    /// The first entry, whose record came back.
+    /// The first entry, whose record came back; its channel is to be told by
+    /// [`leave`](Self::leave).
     pub(super) fn pop(&mut self) -> Option<Entry> {
         let entry = self.entries.pop_front()?;
         self.first += 1;
         let others = entry.work.others.as_ref();
         let behind = others.map_or(0, |others| others.behind.len());
         self.count.fetch_sub(1 + behind, Relaxed);
-        let channel = Hashed::again(&entry.channel, entry.hash);
-        self.channels.remove_if(channel, |waiting| {
-            waiting.entries -= 1;
-            if let Step::Publish { placed, .. } = &entry.work.step {
-                waiting.placed -= u64::from(placed.position().is_some());
-            }
-            waiting.entries == 0
-        });
         if let Step::Publish {
             key: Some((id, _)), ..
         } = &entry.work.step
         {
             self.keys.remove(id);
         }
-        if self.entries.is_empty() && self.entries.capacity() > ENTRIES_KEPT {
-            self.entries.shrink_to(ENTRIES_KEPT);
+        if self.entries.is_empty() {
+            // The next ones lie where the last ones did, which the processor still has at hand.
+            self.entries.clear();
+            if self.entries.capacity() > ENTRIES_KEPT {
+                self.entries.shrink_to(ENTRIES_KEPT);
+            }
         }
         Some(entry)
+    }
+
+    /// The first step of a channel with this stream waits no more.
+    pub(super) fn leave(&mut self, channel: Hashed<'_>, work: &Work, stream: Option<&mut Stream>) {
+        let place = work.noted.0 as usize;
+        let Some(waiting) = self.channels.get_mut(place) else {
+            return;
+        };
+        waiting.entries -= 1;
+        if let Step::Publish { placed, .. } = &work.step {
+            waiting.placed -= u64::from(placed.position().is_some());
+        }
+        if waiting.entries > 0 {
+            return;
+        }
+        self.channels.remove(place);
+        if self.channels.is_empty() && self.channels.capacity() > ENTRIES_KEPT {
+            self.channels = Slab::new();
+        }
+        match stream {
+            Some(stream) if stream.waiting == work.noted => stream.waiting = WaitingId::NONE,
+            _ => {
+                self.streamless.remove(channel);
+            }
+        }
     }
 }
 

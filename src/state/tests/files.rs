@@ -336,6 +336,46 @@ fn the_files_stay_small_however_much_is_written() {
     assert!((4950..5000).all(|number| read.contains(&number)));
 }
 
+/// The same numbers, however often they are asked for, and what is charged for them.
+struct Charged(u64, usize);
+
+impl Source for Charged {
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
+        Box::new((0..self.0).map(|number| vec![record(number)]))
+    }
+
+    fn charged_bytes(&self) -> usize {
+        self.1
+    }
+}
+
+// The bound of the files goes by what memory is charged, which of small messages is several times
+// what they take there. All of it was written anew twice as often as that bound asks for.
+#[test]
+fn small_messages_are_written_anew_as_seldom_as_the_bound_of_the_files_lets_them() {
+    let snapshots = |charged: usize| {
+        let source: Arc<dyn Source> = Arc::new(Charged(20, charged));
+        let mut stage = start(&Machine::new(), SECOND);
+        stage.writer.sources = vec![Arc::downgrade(&source)];
+        let mut largest = 0;
+        for number in 0..2000 {
+            stage.append(number).expect("room");
+            stage.writer.turn(stage.now, Duration::ZERO);
+            stage.writer.syncer.sync();
+            largest = largest.max(stage.writer.segments.bytes());
+        }
+        let margin = stage.writer.segments.options.margin_bytes;
+        // And what each segment begins with.
+        let most = charged as u64 * 5 / 2 + margin + 1000;
+        assert!(largest < most, "{largest} of {most}");
+        stage.store.stats().snapshots
+    };
+    let (large, small) = (snapshots(1000), snapshots(4000));
+    assert!(small * 3 < large * 2, "{small} and {large}");
+    let all = snapshots(1 << 20);
+    assert!(all * 4 > large, "a start reads all: {all} and {large}");
+}
+
 // What expires is written nowhere. Without a look now and then a night without a publication would
 // leave on the disk what was promised to be gone.
 #[test]

@@ -290,7 +290,8 @@ impl Writer {
     /// Whether everything is to be written anew now.
     fn is_due(&mut self, now: Instant) -> bool {
         let options = &self.segments.options;
-        let is_large = self.since >= self.snapshot / 4 + options.margin_bytes;
+        let most = self.snapshot / 4 + options.margin_bytes;
+        let is_large = self.since >= most && self.since >= most + self.spare();
         let beside = options.segment_bytes + options.reserve_bytes;
         let is_over = self.segments.bytes() > options.bytes_max.saturating_sub(beside);
         if is_over && self.queue.door() == Door::Open {
@@ -305,6 +306,16 @@ impl Writer {
         let is_writing = self.segments.is_writing() && self.pending.is_none();
         let is_time = self.not_before.is_none_or(|at| at <= now);
         is_writing && is_time && (self.is_wanted || is_large || is_over || is_old)
+    }
+
+    /// What the files may grow by beyond that, since their bound goes by what memory is charged,
+    /// of which small messages take much less in a snapshot. Bounded, since a start reads it all.
+    fn spare(&self) -> u64 {
+        let sources = self.sources.iter().filter_map(Weak::upgrade);
+        let charged: usize = sources.map(|source| source.charged_bytes()).sum();
+        // The next snapshot may have as many bytes as are charged, and as many more beside it.
+        let more = (charged as u64).saturating_sub(self.snapshot);
+        (more + more / 4).min(self.segments.options.margin_bytes * 3 / 2)
     }
 
     /// Notes that everything was written anew, or that it did not work and is `put_off`.

@@ -59,7 +59,9 @@ impl Table {
             self.order.pop_front();
         }
         let (len, capacity) = (self.known.len(), self.known.capacity());
-        if capacity > 1024 && len * 8 < capacity {
+        // A quarter more keys than are left then would make it double again.
+        let is_large = capacity > 1024 && len * 5 < capacity * 2;
+        if is_large || len == 0 {
             self.known.shrink_to_fit();
             self.order.shrink_to_fit();
         }

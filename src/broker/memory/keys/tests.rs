@@ -93,3 +93,20 @@ fn a_key_that_expired_can_be_used_anew() {
         assert_eq!(bounds.bytes(), KEY_BYTES, "one key, {round}");
     }
 }
+
+// A table that a flood of keys had doubled stayed so, since room was given back only once nearly
+// all of it was free. Sooner or later each lock had its flood, and memory grew for an hour.
+#[test]
+fn the_room_that_a_flood_of_keys_took_is_given_back_when_they_end() {
+    let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES, 7));
+    let mut keys = Keys::new(bounds, Arc::default());
+    let mut take = |name: &str, number: usize, now| {
+        assert!((0..number).all(|n| used(&mut keys, &format!("{name}{n}"), None, now)));
+        keys.used.known.capacity()
+    };
+    assert!(take("flood", 700, start) < 1000);
+    assert!(take("others", 600, start + TTL / 2) > 1300);
+    keys.expire(start + TTL);
+    let (left, room) = (keys.used.known.len(), keys.used.known.capacity());
+    assert!(left == 600 && room < 1000, "{left} of {room}");
+}

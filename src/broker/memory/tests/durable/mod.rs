@@ -419,3 +419,54 @@ fn channels_under_one_lock_wait_each_for_its_own_steps() {
         assert_eq!(waiting.load(Relaxed), 0);
     });
 }
+
+fn offset(result: PublishResult) -> Option<u64> {
+    result.position.map(|place| place.offset)
+}
+
+// What waits of a channel is noted by its stream, or by its name where it had none. A stream that
+// begins in between must not part the two: a place would be given twice.
+#[test]
+fn a_stream_that_begins_while_a_key_of_its_channel_waits_goes_on_with_it() {
+    on_a_worker(async {
+        let durable = Durable::new();
+        let alone = PublishRequest {
+            history: None,
+            ..keyed("news", "kept by its key alone", "1")
+        };
+        let alone = durable.broker.publish(alone);
+        let publish = |text: &str| durable.broker.publish(kept("news", text, LONG));
+        let (first, second) = (publish("a"), publish("b"));
+        durable.store.write(1);
+        assert_eq!(alone.await.map(offset), Ok(None));
+        let third = publish("c");
+        durable.store.write(2);
+        assert_eq!(first.await.map(offset), Ok(Some(1)));
+        assert_eq!(second.await.map(offset), Ok(Some(2)));
+        let fourth = publish("d");
+        durable.store.write(usize::MAX);
+        assert_eq!(third.await.map(offset), Ok(Some(3)));
+        assert_eq!(fourth.await.map(offset), Ok(Some(4)));
+        let fifth = publish("e");
+        durable.store.write(usize::MAX);
+        assert_eq!(fifth.await.map(offset), Ok(Some(5)));
+    });
+}
+
+// The position of a channel whose first publication waits has nothing yet that would keep it.
+// Without it that publication would have no place when it comes back.
+#[test]
+fn a_position_does_not_expire_while_something_of_its_channel_waits() {
+    on_a_worker(async {
+        let durable = Durable::new();
+        let second = Duration::from_secs(1);
+        let first = durable.broker.publish(kept("news", "a", second));
+        durable.broker.expire(Instant::now() + 2 * second);
+        assert_eq!(durable.broker.streams(), 1);
+        durable.store.write(1);
+        assert_eq!(first.await.map(offset), Ok(Some(1)));
+        let next = durable.broker.publish(kept("news", "b", second));
+        durable.store.write(1);
+        assert_eq!(next.await.map(offset), Ok(Some(2)));
+    });
+}
