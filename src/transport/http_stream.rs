@@ -212,11 +212,11 @@ impl HttpStream {
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut Socket>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let before = self.socket.taken();
+        let before = self.socket.tls_bytes_written();
         let result = poll(Pin::new(&mut self.socket), cx);
-        let taken = self.socket.taken();
+        let after = self.socket.tls_bytes_written();
         // Under TLS a write that is ready may only have filled a buffer.
-        if taken > before || (taken.is_none() && result.is_ready()) {
+        if after > before || (after.is_none() && result.is_ready()) {
             self.stalled = None;
         }
         self.place.set_writing(result.is_pending());
