@@ -60,7 +60,7 @@ impl Server {
     }
 
     /// Whether what a push published before the start still counts, its channel says.
-    fn resume_push(&mut self, index: usize, ctx: &mut Context<Self>) {
+    fn restore_last(&mut self, index: usize, ctx: &mut Context<Self>) {
         let push = &self.pushes[index];
         let Some((hash, place)) = push.last_before(&self.entries) else {
             return;
@@ -69,7 +69,7 @@ impl Server {
             let asking = is_kept(self.broker.clone(), channel.clone(), place);
             ctx.spawn(asking.into_actor(self).map(move |is_kept, server, _| {
                 if is_kept {
-                    server.pushes[index].resume_last(hash);
+                    server.pushes[index].restore_last(hash);
                 }
             }));
         }
@@ -82,7 +82,7 @@ impl Handler<RunPushes> for Server {
     fn handle(&mut self, RunPushes: RunPushes, ctx: &mut Self::Context) {
         for index in 0..self.pushes.len() {
             self.pushes[index].begin_at(tokio::time::Instant::now(), &self.entries);
-            self.resume_push(index, ctx);
+            self.restore_last(index, ctx);
             self.schedule_push(index, ctx);
         }
     }

@@ -140,7 +140,7 @@ impl Poller {
     }
 
     /// What the channel saw before the start counts if its history still holds it.
-    async fn resume(&mut self) {
+    async fn restore_last(&mut self) {
         let Some(before) = self.entries.poll(self.entry) else {
             return;
         };
@@ -163,7 +163,7 @@ impl Poller {
 
     /// The task; ends when another process runs it.
     pub(crate) async fn run(mut self) {
-        self.resume().await;
+        self.restore_last().await;
         loop {
             let due = self.watch.counts().due;
             sleep_until(due).await;
@@ -175,7 +175,7 @@ impl Poller {
             }
             let asked = Instant::now();
             let outcome = match timeout(self.timeout, self.ask()).await {
-                Ok(Ok(response)) => self.answered(response).await,
+                Ok(Ok(response)) => self.on_response(response).await,
                 Ok(Err(fault)) => Err(fault),
                 Err(_) => Err(PollFault::same("timeout".to_string())),
             };
@@ -230,7 +230,7 @@ impl Poller {
 
     /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no
     /// body) is no change.
-    async fn answered(&mut self, response: HttpResponse) -> Result<(), PollFault> {
+    async fn on_response(&mut self, response: HttpResponse) -> Result<(), PollFault> {
         if response.status == 304 || response.body.is_empty() {
             return Ok(());
         }

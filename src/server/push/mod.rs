@@ -112,7 +112,7 @@ impl IntervalPush {
     }
 
     /// The channel's history still holds it.
-    pub(super) fn resume_last(&mut self, hash: u128) {
+    pub(super) fn restore_last(&mut self, hash: u128) {
         self.last = self.last.or(Some(hash));
     }
 

@@ -39,9 +39,9 @@ impl Report {
             "latency_us": percentiles(latency),
             "connect_latency_us": percentiles(&tally.connecting),
             "answers": {
-                "count": self.answered,
+                "count": self.answers,
                 "refused": tally.refused,
-                "per_s": round(self.answered as f64 / span),
+                "per_s": round(self.answers as f64 / span),
                 "latency_us": percentiles(&tally.answering),
             },
             "storm": self.storm.as_ref().map(|storm| json!({

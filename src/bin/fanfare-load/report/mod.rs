@@ -19,7 +19,7 @@ pub(crate) struct Report {
     /// The measured part, without the warm-up.
     pub spent: Spent,
     pub published: u64,
-    pub answered: u64,
+    pub answers: u64,
     /// From the first connection until the last stood.
     pub connecting_us: u64,
     /// Connections that came to stand in that time.
@@ -81,7 +81,7 @@ impl Report {
     fn units(&self, fleet: &Fleet) -> u64 {
         match fleet.plan.options.work {
             Work::Connect => self.connected,
-            Work::Publish => self.answered,
+            Work::Publish => self.answers,
             _ => fleet.tally.delivered,
         }
     }

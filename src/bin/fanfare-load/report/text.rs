@@ -33,8 +33,8 @@ impl Report {
             )?;
         }
         self.write_deliveries(fleet, out)?;
-        if self.answered > 0 {
-            let rate = self.answered as f64 / span;
+        if self.answers > 0 {
+            let rate = self.answers as f64 / span;
             writeln!(
                 out,
                 "  {rate:.0} answers a second, {}",
