@@ -200,12 +200,20 @@ struct ShownStats {
     bounds: [f64; DELAY_BUCKETS.len()],
 }
 
+/// What had been counted by a tick.
+struct Tick {
+    at: Instant,
+    published: u64,
+    /// By the number of the worker.
+    workers: Vec<Counts>,
+}
+
 /// Measures what the node does from one tick to the next.
 pub(super) struct StatsMeter {
     metrics: Arc<Metrics>,
     count_channels: CountChannels,
-    /// The moment of the tick before, and what had been counted by then.
-    before: (Instant, u64, Vec<Counts>),
+    /// The tick before.
+    before: Tick,
     /// One is on its way.
     pub(super) is_publishing: bool,
 }
@@ -215,15 +223,21 @@ impl StatsMeter {
         Self {
             metrics,
             count_channels,
-            before: (Instant::now(), 0, Vec::new()),
+            before: Tick {
+                at: Instant::now(),
+                published: 0,
+                workers: Vec::new(),
+            },
             is_publishing: false,
         }
     }
 
     /// What happened since the tick before, as JSON; only measured where it is not `heard`.
+    /// `time_ms` is now in Unix milliseconds.
     pub(super) fn tick(
         &mut self,
-        (now, time): (Instant, u64),
+        now: Instant,
+        time_ms: u64,
         sessions: u64,
         heard: bool,
     ) -> Option<String> {
@@ -233,11 +247,15 @@ impl StatsMeter {
             .metrics
             .published
             .load(std::sync::atomic::Ordering::Relaxed);
-        let before = std::mem::replace(&mut self.before, (now, published, counts.clone()));
+        let tick = Tick {
+            at: now,
+            published,
+            workers: counts.clone(),
+        };
+        let before = std::mem::replace(&mut self.before, tick);
         if !heard {
             return None;
         }
-        let (since, published_before, before) = before;
         let mut all = Counts::default();
         let shown = workers
             .iter()
@@ -245,7 +263,7 @@ impl StatsMeter {
             .enumerate()
             .map(|(worker, (stats, counts))| {
                 let none = Counts::default();
-                let counts = counts.since(before.get(worker).unwrap_or(&none));
+                let counts = counts.since(before.workers.get(worker).unwrap_or(&none));
                 all.add(&counts);
                 let number = Count::get;
                 ShownWorker {
@@ -258,11 +276,11 @@ impl StatsMeter {
             });
         let workers = shown.collect();
         let shown = ShownStats {
-            time,
-            seconds: micros(now.saturating_duration_since(since).as_secs_f64()),
+            time: time_ms,
+            seconds: micros(now.saturating_duration_since(before.at).as_secs_f64()),
             sessions,
             channels: (self.count_channels)(),
-            published: published.saturating_sub(published_before),
+            published: published.saturating_sub(before.published),
             counts: all.shown(),
             delay: AllDelays {
                 delay: all.delays.shown(),
@@ -293,7 +311,7 @@ mod tests {
         let start = Instant::now();
         let mut tick = |secs: u64, heard| {
             let now = start + Duration::from_secs(secs);
-            let text = meter.tick((now, secs), 3, heard)?;
+            let text = meter.tick(now, secs, 3, heard)?;
             Some(serde_json::from_str::<Value>(&text).expect("JSON"))
         };
         workers[0].messages_out.add(5);

@@ -16,7 +16,7 @@ use super::{
     segments::Segments,
     stats::{Counters, StateStats},
     sync::Syncer,
-    writer::Writer,
+    writer::{Writer, WriterParts},
 };
 use crate::{
     config::SyncPolicy,
@@ -113,18 +113,22 @@ impl LogStore {
             None => read(&*self.disk, &self.options, self.boot, &mut |_| {})?,
         };
         let segments = Segments::new(
-            (self.disk.clone(), self.syncer.clone()),
+            self.disk.clone(),
+            self.syncer.clone(),
             self.options.clone(),
             self.boot,
-            reading.segments,
-            reading.report.may_have_lost,
+            &reading,
         );
         let failed =
             |error| StateError::io("writing to", self.options.segment(segments.next()))(error);
         segments.settle(&reading.empty).map_err(failed)?;
-        let (queue, syncer) = (self.queue.clone(), self.syncer.clone());
-        let counters = (self.counters.clone(), self.pulse.clone());
-        let mut writer = Writer::new(segments, (queue, syncer), counters, sources);
+        let parts = WriterParts {
+            queue: self.queue.clone(),
+            syncer: self.syncer.clone(),
+            counters: self.counters.clone(),
+            pulse: self.pulse.clone(),
+        };
+        let mut writer = Writer::new(segments, parts, sources);
         let started: io::Result<()> = writer.start(Instant::now());
         let failed = StateError::io("writing to", format!("{}*.log", self.options.prefix));
         started.map_err(failed)?;

@@ -82,7 +82,11 @@ pub(super) fn read(
             .and_then(|(_, begin)| *begin)
             .map(|begin| begin.previous);
         let until = until.filter(|_| is_followed);
-        let found = segment(disk, options, (*number, until), &mut life, each)?;
+        let extent = Extent {
+            number: *number,
+            until,
+        };
+        let found = segment(disk, options, extent, &mut life, each)?;
         let is_damaged = found.is_damaged || !is_followed || begin.is_none();
         reading.segments.push(Found {
             is_damaged,
@@ -186,11 +190,18 @@ fn head_of_none(disk: &dyn Disk, name: &str) -> Result<Head, StateError> {
     })
 }
 
-/// Reads one segment, as far as `until` if the next one says how long it was.
+/// Which segment is read, and how much of it.
+struct Extent {
+    number: u64,
+    /// Its bytes, if the next segment says how many it had.
+    until: Option<u64>,
+}
+
+/// Reads one segment.
 fn segment(
     disk: &dyn Disk,
     options: &LogOptions,
-    (number, until): (u64, Option<u64>),
+    Extent { number, until }: Extent,
     life: &mut Life,
     each: &mut dyn FnMut(Record),
 ) -> Result<Found, StateError> {

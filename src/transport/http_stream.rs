@@ -68,7 +68,8 @@ impl HttpStream {
         socket: Socket,
         write_timeout: Duration,
         head_bytes_max: usize,
-        (place, turn): (Rc<PendingConnection>, Rc<RequestTurn>),
+        place: Rc<PendingConnection>,
+        turn: Rc<RequestTurn>,
     ) -> Self {
         Self {
             socket,
@@ -313,7 +314,7 @@ mod tests {
         let place = Rc::new(PendingConnection::for_test());
         let turn = Rc::new(RequestTurn::new(64, Arc::default()));
         let (socket, timeout) = (Socket::Unix(ours), Duration::from_secs(10));
-        let mut stream = HttpStream::new(socket, timeout, 1024, (place, turn));
+        let mut stream = HttpStream::new(socket, timeout, 1024, place, turn);
         let started = tokio::time::Instant::now();
         let block = vec![0u8; 64 * 1024];
         let error = loop {

@@ -52,6 +52,14 @@ struct Pending {
     bytes: u64,
 }
 
+/// What a writer shares with those who append, sync and count.
+pub(super) struct WriterParts {
+    pub(super) queue: Arc<Queue>,
+    pub(super) syncer: Arc<Syncer>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) pulse: Arc<Pulse>,
+}
+
 /// The writer of a log.
 pub(super) struct Writer {
     pub(super) segments: Segments,
@@ -87,8 +95,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         segments: Segments,
-        (queue, syncer): (Arc<Queue>, Arc<Syncer>),
-        (counters, pulse): (Arc<Counters>, Arc<Pulse>),
+        parts: WriterParts,
         sources: Vec<Weak<dyn Source>>,
     ) -> Self {
         let is_wanted = segments.has_lost;
@@ -96,10 +103,10 @@ impl Writer {
             // What was found counts as written since a snapshot that nobody knows.
             since: segments.bytes(),
             segments,
-            queue,
-            syncer,
-            counters,
-            pulse,
+            queue: parts.queue,
+            syncer: parts.syncer,
+            counters: parts.counters,
+            pulse: parts.pulse,
             sources,
             buffer: Vec::new(),
             batch: VecDeque::new(),
