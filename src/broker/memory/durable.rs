@@ -1,13 +1,11 @@
 //! The two steps of whatever is kept, when it is written between them: under its channel's lock it
 //! is placed and handed to the store, and under it again it is committed, on the store's thread.
 
-use std::time::Instant;
-
 use super::{
     answers::{Asked, Wakes},
-    keys::{KeyId, KeyRoom},
+    keys::ReservedKey,
     now::Now,
-    place::{Placed, known},
+    place::{CommitContext, Placed, known},
     stripe::Stripe,
     waiting::{Step, Work},
 };
@@ -27,11 +25,18 @@ pub(super) enum Placing {
 }
 
 /// What a publication is placed with.
-pub(super) struct Moment<'a> {
+pub(super) struct PlaceContext<'a> {
     pub(super) listening: &'a Listening<'a>,
     pub(super) now: Now,
     pub(super) append: Append<'a>,
     pub(super) asked: Asked<'a>,
+}
+
+/// A step whose record came back from the store.
+pub(super) struct CompletedAppend {
+    pub(super) work: Work,
+    /// Whether the record was written, or why not.
+    pub(super) outcome: Result<(), BrokerError>,
 }
 
 /// Hands a record to the store.
@@ -43,9 +48,9 @@ impl Stripe {
         &mut self,
         channel: Hashed<'_>,
         mut request: PublishRequest,
-        moment: Moment<'_>,
+        context: PlaceContext<'_>,
     ) -> Result<Placing, BrokerError> {
-        let (now, asked) = (moment.now, moment.asked);
+        let (now, asked) = (context.now, context.asked);
         let key = self.key_of(channel.name, &mut request);
         let id = key.as_ref().map(|(id, _)| *id);
         let waiting = self.waiting.of(channel);
@@ -65,10 +70,10 @@ impl Stripe {
         match waiting {
             _ if is_kept => {
                 let key = self.keys.room(key)?;
-                self.place_kept(channel, (request, key), moment)?;
+                self.place_kept(channel, request, key, context)?;
             }
             Some(waiting) => {
-                let placed = Placed::place(request, None, moment.listening, now.instant)?;
+                let placed = Placed::place(request, None, context.listening, now.instant)?;
                 self.waiting.push_behind(waiting, placed, asked.caller());
             }
             None => return Ok(Placing::Free(Box::new(request))),
@@ -80,10 +85,11 @@ impl Stripe {
     fn place_kept(
         &mut self,
         channel: Hashed<'_>,
-        (request, key): (PublishRequest, Option<(KeyId, KeyRoom)>),
-        moment: Moment<'_>,
+        request: PublishRequest,
+        key: Option<ReservedKey>,
+        context: PlaceContext<'_>,
     ) -> Result<(), BrokerError> {
-        let now = moment.now;
+        let now = context.now;
         let mut stream = self
             .streams
             .get(channel)
@@ -100,21 +106,21 @@ impl Stripe {
         if let (Some(top), Some(waiting)) = (&mut top, self.waiting.of(channel)) {
             top.offset += waiting.placed();
         }
-        let placed = Placed::place(request, top, moment.listening, now.instant)?;
-        let key_record = key.as_ref().map(|(id, room)| store::Key {
-            id: id.0,
-            owner: room.owner(),
+        let placed = Placed::place(request, top, context.listening, now.instant)?;
+        let key_record = key.as_ref().map(|key| store::Key {
+            id: key.id.0,
+            owner: key.room.owner(),
             expires_ms: now.unix_after(self.idempotency_ttl),
             position: placed.position(),
         });
         let record = placed.record(&name, first, now, key_record);
         let record = record.map(Record::Publication);
         if let Some(record) = record.or(key_record.map(Record::Key)) {
-            (moment.append)(record)?;
+            (context.append)(record)?;
         }
         let step = Step::Publish { placed, key };
-        let name = (name, channel.hash());
-        self.waiting.push(name, step, moment.asked.caller());
+        let caller = context.asked.caller();
+        self.waiting.push(name, channel.hash(), step, caller);
         Ok(())
     }
 
@@ -137,8 +143,9 @@ impl Stripe {
             channel: name.clone(),
             until,
         })?;
-        let name = (name, channel.hash());
-        self.waiting.push(name, Step::Remove, asked.caller());
+        let caller = asked.caller();
+        self.waiting
+            .push(name, channel.hash(), Step::Remove, caller);
         Ok(true)
     }
 
@@ -147,15 +154,15 @@ impl Stripe {
     pub(super) fn commit(
         &mut self,
         channel: Hashed<'_>,
-        work: Work,
-        (written, now): (Result<(), BrokerError>, Instant),
-        (listening, wakes): (&Listening<'_>, &mut Wakes),
+        completed: CompletedAppend,
+        context: CommitContext<'_>,
+        wakes: &mut Wakes,
     ) {
-        let (step, callers, behind) = work.parts();
-        let outcome = written.map(|()| match step {
+        let (step, callers, behind) = completed.work.parts();
+        let outcome = completed.outcome.map(|()| match step {
             Step::Publish { placed, key } => {
-                let result = self.commit_placed(channel, placed, (listening, now));
-                self.remember(key, result.position, now);
+                let result = self.commit_placed(channel, placed, context);
+                self.remember(key, result.position, context.now);
                 result
             }
             Step::Remove => {
@@ -165,7 +172,7 @@ impl Stripe {
         });
         callers.tell(outcome, wakes);
         for (placed, caller) in behind {
-            let result = self.commit_placed(channel, placed, (listening, now));
+            let result = self.commit_placed(channel, placed, context);
             caller.tell(Ok(result), wakes);
         }
     }
@@ -174,10 +181,10 @@ impl Stripe {
         &mut self,
         channel: Hashed<'_>,
         placed: Placed,
-        at: (&Listening<'_>, Instant),
+        context: CommitContext<'_>,
     ) -> PublishResult {
         let stream = self.streams.get_mut(channel);
         let stream = stream.map(|(_, stream)| &mut **stream);
-        self.ledger.commit(placed, channel.name, stream, at)
+        self.ledger.commit(placed, channel.name, stream, context)
     }
 }

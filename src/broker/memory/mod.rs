@@ -100,13 +100,14 @@ impl MemoryBroker {
     #[must_use]
     pub fn new(fanout: Arc<Fanout>, bounds: MemoryBounds) -> Self {
         let secret = Secret::random();
-        Self::with(fanout, bounds, (secret, Epochs::new(secret.epochs)), None)
+        Self::with(fanout, bounds, secret, Epochs::new(secret.epochs), None)
     }
 
     fn with(
         fanout: Arc<Fanout>,
         bounds: MemoryBounds,
-        (secret, epochs): (Secret, Epochs),
+        secret: Secret,
+        epochs: Epochs,
         durable: Option<Durable>,
     ) -> Self {
         let shared = Shared {

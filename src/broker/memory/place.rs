@@ -56,6 +56,14 @@ impl Kept {
     }
 }
 
+/// What a publication is committed with.
+#[derive(Clone, Copy)]
+pub(super) struct CommitContext<'a> {
+    /// The shards that it goes to.
+    pub(super) listening: &'a Listening<'a>,
+    pub(super) now: Instant,
+}
+
 impl Placed {
     /// The first step. `top` is the channel's, with what waits before it, and is there if the
     /// publication is kept.
@@ -93,9 +101,9 @@ impl Placed {
         self,
         channel: &ChannelName,
         stream: Option<&mut Stream>,
-        listening: &Listening<'_>,
-        now: Instant,
+        context: CommitContext<'_>,
     ) -> PublishResult {
+        let CommitContext { listening, now } = context;
         let mut result = PublishResult::sent(listening.members());
         let (mut epoch, mut previous, mut hides_place) = (Epoch::NONE, None, false);
         if let Some((stream, kept)) = stream.zip(self.kept) {

@@ -9,9 +9,10 @@ use std::{
 use super::{
     Durable, MemoryBroker,
     answers::{Answers, Asked, Outcome, Wakes},
-    durable::{Moment, Placing},
+    durable::{CompletedAppend, PlaceContext, Placing},
     locked,
     now::Now,
+    place::CommitContext,
 };
 use crate::{
     broker::{
@@ -137,13 +138,13 @@ impl MemoryBroker {
         let mut stripe = self.lock(channel);
         let placed = self.fanout.listening_hashed(channel, |listening| {
             let append = |record| durable.append(self.fanout.stripe_of(channel), record);
-            let moment = Moment {
+            let context = PlaceContext {
                 listening,
                 now,
                 append: &append,
                 asked,
             };
-            stripe.place(channel, request, moment)
+            stripe.place(channel, request, context)
         });
         if placed.is_err() {
             // The stream may have been begun for it.
@@ -196,16 +197,21 @@ impl Durable {
 
 impl Committer for MemoryBroker {
     fn written(&self, locks: &[usize], outcome: Result<(), StoreError>) {
-        let at = (outcome.map_err(refusal), Instant::now());
+        let (outcome, now) = (outcome.map_err(refusal), Instant::now());
         let mut wakes = Wakes::default();
         for lock in locks {
             let mut stripe = locked(&self.stripes[*lock]);
             let Some(entry) = stripe.waiting.pop() else {
                 continue;
             };
-            let (channel, work) = (Hashed::again(&entry.channel, entry.hash), entry.work);
+            let channel = Hashed::again(&entry.channel, entry.hash);
+            let completed = CompletedAppend {
+                work: entry.work,
+                outcome,
+            };
             self.fanout.listening_hashed(channel, |listening| {
-                stripe.commit(channel, work, at, (listening, &mut wakes));
+                let context = CommitContext { listening, now };
+                stripe.commit(channel, completed, context, &mut wakes);
             });
         }
         self.make_room();

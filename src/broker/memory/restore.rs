@@ -269,7 +269,7 @@ impl MemoryBroker {
                 this: this.clone(),
                 waiting: Arc::new(AtomicUsize::new(0)),
             };
-            Self::with(fanout, bounds, (secret, epochs), Some(durable))
+            Self::with(fanout, bounds, secret, epochs, Some(durable))
         });
         broker.fill(restored, Clock::since(report.newest_ms).now());
         broker

@@ -9,9 +9,9 @@ use std::{
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    keys::{EarlierKeys, KeyBounds, KeyId, KeyRoom, Keys},
+    keys::{EarlierKeys, KeyBounds, KeyId, Keys, ReservedKey},
     ledger::{Ledger, Streams},
-    place::{self, Placed},
+    place::{self, CommitContext, Placed},
     stream::{Charge, Stream},
     totals::Totals,
     waiting::Waitings,
@@ -99,8 +99,8 @@ impl Stripe {
         }
         let top = stream.as_deref().map(Stream::position);
         let placed = Placed::place(request, top, listening, now)?;
-        let at = (listening, now);
-        let result = self.ledger.commit(placed, channel.name, stream, at);
+        let context = CommitContext { listening, now };
+        let result = self.ledger.commit(placed, channel.name, stream, context);
         self.remember(key, result.position, now);
         Ok(result)
     }
@@ -118,13 +118,13 @@ impl Stripe {
     /// Notes the key of what was published now.
     pub(super) fn remember(
         &mut self,
-        key: Option<(KeyId, KeyRoom)>,
+        key: Option<ReservedKey>,
         position: Option<StreamPosition>,
         now: Instant,
     ) {
-        if let Some((id, room)) = key {
-            let times = (now, now + self.idempotency_ttl);
-            self.keys.insert(id, position, times, room);
+        if let Some(key) = key {
+            self.keys
+                .insert(key, position, now, now + self.idempotency_ttl);
         }
     }
 

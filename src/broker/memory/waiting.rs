@@ -19,7 +19,7 @@ use std::{
 
 use super::{
     answers::{Asked, Caller, Outcome, Wakes},
-    keys::{KeyId, KeyRoom},
+    keys::{KeyId, ReservedKey},
     place::Placed,
 };
 use crate::{
@@ -34,7 +34,7 @@ use crate::{
 pub(super) enum Step {
     Publish {
         placed: Placed,
-        key: Option<(KeyId, KeyRoom)>,
+        key: Option<ReservedKey>,
     },
     /// The items up to there go.
     Remove,
@@ -159,8 +159,8 @@ impl Waitings {
             .is_some()
     }
 
-    /// Lets a step wait whose record is on its way, in a channel of this name.
-    pub(super) fn push(&mut self, (name, hash): (ChannelName, u64), step: Step, by: Caller) {
+    /// Lets a step wait whose record is on its way, in the channel of this name and hash.
+    pub(super) fn push(&mut self, name: ChannelName, hash: u64, step: Step, by: Caller) {
         let number = self.first + self.entries.len() as u64;
         let begin = || (name.clone(), Waiting::default());
         let channel = Hashed::again(&name, hash);
@@ -172,8 +172,8 @@ impl Waitings {
             if placed.version().is_some() {
                 waiting.versioned = Some(number);
             }
-            if let Some((id, _)) = key {
-                self.keys.insert(*id, number);
+            if let Some(key) = key {
+                self.keys.insert(key.id, number);
             }
         }
         self.count.fetch_add(1, Relaxed);
@@ -212,11 +212,8 @@ impl Waitings {
             }
             waiting.entries == 0
         });
-        if let Step::Publish {
-            key: Some((id, _)), ..
-        } = &entry.work.step
-        {
-            self.keys.remove(id);
+        if let Step::Publish { key: Some(key), .. } = &entry.work.step {
+            self.keys.remove(&key.id);
         }
         if self.entries.is_empty() && self.entries.capacity() > ENTRIES_KEPT {
             self.entries.shrink_to(ENTRIES_KEPT);

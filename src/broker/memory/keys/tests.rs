@@ -17,7 +17,7 @@ fn used(keys: &mut Keys, text: &str, owner: Option<&KeyOwner>, now: Instant) -> 
     }
     let room = keys.take(owner);
     if let Ok(room) = room {
-        keys.insert(key, None, (now, now + TTL), room);
+        keys.insert(ReservedKey { id: key, room }, None, now, now + TTL);
         return true;
     }
     false
