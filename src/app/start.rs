@@ -34,7 +34,7 @@ use crate::{
     registry::is_internal,
     server::{Server, SessionCounts, entries::Entries, poll::Poller, stats::CountChannels},
     shard::{QueueBounds, ShardSettings, Shards},
-    state::State,
+    state::StateDir,
     token::Tokens,
     unix_time::unix_now_ms,
 };
@@ -115,7 +115,7 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
 /// A broker with what is known of its state.
 struct MadeBroker {
     broker: Arc<dyn Broker>,
-    state: Option<Arc<State>>,
+    state: Option<Arc<StateDir>>,
     later: Option<Later>,
 }
 

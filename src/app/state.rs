@@ -24,7 +24,7 @@ use crate::{
     config::Settings,
     metrics::Metrics,
     server::entries::Entries,
-    state::{State, StateError, StateOptions, history_bound},
+    state::{StateDir, StateError, StateOptions, history_bound},
     store::{Record, Source, Store},
     token::Revocations,
 };
@@ -36,7 +36,7 @@ const STEP: Duration = Duration::from_millis(200);
 
 /// Who goes on where a process before ended.
 pub(super) struct Kept {
-    pub(super) state: Arc<State>,
+    pub(super) state: Arc<StateDir>,
     pub(super) broker: Arc<MemoryBroker>,
 }
 
@@ -72,7 +72,7 @@ impl Restoring {
     /// It cannot be had, read or written.
     pub(super) fn read(&self, dir: &Path) -> Result<Kept, AppError> {
         let begun = Instant::now();
-        let state = State::open(dir, StateOptions::new(&self.settings), WAIT)?;
+        let state = StateDir::open(dir, StateOptions::new(&self.settings), WAIT)?;
         self.restore(state, begun)
     }
 
@@ -107,14 +107,14 @@ impl Restoring {
         &self,
         dir: &Path,
         is_given_up: &AtomicBool,
-    ) -> Result<Option<State>, StateError> {
+    ) -> Result<Option<StateDir>, StateError> {
         let (options, limit) = (
             StateOptions::new(&self.settings),
             self.settings.state.handover,
         );
         let mut told = Instant::now();
         while !is_given_up.load(Relaxed) {
-            match State::open(dir, options, STEP) {
+            match StateDir::open(dir, options, STEP) {
                 Err(error @ (StateError::Held { .. } | StateError::HeldByUnknown(_))) => {
                     if told.elapsed() >= limit.max(WAIT) {
                         told = Instant::now();
@@ -129,7 +129,7 @@ impl Restoring {
         Ok(None)
     }
 
-    fn restore(&self, state: State, begun: Instant) -> Result<Kept, AppError> {
+    fn restore(&self, state: StateDir, begun: Instant) -> Result<Kept, AppError> {
         let (entries, revocations) = (&self.entries, &self.revocations);
         let mut restored = Restored::default();
         let report = state.log.read(&mut |record| {
@@ -178,7 +178,7 @@ pub(super) struct Opening {
 impl Opening {
     /// Waits until it is there, and the broker in its place; then for ever. Loses nothing when it
     /// is dropped.
-    pub(super) async fn next(&mut self) -> Result<Arc<State>, AppError> {
+    pub(super) async fn next(&mut self) -> Result<Arc<StateDir>, AppError> {
         let Some(kept) = &mut self.kept else {
             return std::future::pending().await;
         };

@@ -43,7 +43,7 @@ pub use self::{
     subscriber::{SubscribeOptions, SubscriptionId},
 };
 use self::{
-    begin::Begin, delivery::DeliverySettings, joined_line::Numbered, state::State,
+    begin::Begin, delivery::DeliverySettings, joined_line::Numbered, state::ShardState,
     user_channel::USER_PREFIX, window::Departed,
 };
 use crate::{
@@ -64,7 +64,7 @@ pub struct Shard {
     id: ShardId,
     config: Rc<ConnectionConfig>,
     fanout: Arc<dyn LocalFanout>,
-    state: RefCell<State>,
+    state: RefCell<ShardState>,
     /// Its actor's mailbox, once that is started.
     mailbox: OnceCell<WeakRecipient<Begin>>,
 }
@@ -78,7 +78,7 @@ impl Shard {
     ) -> Rc<Self> {
         Rc::new(Self {
             id,
-            state: RefCell::new(State::new(DeliverySettings {
+            state: RefCell::new(ShardState::new(DeliverySettings {
                 held_bytes_max,
                 compression: config.outbox.compression,
             })),

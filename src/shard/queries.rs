@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{Handler, Message, MessageResult};
 
-use super::{ShardActor, entry::Entry};
+use super::{ShardActor, entry::SessionEntry};
 use crate::{
     connection::Phase,
     id::SessionId,
@@ -65,7 +65,7 @@ impl Handler<MembersOf> for ShardActor {
         let state = self.shard.state.borrow();
         let members = state.registry.members(&channel);
         let entries = members.filter_map(|(key, _)| state.entry(key));
-        MessageResult(entries.map(Entry::id).collect())
+        MessageResult(entries.map(SessionEntry::id).collect())
     }
 }
 

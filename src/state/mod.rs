@@ -65,7 +65,7 @@ pub struct StateOptions {
 }
 
 /// A directory with what this node keeps; nobody else has it until this is closed or dropped.
-pub(crate) struct State {
+pub(crate) struct StateDir {
     /// Streams, keys, pushes and polls.
     pub log: Arc<LogStore>,
     /// Revocations and blocks.
@@ -88,7 +88,7 @@ impl StateOptions {
     }
 }
 
-impl State {
+impl StateDir {
     /// Takes the directory, which is made if it is not there; waits for the process that has it at
     /// most so long.
     ///

@@ -11,7 +11,7 @@ use std::{
 use bytesize::ByteSize;
 
 use super::{
-    State, StateError, StateOptions,
+    StateDir, StateError, StateOptions,
     disk::{Disk as _, RealDisk},
     lock,
     options::LogOptions,
@@ -61,7 +61,7 @@ pub struct Summary {
 /// There is none, or a process has it.
 pub fn summarize(path: &Path, options: StateOptions) -> Result<Summary, StateError> {
     std::fs::metadata(path).map_err(StateError::io("using", path))?;
-    let state = State::open(path, options, Duration::ZERO)?;
+    let state = StateDir::open(path, options, Duration::ZERO)?;
     let mut kept = Kept::default();
     let log = state.log.read(&mut |record| kept.note(record));
     let revocations = state.revocations.read(&mut |record| kept.note(record));

@@ -13,7 +13,7 @@ use crate::{
     config::SyncPolicy,
     liveness::Liveness,
     state::{
-        LogStore, State, StateError, StateOptions, drop_revocations, history_bound, summarize,
+        LogStore, StateDir, StateError, StateOptions, drop_revocations, history_bound, summarize,
     },
     store::{Key, Record, Revocation, Source, Store as _, Subject, Written},
 };
@@ -42,8 +42,8 @@ impl Drop for Dir {
     }
 }
 
-fn open(path: &Path) -> State {
-    State::open(path, OPTIONS, Duration::ZERO).expect("the directory")
+fn open(path: &Path) -> StateDir {
+    StateDir::open(path, OPTIONS, Duration::ZERO).expect("the directory")
 }
 
 fn read(log: &LogStore) -> Vec<u64> {
@@ -100,7 +100,7 @@ fn what_is_appended_is_written_and_read_by_the_next_process() {
 fn a_directory_in_use_is_refused_with_the_id_of_its_process() {
     let dir = Dir::new();
     let state = open(&dir.0);
-    let again = State::open(&dir.0, OPTIONS, Duration::from_millis(50));
+    let again = StateDir::open(&dir.0, OPTIONS, Duration::from_millis(50));
     let id = std::process::id();
     match again.err() {
         Some(StateError::Held { pid, .. }) => assert_eq!(pid, id),
@@ -114,7 +114,7 @@ fn a_directory_in_use_is_refused_with_the_id_of_its_process() {
     state.close();
     let other = open(&dir.0);
     drop(state);
-    assert!(State::open(&dir.0, OPTIONS, Duration::ZERO).is_err());
+    assert!(StateDir::open(&dir.0, OPTIONS, Duration::ZERO).is_err());
     drop(other);
     open(&dir.0);
 }
