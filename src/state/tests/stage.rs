@@ -13,6 +13,11 @@ use crate::{
     store::{Push, ReadReport, Record, Source, Store as _, StoreError, Written},
 };
 
+/// The policy of most tests.
+pub(super) const SECOND: SyncPolicy = SyncPolicy::Every(Duration::from_secs(1));
+/// The file of a log's first segment.
+pub(super) const FIRST: &str = "0000000001.log";
+
 /// What became of each number that was appended: nothing yet, or what was said.
 #[derive(Default)]
 pub(super) struct Owner {
@@ -140,4 +145,29 @@ impl Stage {
         self.turn();
         self.writer.end();
     }
+}
+
+/// A life that ends before its files are made small, with so many numbers.
+pub(super) fn life(machine: &Arc<Machine>, sync: SyncPolicy, numbers: u64) -> Stage {
+    let mut stage = Stage::start(
+        machine,
+        LogOptions {
+            margin_bytes: 1 << 20,
+            ..options(sync)
+        },
+    );
+    let stage = stage.as_mut().expect("a start");
+    for number in 0..numbers {
+        stage.append(number).expect("room");
+        stage.turn();
+    }
+    let Ok(stage) = Stage::start(machine, options(sync)) else {
+        panic!("a start")
+    };
+    stage
+}
+
+/// A life with the [`options`] of tests.
+pub(super) fn start(machine: &Arc<Machine>, sync: SyncPolicy) -> Stage {
+    Stage::start(machine, options(sync)).expect("a start")
 }

@@ -1,0 +1,117 @@
+//! How the files are made small: by a snapshot of what is kept, when they have grown or time has
+//! passed.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use super::{
+    machine::Machine,
+    stage::{SECOND, Stage, options, record, start},
+};
+use crate::{
+    state::options::LogOptions,
+    store::{Record, Source, Store as _, Written},
+};
+
+// The files hold what is kept and not what ever was; else a small history fills the disk in a week.
+#[test]
+fn the_files_stay_small_however_much_is_written() {
+    let machine = Machine::new();
+    let mut stage = start(&machine, SECOND);
+    let mut largest = 0;
+    for number in 0..5000 {
+        stage.append(number).expect("room");
+        if number >= 50 {
+            // It is evicted: nobody keeps it any more.
+            stage.owner.told.lock().unwrap().remove(&(number - 50));
+        }
+        stage.turn();
+        stage.sync();
+        largest = largest.max(stage.writer.segments.bytes());
+    }
+    // 50 records of about 40 bytes, and 3,000 bytes before they are written anew.
+    assert!(largest < 10_000, "{largest}");
+    assert!(stage.store.stats().snapshots > 20);
+    drop(stage);
+    let read = start(&machine, SECOND).read;
+    assert!((4950..5000).all(|number| read.contains(&number)));
+}
+
+// What expires is written nowhere. Without a look now and then a night without a publication would
+// leave on the disk what was promised to be gone.
+#[test]
+fn what_expired_leaves_the_files_although_nothing_is_written() {
+    let machine = Machine::new();
+    let mut stage = start(&machine, SECOND);
+    for number in 0..200 {
+        stage.append(number).expect("room");
+        stage.turn();
+        stage.sync();
+    }
+    let before = stage.writer.segments.bytes();
+    assert!(before > 3000, "{before}");
+    stage.owner.told.lock().unwrap().clear();
+    stage.now += Duration::from_secs(60 * 60);
+    for _ in 0..10 {
+        stage.sync();
+    }
+    let after = stage.writer.segments.bytes();
+    assert!(after < 500, "{after}");
+}
+
+/// Gives all of it in one group, and appends while it is asked.
+struct Whole(Arc<Mutex<Option<Hook>>>);
+
+type Hook = Box<dyn Fn() + Send>;
+
+impl Source for Whole {
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
+        let group = |first: u64| (first..first + 20_000).map(record).collect();
+        Box::new([0, 100_000].into_iter().map(move |first| {
+            if let Some(append) = &*self.0.lock().unwrap() {
+                append();
+            }
+            group(first)
+        }))
+    }
+}
+
+// An item of a snapshot that is written behind the removal of its channel would bring it back.
+#[test]
+fn nothing_is_written_between_the_records_of_a_group() {
+    let machine = Machine::new();
+    let large = LogOptions {
+        segment_bytes: 1 << 16,
+        ..options(SECOND)
+    };
+    let stage = Stage::start(&machine, large.clone()).expect("a start");
+    let store = Arc::new(stage.store);
+    let (inner, hook) = (store.clone(), Arc::new(Mutex::new(None)));
+    let next = Mutex::new(500_000);
+    let append = move || {
+        let mut next = next.lock().unwrap();
+        *next += 1;
+        inner
+            .append(record(*next), Written::call(|_| {}))
+            .expect("room");
+    };
+    *hook.lock().unwrap() = Some(Box::new(append) as Hook);
+    let source: Arc<dyn Source> = Arc::new(Whole(hook.clone()));
+    let mut writer = stage.writer;
+    writer.sources = vec![Arc::downgrade(&source)];
+    writer.is_wanted = true;
+    writer.turn(stage.now, Duration::ZERO);
+    drop(hook.lock().unwrap().take());
+    drop(writer);
+    let read = Stage::start(&machine, large).expect("a start").read;
+    let place = |number: u64| read.iter().position(|one| *one == number).expect("written");
+    for first in [0, 100_000] {
+        assert_eq!(place(first + 19_999) - place(first), 19_999);
+    }
+    assert!(
+        place(500_001) < place(100_000),
+        "between the groups there is room"
+    );
+}
