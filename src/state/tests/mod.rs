@@ -1,11 +1,11 @@
 //! Tests of the log: each on a [`Machine`](machine::Machine) whose disk can forget and refuse, one
 //! turn at a time.
 
+mod harness;
 mod machine;
 mod model;
 mod reading;
 mod real;
 mod refusals;
 mod snapshots;
-mod stage;
 mod version_1;

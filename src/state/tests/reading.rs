@@ -1,8 +1,8 @@
 //! What a start reads: after a kill, a crash of the machine, damage, or in a newer format.
 
 use super::{
+    harness::{FIRST, Harness, SECOND, life, options, start},
     machine::{Machine, Random},
-    stage::{FIRST, SECOND, Stage, life, options, start},
 };
 use crate::{
     config::SyncPolicy,
@@ -19,10 +19,10 @@ use crate::{
 #[test]
 fn what_was_written_is_read_again_in_its_order_after_a_kill() {
     let machine = Machine::new();
-    let stage = life(&machine, SyncPolicy::Never, 100);
-    assert_eq!(stage.read, (0..100).collect::<Vec<_>>());
-    assert!(!stage.report.may_have_lost);
-    assert!(stage.report.newest_ms > 1_700_000_000_000);
+    let harness = life(&machine, SyncPolicy::Never, 100);
+    assert_eq!(harness.read, (0..100).collect::<Vec<_>>());
+    assert!(!harness.report.may_have_lost);
+    assert!(harness.report.newest_ms > 1_700_000_000_000);
 }
 
 // A life that was killed while it wrote leaves half a frame. Cutting it is right, and calling it a
@@ -30,18 +30,18 @@ fn what_was_written_is_read_again_in_its_order_after_a_kill() {
 #[test]
 fn half_a_frame_at_the_end_is_cut_without_a_loss() {
     let machine = Machine::new();
-    let mut stage = start(&machine, SECOND);
+    let mut harness = start(&machine, SECOND);
     for number in 0..3 {
-        stage.append(number).expect("room");
-        stage.turn();
+        harness.append(number).expect("room");
+        harness.turn();
     }
-    let end = stage.writer.segments.bytes() as usize;
-    drop(stage);
+    let end = harness.writer.segments.bytes() as usize;
+    drop(harness);
     machine.change(FIRST, |bytes| bytes[end - 5..].fill(0));
-    let stage = start(&machine, SECOND);
-    assert_eq!(stage.read, [0, 1]);
-    assert!(!stage.report.may_have_lost);
-    drop(stage);
+    let harness = start(&machine, SECOND);
+    assert_eq!(harness.read, [0, 1]);
+    assert!(!harness.report.may_have_lost);
+    drop(harness);
     assert_eq!(start(&machine, SECOND).read, [0, 1]);
 }
 
@@ -63,24 +63,24 @@ fn damage_before_the_end_is_told_kept_apart_and_told_until_all_is_written_anew()
     damage(&machine, FIRST, 5);
     for _ in 0..2 {
         // Killed before anything was written anew: the next start says the same.
-        let stage = start(&machine, SECOND);
-        assert_eq!(stage.read.len(), 99);
-        assert!(stage.report.may_have_lost);
-        assert_eq!(stage.store.stats().damaged, 1);
+        let harness = start(&machine, SECOND);
+        assert_eq!(harness.read.len(), 99);
+        assert!(harness.report.may_have_lost);
+        assert_eq!(harness.store.stats().damaged, 1);
     }
-    let mut stage = start(&machine, SECOND);
-    stage.turn();
-    stage.sync();
+    let mut harness = start(&machine, SECOND);
+    harness.turn();
+    harness.sync();
     for _ in 0..20 {
-        stage.turn();
+        harness.turn();
     }
-    drop(stage);
+    drop(harness);
     let names = machine.list().expect("names");
     assert!(names.contains(&format!("{FIRST}.damaged")), "{names:?}");
     assert!(!names.contains(&FIRST.to_string()), "{names:?}");
-    let stage = start(&machine, SECOND);
-    assert_eq!(stage.read.len(), 99);
-    assert!(!stage.report.may_have_lost);
+    let harness = start(&machine, SECOND);
+    assert_eq!(harness.read.len(), 99);
+    assert!(!harness.report.may_have_lost);
 }
 
 // A file that somebody removed from the middle leaves no byte that is wrong.
@@ -106,7 +106,7 @@ fn a_newer_format_is_refused_by_its_version() {
     let machine = Machine::new();
     drop(life(&machine, SECOND, 1));
     machine.change(FIRST, |bytes| bytes[8] = 2);
-    let error = Stage::start(&machine, options(SECOND))
+    let error = Harness::start(&machine, options(SECOND))
         .err()
         .map(|error| error.to_string());
     let error = error.expect("an error");
@@ -124,14 +124,14 @@ fn a_strict_log_does_not_start_where_it_is_damaged() {
         is_strict: true,
         ..options(SyncPolicy::Always)
     };
-    let mut stage = Stage::start(&machine, strict.clone()).expect("a start");
+    let mut harness = Harness::start(&machine, strict.clone()).expect("a start");
     for number in 0..3 {
-        stage.append(number).expect("room");
-        stage.turn();
+        harness.append(number).expect("room");
+        harness.turn();
     }
-    drop(stage);
+    drop(harness);
     damage(&machine, FIRST, 1);
-    let started = Stage::start(&machine, strict);
+    let started = Harness::start(&machine, strict);
     assert!(matches!(started.err(), Some(StateError::Damaged(name)) if name == FIRST));
 }
 
@@ -147,24 +147,24 @@ fn only_always_and_a_tidy_end_outlive_the_machine_without_a_word() {
         (SyncPolicy::Never, true, false),
     ] {
         let machine = Machine::new();
-        let mut stage = start(&machine, sync);
+        let mut harness = start(&machine, sync);
         for number in 0..30 {
-            stage.append(number).expect("room");
-            stage.turn();
+            harness.append(number).expect("room");
+            harness.turn();
         }
         if is_tidy {
-            stage.end();
+            harness.end();
         } else {
-            drop(stage);
+            drop(harness);
         }
         machine.crash(&mut Random(77));
-        let stage = start(&machine, sync);
+        let harness = start(&machine, sync);
         assert_eq!(
-            stage.report.may_have_lost, may_have_lost,
+            harness.report.may_have_lost, may_have_lost,
             "{sync:?} {is_tidy}"
         );
         assert!(
-            may_have_lost || stage.read.len() >= 30,
+            may_have_lost || harness.read.len() >= 30,
             "{sync:?} {is_tidy}"
         );
     }

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stage::{Owner, record};
+use super::harness::{Owner, record};
 use crate::{
     config::SyncPolicy,
     liveness::Liveness,

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
+    harness::{FIRST, Harness, SECOND, options, record, start},
     machine::{Faults, Machine},
-    stage::{FIRST, SECOND, Stage, options, record, start},
 };
 use crate::{
     id::{Epoch, StreamPosition},
@@ -21,17 +21,17 @@ use crate::{
 #[test]
 fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
     let machine = Machine::new();
-    let mut stage = start(&machine, SECOND);
-    stage.append(1).expect("room");
-    stage.turn();
+    let mut harness = start(&machine, SECOND);
+    harness.append(1).expect("room");
+    harness.turn();
     machine.set_faults(Faults {
         writes: true,
         ..Faults::default()
     });
     for number in 2..6 {
-        stage.append(number).expect("room");
+        harness.append(number).expect("room");
     }
-    let (store, seen) = (Arc::new(stage.store), Arc::new(Mutex::new(Vec::new())));
+    let (store, seen) = (Arc::new(harness.store), Arc::new(Mutex::new(Vec::new())));
     for _ in 0..2 {
         let (inner, seen) = (store.clone(), seen.clone());
         let written = move |result| {
@@ -42,15 +42,15 @@ fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
             .append(record(98), Written::call(written))
             .expect("room");
     }
-    stage.now += Duration::from_secs(1);
-    stage.writer.turn(stage.now, Duration::ZERO);
-    assert_eq!(*stage.owner.order.lock().unwrap(), [1, 2, 3, 4, 5]);
+    harness.now += Duration::from_secs(1);
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert_eq!(*harness.owner.order.lock().unwrap(), [1, 2, 3, 4, 5]);
     let refused = Err(StoreError::NotWritten);
     assert_eq!(*seen.lock().unwrap(), [(refused, refused); 2]);
     assert!(!store.is_writable());
     machine.set_faults(Faults::default());
-    stage.now += Duration::from_secs(2);
-    stage.writer.turn(stage.now, Duration::ZERO);
+    harness.now += Duration::from_secs(2);
+    harness.writer.turn(harness.now, Duration::ZERO);
     assert!(store.is_writable(), "by itself");
     assert_eq!(store.stats().failed_writes, 1);
     drop(store);
@@ -61,24 +61,24 @@ fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
 #[test]
 fn on_a_full_disk_what_makes_room_is_still_written() {
     let machine = Machine::new();
-    let mut stage = start(&machine, SECOND);
+    let mut harness = start(&machine, SECOND);
     machine.set_faults(Faults {
         is_full: true,
         ..Faults::default()
     });
     let mut number = 0;
-    while stage.store.is_writable() {
-        stage.append(number).expect("room");
-        stage.turn();
+    while harness.store.is_writable() {
+        harness.append(number).expect("room");
+        harness.turn();
         number += 1;
     }
-    assert_eq!(stage.append(number), Err(StoreError::NotWritten));
+    assert_eq!(harness.append(number), Err(StoreError::NotWritten));
     // What was set aside is free now, and a little fits.
     machine.set_faults(Faults::default());
-    stage.now += Duration::from_secs(2);
+    harness.now += Duration::from_secs(2);
     machine.set_room(300);
-    stage.writer.turn(stage.now, Duration::ZERO);
-    assert!(!stage.store.is_writable());
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert!(!harness.store.is_writable());
     let until = StreamPosition {
         offset: 1,
         epoch: Epoch::of_bits(1),
@@ -87,15 +87,15 @@ fn on_a_full_disk_what_makes_room_is_still_written() {
         channel: "a".into(),
         until,
     };
-    stage
+    harness
         .append_record(number, removed)
         .expect("what makes room is taken");
-    assert_eq!(stage.append(number + 1), Err(StoreError::NotWritten));
-    stage.writer.turn(stage.now, Duration::ZERO);
-    assert_eq!(stage.told(number), Some(Ok(())));
+    assert_eq!(harness.append(number + 1), Err(StoreError::NotWritten));
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert_eq!(harness.told(number), Some(Ok(())));
     machine.set_room(usize::MAX);
-    stage.turn();
-    assert!(stage.store.is_writable());
+    harness.turn();
+    assert!(harness.store.is_writable());
 }
 
 // After a failed sync the system says that the next one worked, and has forgotten the pages. All
@@ -103,24 +103,24 @@ fn on_a_full_disk_what_makes_room_is_still_written() {
 #[test]
 fn after_a_failed_sync_everything_is_written_anew() {
     let machine = Machine::new();
-    let mut stage = start(&machine, SECOND);
+    let mut harness = start(&machine, SECOND);
     for number in 0..10 {
-        stage.append(number).expect("room");
+        harness.append(number).expect("room");
     }
-    stage.turn();
+    harness.turn();
     machine.set_faults(Faults {
         syncs: true,
         ..Faults::default()
     });
-    assert!(!stage.writer.syncer.sync());
+    assert!(!harness.writer.syncer.sync());
     machine.set_faults(Faults::default());
-    assert!(stage.store.is_writable());
+    assert!(harness.store.is_writable());
     for _ in 0..3 {
-        stage.sync();
+        harness.sync();
     }
     assert!(!machine.list().expect("names").contains(&FIRST.to_string()));
-    assert_eq!(stage.store.stats().snapshots, 1);
-    drop(stage);
+    assert_eq!(harness.store.stats().snapshots, 1);
+    drop(harness);
     assert_eq!(start(&machine, SECOND).read, (0..10).collect::<Vec<_>>());
 }
 
@@ -135,16 +135,16 @@ fn what_the_queue_refused_and_its_owner_holds_is_written_at_once() {
             holds_refused,
             ..options(SECOND)
         };
-        let mut stage = Stage::start(&machine, small.clone()).expect("a start");
+        let mut harness = Harness::start(&machine, small.clone()).expect("a start");
         for number in 0..2 {
-            stage.append(number).expect("room");
+            harness.append(number).expect("room");
         }
-        assert_eq!(stage.append(2), Err(StoreError::Full));
+        assert_eq!(harness.append(2), Err(StoreError::Full));
         // As a table of revocations does.
-        stage.owner.told.lock().unwrap().insert(2, Some(Ok(())));
-        stage.turn();
-        drop(stage);
-        let read = Stage::start(&machine, small).expect("a start").read;
+        harness.owner.told.lock().unwrap().insert(2, Some(Ok(())));
+        harness.turn();
+        drop(harness);
+        let read = Harness::start(&machine, small).expect("a start").read;
         assert_eq!(read.contains(&2), holds_refused, "{read:?}");
         assert!(read.contains(&0) && read.contains(&1), "{read:?}");
     }
@@ -157,23 +157,23 @@ fn the_queue_has_its_bounds() {
         queue: 3,
         ..options(SECOND)
     };
-    let mut stage = Stage::start(&machine, small).expect("a start");
+    let mut harness = Harness::start(&machine, small).expect("a start");
     for number in 0..3 {
-        stage.append(number).expect("room");
+        harness.append(number).expect("room");
     }
-    assert_eq!(stage.append(3), Err(StoreError::Full));
-    assert_eq!(stage.store.stats().queue, 3);
-    stage.turn();
-    stage.append(4).expect("room again");
+    assert_eq!(harness.append(3), Err(StoreError::Full));
+    assert_eq!(harness.store.stats().queue, 3);
+    harness.turn();
+    harness.append(4).expect("room again");
     let weight = record(0).weight();
     let small = LogOptions {
         queue_bytes: 2 * weight,
         ..options(SECOND)
     };
-    let stage = Stage::start(&Machine::new(), small).expect("a start");
-    stage.append(0).expect("room");
-    stage.append(1).expect("room");
-    assert_eq!(stage.append(2), Err(StoreError::Full));
+    let harness = Harness::start(&Machine::new(), small).expect("a start");
+    harness.append(0).expect("room");
+    harness.append(1).expect("room");
+    assert_eq!(harness.append(2), Err(StoreError::Full));
 }
 
 // At `state.bytes` something must give. What is refused then can be had again; a full disk cannot.
@@ -184,19 +184,19 @@ fn at_the_bound_of_the_files_records_are_refused_until_less_is_kept() {
         bytes_max: 12_000,
         ..options(SECOND)
     };
-    let mut stage = Stage::start(&machine, small).expect("a start");
+    let mut harness = Harness::start(&machine, small).expect("a start");
     let mut number = 0;
-    while stage.store.is_writable() {
-        stage.append(number).expect("room");
-        stage.turn();
+    while harness.store.is_writable() {
+        harness.append(number).expect("room");
+        harness.turn();
         number += 1;
         assert!(number < 1000);
     }
-    assert_eq!(stage.append(number), Err(StoreError::Full));
-    assert!(stage.writer.segments.bytes() < 12_000);
-    stage.owner.told.lock().unwrap().clear();
+    assert_eq!(harness.append(number), Err(StoreError::Full));
+    assert!(harness.writer.segments.bytes() < 12_000);
+    harness.owner.told.lock().unwrap().clear();
     for _ in 0..10 {
-        stage.sync();
+        harness.sync();
     }
-    assert!(stage.store.is_writable());
+    assert!(harness.store.is_writable());
 }

@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
+    harness::{Harness, SECOND, options, record, start},
     machine::Machine,
-    stage::{SECOND, Stage, options, record, start},
 };
 use crate::{
     state::options::LogOptions,
@@ -19,22 +19,22 @@ use crate::{
 #[test]
 fn the_files_stay_small_however_much_is_written() {
     let machine = Machine::new();
-    let mut stage = start(&machine, SECOND);
+    let mut harness = start(&machine, SECOND);
     let mut largest = 0;
     for number in 0..5000 {
-        stage.append(number).expect("room");
+        harness.append(number).expect("room");
         if number >= 50 {
             // It is evicted: nobody keeps it any more.
-            stage.owner.told.lock().unwrap().remove(&(number - 50));
+            harness.owner.told.lock().unwrap().remove(&(number - 50));
         }
-        stage.turn();
-        stage.sync();
-        largest = largest.max(stage.writer.segments.bytes());
+        harness.turn();
+        harness.sync();
+        largest = largest.max(harness.writer.segments.bytes());
     }
     // 50 records of about 40 bytes, and 3,000 bytes before they are written anew.
     assert!(largest < 10_000, "{largest}");
-    assert!(stage.store.stats().snapshots > 20);
-    drop(stage);
+    assert!(harness.store.stats().snapshots > 20);
+    drop(harness);
     let read = start(&machine, SECOND).read;
     assert!((4950..5000).all(|number| read.contains(&number)));
 }
@@ -44,20 +44,20 @@ fn the_files_stay_small_however_much_is_written() {
 #[test]
 fn what_expired_leaves_the_files_although_nothing_is_written() {
     let machine = Machine::new();
-    let mut stage = start(&machine, SECOND);
+    let mut harness = start(&machine, SECOND);
     for number in 0..200 {
-        stage.append(number).expect("room");
-        stage.turn();
-        stage.sync();
+        harness.append(number).expect("room");
+        harness.turn();
+        harness.sync();
     }
-    let before = stage.writer.segments.bytes();
+    let before = harness.writer.segments.bytes();
     assert!(before > 3000, "{before}");
-    stage.owner.told.lock().unwrap().clear();
-    stage.now += Duration::from_secs(60 * 60);
+    harness.owner.told.lock().unwrap().clear();
+    harness.now += Duration::from_secs(60 * 60);
     for _ in 0..10 {
-        stage.sync();
+        harness.sync();
     }
-    let after = stage.writer.segments.bytes();
+    let after = harness.writer.segments.bytes();
     assert!(after < 500, "{after}");
 }
 
@@ -86,8 +86,8 @@ fn nothing_is_written_between_the_records_of_a_group() {
         segment_bytes: 1 << 16,
         ..options(SECOND)
     };
-    let stage = Stage::start(&machine, large.clone()).expect("a start");
-    let store = Arc::new(stage.store);
+    let harness = Harness::start(&machine, large.clone()).expect("a start");
+    let store = Arc::new(harness.store);
     let (inner, hook) = (store.clone(), Arc::new(Mutex::new(None)));
     let next = Mutex::new(500_000);
     let append = move || {
@@ -99,13 +99,13 @@ fn nothing_is_written_between_the_records_of_a_group() {
     };
     *hook.lock().unwrap() = Some(Box::new(append) as Hook);
     let source: Arc<dyn Source> = Arc::new(Whole(hook.clone()));
-    let mut writer = stage.writer;
+    let mut writer = harness.writer;
     writer.sources = vec![Arc::downgrade(&source)];
     writer.is_wanted = true;
-    writer.turn(stage.now, Duration::ZERO);
+    writer.turn(harness.now, Duration::ZERO);
     drop(hook.lock().unwrap().take());
     drop(writer);
-    let read = Stage::start(&machine, large).expect("a start").read;
+    let read = Harness::start(&machine, large).expect("a start").read;
     let place = |number: u64| read.iter().position(|one| *one == number).expect("written");
     for first in [0, 100_000] {
         assert_eq!(place(first + 19_999) - place(first), 19_999);

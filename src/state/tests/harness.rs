@@ -60,7 +60,7 @@ pub(super) fn options(sync: SyncPolicy) -> LogOptions {
 }
 
 /// One life of a process.
-pub(super) struct Stage {
+pub(super) struct Harness {
     pub(super) machine: Arc<Machine>,
     pub(super) store: LogStore,
     pub(super) writer: Writer,
@@ -71,7 +71,7 @@ pub(super) struct Stage {
     pub(super) now: Instant,
 }
 
-impl Stage {
+impl Harness {
     pub(super) fn start(machine: &Arc<Machine>, options: LogOptions) -> Result<Self, StateError> {
         let store = LogStore::new(machine.clone(), options, machine.boot());
         let mut read = Vec::new();
@@ -148,26 +148,26 @@ impl Stage {
 }
 
 /// A life that ends before its files are made small, with so many numbers.
-pub(super) fn life(machine: &Arc<Machine>, sync: SyncPolicy, numbers: u64) -> Stage {
-    let mut stage = Stage::start(
+pub(super) fn life(machine: &Arc<Machine>, sync: SyncPolicy, numbers: u64) -> Harness {
+    let mut harness = Harness::start(
         machine,
         LogOptions {
             margin_bytes: 1 << 20,
             ..options(sync)
         },
     );
-    let stage = stage.as_mut().expect("a start");
+    let harness = harness.as_mut().expect("a start");
     for number in 0..numbers {
-        stage.append(number).expect("room");
-        stage.turn();
+        harness.append(number).expect("room");
+        harness.turn();
     }
-    let Ok(stage) = Stage::start(machine, options(sync)) else {
+    let Ok(harness) = Harness::start(machine, options(sync)) else {
         panic!("a start")
     };
-    stage
+    harness
 }
 
 /// A life with the [`options`] of tests.
-pub(super) fn start(machine: &Arc<Machine>, sync: SyncPolicy) -> Stage {
-    Stage::start(machine, options(sync)).expect("a start")
+pub(super) fn start(machine: &Arc<Machine>, sync: SyncPolicy) -> Harness {
+    Harness::start(machine, options(sync)).expect("a start")
 }
