@@ -101,13 +101,13 @@ impl Shard {
     }
 
     /// A session has joined a channel.
-    fn listen(&self, channel: &ChannelName) {
+    fn subscribe(&self, channel: &ChannelName) {
         self.fanout.subscribe(channel, self.id);
         self.count_channels();
     }
 
-    /// A session has left channels.
-    fn unlisten<'a>(&self, channels: impl IntoIterator<Item = &'a ChannelName>) {
+    /// A session has left channels. The fan-out knows none of those of users.
+    fn unsubscribe<'a>(&self, channels: impl IntoIterator<Item = &'a ChannelName>) {
         for channel in channels {
             if !channel.starts_with(USER_PREFIX) {
                 self.fanout.unsubscribe(channel, self.id);

@@ -133,7 +133,7 @@ fn room_that_is_not_used_is_given_back() {
         for _ in 0..10 * ROOM {
             let room = harness
                 .fanout
-                .listening(&"news".into(), |listening| listening.reserve(100));
+                .with_shards(&"news".into(), |shards| shards.reserve(100));
             assert!(room.is_ok());
         }
     });
@@ -154,7 +154,7 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         let bytes = publication.weight();
         let room = harness
             .fanout
-            .listening(&"news".into(), |listening| listening.reserve(bytes));
+            .with_shards(&"news".into(), |shards| shards.reserve(bytes));
         let room = room.expect("room");
         third.membership.join(&"other".into());
         for _ in 0..ROOM {
@@ -169,9 +169,9 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         };
         second.membership.join(&"news".into());
         third.membership.subscribe(&"news".into(), positioned);
-        harness.fanout.listening(&"news".into(), |listening| {
-            listening.send(|| publication, room)
-        });
+        harness
+            .fanout
+            .with_shards(&"news".into(), |shards| shards.send(|| publication, room));
         assert_eq!(taken(&first, 1).await.len(), 1);
         assert_eq!(taken(&second, 1).await.len(), 1);
         assert_eq!(
@@ -193,12 +193,12 @@ fn a_join_that_finds_no_room_is_counted() {
         let listener = Listener::new(&shard);
         listener.membership.join(&room);
         for _ in 0..ROOM {
-            fanout.announce(&room, Content::Join(Arc::default()));
+            fanout.send_join_leave(&room, Content::Join(Arc::default()));
         }
         let untold = &harness.shards.metrics().joins_leaves_untold;
         assert_eq!(untold.load(Relaxed), 0);
-        fanout.announce(&room, Content::Join(Arc::default()));
-        fanout.announce(&room, Content::Leave(Arc::default()));
+        fanout.send_join_leave(&room, Content::Join(Arc::default()));
+        fanout.send_join_leave(&room, Content::Leave(Arc::default()));
         assert_eq!(untold.load(Relaxed), 2);
     });
 }

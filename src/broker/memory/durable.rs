@@ -10,7 +10,9 @@ use super::{
     waiting::{Step, Work},
 };
 use crate::{
-    broker::{BrokerError, PublishRequest, PublishResult, by_name::Hashed, fanout::Listening},
+    broker::{
+        BrokerError, PublishRequest, PublishResult, by_name::Hashed, fanout::SubscribedShards,
+    },
     store::{self, Record},
 };
 
@@ -26,7 +28,7 @@ pub(super) enum Placing {
 
 /// What a publication is placed with.
 pub(super) struct PlaceContext<'a> {
-    pub(super) listening: &'a Listening<'a>,
+    pub(super) shards: &'a SubscribedShards<'a>,
     pub(super) now: Now,
     pub(super) append: Append<'a>,
     pub(super) asked: Asked<'a>,
@@ -73,7 +75,7 @@ impl Stripe {
                 self.place_kept(channel, request, key, context)?;
             }
             Some(waiting) => {
-                let placed = Placed::place(request, None, context.listening, now.instant)?;
+                let placed = Placed::place(request, None, context.shards, now.instant)?;
                 self.waiting.push_behind(waiting, placed, asked.caller());
             }
             None => return Ok(Placing::Free(Box::new(request))),
@@ -106,7 +108,7 @@ impl Stripe {
         if let (Some(top), Some(waiting)) = (&mut top, self.waiting.of(channel)) {
             top.offset += waiting.placed();
         }
-        let placed = Placed::place(request, top, context.listening, now.instant)?;
+        let placed = Placed::place(request, top, context.shards, now.instant)?;
         let key_record = key.as_ref().map(|key| store::Key {
             id: key.id.0,
             owner: key.room.owner(),

@@ -145,7 +145,7 @@ impl MemoryBroker {
         let channel = self.fanout.names().hashed(channel);
         let mut stripe = self.lock(channel);
         let history = stripe.read(channel, filter, Instant::now());
-        stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+        stripe.throw_out_positions(false, &|channel| self.fanout.has_members(channel));
         history
     }
 }
@@ -175,11 +175,11 @@ impl Broker for MemoryBroker {
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.fanout.announce(channel, Content::Join(info));
+        self.fanout.send_join_leave(channel, Content::Join(info));
     }
 
     fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.fanout.announce(channel, Content::Leave(info));
+        self.fanout.send_join_leave(channel, Content::Leave(info));
     }
 
     fn listening(&self, _: &ChannelName) -> BrokerFuture<()> {
@@ -234,7 +234,7 @@ impl Broker for MemoryBroker {
     fn expire(&self, now: Instant) {
         self.earlier.expire(now);
         for stripe in &self.stripes {
-            locked(stripe).expire(now, &|channel| self.fanout.is_listened(channel));
+            locked(stripe).expire(now, &|channel| self.fanout.has_members(channel));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     broker::{
         BrokerError, HistoryOptions, PublishRequest, PublishResult, Version,
-        fanout::{Listening, Room},
+        fanout::{Reservations, SubscribedShards},
     },
     id::{Epoch, SessionId, StreamPosition},
     publication::{Content, Item, Publication, Target},
@@ -33,7 +33,7 @@ pub(super) struct Placed {
     accepted: Instant,
     /// Absent: it is not kept.
     kept: Option<Kept>,
-    room: Room,
+    room: Reservations,
 }
 
 struct Kept {
@@ -60,7 +60,7 @@ impl Kept {
 #[derive(Clone, Copy)]
 pub(super) struct CommitContext<'a> {
     /// The shards that it goes to.
-    pub(super) listening: &'a Listening<'a>,
+    pub(super) shards: &'a SubscribedShards<'a>,
     pub(super) now: Instant,
 }
 
@@ -70,7 +70,7 @@ impl Placed {
     pub(super) fn place(
         request: PublishRequest,
         top: Option<StreamPosition>,
-        listening: &Listening<'_>,
+        shards: &SubscribedShards<'_>,
         now: Instant,
     ) -> Result<Self, BrokerError> {
         let kept = request.history.zip(top);
@@ -78,7 +78,7 @@ impl Placed {
         let mut item = Item::new(request.payload, offset);
         item.info = request.info;
         item.tags = request.tags;
-        let room = listening.reserve(Publication::weight_with(&item))?;
+        let room = shards.reserve(Publication::weight_with(&item))?;
         let (version, delta, hides_place) = (request.version, request.delta, request.hides_place);
         Ok(Self {
             item: Arc::new(item),
@@ -103,8 +103,8 @@ impl Placed {
         stream: Option<&mut Stream>,
         context: CommitContext<'_>,
     ) -> PublishResult {
-        let CommitContext { listening, now } = context;
-        let mut result = PublishResult::sent(listening.members());
+        let CommitContext { shards, now } = context;
+        let mut result = PublishResult::sent(shards.members());
         let (mut epoch, mut previous, mut hides_place) = (Epoch::NONE, None, false);
         if let Some((stream, kept)) = stream.zip(self.kept) {
             let position = kept.position(&self.item);
@@ -134,7 +134,7 @@ impl Placed {
             }
             publication
         };
-        listening.send(publication, self.room);
+        shards.send(publication, self.room);
         result
     }
 }

@@ -53,12 +53,12 @@ impl MemoryBroker {
         let now = Instant::now();
         let channel = self.fanout.names().hashed(channel);
         let mut stripe = self.lock(channel);
-        let result = self.fanout.listening_hashed(channel, |listening| {
-            stripe.publish(channel, request, listening, now)
+        let result = self.fanout.with_shards_hashed(channel, |shards| {
+            stripe.publish(channel, request, shards, now)
         });
         if result.is_err() {
             // The stream may have been begun for it.
-            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+            stripe.throw_out_positions(false, &|channel| self.fanout.has_members(channel));
         }
         drop(stripe);
         self.make_room();
@@ -74,7 +74,7 @@ impl MemoryBroker {
             && let Some(stripe) = self.totals.first_to_end()
         {
             let mut stripe = locked(&self.stripes[stripe]);
-            if !stripe.throw_out_item(&|channel| self.fanout.is_listened(channel)) {
+            if !stripe.throw_out_item(&|channel| self.fanout.has_members(channel)) {
                 late += 1;
             }
         }
@@ -136,10 +136,10 @@ impl MemoryBroker {
         let channel = channel.clone();
         let channel = self.fanout.names().hashed(&channel);
         let mut stripe = self.lock(channel);
-        let placed = self.fanout.listening_hashed(channel, |listening| {
+        let placed = self.fanout.with_shards_hashed(channel, |shards| {
             let append = |record| durable.append(self.fanout.stripe_of(channel), record);
             let context = PlaceContext {
-                listening,
+                shards,
                 now,
                 append: &append,
                 asked,
@@ -148,7 +148,7 @@ impl MemoryBroker {
         });
         if placed.is_err() {
             // The stream may have been begun for it.
-            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+            stripe.throw_out_positions(false, &|channel| self.fanout.has_members(channel));
         }
         drop(stripe);
         match placed {
@@ -209,8 +209,8 @@ impl Committer for MemoryBroker {
                 work: entry.work,
                 outcome,
             };
-            self.fanout.listening_hashed(channel, |listening| {
-                let context = CommitContext { listening, now };
+            self.fanout.with_shards_hashed(channel, |shards| {
+                let context = CommitContext { shards, now };
                 stripe.commit(channel, completed, context, &mut wakes);
             });
         }

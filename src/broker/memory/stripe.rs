@@ -20,7 +20,7 @@ use crate::{
     broker::{
         BrokerError, History, HistoryFilter, KeyOwner, PublishRequest, PublishResult,
         by_name::{ByName, Hashed, Names},
-        fanout::Listening,
+        fanout::SubscribedShards,
     },
     id::StreamPosition,
     publication::Item,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Whether anyone on this node listens to a channel.
-pub(super) type IsListened<'a> = &'a dyn Fn(&ChannelName) -> bool;
+pub(super) type HasMembers<'a> = &'a dyn Fn(&ChannelName) -> bool;
 
 /// Everything under one lock.
 pub(super) struct Stripe {
@@ -80,7 +80,7 @@ impl Stripe {
         &mut self,
         channel: Hashed<'_>,
         mut request: PublishRequest,
-        listening: &Listening<'_>,
+        shards: &SubscribedShards<'_>,
         now: Instant,
     ) -> Result<PublishResult, BrokerError> {
         let key = self.key_of(channel.name, &mut request);
@@ -98,8 +98,8 @@ impl Stripe {
             stream = Some(begun.1);
         }
         let top = stream.as_deref().map(Stream::position);
-        let placed = Placed::place(request, top, listening, now)?;
-        let context = CommitContext { listening, now };
+        let placed = Placed::place(request, top, shards, now)?;
+        let context = CommitContext { shards, now };
         let result = self.ledger.commit(placed, channel.name, stream, context);
         self.remember(key, result.position, now);
         Ok(result)
