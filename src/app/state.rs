@@ -25,7 +25,7 @@ use crate::{
     metrics::Metrics,
     server::entries::Entries,
     state::{StateDir, StateError, StateOptions, history_bound},
-    store::{Record, Source, Store},
+    store::{Record, SnapshotSource, Store},
     token::Revocations,
 };
 
@@ -148,10 +148,10 @@ impl Restoring {
         entries.write_to(store);
         revocations.write_to(state.revocations.clone());
 
-        let owner: Arc<dyn Source> = broker.clone();
-        let of_entries: Arc<dyn Source> = entries.clone();
-        let of_revocations: Arc<dyn Source> = revocations.clone();
-        let sources: Vec<Weak<dyn Source>> =
+        let owner: Arc<dyn SnapshotSource> = broker.clone();
+        let of_entries: Arc<dyn SnapshotSource> = entries.clone();
+        let of_revocations: Arc<dyn SnapshotSource> = revocations.clone();
+        let sources: Vec<Weak<dyn SnapshotSource>> =
             vec![Arc::downgrade(&owner), Arc::downgrade(&of_entries)];
         state.watched_by(&self.metrics.liveness);
         state.log.start(sources)?;

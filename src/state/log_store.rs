@@ -22,7 +22,7 @@ use crate::{
     config::SyncPolicy,
     liveness::Pulse,
     logger,
-    store::{ReadReport, Record, Source, Store, StoreError, Written},
+    store::{ReadReport, Record, SnapshotSource, Store, StoreError, Written},
 };
 
 /// How long a turn of the writer waits where nothing is to be done.
@@ -80,7 +80,7 @@ impl LogStore {
     ///
     /// # Errors
     /// The files cannot be written, or a thread cannot be started.
-    pub(crate) fn start(&self, sources: Vec<Weak<dyn Source>>) -> Result<(), StateError> {
+    pub(crate) fn start(&self, sources: Vec<Weak<dyn SnapshotSource>>) -> Result<(), StateError> {
         let mut writer = self.writer(sources)?;
         let failed = || StateError::io("starting a thread for", ".");
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,7 +106,10 @@ impl LogStore {
     }
 
     /// The writer, with its first segment begun.
-    pub(super) fn writer(&self, sources: Vec<Weak<dyn Source>>) -> Result<Writer, StateError> {
+    pub(super) fn writer(
+        &self,
+        sources: Vec<Weak<dyn SnapshotSource>>,
+    ) -> Result<Writer, StateError> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = match reading.take() {
             Some(reading) => reading,

@@ -21,7 +21,7 @@ use crate::{
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
-    store::{ReadReport, Record, Subject},
+    store::{ReadReport, Record, RevocationSubject},
     unix_time::unix_now_ms,
 };
 
@@ -40,7 +40,7 @@ struct Channel {
 struct Kept {
     channels: HashMap<ChannelName, Channel>,
     keys: HashSet<u128>,
-    revocations: HashMap<Subject, bool>,
+    revocations: HashMap<RevocationSubject, bool>,
     pushes: HashSet<u128>,
     polls: HashSet<u128>,
 }

@@ -41,14 +41,14 @@ use std::{
 use id::Epoch;
 use publication::{Item, Payload};
 use state::{StateDir, StateOptions};
-use store::{Publication, Record, Store};
+use store::{PublicationRecord, Record, Store};
 
 const BATCH: u64 = 16;
 const CHANNELS: u64 = 1000;
 
 fn record(number: u64, bytes: usize) -> Record {
     let text = String::from_utf8(vec![b'x'; bytes]).expect("text");
-    Record::Publication(Publication {
+    Record::Publication(PublicationRecord {
         channel: format!("channel-{}", number % CHANNELS).as_str().into(),
         epoch: Epoch::of_bits(7),
         item: Arc::new(Item::new(Payload::Text(text.into()), number / CHANNELS + 1)),

@@ -109,7 +109,7 @@ impl Stripe {
             top.offset += waiting.placed();
         }
         let placed = Placed::place(request, top, context.shards, now.instant)?;
-        let key_record = key.as_ref().map(|key| store::Key {
+        let key_record = key.as_ref().map(|key| store::KeyRecord {
             id: key.id.0,
             owner: key.room.owner(),
             expires_ms: now.unix_after(self.idempotency_ttl),

@@ -53,7 +53,7 @@ use crate::{
     protocol::ClientInfo,
     publication::{Content, Target},
     registry::ChannelName,
-    store::{Committer, Secret, Store},
+    store::{Committer, HashSecret, Store},
 };
 
 /// Bounds of what the broker keeps.
@@ -86,7 +86,7 @@ struct Durable {
     store: Arc<dyn Store>,
     /// By which records say when they expire.
     clock: Clock,
-    secret: Secret,
+    secret: HashSecret,
     /// It is not in the files yet.
     is_renewed: bool,
     /// The broker, for the store's thread.
@@ -99,14 +99,14 @@ impl MemoryBroker {
     /// A broker for the shards of this process, which forgets everything with it.
     #[must_use]
     pub fn new(fanout: Arc<Fanout>, bounds: MemoryBounds) -> Self {
-        let secret = Secret::random();
+        let secret = HashSecret::random();
         Self::with(fanout, bounds, secret, Epochs::new(secret.epochs), None)
     }
 
     fn with(
         fanout: Arc<Fanout>,
         bounds: MemoryBounds,
-        secret: Secret,
+        secret: HashSecret,
         epochs: Epochs,
         durable: Option<Durable>,
     ) -> Self {

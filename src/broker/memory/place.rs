@@ -158,11 +158,11 @@ impl Placed {
         channel: &ChannelName,
         first: u64,
         now: Now,
-        key: Option<store::Key>,
-    ) -> Option<store::Publication> {
+        key: Option<store::KeyRecord>,
+    ) -> Option<store::PublicationRecord> {
         let kept = self.kept.as_ref()?;
         let size = u64::try_from(kept.history.size).unwrap_or(u64::MAX);
-        Some(store::Publication {
+        Some(store::PublicationRecord {
             channel: channel.clone(),
             epoch: kept.epoch,
             item: self.item.clone(),

@@ -28,7 +28,7 @@ use crate::{
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
-    store::{self, ReadReport, Record, Secret, Store, StoreError, Written},
+    store::{self, HashSecret, ReadReport, Record, Store, StoreError, Written},
 };
 
 /// An item as far as it was read.
@@ -104,7 +104,7 @@ impl Channel {
 
     /// Takes a position of a snapshot, which knows all that was published up to there, and nothing
     /// of what is behind it.
-    fn be_at(&mut self, stream: store::Stream) {
+    fn be_at(&mut self, stream: store::StreamRecord) {
         self.top.offset = self.top.offset.max(stream.top.offset);
         self.ttl = stream.ttl;
         let known = self.items.iter_mut();
@@ -127,9 +127,9 @@ impl Channel {
 /// What the records come to.
 #[derive(Default)]
 pub(crate) struct Restored {
-    names: Option<(Secret, Epochs)>,
+    names: Option<(HashSecret, Epochs)>,
     channels: HashMap<ChannelName, Channel>,
-    keys: HashMap<u128, store::Key>,
+    keys: HashMap<u128, store::KeyRecord>,
 }
 
 impl Restored {
@@ -169,7 +169,7 @@ impl Restored {
         None
     }
 
-    fn rename(&mut self, secret: Secret) {
+    fn rename(&mut self, secret: HashSecret) {
         let Some((known, epochs)) = &mut self.names else {
             self.names = Some((secret, Epochs::new(secret.epochs)));
             return;
@@ -196,7 +196,7 @@ impl Restored {
         channel
     }
 
-    fn publication(&mut self, publication: store::Publication) {
+    fn publication(&mut self, publication: store::PublicationRecord) {
         let place = StreamPosition {
             offset: publication.item.offset,
             epoch: publication.epoch,
@@ -248,7 +248,7 @@ impl MemoryBroker {
     ) -> Arc<Self> {
         let is_renewed = restored.names.is_none() || report.may_have_lost;
         if is_renewed {
-            let mut secret = Secret::random();
+            let mut secret = HashSecret::random();
             if let Some((known, _)) = &restored.names {
                 // Keys that were not lost go on being known.
                 secret.keys = known.keys;
@@ -257,7 +257,7 @@ impl MemoryBroker {
         }
         let names = restored.names.take();
         let (secret, epochs) = names.unwrap_or_else(|| {
-            let secret = Secret::random();
+            let secret = HashSecret::random();
             (secret, Epochs::new(secret.epochs))
         });
         let broker = Arc::new_cyclic(|this: &Weak<Self>| {

@@ -246,7 +246,7 @@ impl Poller {
                 self.last.etag = response.etag;
                 self.last.hash = Some(hash);
                 let etag = self.last.etag.as_ref().and_then(|etag| etag.to_str().ok());
-                self.entries.note_poll(store::Poll {
+                self.entries.note_poll(store::PollRecord {
                     entry: self.entry,
                     etag: etag.map(ToString::to_string),
                     last: published.position.map(|place| (hash, place)),

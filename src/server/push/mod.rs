@@ -117,8 +117,8 @@ impl IntervalPush {
     }
 
     /// How far it is, to be written; `place` is that of what it published last.
-    pub(super) fn record(&self, place: Option<StreamPosition>) -> store::Push {
-        store::Push {
+    pub(super) fn record(&self, place: Option<StreamPosition>) -> store::PushRecord {
+        store::PushRecord {
             entry: self.entry,
             seq: self.seq,
             last: self.last.zip(place),

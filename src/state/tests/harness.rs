@@ -10,7 +10,7 @@ use super::machine::Machine;
 use crate::{
     config::SyncPolicy,
     state::{StateError, log_store::LogStore, options::LogOptions, writer::Writer},
-    store::{Push, ReadReport, Record, Source, Store as _, StoreError, Written},
+    store::{PushRecord, ReadReport, Record, SnapshotSource, Store as _, StoreError, Written},
 };
 
 /// The policy of most tests.
@@ -26,7 +26,7 @@ pub(super) struct Owner {
     pub(super) order: Mutex<Vec<u64>>,
 }
 
-impl Source for Owner {
+impl SnapshotSource for Owner {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
         let numbers: Vec<u64> = self.kept();
         Box::new(numbers.into_iter().map(|number| vec![record(number)]))
@@ -43,7 +43,7 @@ impl Owner {
 }
 
 pub(super) fn record(number: u64) -> Record {
-    Record::Push(Box::new(Push {
+    Record::Push(Box::new(PushRecord {
         entry: u128::from(number),
         seq: number,
         last: None,
@@ -85,8 +85,8 @@ impl Harness {
             .lock()
             .unwrap()
             .extend(read.iter().map(|number| (*number, Some(Ok(())))));
-        let source: Arc<dyn Source> = owner.clone();
-        let writer = store.writer(vec![Arc::downgrade(&source) as Weak<dyn Source>])?;
+        let source: Arc<dyn SnapshotSource> = owner.clone();
+        let writer = store.writer(vec![Arc::downgrade(&source) as Weak<dyn SnapshotSource>])?;
         let (machine, now) = (machine.clone(), Instant::now());
         Ok(Self {
             machine,

@@ -15,7 +15,9 @@ use crate::{
     state::{
         LogStore, StateDir, StateError, StateOptions, drop_revocations, history_bound, summarize,
     },
-    store::{Key, Record, Revocation, Source, Store as _, Subject, Written},
+    store::{
+        KeyRecord, Record, Revocation, RevocationSubject, SnapshotSource, Store as _, Written,
+    },
 };
 
 const OPTIONS: StateOptions = StateOptions {
@@ -58,8 +60,8 @@ fn read(log: &LogStore) -> Vec<u64> {
 
 fn start(log: &LogStore) -> Arc<Owner> {
     let owner = Arc::new(Owner::default());
-    let source: Arc<dyn Source> = owner.clone();
-    log.start(vec![Arc::downgrade(&source) as Weak<dyn Source>])
+    let source: Arc<dyn SnapshotSource> = owner.clone();
+    log.start(vec![Arc::downgrade(&source) as Weak<dyn SnapshotSource>])
         .expect("threads");
     owner
 }
@@ -144,7 +146,7 @@ fn a_log_may_be_let_go_by_whom_it_tells() {
 }
 
 fn revocation(user: &str) -> Record {
-    let subject = Subject::User(user.to_string());
+    let subject = RevocationSubject::User(user.to_string());
     Record::Revocation(Box::new(Revocation {
         subject,
         until: Some(u64::MAX),
@@ -208,7 +210,7 @@ fn a_stopped_node_says_what_it_keeps() {
         for number in 0..3 {
             write(&state.log, record(number));
         }
-        let key = Key {
+        let key = KeyRecord {
             id: 7,
             owner: 0,
             expires_ms: u64::MAX,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     state::options::LogOptions,
-    store::{Record, Source, Store as _, Written},
+    store::{Record, SnapshotSource, Store as _, Written},
 };
 
 // The files hold what is kept and not what ever was; else a small history fills the disk in a week.
@@ -66,7 +66,7 @@ struct Whole(Arc<Mutex<Option<Hook>>>);
 
 type Hook = Box<dyn Fn() + Send>;
 
-impl Source for Whole {
+impl SnapshotSource for Whole {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
         let group = |first: u64| (first..first + 20_000).map(record).collect();
         Box::new([0, 100_000].into_iter().map(move |first| {
@@ -98,7 +98,7 @@ fn nothing_is_written_between_the_records_of_a_group() {
             .expect("room");
     };
     *hook.lock().unwrap() = Some(Box::new(append) as Hook);
-    let source: Arc<dyn Source> = Arc::new(Whole(hook.clone()));
+    let source: Arc<dyn SnapshotSource> = Arc::new(Whole(hook.clone()));
     let mut writer = harness.writer;
     writer.sources = vec![Arc::downgrade(&source)];
     writer.is_wanted = true;

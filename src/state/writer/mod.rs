@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     liveness::Pulse,
-    store::{Source, StoreError, Written},
+    store::{SnapshotSource, StoreError, Written},
     unix_time::unix_now_ms,
 };
 
@@ -68,7 +68,7 @@ pub(super) struct Writer {
     counters: Arc<Counters>,
     /// Renewed with each write of a snapshot, which may take longer than anyone waits.
     pulse: Arc<Pulse>,
-    pub(super) sources: Vec<Weak<dyn Source>>,
+    pub(super) sources: Vec<Weak<dyn SnapshotSource>>,
     buffer: Vec<u8>,
     batch: VecDeque<Waiting>,
     pending: Option<Pending>,
@@ -96,7 +96,7 @@ impl Writer {
     pub(super) fn new(
         segments: Segments,
         parts: WriterParts,
-        sources: Vec<Weak<dyn Source>>,
+        sources: Vec<Weak<dyn SnapshotSource>>,
     ) -> Self {
         let is_wanted = segments.has_lost;
         Self {

@@ -16,7 +16,7 @@ use crate::{
         segment::{Place, put_frame},
         segments::WriteError,
     },
-    store::{Record, Source},
+    store::{Record, SnapshotSource},
 };
 
 /// Weight of the records of a snapshot that are written at once.
@@ -46,7 +46,8 @@ enum Stopped {
 impl Writer {
     /// Writes everything anew.
     pub(super) fn rewrite(&mut self, now: Instant) {
-        let sources: Vec<Arc<dyn Source>> = self.sources.iter().filter_map(Weak::upgrade).collect();
+        let sources: Vec<Arc<dyn SnapshotSource>> =
+            self.sources.iter().filter_map(Weak::upgrade).collect();
         // Without one of them it would not be whole.
         if sources.is_empty() || sources.len() < self.sources.len() {
             return;
@@ -92,7 +93,7 @@ impl Writer {
     fn write_all(
         &mut self,
         now: Instant,
-        sources: &[Arc<dyn Source>],
+        sources: &[Arc<dyn SnapshotSource>],
         progress: &mut Progress,
     ) -> Result<(), Stopped> {
         for group in sources.iter().flat_map(|source| source.snapshot()) {

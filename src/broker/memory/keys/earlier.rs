@@ -36,7 +36,7 @@ impl EarlierKeys {
     pub(in crate::broker::memory) fn restore(
         &self,
         bounds: &Arc<KeyBounds>,
-        keys: impl Iterator<Item = store::Key>,
+        keys: impl Iterator<Item = store::KeyRecord>,
         now: Now,
     ) {
         let mut table = self.table();

@@ -51,7 +51,7 @@ impl Durable {
     /// With a store that writes when it is told to.
     fn new() -> Self {
         let (harness, store) = (Harness::new(1 << 30), Arc::new(ScriptedStore::default()));
-        let secret = [Record::Secret(crate::store::Secret::random())];
+        let secret = [Record::Secret(crate::store::HashSecret::random())];
         let broker = restored(&harness.fanout, &store, secret, false);
         Self {
             harness,

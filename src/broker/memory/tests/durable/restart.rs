@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::store::Source;
+use crate::store::SnapshotSource;
 
 /// Top, epoch and items.
 type Seen = (u64, String, Vec<(u64, String)>);
@@ -198,7 +198,7 @@ fn a_clock_that_was_put_back_costs_no_history() {
         let request = kept("news", "x", half_an_hour);
         broker.publish(request).await.expect("written");
         assert_eq!(state(&at_hour_ahead(store.records()))["news"].2.len(), 1);
-        let snapshot = Source::snapshot(&*broker).flatten().collect();
+        let snapshot = SnapshotSource::snapshot(&*broker).flatten().collect();
         assert_eq!(state(&at_hour_ahead(snapshot))["news"].2.len(), 1);
     });
 }
