@@ -35,7 +35,7 @@ const WAIT: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(200);
 
 /// Who goes on where a process before ended.
-pub(super) struct Kept {
+pub(super) struct RestoredState {
     pub(super) state: Arc<StateDir>,
     pub(super) broker: Arc<MemoryBroker>,
 }
@@ -70,7 +70,7 @@ impl Restoring {
     ///
     /// # Errors
     /// It cannot be had, read or written.
-    pub(super) fn read(&self, dir: &Path) -> Result<Kept, AppError> {
+    pub(super) fn read(&self, dir: &Path) -> Result<RestoredState, AppError> {
         let begun = Instant::now();
         let state = StateDir::open(dir, StateOptions::new(&self.settings), WAIT)?;
         self.restore(state, begun)
@@ -129,7 +129,7 @@ impl Restoring {
         Ok(None)
     }
 
-    fn restore(&self, state: StateDir, begun: Instant) -> Result<Kept, AppError> {
+    fn restore(&self, state: StateDir, begun: Instant) -> Result<RestoredState, AppError> {
         let (entries, revocations) = (&self.entries, &self.revocations);
         let mut restored = Restored::default();
         let report = state.log.read(&mut |record| {
@@ -160,7 +160,7 @@ impl Restoring {
             .start(vec![Arc::downgrade(&of_revocations)])?;
         broker.begin().map_err(AppError::NotKept)?;
         report_read(&broker, report.may_have_lost, begun);
-        Ok(Kept {
+        Ok(RestoredState {
             state: Arc::new(state),
             broker,
         })
@@ -169,7 +169,7 @@ impl Restoring {
 
 /// The state, while it is waited for and read. Dropped, it is waited for no more.
 pub(super) struct Opening {
-    kept: Option<oneshot::Receiver<Result<Kept, AppError>>>,
+    kept: Option<oneshot::Receiver<Result<RestoredState, AppError>>>,
     /// Where the broker goes.
     into: Arc<Late<MemoryBroker>>,
     is_given_up: Arc<AtomicBool>,
@@ -186,7 +186,7 @@ impl Opening {
         self.kept = None;
         // It says nothing only where it panicked.
         let panicked = |_| AppError::Io("reading the state", io::ErrorKind::BrokenPipe.into());
-        let Kept { state, broker } = kept.map_err(panicked)??;
+        let RestoredState { state, broker } = kept.map_err(panicked)??;
         self.into.set(broker);
         Ok(state)
     }

@@ -74,14 +74,14 @@ impl MemberCounts {
     }
 }
 
-type Stripe = ByName<MemberCounts>;
+type ChannelMembers = ByName<MemberCounts>;
 
 /// The fan-out of this process.
 pub struct Fanout {
     shards: Arc<Shards>,
     occupancy: Box<Occupancy>,
     names: Names,
-    stripes: [Mutex<Stripe>; STRIPES],
+    stripes: [Mutex<ChannelMembers>; STRIPES],
     /// Channels in all stripes, the server's own left out.
     channels: AtomicUsize,
 }
@@ -111,7 +111,7 @@ impl Fanout {
         channel.part(STRIPES)
     }
 
-    fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
+    fn lock(&self, stripe: usize) -> MutexGuard<'_, ChannelMembers> {
         // Nothing under the lock is left half done by what could panic there (memory aside, which
         // aborts).
         self.stripes[stripe]

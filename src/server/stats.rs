@@ -25,12 +25,12 @@ pub(crate) type CountChannels = Box<dyn Fn() -> usize + Send>;
 
 /// Delays that were counted: of each bucket, and their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Delays {
+struct DelaySums {
     counts: [u64; DELAY_COUNTS],
     nanos: u64,
 }
 
-impl Delays {
+impl DelaySums {
     fn since(&self, before: &Self) -> Self {
         let counts = std::array::from_fn(|n| self.counts[n].saturating_sub(before.counts[n]));
         Self {
@@ -88,17 +88,17 @@ fn micros(seconds: f64) -> f64 {
 
 /// What one worker, or all of them, had counted at a moment, or between two.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Counts {
+struct WorkerCounts {
     messages_in: u64,
     messages_out: u64,
     bytes_in: u64,
     bytes_out: u64,
     slow_disconnects: u64,
     dropped: u64,
-    delays: Delays,
+    delays: DelaySums,
 }
 
-impl Counts {
+impl WorkerCounts {
     fn of(stats: &WorkerStats) -> Self {
         let (counts, nanos) = stats.delays.counts();
         Self {
@@ -108,7 +108,7 @@ impl Counts {
             bytes_out: stats.bytes_out.get(),
             slow_disconnects: stats.slow_disconnects.get(),
             dropped: stats.dropped.get(),
-            delays: Delays { counts, nanos },
+            delays: DelaySums { counts, nanos },
         }
     }
 
@@ -205,7 +205,7 @@ struct Tick {
     at: Instant,
     published: u64,
     /// By the number of the worker.
-    workers: Vec<Counts>,
+    workers: Vec<WorkerCounts>,
 }
 
 /// Measures what the node does from one tick to the next.
@@ -242,7 +242,10 @@ impl StatsMeter {
         heard: bool,
     ) -> Option<String> {
         let workers = self.metrics.workers();
-        let counts: Vec<Counts> = workers.iter().map(|stats| Counts::of(stats)).collect();
+        let counts: Vec<WorkerCounts> = workers
+            .iter()
+            .map(|stats| WorkerCounts::of(stats))
+            .collect();
         let published = self
             .metrics
             .published
@@ -256,13 +259,13 @@ impl StatsMeter {
         if !heard {
             return None;
         }
-        let mut all = Counts::default();
+        let mut all = WorkerCounts::default();
         let shown = workers
             .iter()
             .zip(&counts)
             .enumerate()
             .map(|(worker, (stats, counts))| {
-                let none = Counts::default();
+                let none = WorkerCounts::default();
                 let counts = counts.since(before.workers.get(worker).unwrap_or(&none));
                 all.add(&counts);
                 let number = Count::get;
@@ -346,7 +349,7 @@ mod tests {
 
     #[test]
     fn quantiles_lie_in_their_bucket_and_beyond_the_last_bound_at_it() {
-        let mut delays = Delays::default();
+        let mut delays = DelaySums::default();
         assert_eq!(delays.quantile(0.5), None);
         delays.counts[3] = 100;
         let (p50, p99) = (delays.quantile(0.5), delays.quantile(0.99));

@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// An item as far as it was read.
-struct Entry {
+struct RestoredItem {
     /// In Unix milliseconds.
     expires_ms: u64,
     item: Arc<Item>,
@@ -41,7 +41,7 @@ struct Entry {
 }
 
 /// A channel as far as it was read.
-struct Channel {
+struct RestoredChannel {
     top: StreamPosition,
     /// Items before this one are gone.
     first: u64,
@@ -49,10 +49,10 @@ struct Channel {
     /// Of what is gone, and of a snapshot.
     version: Option<Box<Version>>,
     /// By their offsets.
-    items: VecDeque<Entry>,
+    items: VecDeque<RestoredItem>,
 }
 
-impl Channel {
+impl RestoredChannel {
     fn new(epoch: Epoch) -> Self {
         Self {
             top: StreamPosition { offset: 0, epoch },
@@ -73,7 +73,7 @@ impl Channel {
     }
 
     /// Takes an item; whether there was one of its offset.
-    fn insert(&mut self, entry: Entry) -> bool {
+    fn insert(&mut self, entry: RestoredItem) -> bool {
         let offset = entry.item.offset;
         if offset < self.first {
             return false;
@@ -128,7 +128,7 @@ impl Channel {
 #[derive(Default)]
 pub(crate) struct Restored {
     names: Option<(HashSecret, Epochs)>,
-    channels: HashMap<ChannelName, Channel>,
+    channels: HashMap<ChannelName, RestoredChannel>,
     keys: HashMap<u128, store::KeyRecord>,
 }
 
@@ -144,7 +144,7 @@ impl Restored {
             }
             Record::Item(kept) => {
                 let channel = self.channel(kept.channel, kept.epoch);
-                channel.insert(Entry {
+                channel.insert(RestoredItem {
                     expires_ms: kept.expires_ms,
                     item: kept.item,
                     version: None,
@@ -185,13 +185,13 @@ impl Restored {
     }
 
     /// The channel of a stream; another stream of it is over.
-    fn channel(&mut self, name: ChannelName, epoch: Epoch) -> &mut Channel {
+    fn channel(&mut self, name: ChannelName, epoch: Epoch) -> &mut RestoredChannel {
         let channel = self
             .channels
             .entry(name)
-            .or_insert_with(|| Channel::new(epoch));
+            .or_insert_with(|| RestoredChannel::new(epoch));
         if channel.top.epoch != epoch {
-            *channel = Channel::new(epoch);
+            *channel = RestoredChannel::new(epoch);
         }
         channel
     }
@@ -204,7 +204,7 @@ impl Restored {
         let channel = self.channel(publication.channel, publication.epoch);
         channel.top.offset = channel.top.offset.max(publication.item.offset);
         channel.ttl = publication.ttl;
-        let is_given_anew = channel.insert(Entry {
+        let is_given_anew = channel.insert(RestoredItem {
             expires_ms: publication.expires_ms,
             item: publication.item,
             version: publication.version,
@@ -310,12 +310,12 @@ impl MemoryBroker {
 }
 
 impl Stripe {
-    fn restore(&mut self, name: ChannelName, mut channel: Channel, now: Now) {
+    fn restore(&mut self, name: ChannelName, mut channel: RestoredChannel, now: Now) {
         let mut stream = Stream::new(channel.top.epoch, now.instant);
         stream.keep(channel.ttl, now.instant + channel.ttl);
         stream.top = channel.top.offset;
         stream.version = channel.take_version();
-        for Entry {
+        for RestoredItem {
             expires_ms, item, ..
         } in channel.items
         {

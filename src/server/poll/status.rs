@@ -48,11 +48,11 @@ struct Watched {
     url: String,
     every: Duration,
     channel: String,
-    counts: Mutex<Counts>,
+    counts: Mutex<PollCounts>,
 }
 
 #[derive(Debug)]
-pub(super) struct Counts {
+pub(super) struct PollCounts {
     pub(super) runs: u64,
     pub(super) changes: u64,
     pub(super) failures: u64,
@@ -71,7 +71,7 @@ impl PollWatch {
             url: redacted(&settings.url),
             every: settings.every,
             channel: settings.channel.clone(),
-            counts: Mutex::new(Counts {
+            counts: Mutex::new(PollCounts {
                 runs: 0,
                 changes: 0,
                 failures: 0,
@@ -117,7 +117,7 @@ impl PollWatch {
     }
 
     /// Numbers only, so a panic while they were held left nothing half done.
-    pub(super) fn counts(&self) -> MutexGuard<'_, Counts> {
+    pub(super) fn counts(&self) -> MutexGuard<'_, PollCounts> {
         self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
