@@ -183,7 +183,7 @@ impl LogStore {
     /// Whether a new record would be taken now, as far as is known.
     #[cfg(test)]
     pub(super) fn is_writable(&self) -> bool {
-        self.queue.door() == super::queue::Door::Open
+        self.queue.intake() == super::queue::Intake::Open
     }
 }
 

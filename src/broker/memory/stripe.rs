@@ -14,7 +14,7 @@ use super::{
     place::{self, CommitContext, Placed},
     stream::{Charge, Stream},
     totals::Totals,
-    waiting::Waitings,
+    waiting::WaitingSteps,
 };
 use crate::{
     broker::{
@@ -39,7 +39,7 @@ pub(super) struct Stripe {
     pub(super) position_bytes_max: usize,
     pub(super) idempotency_ttl: Duration,
     /// What is placed and not written yet; empty without a store.
-    pub(super) waiting: Waitings,
+    pub(super) waiting: WaitingSteps,
     /// Where the end of a stream is noted.
     pub(super) store: Option<Arc<dyn Store>>,
 }
@@ -70,7 +70,7 @@ impl Stripe {
             keys: Keys::new(shared.keys.clone(), shared.earlier.clone()),
             position_bytes_max: shared.position_bytes_max,
             idempotency_ttl: shared.idempotency_ttl,
-            waiting: Waitings::new(shared.names.clone(), shared.waiting.clone()),
+            waiting: WaitingSteps::new(shared.names.clone(), shared.waiting.clone()),
             store: shared.store.clone(),
         }
     }

@@ -41,7 +41,7 @@ pub(super) enum Step {
 }
 
 /// A step whose record is on its way.
-pub(super) struct Entry {
+pub(super) struct WaitingStep {
     pub(super) channel: ChannelName,
     /// Of its name.
     pub(super) hash: u64,
@@ -67,7 +67,7 @@ struct Others {
 
 /// What waits in one channel.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Waiting {
+pub(super) struct ChannelWaiting {
     entries: usize,
     /// How many of them take a place in the stream.
     placed: u64,
@@ -76,7 +76,7 @@ pub(super) struct Waiting {
     versioned: Option<u64>,
 }
 
-impl Waiting {
+impl ChannelWaiting {
     /// Places in the channel's stream that are given and not committed.
     pub(super) fn placed(self) -> u64 {
         self.placed
@@ -87,18 +87,18 @@ impl Waiting {
 const ENTRIES_KEPT: usize = 64;
 
 /// What waits under one lock.
-pub(super) struct Waitings {
-    entries: VecDeque<Entry>,
+pub(super) struct WaitingSteps {
+    entries: VecDeque<WaitingStep>,
     /// The number of the first of them.
     first: u64,
-    channels: ByName<Waiting>,
+    channels: ByName<ChannelWaiting>,
     /// The keys of what waits, each with the number of its entry.
     keys: HashMap<KeyId, u64>,
     /// What waits under all locks.
     count: Arc<AtomicUsize>,
 }
 
-impl Waitings {
+impl WaitingSteps {
     /// Nothing; what comes is counted there too.
     pub(super) fn new(names: Names, count: Arc<AtomicUsize>) -> Self {
         Self {
@@ -111,7 +111,7 @@ impl Waitings {
     }
 
     /// What of a channel waits; absent: nothing.
-    pub(super) fn of(&self, channel: Hashed<'_>) -> Option<Waiting> {
+    pub(super) fn of(&self, channel: Hashed<'_>) -> Option<ChannelWaiting> {
         if self.entries.is_empty() {
             return None;
         }
@@ -123,13 +123,13 @@ impl Waitings {
         self.of(channel).is_some()
     }
 
-    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
+    fn entry(&mut self, number: u64) -> Option<&mut WaitingStep> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.entries.get_mut(index)
     }
 
     /// The version that waits in a channel, with the number of its entry.
-    pub(super) fn version(&self, waiting: Waiting) -> Option<(u64, &Version)> {
+    pub(super) fn version(&self, waiting: ChannelWaiting) -> Option<(u64, &Version)> {
         let number = waiting.versioned?;
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         match &self.entries.get(index)?.work.step {
@@ -142,7 +142,7 @@ impl Waitings {
     /// that is as new.
     pub(super) fn follow(
         &mut self,
-        waiting: Waiting,
+        waiting: ChannelWaiting,
         key: Option<KeyId>,
         version: Option<&Version>,
         asked: Asked<'_>,
@@ -162,7 +162,7 @@ impl Waitings {
     /// Lets a step wait whose record is on its way, in the channel of this name and hash.
     pub(super) fn push(&mut self, name: ChannelName, hash: u64, step: Step, by: Caller) {
         let number = self.first + self.entries.len() as u64;
-        let begin = || (name.clone(), Waiting::default());
+        let begin = || (name.clone(), ChannelWaiting::default());
         let channel = Hashed::again(&name, hash);
         let (_, waiting) = self.channels.get_or_insert_with(channel, begin);
         waiting.entries += 1;
@@ -177,7 +177,7 @@ impl Waitings {
             }
         }
         self.count.fetch_add(1, Relaxed);
-        self.entries.push_back(Entry {
+        self.entries.push_back(WaitingStep {
             channel: name,
             hash,
             work: Work {
@@ -189,7 +189,7 @@ impl Waitings {
     }
 
     /// Lets a publication that is not kept wait behind the newest of its channel that is.
-    pub(super) fn push_behind(&mut self, waiting: Waiting, placed: Placed, by: Caller) {
+    pub(super) fn push_behind(&mut self, waiting: ChannelWaiting, placed: Placed, by: Caller) {
         if let Some(entry) = self.entry(waiting.newest) {
             let others = entry.work.others.get_or_insert_default();
             others.behind.push((placed, by));
@@ -198,7 +198,7 @@ impl Waitings {
     }
 
     /// The first entry, whose record came back.
-    pub(super) fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self) -> Option<WaitingStep> {
         let entry = self.entries.pop_front()?;
         self.first += 1;
         let others = entry.work.others.as_ref();

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
-    BEGIN, BINARY, Begin, END, ENDED, ENDED_SHARES, Entry, FOLLOWS, INFO, ITEM, KEY, Mark, POLL,
+    BEGIN, BINARY, Begin, END, ENDED, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, LogEntry, Mark, POLL,
     PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, TAGS, TIME, WHOLE,
 };
 use crate::{
@@ -24,22 +24,22 @@ use crate::{
 
 /// Reads bodies; the channel of one is often that of the one before, and shared with it.
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
+pub(crate) struct RecordDecoder {
     channel: Option<ChannelName>,
 }
 
-impl Decoder {
+impl RecordDecoder {
     /// Reads a body.
     ///
     /// # Errors
     /// It is none of this format.
-    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<Entry, Malformed> {
+    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<LogEntry, Malformed> {
         let mut input = Input(body);
         let kind = input.u8()?;
         let entry = if kind < SECRET {
-            Entry::Mark(mark(kind, &mut input)?)
+            LogEntry::Mark(mark(kind, &mut input)?)
         } else {
-            Entry::Record(self.record(kind, &mut input)?)
+            LogEntry::Record(self.record(kind, &mut input)?)
         };
         input.end()?;
         Ok(entry)

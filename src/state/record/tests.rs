@@ -187,9 +187,9 @@ proptest! {
     // its right back. So each is compared with all of its parts.
     #[test]
     fn what_is_written_is_read_again(records in vec(record(), 1..9)) {
-        let mut decoder = Decoder::default();
+        let mut decoder = RecordDecoder::default();
         for record in records {
-            let Ok(Entry::Record(read)) = decoder.decode(&encoded(&record)) else {
+            let Ok(LogEntry::Record(read)) = decoder.decode(&encoded(&record)) else {
                 panic!("{record:?} is not read");
             };
             prop_assert_eq!(format!("{read:?}"), format!("{record:?}"));
@@ -201,16 +201,16 @@ proptest! {
     fn no_part_of_a_record_is_a_record(record in record(), cut in any::<prop::sample::Index>()) {
         let bytes = encoded(&record);
         let part = &bytes[..cut.index(bytes.len())];
-        prop_assert!(Decoder::default().decode(part).is_err());
+        prop_assert!(RecordDecoder::default().decode(part).is_err());
         let more = [&bytes[..], &[0]].concat();
-        prop_assert!(Decoder::default().decode(&more).is_err());
+        prop_assert!(RecordDecoder::default().decode(&more).is_err());
     }
 
     // The checksum keeps most of it away, but nothing that lies in a file may end the process.
     #[test]
     fn any_bytes_are_read_or_refused(kind in 0u8..30, bytes in vec(any::<u8>(), 0..60)) {
-        let _ = Decoder::default().decode(&[&[kind], &bytes[..]].concat());
-        let _ = Decoder::default().decode(&bytes);
+        let _ = RecordDecoder::default().decode(&[&[kind], &bytes[..]].concat());
+        let _ = RecordDecoder::default().decode(&bytes);
     }
 }
 
@@ -238,9 +238,9 @@ fn marks_are_read_again() {
     ] {
         let mut out = Vec::new();
         put_mark(&mut out, &mark);
-        let read = Decoder::default().decode(&out);
+        let read = RecordDecoder::default().decode(&out);
         assert!(
-            matches!(read, Ok(Entry::Mark(read)) if read == mark),
+            matches!(read, Ok(LogEntry::Mark(read)) if read == mark),
             "{mark:?}"
         );
     }
@@ -254,9 +254,9 @@ fn records_of_one_channel_share_its_name() {
         channel: name.into(),
         epoch: Epoch::of_bits(1),
     };
-    let mut decoder = Decoder::default();
+    let mut decoder = RecordDecoder::default();
     let mut names = ["a", "a", "b", "a"].map(|name| match decoder.decode(&encoded(&item(name))) {
-        Ok(Entry::Record(Record::Ended { channel, .. })) => channel,
+        Ok(LogEntry::Record(Record::Ended { channel, .. })) => channel,
         other => panic!("{other:?}"),
     });
     assert!(Arc::ptr_eq(&names[0], &names[1]));

@@ -13,7 +13,7 @@ pub(super) use self::current::{WriteError, is_full};
 use super::{
     disk::Disk,
     options::LogOptions,
-    read::{Found, Reading},
+    read::{FoundSegment, Reading},
     record::{Begin, Mark, put_mark},
     segment::{Place, header, put_frame},
     sync::Syncer,
@@ -26,7 +26,7 @@ pub(super) struct Segments {
     pub(super) options: LogOptions,
     syncer: Arc<Syncer>,
     current: Option<Current>,
-    old: VecDeque<Found>,
+    old: VecDeque<FoundSegment>,
     boot: u128,
     /// Begins this life.
     life: u64,
@@ -171,7 +171,7 @@ impl Segments {
         // What is laid out behind it reads as its end where this fails.
         let _ = current.file.set_len(current.length);
         self.syncer.seal(is_owed && !self.is_always());
-        self.old.push_back(Found {
+        self.old.push_back(FoundSegment {
             number: current.number,
             good: current.length,
             is_damaged: false,

@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    queue::{Door, Queue, Waiting},
+    queue::{Intake, Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
     segment::{Place, put_frame},
     segments::{Segments, WriteError},
@@ -43,7 +43,7 @@ const BATCH_RECORDS: usize = 4096;
 const TIME_MS: u64 = 1000;
 
 /// A snapshot that is written and not yet on the disk.
-struct Pending {
+struct PendingSnapshot {
     /// The segments before this one go.
     first: u64,
     /// The sync that is waited for.
@@ -70,8 +70,8 @@ pub(super) struct Writer {
     pulse: Arc<Pulse>,
     pub(super) sources: Vec<Weak<dyn SnapshotSource>>,
     buffer: Vec<u8>,
-    batch: VecDeque<Waiting>,
-    pending: Option<Pending>,
+    batch: VecDeque<WaitingRecord>,
+    pending: Option<PendingSnapshot>,
     /// The segments before this one are replaced, and go one by one.
     replaced: Option<u64>,
     /// Bytes of the last snapshot, and bytes written since it was begun.
@@ -268,7 +268,7 @@ impl Writer {
         }
     }
 
-    fn replace(&mut self, now: Instant, pending: &Pending) {
+    fn replace(&mut self, now: Instant, pending: &PendingSnapshot) {
         if let Err(error) = self.put_mark(Mark::Whole) {
             self.is_wanted = true;
             return self.fail(now, &error);
@@ -300,11 +300,11 @@ impl Writer {
         let is_large = self.since >= self.snapshot / 4 + options.margin_bytes;
         let beside = options.segment_bytes + options.reserve_bytes;
         let is_over = self.segments.bytes() > options.bytes_max.saturating_sub(beside);
-        if is_over && self.queue.door() == Door::Open {
+        if is_over && self.queue.intake() == Intake::Open {
             log::error!("the state on disk has reached state.bytes: new records are refused");
-            self.queue.set_door(Door::Tight(StoreError::Full));
-        } else if !is_over && self.queue.door() == Door::Tight(StoreError::Full) {
-            self.queue.set_door(Door::Open);
+            self.queue.set_intake(Intake::Tight(StoreError::Full));
+        } else if !is_over && self.queue.intake() == Intake::Tight(StoreError::Full) {
+            self.queue.set_intake(Intake::Open);
         }
         let at = *self.rewritten_at.get_or_insert(now);
         let is_old = now.saturating_duration_since(at) >= REWRITE_AFTER
@@ -317,7 +317,7 @@ impl Writer {
     /// Notes that everything was written anew, or that it did not work and is `put_off`.
     fn rewritten(&mut self, now: Instant, put_off: bool) {
         self.rewritten_at = Some(now);
-        let is_late = put_off || self.queue.door() != Door::Open;
+        let is_late = put_off || self.queue.intake() != Intake::Open;
         self.not_before = is_late.then(|| now + REWRITE_PAUSE);
     }
 

@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use super::{Pending, Writer};
+use super::{PendingSnapshot, Writer};
 use crate::{
     state::{
         record::put_record,
@@ -70,7 +70,7 @@ impl Writer {
                 if self.segments.is_always() && self.syncer.sync() {
                     self.segments.held();
                 }
-                self.pending = Some(Pending {
+                self.pending = Some(PendingSnapshot {
                     first,
                     sync,
                     bytes: progress.written,
