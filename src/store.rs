@@ -44,16 +44,16 @@ pub(crate) enum Record {
     Key(KeyRecord),
     /// The items of a stream up to an offset were removed, and never come back.
     Removed {
-        /// The channel.
+        /// Whose items they are.
         channel: ChannelName,
         /// The last of them.
         until: StreamPosition,
     },
     /// A stream that was published to is forgotten, and with it its epoch.
     Ended {
-        /// The channel.
+        /// Whose stream it was.
         channel: ChannelName,
-        /// The stream.
+        /// Which of the channel's streams.
         epoch: Epoch,
     },
     /// How many streams have ended in each share of the channels, of a snapshot; of a share that is
@@ -91,11 +91,11 @@ impl HashSecret {
 /// A publication that has a place in a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct PublicationRecord {
-    /// The channel.
+    /// Where it was published.
     pub(crate) channel: ChannelName,
     /// The stream; the offset is the item's.
     pub(crate) epoch: Epoch,
-    /// The message.
+    /// The message with its offset, as the history has it.
     pub(crate) item: Arc<Item>,
     /// Items before this offset are not kept any more.
     pub(crate) first: u64,
@@ -105,14 +105,14 @@ pub(crate) struct PublicationRecord {
     pub(crate) ttl: Duration,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
-    /// Its key.
+    /// The idempotency key that it was published with.
     pub(crate) key: Option<Box<KeyRecord>>,
 }
 
 /// A position with what belongs to it.
 #[derive(Clone, Debug)]
 pub(crate) struct StreamRecord {
-    /// The channel.
+    /// Whose position it is.
     pub(crate) channel: ChannelName,
     /// Its newest place.
     pub top: StreamPosition,
@@ -127,9 +127,9 @@ pub(crate) struct StreamRecord {
 /// An item of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct KeptItem {
-    /// The channel.
+    /// In whose history it is.
     pub(crate) channel: ChannelName,
-    /// The stream.
+    /// Which of the channel's streams.
     pub(crate) epoch: Epoch,
     /// The message with its offset.
     pub(crate) item: Arc<Item>,
@@ -153,7 +153,7 @@ pub(crate) struct KeyRecord {
 /// Whom or what a revocation is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum RevocationSubject {
-    /// A user.
+    /// A user, by its name.
     User(String),
     /// The token with this id (`jti`).
     Token(String),
@@ -166,7 +166,7 @@ pub(crate) enum RevocationSubject {
 /// A block or a revocation, in Unix seconds as tokens have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Revocation {
-    /// About whom.
+    /// Who or what no longer counts.
     pub(crate) subject: RevocationSubject,
     /// Until when it counts, `u64::MAX` without end; absent: it is taken away.
     pub(crate) until: Option<u64>,
@@ -177,7 +177,7 @@ pub(crate) struct Revocation {
 /// An entry of `[[push]]`, known by a hash of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PushRecord {
-    /// The entry.
+    /// The hash of its settings.
     pub(crate) entry: u128,
     /// No `{seq}` up to this one is given again.
     pub(crate) seq: u64,
@@ -188,7 +188,7 @@ pub(crate) struct PushRecord {
 /// An entry of `[[poll]]`, known by a hash of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PollRecord {
-    /// The entry.
+    /// The hash of its settings.
     pub(crate) entry: u128,
     /// `ETag` of the last answer.
     pub(crate) etag: Option<String>,
@@ -231,7 +231,7 @@ pub(crate) trait Committer: Send + Sync {
 }
 
 impl Written {
-    /// Calls.
+    /// Whoever it is, told by this call.
     pub(crate) fn call(call: impl FnOnce(Result<(), StoreError>) + Send + 'static) -> Self {
         Self::Call(Box::new(call))
     }

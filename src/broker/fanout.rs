@@ -87,7 +87,7 @@ pub struct Fanout {
 }
 
 impl Fanout {
-    /// Of these shards.
+    /// Of the shards of this process, with whom to tell of first and last members.
     #[must_use]
     pub fn new(shards: Arc<Shards>, occupancy: Box<Occupancy>) -> Self {
         let names = Names::default();

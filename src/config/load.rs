@@ -18,11 +18,11 @@ use super::{
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// `--config F`.
+    /// The file, of `--config F`; absent: that of FANFARE_CONFIG, or none.
     pub(crate) config: Option<PathBuf>,
-    /// `--listen A`, any number of times.
+    /// The addresses, of `--listen A`; none: those of the settings.
     pub(crate) listen: Vec<String>,
-    /// `--workers N`.
+    /// How many worker threads, of `--workers N`; absent: as the settings say.
     pub(crate) workers: Option<String>,
 }
 

@@ -46,7 +46,7 @@ pub struct Metrics {
     pub(crate) pending_body_bytes: AtomicU64,
     /// Publications that the broker did not accept, or gave no answer to.
     pub(crate) publish_refused: AtomicU64,
-    /// Publications accepted.
+    /// Publications that the broker accepted, whether anyone was there or not.
     pub(crate) published: AtomicU64,
     /// Joins and leaves that no member was told of, since a shard had no room.
     pub(crate) joins_leaves_untold: AtomicU64,

@@ -66,12 +66,12 @@ impl SessionCounts {
     }
 }
 
-/// A session began.
+/// A session began: it enters the directory and the counts.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Opened(pub Arc<SessionInfo>);
 
-/// A session ended.
+/// A session ended: it leaves the directory and the counts, and is logged.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Closed {

@@ -47,7 +47,7 @@ pub(super) struct ShardState {
 }
 
 impl ShardState {
-    /// Without sessions.
+    /// Of a shard that nobody has joined, and whose channels have no windows.
     pub(super) fn new(settings: DeliverySettings) -> Self {
         Self {
             settings,

@@ -36,7 +36,7 @@ pub struct LogStore {
     queue: Arc<Queue>,
     syncer: Arc<Syncer>,
     counters: Arc<Counters>,
-    /// The writer's.
+    /// That the writer's thread still goes round.
     pulse: Arc<Pulse>,
     /// What was read, until it is started.
     reading: Mutex<Option<Reading>>,

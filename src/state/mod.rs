@@ -54,13 +54,13 @@ use crate::{
 /// How the state is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct StateOptions {
-    /// `state.sync`.
+    /// When the disk is asked to hold what was written (`state.sync`).
     pub sync: SyncPolicy,
-    /// `state.bytes`.
+    /// Bound of all files of the log of streams (`state.bytes`).
     pub(crate) bytes_max: u64,
-    /// `state.queue`.
+    /// Records that may wait to be written, of each log (`state.queue`).
     pub(crate) queue: usize,
-    /// `state.queue_bytes`.
+    /// Their bytes (`state.queue_bytes`).
     pub(crate) queue_bytes: usize,
 }
 

@@ -17,7 +17,7 @@ use crate::store::{Record, StoreError, Written};
 /// What is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Intake {
-    /// Everything.
+    /// Whatever finds room.
     Open,
     /// Only what makes room; the rest is told this.
     Tight(StoreError),
@@ -34,7 +34,7 @@ pub(super) struct WaitingRecord {
     weight: usize,
 }
 
-/// The queue.
+/// The records between those who append and the writer.
 pub(super) struct Queue {
     records_max: usize,
     bytes_max: usize,

@@ -47,7 +47,7 @@ struct Verified {
     key: String,
 }
 
-/// Verifies tokens.
+/// Verifies tokens by the keys of `[token]` and of `token.jwks_url`. One for the process.
 pub(crate) struct Tokens {
     keys: Vec<VerificationKey>,
     jwks: Option<Jwks>,

@@ -91,7 +91,7 @@ fn target(url: &str, channel: &str) -> String {
     )
 }
 
-/// One connection.
+/// A connection that publishes by HTTP, one request at a time.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     number: usize,

@@ -59,17 +59,17 @@ use crate::{
 /// Bounds of what the broker keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryBounds {
-    /// `limits.history_bytes`.
+    /// Of all streams that have items (`limits.history_bytes`).
     pub history_bytes_max: usize,
-    /// `limits.position_bytes`.
+    /// Of all streams that have none (`limits.position_bytes`).
     pub position_bytes_max: usize,
-    /// `limits.idempotency_bytes`.
+    /// Of all keys that still count (`limits.idempotency_bytes`).
     pub idempotency_bytes_max: usize,
-    /// `limits.idempotency_ttl`.
+    /// How long a key counts (`limits.idempotency_ttl`).
     pub idempotency_ttl: Duration,
 }
 
-/// The memory broker.
+/// Streams and keys of a single node, under as many locks as its fan-out has.
 pub struct MemoryBroker {
     fanout: Arc<Fanout>,
     history_bytes_max: usize,

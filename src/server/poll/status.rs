@@ -19,11 +19,11 @@ pub(crate) struct PollStatus {
     pub(crate) every: Duration,
     /// The channel that it publishes into.
     pub(crate) channel: String,
-    /// Requests.
+    /// Requests that were made, whatever came of them.
     pub(crate) runs: u64,
     /// Answers that were published.
     pub(crate) changes: u64,
-    /// Requests that failed.
+    /// Requests that brought no answer, or an error; timeouts are among them.
     pub(crate) failures: u64,
     /// Changes that could not be published; each is tried again with the next answer.
     pub(crate) refused: u64,

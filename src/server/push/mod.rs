@@ -29,7 +29,7 @@ pub(crate) struct PushStatus {
     pub(crate) every: Duration,
     /// The channel; absent: every session.
     pub(crate) channel: Option<String>,
-    /// Ticks that published.
+    /// Ticks whose text the broker accepted.
     pub(crate) runs: u64,
     /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was
     /// not through.

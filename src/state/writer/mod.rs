@@ -48,7 +48,7 @@ struct PendingSnapshot {
     first: u64,
     /// The sync that is waited for.
     sync: u64,
-    /// Its bytes.
+    /// How long it is in the files.
     bytes: u64,
 }
 

@@ -38,9 +38,9 @@ pub(super) struct TokenFacts<'a> {
     pub(super) user: &'a str,
     /// The channel of a subscription token.
     pub(super) channel: Option<&'a str>,
-    /// Its `jti`.
+    /// By which it alone can be revoked (`jti`).
     pub(super) id: Option<&'a str>,
-    /// Its `iat`, in Unix seconds.
+    /// In Unix seconds (`iat`).
     pub(super) issued_at: Option<u64>,
 }
 

@@ -71,7 +71,7 @@ impl EarlierKeys {
         }
     }
 
-    /// Those that count.
+    /// The keys whose time is not over, for a snapshot.
     pub(in crate::broker::memory) fn records(&self, now: Now) -> Vec<Record> {
         self.table().records(now).map(Record::Key).collect()
     }

@@ -116,7 +116,7 @@ impl Keys {
         self.used.let_go(KEYS_A_TURN, now);
     }
 
-    /// Those that count.
+    /// The keys whose time is not over, for a snapshot.
     pub(super) fn records(&self, now: Now) -> impl Iterator<Item = Record> {
         self.used.records(now).map(Record::Key)
     }
