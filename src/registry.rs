@@ -27,7 +27,7 @@ pub(crate) type SessionKey = u32;
 pub struct Slot(pub u32);
 
 impl Slot {
-    /// Nothing.
+    /// Its owner keeps nothing of it.
     pub const NONE: Self = Self(u32::MAX);
 
     /// Nothing yet: the membership has not begun. `number` tells it from the session's one before

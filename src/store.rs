@@ -3,7 +3,8 @@
 //! A [`Store`] is a log of [`Record`]s. Whoever owns a part of the node's state (the memory broker,
 //! the revocations, the server's pushes, the polls) appends a record for each change, goes on once
 //! it is written, and makes its part again from the records at the next start. The owners hold all
-//! of it in memory, so that a store can be made small at any time from what they hold ([`Source`]).
+//! of it in memory, so that a store can be made small at any time from what they hold
+//! ([`SnapshotSource`]).
 //! A record says what is so, never by how much it changes, so that one which is read twice does no
 //! harm; of one channel, user or entry the last one counts, but for publications, which count by
 //! their offset.
@@ -31,28 +32,28 @@ use crate::{
 pub(crate) enum Record {
     /// What names of streams and keys are made of: drawn once for a directory. Where another one
     /// comes later, every stream that was read until there has the name that the new one gives it.
-    Secret(Secret),
+    Secret(HashSecret),
     /// A publication that is kept, with all that it changes: its channel's top, its key and its
     /// version.
-    Publication(Publication),
+    Publication(PublicationRecord),
     /// The position of a channel, of a snapshot: its items come as [`Record::Item`]s.
-    Stream(Stream),
+    Stream(StreamRecord),
     /// One that is kept, of a snapshot.
     Item(KeptItem),
     /// An idempotency key of its own: of a publication that is not kept, or of a snapshot.
-    Key(Key),
+    Key(KeyRecord),
     /// The items of a stream up to an offset were removed, and never come back.
     Removed {
-        /// The channel.
+        /// Whose items they are.
         channel: ChannelName,
         /// The last of them.
         until: StreamPosition,
     },
     /// A stream that was published to is forgotten, and with it its epoch.
     Ended {
-        /// The channel.
+        /// Whose stream it was.
         channel: ChannelName,
-        /// The stream.
+        /// Which of the channel's streams.
         epoch: Epoch,
     },
     /// How many streams have ended in each share of the channels, of a snapshot; of a share that is
@@ -61,21 +62,21 @@ pub(crate) enum Record {
     /// A user, a token or several are taken back, or no more.
     Revocation(Box<Revocation>),
     /// How far an entry of `[[push]]` is.
-    Push(Box<Push>),
+    Push(Box<PushRecord>),
     /// What an entry of `[[poll]]` saw last.
-    Poll(Box<Poll>),
+    Poll(Box<PollRecord>),
 }
 
 /// Keys of the hashes; 128 bits each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Secret {
+pub(crate) struct HashSecret {
     /// Of the names of streams.
     pub(crate) epochs: u128,
     /// Of idempotency keys.
     pub(crate) keys: u128,
 }
 
-impl Secret {
+impl HashSecret {
     /// A new one.
     #[must_use]
     pub(crate) fn random() -> Self {
@@ -89,12 +90,12 @@ impl Secret {
 
 /// A publication that has a place in a stream.
 #[derive(Clone, Debug)]
-pub(crate) struct Publication {
-    /// The channel.
+pub(crate) struct PublicationRecord {
+    /// Where it was published.
     pub(crate) channel: ChannelName,
     /// The stream; the offset is the item's.
     pub(crate) epoch: Epoch,
-    /// The message.
+    /// The message with its offset, as the history has it.
     pub(crate) item: Arc<Item>,
     /// Items before this offset are not kept any more.
     pub(crate) first: u64,
@@ -104,14 +105,14 @@ pub(crate) struct Publication {
     pub(crate) ttl: Duration,
     /// The publisher's count.
     pub version: Option<Box<Version>>,
-    /// Its key.
-    pub(crate) key: Option<Box<Key>>,
+    /// The idempotency key that it was published with.
+    pub(crate) key: Option<Box<KeyRecord>>,
 }
 
 /// A position with what belongs to it.
 #[derive(Clone, Debug)]
-pub(crate) struct Stream {
-    /// The channel.
+pub(crate) struct StreamRecord {
+    /// Whose position it is.
     pub(crate) channel: ChannelName,
     /// Its newest place.
     pub top: StreamPosition,
@@ -126,9 +127,9 @@ pub(crate) struct Stream {
 /// An item of a stream.
 #[derive(Clone, Debug)]
 pub(crate) struct KeptItem {
-    /// The channel.
+    /// In whose history it is.
     pub(crate) channel: ChannelName,
-    /// The stream.
+    /// Which of the channel's streams.
     pub(crate) epoch: Epoch,
     /// The message with its offset.
     pub(crate) item: Arc<Item>,
@@ -138,7 +139,7 @@ pub(crate) struct KeptItem {
 
 /// An idempotency key that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct KeyRecord {
     /// A hash of channel and key.
     pub(crate) id: u128,
     /// A hash of the client whose room it takes; 0: the API's.
@@ -151,8 +152,8 @@ pub(crate) struct Key {
 
 /// Whom or what a revocation is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Subject {
-    /// A user.
+pub(crate) enum RevocationSubject {
+    /// A user, by its name.
     User(String),
     /// The token with this id (`jti`).
     Token(String),
@@ -165,8 +166,8 @@ pub(crate) enum Subject {
 /// A block or a revocation, in Unix seconds as tokens have it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Revocation {
-    /// About whom.
-    pub(crate) subject: Subject,
+    /// Who or what no longer counts.
+    pub(crate) subject: RevocationSubject,
     /// Until when it counts, `u64::MAX` without end; absent: it is taken away.
     pub(crate) until: Option<u64>,
     /// Tokens issued before this are meant.
@@ -175,8 +176,8 @@ pub(crate) struct Revocation {
 
 /// An entry of `[[push]]`, known by a hash of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Push {
-    /// The entry.
+pub(crate) struct PushRecord {
+    /// The hash of its settings.
     pub(crate) entry: u128,
     /// No `{seq}` up to this one is given again.
     pub(crate) seq: u64,
@@ -186,8 +187,8 @@ pub(crate) struct Push {
 
 /// An entry of `[[poll]]`, known by a hash of its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Poll {
-    /// The entry.
+pub(crate) struct PollRecord {
+    /// The hash of its settings.
     pub(crate) entry: u128,
     /// `ETag` of the last answer.
     pub(crate) etag: Option<String>,
@@ -230,7 +231,7 @@ pub(crate) trait Committer: Send + Sync {
 }
 
 impl Written {
-    /// Calls.
+    /// Whoever it is, told by this call.
     pub(crate) fn call(call: impl FnOnce(Result<(), StoreError>) + Send + 'static) -> Self {
         Self::Call(Box::new(call))
     }
@@ -280,7 +281,7 @@ impl fmt::Debug for Written {
 /// lock, and gives the records that belong together: a channel's position with its items. Between
 /// two steps what was appended meanwhile is written, so nothing of a step may be older than the
 /// step.
-pub(crate) trait Source: Send + Sync {
+pub(crate) trait SnapshotSource: Send + Sync {
     /// All that is to be kept, in groups that are written without anything between.
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_>;
 
@@ -295,7 +296,7 @@ pub(crate) trait Source: Send + Sync {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReadReport {
     /// Something that was acknowledged may be missing: every stream needs a new epoch, and keys and
-    /// names a new [`Secret`].
+    /// names a new [`HashSecret`].
     pub(crate) may_have_lost: bool,
     /// The newest time in the files, in Unix milliseconds: what expires is judged by no earlier
     /// now.
@@ -328,7 +329,7 @@ impl Record {
         };
         let more = match self {
             Self::Publication(one) => {
-                let key = one.key.as_ref().map_or(0, |_| size_of::<Key>());
+                let key = one.key.as_ref().map_or(0, |_| size_of::<KeyRecord>());
                 one.channel.len() + one.item.weight() + version(&one.version) + key
             }
             Self::Stream(one) => one.channel.len() + version(&one.version),
@@ -344,7 +345,7 @@ impl Record {
     }
 }
 
-impl Subject {
+impl RevocationSubject {
     /// The user or token, and the channel or nothing.
     #[must_use]
     pub(crate) fn names(&self) -> (&str, &str) {

@@ -9,7 +9,7 @@ use super::{
     successor::{HandoverError, Launch, Successor},
 };
 use crate::{
-    metrics::Handover as Outcome,
+    metrics::HandoverOutcome,
     node::{Node, phase::Phase},
     supervisor,
     transport::accept::Accepting,
@@ -42,7 +42,7 @@ impl<'a> Handover<'a> {
     /// Starts the new process, unless one is being started.
     pub(super) fn begin(&mut self) {
         if self.attempt.is_some() {
-            self.node.metrics.handover(Outcome::Ignored);
+            self.node.metrics.handover(HandoverOutcome::Ignored);
             log::warn!("SIGUSR2 is ignored: a new process is being started already");
             return;
         }
@@ -87,15 +87,15 @@ impl<'a> Handover<'a> {
         match gone {
             Ok((process, channel)) => {
                 control::receive(self.node, channel);
-                self.node.metrics.handover(Outcome::Done);
+                self.node.metrics.handover(HandoverOutcome::Done);
                 log::info!("process {process} has taken over");
                 true
             }
             Err(error) => {
                 supervisor::handed_over(std::process::id());
                 self.node.metrics.handover(match error {
-                    HandoverError::Timeout(_) => Outcome::Timeout,
-                    _ => Outcome::Failed,
+                    HandoverError::Timeout(_) => HandoverOutcome::Timeout,
+                    _ => HandoverOutcome::Failed,
                 });
                 log::error!("the new process does not take over, so this one goes on: {error}");
                 false
@@ -106,7 +106,7 @@ impl<'a> Handover<'a> {
     /// Ends a new process that is not ready yet, since this one ends.
     pub(super) fn stop(&mut self) {
         if self.attempt.take().is_some() {
-            self.node.metrics.handover(Outcome::Stopped);
+            self.node.metrics.handover(HandoverOutcome::Stopped);
             log::warn!("the new process is ended: this one was told to stop");
         }
     }

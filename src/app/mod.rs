@@ -30,7 +30,7 @@ use crate::{
     config::Settings,
     hooks::Event,
     http::{self, HttpState},
-    metrics::Handover as HandoverOutcome,
+    metrics::HandoverOutcome,
     node::Node,
     server::poll::Poller,
     signals::{Signal, Signals},

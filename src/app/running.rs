@@ -15,7 +15,7 @@ use crate::{
     node::{Node, phase::Phase},
     server::{RunPushes, poll::Poller},
     signals::{Signal, Signals},
-    state::State,
+    state::StateDir,
     supervisor,
     transport::{
         accept::Accepting,
@@ -131,7 +131,7 @@ impl Running<'_> {
 }
 
 /// Waits for the state that is read; for ever where none is.
-async fn next(opening: &mut Option<Opening>) -> Result<Arc<State>, AppError> {
+async fn next(opening: &mut Option<Opening>) -> Result<Arc<StateDir>, AppError> {
     match opening {
         Some(opening) => opening.next().await,
         None => std::future::pending().await,

@@ -32,7 +32,7 @@ use crate::{
     registry::is_internal,
     server::{Server, SessionCounts, entries::Entries, poll::Poller, stats::CountChannels},
     shard::{QueueBounds, ShardSettings, Shards},
-    state::State,
+    state::StateDir,
     token::Tokens,
     unix_time::unix_now_ms,
 };
@@ -78,13 +78,14 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
         metrics.clone(),
         settings.limits.broker_timeout,
     ));
-    let pulse = metrics.liveness.watch("server".to_string());
-    let counted = fanout.clone();
-    let stats = settings.admin.key.as_ref().map(|_| {
-        let count_channels: CountChannels = Box::new(move || counted.channels());
-        (metrics.clone(), count_channels)
-    });
-    let server = start_server(settings, &counts, (&made.broker, &entries), (pulse, stats))?;
+    let server = start_server(ServerParts {
+        settings: settings.clone(),
+        counts: counts.clone(),
+        broker: made.broker.clone(),
+        entries: entries.clone(),
+        pulse: metrics.liveness.watch("server".to_string()),
+        stats: stats_parts(settings, &metrics, &fanout),
+    })?;
     let node = Node::new(NodeParts {
         node_id,
         settings: settings.clone(),
@@ -112,7 +113,7 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
 /// A broker with what is known of its state.
 struct MadeBroker {
     broker: Arc<dyn Broker>,
-    state: Option<Arc<State>>,
+    state: Option<Arc<StateDir>>,
     later: Option<Later>,
 }
 
@@ -160,27 +161,43 @@ pub(super) fn polls(node: &Node) -> Result<Vec<Poller>, AppError> {
     pollers.collect()
 }
 
+/// What the node's numbers are counted from; absent where nobody administers.
+fn stats_parts(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+    fanout: &Arc<Fanout>,
+) -> Option<(Arc<Metrics>, CountChannels)> {
+    settings.admin.key.as_ref()?;
+    let fanout = fanout.clone();
+    let count_channels: CountChannels = Box::new(move || fanout.channels());
+    Some((metrics.clone(), count_channels))
+}
+
+/// What the `Server` actor is started with.
+struct ServerParts {
+    settings: Arc<Settings>,
+    counts: Arc<SessionCounts>,
+    broker: Arc<dyn Broker>,
+    entries: Arc<Entries>,
+    pulse: Arc<Pulse>,
+    /// Absent where nobody administers.
+    stats: Option<(Arc<Metrics>, CountChannels)>,
+}
+
 /// The `Server` actor on a thread of its own.
-fn start_server(
-    settings: &Arc<Settings>,
-    counts: &Arc<SessionCounts>,
-    (broker, entries): (&Arc<dyn Broker>, &Arc<Entries>),
-    (pulse, stats): (Arc<Pulse>, Option<(Arc<Metrics>, CountChannels)>),
-) -> Result<Addr<Server>, AppError> {
-    let (settings, counts, broker) = (settings.clone(), counts.clone(), broker.clone());
-    let entries = entries.clone();
+fn start_server(parts: ServerParts) -> Result<Addr<Server>, AppError> {
     let (sender, receiver) = mpsc::sync_channel(1);
     Arbiter::new().spawn_fn(move || {
         let server = Server::new(
-            counts,
-            &settings.push,
-            &settings.channels,
-            settings.limits.outbox_bytes,
-            broker,
+            parts.counts,
+            &parts.settings.push,
+            &parts.settings.channels,
+            parts.settings.limits.outbox_bytes,
+            parts.broker,
         )
-        .with_pulse(pulse)
-        .with_entries(entries);
-        let server = match stats {
+        .with_pulse(parts.pulse)
+        .with_entries(parts.entries);
+        let server = match parts.stats {
             Some((metrics, count_channels)) => server.with_stats(metrics, count_channels),
             None => server,
         };

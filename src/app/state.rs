@@ -24,8 +24,8 @@ use crate::{
     config::Settings,
     metrics::Metrics,
     server::entries::Entries,
-    state::{State, StateError, StateOptions, history_bound},
-    store::{Record, Source, Store},
+    state::{StateDir, StateError, StateOptions, history_bound},
+    store::{Record, SnapshotSource, Store},
     token::Revocations,
 };
 
@@ -35,8 +35,8 @@ const WAIT: Duration = Duration::from_secs(1);
 const STEP: Duration = Duration::from_millis(200);
 
 /// Who goes on where a process before ended.
-pub(super) struct Kept {
-    pub(super) state: Arc<State>,
+pub(super) struct RestoredState {
+    pub(super) state: Arc<StateDir>,
     pub(super) broker: Arc<MemoryBroker>,
 }
 
@@ -70,9 +70,9 @@ impl Restoring {
     ///
     /// # Errors
     /// It cannot be had, read or written.
-    pub(super) fn read(&self, dir: &Path) -> Result<Kept, AppError> {
+    pub(super) fn read(&self, dir: &Path) -> Result<RestoredState, AppError> {
         let begun = Instant::now();
-        let state = State::open(dir, StateOptions::new(&self.settings), WAIT)?;
+        let state = StateDir::open(dir, StateOptions::new(&self.settings), WAIT)?;
         self.restore(state, begun)
     }
 
@@ -107,14 +107,14 @@ impl Restoring {
         &self,
         dir: &Path,
         is_given_up: &AtomicBool,
-    ) -> Result<Option<State>, StateError> {
+    ) -> Result<Option<StateDir>, StateError> {
         let (options, limit) = (
             StateOptions::new(&self.settings),
             self.settings.state.handover,
         );
         let mut told = Instant::now();
         while !is_given_up.load(Relaxed) {
-            match State::open(dir, options, STEP) {
+            match StateDir::open(dir, options, STEP) {
                 Err(error @ (StateError::Held { .. } | StateError::HeldByUnknown(_))) => {
                     if told.elapsed() >= limit.max(WAIT) {
                         told = Instant::now();
@@ -129,7 +129,7 @@ impl Restoring {
         Ok(None)
     }
 
-    fn restore(&self, state: State, begun: Instant) -> Result<Kept, AppError> {
+    fn restore(&self, state: StateDir, begun: Instant) -> Result<RestoredState, AppError> {
         let (entries, revocations) = (&self.entries, &self.revocations);
         let mut restored = Restored::default();
         let report = state.log.read(&mut |record| {
@@ -148,10 +148,10 @@ impl Restoring {
         entries.write_to(store);
         revocations.write_to(state.revocations.clone());
 
-        let owner: Arc<dyn Source> = broker.clone();
-        let of_entries: Arc<dyn Source> = entries.clone();
-        let of_revocations: Arc<dyn Source> = revocations.clone();
-        let sources: Vec<Weak<dyn Source>> =
+        let owner: Arc<dyn SnapshotSource> = broker.clone();
+        let of_entries: Arc<dyn SnapshotSource> = entries.clone();
+        let of_revocations: Arc<dyn SnapshotSource> = revocations.clone();
+        let sources: Vec<Weak<dyn SnapshotSource>> =
             vec![Arc::downgrade(&owner), Arc::downgrade(&of_entries)];
         state.watched_by(&self.metrics.liveness);
         state.log.start(sources)?;
@@ -160,7 +160,7 @@ impl Restoring {
             .start(vec![Arc::downgrade(&of_revocations)])?;
         broker.begin().map_err(AppError::NotKept)?;
         report_read(&broker, report.may_have_lost, begun);
-        Ok(Kept {
+        Ok(RestoredState {
             state: Arc::new(state),
             broker,
         })
@@ -169,7 +169,7 @@ impl Restoring {
 
 /// The state, while it is waited for and read. Dropped, it is waited for no more.
 pub(super) struct Opening {
-    kept: Option<oneshot::Receiver<Result<Kept, AppError>>>,
+    kept: Option<oneshot::Receiver<Result<RestoredState, AppError>>>,
     /// Where the broker goes.
     into: Arc<Late<MemoryBroker>>,
     is_given_up: Arc<AtomicBool>,
@@ -178,7 +178,7 @@ pub(super) struct Opening {
 impl Opening {
     /// Waits until it is there, and the broker in its place; then for ever. Loses nothing when it
     /// is dropped.
-    pub(super) async fn next(&mut self) -> Result<Arc<State>, AppError> {
+    pub(super) async fn next(&mut self) -> Result<Arc<StateDir>, AppError> {
         let Some(kept) = &mut self.kept else {
             return std::future::pending().await;
         };
@@ -186,7 +186,7 @@ impl Opening {
         self.kept = None;
         // It says nothing only where it panicked.
         let panicked = |_| AppError::Io("reading the state", io::ErrorKind::BrokenPipe.into());
-        let Kept { state, broker } = kept.map_err(panicked)??;
+        let RestoredState { state, broker } = kept.map_err(panicked)??;
         self.into.set(broker);
         Ok(state)
     }

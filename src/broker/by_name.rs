@@ -117,7 +117,7 @@ impl<T> ByName<T> {
         change(&mut found.get_mut().1).then(|| found.remove().0.1)
     }
 
-    /// Entries.
+    /// How many channels it has an entry for.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.table.len()

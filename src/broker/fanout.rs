@@ -36,20 +36,20 @@ pub(crate) type Occupancy = dyn Fn(&ChannelName, bool) + Send + Sync;
 
 /// A channel's members on this node.
 #[derive(Default)]
-struct Listeners {
+struct MemberCounts {
     /// Shards with a member, and how many members each has.
-    shards: Vec<(ShardId, u32)>,
+    by_shard: Vec<(ShardId, u32)>,
 }
 
-impl Listeners {
+impl MemberCounts {
     /// Returns whether it is the first.
     fn add(&mut self, shard: ShardId) -> bool {
-        let is_first = self.shards.is_empty();
-        match self.shards.iter_mut().find(|(id, _)| *id == shard) {
+        let is_first = self.by_shard.is_empty();
+        match self.by_shard.iter_mut().find(|(id, _)| *id == shard) {
             Some((_, members)) => *members += 1,
             None => {
-                self.shards.reserve_exact(1);
-                self.shards.push((shard, 1));
+                self.by_shard.reserve_exact(1);
+                self.by_shard.push((shard, 1));
             }
         }
         is_first
@@ -57,37 +57,37 @@ impl Listeners {
 
     /// Members of all shards.
     fn members(&self) -> usize {
-        let members = self.shards.iter().map(|(_, members)| *members as usize);
+        let members = self.by_shard.iter().map(|(_, members)| *members as usize);
         members.sum()
     }
 
     /// Returns whether it was the last.
     fn remove(&mut self, shard: ShardId) -> bool {
-        let Some(index) = self.shards.iter().position(|(id, _)| *id == shard) else {
+        let Some(index) = self.by_shard.iter().position(|(id, _)| *id == shard) else {
             return false;
         };
-        self.shards[index].1 -= 1;
-        if self.shards[index].1 == 0 {
-            self.shards.swap_remove(index);
+        self.by_shard[index].1 -= 1;
+        if self.by_shard[index].1 == 0 {
+            self.by_shard.swap_remove(index);
         }
-        self.shards.is_empty()
+        self.by_shard.is_empty()
     }
 }
 
-type Stripe = ByName<Listeners>;
+type ChannelMembers = ByName<MemberCounts>;
 
 /// The fan-out of this process.
 pub struct Fanout {
     shards: Arc<Shards>,
     occupancy: Box<Occupancy>,
     names: Names,
-    stripes: [Mutex<Stripe>; STRIPES],
+    stripes: [Mutex<ChannelMembers>; STRIPES],
     /// Channels in all stripes, the server's own left out.
     channels: AtomicUsize,
 }
 
 impl Fanout {
-    /// Of these shards.
+    /// Of the shards of this process, with whom to tell of first and last members.
     #[must_use]
     pub fn new(shards: Arc<Shards>, occupancy: Box<Occupancy>) -> Self {
         let names = Names::default();
@@ -111,7 +111,7 @@ impl Fanout {
         channel.part(STRIPES)
     }
 
-    fn lock(&self, stripe: usize) -> MutexGuard<'_, Stripe> {
+    fn lock(&self, stripe: usize) -> MutexGuard<'_, ChannelMembers> {
         // Nothing under the lock is left half done by what could panic there (memory aside, which
         // aborts).
         self.stripes[stripe]
@@ -119,30 +119,30 @@ impl Fanout {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Calls `act` with the shards that listen to a channel, under its lock: none comes or goes
-    /// meanwhile.
-    pub(crate) fn listening<R>(
+    /// Calls `act` with the shards that are subscribed to a channel, under its lock: none comes or
+    /// goes meanwhile.
+    pub(crate) fn with_shards<R>(
         &self,
         channel: &ChannelName,
-        act: impl FnOnce(&Listening<'_>) -> R,
+        act: impl FnOnce(&SubscribedShards<'_>) -> R,
     ) -> R {
-        self.listening_hashed(self.names.hashed(channel), act)
+        self.with_shards_hashed(self.names.hashed(channel), act)
     }
 
     /// The same for whoever has hashed the channel's name.
-    pub(super) fn listening_hashed<R>(
+    pub(super) fn with_shards_hashed<R>(
         &self,
         channel: Hashed<'_>,
-        act: impl FnOnce(&Listening<'_>) -> R,
+        act: impl FnOnce(&SubscribedShards<'_>) -> R,
     ) -> R {
         let stripe = self.lock(self.stripe_of(channel));
         match stripe.get(channel) {
-            None => act(&Listening {
-                shards: &[],
+            None => act(&SubscribedShards {
+                by_shard: &[],
                 handles: &[],
             }),
-            Some((_, listeners)) => act(&Listening {
-                shards: &listeners.shards,
+            Some((_, counts)) => act(&SubscribedShards {
+                by_shard: &counts.by_shard,
                 handles: &self.shards.read(),
             }),
         }
@@ -155,10 +155,10 @@ impl Fanout {
         if let Target::Channel(channel) = publication.target() {
             // The name is the publication's own, which moves on.
             let channel = channel.clone();
-            return self.listening(&channel, |listening| {
-                let room = listening.reserve(bytes)?;
-                listening.send(|| publication, room);
-                Ok(listening.members())
+            return self.with_shards(&channel, |shards| {
+                let room = shards.reserve(bytes)?;
+                shards.send(|| publication, room);
+                Ok(shards.members())
             });
         }
         // No channel, so no order between publishers to keep: the target may be in any shard.
@@ -179,7 +179,7 @@ impl Fanout {
 
     /// Tells a channel's members on this node who came or went. Where a shard has no room nobody is
     /// told, which is counted and logged; presence has the truth.
-    pub(crate) fn announce(&self, channel: &ChannelName, content: Content) {
+    pub(crate) fn send_join_leave(&self, channel: &ChannelName, content: Content) {
         let target = Target::Channel(channel.clone());
         if self.send(Publication::new(target, content)).is_ok() {
             return;
@@ -199,9 +199,9 @@ impl Fanout {
     /// that no broker can bring. So far only the tests' engine loses anything.
     #[cfg(test)]
     pub(crate) fn tell_missed(&self, channel: &ChannelName) {
-        self.listening(channel, |listening| {
-            for &(shard, _) in listening.shards {
-                listening.handle(shard).tell_missed(channel.clone());
+        self.with_shards(channel, |shards| {
+            for &(shard, _) in shards.by_shard {
+                shards.handle(shard).tell_missed(channel.clone());
             }
         });
     }
@@ -209,13 +209,13 @@ impl Fanout {
     /// Whether anyone on this node would receive a publication for `target` now.
     pub(crate) fn has_subscribers(&self, target: &Target) -> bool {
         match target {
-            Target::Channel(channel) => self.is_listened(channel),
+            Target::Channel(channel) => self.has_members(channel),
             _ => self.shards.has_sessions(),
         }
     }
 
     /// Whether a channel has a member on this node.
-    pub(super) fn is_listened(&self, channel: &ChannelName) -> bool {
+    pub(super) fn has_members(&self, channel: &ChannelName) -> bool {
         let channel = self.names.hashed(channel);
         self.lock(self.stripe_of(channel)).contains(channel)
     }
@@ -236,9 +236,9 @@ impl Fanout {
         let mut found = Vec::new();
         for stripe in 0..STRIPES {
             let stripe = self.lock(stripe);
-            let here = stripe.iter().filter_map(|(name, listeners)| {
+            let here = stripe.iter().filter_map(|(name, counts)| {
                 let is_listed = !is_internal(name) && admits(name);
-                is_listed.then(|| (name.clone(), listeners.members()))
+                is_listed.then(|| (name.clone(), counts.members()))
             });
             found.extend(here.take(limit - found.len()));
         }
@@ -254,7 +254,7 @@ impl Fanout {
         let stripe = self.lock(stripe);
         let here = stripe.iter();
         let here = here.filter(|(name, _)| !is_internal(name) && admits(name));
-        let counted = here.map(|(name, listeners)| (name.clone(), listeners.members()));
+        let counted = here.map(|(name, counts)| (name.clone(), counts.members()));
         counted.collect()
     }
 
@@ -263,7 +263,7 @@ impl Fanout {
     pub(crate) fn entries(&self) -> (usize, usize) {
         let stripes = (0..STRIPES).map(|stripe| {
             let stripe = self.lock(stripe);
-            let members = stripe.iter().flat_map(|(_, listeners)| &listeners.shards);
+            let members = stripe.iter().flat_map(|(_, counts)| &counts.by_shard);
             (
                 stripe.len(),
                 members.map(|(_, members)| *members as usize).sum(),
@@ -279,7 +279,7 @@ impl LocalFanout for Fanout {
     fn subscribe(&self, channel: &ChannelName, shard: ShardId) {
         let key = self.names.hashed(channel);
         let mut stripe = self.lock(self.stripe_of(key));
-        let begun = || (channel.clone(), Listeners::default());
+        let begun = || (channel.clone(), MemberCounts::default());
         if stripe.get_or_insert_with(key, begun).1.add(shard) {
             if !is_internal(channel) {
                 self.channels.fetch_add(1, Relaxed);
@@ -293,7 +293,7 @@ impl LocalFanout for Fanout {
         let mut stripe = self.lock(self.stripe_of(key));
         let is_vacant = stripe
             .get_mut(key)
-            .is_some_and(|(_, listeners)| listeners.remove(shard));
+            .is_some_and(|(_, counts)| counts.remove(shard));
         if is_vacant {
             stripe.remove(key);
             stripe.shrink();
@@ -305,21 +305,21 @@ impl LocalFanout for Fanout {
     }
 }
 
-/// Room for one publication in the shards that listened when it was taken; given back shard by
-/// shard if it is not used.
-pub(crate) struct Room(Vec<(ShardId, Reservation)>);
+/// Room for one publication in the shards that were subscribed when it was taken; given back shard
+/// by shard if it is not used.
+pub(crate) struct Reservations(Vec<(ShardId, Reservation)>);
 
-/// The shards that listen to a channel, while nobody else can change them.
-pub(crate) struct Listening<'a> {
-    shards: &'a [(ShardId, u32)],
+/// The shards that are subscribed to a channel, while nobody else can change them.
+pub(crate) struct SubscribedShards<'a> {
+    by_shard: &'a [(ShardId, u32)],
     /// Of all shards; an id is a place in it.
     handles: &'a [ShardHandle],
 }
 
-impl Listening<'_> {
+impl SubscribedShards<'_> {
     /// Members on this node.
     pub(crate) fn members(&self) -> usize {
-        let members = self.shards.iter().map(|(_, members)| *members as usize);
+        let members = self.by_shard.iter().map(|(_, members)| *members as usize);
         members.sum()
     }
 
@@ -330,27 +330,27 @@ impl Listening<'_> {
     }
 
     /// Takes room in every shard that listens, or in none.
-    pub(crate) fn reserve(&self, bytes: usize) -> Result<Room, BrokerError> {
-        let mut room = Vec::with_capacity(self.shards.len());
-        for &(shard, _) in self.shards {
+    pub(crate) fn reserve(&self, bytes: usize) -> Result<Reservations, BrokerError> {
+        let mut room = Vec::with_capacity(self.by_shard.len());
+        for &(shard, _) in self.by_shard {
             let reservation = self.handle(shard).reserve(bytes);
             room.push((shard, reservation.ok_or(BrokerError::Busy)?));
         }
-        Ok(Room(room))
+        Ok(Reservations(room))
     }
 
     /// Sends the publication that `make` makes to every shard that listens now; where none does, it
     /// is not made. One that did not listen when the room was taken gets it if it has room; if not,
     /// its members are told that they have missed something. Whatever room is left is given back.
     #[inline]
-    pub(crate) fn send(&self, make: impl FnOnce() -> Publication, room: Room) {
-        if !self.shards.is_empty() {
+    pub(crate) fn send(&self, make: impl FnOnce() -> Publication, room: Reservations) {
+        if !self.by_shard.is_empty() {
             self.send_made(Arc::new(make()), room);
         }
     }
 
-    fn send_made(&self, publication: Arc<Publication>, Room(mut room): Room) {
-        for &(shard, _) in self.shards {
+    fn send_made(&self, publication: Arc<Publication>, Reservations(mut room): Reservations) {
+        for &(shard, _) in self.by_shard {
             let handle = self.handle(shard);
             let taken = room.iter().position(|(id, _)| *id == shard);
             let reservation = match taken {

@@ -10,7 +10,7 @@ pub enum Fit {
     /// Stops there, but gives one publication at least: whoever reads page by page gets on.
     #[default]
     Page,
-    /// Stops there.
+    /// Stops there, be it before the first: who reads several shares the bound.
     Part,
     /// Gives none: all of them, or what the reader is after is lost.
     Whole,
@@ -24,7 +24,7 @@ pub struct HistoryFilter {
     pub since: Option<u64>,
     /// At most so many; absent: all that are kept; 0: only the position.
     pub limit: Option<usize>,
-    /// Newest first.
+    /// Whether it is read from the newest to the oldest.
     pub reverse: bool,
     /// At most so many bytes, by [`Item::weight`].
     pub bytes_max: usize,

@@ -70,7 +70,7 @@ pub(crate) type PublishResults = Vec<Result<PublishResult, BrokerError>>;
 /// (callers hold a `Front`), or that receivers are on this node. An implementation that answers at
 /// once answers with [`BrokerFuture::ready`], which allocates nothing.
 pub trait Broker: Send + Sync {
-    /// Publishes.
+    /// Publishes to the request's target, under the guarantee above.
     fn publish(&self, request: PublishRequest) -> BrokerFuture<PublishResult>;
 
     /// Publishes several, in their order, with one answer for each. It is not all or nothing. An

@@ -8,7 +8,7 @@ use crate::{id::SessionId, protocol::ClientInfo, registry::ChannelName};
 /// Counts of a channel's presence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PresenceStats {
-    /// Sessions.
+    /// Sessions that are in the channel and shown there.
     pub(crate) clients: usize,
     /// Different users among them.
     pub(crate) users: usize,

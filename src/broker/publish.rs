@@ -51,7 +51,7 @@ impl Version {
 /// A key that its publisher chose, so that the publication can be made again without being doubled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey {
-    /// The key.
+    /// What the publisher calls it, within the channel.
     pub text: Box<str>,
     /// The client whose it is, or for whose publication the backend gave it; absent: the API's.
     pub(crate) owner: Option<KeyOwner>,
@@ -70,7 +70,7 @@ impl<T: Into<Box<str>>> From<T> for IdempotencyKey {
 /// Whose share of the room for keys a client's key takes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum KeyOwner {
-    /// A user.
+    /// The user of this name, by all its sessions.
     User(Box<str>),
     /// Nobody known, from this address; IPv6 by /64.
     Address(Option<IpAddr>),
@@ -90,9 +90,9 @@ impl KeyOwner {
 /// What is to be published.
 #[derive(Clone, Debug)]
 pub struct PublishRequest {
-    /// To whom.
+    /// Who receives it.
     pub(crate) target: Target,
-    /// The message.
+    /// What they receive.
     pub(crate) payload: Payload,
     /// Sessions that do not receive it.
     pub(crate) exclude: Box<[SessionId]>,
@@ -107,7 +107,7 @@ pub struct PublishRequest {
     /// A publication of the same channel and key within `limits.idempotency_ttl` is published
     /// once.
     pub idempotency_key: Option<IdempotencyKey>,
-    /// The publisher's count.
+    /// The publisher's count; what is no newer than the last one published is suppressed.
     pub version: Option<Box<Version>>,
     /// All channels of a message that goes to several.
     pub(crate) group: Option<Arc<[ChannelName]>>,

@@ -40,11 +40,11 @@ pub enum Opcode {
     Text = 0x1,
     /// Binary, or the first fragment of it.
     Binary = 0x2,
-    /// The end of the connection.
+    /// The last frame of its direction.
     Close = 0x8,
     /// Are you there?
     Ping = 0x9,
-    /// I am.
+    /// I am; also without having been asked.
     Pong = 0xa,
 }
 

@@ -5,7 +5,7 @@ use std::{cmp::Reverse, collections::HashMap, fmt, path::PathBuf};
 
 /// Where a value came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
+pub(super) enum SettingOrigin {
     /// A line of the file, counted from 1.
     File(PathBuf, usize),
     /// An environment variable.
@@ -16,7 +16,7 @@ pub(super) enum Origin {
     BuiltIn,
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SettingOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, line) => write!(f, "{}:{line}", path.display()),
@@ -39,7 +39,7 @@ impl Warning {
     }
 
     /// The same with the place of the setting that it names first, if that was written.
-    pub(super) fn placed(self, origins: &HashMap<String, Origin>) -> Self {
+    pub(super) fn placed(self, origins: &HashMap<String, SettingOrigin>) -> Self {
         let named = origins.iter().filter_map(|(path, origin)| {
             let at = names(&self.0, &without_index(path))?;
             Some((at, Reverse(path.len()), path, origin))
@@ -122,7 +122,7 @@ impl std::error::Error for LoadError {}
 
 impl Errors {
     /// Adds what is wrong with the setting `path`, which was written at `origin`.
-    pub(super) fn add(&mut self, origin: &Origin, path: &str, what: impl fmt::Display) {
+    pub(super) fn add(&mut self, origin: &SettingOrigin, path: &str, what: impl fmt::Display) {
         self.0.push(format!("{origin}: {path}: {what}"));
     }
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    errors::{Errors, Origin},
+    errors::{Errors, SettingOrigin},
     raw_settings::{ARRAYS, RawSettings},
     sections::Section,
     setting_type::Input,
@@ -65,8 +65,8 @@ impl Reader<'_> {
             + 1
     }
 
-    fn origin(&self, at: usize) -> Origin {
-        Origin::File(self.path.to_owned(), self.line(at))
+    fn origin(&self, at: usize) -> SettingOrigin {
+        SettingOrigin::File(self.path.to_owned(), self.line(at))
     }
 
     /// The top of the file: settings without a section, sections, arrays of tables.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::{
     check,
     demonstration::demonstration,
-    errors::{Errors, LoadError, Origin, Warning},
+    errors::{Errors, LoadError, SettingOrigin, Warning},
     file::read_file,
     raw_settings::RawSettings,
     sections::Setting,
@@ -18,11 +18,11 @@ use super::{
 /// What the command line says about settings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
-    /// `--config F`.
+    /// The file, of `--config F`; absent: that of FANFARE_CONFIG, or none.
     pub(crate) config: Option<PathBuf>,
-    /// `--listen A`, any number of times.
+    /// The addresses, of `--listen A`; none: those of the settings.
     pub(crate) listen: Vec<String>,
-    /// `--workers N`.
+    /// How many worker threads, of `--workers N`; absent: as the settings say.
     pub(crate) workers: Option<String>,
 }
 
@@ -103,7 +103,7 @@ fn read_flags(raw: &mut RawSettings, overrides: &Overrides, errors: &mut Errors)
     ];
     for (flag, name, value) in flags {
         let Some(value) = value else { continue };
-        let origin = Origin::Flag(flag);
+        let origin = SettingOrigin::Flag(flag);
         if let Some(Err(what)) = raw.read("", name, Input::Text(value)) {
             errors.add(&origin, name, what);
             raw.unreadable.insert(name.to_string());
@@ -136,7 +136,7 @@ fn read_environment(
             )));
             continue;
         };
-        let origin = Origin::Environment(variable.clone());
+        let origin = SettingOrigin::Environment(variable.clone());
         let is_quoted = is_quoted(value);
         if let Some(Err(what)) = raw.read(setting.section, setting.name, Input::Text(value)) {
             let hint = if is_quoted { QUOTED } else { "" };

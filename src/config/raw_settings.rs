@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    errors::{Errors, Origin},
+    errors::{Errors, SettingOrigin},
     sections::{
         Admin, Api, ChannelsSection, ClientSection, Close, Deflate, Drain, Heartbeat, HookCall,
         HooksSection, Http, Limits, Log, NamespaceSection, Page, PollSection, PushSection,
@@ -41,7 +41,7 @@ macro_rules! raw_settings {
             pub(super) namespace: Vec<NamespaceSection>,
             pub(super) poll: Vec<PollSection>,
             /// By path (`limits.sessions`, `raw.0.path`); what is not here is a default.
-            pub(super) origins: HashMap<String, Origin>,
+            pub(super) origins: HashMap<String, SettingOrigin>,
             /// Paths whose value could not be read, which is among the errors already: later checks
             /// say no more of them.
             pub(super) unreadable: HashSet<String>,
@@ -189,7 +189,10 @@ impl RawSettings {
     }
 
     /// Where a setting's value came from.
-    pub(super) fn origin(&self, path: &str) -> Origin {
-        self.origins.get(path).cloned().unwrap_or(Origin::BuiltIn)
+    pub(super) fn origin(&self, path: &str) -> SettingOrigin {
+        self.origins
+            .get(path)
+            .cloned()
+            .unwrap_or(SettingOrigin::BuiltIn)
     }
 }

@@ -19,7 +19,7 @@ use super::{
 pub struct Tls {
     /// The full chain, the server's own certificate first.
     pub cert: PathBuf,
-    /// Its key.
+    /// The private key of the first certificate.
     pub key: PathBuf,
     /// How long a handshake may take.
     pub(crate) handshake_timeout: Duration,

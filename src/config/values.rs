@@ -16,16 +16,16 @@ use ipnet::IpNet;
 pub enum Listen {
     /// `host:port`, plain TCP.
     Tcp(String),
-    /// `tls:host:port`.
+    /// `tls:host:port`: TCP on which TLS is spoken.
     Tls(String),
-    /// `unix:/path?mode=0660&group=www-data`.
+    /// `unix:/path?mode=0660&group=www-data`: who may write to the file may connect.
     Unix(UnixSocket),
 }
 
 /// A unix socket to listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnixSocket {
-    /// Its file.
+    /// Where its file is, in place of one that nobody listens at.
     pub(crate) path: PathBuf,
     /// Permissions of the file; who may write to it may connect.
     pub(crate) mode: u32,
@@ -224,7 +224,7 @@ impl FromStr for TrustedProxies {
 pub enum SyncPolicy {
     /// Before it is acknowledged.
     Always,
-    /// This often.
+    /// Once in so long a time, where anything was written.
     Every(Duration),
     /// When the system sees fit, and at the end.
     Never,
@@ -247,7 +247,7 @@ pub enum Keep {
     /// All of them.
     #[default]
     All,
-    /// The newest.
+    /// The newest of all.
     Newest,
     /// Of each value of this tag the newest, and all that have no such tag.
     NewestBy(String),
@@ -256,7 +256,7 @@ pub enum Keep {
 /// How lines of the log are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// A line for people, values behind the message.
     Text,
     /// A JSON object each.
     Json,

@@ -15,20 +15,23 @@ use tokio::{
 /// A TCP stream with a count.
 pub struct CountingStream {
     stream: TcpStream,
-    /// Bytes that the system has taken.
-    pub(crate) taken: u64,
+    /// Bytes that the system took.
+    pub(crate) bytes_written: u64,
 }
 
 impl CountingStream {
     /// Counts from 0.
     #[must_use]
     pub(crate) fn new(stream: TcpStream) -> Self {
-        Self { stream, taken: 0 }
+        Self {
+            stream,
+            bytes_written: 0,
+        }
     }
 
     fn count(&mut self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if let Poll::Ready(Ok(n)) = result {
-            self.taken += n as u64;
+            self.bytes_written += n as u64;
         }
         result
     }

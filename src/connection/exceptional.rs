@@ -18,7 +18,7 @@ struct Values {
     /// When a closing or lingering connection is cut.
     cut_at: Option<Instant>,
     /// TLS: bytes that the system had taken when progress was last seen.
-    taken: Option<u64>,
+    tls_bytes_written: Option<u64>,
 }
 
 impl Values {
@@ -26,7 +26,7 @@ impl Values {
         self.ending.is_none()
             && self.stalled.is_none()
             && self.cut_at.is_none()
-            && self.taken.is_none()
+            && self.tls_bytes_written.is_none()
     }
 }
 
@@ -76,10 +76,10 @@ impl Exceptional {
 
     /// Bytes that the system has taken, as the socket tells under TLS; more than before is
     /// progress.
-    pub(super) fn note_taken(&mut self, taken: u64) {
+    pub(super) fn note_written(&mut self, written: u64) {
         let values = self.0.get_or_insert_default();
-        if Some(taken) > values.taken {
-            values.taken = Some(taken);
+        if Some(written) > values.tls_bytes_written {
+            values.tls_bytes_written = Some(written);
             values.stalled = None;
         }
     }

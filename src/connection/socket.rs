@@ -85,9 +85,9 @@ impl Socket {
 
     /// Bytes that the system has taken, where writing does not tell: under TLS.
     #[must_use]
-    pub(crate) fn taken(&self) -> Option<u64> {
+    pub(crate) fn tls_bytes_written(&self) -> Option<u64> {
         match self {
-            Self::Tls(stream) => Some(stream.get_ref().0.taken),
+            Self::Tls(stream) => Some(stream.get_ref().0.bytes_written),
             _ => None,
         }
     }

@@ -103,9 +103,9 @@ impl Connection {
             }
             // TLS takes plain text into a buffer of its own, which says nothing of the peer.
             inner.unflushed = socket.buffers();
-            match socket.taken() {
+            match socket.tls_bytes_written() {
                 None => inner.exceptional.go_on(),
-                Some(taken) => inner.exceptional.note_taken(taken),
+                Some(written) => inner.exceptional.note_written(written),
             }
             self.count_written(inner, n, now);
         }
@@ -131,8 +131,8 @@ impl Connection {
             return Ok(true);
         };
         inner.unflushed = Pin::new(&mut *socket).poll_flush(cx)?.is_pending();
-        if let Some(taken) = socket.taken() {
-            inner.exceptional.note_taken(taken);
+        if let Some(written) = socket.tls_bytes_written() {
+            inner.exceptional.note_written(written);
         }
         Ok(!inner.unflushed)
     }

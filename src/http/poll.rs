@@ -84,16 +84,14 @@ async fn ask(
     let complete = recovered.iter().all(RecoveredChannel::is_complete);
     // It goes on from what was just read: nothing is there yet, and nothing will be missed while
     // the session begins.
-    for (channel, resume) in &mut params.channels {
-        let known = recovered
-            .iter()
-            .find(|replayed| replayed.channel == *channel);
-        resume.since = match known.map(|replayed| replayed.recovery.top) {
+    for (channel, channel_request) in &mut params.channels {
+        let known = recovered.iter().find(|one| one.channel == *channel);
+        channel_request.since = match known.map(|known| known.recovery.top) {
             Some(top) if !top.epoch.is_none() => Since::position(top),
             _ => Since::Now,
         };
         // Others would see the client come and go with every poll.
-        resume.announce = false;
+        channel_request.announce = false;
     }
     let shard = request::shard_of(request)
         .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;

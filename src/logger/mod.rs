@@ -64,7 +64,7 @@ pub(crate) struct LogStats {
     pub(crate) withheld: u64,
 }
 
-/// The logger.
+/// What `log` calls: it filters, makes the line and queues it. One for the process.
 pub struct Logger {
     filter: ArcSwap<env_logger::Logger>,
     format: ArcSwap<LineFormat>,

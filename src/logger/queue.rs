@@ -16,7 +16,7 @@ use std::{
 /// A buffer that a burst made larger than this is given back.
 const BUFFER_BYTES_KEPT: usize = 64 << 10;
 
-/// The queue.
+/// The lines between those who log and the thread that writes (`log.queue`).
 pub(super) struct LineQueue {
     lines_max: AtomicUsize,
     state: Mutex<State>,

@@ -102,7 +102,8 @@ impl Subject {
     }
 }
 
-/// The table.
+/// The subjects that were told of late, with what is held back of each; see the module for its
+/// bounds.
 pub(super) struct Throttle {
     lines_a_second: u32,
     subjects: HashMap<Subject, Entry>,

@@ -55,7 +55,7 @@ impl<L: Label> Default for CountsBy<L> {
 }
 
 impl<L: Label> CountsBy<L> {
-    /// Counts one.
+    /// Counts one more of this label.
     pub(crate) fn add(&self, one: L) {
         self.counts[one.index()].fetch_add(1, Relaxed);
     }
@@ -84,7 +84,7 @@ impl CountsByNumber {
         }
     }
 
-    /// Counts one.
+    /// Counts one more of this number.
     pub(crate) fn add(&self, one: u32) {
         let index = self.known.iter().position(|&known| known == one);
         self.counts[index.unwrap_or(self.known.len())].fetch_add(1, Relaxed);

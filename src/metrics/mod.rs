@@ -17,7 +17,7 @@ use self::label::{CountsBy, CountsByNumber};
 pub use self::{
     count::Count,
     delays::Delays,
-    reasons::{Cut, Handover, Limited, RefusalReason},
+    reasons::{Cut, HandoverOutcome, Limited, RefusalReason},
     worker::WorkerStats,
 };
 use crate::liveness::Liveness;
@@ -39,14 +39,14 @@ pub struct Metrics {
     api_errors: CountsByNumber,
     limited: CountsBy<Limited>,
     cut: CountsBy<Cut>,
-    handovers: CountsBy<Handover>,
+    handovers: CountsBy<HandoverOutcome>,
     /// Connections now that are not sessions, but for those whose request is being answered.
     pub(crate) pending_connections: AtomicU64,
     /// Bytes of bodies now whose rest is waited for.
     pub(crate) pending_body_bytes: AtomicU64,
     /// Publications that the broker did not accept, or gave no answer to.
     pub(crate) publish_refused: AtomicU64,
-    /// Publications accepted.
+    /// Publications that the broker accepted, whether anyone was there or not.
     pub(crate) published: AtomicU64,
     /// Joins and leaves that no member was told of, since a shard had no room.
     pub(crate) joins_leaves_untold: AtomicU64,
@@ -74,7 +74,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// Counts what became of a hand-over.
-    pub(crate) fn handover(&self, outcome: Handover) {
+    pub(crate) fn handover(&self, outcome: HandoverOutcome) {
         self.handovers.add(outcome);
     }
 

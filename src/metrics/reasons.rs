@@ -89,7 +89,7 @@ impl Cut {
 
 label! {
     /// What became of a hand-over to a new process.
-    pub enum Handover {
+    pub enum HandoverOutcome {
         /// The new process serves.
         Done = "done",
         /// It could not be started, or ended.

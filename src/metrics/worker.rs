@@ -10,7 +10,7 @@ use crate::liveness::Pulse;
 pub struct WorkerStats {
     /// That its thread still goes round.
     pub(crate) pulse: Arc<Pulse>,
-    /// Sessions now.
+    /// Sessions of this worker that have not ended.
     pub(crate) sessions: Count,
     /// Channels with a member on this worker, the server's own left out.
     pub(crate) channels: Count,

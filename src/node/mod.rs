@@ -52,7 +52,7 @@ use crate::{
     registry::ChannelName,
     server::{Server, SessionCounts, entries::Entries},
     shard::Shards,
-    state::State,
+    state::StateDir,
     token::Tokens,
 };
 
@@ -77,7 +77,7 @@ pub(crate) struct Node {
     /// The `Server` actor.
     pub(crate) server: Addr<Server>,
     /// What is kept on disk, once that is read; never, if nothing is.
-    pub(crate) state: OnceLock<Arc<State>>,
+    pub(crate) state: OnceLock<Arc<StateDir>>,
     /// Holds those who need it until then.
     pub(crate) gate: Gate,
     /// How far pushes and polls are.
@@ -195,7 +195,7 @@ impl Node {
     }
 
     /// It has its state, if anything is kept: whoever waits for it passes.
-    pub(crate) fn have_state(&self, state: Option<Arc<State>>) {
+    pub(crate) fn have_state(&self, state: Option<Arc<StateDir>>) {
         if let Some(state) = state {
             // A second one would come from nobody.
             let _ = self.state.set(state);

@@ -32,8 +32,8 @@ impl Server {
     fn publish_stats(&mut self, heard: bool, ctx: &mut Context<Self>) {
         let sessions = self.directory.len() as u64;
         let Some(meter) = &mut self.stats else { return };
-        let now = (std::time::Instant::now(), unix_now_ms());
-        let Some(text) = meter.tick(now, sessions, heard) else {
+        let (now, time_ms) = (std::time::Instant::now(), unix_now_ms());
+        let Some(text) = meter.tick(now, time_ms, sessions, heard) else {
             meter.is_publishing = false;
             return;
         };

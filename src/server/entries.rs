@@ -20,7 +20,7 @@ use crate::{
     broker::{Broker, HistoryFilter},
     id::StreamPosition,
     registry::ChannelName,
-    store::{Poll, Push, Record, Source, Store, Written},
+    store::{PollRecord, PushRecord, Record, SnapshotSource, Store, Written},
 };
 
 /// The entries, by their hash.
@@ -35,8 +35,8 @@ pub(crate) struct Entries {
 
 #[derive(Default)]
 struct Known {
-    pushes: HashMap<u128, Push>,
-    polls: HashMap<u128, Poll>,
+    pushes: HashMap<u128, PushRecord>,
+    polls: HashMap<u128, PollRecord>,
 }
 
 /// 128 bits of SHA-256: of what an entry is, or of what it published.
@@ -88,19 +88,19 @@ impl Entries {
 
     /// How far a push is.
     #[must_use]
-    pub(crate) fn push(&self, entry: u128) -> Option<Push> {
+    pub(crate) fn push(&self, entry: u128) -> Option<PushRecord> {
         self.known().pushes.get(&entry).cloned()
     }
 
     /// What a poll saw last.
     #[must_use]
-    pub(crate) fn poll(&self, entry: u128) -> Option<Poll> {
+    pub(crate) fn poll(&self, entry: u128) -> Option<PollRecord> {
         self.known().polls.get(&entry).cloned()
     }
 
     /// Notes how far a push is. The answer comes once that is written, or cannot be; absent where
     /// nothing outlives the process.
-    pub(crate) fn note_push(&self, push: Push) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn note_push(&self, push: PushRecord) -> Option<oneshot::Receiver<()>> {
         let store = self.store.get()?;
         let record = Record::Push(Box::new(push.clone()));
         self.known().pushes.insert(push.entry, push);
@@ -116,7 +116,7 @@ impl Entries {
     }
 
     /// Notes what a poll saw last. Nobody waits for it: without it the next answer publishes.
-    pub(crate) fn note_poll(&self, poll: Poll) {
+    pub(crate) fn note_poll(&self, poll: PollRecord) {
         if let Some(store) = self.store.get() {
             store.note(Record::Poll(Box::new(poll.clone())));
             self.known().polls.insert(poll.entry, poll);
@@ -142,7 +142,7 @@ pub(crate) async fn is_kept(
     })
 }
 
-impl Source for Entries {
+impl SnapshotSource for Entries {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
         let known = self.known();
         let pushes = known.pushes.values().cloned();

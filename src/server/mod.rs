@@ -10,41 +10,35 @@ mod directory;
 pub(crate) mod entries;
 pub(crate) mod poll;
 mod push;
+mod push_runner;
 pub(crate) mod search;
+mod session_log;
 pub(crate) mod stats;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, MessageResult, WrapFuture,
-};
+use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
-use log::{Level, kv::Value};
-
-use self::directory::Directory;
 pub(crate) use self::directory::{SessionFilter, SessionPage};
 pub(crate) use self::push::PushStatus;
 use self::{
-    entries::{Entries, is_kept},
+    directory::Directory,
+    entries::Entries,
     push::IntervalPush,
+    session_log::{log_begin, log_end},
     stats::{CountChannels, StatsMeter},
 };
 use crate::{
-    broker::{Broker, PublishRequest},
-    close::{Close, Ending},
+    broker::Broker,
+    close::Ending,
     config,
-    connection::info::{SessionInfo, TransportKind},
+    connection::info::SessionInfo,
     id::SessionId,
     liveness::{PULSE_INTERVAL, Pulse},
-    logger::{self, Address, REFUSAL_PAUSE, Subject},
     metrics::Metrics,
-    publication::Target,
 };
 
 /// Counts of sessions, kept by the `Server` actor and read by anyone.
@@ -72,12 +66,12 @@ impl SessionCounts {
     }
 }
 
-/// A session began.
+/// A session began: it enters the directory and the counts.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Opened(pub Arc<SessionInfo>);
 
-/// A session ended.
+/// A session ended: it leaves the directory and the counts, and is logged.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct Closed {
@@ -180,74 +174,6 @@ impl Server {
     }
 }
 
-impl Server {
-    fn schedule_push(&mut self, index: usize, ctx: &mut Context<Self>) {
-        let delay = self.pushes[index].until_next(tokio::time::Instant::now());
-        ctx.run_later(delay, move |server, ctx| {
-            server.run_push(index, ctx);
-            server.schedule_push(index, ctx);
-        });
-    }
-
-    fn run_push(&mut self, index: usize, ctx: &mut Context<Self>) {
-        if self.entries.is_stopped() {
-            return;
-        }
-        let push = &mut self.pushes[index];
-        if !push.begin(tokio::time::Instant::now()) {
-            return;
-        }
-        let asking = self.broker.has_subscribers(push.target());
-        ctx.spawn(asking.into_actor(self).map(move |has, server, ctx| {
-            let (sessions, bytes_max) = (server.directory.len() as u64, server.data_bytes_max);
-            // Without an answer it is published, which says what is the matter.
-            let has = has.unwrap_or(true);
-            let push = &mut server.pushes[index];
-            let Some(request) = push.publish_request(sessions, bytes_max, has) else {
-                return;
-            };
-            // Written first, so that no restart gives its `{seq}` to another.
-            match server.entries.note_push(push.record(None)) {
-                None => server.publish(index, request, ctx),
-                Some(noting) => {
-                    ctx.spawn(noting.into_actor(server).map(move |_, server, ctx| {
-                        server.publish(index, request, ctx);
-                    }));
-                }
-            }
-        }));
-    }
-
-    fn publish(&mut self, index: usize, request: PublishRequest, ctx: &mut Context<Self>) {
-        let publishing = self.broker.publish(request).into_actor(self);
-        ctx.spawn(publishing.map(move |result, server, _| {
-            let place = result.as_ref().ok().and_then(|result| result.position);
-            let push = &mut server.pushes[index];
-            push.published(result);
-            if place.is_some() {
-                // Nobody waits: without it the next text publishes.
-                let _ = server.entries.note_push(push.record(place));
-            }
-        }));
-    }
-
-    /// Whether what a push published before the start still counts, its channel says.
-    fn resume_push(&mut self, index: usize, ctx: &mut Context<Self>) {
-        let push = &self.pushes[index];
-        let Some((hash, place)) = push.last_before(&self.entries) else {
-            return;
-        };
-        if let Target::Channel(channel) = push.target() {
-            let asking = is_kept(self.broker.clone(), channel.clone(), place);
-            ctx.spawn(asking.into_actor(self).map(move |is_kept, server, _| {
-                if is_kept {
-                    server.pushes[index].resume_last(hash);
-                }
-            }));
-        }
-    }
-}
-
 impl Actor for Server {
     type Context = Context<Self>;
 
@@ -261,18 +187,6 @@ impl Actor for Server {
         ctx.run_interval(PULSE_INTERVAL, |server, _| {
             server.pulse.beat(std::time::Instant::now())
         });
-    }
-}
-
-impl Handler<RunPushes> for Server {
-    type Result = ();
-
-    fn handle(&mut self, RunPushes: RunPushes, ctx: &mut Self::Context) {
-        for index in 0..self.pushes.len() {
-            self.pushes[index].begin_at(tokio::time::Instant::now(), &self.entries);
-            self.resume_push(index, ctx);
-            self.schedule_push(index, ctx);
-        }
     }
 }
 
@@ -304,95 +218,6 @@ impl Handler<Closed> for Server {
             log_end(&info, &closed.ending);
         }
     }
-}
-
-/// At debug, since the end has a line with all that is known then.
-fn log_begin(info: &SessionInfo) {
-    if !log::log_enabled!(Level::Debug) {
-        return;
-    }
-    let address = Address(info.address);
-    let mut values = vec![
-        ("id", Value::from_display(&info.id)),
-        ("address", Value::from_display(&address)),
-        ("endpoint", Value::from(&*info.endpoint)),
-        ("transport", info.transport.as_str().into()),
-        ("worker", info.worker.into()),
-        ("user_agent", info.user_agent().unwrap_or_default().into()),
-    ];
-    values.extend(headers_of(info));
-    logger::write(
-        Level::Debug,
-        module_path!(),
-        format_args!("session began"),
-        &values,
-    );
-}
-
-/// One line a session, at its end, however many there are: it is the record of who was there, and
-/// nothing waits for the log (README, limits). That of a poll which was answered is at debug: a
-/// client has one every few seconds, and nothing ended for it. Of sessions that are refused as soon
-/// as they begin there is one line a second for each code and address, with their number.
-fn log_end(info: &SessionInfo, ending: &Ending) {
-    let is_answered_poll =
-        info.transport == TransportKind::Poll && ending.code() == Close::ANSWERED.code;
-    if is_answered_poll {
-        return tell_end(Level::Debug, info, ending, 1);
-    }
-    let refusal = match ending {
-        Ending::ByServer(close) => close.refusal(),
-        _ => None,
-    };
-    let Some(kind) = refusal.filter(|_| info.started.elapsed() < REFUSAL_PAUSE) else {
-        return tell_end(Level::Info, info, ending, 1);
-    };
-    let subject = Subject::new(Level::Info, module_path!(), "session ended")
-        .from(Address(info.address))
-        .with("code", kind);
-    logger::throttled(subject, REFUSAL_PAUSE, |times| {
-        tell_end(Level::Info, info, ending, times);
-    });
-}
-
-fn tell_end(level: Level, info: &SessionInfo, ending: &Ending, times: u64) {
-    if !log::log_enabled!(level) {
-        return;
-    }
-    let (address, traffic) = (Address(info.address), &info.traffic);
-    let mut values = vec![
-        ("id", Value::from_display(&info.id)),
-        ("user", info.user().unwrap_or_default().into()),
-        ("address", Value::from_display(&address)),
-        ("endpoint", Value::from(&*info.endpoint)),
-        ("transport", info.transport.as_str().into()),
-        ("code", ending.code().into()),
-        ("reason", ending.reason().into()),
-        ("by", ending.by().into()),
-        ("duration", seconds(info.started.elapsed()).into()),
-        ("messages_in", traffic.messages_in.get().into()),
-        ("messages_out", traffic.messages_out.get().into()),
-        ("bytes_in", traffic.bytes_in.get().into()),
-        ("bytes_out", traffic.bytes_out.get().into()),
-        ("times", times.into()),
-    ];
-    values.extend(headers_of(info));
-    logger::write(
-        level,
-        module_path!(),
-        format_args!("session ended"),
-        &values,
-    );
-}
-
-/// Headers of the session's request, where the settings name some and it has them.
-fn headers_of(info: &SessionInfo) -> Option<(&'static str, Value<'_>)> {
-    let headers = info.logged_headers()?;
-    Some(("headers", headers.into()))
-}
-
-/// Seconds to the millisecond.
-fn seconds(duration: Duration) -> f64 {
-    (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
 impl Handler<GetOverview> for Server {

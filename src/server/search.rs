@@ -15,11 +15,11 @@ pub(super) const SLICE: usize = 1000;
 pub(crate) struct SessionSearch {
     /// Part of the id, the user, the address, the endpoint or the user agent, in any case of ASCII.
     pub(crate) text: Option<String>,
-    /// The user.
+    /// The user's name, whole.
     pub(crate) user: Option<String>,
-    /// The session's id.
+    /// The session's id, whole.
     pub(crate) client: Option<SessionId>,
-    /// The address.
+    /// The client's address, as trusted proxies tell it.
     pub(crate) address: Option<IpAddr>,
     /// The path of the endpoint.
     pub(crate) endpoint: Option<String>,
@@ -83,7 +83,7 @@ fn has_text(info: &SessionInfo, part: &str) -> bool {
 #[derive(Message)]
 #[rtype(result = "SessionSlice")]
 pub(crate) struct ScanSessions {
-    /// Which.
+    /// What they must fit.
     pub(crate) search: Arc<SessionSearch>,
     /// Behind this place; 0 begins at the oldest.
     pub(crate) after: u64,

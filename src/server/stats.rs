@@ -25,12 +25,12 @@ pub(crate) type CountChannels = Box<dyn Fn() -> usize + Send>;
 
 /// Delays that were counted: of each bucket, and their sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Delays {
+struct DelaySums {
     counts: [u64; DELAY_COUNTS],
     nanos: u64,
 }
 
-impl Delays {
+impl DelaySums {
     fn since(&self, before: &Self) -> Self {
         let counts = std::array::from_fn(|n| self.counts[n].saturating_sub(before.counts[n]));
         Self {
@@ -88,17 +88,17 @@ fn micros(seconds: f64) -> f64 {
 
 /// What one worker, or all of them, had counted at a moment, or between two.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Counts {
+struct WorkerCounts {
     messages_in: u64,
     messages_out: u64,
     bytes_in: u64,
     bytes_out: u64,
     slow_disconnects: u64,
     dropped: u64,
-    delays: Delays,
+    delays: DelaySums,
 }
 
-impl Counts {
+impl WorkerCounts {
     fn of(stats: &WorkerStats) -> Self {
         let (counts, nanos) = stats.delays.counts();
         Self {
@@ -108,7 +108,7 @@ impl Counts {
             bytes_out: stats.bytes_out.get(),
             slow_disconnects: stats.slow_disconnects.get(),
             dropped: stats.dropped.get(),
-            delays: Delays { counts, nanos },
+            delays: DelaySums { counts, nanos },
         }
     }
 
@@ -200,12 +200,20 @@ struct ShownStats {
     bounds: [f64; DELAY_BUCKETS.len()],
 }
 
+/// What had been counted by a tick.
+struct Tick {
+    at: Instant,
+    published: u64,
+    /// By the number of the worker.
+    workers: Vec<WorkerCounts>,
+}
+
 /// Measures what the node does from one tick to the next.
 pub(super) struct StatsMeter {
     metrics: Arc<Metrics>,
     count_channels: CountChannels,
-    /// The moment of the tick before, and what had been counted by then.
-    before: (Instant, u64, Vec<Counts>),
+    /// The tick before.
+    before: Tick,
     /// One is on its way.
     pub(super) is_publishing: bool,
 }
@@ -215,37 +223,50 @@ impl StatsMeter {
         Self {
             metrics,
             count_channels,
-            before: (Instant::now(), 0, Vec::new()),
+            before: Tick {
+                at: Instant::now(),
+                published: 0,
+                workers: Vec::new(),
+            },
             is_publishing: false,
         }
     }
 
     /// What happened since the tick before, as JSON; only measured where it is not `heard`.
+    /// `time_ms` is now in Unix milliseconds.
     pub(super) fn tick(
         &mut self,
-        (now, time): (Instant, u64),
+        now: Instant,
+        time_ms: u64,
         sessions: u64,
         heard: bool,
     ) -> Option<String> {
         let workers = self.metrics.workers();
-        let counts: Vec<Counts> = workers.iter().map(|stats| Counts::of(stats)).collect();
+        let counts: Vec<WorkerCounts> = workers
+            .iter()
+            .map(|stats| WorkerCounts::of(stats))
+            .collect();
         let published = self
             .metrics
             .published
             .load(std::sync::atomic::Ordering::Relaxed);
-        let before = std::mem::replace(&mut self.before, (now, published, counts.clone()));
+        let tick = Tick {
+            at: now,
+            published,
+            workers: counts.clone(),
+        };
+        let before = std::mem::replace(&mut self.before, tick);
         if !heard {
             return None;
         }
-        let (since, published_before, before) = before;
-        let mut all = Counts::default();
+        let mut all = WorkerCounts::default();
         let shown = workers
             .iter()
             .zip(&counts)
             .enumerate()
             .map(|(worker, (stats, counts))| {
-                let none = Counts::default();
-                let counts = counts.since(before.get(worker).unwrap_or(&none));
+                let none = WorkerCounts::default();
+                let counts = counts.since(before.workers.get(worker).unwrap_or(&none));
                 all.add(&counts);
                 let number = Count::get;
                 ShownWorker {
@@ -258,11 +279,11 @@ impl StatsMeter {
             });
         let workers = shown.collect();
         let shown = ShownStats {
-            time,
-            seconds: micros(now.saturating_duration_since(since).as_secs_f64()),
+            time: time_ms,
+            seconds: micros(now.saturating_duration_since(before.at).as_secs_f64()),
             sessions,
             channels: (self.count_channels)(),
-            published: published.saturating_sub(published_before),
+            published: published.saturating_sub(before.published),
             counts: all.shown(),
             delay: AllDelays {
                 delay: all.delays.shown(),
@@ -293,7 +314,7 @@ mod tests {
         let start = Instant::now();
         let mut tick = |secs: u64, heard| {
             let now = start + Duration::from_secs(secs);
-            let text = meter.tick((now, secs), 3, heard)?;
+            let text = meter.tick(now, secs, 3, heard)?;
             Some(serde_json::from_str::<Value>(&text).expect("JSON"))
         };
         workers[0].messages_out.add(5);
@@ -328,7 +349,7 @@ mod tests {
 
     #[test]
     fn quantiles_lie_in_their_bucket_and_beyond_the_last_bound_at_it() {
-        let mut delays = Delays::default();
+        let mut delays = DelaySums::default();
         assert_eq!(delays.quantile(0.5), None);
         delays.counts[3] = 100;
         let (p50, p99) = (delays.quantile(0.5), delays.quantile(0.99));

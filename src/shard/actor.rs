@@ -79,7 +79,7 @@ pub struct Terminate;
 #[derive(Message, Clone)]
 #[rtype(result = "bool")]
 pub struct Disconnect {
-    /// Which session.
+    /// The session that ends, if it is here.
     pub(crate) session: SessionId,
     /// With which code and reason.
     pub(crate) close: Close,
@@ -89,9 +89,9 @@ pub struct Disconnect {
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
 pub struct SendCommand {
-    /// Which.
+    /// The sessions that hear it.
     pub(crate) selector: Selector,
-    /// What.
+    /// What each of them is told; they share it.
     pub(crate) command: Arc<ServerCommand>,
 }
 

@@ -50,28 +50,28 @@ impl From<Bytes> for CommandFrame {
 /// What the server's API wants of sessions.
 #[derive(Clone, Debug)]
 pub enum ServerCommand {
-    /// End.
+    /// Close the connection with this.
     Disconnect(Close),
     /// End, if its user was known before another session was that user's. So of several that come
     /// together one stays, whoever is heard first.
     DisconnectOlder {
         /// When the other session's user was known.
         than: Instant,
-        /// Why.
+        /// What the older session is closed with.
         close: Close,
     },
-    /// Be subscribed.
+    /// Enter a channel that the client has not asked for.
     Subscribe(ServerSubscription),
     /// Leave a channel.
     Unsubscribe {
-        /// Which.
+        /// The channel that it leaves, whoever had it enter.
         channel: ChannelName,
         /// What the client is told.
         why: Unsubscribe,
     },
     /// Credentials were renewed or have expired.
     Refresh {
-        /// They have.
+        /// Whether they are over, so that the session ends.
         expired: bool,
         /// When they will, in Unix seconds.
         expire_at: Option<u64>,
@@ -85,8 +85,8 @@ pub enum ServerCommand {
 pub struct Selector {
     /// Sessions of this user.
     pub(crate) user: Option<Arc<str>>,
-    /// This session.
+    /// The session of this id.
     pub(crate) client: Option<SessionId>,
-    /// These are spared.
+    /// Sessions that it is not for, though they fit.
     pub(crate) except: Arc<[SessionId]>,
 }

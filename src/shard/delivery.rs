@@ -7,7 +7,7 @@ use slab::Slab;
 
 use super::{
     SessionMessage,
-    entry::Entry,
+    entry::SessionEntry,
     joined_line::JoinedLine,
     subscriber::{Subscriber, Verdict},
     user_channel::user_channel,
@@ -43,10 +43,10 @@ impl Delivery<'_> {
     #[inline(always)]
     pub(super) fn each_receiver(
         &mut self,
-        sessions: &Slab<Entry>,
+        sessions: &Slab<SessionEntry>,
         target: &Target,
         session: Option<SessionKey>,
-        mut offer: impl FnMut(&mut Self, SessionKey, &Entry, Slot),
+        mut offer: impl FnMut(&mut Self, SessionKey, &SessionEntry, Slot),
     ) {
         let registry = self.registry;
         match target {
@@ -77,7 +77,7 @@ impl Delivery<'_> {
     pub(super) fn push(
         &mut self,
         key: SessionKey,
-        entry: &Entry,
+        entry: &SessionEntry,
         slot: Slot,
         shared: &SharedPublication,
     ) {
@@ -91,7 +91,7 @@ impl Delivery<'_> {
     fn offer(
         &mut self,
         key: SessionKey,
-        entry: &Entry,
+        entry: &SessionEntry,
         slot: Slot,
         shared: &SharedPublication,
     ) -> Option<(Delta, Option<SlowPolicy>)> {
@@ -123,7 +123,7 @@ impl Delivery<'_> {
     pub(super) fn push_line(
         &mut self,
         key: SessionKey,
-        entry: &Entry,
+        entry: &SessionEntry,
         slot: Slot,
         line: &mut JoinedLine<'_>,
     ) {
@@ -169,7 +169,7 @@ impl Delivery<'_> {
     fn choose(
         &mut self,
         key: SessionKey,
-        entry: &Entry,
+        entry: &SessionEntry,
         slot: Slot,
         line: &mut JoinedLine<'_>,
     ) -> Option<SlowPolicy> {
@@ -203,7 +203,7 @@ impl Delivery<'_> {
             .any(|name| self.registry.slot(key, name).is_some())
     }
 
-    fn tell_lost(&mut self, key: SessionKey, entry: &Entry, lost: &[SharedPublication]) {
+    fn tell_lost(&mut self, key: SessionKey, entry: &SessionEntry, lost: &[SharedPublication]) {
         for publication in lost {
             let subscriber = self
                 .registry

@@ -8,7 +8,7 @@ use super::commands::SessionMessage;
 use crate::{connection::Connection, id::SessionId};
 
 /// A session's place in its shard.
-pub(super) struct Entry {
+pub(super) struct SessionEntry {
     pub(super) connection: Rc<Connection>,
     /// Its actor, once it has started. Weak, which is a pointer: a sender of its own would be 112
     /// bytes more for each session, and is made where there is something to send.
@@ -18,7 +18,7 @@ pub(super) struct Entry {
     pub(super) plain: bool,
 }
 
-impl Entry {
+impl SessionEntry {
     pub(super) fn id(&self) -> SessionId {
         self.connection.info().id
     }

@@ -32,9 +32,9 @@ use crate::{
 /// How a shard's queue is bounded (`limits.shard_queue`, `limits.shard_queue_bytes`).
 #[derive(Clone, Copy, Debug)]
 pub struct QueueBounds {
-    /// Publications.
+    /// Publications that wait in the mailbox.
     pub publications_max: usize,
-    /// Bytes.
+    /// Their bytes, each with what it keeps beside its payload.
     pub bytes_max: usize,
 }
 
@@ -48,7 +48,7 @@ pub struct ShardHandle {
 }
 
 impl ShardHandle {
-    /// The actor's address.
+    /// The address for what is no publication: those reserve room first.
     #[must_use]
     pub(crate) fn addr(&self) -> &Addr<ShardActor> {
         &self.addr
@@ -188,7 +188,7 @@ impl Shards {
         &self.metrics
     }
 
-    /// All shards.
+    /// The handles of the shards that have started, by their ids.
     #[must_use]
     pub(crate) fn all(&self) -> Vec<ShardHandle> {
         self.read().clone()

@@ -72,7 +72,7 @@ impl Membership {
             // In this order: what comes behind the mark is whole, since the shard cannot stop
             // listening in between.
             self.begin_behind_the_mailbox(channel, pending);
-            self.shard.listen(channel);
+            self.shard.subscribe(channel);
         }
         pending.is_some()
     }
@@ -109,7 +109,7 @@ impl Membership {
         let mut state = self.shard.state.borrow_mut();
         let id = state.subscribe(self.key, channel, options)?;
         drop(state);
-        self.shard.listen(channel);
+        self.shard.subscribe(channel);
         Some(id)
     }
 
@@ -177,7 +177,7 @@ impl Membership {
     pub(crate) fn unsubscribe(&self, channel: &ChannelName) -> bool {
         let left = self.shard.state.borrow_mut().leave(self.key, channel);
         if left {
-            self.shard.unlisten([channel]);
+            self.shard.unsubscribe([channel]);
         }
         left
     }
@@ -203,7 +203,7 @@ impl Membership {
             let mut state = self.shard.state.borrow_mut();
             let left = state.leave_all(self.key);
             drop(state);
-            self.shard.unlisten(&left);
+            self.shard.unsubscribe(&left);
             self.shard.config.stats.sessions.sub(1);
         }
         is_first

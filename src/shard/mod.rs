@@ -42,7 +42,7 @@ pub use self::{
     subscriber::{SubscribeOptions, SubscriptionId},
 };
 use self::{
-    begin::Begin, delivery::DeliverySettings, joined_line::Numbered, state::State,
+    begin::Begin, delivery::DeliverySettings, joined_line::Numbered, state::ShardState,
     user_channel::USER_PREFIX, window::Departed,
 };
 use crate::{
@@ -63,7 +63,7 @@ pub struct Shard {
     id: ShardId,
     config: Rc<ConnectionShared>,
     fanout: Arc<dyn LocalFanout>,
-    state: RefCell<State>,
+    state: RefCell<ShardState>,
     /// Its actor's mailbox, once that is started.
     mailbox: OnceCell<WeakRecipient<Begin>>,
 }
@@ -77,7 +77,7 @@ impl Shard {
     ) -> Rc<Self> {
         Rc::new(Self {
             id,
-            state: RefCell::new(State::new(DeliverySettings {
+            state: RefCell::new(ShardState::new(DeliverySettings {
                 held_bytes_max,
                 compression: shared.config.outbox.compression,
             })),
@@ -107,13 +107,13 @@ impl Shard {
     }
 
     /// A session has joined a channel.
-    fn listen(&self, channel: &ChannelName) {
+    fn subscribe(&self, channel: &ChannelName) {
         self.fanout.subscribe(channel, self.id);
         self.count_channels();
     }
 
-    /// A session has left channels.
-    fn unlisten<'a>(&self, channels: impl IntoIterator<Item = &'a ChannelName>) {
+    /// A session has left channels. The fan-out knows none of those of users.
+    fn unsubscribe<'a>(&self, channels: impl IntoIterator<Item = &'a ChannelName>) {
         for channel in channels {
             if !channel.starts_with(USER_PREFIX) {
                 self.fanout.unsubscribe(channel, self.id);

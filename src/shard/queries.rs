@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::{Handler, Message, MessageResult};
 
-use super::{ShardActor, entry::Entry};
+use super::{ShardActor, entry::SessionEntry};
 use crate::{
     connection::Phase,
     id::SessionId,
@@ -27,9 +27,9 @@ pub struct ChannelsOf(pub Arc<[SessionId]>);
 #[derive(Message)]
 #[rtype(result = "Vec<SessionId>")]
 pub(crate) struct InChannel {
-    /// The channel.
+    /// Where they may be, held back or live.
     pub(crate) channel: ChannelName,
-    /// Which sessions.
+    /// Those that are asked for, of any shard.
     pub(crate) sessions: Arc<[SessionId]>,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct SessionState {
     pub(crate) subscriptions: usize,
     /// Messages that wait for it.
     pub(crate) queue_messages: usize,
-    /// Their bytes.
+    /// Bytes of these that are not written yet, as `limits.outbox_bytes` counts them.
     pub(crate) queue_bytes: usize,
     /// Since bytes last came from its client.
     pub(crate) idle: Duration,
@@ -65,7 +65,7 @@ impl Handler<MembersOf> for ShardActor {
         let state = self.shard.state.borrow();
         let members = state.registry.members(&channel);
         let entries = members.filter_map(|(key, _)| state.entry(key));
-        MessageResult(entries.map(Entry::id).collect())
+        MessageResult(entries.map(SessionEntry::id).collect())
     }
 }
 

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, RandomState};
 use hashbrown::HashTable;
 use slab::Slab;
 
-use super::entry::Entry;
+use super::entry::SessionEntry;
 use crate::{id::SessionId, registry::SessionKey};
 
 /// Places of sessions, to be asked for by id.
@@ -18,14 +18,14 @@ pub(super) struct SessionIds {
 }
 
 impl SessionIds {
-    pub(super) fn find(&self, id: SessionId, sessions: &Slab<Entry>) -> Option<SessionKey> {
+    pub(super) fn find(&self, id: SessionId, sessions: &Slab<SessionEntry>) -> Option<SessionKey> {
         let hash = self.hasher.hash_one(id);
         let found = self.places.find(hash, |&key| is(id, key, sessions));
         found.copied()
     }
 
     /// Enters a session that has its place.
-    pub(super) fn insert(&mut self, id: SessionId, key: SessionKey, sessions: &Slab<Entry>) {
+    pub(super) fn insert(&mut self, id: SessionId, key: SessionKey, sessions: &Slab<SessionEntry>) {
         let Self { places, hasher } = self;
         places.insert_unique(hasher.hash_one(id), key, |&key| {
             let entry = sessions.get(key as usize);
@@ -34,7 +34,7 @@ impl SessionIds {
     }
 
     /// Takes a session out that still has its place.
-    pub(super) fn remove(&mut self, id: SessionId, sessions: &Slab<Entry>) {
+    pub(super) fn remove(&mut self, id: SessionId, sessions: &Slab<SessionEntry>) {
         let hash = self.hasher.hash_one(id);
         let found = self.places.find_entry(hash, |&key| is(id, key, sessions));
         if let Ok(entry) = found {
@@ -43,7 +43,7 @@ impl SessionIds {
     }
 }
 
-fn is(id: SessionId, key: SessionKey, sessions: &Slab<Entry>) -> bool {
+fn is(id: SessionId, key: SessionKey, sessions: &Slab<SessionEntry>) -> bool {
     let entry = sessions.get(key as usize);
     entry.is_some_and(|entry| entry.id() == id)
 }

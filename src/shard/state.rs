@@ -10,7 +10,7 @@ use super::{
     SessionMessage, SubscribeOptions, SubscriptionId,
     commands::Selector,
     delivery::{Delivery, DeliverySettings},
-    entry::Entry,
+    entry::SessionEntry,
     joined_line::{JoinedLine, Numbered},
     session_ids::SessionIds,
     subscriber::{Subscriber, Verdict},
@@ -29,13 +29,13 @@ use crate::{
 const DIRTY_KEPT: usize = 64 * 1024;
 
 /// Everything of a shard that changes.
-pub(super) struct State {
+pub(super) struct ShardState {
     settings: DeliverySettings,
     pub(super) registry: Registry,
     pub(super) subscribers: Slab<Subscriber>,
     /// Number of the last subscription.
     subscriptions: u32,
-    pub(super) sessions: Slab<Entry>,
+    pub(super) sessions: Slab<SessionEntry>,
     by_id: SessionIds,
     /// Sessions to write to at the end of the turn.
     pub(super) dirty: Vec<SessionKey>,
@@ -46,8 +46,8 @@ pub(super) struct State {
     pub(super) windows: Option<Box<Windows>>,
 }
 
-impl State {
-    /// Without sessions.
+impl ShardState {
+    /// Of a shard that nobody has joined, and whose channels have no windows.
     pub(super) fn new(settings: DeliverySettings) -> Self {
         Self {
             settings,
@@ -65,7 +65,7 @@ impl State {
     /// A place for a session.
     pub(super) fn add_session(&mut self, connection: Rc<Connection>, plain: bool) -> SessionKey {
         let id = connection.info().id;
-        let entry = Entry {
+        let entry = SessionEntry {
             connection,
             inbox: None,
             plain,
@@ -76,7 +76,7 @@ impl State {
         key
     }
 
-    pub(super) fn entry(&self, key: SessionKey) -> Option<&Entry> {
+    pub(super) fn entry(&self, key: SessionKey) -> Option<&SessionEntry> {
         self.sessions.get(key as usize)
     }
 
@@ -86,13 +86,13 @@ impl State {
     }
 
     /// A session by its id.
-    pub(super) fn find(&self, id: SessionId) -> Option<(SessionKey, &Entry)> {
+    pub(super) fn find(&self, id: SessionId) -> Option<(SessionKey, &SessionEntry)> {
         let key = self.key_of(id)?;
         Some((key, self.entry(key)?))
     }
 
     /// The sessions that a command is for.
-    pub(super) fn select(&self, selector: &Selector) -> Vec<&Entry> {
+    pub(super) fn select(&self, selector: &Selector) -> Vec<&SessionEntry> {
         let own = selector.user.as_deref().map(user_channel);
         let keys: Vec<SessionKey> = match (selector.client, &own) {
             (Some(client), _) => self.key_of(client).into_iter().collect(),
@@ -170,7 +170,7 @@ impl State {
 
     /// Takes a session out of all its channels, and names them.
     pub(super) fn leave_all(&mut self, key: SessionKey) -> Vec<ChannelName> {
-        if let Some(id) = self.entry(key).map(Entry::id) {
+        if let Some(id) = self.entry(key).map(SessionEntry::id) {
             self.by_id.remove(id, &self.sessions);
         }
         let (mut left, mut slots) = (Vec::new(), Vec::new());
@@ -319,7 +319,7 @@ impl State {
         }
     }
 
-    fn delivery(&mut self, now: Instant, at_once: bool) -> (&Slab<Entry>, Delivery<'_>) {
+    fn delivery(&mut self, now: Instant, at_once: bool) -> (&Slab<SessionEntry>, Delivery<'_>) {
         let delivery = Delivery {
             registry: &self.registry,
             subscribers: &mut self.subscribers,

@@ -56,7 +56,7 @@ enum State {
 /// What to do with a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Nothing.
+    /// Nothing: it waits, the client has had it or is not to, or the subscription is broken.
     Skip,
     /// Deliver it, in this form where the session has deltas.
     Deliver(Delta),
@@ -68,7 +68,7 @@ pub(super) enum Verdict {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SubscriptionId(pub(super) u32);
 
-/// The subscription.
+/// What a subscription has had, and whether more may come. Owned by the shard's state.
 #[derive(Debug)]
 pub(super) struct Subscriber {
     id: SubscriptionId,
@@ -99,7 +99,7 @@ impl Subscriber {
         self.id
     }
 
-    /// What it asks.
+    /// What its session asked for when it subscribed.
     #[must_use]
     pub(crate) fn options(&self) -> SubscribeOptions {
         self.options

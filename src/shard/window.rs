@@ -54,14 +54,14 @@ struct Line {
 pub(super) enum Admitted {
     /// It does not wait.
     AtOnce(Arc<Publication>),
-    /// It waits.
+    /// It waits until its channel's window ends.
     Waits {
         /// It has taken the place of an older one.
         replaced: bool,
     },
     /// It waits, and its line is to leave now: another as large would be too much for one frame.
     Full {
-        /// The channel.
+        /// The channel whose line that is.
         channel: ChannelName,
         /// It has taken the place of an older one.
         replaced: bool,
@@ -87,7 +87,7 @@ pub(super) struct Windows {
 }
 
 impl Windows {
-    /// Under these rules.
+    /// Nothing waits; which channels have a window, and of what length, the rules say.
     pub(super) fn new(rules: Arc<Channels>) -> Self {
         Self {
             rules,

@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
 };
 
-/// A directory.
+/// The directory that a log is in.
 pub(super) trait Disk: Send + Sync {
     /// Names of all files in it.
     fn list(&self) -> io::Result<Vec<String>>;

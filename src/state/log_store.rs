@@ -16,13 +16,13 @@ use super::{
     segments::Segments,
     stats::{Counters, StateStats},
     sync::Syncer,
-    writer::Writer,
+    writer::{Writer, WriterParts},
 };
 use crate::{
     config::SyncPolicy,
     liveness::Pulse,
     logger,
-    store::{ReadReport, Record, Source, Store, StoreError, Written},
+    store::{ReadReport, Record, SnapshotSource, Store, StoreError, Written},
 };
 
 /// How long a turn of the writer waits where nothing is to be done.
@@ -36,7 +36,7 @@ pub struct LogStore {
     queue: Arc<Queue>,
     syncer: Arc<Syncer>,
     counters: Arc<Counters>,
-    /// The writer's.
+    /// That the writer's thread still goes round.
     pulse: Arc<Pulse>,
     /// What was read, until it is started.
     reading: Mutex<Option<Reading>>,
@@ -80,7 +80,7 @@ impl LogStore {
     ///
     /// # Errors
     /// The files cannot be written, or a thread cannot be started.
-    pub(crate) fn start(&self, sources: Vec<Weak<dyn Source>>) -> Result<(), StateError> {
+    pub(crate) fn start(&self, sources: Vec<Weak<dyn SnapshotSource>>) -> Result<(), StateError> {
         let mut writer = self.writer(sources)?;
         let failed = || StateError::io("starting a thread for", ".");
         let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
@@ -106,25 +106,32 @@ impl LogStore {
     }
 
     /// The writer, with its first segment begun.
-    pub(super) fn writer(&self, sources: Vec<Weak<dyn Source>>) -> Result<Writer, StateError> {
+    pub(super) fn writer(
+        &self,
+        sources: Vec<Weak<dyn SnapshotSource>>,
+    ) -> Result<Writer, StateError> {
         let mut reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
         let reading = match reading.take() {
             Some(reading) => reading,
             None => read(&*self.disk, &self.options, self.boot, &mut |_| {})?,
         };
         let segments = Segments::new(
-            (self.disk.clone(), self.syncer.clone()),
+            self.disk.clone(),
+            self.syncer.clone(),
             self.options.clone(),
             self.boot,
-            reading.segments,
-            reading.report.may_have_lost,
+            &reading,
         );
         let failed =
             |error| StateError::io("writing to", self.options.segment(segments.next()))(error);
         segments.settle(&reading.empty).map_err(failed)?;
-        let (queue, syncer) = (self.queue.clone(), self.syncer.clone());
-        let counters = (self.counters.clone(), self.pulse.clone());
-        let mut writer = Writer::new(segments, (queue, syncer), counters, sources);
+        let parts = WriterParts {
+            queue: self.queue.clone(),
+            syncer: self.syncer.clone(),
+            counters: self.counters.clone(),
+            pulse: self.pulse.clone(),
+        };
+        let mut writer = Writer::new(segments, parts, sources);
         let started: io::Result<()> = writer.start(Instant::now());
         let failed = StateError::io("writing to", format!("{}*.log", self.options.prefix));
         started.map_err(failed)?;
@@ -176,7 +183,7 @@ impl LogStore {
     /// Whether a new record would be taken now, as far as is known.
     #[cfg(test)]
     pub(super) fn is_writable(&self) -> bool {
-        self.queue.door() == super::queue::Door::Open
+        self.queue.intake() == super::queue::Intake::Open
     }
 }
 

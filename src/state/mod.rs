@@ -54,18 +54,18 @@ use crate::{
 /// How the state is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct StateOptions {
-    /// `state.sync`.
+    /// When the disk is asked to hold what was written (`state.sync`).
     pub sync: SyncPolicy,
-    /// `state.bytes`.
+    /// Bound of all files of the log of streams (`state.bytes`).
     pub(crate) bytes_max: u64,
-    /// `state.queue`.
+    /// Records that may wait to be written, of each log (`state.queue`).
     pub(crate) queue: usize,
-    /// `state.queue_bytes`.
+    /// Their bytes (`state.queue_bytes`).
     pub(crate) queue_bytes: usize,
 }
 
 /// A directory with what this node keeps; nobody else has it until this is closed or dropped.
-pub(crate) struct State {
+pub(crate) struct StateDir {
     /// Streams, keys, pushes and polls.
     pub log: Arc<LogStore>,
     /// Revocations and blocks.
@@ -88,7 +88,7 @@ impl StateOptions {
     }
 }
 
-impl State {
+impl StateDir {
     /// Takes the directory, which is made if it is not there; waits for the process that has it at
     /// most so long.
     ///

@@ -84,7 +84,7 @@ pub enum StateError {
         "state.dir {dir}: process {pid} has it; end that one first, or give this one a directory of its own"
     )]
     Held {
-        /// The directory.
+        /// `state.dir`, as it is written.
         dir: String,
         /// Who has it.
         pid: u32,
@@ -97,9 +97,9 @@ pub enum StateError {
         "{file} is of version {version} of the format, this fanfare reads version 1: start the newer fanfare that wrote it"
     )]
     Version {
-        /// The file.
+        /// The segment's name in `state.dir`.
         file: String,
-        /// Its version.
+        /// The version that its header says.
         version: u32,
     },
     /// What must not be missing cannot be read.

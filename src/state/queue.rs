@@ -1,7 +1,7 @@
 //! The records that wait to be written.
 //!
 //! Bounds: `state.queue` records and `state.queue_bytes`; what finds no room is refused. Nobody
-//! waits here but the writer, and the lock is held to move a record. Where a write fails the door
+//! waits here but the writer, and the lock is held to move a record. Where a write fails the intake
 //! is shut in the same step that takes out all that waits, so that nothing gets in front of it.
 
 use std::{
@@ -16,8 +16,8 @@ use crate::store::{Record, StoreError, Written};
 
 /// What is let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Door {
-    /// Everything.
+pub(super) enum Intake {
+    /// Whatever finds room.
     Open,
     /// Only what makes room; the rest is told this.
     Tight(StoreError),
@@ -28,13 +28,13 @@ pub(super) enum Door {
 }
 
 /// A record that waits, and who waits for it.
-pub(super) struct Waiting {
+pub(super) struct WaitingRecord {
     pub(super) record: Record,
     pub(super) written: Written,
     weight: usize,
 }
 
-/// The queue.
+/// The records between those who append and the writer.
 pub(super) struct Queue {
     records_max: usize,
     bytes_max: usize,
@@ -43,11 +43,11 @@ pub(super) struct Queue {
 }
 
 struct State {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<WaitingRecord>,
     /// Of what waits and of what was taken, and of the latter alone.
     bytes: usize,
     taken: usize,
-    door: Door,
+    intake: Intake,
     /// When the oldest of those that wait came, at the latest.
     since: Option<Instant>,
     /// The same of those that are being written.
@@ -80,7 +80,7 @@ impl Queue {
                 waiting: VecDeque::new(),
                 bytes: 0,
                 taken: 0,
-                door: Door::Open,
+                intake: Intake::Open,
                 since: None,
                 writing: None,
                 is_called: false,
@@ -107,7 +107,7 @@ impl Queue {
         }
         state.bytes += weight;
         state.since.get_or_insert_with(Instant::now);
-        state.waiting.push_back(Waiting {
+        state.waiting.push_back(WaitingRecord {
             record,
             written,
             weight,
@@ -122,12 +122,12 @@ impl Queue {
 
     /// Why a record is not let in, if it is not.
     fn refusal(&self, state: &State, record: &Record, weight: usize) -> Option<StoreError> {
-        match state.door {
-            Door::Open => {}
-            Door::Tight(_) if makes_room(record) => {}
-            Door::Tight(error) => return Some(error),
-            Door::Failing => return Some(StoreError::NotWritten),
-            Door::Closed => return Some(StoreError::Closed),
+        match state.intake {
+            Intake::Open => {}
+            Intake::Tight(_) if makes_room(record) => {}
+            Intake::Tight(error) => return Some(error),
+            Intake::Failing => return Some(StoreError::NotWritten),
+            Intake::Closed => return Some(StoreError::Closed),
         }
         // A record that is larger than the bound is let into an empty queue.
         let is_over = state.bytes > 0 && state.bytes + weight > self.bytes_max;
@@ -142,7 +142,7 @@ impl Queue {
 
     /// Takes what waits, as long as it stays under `bytes`, but one at least. Waits for it at most
     /// `limit`, or until it is called.
-    pub(super) fn take(&self, batch: &mut VecDeque<Waiting>, bytes: usize, limit: Duration) {
+    pub(super) fn take(&self, batch: &mut VecDeque<WaitingRecord>, bytes: usize, limit: Duration) {
         let mut state = self.lock();
         let is_empty = batch.is_empty() && state.waiting.is_empty();
         if is_empty && state.waiting.capacity() <= batch.capacity() {
@@ -193,27 +193,27 @@ impl Queue {
         state.writing = None;
     }
 
-    /// Shuts the door and takes out all that waits.
-    pub(super) fn fail(&self, batch: &mut Vec<Waiting>) {
+    /// Shuts the intake and takes out all that waits.
+    pub(super) fn fail(&self, batch: &mut Vec<WaitingRecord>) {
         let mut state = self.lock();
-        if state.door != Door::Closed {
-            state.door = Door::Failing;
+        if state.intake != Intake::Closed {
+            state.intake = Intake::Failing;
         }
         state.since = None;
         state.taken = state.bytes;
         batch.extend(state.waiting.drain(..));
     }
 
-    /// Opens the door, unless it was closed for good.
-    pub(super) fn set_door(&self, door: Door) {
+    /// Opens the intake, unless it was closed for good.
+    pub(super) fn set_intake(&self, intake: Intake) {
         let mut state = self.lock();
-        if state.door != Door::Closed {
-            state.door = door;
+        if state.intake != Intake::Closed {
+            state.intake = intake;
         }
     }
 
-    pub(super) fn door(&self) -> Door {
-        self.lock().door
+    pub(super) fn intake(&self) -> Intake {
+        self.lock().intake
     }
 
     /// Has the writer look at what else there is to do.
@@ -225,7 +225,7 @@ impl Queue {
     /// Lets nothing in any more, and the writer end once it has written what waits.
     pub(super) fn close(&self) {
         let mut state = self.lock();
-        state.door = Door::Closed;
+        state.intake = Intake::Closed;
         state.is_ending = true;
         drop(state);
         self.more.notify_one();
@@ -243,7 +243,7 @@ impl Queue {
             records: state.waiting.len(),
             bytes: state.bytes,
             wait: since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since)),
-            is_open: state.door == Door::Open,
+            is_open: state.intake == Intake::Open,
         }
     }
 }

@@ -9,7 +9,7 @@
 use super::{
     disk::Disk,
     options::{LogOptions, StateError},
-    record::{Begin, Decoder, Entry, Mark},
+    record::{Begin, LogEntry, Mark, RecordDecoder},
     segment::{FRAME_BYTES, HEADER_BYTES, HeaderError, SegmentReader},
 };
 use crate::store::{ReadReport, Record};
@@ -19,7 +19,7 @@ const HEAD_BYTES: u64 = (HEADER_BYTES + FRAME_BYTES + 64) as u64;
 
 /// A segment as it was found.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found {
+pub(super) struct FoundSegment {
     pub(super) number: u64,
     /// Where what counts ends; the rest is cut.
     pub(super) good: u64,
@@ -30,7 +30,7 @@ pub(super) struct Found {
 /// What was found in the files.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Reading {
-    pub(super) segments: Vec<Found>,
+    pub(super) segments: Vec<FoundSegment>,
     pub(super) report: ReadReport,
     /// Files that were begun and hold nothing.
     pub(super) empty: Vec<u64>,
@@ -82,9 +82,13 @@ pub(super) fn read(
             .and_then(|(_, begin)| *begin)
             .map(|begin| begin.previous);
         let until = until.filter(|_| is_followed);
-        let found = segment(disk, options, (*number, until), &mut life, each)?;
+        let extent = Extent {
+            number: *number,
+            until,
+        };
+        let found = segment(disk, options, extent, &mut life, each)?;
         let is_damaged = found.is_damaged || !is_followed || begin.is_none();
-        reading.segments.push(Found {
+        reading.segments.push(FoundSegment {
             is_damaged,
             ..found
         });
@@ -161,9 +165,9 @@ fn head(disk: &dyn Disk, options: &LogOptions, number: u64) -> Result<Head, Stat
     };
     let mark = reader
         .next()
-        .map(|frame| Decoder::default().decode(frame.body));
+        .map(|frame| RecordDecoder::default().decode(frame.body));
     match mark {
-        Some(Ok(Entry::Mark(Mark::Begin(begin)))) => Ok(Head::Begin(begin)),
+        Some(Ok(LogEntry::Mark(Mark::Begin(begin)))) => Ok(Head::Begin(begin)),
         _ => head_of_none(disk, &name),
     }
 }
@@ -186,18 +190,25 @@ fn head_of_none(disk: &dyn Disk, name: &str) -> Result<Head, StateError> {
     })
 }
 
-/// Reads one segment, as far as `until` if the next one says how long it was.
+/// Which segment is read, and how much of it.
+struct Extent {
+    number: u64,
+    /// Its bytes, if the next segment says how many it had.
+    until: Option<u64>,
+}
+
+/// Reads one segment.
 fn segment(
     disk: &dyn Disk,
     options: &LogOptions,
-    (number, until): (u64, Option<u64>),
+    Extent { number, until }: Extent,
     life: &mut Life,
     each: &mut dyn FnMut(Record),
-) -> Result<Found, StateError> {
+) -> Result<FoundSegment, StateError> {
     let name = options.segment(number);
     let bytes = disk.read(&name, until.unwrap_or(u64::MAX));
     let bytes = bytes.map_err(StateError::io("reading", &name))?;
-    let mut found = Found {
+    let mut found = FoundSegment {
         number,
         good: HEADER_BYTES as u64,
         is_damaged: true,
@@ -205,12 +216,12 @@ fn segment(
     let Ok(mut reader) = SegmentReader::new(&bytes) else {
         return Ok(found);
     };
-    let mut decoder = Decoder::default();
+    let mut decoder = RecordDecoder::default();
     let mut is_strange = false;
     for frame in reader.by_ref() {
         match decoder.decode(frame.body) {
-            Ok(Entry::Mark(mark)) => life.note(mark),
-            Ok(Entry::Record(record)) => {
+            Ok(LogEntry::Mark(mark)) => life.note(mark),
+            Ok(LogEntry::Record(record)) => {
                 life.is_tidy = false;
                 each(record);
             }

@@ -25,7 +25,7 @@ pub struct StateStats {
     pub(crate) sync_age: Duration,
     /// Bytes of the files.
     pub(crate) bytes: u64,
-    /// Segments.
+    /// Segments of the logs, those that are written now included.
     pub(crate) segments: u64,
     /// How often everything was written anew.
     pub(crate) snapshots: u64,

@@ -11,7 +11,7 @@ use std::{
 use bytesize::ByteSize;
 
 use super::{
-    State, StateError, StateOptions,
+    StateDir, StateError, StateOptions,
     disk::{Disk as _, RealDisk},
     lock,
     options::LogOptions,
@@ -21,7 +21,7 @@ use crate::{
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
-    store::{ReadReport, Record, Subject},
+    store::{ReadReport, Record, RevocationSubject},
     unix_time::unix_now_ms,
 };
 
@@ -40,7 +40,7 @@ struct Channel {
 struct Kept {
     channels: HashMap<ChannelName, Channel>,
     keys: HashSet<u128>,
-    revocations: HashMap<Subject, bool>,
+    revocations: HashMap<RevocationSubject, bool>,
     pushes: HashSet<u128>,
     polls: HashSet<u128>,
 }
@@ -61,7 +61,7 @@ pub struct Summary {
 /// There is none, or a process has it.
 pub fn summarize(path: &Path, options: StateOptions) -> Result<Summary, StateError> {
     std::fs::metadata(path).map_err(StateError::io("using", path))?;
-    let state = State::open(path, options, Duration::ZERO)?;
+    let state = StateDir::open(path, options, Duration::ZERO)?;
     let mut kept = Kept::default();
     let log = state.log.read(&mut |record| kept.note(record));
     let revocations = state.revocations.read(&mut |record| kept.note(record));

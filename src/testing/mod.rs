@@ -202,7 +202,7 @@ pub(crate) fn on_a_worker<F: std::future::Future<Output = ()> + 'static>(test: F
     });
 }
 
-/// A text.
+/// A payload of this text.
 pub(crate) fn text(text: &str) -> Payload {
     Payload::Text(text.into())
 }

@@ -152,7 +152,7 @@ impl ScriptedBroker {
         self.script().published.push(noted);
         if !result.suppressed {
             result.delivered = match &request.target {
-                Target::Channel(channel) => self.fanout.listening(channel, |here| here.members()),
+                Target::Channel(channel) => self.fanout.with_shards(channel, |here| here.members()),
                 _ => 0,
             };
             let position = result.position;
@@ -211,7 +211,7 @@ impl ScriptedBroker {
         }
     }
 
-    fn announce(&self, channel: &ChannelName, content: Content) {
+    fn send_join_leave(&self, channel: &ChannelName, content: Content) {
         let target = Target::Channel(channel.clone());
         self.engine
             .deliver(move || Publication::new(target.clone(), content.clone()));
@@ -246,11 +246,11 @@ impl Broker for ScriptedBroker {
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.announce(channel, Content::Join(info));
+        self.send_join_leave(channel, Content::Join(info));
     }
 
     fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.announce(channel, Content::Leave(info));
+        self.send_join_leave(channel, Content::Leave(info));
     }
 
     fn listening(&self, channel: &ChannelName) -> BrokerFuture<()> {

@@ -17,7 +17,7 @@ struct State {
     is_writing: bool,
 }
 
-/// The store.
+/// A store in memory that writes when a test says so.
 #[derive(Default)]
 pub(crate) struct ScriptedStore {
     state: Mutex<State>,

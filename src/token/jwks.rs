@@ -18,7 +18,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use tokio::{runtime::Handle, sync::watch};
 
-use super::{jwks_source::JwksSource, key::Key};
+use super::{jwks_source::JwksSource, key::VerificationKey};
 
 /// Keys that are kept; further ones are left out.
 pub(super) const KEYS_MAX: usize = 64;
@@ -37,7 +37,7 @@ pub(super) const STALE: Duration = Duration::from_secs(60 * 60);
 const KIDLESS_MAX: usize = 8;
 
 /// A key and its id.
-type Entry = (Option<String>, Key);
+type KnownKey = (Option<String>, VerificationKey);
 
 /// The cache; clones share it.
 #[derive(Clone, Debug)]
@@ -49,7 +49,7 @@ pub(super) struct Jwks {
 #[derive(Debug, Default)]
 struct Cache {
     /// The keys and when they were fetched.
-    keys: Option<(Arc<Vec<Entry>>, SystemTime)>,
+    keys: Option<(Arc<Vec<KnownKey>>, SystemTime)>,
     /// When the last fetch began.
     tried_at: Option<SystemTime>,
     /// The fetch under way; its sender goes when it ends.
@@ -76,7 +76,7 @@ impl Jwks {
         id: Option<&str>,
         algorithm: Algorithm,
         now: SystemTime,
-    ) -> Result<Vec<Key>, String> {
+    ) -> Result<Vec<VerificationKey>, String> {
         let age = self.age(now);
         let mut found = self.known(id, algorithm);
         let must_wait = found.is_empty() || age.is_none_or(|age| age >= STALE);
@@ -108,7 +108,7 @@ impl Jwks {
         now.duration_since(fetched_at).ok()
     }
 
-    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<Key> {
+    fn known(&self, id: Option<&str>, algorithm: Algorithm) -> Vec<VerificationKey> {
         let Some((keys, _)) = self.lock().keys.clone() else {
             return Vec::new();
         };
@@ -185,7 +185,7 @@ impl Drop for Fetch {
 
 /// Reads a document; keys of other kinds and faulty ones are left out, since issuers publish more
 /// than signing keys.
-fn read(document: &[u8]) -> Result<Vec<Entry>, String> {
+fn read(document: &[u8]) -> Result<Vec<KnownKey>, String> {
     #[derive(Deserialize)]
     struct Document<'a> {
         #[serde(borrow)]
@@ -195,7 +195,7 @@ fn read(document: &[u8]) -> Result<Vec<Entry>, String> {
         .map_err(|_| "its answer is no JWKS document, {\"keys\": […]}".to_string())?;
     let mut keys = Vec::new();
     for raw in document.keys {
-        match Key::from_jwk(raw.get()) {
+        match VerificationKey::from_jwk(raw.get()) {
             Ok(_) if keys.len() == KEYS_MAX => {
                 log::warn!("token.jwks_url: only the first {KEYS_MAX} keys are taken");
                 break;

@@ -60,7 +60,7 @@ impl Family {
 
 /// A key that verifies.
 #[derive(Clone)]
-pub(super) struct Key {
+pub(super) struct VerificationKey {
     name: String,
     family: Family,
     /// The only algorithm that it may be used with, where its JWK says one.
@@ -68,19 +68,19 @@ pub(super) struct Key {
     decoding: DecodingKey,
 }
 
-impl fmt::Debug for Key {
+impl fmt::Debug for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key({self})")
     }
 }
 
-impl fmt::Display for Key {
+impl fmt::Display for VerificationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({})", self.name, self.family.name())
     }
 }
 
-impl Key {
+impl VerificationKey {
     /// An HMAC secret.
     pub(super) fn from_secret(name: String, secret: &str) -> Result<Self, String> {
         if secret.is_empty() {

@@ -27,7 +27,7 @@ pub use self::{
 use self::{
     jwks::Jwks,
     jws::{CompactJws, Header},
-    key::Key,
+    key::VerificationKey,
     read_claims::Requirements,
     revocations::TokenFacts,
 };
@@ -47,9 +47,9 @@ struct Verified {
     key: String,
 }
 
-/// Verifies tokens.
+/// Verifies tokens by the keys of `[token]` and of `token.jwks_url`. One for the process.
 pub(crate) struct Tokens {
-    keys: Vec<Key>,
+    keys: Vec<VerificationKey>,
     jwks: Option<Jwks>,
     requirements: Requirements,
     revocations: Arc<Revocations>,
@@ -82,12 +82,13 @@ impl Tokens {
         let mut keys = Vec::with_capacity(count);
         for (index, secret) in settings.hmac_secret.iter().enumerate() {
             let name = format!("token.hmac_secret {}", index + 1);
-            let key = Key::from_secret(name.clone(), secret.expose());
+            let key = VerificationKey::from_secret(name.clone(), secret.expose());
             keys.push(key.map_err(|why| error(&name, why))?);
         }
         for (index, entry) in settings.public_keys.iter().enumerate() {
             let name = format!("token.public_keys {}", index + 1);
-            let key = read_pem(entry).and_then(|text| Key::from_pem(name.clone(), &text));
+            let key =
+                read_pem(entry).and_then(|text| VerificationKey::from_pem(name.clone(), &text));
             keys.push(key.map_err(|why| error(&name, why))?);
         }
         let jwks = settings.jwks_url.as_deref().map(Jwks::new).transpose();
@@ -170,10 +171,11 @@ impl Tokens {
         Ok(Verified { claims, key })
     }
 
-    fn find(&self, envelope: &CompactJws<'_>, header: &Header) -> Result<&Key, String> {
+    fn find(&self, envelope: &CompactJws<'_>, header: &Header) -> Result<&VerificationKey, String> {
         let algorithm = header.algorithm;
         let mut fitting = self.keys.iter().filter(|key| key.accepts(algorithm));
-        let verifies = |key: &&Key| key.verifies(envelope.signed, envelope.signature, algorithm);
+        let verifies =
+            |key: &&VerificationKey| key.verifies(envelope.signed, envelope.signature, algorithm);
         if let Some(key) = fitting.clone().find(verifies) {
             return Ok(key);
         }

@@ -26,7 +26,7 @@ pub enum BindError {
          socket: {what}"
     )]
     NoListener {
-        /// Its number.
+        /// The number by which it was inherited.
         descriptor: i32,
         /// What is wrong with it.
         what: String,
@@ -38,7 +38,7 @@ pub enum BindError {
          (ListenStream= of a systemd socket unit)"
     )]
     Unmatched {
-        /// Its number.
+        /// The number by which it was inherited.
         descriptor: i32,
         /// Where it listens.
         address: String,

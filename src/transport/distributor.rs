@@ -40,7 +40,7 @@ pub(super) struct Accepted {
     pub(super) socket: Incoming,
     /// Its other end; absent on a unix socket.
     pub(super) peer: Option<SocketAddr>,
-    /// The listener's.
+    /// Who is served on the listener that it came by.
     pub(super) door: Door,
     pub(super) place: PendingConnection,
 }

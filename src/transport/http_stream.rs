@@ -68,7 +68,8 @@ impl HttpStream {
         socket: Socket,
         write_timeout: Duration,
         head_bytes_max: usize,
-        (place, turn): (Rc<PendingConnection>, Rc<RequestTurn>),
+        place: Rc<PendingConnection>,
+        turn: Rc<RequestTurn>,
     ) -> Self {
         Self {
             socket,
@@ -212,11 +213,11 @@ impl HttpStream {
         cx: &mut Context<'_>,
         poll: impl FnOnce(Pin<&mut Socket>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let before = self.socket.taken();
+        let before = self.socket.tls_bytes_written();
         let result = poll(Pin::new(&mut self.socket), cx);
-        let taken = self.socket.taken();
+        let after = self.socket.tls_bytes_written();
         // Under TLS a write that is ready may only have filled a buffer.
-        if taken > before || (taken.is_none() && result.is_ready()) {
+        if after > before || (after.is_none() && result.is_ready()) {
             self.stalled = None;
         }
         self.place.set_writing(result.is_pending());
@@ -322,7 +323,7 @@ mod tests {
         let place = Rc::new(PendingConnection::for_test());
         let turn = Rc::new(RequestTurn::new(64, Arc::default()));
         let (socket, timeout) = (Socket::Unix(ours), Duration::from_secs(10));
-        let mut stream = HttpStream::new(socket, timeout, 1024, (place, turn));
+        let mut stream = HttpStream::new(socket, timeout, 1024, place, turn);
         let started = tokio::time::Instant::now();
         let block = vec![0u8; 64 * 1024];
         let error = loop {

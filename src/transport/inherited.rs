@@ -31,13 +31,13 @@ pub(crate) struct InheritedSockets {
 #[derive(Debug)]
 struct InheritedSocket {
     descriptor: i32,
-    socket: Socket,
+    socket: ListeningSocket,
     /// Nobody else holds it.
     is_own: bool,
 }
 
 #[derive(Debug)]
-enum Socket {
+enum ListeningSocket {
     Tcp(TcpListener, SocketAddr),
     Unix(UnixListener),
 }
@@ -109,12 +109,12 @@ impl InheritedSockets {
             _ => address == wanted,
         };
         let place = self.sockets.iter().position(
-            |inherited| matches!(&inherited.socket, Socket::Tcp(_, address) if fits(*address)),
+            |inherited| matches!(&inherited.socket, ListeningSocket::Tcp(_, address) if fits(*address)),
         )?;
         let InheritedSocket { socket, is_own, .. } = self.sockets.remove(place);
         match socket {
-            Socket::Tcp(listener, _) => Some((listener, is_own)),
-            Socket::Unix(_) => None,
+            ListeningSocket::Tcp(listener, _) => Some((listener, is_own)),
+            ListeningSocket::Unix(_) => None,
         }
     }
 
@@ -122,7 +122,7 @@ impl InheritedSockets {
     pub(super) fn take_unix(&mut self, wanted: &Path) -> Option<Taken<UnixListener>> {
         let wanted = std::path::absolute(wanted).ok()?;
         let place = self.sockets.iter().position(|inherited| {
-            let Socket::Unix(listener) = &inherited.socket else {
+            let ListeningSocket::Unix(listener) = &inherited.socket else {
                 return false;
             };
             let address = listener.local_addr().ok();
@@ -131,8 +131,8 @@ impl InheritedSockets {
         })?;
         let InheritedSocket { socket, is_own, .. } = self.sockets.remove(place);
         match socket {
-            Socket::Unix(listener) => Some((listener, is_own)),
-            Socket::Tcp(..) => None,
+            ListeningSocket::Unix(listener) => Some((listener, is_own)),
+            ListeningSocket::Tcp(..) => None,
         }
     }
 }
@@ -141,8 +141,8 @@ impl InheritedSocket {
     /// As an entry of `listen` would name it.
     fn address(&self) -> String {
         match &self.socket {
-            Socket::Tcp(_, address) => address.to_string(),
-            Socket::Unix(listener) => match listener.local_addr() {
+            ListeningSocket::Tcp(_, address) => address.to_string(),
+            ListeningSocket::Unix(listener) => match listener.local_addr() {
                 Ok(address) => match address.as_pathname() {
                     Some(path) => format!("unix:{}", path.display()),
                     None => format!("a unix socket without a path ({address:?})"),
@@ -155,20 +155,20 @@ impl InheritedSocket {
 
 /// The socket at a place of the list, if it is one that is listened on. It never blocks from here
 /// on, for nobody who holds it.
-fn take(list: &mut ListenFd, index: usize) -> Result<Socket, String> {
+fn take(list: &mut ListenFd, index: usize) -> Result<ListeningSocket, String> {
     let told = |error: std::io::Error| error.to_string();
     // Neither is asked for twice, so there is always one or an error.
     if let Ok(Some(listener)) = list.take_tcp_listener(index) {
         check_listens(&SockRef::from(&listener))?;
         listener.set_nonblocking(true).map_err(told)?;
         let address = listener.local_addr().map_err(told)?;
-        return Ok(Socket::Tcp(listener, address));
+        return Ok(ListeningSocket::Tcp(listener, address));
     }
     match list.take_unix_listener(index).map_err(told)? {
         Some(listener) => {
             check_listens(&SockRef::from(&listener))?;
             listener.set_nonblocking(true).map_err(told)?;
-            Ok(Socket::Unix(listener))
+            Ok(ListeningSocket::Unix(listener))
         }
         None => Err("it was taken before".to_string()),
     }

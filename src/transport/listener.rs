@@ -32,7 +32,7 @@ pub(super) enum BoundSocket {
     Unix(UnixListener, PathBuf),
 }
 
-/// A bound listener.
+/// A socket that listens, with what is spoken on it and who is served.
 pub(crate) struct Listener {
     socket: BoundSocket,
     /// Where clients reach it, as a URL.

@@ -101,7 +101,7 @@ where
         Response::<BoxBody>::from(error)
     });
     apply_fn_factory(app, |mut request: Request, app: &_| {
-        let connection = Connection::of(&request);
+        let connection = ConnectionData::of(&request);
         let is_last = request.head().connection_type() == ConnectionType::Close;
         let answer = match &connection {
             Some(connection) if connection.place.has_said_close() => Err(connection.place.clone()),
@@ -128,12 +128,12 @@ where
 }
 
 /// What the requests of one connection share.
-struct Connection {
+struct ConnectionData {
     place: Rc<PendingConnection>,
     turn: Rc<RequestTurn>,
 }
 
-impl Connection {
+impl ConnectionData {
     /// That of a request; absent in a test without one.
     fn of(request: &Request) -> Option<Self> {
         Some(Self {
@@ -175,7 +175,7 @@ async fn hang_up(place: &PendingConnection) -> Infallible {
 }
 
 /// Notes that a route has a request, and when its body will be there.
-fn begin(request: &mut Request, connection: Option<&Connection>) -> Option<Answering> {
+fn begin(request: &mut Request, connection: Option<&ConnectionData>) -> Option<Answering> {
     let place = &connection?.place;
     if request.head().connection_type() != ConnectionType::KeepAlive {
         place.set_ending();

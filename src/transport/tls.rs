@@ -30,7 +30,7 @@ pub enum TlsError {
     /// A file cannot be read.
     #[error("{file}: {source}")]
     Read {
-        /// The file.
+        /// `tls.cert` or `tls.key`.
         file: PathBuf,
         /// What the system says.
         source: io::Error,
@@ -38,7 +38,7 @@ pub enum TlsError {
     /// A file holds broken PEM.
     #[error("{file}: {source}")]
     Pem {
-        /// The file.
+        /// `tls.cert` or `tls.key`.
         file: PathBuf,
         /// What is wrong with it.
         source: rustls::pki_types::pem::Error,

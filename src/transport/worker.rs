@@ -172,7 +172,7 @@ where
         } = self.options;
         let turn = Rc::new(RequestTurn::new(requests_per_turn, self.stats.clone()));
         let stream =
-            HttpStream::new(socket, write_timeout, head_bytes, (place.clone(), turn)).of_door(door);
+            HttpStream::new(socket, write_timeout, head_bytes, place.clone(), turn).of_door(door);
         // On the heap, since it is far larger than what waits for the first byte.
         let served = Box::pin(self.http.call((stream, Protocol::Http1, peer))).await;
         match served {

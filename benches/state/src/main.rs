@@ -40,15 +40,15 @@ use std::{
 
 use id::Epoch;
 use publication::{Item, Payload};
-use state::{State, StateOptions};
-use store::{Publication, Record, Store};
+use state::{StateDir, StateOptions};
+use store::{PublicationRecord, Record, Store};
 
 const BATCH: u64 = 16;
 const CHANNELS: u64 = 1000;
 
 fn record(number: u64, bytes: usize) -> Record {
     let text = String::from_utf8(vec![b'x'; bytes]).expect("text");
-    Record::Publication(Publication {
+    Record::Publication(PublicationRecord {
         channel: format!("channel-{}", number % CHANNELS).as_str().into(),
         epoch: Epoch::of_bits(7),
         item: Arc::new(Item::new(Payload::Text(text.into()), number / CHANNELS + 1)),
@@ -118,7 +118,7 @@ fn options() -> StateOptions {
 }
 
 fn own(dir: &Path, seconds: u64, pause: Option<Duration>) {
-    let state = State::open(dir, options(), Duration::ZERO).expect("a directory");
+    let state = StateDir::open(dir, options(), Duration::ZERO).expect("a directory");
     state.log.start(Vec::new()).expect("threads");
     let (sender, done) = mpsc::sync_channel(BATCH as usize);
     measure("log  ", seconds, pause, |first, count| {
@@ -176,7 +176,7 @@ fn fjall(dir: &Path, seconds: u64, pause: Option<Duration>) {
 fn start(dir: &Path) {
     let mut charged = 0;
     {
-        let state = State::open(dir, options(), Duration::ZERO).expect("a directory");
+        let state = StateDir::open(dir, options(), Duration::ZERO).expect("a directory");
         state.log.start(Vec::new()).expect("threads");
         let mut number = 0;
         while charged < 256 << 20 {
@@ -197,7 +197,7 @@ fn start(dir: &Path) {
         }
         state.close();
     }
-    let state = State::open(dir, options(), Duration::ZERO).expect("a directory");
+    let state = StateDir::open(dir, options(), Duration::ZERO).expect("a directory");
     let (begun, before) = (Instant::now(), cpu());
     let mut kept = Vec::new();
     state

@@ -33,8 +33,8 @@ fn close_all(test: &TestNode) {
     });
 }
 
-// Where nothing spreads them all are due at once, and closing a worker's thousands would keep it from
-// everyone else.
+// Where nothing spreads them all are due at once, and closing a worker's thousands would keep it
+// from everyone else.
 #[test]
 fn a_step_closes_256_sessions_at_most_and_the_others_have_their_turn_behind_each() {
     paused(async {

@@ -14,7 +14,7 @@ use crate::{
     stream::Stream,
 };
 
-/// A client.
+/// A connection with what is known of its session.
 #[derive(Debug)]
 pub(crate) struct Client {
     pub stream: Stream,

@@ -27,7 +27,7 @@ const PUBLISHERS: usize = 1 << 32;
 /// The alarm's token.
 const ALARM: usize = usize::MAX >> 1;
 
-/// The connections.
+/// All connections of a run, and the poll that tells which of them has something.
 pub(crate) struct Fleet {
     pub plan: Plan,
     pub tally: Tally,

@@ -49,7 +49,7 @@ pub(crate) struct Head {
     pub status: u16,
     /// How many bytes it took.
     pub length: usize,
-    /// `Content-Length`.
+    /// Bytes of its body, where it says so (`Content-Length`).
     pub body: Option<usize>,
     pub is_chunked: bool,
     /// The server ends the connection behind this answer.

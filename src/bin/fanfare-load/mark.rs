@@ -12,7 +12,7 @@ const END: u8 = b'~';
 pub(crate) const MARK_BYTES: usize = 24;
 
 const DIGITS: &[u8; 64] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_";
-/// No digit.
+/// The value of a byte that is no digit.
 const NONE: u8 = 64;
 const VALUES: [u8; 256] = values();
 

@@ -91,7 +91,7 @@ fn target(url: &str, channel: &str) -> String {
     )
 }
 
-/// One connection.
+/// A connection that publishes by HTTP, one request at a time.
 #[derive(Debug)]
 pub(crate) struct Publisher {
     number: usize,
@@ -166,14 +166,14 @@ impl Publisher {
                 Ok(None) => (),
                 Ok(Some((head, body))) => {
                     let now = shared.plan.clock.now();
-                    self.answered(shared.tally, &head, &body, now);
+                    self.on_answer(shared.tally, &head, &body, now);
                 }
                 Err(why) => return self.lost(shared.tally, &why),
             }
         }
     }
 
-    fn answered(&mut self, tally: &mut Tally, head: &Head, body: &[u8], now: u64) {
+    fn on_answer(&mut self, tally: &mut Tally, head: &Head, body: &[u8], now: u64) {
         self.answer.clear();
         if head.closes {
             self.stream = None;
@@ -183,7 +183,7 @@ impl Publisher {
         };
         // Centrifugo's API refuses with status 200.
         if (200..300).contains(&head.status) && !body.starts_with(b"{\"error\"") {
-            tally.answered(self.number, pending.asked, now);
+            tally.note_answer(self.number, pending.asked, now);
         } else {
             let text = String::from_utf8_lossy(&body[..body.len().min(200)]);
             let why = format!("{} {}", head.status, text.trim());

@@ -128,7 +128,7 @@ impl<'a> Publishing<'a> {
         }
         let window = options.in_flight.unwrap_or(1);
         let under_way = match options.work {
-            Work::Publish => self.sent - tally.answered.min(self.sent),
+            Work::Publish => self.sent - tally.answers.min(self.sent),
             _ => tally.flights.count(0) as u64,
         };
         (under_way < window).then_some(0)

@@ -18,7 +18,7 @@ const MEANWHILE: u64 = 10;
 /// Between two looks whether all is complete.
 const LOOK_US: u64 = 20_000;
 
-/// Does it.
+/// Cuts all connections at once and waits until all are back and complete.
 pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<(), LoadError> {
     let channels = fleet.plan.terms.channels as u64;
     let before = only(BEFORE * channels);

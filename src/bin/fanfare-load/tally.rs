@@ -43,7 +43,7 @@ pub(crate) struct Tally {
     pub expected: u64,
     pub received: u64,
     pub published: u64,
-    pub answered: u64,
+    pub answers: u64,
     pub refused: u64,
     pub begun: usize,
     pub opened: usize,
@@ -72,7 +72,7 @@ impl Tally {
             expected: 0,
             received: 0,
             published: 0,
-            answered: 0,
+            answers: 0,
             refused: 0,
             begun: 0,
             opened: 0,
@@ -134,9 +134,9 @@ impl Tally {
     }
 
     /// A publisher's request was answered.
-    pub(crate) fn answered(&mut self, publisher: usize, asked: u64, now: u64) {
+    pub(crate) fn note_answer(&mut self, publisher: usize, asked: u64, now: u64) {
         self.progress = now;
-        self.answered += 1;
+        self.answers += 1;
         self.answering.saturating_record(now.saturating_sub(asked));
         self.free.push(publisher);
     }

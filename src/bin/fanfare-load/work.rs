@@ -182,14 +182,14 @@ fn measured(fleet: &mut Fleet, report: &mut Report) -> Result<(), LoadError> {
         go(fleet, amount)?;
     }
     fleet.tally.begin_measuring(fleet.plan.clock.now());
-    let (published, answered) = (fleet.tally.published, fleet.tally.answered);
+    let (published, answers) = (fleet.tally.published, fleet.tally.answers);
     let look = Look::new(&pids, fleet.now())?;
     let (amount, wanted) = amount(fleet);
     go(fleet, amount)?;
     let end = fleet.tally.progress;
     report.spent = look.until(&pids, end)?;
     report.published = fleet.tally.published - published;
-    report.answered = fleet.tally.answered - answered;
+    report.answers = fleet.tally.answers - answers;
     if wanted.is_some_and(|wanted| report.published < wanted) {
         let wanted = wanted.unwrap_or_default();
         let sent = report.published;

@@ -13,14 +13,15 @@ use crate::{
 
 const ROOM: usize = 4;
 
-struct Rig {
+/// A fan-out with shards of its own, and what it told.
+struct Harness {
     fanout: Arc<Fanout>,
     shards: Arc<Shards>,
     /// What was told of occupancy.
     told: Arc<Mutex<Vec<(String, bool)>>>,
 }
 
-impl Rig {
+impl Harness {
     fn new() -> Self {
         let shards = Arc::new(Shards::new(Arc::default(), shard_settings(ROOM)));
         let told = Arc::<Mutex<Vec<(String, bool)>>>::default();
@@ -51,8 +52,8 @@ impl Rig {
 
 #[test]
 fn first_and_last_members_are_told_and_counted() {
-    let fixture = Rig::new();
-    let (room, fanout) = (ChannelName::from("room"), &fixture.fanout);
+    let harness = Harness::new();
+    let (room, fanout) = (ChannelName::from("room"), &harness.fanout);
     let (one, two) = (ShardId(0), ShardId(1));
     for shard in [one, one, two] {
         fanout.subscribe(&room, shard);
@@ -65,7 +66,7 @@ fn first_and_last_members_are_told_and_counted() {
     assert!(fanout.has_subscribers(&Target::Channel(room.clone())));
     for shard in [one, two, one] {
         assert_eq!(
-            *fixture.told.lock().expect("no panic"),
+            *harness.told.lock().expect("no panic"),
             [("room".to_string(), true)]
         );
         fanout.unsubscribe(&room, shard);
@@ -73,49 +74,49 @@ fn first_and_last_members_are_told_and_counted() {
     // Leaving twice.
     fanout.unsubscribe(&room, one);
     let told = [("room".to_string(), true), ("room".to_string(), false)];
-    assert_eq!(*fixture.told.lock().expect("no panic"), told);
+    assert_eq!(*harness.told.lock().expect("no panic"), told);
     assert_eq!((fanout.channels(), fanout.entries()), (0, (0, 0)));
     assert!(!fanout.has_subscribers(&Target::Channel(room)));
 }
 
 #[test]
 fn the_servers_own_channels_are_told_but_not_shown() {
-    let fixture = Rig::new();
+    let harness = Harness::new();
     let own = ChannelName::from("$raw:/ws");
-    fixture.fanout.subscribe(&own, ShardId(0));
-    assert_eq!(fixture.fanout.channels(), 0);
-    assert!(fixture.fanout.list_channels(&|_| true, 10).is_empty());
-    assert_eq!(fixture.told.lock().expect("no panic").len(), 1);
+    harness.fanout.subscribe(&own, ShardId(0));
+    assert_eq!(harness.fanout.channels(), 0);
+    assert!(harness.fanout.list_channels(&|_| true, 10).is_empty());
+    assert_eq!(harness.told.lock().expect("no panic").len(), 1);
 }
 
 #[test]
 fn what_does_not_fit_one_shard_goes_to_none_and_all_room_comes_back() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        let (full, free) = (fixture.shard(), fixture.shard());
+        let harness = Harness::new();
+        let (full, free) = (harness.shard(), harness.shard());
         let (here, there) = (Listener::new(&full), Listener::new(&free));
         here.membership.join(&"both".into());
         here.membership.join(&"one".into());
         there.membership.join(&"both".into());
         for _ in 0..ROOM {
-            assert_eq!(fixture.fanout.send(Rig::message("one")), Ok(1));
+            assert_eq!(harness.fanout.send(Harness::message("one")), Ok(1));
         }
         for _ in 0..3 {
             assert_eq!(
-                fixture.fanout.send(Rig::message("both")),
+                harness.fanout.send(Harness::message("both")),
                 Err(BrokerError::Busy)
             );
             let everyone = Publication::message(Target::Everyone, Payload::Text("x".into()));
-            assert_eq!(fixture.fanout.send(everyone), Err(BrokerError::Busy));
+            assert_eq!(harness.fanout.send(everyone), Err(BrokerError::Busy));
         }
         assert_eq!(taken(&here, ROOM).await.len(), ROOM);
         assert!(there.taken().is_empty());
         // The refused have left nothing taken in the shard that had room.
         for _ in 0..ROOM {
-            assert_eq!(fixture.fanout.send(Rig::message("both")), Ok(2));
+            assert_eq!(harness.fanout.send(Harness::message("both")), Ok(2));
         }
         assert_eq!(
-            fixture.fanout.send(Rig::message("both")),
+            harness.fanout.send(Harness::message("both")),
             Err(BrokerError::Busy)
         );
         assert_eq!(taken(&there, ROOM).await.len(), ROOM);
@@ -125,14 +126,14 @@ fn what_does_not_fit_one_shard_goes_to_none_and_all_room_comes_back() {
 #[test]
 fn room_that_is_not_used_is_given_back() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        let shard = fixture.shard();
+        let harness = Harness::new();
+        let shard = harness.shard();
         let listener = Listener::new(&shard);
         listener.membership.join(&"news".into());
         for _ in 0..10 * ROOM {
-            let room = fixture
+            let room = harness
                 .fanout
-                .listening(&"news".into(), |listening| listening.reserve(100));
+                .with_shards(&"news".into(), |shards| shards.reserve(100));
             assert!(room.is_ok());
         }
     });
@@ -141,23 +142,26 @@ fn room_that_is_not_used_is_given_back() {
 #[test]
 fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        let (early, late, full) = (fixture.shard(), fixture.shard(), fixture.shard());
+        let harness = Harness::new();
+        let (early, late, full) = (harness.shard(), harness.shard(), harness.shard());
         let (first, second, third) = (
             Listener::new(&early),
             Listener::new(&late),
             Listener::new(&full),
         );
         first.membership.join(&"news".into());
-        let publication = Rig::message("news");
+        let publication = Harness::message("news");
         let bytes = publication.weight();
-        let room = fixture
+        let room = harness
             .fanout
-            .listening(&"news".into(), |listening| listening.reserve(bytes));
+            .with_shards(&"news".into(), |shards| shards.reserve(bytes));
         let room = room.expect("room");
         third.membership.join(&"other".into());
         for _ in 0..ROOM {
-            fixture.fanout.send(Rig::message("other")).expect("room");
+            harness
+                .fanout
+                .send(Harness::message("other"))
+                .expect("room");
         }
         let positioned = crate::shard::SubscribeOptions {
             positioned: true,
@@ -165,9 +169,9 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
         };
         second.membership.join(&"news".into());
         third.membership.subscribe(&"news".into(), positioned);
-        fixture.fanout.listening(&"news".into(), |listening| {
-            listening.send(|| publication, room)
-        });
+        harness
+            .fanout
+            .with_shards(&"news".into(), |shards| shards.send(|| publication, room));
         assert_eq!(taken(&first, 1).await.len(), 1);
         assert_eq!(taken(&second, 1).await.len(), 1);
         assert_eq!(
@@ -183,18 +187,18 @@ fn a_shard_that_came_between_gets_it_or_its_members_are_told() {
 #[test]
 fn a_join_that_finds_no_room_is_counted() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        let shard = fixture.shard();
-        let (room, fanout) = (ChannelName::from("room"), &fixture.fanout);
+        let harness = Harness::new();
+        let shard = harness.shard();
+        let (room, fanout) = (ChannelName::from("room"), &harness.fanout);
         let listener = Listener::new(&shard);
         listener.membership.join(&room);
         for _ in 0..ROOM {
-            fanout.announce(&room, Content::Join(Arc::default()));
+            fanout.send_join_leave(&room, Content::Join(Arc::default()));
         }
-        let untold = &fixture.shards.metrics().joins_leaves_untold;
+        let untold = &harness.shards.metrics().joins_leaves_untold;
         assert_eq!(untold.load(Relaxed), 0);
-        fanout.announce(&room, Content::Join(Arc::default()));
-        fanout.announce(&room, Content::Leave(Arc::default()));
+        fanout.send_join_leave(&room, Content::Join(Arc::default()));
+        fanout.send_join_leave(&room, Content::Leave(Arc::default()));
         assert_eq!(untold.load(Relaxed), 2);
     });
 }
@@ -205,9 +209,9 @@ fn a_join_that_finds_no_room_is_counted() {
 #[test]
 fn a_member_without_positions_gets_nothing_from_before_it_joined() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        let shard = fixture.shard();
-        let (news, fanout) = (ChannelName::from("news"), &fixture.fanout);
+        let harness = Harness::new();
+        let shard = harness.shard();
+        let (news, fanout) = (ChannelName::from("news"), &harness.fanout);
         let numbered = |text: &str| {
             Publication::message(Target::Channel(news.clone()), crate::testing::text(text))
         };

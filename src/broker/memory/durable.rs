@@ -1,19 +1,19 @@
 //! The two steps of whatever is kept, when it is written between them: under its channel's lock it
 //! is placed and handed to the store, and under it again it is committed, on the store's thread.
 
-use std::time::Instant;
-
 use super::{
     answers::{Asked, Wakes},
-    keys::{KeyId, KeyRoom},
+    keys::ReservedKey,
     now::Now,
-    place::{Placed, known},
+    place::{CommitContext, Placed, known},
     stream::{Stream, WaitingId},
     stripe::Stripe,
-    waiting::{Step, Work},
+    waiting::{Step, WaitingIn, Work},
 };
 use crate::{
-    broker::{BrokerError, PublishRequest, PublishResult, by_name::Hashed, fanout::Listening},
+    broker::{
+        BrokerError, PublishRequest, PublishResult, by_name::Hashed, fanout::SubscribedShards,
+    },
     store::{self, Record},
 };
 
@@ -28,11 +28,18 @@ pub(super) enum Placing {
 }
 
 /// What a publication is placed with.
-pub(super) struct Moment<'a> {
-    pub(super) listening: &'a Listening<'a>,
+pub(super) struct PlaceContext<'a> {
+    pub(super) shards: &'a SubscribedShards<'a>,
     pub(super) now: Now,
     pub(super) append: Append<'a>,
     pub(super) asked: Asked<'a>,
+}
+
+/// A step whose record came back from the store.
+pub(super) struct CompletedAppend {
+    pub(super) work: Work,
+    /// Whether the record was written, or why not.
+    pub(super) outcome: Result<(), BrokerError>,
 }
 
 /// Hands a record to the store.
@@ -44,9 +51,9 @@ impl Stripe {
         &mut self,
         channel: Hashed<'_>,
         mut request: PublishRequest,
-        moment: Moment<'_>,
+        context: PlaceContext<'_>,
     ) -> Result<Placing, BrokerError> {
-        let (now, asked) = (moment.now, moment.asked);
+        let (now, asked) = (context.now, context.asked);
         let key = self.key_of(channel.name, &mut request);
         let id = key.as_ref().map(|(id, _)| *id);
         // Found once for all that is done with it.
@@ -66,7 +73,7 @@ impl Stripe {
             return Ok(Placing::Known(known));
         }
         if request.history.is_none() && key.is_none() {
-            return self.place_behind(waiting, request, moment);
+            return self.place_behind(waiting, request, context);
         }
         let key = self.keys.room(key)?;
         if let (Some(history), None) = (request.history, &found) {
@@ -82,17 +89,23 @@ impl Stripe {
         if let (Some(top), Some(waiting)) = (&mut top, waiting) {
             top.offset += self.waiting.placed(waiting);
         }
-        let placed = Placed::place(request, top, moment.listening, now.instant)?;
+        let placed = Placed::place(request, top, context.shards, now.instant)?;
         let end = now.unix_after(self.idempotency_ttl);
         let key_record = key.as_ref().map(|key| record_of(key, end, &placed));
         let record = placed.record(&name, first, now, key_record);
         let record = record.map(Record::Publication);
         if let Some(record) = record.or(key_record.map(Record::Key)) {
-            (moment.append)(record)?;
+            (context.append)(record)?;
         }
         let step = Step::Publish { placed, key };
-        let (name, noted) = ((name, channel.hash()), (waiting, stream));
-        self.waiting.push(name, noted, step, asked.caller());
+        let hash = channel.hash();
+        let into = WaitingIn {
+            name,
+            hash,
+            waiting,
+            stream,
+        };
+        self.waiting.push(into, step, asked.caller());
         Ok(Placing::Waits)
     }
 
@@ -101,13 +114,13 @@ impl Stripe {
         &mut self,
         waiting: Option<WaitingId>,
         request: PublishRequest,
-        moment: Moment<'_>,
+        context: PlaceContext<'_>,
     ) -> Result<Placing, BrokerError> {
         let Some(waiting) = waiting else {
             return Ok(Placing::Free(Box::new(request)));
         };
-        let placed = Placed::place(request, None, moment.listening, moment.now.instant)?;
-        let caller = moment.asked.caller();
+        let placed = Placed::place(request, None, context.shards, context.now.instant)?;
+        let caller = context.asked.caller();
         self.waiting.push_behind(waiting, placed, caller);
         Ok(Placing::Waits)
     }
@@ -131,8 +144,14 @@ impl Stripe {
             channel: name.clone(),
             until,
         })?;
-        let (name, noted) = ((name, channel.hash()), (waiting, Some(&mut **stream)));
-        self.waiting.push(name, noted, Step::Remove, asked.caller());
+        let (hash, stream) = (channel.hash(), Some(&mut **stream));
+        let into = WaitingIn {
+            name,
+            hash,
+            waiting,
+            stream,
+        };
+        self.waiting.push(into, Step::Remove, asked.caller());
         Ok(true)
     }
 
@@ -141,20 +160,20 @@ impl Stripe {
     pub(super) fn commit(
         &mut self,
         channel: Hashed<'_>,
-        work: Work,
-        (written, now): (Result<(), BrokerError>, Instant),
-        (listening, wakes): (&Listening<'_>, &mut Wakes),
+        completed: CompletedAppend,
+        context: CommitContext<'_>,
+        wakes: &mut Wakes,
     ) {
+        let CompletedAppend { work, outcome } = completed;
         // Found once for all that is done with it.
         let found = self.streams.get_mut(channel);
         let mut stream = found.map(|(_, stream)| &mut **stream);
         self.waiting.leave(channel, &work, stream.as_deref_mut());
         let (step, callers, behind) = work.parts();
-        let outcome = match (written, step) {
+        let outcome = match (outcome, step) {
             (Ok(()), Step::Publish { placed, key }) => {
-                let at = (listening, now);
-                let result = self.ledger.commit(placed, channel.name, stream, at);
-                self.remember(key, result.position, now);
+                let result = self.ledger.commit(placed, channel.name, stream, context);
+                self.remember(key, result.position, context.now);
                 Ok(result)
             }
             (Ok(()), Step::Remove) => {
@@ -166,18 +185,17 @@ impl Stripe {
         callers.tell(outcome, wakes);
         for (placed, caller) in behind {
             // It is not kept, so its stream is not concerned.
-            let at = (listening, now);
-            let result = self.ledger.commit(placed, channel.name, None, at);
+            let result = self.ledger.commit(placed, channel.name, None, context);
             caller.tell(Ok(result), wakes);
         }
     }
 }
 
 /// What is to be kept of a key until `end`, of a publication that has its place.
-fn record_of((id, room): &(KeyId, KeyRoom), end: u64, placed: &Placed) -> store::Key {
-    store::Key {
-        id: id.0,
-        owner: room.owner(),
+fn record_of(key: &ReservedKey, end: u64, placed: &Placed) -> store::KeyRecord {
+    store::KeyRecord {
+        id: key.id.0,
+        owner: key.room.owner(),
         expires_ms: end,
         position: placed.position(),
     }

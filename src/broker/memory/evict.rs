@@ -12,7 +12,7 @@ use std::{
 
 use super::{
     stream::{Stage, Stream},
-    stripe::{IsListened, Stripe},
+    stripe::{HasMembers, Stripe},
 };
 use crate::registry::ChannelName;
 
@@ -21,13 +21,13 @@ const ALARMS_A_TURN: usize = 1024;
 /// No alarm comes back sooner: what expires in between waits for it.
 const ALARM_MIN: Duration = Duration::from_secs(1);
 /// How often a stream without items, but with listeners, is looked at.
-const LISTENED_ALARM: Duration = Duration::from_secs(60);
+const MEMBERS_ALARM: Duration = Duration::from_secs(60);
 /// Positions looked at for each one that is added: more than one, so that they come down again.
 const POSITIONS_A_STEP: usize = 2;
 
 impl Stripe {
     /// Lets go of what has expired.
-    pub(super) fn expire(&mut self, now: Instant, is_listened: IsListened<'_>) {
+    pub(super) fn expire(&mut self, now: Instant, has_members: HasMembers<'_>) {
         self.keys.expire(now);
         for stage in [Stage::Kept, Stage::Emptied, Stage::Unused] {
             for _ in 0..ALARMS_A_TURN {
@@ -38,15 +38,15 @@ impl Stripe {
                     break;
                 };
                 match stage {
-                    Stage::Kept => self.expire_items(name, now, is_listened),
-                    _ => self.expire_position(name, now, is_listened),
+                    Stage::Kept => self.expire_items(name, now, has_members),
+                    _ => self.expire_position(name, now, has_members),
                 }
             }
         }
         self.ledger.note_first_end();
     }
 
-    fn expire_items(&mut self, name: ChannelName, now: Instant, is_listened: IsListened<'_>) {
+    fn expire_items(&mut self, name: ChannelName, now: Instant, has_members: HasMembers<'_>) {
         let channel = self.streams.hashed(&name);
         let Some((_, stream)) = self.streams.get_mut(channel) else {
             return;
@@ -56,11 +56,11 @@ impl Stripe {
         let next = stream.ends_at().max(now + ALARM_MIN);
         self.ledger.alarms.set(name, stream, next);
         if is_empty {
-            self.throw_out_positions(true, is_listened);
+            self.throw_out_positions(true, has_members);
         }
     }
 
-    fn expire_position(&mut self, name: ChannelName, now: Instant, is_listened: IsListened<'_>) {
+    fn expire_position(&mut self, name: ChannelName, now: Instant, has_members: HasMembers<'_>) {
         let channel = self.streams.hashed(&name);
         let Some((_, stream)) = self.streams.get_mut(channel) else {
             return;
@@ -68,8 +68,8 @@ impl Stripe {
         if stream.keep_until > now {
             let next = stream.keep_until.max(now + ALARM_MIN);
             self.ledger.alarms.set(name, stream, next);
-        } else if self.waiting.of(channel, Some(stream)).is_some() || is_listened(&name) {
-            self.ledger.alarms.set(name, stream, now + LISTENED_ALARM);
+        } else if self.waiting.of(channel, Some(stream)).is_some() || has_members(&name) {
+            self.ledger.alarms.set(name, stream, now + MEMBERS_ALARM);
         } else {
             self.drop_stream(&name);
         }
@@ -77,7 +77,7 @@ impl Stripe {
 
     /// Takes one step to make room for publications: the item goes that expires first. False if
     /// the alarm was behind and nothing went.
-    pub(super) fn throw_out_item(&mut self, is_listened: IsListened<'_>) -> bool {
+    pub(super) fn throw_out_item(&mut self, has_members: HasMembers<'_>) -> bool {
         let Some((at, name)) = self.ledger.alarms.pop(Stage::Kept) else {
             self.ledger.note_first_end();
             return false;
@@ -97,7 +97,7 @@ impl Stripe {
         let (next, is_empty) = (stream.ends_at(), stream.items.is_empty());
         self.ledger.alarms.set(name, stream, next);
         if is_empty {
-            self.throw_out_positions(true, is_listened);
+            self.throw_out_positions(true, has_members);
         }
         self.ledger.note_first_end();
         is_due
@@ -105,7 +105,7 @@ impl Stripe {
 
     /// A position was added: as long as they are too many, some that nobody listens to go, those
     /// of unused channels first. Only publishing throws out others.
-    pub(super) fn throw_out_positions(&mut self, publishing: bool, is_listened: IsListened<'_>) {
+    pub(super) fn throw_out_positions(&mut self, publishing: bool, has_members: HasMembers<'_>) {
         let mut stage = Stage::Unused;
         for _ in 0..POSITIONS_A_STEP {
             if self.ledger.totals.position_bytes.load(Relaxed) <= self.position_bytes_max {
@@ -124,7 +124,7 @@ impl Stripe {
                 // so that the next step finds another.
                 Some((_, stream))
                     if self.waiting.of(channel, Some(&**stream)).is_some()
-                        || is_listened(&name) =>
+                        || has_members(&name) =>
                 {
                     let at = self.ledger.alarms.behind_all(stage, at);
                     self.ledger.alarms.set(name, stream, at);

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Instant};
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    place::Placed,
+    place::{CommitContext, Placed},
     stream::{Charge, Stage, Stream},
     totals::Totals,
 };
@@ -17,7 +17,6 @@ use crate::{
     broker::{
         PublishResult,
         by_name::{ByName, Hashed},
-        fanout::Listening,
     },
     registry::ChannelName,
 };
@@ -72,14 +71,14 @@ impl Ledger {
         placed: Placed,
         channel: &ChannelName,
         stream: Option<&mut Stream>,
-        (listening, now): (&Listening<'_>, Instant),
+        context: CommitContext<'_>,
     ) -> PublishResult {
         // One that is not kept leaves its stream as it was.
         let Some(stream) = stream else {
-            return placed.commit(channel, None, listening, now);
+            return placed.commit(channel, None, context);
         };
         let result = self.change(channel, stream, |stream| {
-            placed.commit(channel, Some(stream), listening, now)
+            placed.commit(channel, Some(stream), context)
         });
         if stream.filed != stream.stage() {
             self.alarms.follow(channel, stream);

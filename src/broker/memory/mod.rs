@@ -53,23 +53,23 @@ use crate::{
     protocol::ClientInfo,
     publication::{Content, Target},
     registry::ChannelName,
-    store::{Committer, Secret, Store},
+    store::{Committer, HashSecret, Store},
 };
 
 /// Bounds of what the broker keeps.
 #[derive(Clone, Copy, Debug)]
 pub struct MemoryBounds {
-    /// `limits.history_bytes`.
+    /// Of all streams that have items (`limits.history_bytes`).
     pub history_bytes_max: usize,
-    /// `limits.position_bytes`.
+    /// Of all streams that have none (`limits.position_bytes`).
     pub position_bytes_max: usize,
-    /// `limits.idempotency_bytes`.
+    /// Of all keys that still count (`limits.idempotency_bytes`).
     pub idempotency_bytes_max: usize,
-    /// `limits.idempotency_ttl`.
+    /// How long a key counts (`limits.idempotency_ttl`).
     pub idempotency_ttl: Duration,
 }
 
-/// The memory broker.
+/// Streams and keys of a single node, under as many locks as its fan-out has.
 pub struct MemoryBroker {
     fanout: Arc<Fanout>,
     history_bytes_max: usize,
@@ -86,7 +86,7 @@ struct Durable {
     store: Arc<dyn Store>,
     /// By which records say when they expire.
     clock: Clock,
-    secret: Secret,
+    secret: HashSecret,
     /// It is not in the files yet.
     is_renewed: bool,
     /// The broker, for the store's thread.
@@ -99,14 +99,15 @@ impl MemoryBroker {
     /// A broker for the shards of this process, which forgets everything with it.
     #[must_use]
     pub fn new(fanout: Arc<Fanout>, bounds: MemoryBounds) -> Self {
-        let secret = Secret::random();
-        Self::with(fanout, bounds, (secret, Epochs::new(secret.epochs)), None)
+        let secret = HashSecret::random();
+        Self::with(fanout, bounds, secret, Epochs::new(secret.epochs), None)
     }
 
     fn with(
         fanout: Arc<Fanout>,
         bounds: MemoryBounds,
-        (secret, epochs): (Secret, Epochs),
+        secret: HashSecret,
+        epochs: Epochs,
         durable: Option<Durable>,
     ) -> Self {
         let shared = Shared {
@@ -144,7 +145,7 @@ impl MemoryBroker {
         let channel = self.fanout.names().hashed(channel);
         let mut stripe = self.lock(channel);
         let history = stripe.read(channel, filter, Instant::now());
-        stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+        stripe.throw_out_positions(false, &|channel| self.fanout.has_members(channel));
         history
     }
 }
@@ -174,11 +175,11 @@ impl Broker for MemoryBroker {
     }
 
     fn publish_join(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.fanout.announce(channel, Content::Join(info));
+        self.fanout.send_join_leave(channel, Content::Join(info));
     }
 
     fn publish_leave(&self, channel: &ChannelName, info: Arc<ClientInfo>) {
-        self.fanout.announce(channel, Content::Leave(info));
+        self.fanout.send_join_leave(channel, Content::Leave(info));
     }
 
     fn listening(&self, _: &ChannelName) -> BrokerFuture<()> {
@@ -233,7 +234,7 @@ impl Broker for MemoryBroker {
     fn expire(&self, now: Instant) {
         self.earlier.expire(now);
         for stripe in &self.stripes {
-            locked(stripe).expire(now, &|channel| self.fanout.is_listened(channel));
+            locked(stripe).expire(now, &|channel| self.fanout.has_members(channel));
         }
     }
 }

@@ -31,7 +31,7 @@ impl Clock {
         }
     }
 
-    /// The present.
+    /// The time, never earlier than one that this clock told before.
     pub(super) fn now(&self) -> Now {
         let unix_ms = unix_now_ms();
         let newest = self.newest_ms.load(Relaxed);

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     broker::{
         BrokerError, HistoryOptions, PublishRequest, PublishResult, Version,
-        fanout::{Listening, Room},
+        fanout::{Reservations, SubscribedShards},
     },
     id::{Epoch, SessionId, StreamPosition},
     publication::{Content, Item, Publication, Target},
@@ -33,7 +33,7 @@ pub(super) struct Placed {
     accepted: Instant,
     /// Absent: it is not kept.
     kept: Option<Kept>,
-    room: Room,
+    room: Reservations,
 }
 
 struct Kept {
@@ -56,13 +56,21 @@ impl Kept {
     }
 }
 
+/// What a publication is committed with.
+#[derive(Clone, Copy)]
+pub(super) struct CommitContext<'a> {
+    /// The shards that it goes to.
+    pub(super) shards: &'a SubscribedShards<'a>,
+    pub(super) now: Instant,
+}
+
 impl Placed {
     /// The first step. `top` is the channel's, with what waits before it, and is there if the
     /// publication is kept.
     pub(super) fn place(
         request: PublishRequest,
         top: Option<StreamPosition>,
-        listening: &Listening<'_>,
+        shards: &SubscribedShards<'_>,
         now: Instant,
     ) -> Result<Self, BrokerError> {
         let kept = request.history.zip(top);
@@ -70,7 +78,7 @@ impl Placed {
         let mut item = Item::new(request.payload, offset);
         item.info = request.info;
         item.tags = request.tags;
-        let room = listening.reserve(Publication::weight_with(&item))?;
+        let room = shards.reserve(Publication::weight_with(&item))?;
         let (version, delta, hides_place) = (request.version, request.delta, request.hides_place);
         Ok(Self {
             item: Arc::new(item),
@@ -93,10 +101,10 @@ impl Placed {
         self,
         channel: &ChannelName,
         stream: Option<&mut Stream>,
-        listening: &Listening<'_>,
-        now: Instant,
+        context: CommitContext<'_>,
     ) -> PublishResult {
-        let mut result = PublishResult::sent(listening.members());
+        let CommitContext { shards, now } = context;
+        let mut result = PublishResult::sent(shards.members());
         let (mut epoch, mut previous, mut hides_place) = (Epoch::NONE, None, false);
         if let Some((stream, kept)) = stream.zip(self.kept) {
             let position = kept.position(&self.item);
@@ -126,7 +134,7 @@ impl Placed {
             }
             publication
         };
-        listening.send(publication, self.room);
+        shards.send(publication, self.room);
         result
     }
 }
@@ -150,11 +158,11 @@ impl Placed {
         channel: &ChannelName,
         first: u64,
         now: Now,
-        key: Option<store::Key>,
-    ) -> Option<store::Publication> {
+        key: Option<store::KeyRecord>,
+    ) -> Option<store::PublicationRecord> {
         let kept = self.kept.as_ref()?;
         let size = u64::try_from(kept.history.size).unwrap_or(u64::MAX);
-        Some(store::Publication {
+        Some(store::PublicationRecord {
             channel: channel.clone(),
             epoch: kept.epoch,
             item: self.item.clone(),

@@ -18,12 +18,13 @@ use crate::{
 /// Locks that channels are spread over.
 const STRIPES: usize = 64;
 
-type Channels = HashMap<ChannelName, HashMap<SessionId, Arc<ClientInfo>>>;
+/// Who is in each of the channels under one lock.
+type PresenceTable = HashMap<ChannelName, HashMap<SessionId, Arc<ClientInfo>>>;
 
 /// The presence of a single node.
 pub(crate) struct MemoryPresence {
     hasher: RandomState,
-    stripes: [Mutex<Channels>; STRIPES],
+    stripes: [Mutex<PresenceTable>; STRIPES],
 }
 
 impl Default for MemoryPresence {
@@ -36,7 +37,7 @@ impl Default for MemoryPresence {
 }
 
 impl MemoryPresence {
-    fn lock(&self, channel: &str) -> MutexGuard<'_, Channels> {
+    fn lock(&self, channel: &str) -> MutexGuard<'_, PresenceTable> {
         let index = self.hasher.hash_one(channel) % STRIPES as u64;
         // Nothing under the lock is left half done by what could panic there (memory aside, which
         // aborts).

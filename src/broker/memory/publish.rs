@@ -10,9 +10,10 @@ use std::{
 use super::{
     Durable, MemoryBroker,
     answers::{Answers, Asked, Outcome, Wakes},
-    durable::{Moment, Placing},
+    durable::{CompletedAppend, PlaceContext, Placing},
     locked,
     now::Now,
+    place::CommitContext,
 };
 use crate::{
     broker::{
@@ -53,12 +54,12 @@ impl MemoryBroker {
         let now = Instant::now();
         let channel = self.fanout.names().hashed(channel);
         let mut stripe = self.lock(channel);
-        let result = self.fanout.listening_hashed(channel, |listening| {
-            stripe.publish(channel, request, listening, now)
+        let result = self.fanout.with_shards_hashed(channel, |shards| {
+            stripe.publish(channel, request, shards, now)
         });
         if result.is_err() {
             // The stream may have been begun for it.
-            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+            stripe.throw_out_positions(false, &|channel| self.fanout.has_members(channel));
         }
         drop(stripe);
         self.make_room();
@@ -74,7 +75,7 @@ impl MemoryBroker {
             && let Some(stripe) = self.totals.first_to_end()
         {
             let mut stripe = locked(&self.stripes[stripe]);
-            if !stripe.throw_out_item(&|channel| self.fanout.is_listened(channel)) {
+            if !stripe.throw_out_item(&|channel| self.fanout.has_members(channel)) {
                 late += 1;
             }
         }
@@ -139,19 +140,19 @@ impl MemoryBroker {
         };
         let channel = self.fanout.names().hashed(&name);
         let mut stripe = self.lock(channel);
-        let placed = self.fanout.listening_hashed(channel, |listening| {
+        let placed = self.fanout.with_shards_hashed(channel, |shards| {
             let append = |record| durable.append(self.fanout.stripe_of(channel), record);
-            let moment = Moment {
-                listening,
+            let context = PlaceContext {
+                shards,
                 now,
                 append: &append,
                 asked,
             };
-            stripe.place(channel, request, moment)
+            stripe.place(channel, request, context)
         });
         if placed.is_err() {
             // The stream may have been begun for it.
-            stripe.throw_out_positions(false, &|channel| self.fanout.is_listened(channel));
+            stripe.throw_out_positions(false, &|channel| self.fanout.has_members(channel));
         }
         drop(stripe);
         match placed {
@@ -203,16 +204,21 @@ impl Durable {
 
 impl Committer for MemoryBroker {
     fn written(&self, locks: &[usize], outcome: Result<(), StoreError>) {
-        let at = (outcome.map_err(refusal), Instant::now());
+        let (outcome, now) = (outcome.map_err(refusal), Instant::now());
         let mut wakes = Wakes::default();
         for lock in locks {
             let mut stripe = locked(&self.stripes[*lock]);
             let Some(entry) = stripe.waiting.pop() else {
                 continue;
             };
-            let (channel, work) = (Hashed::again(&entry.channel, entry.hash), entry.work);
-            self.fanout.listening_hashed(channel, |listening| {
-                stripe.commit(channel, work, at, (listening, &mut wakes));
+            let channel = Hashed::again(&entry.channel, entry.hash);
+            let completed = CompletedAppend {
+                work: entry.work,
+                outcome,
+            };
+            self.fanout.with_shards_hashed(channel, |shards| {
+                let context = CommitContext { shards, now };
+                stripe.commit(channel, completed, context, &mut wakes);
             });
         }
         self.make_room();

@@ -28,11 +28,11 @@ use crate::{
     id::{Epoch, StreamPosition},
     publication::Item,
     registry::ChannelName,
-    store::{self, ReadReport, Record, Secret, Store, StoreError, Written},
+    store::{self, HashSecret, ReadReport, Record, Store, StoreError, Written},
 };
 
 /// An item as far as it was read.
-struct Entry {
+struct RestoredItem {
     /// In Unix milliseconds.
     expires_ms: u64,
     item: Arc<Item>,
@@ -41,7 +41,7 @@ struct Entry {
 }
 
 /// A channel as far as it was read.
-struct Channel {
+struct RestoredChannel {
     top: StreamPosition,
     /// Items before this one are gone.
     first: u64,
@@ -49,10 +49,10 @@ struct Channel {
     /// Of what is gone, and of a snapshot.
     version: Option<Box<Version>>,
     /// By their offsets.
-    items: VecDeque<Entry>,
+    items: VecDeque<RestoredItem>,
 }
 
-impl Channel {
+impl RestoredChannel {
     fn new(epoch: Epoch) -> Self {
         Self {
             top: StreamPosition { offset: 0, epoch },
@@ -73,7 +73,7 @@ impl Channel {
     }
 
     /// Takes an item; whether there was one of its offset.
-    fn insert(&mut self, entry: Entry) -> bool {
+    fn insert(&mut self, entry: RestoredItem) -> bool {
         let offset = entry.item.offset;
         if offset < self.first {
             return false;
@@ -104,7 +104,7 @@ impl Channel {
 
     /// Takes a position of a snapshot, which knows all that was published up to there, and nothing
     /// of what is behind it.
-    fn be_at(&mut self, stream: store::Stream) {
+    fn be_at(&mut self, stream: store::StreamRecord) {
         self.top.offset = self.top.offset.max(stream.top.offset);
         self.ttl = stream.ttl;
         let known = self.items.iter_mut();
@@ -127,9 +127,9 @@ impl Channel {
 /// What the records come to.
 #[derive(Default)]
 pub(crate) struct Restored {
-    names: Option<(Secret, Epochs)>,
-    channels: HashMap<ChannelName, Channel>,
-    keys: HashMap<u128, store::Key>,
+    names: Option<(HashSecret, Epochs)>,
+    channels: HashMap<ChannelName, RestoredChannel>,
+    keys: HashMap<u128, store::KeyRecord>,
 }
 
 impl Restored {
@@ -144,7 +144,7 @@ impl Restored {
             }
             Record::Item(kept) => {
                 let channel = self.channel(kept.channel, kept.epoch);
-                channel.insert(Entry {
+                channel.insert(RestoredItem {
                     expires_ms: kept.expires_ms,
                     item: kept.item,
                     version: None,
@@ -169,7 +169,7 @@ impl Restored {
         None
     }
 
-    fn rename(&mut self, secret: Secret) {
+    fn rename(&mut self, secret: HashSecret) {
         let Some((known, epochs)) = &mut self.names else {
             self.names = Some((secret, Epochs::new(secret.epochs)));
             return;
@@ -185,18 +185,18 @@ impl Restored {
     }
 
     /// The channel of a stream; another stream of it is over.
-    fn channel(&mut self, name: ChannelName, epoch: Epoch) -> &mut Channel {
+    fn channel(&mut self, name: ChannelName, epoch: Epoch) -> &mut RestoredChannel {
         let channel = self
             .channels
             .entry(name)
-            .or_insert_with(|| Channel::new(epoch));
+            .or_insert_with(|| RestoredChannel::new(epoch));
         if channel.top.epoch != epoch {
-            *channel = Channel::new(epoch);
+            *channel = RestoredChannel::new(epoch);
         }
         channel
     }
 
-    fn publication(&mut self, publication: store::Publication) {
+    fn publication(&mut self, publication: store::PublicationRecord) {
         let place = StreamPosition {
             offset: publication.item.offset,
             epoch: publication.epoch,
@@ -204,7 +204,7 @@ impl Restored {
         let channel = self.channel(publication.channel, publication.epoch);
         channel.top.offset = channel.top.offset.max(publication.item.offset);
         channel.ttl = publication.ttl;
-        let is_given_anew = channel.insert(Entry {
+        let is_given_anew = channel.insert(RestoredItem {
             expires_ms: publication.expires_ms,
             item: publication.item,
             version: publication.version,
@@ -248,7 +248,7 @@ impl MemoryBroker {
     ) -> Arc<Self> {
         let is_renewed = restored.names.is_none() || report.may_have_lost;
         if is_renewed {
-            let mut secret = Secret::random();
+            let mut secret = HashSecret::random();
             if let Some((known, _)) = &restored.names {
                 // Keys that were not lost go on being known.
                 secret.keys = known.keys;
@@ -257,7 +257,7 @@ impl MemoryBroker {
         }
         let names = restored.names.take();
         let (secret, epochs) = names.unwrap_or_else(|| {
-            let secret = Secret::random();
+            let secret = HashSecret::random();
             (secret, Epochs::new(secret.epochs))
         });
         let broker = Arc::new_cyclic(|this: &Weak<Self>| {
@@ -269,7 +269,7 @@ impl MemoryBroker {
                 this: this.clone(),
                 waiting: Arc::new(AtomicUsize::new(0)),
             };
-            Self::with(fanout, bounds, (secret, epochs), Some(durable))
+            Self::with(fanout, bounds, secret, epochs, Some(durable))
         });
         broker.fill(restored, Clock::since(report.newest_ms).now());
         broker
@@ -310,12 +310,12 @@ impl MemoryBroker {
 }
 
 impl Stripe {
-    fn restore(&mut self, name: ChannelName, mut channel: Channel, now: Now) {
+    fn restore(&mut self, name: ChannelName, mut channel: RestoredChannel, now: Now) {
         let mut stream = Stream::new(channel.top.epoch, now.instant);
         stream.keep(channel.ttl, now.instant + channel.ttl);
         stream.top = channel.top.offset;
         stream.version = channel.take_version();
-        for Entry {
+        for RestoredItem {
             expires_ms, item, ..
         } in channel.items
         {

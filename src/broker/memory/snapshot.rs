@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{MemoryBroker, locked, now::Now, stream::Stream, stripe::Stripe};
 use crate::{
     registry::ChannelName,
-    store::{KeptItem, Record, Source, Stream as StreamRecord},
+    store::{KeptItem, Record, SnapshotSource, StreamRecord},
 };
 
-impl Source for MemoryBroker {
+impl SnapshotSource for MemoryBroker {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
         Box::new(Snapshot {
             broker: self,

@@ -50,7 +50,7 @@ pub(super) enum Stage {
     Unused,
     /// A position that outlived its items.
     Emptied,
-    /// Items.
+    /// A position with items.
     Kept,
 }
 

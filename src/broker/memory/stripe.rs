@@ -9,18 +9,18 @@ use std::{
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    keys::{EarlierKeys, KeyBounds, KeyId, KeyRoom, Keys},
+    keys::{EarlierKeys, KeyBounds, KeyId, Keys, ReservedKey},
     ledger::{Ledger, Streams},
-    place::{self, Placed},
+    place::{self, CommitContext, Placed},
     stream::{Charge, Stream},
     totals::Totals,
-    waiting::Waitings,
+    waiting::WaitingSteps,
 };
 use crate::{
     broker::{
         BrokerError, History, HistoryFilter, KeyOwner, PublishRequest, PublishResult,
         by_name::{ByName, Hashed, Names},
-        fanout::Listening,
+        fanout::SubscribedShards,
     },
     id::StreamPosition,
     publication::Item,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Whether anyone on this node listens to a channel.
-pub(super) type IsListened<'a> = &'a dyn Fn(&ChannelName) -> bool;
+pub(super) type HasMembers<'a> = &'a dyn Fn(&ChannelName) -> bool;
 
 /// Everything under one lock.
 pub(super) struct Stripe {
@@ -39,7 +39,7 @@ pub(super) struct Stripe {
     pub(super) position_bytes_max: usize,
     pub(super) idempotency_ttl: Duration,
     /// What is placed and not written yet; empty without a store.
-    pub(super) waiting: Waitings,
+    pub(super) waiting: WaitingSteps,
     /// Where the end of a stream is noted.
     pub(super) store: Option<Arc<dyn Store>>,
 }
@@ -70,7 +70,7 @@ impl Stripe {
             keys: Keys::new(shared.keys.clone(), shared.earlier.clone()),
             position_bytes_max: shared.position_bytes_max,
             idempotency_ttl: shared.idempotency_ttl,
-            waiting: Waitings::new(shared.names.clone(), shared.waiting.clone()),
+            waiting: WaitingSteps::new(shared.names.clone(), shared.waiting.clone()),
             store: shared.store.clone(),
         }
     }
@@ -80,7 +80,7 @@ impl Stripe {
         &mut self,
         channel: Hashed<'_>,
         mut request: PublishRequest,
-        listening: &Listening<'_>,
+        shards: &SubscribedShards<'_>,
         now: Instant,
     ) -> Result<PublishResult, BrokerError> {
         let key = self.key_of(channel.name, &mut request);
@@ -98,9 +98,9 @@ impl Stripe {
             stream = Some(begun.1);
         }
         let top = stream.as_deref().map(Stream::position);
-        let placed = Placed::place(request, top, listening, now)?;
-        let at = (listening, now);
-        let result = self.ledger.commit(placed, channel.name, stream, at);
+        let placed = Placed::place(request, top, shards, now)?;
+        let context = CommitContext { shards, now };
+        let result = self.ledger.commit(placed, channel.name, stream, context);
         self.remember(key, result.position, now);
         Ok(result)
     }
@@ -118,13 +118,13 @@ impl Stripe {
     /// Notes the key of what was published now.
     pub(super) fn remember(
         &mut self,
-        key: Option<(KeyId, KeyRoom)>,
+        key: Option<ReservedKey>,
         position: Option<StreamPosition>,
         now: Instant,
     ) {
-        if let Some((id, room)) = key {
-            let times = (now, now + self.idempotency_ttl);
-            self.keys.insert(id, position, times, room);
+        if let Some(key) = key {
+            self.keys
+                .insert(key, position, now, now + self.idempotency_ttl);
         }
     }
 

@@ -18,13 +18,14 @@ use crate::{
 
 const ROOM: usize = 100;
 
-struct Rig {
+/// A memory broker with the shards of its node.
+struct Harness {
     broker: Arc<MemoryBroker>,
     fanout: Arc<Fanout>,
     shards: Arc<Shards>,
 }
 
-impl Rig {
+impl Harness {
     fn new(history_bytes_max: usize) -> Self {
         Self::bounded(history_bytes_max, 1 << 30)
     }
@@ -51,12 +52,12 @@ impl Rig {
     }
 
     fn fixture() -> Fixture {
-        let fixture = Self::new(1 << 30);
+        let harness = Self::new(1 << 30);
         Fixture {
-            shard: fixture.shard(),
-            broker: fixture.broker,
+            shard: harness.shard(),
+            broker: harness.broker,
             presence: Arc::new(MemoryPresence::default()),
-            fanout: fixture.fanout,
+            fanout: harness.fanout,
             room: ROOM,
         }
     }
@@ -65,8 +66,8 @@ impl Rig {
 #[test]
 fn it_passes_the_suites_of_all_brokers_and_of_a_single_node() {
     on_a_worker(async {
-        suite::every::all(async || Rig::fixture()).await;
-        suite::one_node::all(async || Rig::fixture()).await;
+        suite::every::all(async || Harness::fixture()).await;
+        suite::one_node::all(async || Harness::fixture()).await;
     });
 }
 
@@ -83,8 +84,8 @@ fn kept(channel: &str, payload: &str, ttl: Duration) -> PublishRequest {
 #[test]
 fn channels_vanish_when_they_are_empty() {
     on_a_worker(async {
-        let fixture = Rig::new(1 << 30);
-        let (broker, shard) = (fixture.broker.clone(), fixture.shard());
+        let harness = Harness::new(1 << 30);
+        let (broker, shard) = (harness.broker.clone(), harness.shard());
         for number in 0..100 {
             let request = kept(&format!("c{number}"), "x", Duration::from_secs(10));
             broker.publish(request).await.expect("room");
@@ -95,7 +96,7 @@ fn channels_vanish_when_they_are_empty() {
         let listener = Listener::new(&shard);
         listener.membership.join(&"heard".into());
         listener.membership.join(&"c0".into());
-        let entries = || (broker.streams(), fixture.fanout.entries().0);
+        let entries = || (broker.streams(), harness.fanout.entries().0);
         assert_eq!(entries(), (100, 2), "what keeps nothing costs nothing");
         let later = Instant::now() + Duration::from_secs(11);
         broker.expire(later);
@@ -116,7 +117,7 @@ fn channels_vanish_when_they_are_empty() {
 #[test]
 fn all_histories_together_stay_under_their_bound_and_the_oldest_go_first() {
     on_a_worker(async {
-        let Rig { broker, .. } = Rig::new(100_000);
+        let Harness { broker, .. } = Harness::new(100_000);
         let payload = "x".repeat(1000);
         for number in 0..1000 {
             let request = kept(&format!("c{number}"), &payload, Duration::from_secs(600));
@@ -157,7 +158,7 @@ async fn read(broker: &MemoryBroker, channel: &str) -> History {
 #[test]
 fn reading_channels_that_nobody_uses_throws_out_no_history_and_stays_bounded() {
     on_a_worker(async {
-        let Rig { broker, .. } = Rig::bounded(100_000, 100_000);
+        let Harness { broker, .. } = Harness::bounded(100_000, 100_000);
         for number in 0..100 {
             let request = kept(&format!("used{number}"), "x", Duration::from_secs(60));
             broker.publish(request).await.expect("room");
@@ -191,8 +192,8 @@ fn reading_channels_that_nobody_uses_throws_out_no_history_and_stays_bounded() {
 #[test]
 fn positions_that_are_listened_to_stay_and_cost_a_publish_nothing() {
     on_a_worker(async {
-        let rig = Rig::bounded(50_000, 10_000);
-        let (broker, shard) = (rig.broker.clone(), rig.shard());
+        let harness = Harness::bounded(50_000, 10_000);
+        let (broker, shard) = (harness.broker.clone(), harness.shard());
         let listener = Listener::new(&shard);
         let mut tops = Vec::new();
         for number in 0..1000 {
@@ -225,7 +226,7 @@ fn positions_that_are_listened_to_stay_and_cost_a_publish_nothing() {
 #[test]
 fn making_room_takes_as_many_steps_as_publishing_did() {
     on_a_worker(async {
-        let Rig { broker, .. } = Rig::new(1_000_000);
+        let Harness { broker, .. } = Harness::new(1_000_000);
         let publish = async |number: usize| {
             // Some channels have their oldest displaced all the time, so that alarms are behind.
             let name = format!(
@@ -262,7 +263,7 @@ fn making_room_takes_as_many_steps_as_publishing_did() {
 #[test]
 fn what_is_left_of_published_channels_goes_only_for_publications() {
     on_a_worker(async {
-        let Rig { broker, .. } = Rig::bounded(20_000, 30_000);
+        let Harness { broker, .. } = Harness::bounded(20_000, 30_000);
         for number in 0..50 {
             let request = kept(&format!("c{number}"), "x", Duration::from_secs(600));
             broker.publish(request).await.expect("room");
@@ -302,7 +303,7 @@ fn what_is_left_of_published_channels_goes_only_for_publications() {
 #[test]
 fn a_key_without_room_is_refused_and_nothing_is_published() {
     on_a_worker(async {
-        let Rig { broker, .. } = Rig::new(1 << 30);
+        let Harness { broker, .. } = Harness::new(1 << 30);
         let publish = |channel: &str, key: String, client: Option<&str>| {
             let mut request = kept(channel, "x", Duration::from_secs(600));
             request.idempotency_key = Some(key.into());

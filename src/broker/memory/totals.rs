@@ -10,7 +10,7 @@ use std::{
 use super::stream::Charge;
 use crate::broker::fanout::STRIPES;
 
-/// Nothing ends.
+/// Stands for the end of what has no items.
 const NEVER: u64 = u64::MAX;
 
 /// The counts of one broker.

@@ -24,7 +24,7 @@ use slab::Slab;
 
 use super::{
     answers::{Asked, Caller, Outcome, Wakes},
-    keys::{KeyId, KeyRoom},
+    keys::{KeyId, ReservedKey},
     place::Placed,
     stream::{Stream, WaitingId},
 };
@@ -40,14 +40,14 @@ use crate::{
 pub(super) enum Step {
     Publish {
         placed: Placed,
-        key: Option<(KeyId, KeyRoom)>,
+        key: Option<ReservedKey>,
     },
     /// The items up to there go.
     Remove,
 }
 
 /// A step whose record is on its way.
-pub(super) struct Entry {
+pub(super) struct WaitingStep {
     pub(super) channel: ChannelName,
     /// Of its name.
     pub(super) hash: u64,
@@ -75,7 +75,7 @@ struct Others {
 
 /// What waits in one channel.
 #[derive(Default)]
-struct Waiting {
+struct ChannelWaiting {
     entries: usize,
     /// How many of them take a place in the stream.
     placed: u64,
@@ -84,16 +84,27 @@ struct Waiting {
     versioned: Option<u64>,
 }
 
+/// The channel in which a step is to wait.
+pub(super) struct WaitingIn<'a> {
+    pub(super) name: ChannelName,
+    /// Of its name.
+    pub(super) hash: u64,
+    /// Where it is noted what of it waits; absent: nothing does.
+    pub(super) waiting: Option<WaitingId>,
+    /// Its stream, if it has one.
+    pub(super) stream: Option<&'a mut Stream>,
+}
+
 /// Room for entries that is kept where none waits.
 const ENTRIES_KEPT: usize = 64;
 
 /// What waits under one lock.
-pub(super) struct Waitings {
-    entries: VecDeque<Entry>,
+pub(super) struct WaitingSteps {
+    entries: VecDeque<WaitingStep>,
     /// The number of the first of them.
     first: u64,
     /// Those with an entry.
-    channels: Slab<Waiting>,
+    channels: Slab<ChannelWaiting>,
     /// Those of them that had no stream when they began to wait, since only their keys are kept.
     streamless: ByName<WaitingId>,
     /// The keys of what waits, each with the number of its entry.
@@ -102,7 +113,7 @@ pub(super) struct Waitings {
     count: Arc<AtomicUsize>,
 }
 
-impl Waitings {
+impl WaitingSteps {
     /// Nothing; what comes is counted there too.
     pub(super) fn new(names: Names, count: Arc<AtomicUsize>) -> Self {
         Self {
@@ -122,11 +133,11 @@ impl Waitings {
         known.or_else(|| self.streamless.get(channel).map(|(_, id)| *id))
     }
 
-    fn waiting(&self, id: WaitingId) -> Option<&Waiting> {
+    fn waiting(&self, id: WaitingId) -> Option<&ChannelWaiting> {
         self.channels.get(id.0 as usize)
     }
 
-    fn entry(&mut self, number: u64) -> Option<&mut Entry> {
+    fn entry(&mut self, number: u64) -> Option<&mut WaitingStep> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         self.entries.get_mut(index)
     }
@@ -167,17 +178,16 @@ impl Waitings {
             .is_some()
     }
 
-    /// Lets a step wait whose record is on its way, in a channel of this name: where it is noted,
-    /// or else with its stream if it has one.
-    pub(super) fn push(
-        &mut self,
-        (name, hash): (ChannelName, u64),
-        (id, stream): (Option<WaitingId>, Option<&mut Stream>),
-        step: Step,
-        by: Caller,
-    ) {
+    /// Lets a step wait whose record is on its way.
+    pub(super) fn push(&mut self, channel: WaitingIn<'_>, step: Step, by: Caller) {
         let number = self.first + self.entries.len() as u64;
-        let noted = id.unwrap_or_else(|| self.begin(Hashed::again(&name, hash), stream));
+        let WaitingIn {
+            name,
+            hash,
+            waiting,
+            stream,
+        } = channel;
+        let noted = waiting.unwrap_or_else(|| self.begin(Hashed::again(&name, hash), stream));
         if let Some(waiting) = self.channels.get_mut(noted.0 as usize) {
             waiting.entries += 1;
             waiting.newest = number;
@@ -188,15 +198,11 @@ impl Waitings {
                 }
             }
         }
-        if let Step::Publish {
-            key: Some((key, _)),
-            ..
-        } = &step
-        {
-            self.keys.insert(*key, number);
+        if let Step::Publish { key: Some(key), .. } = &step {
+            self.keys.insert(key.id, number);
         }
         self.count.fetch_add(1, Relaxed);
-        self.entries.push_back(Entry {
+        self.entries.push_back(WaitingStep {
             channel: name,
             hash,
             work: Work {
@@ -211,7 +217,7 @@ impl Waitings {
     /// Notes that something of a channel waits, of which nothing did.
     fn begin(&mut self, channel: Hashed<'_>, stream: Option<&mut Stream>) -> WaitingId {
         // The store's queue keeps them far below what the number can name.
-        let id = WaitingId(self.channels.insert(Waiting::default()) as u32);
+        let id = WaitingId(self.channels.insert(ChannelWaiting::default()) as u32);
         match stream {
             Some(stream) => stream.waiting = id,
             None => {
@@ -234,17 +240,14 @@ impl Waitings {
 
     /// The first entry, whose record came back; its channel is to be told by
     /// [`leave`](Self::leave).
-    pub(super) fn pop(&mut self) -> Option<Entry> {
+    pub(super) fn pop(&mut self) -> Option<WaitingStep> {
         let entry = self.entries.pop_front()?;
         self.first += 1;
         let others = entry.work.others.as_ref();
         let behind = others.map_or(0, |others| others.behind.len());
         self.count.fetch_sub(1 + behind, Relaxed);
-        if let Step::Publish {
-            key: Some((id, _)), ..
-        } = &entry.work.step
-        {
-            self.keys.remove(id);
+        if let Step::Publish { key: Some(key), .. } = &entry.work.step {
+            self.keys.remove(&key.id);
         }
         if self.entries.is_empty() {
             // The next ones lie where the last ones did, which the processor still has at hand.

@@ -18,13 +18,13 @@ use crate::{
 
 /// A broker under test with a shard of this node.
 pub(crate) struct Fixture {
-    /// The broker.
+    /// The broker that the suite tests.
     pub(crate) broker: Arc<dyn Broker>,
-    /// Who is where.
+    /// The presence that goes with it.
     pub(crate) presence: Arc<dyn Presence>,
     /// The fan-out of this node.
     pub(crate) fanout: Arc<Fanout>,
-    /// The shard.
+    /// Where the suite's receivers are, on the thread of the test.
     pub(crate) shard: Rc<Shard>,
     /// Publications that the shard's mailbox holds.
     pub(crate) room: usize,

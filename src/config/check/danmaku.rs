@@ -4,7 +4,7 @@
 use super::rules::check_channel;
 use crate::config::{
     channels::{Allow, Channels},
-    errors::{Errors, Origin},
+    errors::{Errors, SettingOrigin},
     raw_settings::RawSettings,
     sections::Page,
     settings::Client,
@@ -38,7 +38,7 @@ fn check_danmaku(
         .or_else(|| closed_channel(raw, channels, channel));
     match fault {
         None => Some(channel.clone()),
-        Some(_) if raw.origin("page.danmaku") == Origin::BuiltIn => None,
+        Some(_) if raw.origin("page.danmaku") == SettingOrigin::BuiltIn => None,
         Some(what) => {
             raw.refuse(errors, "page.danmaku", what);
             None

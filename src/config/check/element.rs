@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::config::{
-    errors::{Errors, Origin},
+    errors::{Errors, SettingOrigin},
     raw_settings::RawSettings,
 };
 
@@ -37,7 +37,7 @@ impl Element<'_> {
 
     /// Whether the element has a setting, be it as a default is.
     pub(super) fn is_written(&self, name: &str) -> bool {
-        self.raw.origin(&self.path(name)) != Origin::BuiltIn
+        self.raw.origin(&self.path(name)) != SettingOrigin::BuiltIn
     }
 
     /// Adds what is wrong with a setting, at its line or else at the element's; nothing where it
@@ -47,7 +47,7 @@ impl Element<'_> {
             return;
         }
         let origin = match self.raw.origin(&self.path(name)) {
-            Origin::BuiltIn => self.raw.origin(&format!("{}.{}", self.section, self.index)),
+            SettingOrigin::BuiltIn => self.raw.origin(&format!("{}.{}", self.section, self.index)),
             origin => origin,
         };
         errors.add(&origin, &format!("{}.{name}", self.section), what);

@@ -9,7 +9,7 @@ use humantime::format_duration;
 use super::{element::elements, listen};
 use crate::config::{
     channels::{Channels, Namespace},
-    errors::{Origin, Warning},
+    errors::{SettingOrigin, Warning},
     raw_settings::RawSettings,
     settings::RawEndpoint,
     values::{Listen, OnMessage},
@@ -76,7 +76,7 @@ fn closed_to_all(raw: &RawSettings, channels: &Channels) -> Vec<String> {
 fn is_written(raw: &RawSettings, name: &str) -> bool {
     let path = format!("channels.{name}");
     let mut places = elements(raw, "namespace", &raw.namespace);
-    raw.origin(&path) != Origin::BuiltIn || places.any(|(place, _)| place.is_written(name))
+    raw.origin(&path) != SettingOrigin::BuiltIn || places.any(|(place, _)| place.is_written(name))
 }
 
 /// Rights to read what is not kept, in namespaces that write them, and in `[channels]` where no
@@ -137,7 +137,7 @@ fn untold_joins(raw: &RawSettings, channels: &Channels) -> Vec<String> {
 
 /// Rules of channels without an endpoint for plain clients.
 fn no_raw_endpoint(raw: &RawSettings) -> Option<String> {
-    let is_forgotten = raw.raw.is_empty() && raw.origin("raw") == Origin::BuiltIn;
+    let is_forgotten = raw.raw.is_empty() && raw.origin("raw") == SettingOrigin::BuiltIn;
     (is_forgotten && raw.connection.enabled).then(|| {
         "no [[raw]] is written: plain WebSocket clients have no endpoint (/ws is only the \
          demonstration's), those of the client protocol have /connection/websocket; raw = [] at \

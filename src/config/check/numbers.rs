@@ -5,7 +5,7 @@ use std::time::Duration;
 use humantime::format_duration;
 
 use crate::config::{
-    errors::{Errors, Origin, Warning},
+    errors::{Errors, SettingOrigin, Warning},
     raw_settings::RawSettings,
     sections::State,
     values::{ADMIN_TOKEN_PREFIX, SyncPolicy},
@@ -264,7 +264,7 @@ fn deflate_level(level: u32) -> Option<String> {
 /// The setting at which [`late_pong`] is an error: the one of the two that was written.
 fn longer_heartbeat(raw: &RawSettings) -> &'static str {
     match raw.origin("heartbeat.pong_timeout") {
-        Origin::BuiltIn => "heartbeat.ping_interval",
+        SettingOrigin::BuiltIn => "heartbeat.ping_interval",
         _ => "heartbeat.pong_timeout",
     }
 }

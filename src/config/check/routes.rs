@@ -14,7 +14,7 @@ const ADMIN: &str = "admin";
 pub(super) enum SwitchedOff {
     /// By `enabled = false` in this section.
     By(&'static str),
-    /// Without `admin.key`.
+    /// By leaving `admin.key` out.
     WithoutKey,
     /// Not at all.
     Never,

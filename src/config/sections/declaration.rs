@@ -26,11 +26,11 @@ pub(in crate::config) struct Setting {
     pub(in crate::config) path: String,
     /// Name of its section; empty at the top of the file.
     pub(in crate::config) section: &'static str,
-    /// As [`Field::name`].
+    /// Name within its section, as [`Field::name`] has it.
     pub(in crate::config) name: &'static str,
-    /// As [`Field::sentence`].
+    /// What it is for, as [`Field::sentence`] says it.
     pub(in crate::config) sentence: &'static str,
-    /// As [`Field::expected`].
+    /// What may be written, as [`Field::expected`] says it.
     pub(in crate::config) expected: &'static str,
     /// Its value as TOML; `None` where it is absent or secret.
     pub(in crate::config) value: Option<String>,

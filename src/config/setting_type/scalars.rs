@@ -109,7 +109,7 @@ impl SettingType for Bool {
     }
 }
 
-/// Any text.
+/// A text that may be shown, the empty one too.
 pub(in crate::config) struct Text;
 
 impl SettingType for Text {
@@ -160,7 +160,7 @@ impl SettingType for FilePath {
     }
 }
 
-/// `slow.policy`.
+/// What `slow.policy` may say: a [`SlowPolicy`] by its name.
 pub(in crate::config) struct SlowPolicyName;
 
 impl SettingType for SlowPolicyName {
@@ -183,7 +183,7 @@ impl SettingType for SlowPolicyName {
     }
 }
 
-/// `keep`.
+/// What `keep` of a channel's window may say: a [`Keep`].
 pub(in crate::config) struct KeepRule;
 
 impl SettingType for KeepRule {
@@ -209,7 +209,7 @@ impl SettingType for KeepRule {
     }
 }
 
-/// `state.sync`.
+/// What `state.sync` may say: a [`SyncPolicy`] by its name or its period.
 pub(in crate::config) struct SyncPolicyName;
 
 impl SettingType for SyncPolicyName {
@@ -234,7 +234,7 @@ impl SettingType for SyncPolicyName {
     }
 }
 
-/// `log.format`.
+/// What `log.format` may say: a [`LogFormat`] by its name.
 pub(in crate::config) struct LogFormatName;
 
 impl SettingType for LogFormatName {

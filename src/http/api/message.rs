@@ -103,7 +103,7 @@ fn take_from_rate(call: &ApiCall<'_>) -> Result<(), ReplyError> {
     }
 }
 
-async fn publish_draft(
+async fn publish_within_rate(
     call: &ApiCall<'_>,
     request: PublishRequest,
 ) -> Result<PublishResult, ReplyError> {
@@ -188,7 +188,7 @@ pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> Answer {
         _ => return Err(one("exactly one of user, client and all is expected")),
     };
     let payload = form::payload(request.data, &request.b64data)?;
-    publish_draft(call, PublishRequest::new(target, payload)).await?;
+    publish_within_rate(call, PublishRequest::new(target, payload)).await?;
     Ok(DONE.to_string())
 }
 
@@ -216,7 +216,7 @@ pub(super) async fn publish_raw(
     let (channel, rules) = call.channel(channel)?;
     let mut request = call.node.publish_request(&channel, rules, payload);
     request.idempotency_key = key.map(Into::into);
-    let published = publish_draft(call, request).await?;
+    let published = publish_within_rate(call, request).await?;
     let receipt = PublishResponse {
         position: PublishPosition::of(&published),
         delivered: published.delivered,

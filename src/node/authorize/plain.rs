@@ -56,7 +56,7 @@ impl PlainChannel {
     }
 
     /// Takes what the backend said.
-    pub(super) fn answered(&mut self, answer: SubscribeAnswer) {
+    pub(super) fn apply_answer(&mut self, answer: SubscribeAnswer) {
         self.grant = answer.into();
         self.ask = false;
     }
@@ -76,7 +76,7 @@ pub(in crate::node) struct PlainRequest<'a> {
 /// What the rules say of the channels of a plain client: those it asks for, those it was given and
 /// those of its endpoint, each once. What it was given and what cannot be there is left out and
 /// logged.
-pub(super) fn plan(
+pub(super) fn apply_rules(
     channels: &Channels,
     request: PlainRequest<'_>,
 ) -> Result<Vec<PlainChannel>, AuthError> {
@@ -223,7 +223,7 @@ impl Node {
         if distinct.len() > self.settings.limits.subscriptions {
             return Err(self.too_many_channels());
         }
-        let planned = plan(channels, request);
+        let planned = apply_rules(channels, request);
         let mut planned = planned.inspect_err(|_| self.metrics.refuse(RefusalReason::Channel))?;
         let hook_context = identity.named_in(hook_context.clone());
         for plain in planned.iter_mut().filter(|plain| plain.is_to_be_asked()) {
@@ -231,7 +231,7 @@ impl Node {
                 .hooks
                 .subscribe(&hook_context, &plain.channel, "", Bytes::new())
                 .await?;
-            plain.answered(answer);
+            plain.apply_answer(answer);
         }
         settle_publishing(channels, identity, &mut planned);
         Ok(planned)

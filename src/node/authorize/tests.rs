@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    plain::{Origin, PlainChannel, PlainRequest, plan, settle_publishing},
+    plain::{Origin, PlainChannel, PlainRequest, apply_rules, settle_publishing},
     *,
 };
 use crate::{
@@ -166,7 +166,7 @@ fn planned(
         asked: &asked,
         endpoint: &endpoint,
     };
-    let mut planned = plan(channels, request)?;
+    let mut planned = apply_rules(channels, request)?;
     settle_publishing(channels, identity, &mut planned);
     Ok(planned)
 }
@@ -248,7 +248,7 @@ fn what_the_backend_answers_is_the_grant_of_a_plain_client_too() {
     let asks = channels(rules(HOOK, NOBODY));
     let mut made = planned(&asks, &user("42"), &["a"], &[]).expect("to be asked");
     assert!(made[0].is_to_be_asked() && !made[0].publishes);
-    made[0].answered(SubscribeAnswer {
+    made[0].apply_answer(SubscribeAnswer {
         info: bytes::Bytes::from_static(b"[1]"),
         expire_at: Some(7),
         overrides: SubscriptionOverrides {

@@ -7,8 +7,10 @@
 //! one request at a time, answers up to 1 MiB, pauses of at most 5 min (or `every`) during an
 //! outage. It must not know sessions.
 
+mod status;
+
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -19,12 +21,13 @@ use reqwest::{
 };
 use tokio::time::{Instant, sleep_until, timeout};
 
+pub(crate) use self::status::{PollStatus, PollWatch};
 use super::entries::{Entries, hash, is_kept};
 use crate::{
     broker::{Broker, BrokerError, PublishRequest, PublishResult},
     config::{self, Channels},
     hooks::backoff_delay,
-    http_client::{HttpClient, HttpResponse, HttpSetupError, parse_url, redacted},
+    http_client::{HttpClient, HttpResponse, HttpSetupError, parse_url},
     last_error::LastError,
     publication::{Payload, Target},
     store,
@@ -38,88 +41,6 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Stands in for periods that no clock can hold.
 const NEVER: Duration = Duration::from_secs(86_400 * 365);
-
-/// How a poll is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct PollStatus {
-    /// What it asks, without user, password and query.
-    pub(crate) url: String,
-    /// Time from one request to the next.
-    pub(crate) every: Duration,
-    /// The channel that it publishes into.
-    pub(crate) channel: String,
-    /// Requests.
-    pub(crate) runs: u64,
-    /// Answers that were published.
-    pub(crate) changes: u64,
-    /// Requests that failed.
-    pub(crate) failures: u64,
-    /// Changes that could not be published; each is tried again with the next answer.
-    pub(crate) refused: u64,
-    /// Why the last request failed; absent if it did not.
-    pub(crate) last_error: Option<String>,
-    /// The same in the words of the system.
-    pub(crate) last_reason: Option<String>,
-    /// Until the next request, if somebody listens then.
-    pub(crate) next_in: Duration,
-    /// When the last request was made.
-    pub(crate) last_run: Option<SystemTime>,
-    /// What went wrong last, be it mended since.
-    pub(crate) last_fault: Option<LastError>,
-}
-
-/// Reads a poll's status while its task runs.
-#[derive(Clone, Debug)]
-pub(crate) struct PollWatch(Arc<Watched>);
-
-#[derive(Debug)]
-struct Watched {
-    url: String,
-    every: Duration,
-    channel: String,
-    counts: Mutex<Counts>,
-}
-
-#[derive(Debug)]
-struct Counts {
-    runs: u64,
-    changes: u64,
-    failures: u64,
-    refused: u64,
-    last_error: Option<String>,
-    last_reason: Option<String>,
-    last_run: Option<SystemTime>,
-    last_fault: Option<LastError>,
-    due: Instant,
-}
-
-impl PollWatch {
-    /// The status now.
-    #[must_use]
-    pub(crate) fn status(&self) -> PollStatus {
-        let watched = &*self.0;
-        let counts = self.counts();
-        PollStatus {
-            url: watched.url.clone(),
-            every: watched.every,
-            channel: watched.channel.clone(),
-            runs: counts.runs,
-            changes: counts.changes,
-            failures: counts.failures,
-            refused: counts.refused,
-            last_error: counts.last_error.clone(),
-            last_reason: counts.last_reason.clone(),
-            last_run: counts.last_run,
-            last_fault: counts.last_fault.clone(),
-            next_in: counts.due.saturating_duration_since(Instant::now()),
-        }
-    }
-
-    /// Numbers only, so a panic while they were held left nothing half done.
-    fn counts(&self) -> MutexGuard<'_, Counts> {
-        self.0.counts.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// See the module.
 pub(crate) struct Poller {
@@ -190,22 +111,6 @@ impl Poller {
             })?;
             headers.append(header, value);
         }
-        let watched = Watched {
-            url: redacted(&settings.url),
-            every: settings.every,
-            channel: settings.channel.clone(),
-            counts: Mutex::new(Counts {
-                runs: 0,
-                changes: 0,
-                failures: 0,
-                refused: 0,
-                last_error: None,
-                last_reason: None,
-                last_run: None,
-                last_fault: None,
-                due: Instant::now(),
-            }),
-        };
         Ok(Self {
             url: parse_url(&what, &settings.url)?,
             headers,
@@ -220,7 +125,7 @@ impl Poller {
                 settings.channel.as_str().into(),
                 Payload::Binary(Bytes::new()),
             ),
-            watch: PollWatch(Arc::new(watched)),
+            watch: PollWatch::new(settings),
             last: Last::default(),
             entries: Arc::default(),
             entry: entry_id(settings),
@@ -235,7 +140,7 @@ impl Poller {
     }
 
     /// What the channel saw before the start counts if its history still holds it.
-    async fn resume(&mut self) {
+    async fn restore_last(&mut self) {
         let Some(before) = self.entries.poll(self.entry) else {
             return;
         };
@@ -258,7 +163,7 @@ impl Poller {
 
     /// The task; ends when another process runs it.
     pub(crate) async fn run(mut self) {
-        self.resume().await;
+        self.restore_last().await;
         loop {
             let due = self.watch.counts().due;
             sleep_until(due).await;
@@ -270,7 +175,7 @@ impl Poller {
             }
             let asked = Instant::now();
             let outcome = match timeout(self.timeout, self.ask()).await {
-                Ok(Ok(response)) => self.answered(response).await,
+                Ok(Ok(response)) => self.on_response(response).await,
                 Ok(Err(fault)) => Err(fault),
                 Err(_) => Err(PollFault::same("timeout".to_string())),
             };
@@ -325,7 +230,7 @@ impl Poller {
 
     /// Publishes an answer if it differs from what the channel saw last. Nothing said (304, no
     /// body) is no change.
-    async fn answered(&mut self, response: HttpResponse) -> Result<(), PollFault> {
+    async fn on_response(&mut self, response: HttpResponse) -> Result<(), PollFault> {
         if response.status == 304 || response.body.is_empty() {
             return Ok(());
         }
@@ -341,7 +246,7 @@ impl Poller {
                 self.last.etag = response.etag;
                 self.last.hash = Some(hash);
                 let etag = self.last.etag.as_ref().and_then(|etag| etag.to_str().ok());
-                self.entries.note_poll(store::Poll {
+                self.entries.note_poll(store::PollRecord {
                     entry: self.entry,
                     etag: etag.map(ToString::to_string),
                     last: published.position.map(|place| (hash, place)),
@@ -373,7 +278,7 @@ impl Poller {
 
     async fn failed(&mut self, PollFault { word, why }: PollFault) -> Duration {
         if self.last.failures == 0 {
-            let (channel, url) = (self.channel(), &self.watch.0.url);
+            let (channel, url) = (self.channel(), self.watch.url());
             log::warn!(channel, url:%, reason:% = why; "poll failed");
         }
         self.last.failures = self.last.failures.saturating_add(1);
@@ -396,7 +301,7 @@ impl Poller {
     }
 
     fn channel(&self) -> &str {
-        &self.watch.0.channel
+        self.watch.channel()
     }
 }
 

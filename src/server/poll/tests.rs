@@ -3,7 +3,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use super::*;
@@ -16,11 +19,11 @@ const AMPLE: Duration = Duration::from_secs(20);
 
 /// A poll with a listener that tests switch, and what it published.
 #[derive(Clone)]
-struct Room {
+struct Harness {
     broker: Arc<ScriptedBroker>,
 }
 
-impl Room {
+impl Harness {
     fn new(heard: bool) -> Self {
         let broker = scripted();
         broker.say_has_subscribers(heard);
@@ -90,10 +93,10 @@ async fn until(what: &str, is_so: impl Fn() -> bool) {
 #[tokio::test]
 async fn only_changes_are_published() {
     let backend = backend(["a", "a", "b", "b", "a"].map(text)).await;
-    let room = Room::new(true);
-    let watch = room.run(&settings(backend.url("/x")));
+    let harness = Harness::new(true);
+    let watch = harness.run(&settings(backend.url("/x")));
     until("some answers", || watch.status().runs >= 7).await;
-    assert_eq!(room.texts(), ["a", "b", "a"]);
+    assert_eq!(harness.texts(), ["a", "b", "a"]);
     let status = watch.status();
     assert_eq!((status.changes, status.failures), (3, 0));
     assert_eq!(backend.asked()[0].line, "GET /x HTTP/1.1");
@@ -115,10 +118,10 @@ async fn a_known_etag_spares_the_body() {
         }
     })
     .await;
-    let room = Room::new(true);
-    let watch = room.run(&settings(backend.url("/")));
+    let harness = Harness::new(true);
+    let watch = harness.run(&settings(backend.url("/")));
     until("some answers", || watch.status().runs >= 6).await;
-    assert_eq!(room.texts(), ["one", "two"]);
+    assert_eq!(harness.texts(), ["one", "two"]);
     let tags = backend.asked();
     let tags: Vec<_> = tags
         .iter()
@@ -160,10 +163,10 @@ async fn text_and_json_are_text_and_everything_else_is_binary() {
             .map(|(head, body, _)| Does::Answers(head, body)),
     )
     .await;
-    let room = Room::new(true);
-    let watch = room.run(&settings(backend.url("/")));
+    let harness = Harness::new(true);
+    let watch = harness.run(&settings(backend.url("/")));
     until("all answers", || watch.status().changes >= 6).await;
-    let published = room.broker.published();
+    let published = harness.broker.published();
     for ((_, body, is_text), (_, have)) in answers.iter().zip(&published) {
         let have_text = matches!(have.payload, Payload::Text(_));
         assert_eq!((have.payload.as_bytes(), have_text), (&body[..], *is_text));
@@ -173,18 +176,18 @@ async fn text_and_json_are_text_and_everything_else_is_binary() {
 #[tokio::test]
 async fn nobody_is_asked_until_somebody_listens_and_then_at_once() {
     let backend = backend([text("a")]).await;
-    let room = Room::new(false);
-    let watch = room.run(&settings(backend.url("/")));
-    until("it looked and looked", || room.looks() > 5).await;
+    let harness = Harness::new(false);
+    let watch = harness.run(&settings(backend.url("/")));
+    until("it looked and looked", || harness.looks() > 5).await;
     assert_eq!((watch.status().runs, backend.asked().len()), (0, 0));
-    room.broker.say_has_subscribers(true);
-    until("an answer", || room.texts() == ["a"]).await;
+    harness.broker.say_has_subscribers(true);
+    until("an answer", || harness.texts() == ["a"]).await;
     // Silence again: what is under way ends, then nothing is asked.
-    room.broker.say_has_subscribers(false);
-    let seen = room.looks();
-    until("it looks in vain", || room.looks() > seen + 3).await;
-    let (runs, seen) = (backend.asked().len(), room.looks());
-    until("it looks in vain", || room.looks() > seen + 5).await;
+    harness.broker.say_has_subscribers(false);
+    let seen = harness.looks();
+    until("it looks in vain", || harness.looks() > seen + 3).await;
+    let (runs, seen) = (backend.asked().len(), harness.looks());
+    until("it looks in vain", || harness.looks() > seen + 5).await;
     assert_eq!(backend.asked().len(), runs);
 }
 
@@ -195,11 +198,11 @@ async fn a_refused_publication_is_tried_again_with_the_next_answer() {
         None => Does::Answers("200 OK\r\nETag: \"1\"", b"a".to_vec()),
     })
     .await;
-    let room = Room::new(true);
-    room.broker.fail(Op::Publish, BrokerError::Busy, 2);
-    let watch = room.run(&settings(backend.url("/")));
+    let harness = Harness::new(true);
+    harness.broker.fail(Op::Publish, BrokerError::Busy, 2);
+    let watch = harness.run(&settings(backend.url("/")));
     until("published", || watch.status().changes == 1).await;
-    assert_eq!(room.texts(), ["a"]);
+    assert_eq!(harness.texts(), ["a"]);
     let status = watch.status();
     assert_eq!((status.refused, status.failures), (2, 0));
 }
@@ -213,10 +216,10 @@ async fn nothing_said_is_no_change() {
         text("a"),
     ];
     let backend = backend(silent).await;
-    let room = Room::new(true);
-    let watch = room.run(&settings(backend.url("/")));
+    let harness = Harness::new(true);
+    let watch = harness.run(&settings(backend.url("/")));
     until("all answers", || watch.status().runs >= 5).await;
-    assert_eq!(room.texts(), ["a"]);
+    assert_eq!(harness.texts(), ["a"]);
 }
 
 #[tokio::test]
@@ -228,12 +231,12 @@ async fn failures_are_counted_and_publish_nothing_by_default() {
         text("b"),
     ];
     let backend = backend(failing).await;
-    let room = Room::new(true);
-    let watch = room.run(&settings(backend.url("/")));
+    let harness = Harness::new(true);
+    let watch = harness.run(&settings(backend.url("/")));
     until("failed", || watch.status().failures == 2).await;
     until("recovered", || watch.status().changes == 2).await;
     until("error forgotten", || watch.status().last_error.is_none()).await;
-    assert_eq!(room.texts(), ["a", "b"]);
+    assert_eq!(harness.texts(), ["a", "b"]);
 }
 
 #[tokio::test]
@@ -247,22 +250,22 @@ async fn an_outage_is_published_once_and_its_end_even_if_nothing_changed() {
         }
     })
     .await;
-    let room = Room::new(true);
+    let harness = Harness::new(true);
     let mut settings = settings(backend.url("/"));
     settings.publish_failures = true;
-    let watch = room.run(&settings);
+    let watch = harness.run(&settings);
     until("recovered", || watch.status().changes == 2).await;
-    assert_eq!(room.texts(), ["a", r#"{"error":"status 500"}"#, "a"]);
+    assert_eq!(harness.texts(), ["a", r#"{"error":"status 500"}"#, "a"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn pauses_of_an_outage_double_up_to_five_minutes_and_are_never_shorter_than_the_period() {
     // Fails at once, so that only pauses take time.
     let (_refusing, url) = nowhere();
-    let room = Room::new(true);
+    let harness = Harness::new(true);
     let mut settings = settings(url);
     settings.every = Duration::from_secs(4);
-    let mut poller = room.poller(&settings);
+    let mut poller = harness.poller(&settings);
     for failures in 1..=12_u32 {
         let pause = poller.failed(PollFault::same("connect".to_string())).await;
         let whole = (settings.every * 2_u32.pow(failures)).min(PAUSE_LONGEST);
@@ -273,7 +276,7 @@ async fn pauses_of_an_outage_double_up_to_five_minutes_and_are_never_shorter_tha
     }
     assert_eq!(poller.recovered(), settings.every);
     // And the task keeps to them: in ten minutes far fewer requests than periods.
-    let watch = room.run(&settings);
+    let watch = harness.run(&settings);
     tokio::time::sleep(Duration::from_secs(600)).await;
     let status = watch.status();
     assert!((4..=12).contains(&status.runs), "{status:?}");
@@ -286,7 +289,7 @@ async fn pauses_of_an_outage_double_up_to_five_minutes_and_are_never_shorter_tha
 async fn a_backend_that_hangs_is_given_up_and_one_that_says_too_much_is_refused() {
     let mut settings = settings(backend([Does::Hangs(Vec::new())]).await.url("/"));
     settings.timeout = Duration::from_millis(50);
-    let watch = Room::new(true).run(&settings);
+    let watch = Harness::new(true).run(&settings);
     until("timeout", || {
         watch.status().last_error.as_deref() == Some("timeout")
     })
@@ -295,7 +298,7 @@ async fn a_backend_that_hangs_is_given_up_and_one_that_says_too_much_is_refused(
     let backend = backend([long]).await;
     settings.url = backend.url("/");
     settings.timeout = AMPLE;
-    let watch = Room::new(true).run(&settings);
+    let watch = Harness::new(true).run(&settings);
     until("refused", || {
         watch.status().last_error.as_deref() == Some("too_large")
     })
@@ -304,9 +307,9 @@ async fn a_backend_that_hangs_is_given_up_and_one_that_says_too_much_is_refused(
 
 #[tokio::test]
 async fn the_status_hides_what_may_be_secret_and_bad_settings_are_refused() {
-    let room = Room::new(false);
+    let harness = Harness::new(false);
     let mut settings = settings("http://u:p@127.0.0.1:1/x?token=t".to_string());
-    let status = room.poller(&settings).watch().status();
+    let status = harness.poller(&settings).watch().status();
     assert_eq!(status.url, "http://127.0.0.1:1/x");
     assert_eq!((status.channel.as_str(), status.runs), ("news", 0));
     let refused = |settings: &config::Poll| {

@@ -29,7 +29,7 @@ pub(crate) struct PushStatus {
     pub(crate) every: Duration,
     /// The channel; absent: every session.
     pub(crate) channel: Option<String>,
-    /// Ticks that published.
+    /// Ticks whose text the broker accepted.
     pub(crate) runs: u64,
     /// Ticks left out, since nobody listened, the text was the last one's, or the tick before was
     /// not through.
@@ -112,13 +112,13 @@ impl IntervalPush {
     }
 
     /// The channel's history still holds it.
-    pub(super) fn resume_last(&mut self, hash: u128) {
+    pub(super) fn restore_last(&mut self, hash: u128) {
         self.last = self.last.or(Some(hash));
     }
 
     /// How far it is, to be written; `place` is that of what it published last.
-    pub(super) fn record(&self, place: Option<StreamPosition>) -> store::Push {
-        store::Push {
+    pub(super) fn record(&self, place: Option<StreamPosition>) -> store::PushRecord {
+        store::PushRecord {
             entry: self.entry,
             seq: self.seq,
             last: self.last.zip(place),

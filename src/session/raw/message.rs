@@ -31,7 +31,7 @@ pub(crate) fn audience_of(
     if channels.is_empty() {
         return endpoint.group().into_iter().cloned().collect();
     }
-    let open = channels.iter().filter(|(_, resume)| resume.publishes);
+    let open = channels.iter().filter(|(_, request)| request.publishes);
     open.map(|(channel, _)| channel.clone()).collect()
 }
 

@@ -62,13 +62,13 @@ impl StreamCursor {
     /// The client is where it was: what it missed is not taken yet. `channels` is the order of the
     /// request.
     #[must_use]
-    pub(crate) fn before(channels: &[ChannelName], replays: &[RecoveredChannel]) -> Self {
+    pub(crate) fn before(channels: &[ChannelName], recovered: &[RecoveredChannel]) -> Self {
         let nowhere = Recovery::nothing(true).top;
         let place = |channel: &ChannelName| {
-            let replayed = replays.iter().find(|replayed| replayed.channel == *channel);
+            let found = recovered.iter().find(|one| one.channel == *channel);
             (
                 channel.clone(),
-                replayed.map_or(nowhere, RecoveredChannel::start),
+                found.map_or(nowhere, RecoveredChannel::start),
             )
         };
         Self {
@@ -101,22 +101,22 @@ impl StreamCursor {
 
     /// The first event of a stream: channels, position, and whether anything was missed.
     #[must_use]
-    pub(crate) fn greeting(&self, replays: &[RecoveredChannel]) -> Vec<u8> {
+    pub(crate) fn greeting(&self, recovered: &[RecoveredChannel]) -> Vec<u8> {
         let mut out = b"{\"channels\":[".to_vec();
-        for (index, replayed) in replays.iter().enumerate() {
+        for (index, channel) in recovered.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
             out.extend_from_slice(b"{\"channel\":");
-            json_string(&replayed.channel, &mut out);
-            out.extend_from_slice(format!(",\"recovered\":{}", replayed.is_complete()).as_bytes());
-            let start = replayed.start();
+            json_string(&channel.channel, &mut out);
+            out.extend_from_slice(format!(",\"recovered\":{}", channel.is_complete()).as_bytes());
+            let start = channel.start();
             if !start.epoch.is_none() {
                 out.extend_from_slice(format!(",\"since\":\"{start}\"").as_bytes());
             }
             out.push(b'}');
         }
-        let recovered = replays.iter().all(RecoveredChannel::is_complete);
+        let recovered = recovered.iter().all(RecoveredChannel::is_complete);
         let rest = format!(
             "],\"since\":\"{}\",\"recovered\":{recovered}}}",
             self.since()
@@ -143,8 +143,8 @@ pub(crate) fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
 pub(crate) type Missed = (ChannelName, StreamPosition, Arc<Item>);
 
 /// What was missed, in the order in which it is taken.
-pub(crate) fn missed(replays: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
-    replays.into_iter().flat_map(
+pub(crate) fn missed(recovered: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
+    recovered.into_iter().flat_map(
         |RecoveredChannel {
              channel, recovery, ..
          }| {
@@ -189,7 +189,7 @@ mod tests {
     use super::*;
     use crate::{id::Epoch, publication::Payload};
 
-    fn replayed(
+    fn recovered(
         channel: &str,
         offsets: std::ops::RangeInclusive<u64>,
         epoch: Epoch,
@@ -213,11 +213,11 @@ mod tests {
     #[test]
     fn a_place_is_behind_what_was_taken_and_never_before_it() {
         let (a, b) = (Epoch::random(), Epoch::random());
-        let replays = vec![replayed("a", 4..=5, a), replayed("b", 8..=8, b)];
+        let recovered = vec![recovered("a", 4..=5, a), recovered("b", 8..=8, b)];
         let channels: Vec<ChannelName> = vec!["b".into(), "a".into()];
-        let mut cursor = StreamCursor::before(&channels, &replays);
+        let mut cursor = StreamCursor::before(&channels, &recovered);
         assert_eq!(cursor.since(), format!("7@{b},3@{a}"));
-        let seen: Vec<String> = missed(replays)
+        let seen: Vec<String> = missed(recovered)
             .map(|(channel, position, _)| {
                 cursor.advance(&channel, position);
                 cursor.since()
@@ -236,17 +236,17 @@ mod tests {
     #[test]
     fn where_something_is_lost_the_client_begins_where_the_channel_is_and_is_told() {
         let epoch = Epoch::random();
-        let mut replays = vec![
-            replayed("a", 1..=2, epoch),
-            replayed("b", 1..=9, epoch),
-            replayed("c", 3..=3, epoch),
+        let mut recovered = vec![
+            recovered("a", 1..=2, epoch),
+            recovered("b", 1..=9, epoch),
+            recovered("c", 3..=3, epoch),
         ];
-        replays[1].recovery.items.clear();
-        replays[1].recovery.recovered = false;
+        recovered[1].recovery.items.clear();
+        recovered[1].recovery.recovered = false;
         let channels: Vec<ChannelName> = vec!["a".into(), "b".into(), "c".into()];
-        let cursor = StreamCursor::before(&channels, &replays);
+        let cursor = StreamCursor::before(&channels, &recovered);
         assert_eq!(cursor.since(), format!("0@{epoch},9@{epoch},2@{epoch}"));
-        let told: serde_json::Value = serde_json::from_slice(&cursor.greeting(&replays)).unwrap();
+        let told: serde_json::Value = serde_json::from_slice(&cursor.greeting(&recovered)).unwrap();
         assert_eq!(told["recovered"], false);
         assert_eq!(told["channels"][0]["recovered"], true);
         assert_eq!(told["channels"][1]["recovered"], false);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
-    BEGIN, BINARY, Begin, END, ENDED, ENDED_SHARES, Entry, FOLLOWS, INFO, ITEM, KEY, Mark, POLL,
+    BEGIN, BINARY, Begin, END, ENDED, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, LogEntry, Mark, POLL,
     PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, TAGS, TIME, WHOLE,
 };
 use crate::{
@@ -16,27 +16,30 @@ use crate::{
     publication::{Item, Payload},
     registry::ChannelName,
     state::wire::{Input, Malformed},
-    store::{KeptItem, Key, Poll, Publication, Push, Record, Revocation, Secret, Stream, Subject},
+    store::{
+        HashSecret, KeptItem, KeyRecord, PollRecord, PublicationRecord, PushRecord, Record,
+        Revocation, RevocationSubject, StreamRecord,
+    },
 };
 
 /// Reads bodies; the channel of one is often that of the one before, and shared with it.
 #[derive(Debug, Default)]
-pub(crate) struct Decoder {
+pub(crate) struct RecordDecoder {
     channel: Option<ChannelName>,
 }
 
-impl Decoder {
+impl RecordDecoder {
     /// Reads a body.
     ///
     /// # Errors
     /// It is none of this format.
-    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<Entry, Malformed> {
+    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<LogEntry, Malformed> {
         let mut input = Input(body);
         let kind = input.u8()?;
         let entry = if kind < SECRET {
-            Entry::Mark(mark(kind, &mut input)?)
+            LogEntry::Mark(mark(kind, &mut input)?)
         } else {
-            Entry::Record(self.record(kind, &mut input)?)
+            LogEntry::Record(self.record(kind, &mut input)?)
         };
         input.end()?;
         Ok(entry)
@@ -44,11 +47,11 @@ impl Decoder {
 
     fn record(&mut self, kind: u8, input: &mut Input<'_>) -> Result<Record, Malformed> {
         Ok(match kind {
-            SECRET => Record::Secret(Secret {
+            SECRET => Record::Secret(HashSecret {
                 epochs: input.u128()?,
                 keys: input.u128()?,
             }),
-            PUBLICATION => Record::Publication(Publication {
+            PUBLICATION => Record::Publication(PublicationRecord {
                 channel: self.channel(input)?,
                 epoch: epoch(input)?,
                 first: input.u64()?,
@@ -58,7 +61,7 @@ impl Decoder {
                 key: option(input, |input| key(input).map(Box::new))?,
                 item: Arc::new(item(input)?),
             }),
-            STREAM => Record::Stream(Stream {
+            STREAM => Record::Stream(StreamRecord {
                 channel: self.channel(input)?,
                 top: position(input)?,
                 first: input.u64()?,
@@ -86,12 +89,12 @@ impl Decoder {
                 Record::EndedShares(shares.collect::<Result<_, _>>()?)
             }
             REVOCATION => Record::Revocation(Box::new(revocation(input)?)),
-            PUSH => Record::Push(Box::new(Push {
+            PUSH => Record::Push(Box::new(PushRecord {
                 entry: input.u128()?,
                 seq: input.u64()?,
                 last: option(input, last)?,
             })),
-            POLL => Record::Poll(Box::new(Poll {
+            POLL => Record::Poll(Box::new(PollRecord {
                 entry: input.u128()?,
                 etag: option(input, |input| Ok(input.text()?.to_string()))?,
                 last: option(input, last)?,
@@ -166,8 +169,8 @@ fn version(input: &mut Input<'_>) -> Result<Box<Version>, Malformed> {
     }))
 }
 
-fn key(input: &mut Input<'_>) -> Result<Key, Malformed> {
-    Ok(Key {
+fn key(input: &mut Input<'_>) -> Result<KeyRecord, Malformed> {
+    Ok(KeyRecord {
         id: input.u128()?,
         owner: input.u64()?,
         expires_ms: input.u64()?,
@@ -179,10 +182,10 @@ fn revocation(input: &mut Input<'_>) -> Result<Revocation, Malformed> {
     let subject = input.u8()?;
     let name = input.text()?.to_string();
     let subject = match subject {
-        0 => Subject::User(name),
-        1 => Subject::Token(name),
-        2 => Subject::TokensOf(name),
-        3 => Subject::SubscriptionsOf(name, input.text()?.to_string()),
+        0 => RevocationSubject::User(name),
+        1 => RevocationSubject::Token(name),
+        2 => RevocationSubject::TokensOf(name),
+        3 => RevocationSubject::SubscriptionsOf(name, input.text()?.to_string()),
         _ => return Err(Malformed),
     };
     Ok(Revocation {

@@ -11,7 +11,7 @@ use crate::{
     id::StreamPosition,
     publication::{Item, Payload},
     state::wire::{put_bytes, put_u64, put_u128},
-    store::{Key, Publication, Record, Revocation, Subject},
+    store::{KeyRecord, PublicationRecord, Record, Revocation, RevocationSubject},
 };
 
 /// Writes a mark.
@@ -99,7 +99,7 @@ pub(crate) fn put_record(out: &mut Vec<u8>, record: &Record) {
     }
 }
 
-fn put_publication(out: &mut Vec<u8>, one: &Publication) {
+fn put_publication(out: &mut Vec<u8>, one: &PublicationRecord) {
     out.push(PUBLICATION);
     put_bytes(out, one.channel.as_bytes());
     put_u64(out, one.epoch.to_number());
@@ -114,10 +114,10 @@ fn put_publication(out: &mut Vec<u8>, one: &Publication) {
 fn put_revocation(out: &mut Vec<u8>, one: &Revocation) {
     out.push(REVOCATION);
     let (subject, name, channel) = match &one.subject {
-        Subject::User(name) => (0, name, None),
-        Subject::Token(name) => (1, name, None),
-        Subject::TokensOf(name) => (2, name, None),
-        Subject::SubscriptionsOf(name, channel) => (3, name, Some(channel)),
+        RevocationSubject::User(name) => (0, name, None),
+        RevocationSubject::Token(name) => (1, name, None),
+        RevocationSubject::TokensOf(name) => (2, name, None),
+        RevocationSubject::SubscriptionsOf(name, channel) => (3, name, Some(channel)),
     };
     out.push(subject);
     put_bytes(out, name.as_bytes());
@@ -154,7 +154,7 @@ fn put_version(out: &mut Vec<u8>, version: &Version) {
     put_bytes(out, version.epoch.as_bytes());
 }
 
-fn put_key(out: &mut Vec<u8>, key: &Key) {
+fn put_key(out: &mut Vec<u8>, key: &KeyRecord) {
     put_u128(out, key.id);
     put_u64(out, key.owner);
     put_u64(out, key.expires_ms);

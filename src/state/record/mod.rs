@@ -8,7 +8,7 @@ mod decode;
 mod encode;
 
 pub(crate) use self::{
-    decode::Decoder,
+    decode::RecordDecoder,
     encode::{put_mark, put_record},
 };
 use crate::store::Record;
@@ -45,7 +45,7 @@ pub(crate) struct Begin {
 
 /// What a frame carries.
 #[derive(Debug)]
-pub(crate) enum Entry {
+pub(crate) enum LogEntry {
     /// Of the log itself.
     Mark(Mark),
     /// Of whoever keeps something in it.

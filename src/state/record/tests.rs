@@ -12,7 +12,10 @@ use crate::{
     protocol::{ClientInfo, Tags},
     publication::{Item, Payload},
     registry::ChannelName,
-    store::{KeptItem, Key, Poll, Publication, Push, Revocation, Secret, Stream, Subject},
+    store::{
+        HashSecret, KeptItem, KeyRecord, PollRecord, PublicationRecord, PushRecord, Revocation,
+        RevocationSubject, StreamRecord,
+    },
 };
 
 fn channel() -> impl Strategy<Value = ChannelName> {
@@ -32,9 +35,9 @@ fn version() -> impl Strategy<Value = Option<Box<Version>>> {
     of(version.prop_map(|(number, epoch)| Box::new(Version { number, epoch })))
 }
 
-fn key() -> impl Strategy<Value = Key> {
+fn key() -> impl Strategy<Value = KeyRecord> {
     let key = (any::<u128>(), any::<u64>(), any::<u64>(), of(position()));
-    key.prop_map(|(id, owner, expires_ms, position)| Key {
+    key.prop_map(|(id, owner, expires_ms, position)| KeyRecord {
         id,
         owner,
         expires_ms,
@@ -80,12 +83,12 @@ fn item() -> impl Strategy<Value = Arc<Item>> {
     })
 }
 
-fn subject() -> impl Strategy<Value = Subject> {
+fn subject() -> impl Strategy<Value = RevocationSubject> {
     (0..4, ".{0,9}", ".{0,9}").prop_map(|(kind, name, channel)| match kind {
-        0 => Subject::User(name),
-        1 => Subject::Token(name),
-        2 => Subject::TokensOf(name),
-        _ => Subject::SubscriptionsOf(name, channel),
+        0 => RevocationSubject::User(name),
+        1 => RevocationSubject::Token(name),
+        2 => RevocationSubject::TokensOf(name),
+        _ => RevocationSubject::SubscriptionsOf(name, channel),
     })
 }
 
@@ -95,7 +98,7 @@ fn publication() -> impl Strategy<Value = Record> {
     let parts = (channel(), epoch(), item(), times, version(), key);
     parts.prop_map(
         |(channel, epoch, item, (first, expires_ms, ttl), version, key)| {
-            Record::Publication(Publication {
+            Record::Publication(PublicationRecord {
                 channel,
                 epoch,
                 item,
@@ -113,7 +116,7 @@ fn stream() -> impl Strategy<Value = Record> {
     let parts = (channel(), position(), any::<u64>(), any::<u64>(), version());
     parts.prop_map(|(channel, top, first, ttl, version)| {
         let ttl = Duration::from_millis(ttl);
-        Record::Stream(Stream {
+        Record::Stream(StreamRecord {
             channel,
             top,
             first,
@@ -155,7 +158,7 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let push = (any::<u128>(), any::<u64>(), last());
     let poll = (any::<u128>(), of(".{0,9}"), last());
     prop_oneof![
-        secret.prop_map(|(epochs, keys)| Record::Secret(Secret { epochs, keys })),
+        secret.prop_map(|(epochs, keys)| Record::Secret(HashSecret { epochs, keys })),
         publication(),
         stream(),
         kept(),
@@ -164,8 +167,12 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         (channel(), epoch()).prop_map(|(channel, epoch)| Record::Ended { channel, epoch }),
         vec((any::<u32>(), any::<u32>()), 0..9).prop_map(Record::EndedShares),
         revocation(),
-        push.prop_map(|(entry, seq, last)| Record::Push(Box::new(Push { entry, seq, last }))),
-        poll.prop_map(|(entry, etag, last)| Record::Poll(Box::new(Poll { entry, etag, last }))),
+        push.prop_map(|(entry, seq, last)| Record::Push(Box::new(PushRecord { entry, seq, last }))),
+        poll.prop_map(|(entry, etag, last)| Record::Poll(Box::new(PollRecord {
+            entry,
+            etag,
+            last
+        }))),
     ]
 }
 
@@ -180,9 +187,9 @@ proptest! {
     // its right back. So each is compared with all of its parts.
     #[test]
     fn what_is_written_is_read_again(records in vec(record(), 1..9)) {
-        let mut decoder = Decoder::default();
+        let mut decoder = RecordDecoder::default();
         for record in records {
-            let Ok(Entry::Record(read)) = decoder.decode(&encoded(&record)) else {
+            let Ok(LogEntry::Record(read)) = decoder.decode(&encoded(&record)) else {
                 panic!("{record:?} is not read");
             };
             prop_assert_eq!(format!("{read:?}"), format!("{record:?}"));
@@ -194,16 +201,16 @@ proptest! {
     fn no_part_of_a_record_is_a_record(record in record(), cut in any::<prop::sample::Index>()) {
         let bytes = encoded(&record);
         let part = &bytes[..cut.index(bytes.len())];
-        prop_assert!(Decoder::default().decode(part).is_err());
+        prop_assert!(RecordDecoder::default().decode(part).is_err());
         let more = [&bytes[..], &[0]].concat();
-        prop_assert!(Decoder::default().decode(&more).is_err());
+        prop_assert!(RecordDecoder::default().decode(&more).is_err());
     }
 
     // The checksum keeps most of it away, but nothing that lies in a file may end the process.
     #[test]
     fn any_bytes_are_read_or_refused(kind in 0u8..30, bytes in vec(any::<u8>(), 0..60)) {
-        let _ = Decoder::default().decode(&[&[kind], &bytes[..]].concat());
-        let _ = Decoder::default().decode(&bytes);
+        let _ = RecordDecoder::default().decode(&[&[kind], &bytes[..]].concat());
+        let _ = RecordDecoder::default().decode(&bytes);
     }
 }
 
@@ -231,9 +238,9 @@ fn marks_are_read_again() {
     ] {
         let mut out = Vec::new();
         put_mark(&mut out, &mark);
-        let read = Decoder::default().decode(&out);
+        let read = RecordDecoder::default().decode(&out);
         assert!(
-            matches!(read, Ok(Entry::Mark(read)) if read == mark),
+            matches!(read, Ok(LogEntry::Mark(read)) if read == mark),
             "{mark:?}"
         );
     }
@@ -247,9 +254,9 @@ fn records_of_one_channel_share_its_name() {
         channel: name.into(),
         epoch: Epoch::of_bits(1),
     };
-    let mut decoder = Decoder::default();
+    let mut decoder = RecordDecoder::default();
     let mut names = ["a", "a", "b", "a"].map(|name| match decoder.decode(&encoded(&item(name))) {
-        Ok(Entry::Record(Record::Ended { channel, .. })) => channel,
+        Ok(LogEntry::Record(Record::Ended { channel, .. })) => channel,
         other => panic!("{other:?}"),
     });
     assert!(Arc::ptr_eq(&names[0], &names[1]));

@@ -13,7 +13,7 @@ pub(super) use self::current::{WriteError, is_full};
 use super::{
     disk::Disk,
     options::LogOptions,
-    read::Found,
+    read::{FoundSegment, Reading},
     record::{Begin, Mark, put_mark},
     segment::{Place, header, put_frame},
     sync::Syncer,
@@ -26,7 +26,7 @@ pub(super) struct Segments {
     pub(super) options: LogOptions,
     syncer: Arc<Syncer>,
     current: Option<Current>,
-    old: VecDeque<Found>,
+    old: VecDeque<FoundSegment>,
     boot: u128,
     /// Begins this life.
     life: u64,
@@ -40,12 +40,13 @@ pub(super) struct Segments {
 }
 
 impl Segments {
+    /// Of a log whose files were read; `boot` names the run of the machine.
     pub(super) fn new(
-        (disk, syncer): (Arc<dyn Disk>, Arc<Syncer>),
+        disk: Arc<dyn Disk>,
+        syncer: Arc<Syncer>,
         options: LogOptions,
         boot: u128,
-        found: Vec<Found>,
-        has_lost: bool,
+        reading: &Reading,
     ) -> Self {
         Self {
             disk,
@@ -53,10 +54,10 @@ impl Segments {
             options,
             syncer,
             current: None,
-            old: found.into(),
+            old: reading.segments.clone().into(),
             boot,
             life: unix_now_ms(),
-            has_lost,
+            has_lost: reading.report.may_have_lost,
             is_first: true,
         }
     }
@@ -170,7 +171,7 @@ impl Segments {
         // What is laid out behind it reads as its end where this fails.
         let _ = current.file.set_len(current.length);
         self.syncer.seal(is_owed && !self.is_always());
-        self.old.push_back(Found {
+        self.old.push_back(FoundSegment {
             number: current.number,
             good: current.length,
             is_damaged: false,

@@ -1,9 +1,11 @@
 //! Tests of the log: each on a [`Machine`](machine::Machine) whose disk can forget and refuse, one
 //! turn at a time.
 
-mod files;
+mod harness;
 mod machine;
 mod model;
+mod reading;
 mod real;
-mod stage;
+mod refusals;
+mod snapshots;
 mod version_1;

@@ -9,8 +9,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
+    harness::{Harness, options},
     machine::{Faults, Machine, Random},
-    stage::{Stage, options},
 };
 use crate::{config::SyncPolicy, state::disk::Disk as _, store::StoreError};
 
@@ -28,16 +28,16 @@ fn tell(what: impl FnOnce() -> String) {
 }
 
 /// The files, and what was refused or left open so far.
-fn seen(stage: &Stage) -> String {
-    let names = stage.machine.list().expect("names");
+fn seen(harness: &Harness) -> String {
+    let names = harness.machine.list().expect("names");
     let files = names.iter().map(|name| {
-        let length = stage.machine.length(name).expect("there");
+        let length = harness.machine.length(name).expect("there");
         format!(
             "{}:{length}",
             name.trim_start_matches('0').trim_end_matches(".log")
         )
     });
-    let told = stage.owner.told.lock().unwrap();
+    let told = harness.owner.told.lock().unwrap();
     let others = told.iter().filter(|(_, told)| **told != Some(Ok(())));
     let others: Vec<_> = others.map(|(number, told)| (number, *told)).collect();
     format!("{} {others:?}", files.collect::<Vec<_>>().join(" "))
@@ -62,7 +62,7 @@ struct Model {
 }
 
 impl Model {
-    fn live(&mut self, stage: &mut Stage) {
+    fn live(&mut self, harness: &mut Harness) {
         for _ in 0..self.random.below(60) {
             match self.random.below(20) {
                 0 => {
@@ -72,25 +72,25 @@ impl Model {
                         cuts: self.random.chance(20),
                         syncs: self.random.chance(20),
                     };
-                    stage.machine.set_faults(faults);
+                    harness.machine.set_faults(faults);
                     tell(|| format!("{faults:?}"));
                 }
                 1 => {
-                    stage.machine.set_faults(Faults::default());
+                    harness.machine.set_faults(Faults::default());
                     tell(|| "no faults".into());
                 }
                 2..=4 => {
-                    stage.sync();
-                    tell(|| format!("sync: {}", seen(stage)));
+                    harness.sync();
+                    tell(|| format!("sync: {}", seen(harness)));
                 }
                 5..=9 => {
-                    stage.turn();
-                    tell(|| format!("turn: {}", seen(stage)));
+                    harness.turn();
+                    tell(|| format!("turn: {}", seen(harness)));
                 }
                 _ => {
                     let first = self.next;
                     for _ in 0..self.random.below(8) {
-                        let _ = stage.append(self.next);
+                        let _ = harness.append(self.next);
                         self.next += 1;
                     }
                     tell(|| format!("appended {first}..{}", self.next));
@@ -100,8 +100,8 @@ impl Model {
     }
 
     /// What was told in a life.
-    fn note(&mut self, stage: &Stage) {
-        for (number, told) in &*stage.owner.told.lock().unwrap() {
+    fn note(&mut self, harness: &Harness) {
+        for (number, told) in &*harness.owner.told.lock().unwrap() {
             match told {
                 Some(Ok(())) => {
                     self.acknowledged.insert(*number);
@@ -114,13 +114,13 @@ impl Model {
                 }
             }
         }
-        let order = stage.owner.order.lock().unwrap();
+        let order = harness.owner.order.lock().unwrap();
         assert!(order.is_sorted(), "answers out of turn: {order:?}");
     }
 
     /// What a next life read.
-    fn check(&mut self, stage: &Stage, ended: Ended) {
-        let read: BTreeSet<u64> = stage.read.iter().copied().collect();
+    fn check(&mut self, harness: &Harness, ended: Ended) {
+        let read: BTreeSet<u64> = harness.read.iter().copied().collect();
         let made_up = read
             .difference(&self.acknowledged)
             .filter(|one| !self.doubtful.contains(one));
@@ -130,7 +130,7 @@ impl Model {
             "{ended:?}: read what was refused: {made_up:?}"
         );
         let lost: Vec<_> = self.acknowledged.difference(&read).collect();
-        let may_have_lost = stage.report.may_have_lost;
+        let may_have_lost = harness.report.may_have_lost;
         assert!(
             lost.is_empty() || may_have_lost,
             "{ended:?}: lost without a word: {lost:?}"
@@ -163,16 +163,16 @@ fn run(seed: u64) {
     };
     let mut ended = Ended::Tidy;
     for _ in 0..8 {
-        let mut stage = Stage::start(&machine, options(sync)).expect("a start");
+        let mut harness = Harness::start(&machine, options(sync)).expect("a start");
         tell(|| {
             format!(
                 "{sync:?}, {ended:?}, read {:?}, {}",
-                stage.read,
-                seen(&stage)
+                harness.read,
+                seen(&harness)
             )
         });
-        model.check(&stage, ended);
-        model.live(&mut stage);
+        model.check(&harness, ended);
+        model.live(&mut harness);
         ended = match model.random.below(4) {
             0 | 1 => Ended::Killed,
             2 => Ended::Crashed,
@@ -180,13 +180,13 @@ fn run(seed: u64) {
         };
         if ended == Ended::Tidy {
             machine.set_faults(Faults::default());
-            stage.writer.queue.close();
-            stage.turn();
-            stage.turn();
-            stage.writer.end();
+            harness.writer.queue.close();
+            harness.turn();
+            harness.turn();
+            harness.writer.end();
         }
-        model.note(&stage);
-        drop(stage);
+        model.note(&harness);
+        drop(harness);
         machine.set_faults(Faults::default());
         if ended == Ended::Crashed || (ended == Ended::Tidy && model.random.chance(50)) {
             machine.crash(&mut model.random);

@@ -8,14 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stage::{Owner, record};
+use super::harness::{Owner, record};
 use crate::{
     config::SyncPolicy,
     liveness::Liveness,
     state::{
-        LogStore, State, StateError, StateOptions, drop_revocations, history_bound, summarize,
+        LogStore, StateDir, StateError, StateOptions, drop_revocations, history_bound, summarize,
     },
-    store::{Key, Record, Revocation, Source, Store as _, Subject, Written},
+    store::{
+        KeyRecord, Record, Revocation, RevocationSubject, SnapshotSource, Store as _, Written,
+    },
 };
 
 const OPTIONS: StateOptions = StateOptions {
@@ -42,8 +44,8 @@ impl Drop for Dir {
     }
 }
 
-fn open(path: &Path) -> State {
-    State::open(path, OPTIONS, Duration::ZERO).expect("the directory")
+fn open(path: &Path) -> StateDir {
+    StateDir::open(path, OPTIONS, Duration::ZERO).expect("the directory")
 }
 
 fn read(log: &LogStore) -> Vec<u64> {
@@ -58,8 +60,8 @@ fn read(log: &LogStore) -> Vec<u64> {
 
 fn start(log: &LogStore) -> Arc<Owner> {
     let owner = Arc::new(Owner::default());
-    let source: Arc<dyn Source> = owner.clone();
-    log.start(vec![Arc::downgrade(&source) as Weak<dyn Source>])
+    let source: Arc<dyn SnapshotSource> = owner.clone();
+    log.start(vec![Arc::downgrade(&source) as Weak<dyn SnapshotSource>])
         .expect("threads");
     owner
 }
@@ -100,7 +102,7 @@ fn what_is_appended_is_written_and_read_by_the_next_process() {
 fn a_directory_in_use_is_refused_with_the_id_of_its_process() {
     let dir = Dir::new();
     let state = open(&dir.0);
-    let again = State::open(&dir.0, OPTIONS, Duration::from_millis(50));
+    let again = StateDir::open(&dir.0, OPTIONS, Duration::from_millis(50));
     let id = std::process::id();
     match again.err() {
         Some(StateError::Held { pid, .. }) => assert_eq!(pid, id),
@@ -114,7 +116,7 @@ fn a_directory_in_use_is_refused_with_the_id_of_its_process() {
     state.close();
     let other = open(&dir.0);
     drop(state);
-    assert!(State::open(&dir.0, OPTIONS, Duration::ZERO).is_err());
+    assert!(StateDir::open(&dir.0, OPTIONS, Duration::ZERO).is_err());
     drop(other);
     open(&dir.0);
 }
@@ -144,7 +146,7 @@ fn a_log_may_be_let_go_by_whom_it_tells() {
 }
 
 fn revocation(user: &str) -> Record {
-    let subject = Subject::User(user.to_string());
+    let subject = RevocationSubject::User(user.to_string());
     Record::Revocation(Box::new(Revocation {
         subject,
         until: Some(u64::MAX),
@@ -208,7 +210,7 @@ fn a_stopped_node_says_what_it_keeps() {
         for number in 0..3 {
             write(&state.log, record(number));
         }
-        let key = Key {
+        let key = KeyRecord {
             id: 7,
             owner: 0,
             expires_ms: u64::MAX,

@@ -7,7 +7,10 @@ use crate::{
     id::{Epoch, StreamPosition},
     protocol::{ClientInfo, Tags},
     publication::{Item, Payload},
-    store::{KeptItem, Key, Poll, Publication, Push, Record, Revocation, Secret, Stream, Subject},
+    store::{
+        HashSecret, KeptItem, KeyRecord, PollRecord, PublicationRecord, PushRecord, Record,
+        Revocation, RevocationSubject, StreamRecord,
+    },
 };
 
 fn position(offset: u64) -> StreamPosition {
@@ -38,7 +41,7 @@ pub(super) fn records() -> Vec<Record> {
         number: 300,
         epoch: "v".into(),
     }));
-    let key = Key {
+    let key = KeyRecord {
         id: 1 << 100,
         owner: 7,
         expires_ms: 1_800_000_000_000,
@@ -53,11 +56,11 @@ pub(super) fn records() -> Vec<Record> {
         }))
     };
     vec![
-        Record::Secret(Secret {
+        Record::Secret(HashSecret {
             epochs: 3,
             keys: 1 << 127,
         }),
-        Record::Publication(Publication {
+        Record::Publication(PublicationRecord {
             channel,
             epoch,
             item: item(),
@@ -65,12 +68,12 @@ pub(super) fn records() -> Vec<Record> {
             expires_ms: 1_900_000_000_000,
             ttl: Duration::from_millis(1500),
             version: version.clone(),
-            key: Some(Box::new(Key {
+            key: Some(Box::new(KeyRecord {
                 position: Some(position(9)),
                 ..key
             })),
         }),
-        Record::Stream(Stream {
+        Record::Stream(StreamRecord {
             channel: "news".into(),
             top: position(9),
             first: 1,
@@ -93,19 +96,22 @@ pub(super) fn records() -> Vec<Record> {
             epoch,
         },
         Record::EndedShares(vec![(0, 1), (65_535, 70_000)]),
-        Record::Push(Box::new(Push {
+        Record::Push(Box::new(PushRecord {
             entry: 5,
             seq: 900,
             last: Some((6, position(2))),
         })),
-        Record::Poll(Box::new(Poll {
+        Record::Poll(Box::new(PollRecord {
             entry: 7,
             etag: Some("\"x\"".into()),
             last: None,
         })),
-        revocation(Subject::User("u".into()), Some(u64::MAX)),
-        revocation(Subject::Token("t".into()), Some(1_900_000_000)),
-        revocation(Subject::TokensOf("u".into()), None),
-        revocation(Subject::SubscriptionsOf("u".into(), "news".into()), Some(1)),
+        revocation(RevocationSubject::User("u".into()), Some(u64::MAX)),
+        revocation(RevocationSubject::Token("t".into()), Some(1_900_000_000)),
+        revocation(RevocationSubject::TokensOf("u".into()), None),
+        revocation(
+            RevocationSubject::SubscriptionsOf("u".into(), "news".into()),
+            Some(1),
+        ),
     ]
 }

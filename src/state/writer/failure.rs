@@ -10,7 +10,7 @@ use std::{
 use super::Writer;
 use crate::{
     state::{
-        queue::Door,
+        queue::Intake,
         segments::{WriteError, is_full},
     },
     store::{StoreError, Written},
@@ -79,7 +79,7 @@ impl Writer {
         if self.has_reserve {
             self.segments.room = self.segments.options.segment_bytes;
             log::info!("the state can be written to disk again");
-            self.queue.set_door(Door::Open);
+            self.queue.set_intake(Intake::Open);
         } else {
             self.be_tight(now);
         }
@@ -87,7 +87,7 @@ impl Writer {
 
     /// There is no room on the disk but what was set aside: only what makes room is let in.
     fn be_tight(&mut self, now: Instant) {
-        self.queue.set_door(Door::Tight(StoreError::NotWritten));
+        self.queue.set_intake(Intake::Tight(StoreError::NotWritten));
         self.segments.room = self.segments.options.segment_bytes / SMALL_SHARE;
         // A smaller log may be all that is needed; tried once, and when something was let go.
         self.is_wanted |= mem::take(&mut self.has_new);

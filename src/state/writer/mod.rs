@@ -16,7 +16,7 @@ use std::{
 };
 
 use super::{
-    queue::{Door, Queue, Waiting},
+    queue::{Intake, Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
     segment::{Place, put_frame},
     segments::{Segments, WriteError},
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     liveness::Pulse,
-    store::{Source, StoreError, Written},
+    store::{SnapshotSource, StoreError, Written},
     unix_time::unix_now_ms,
 };
 
@@ -43,13 +43,21 @@ const BATCH_RECORDS: usize = 4096;
 const TIME_MS: u64 = 1000;
 
 /// A snapshot that is written and not yet on the disk.
-struct Pending {
+struct PendingSnapshot {
     /// The segments before this one go.
     first: u64,
     /// The sync that is waited for.
     sync: u64,
-    /// Its bytes.
+    /// How long it is in the files.
     bytes: u64,
+}
+
+/// What a writer shares with those who append, sync and count.
+pub(super) struct WriterParts {
+    pub(super) queue: Arc<Queue>,
+    pub(super) syncer: Arc<Syncer>,
+    pub(super) counters: Arc<Counters>,
+    pub(super) pulse: Arc<Pulse>,
 }
 
 /// The writer of a log.
@@ -60,10 +68,10 @@ pub(super) struct Writer {
     counters: Arc<Counters>,
     /// Renewed with each write of a snapshot, which may take longer than anyone waits.
     pulse: Arc<Pulse>,
-    pub(super) sources: Vec<Weak<dyn Source>>,
+    pub(super) sources: Vec<Weak<dyn SnapshotSource>>,
     buffer: Vec<u8>,
-    batch: VecDeque<Waiting>,
-    pending: Option<Pending>,
+    batch: VecDeque<WaitingRecord>,
+    pending: Option<PendingSnapshot>,
     /// The segments before this one are replaced, and go one by one.
     replaced: Option<u64>,
     /// Bytes of the last snapshot, and bytes written since it was begun.
@@ -87,19 +95,18 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(
         segments: Segments,
-        (queue, syncer): (Arc<Queue>, Arc<Syncer>),
-        (counters, pulse): (Arc<Counters>, Arc<Pulse>),
-        sources: Vec<Weak<dyn Source>>,
+        parts: WriterParts,
+        sources: Vec<Weak<dyn SnapshotSource>>,
     ) -> Self {
         let is_wanted = segments.has_lost;
         Self {
             // What was found counts as written since a snapshot that nobody knows.
             since: segments.bytes(),
             segments,
-            queue,
-            syncer,
-            counters,
-            pulse,
+            queue: parts.queue,
+            syncer: parts.syncer,
+            counters: parts.counters,
+            pulse: parts.pulse,
             sources,
             buffer: Vec::new(),
             batch: VecDeque::new(),
@@ -261,7 +268,7 @@ impl Writer {
         }
     }
 
-    fn replace(&mut self, now: Instant, pending: &Pending) {
+    fn replace(&mut self, now: Instant, pending: &PendingSnapshot) {
         if let Err(error) = self.put_mark(Mark::Whole) {
             self.is_wanted = true;
             return self.fail(now, &error);
@@ -294,11 +301,11 @@ impl Writer {
         let is_large = self.since >= most && self.since >= most + self.spare();
         let beside = options.segment_bytes + options.reserve_bytes;
         let is_over = self.segments.bytes() > options.bytes_max.saturating_sub(beside);
-        if is_over && self.queue.door() == Door::Open {
+        if is_over && self.queue.intake() == Intake::Open {
             log::error!("the state on disk has reached state.bytes: new records are refused");
-            self.queue.set_door(Door::Tight(StoreError::Full));
-        } else if !is_over && self.queue.door() == Door::Tight(StoreError::Full) {
-            self.queue.set_door(Door::Open);
+            self.queue.set_intake(Intake::Tight(StoreError::Full));
+        } else if !is_over && self.queue.intake() == Intake::Tight(StoreError::Full) {
+            self.queue.set_intake(Intake::Open);
         }
         let at = *self.rewritten_at.get_or_insert(now);
         let is_old = now.saturating_duration_since(at) >= REWRITE_AFTER
@@ -321,7 +328,7 @@ impl Writer {
     /// Notes that everything was written anew, or that it did not work and is `put_off`.
     fn rewritten(&mut self, now: Instant, put_off: bool) {
         self.rewritten_at = Some(now);
-        let is_late = put_off || self.queue.door() != Door::Open;
+        let is_late = put_off || self.queue.intake() != Intake::Open;
         self.not_before = is_late.then(|| now + REWRITE_PAUSE);
     }
 

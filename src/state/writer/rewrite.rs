@@ -9,14 +9,14 @@ use std::{
     time::Instant,
 };
 
-use super::{Pending, Writer};
+use super::{PendingSnapshot, Writer};
 use crate::{
     state::{
         record::put_record,
         segment::{Place, put_frame},
         segments::WriteError,
     },
-    store::{Record, Source},
+    store::{Record, SnapshotSource},
 };
 
 /// Weight of the records of a snapshot that are written at once.
@@ -46,7 +46,8 @@ enum Stopped {
 impl Writer {
     /// Writes everything anew.
     pub(super) fn rewrite(&mut self, now: Instant) {
-        let sources: Vec<Arc<dyn Source>> = self.sources.iter().filter_map(Weak::upgrade).collect();
+        let sources: Vec<Arc<dyn SnapshotSource>> =
+            self.sources.iter().filter_map(Weak::upgrade).collect();
         // Without one of them it would not be whole.
         if sources.is_empty() || sources.len() < self.sources.len() {
             return;
@@ -69,7 +70,7 @@ impl Writer {
                 if self.segments.is_always() && self.syncer.sync() {
                     self.segments.held();
                 }
-                self.pending = Some(Pending {
+                self.pending = Some(PendingSnapshot {
                     first,
                     sync,
                     bytes: progress.written,
@@ -92,7 +93,7 @@ impl Writer {
     fn write_all(
         &mut self,
         now: Instant,
-        sources: &[Arc<dyn Source>],
+        sources: &[Arc<dyn SnapshotSource>],
         progress: &mut Progress,
     ) -> Result<(), Stopped> {
         for group in sources.iter().flat_map(|source| source.snapshot()) {

@@ -15,13 +15,14 @@ use crate::{
 
 const ROOM: usize = 100;
 
-struct Rig {
+/// A node of a scripted engine, with one shard.
+struct Harness {
     broker: Arc<ScriptedBroker>,
     fanout: Arc<Fanout>,
     shard: Rc<Shard>,
 }
 
-impl Rig {
+impl Harness {
     fn of(engine: &Arc<ScriptedEngine>) -> Self {
         let shards = Arc::new(Shards::new(Arc::default(), shard_settings(ROOM)));
         let fanout = Arc::new(Fanout::new(shards.clone(), Box::new(|_, _| {})));
@@ -75,44 +76,47 @@ fn kept(payload: &str) -> PublishRequest {
 
 #[test]
 fn it_passes_the_suite_of_all_brokers() {
-    on_a_worker(suite::every::all(async || Rig::new().fixture()));
+    on_a_worker(suite::every::all(async || Harness::new().fixture()));
 }
 
 #[test]
 fn two_of_its_nodes_pass_the_suite_of_two_nodes() {
     on_a_worker(suite::two_nodes::all(async || {
         let engine = ScriptedEngine::new();
-        (Rig::of(&engine).fixture(), Rig::of(&engine).fixture())
+        (
+            Harness::of(&engine).fixture(),
+            Harness::of(&engine).fixture(),
+        )
     }));
 }
 
 #[test]
 fn whoever_counts_offsets_has_each_once_though_all_come_twice() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        fixture.broker.set_delivery(Delivery::Twice);
-        suite::every::who_listens_first_and_then_reads_misses_nothing(&fixture.fixture()).await;
+        let harness = Harness::new();
+        harness.broker.set_delivery(Delivery::Twice);
+        suite::every::who_listens_first_and_then_reads_misses_nothing(&harness.fixture()).await;
     });
 }
 
 #[test]
 fn what_comes_late_while_history_is_read_comes_once() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        fixture.broker.set_delivery(Delivery::Late);
-        let (listener, id) = fixture.positioned();
+        let harness = Harness::new();
+        harness.broker.set_delivery(Delivery::Late);
+        let (listener, id) = harness.positioned();
         for payload in ["1", "2"] {
-            fixture
+            harness
                 .broker
                 .publish(kept(payload))
                 .await
                 .expect("published");
         }
-        let top = fixture.top().await;
+        let top = harness.top().await;
         assert_eq!(top.offset, 2);
-        fixture.broker.publish(kept("3")).await.expect("published");
+        harness.broker.publish(kept("3")).await.expect("published");
         listener.membership.go_live("news", id, top, true);
-        fixture.broker.deliver(None);
+        harness.broker.deliver(None);
         assert_eq!(taken(&listener, 1).await, [(3, "3".to_string())]);
     });
 }
@@ -121,21 +125,21 @@ fn what_comes_late_while_history_is_read_comes_once() {
 fn out_of_turn_or_lost_it_breaks_whoever_counts() {
     for is_lost in [false, true] {
         on_a_worker(async move {
-            let fixture = Rig::new();
-            let (listener, id) = fixture.positioned();
-            let top = fixture.top().await;
+            let harness = Harness::new();
+            let (listener, id) = harness.positioned();
+            let top = harness.top().await;
             listener.membership.go_live("news", id, top, true);
             let first = if is_lost {
                 Delivery::Lost
             } else {
                 Delivery::Late
             };
-            fixture.broker.set_delivery(first);
-            fixture.broker.publish(kept("1")).await.expect("published");
-            fixture.broker.set_delivery(Delivery::AtOnce);
-            fixture.broker.publish(kept("2")).await.expect("published");
-            fixture.broker.publish(kept("3")).await.expect("published");
-            fixture.broker.deliver(None);
+            harness.broker.set_delivery(first);
+            harness.broker.publish(kept("1")).await.expect("published");
+            harness.broker.set_delivery(Delivery::AtOnce);
+            harness.broker.publish(kept("2")).await.expect("published");
+            harness.broker.publish(kept("3")).await.expect("published");
+            harness.broker.deliver(None);
             assert!(
                 taken_soon(&listener).await.is_empty(),
                 "nothing behind a gap"
@@ -155,13 +159,13 @@ async fn taken_soon(listener: &Listener) -> Vec<(u64, String)> {
 #[test]
 fn answers_come_out_of_turn_or_never() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        fixture.broker.hold(Op::Publish);
-        let one = tokio::task::spawn_local(fixture.broker.publish(kept("1")));
-        let two = tokio::task::spawn_local(fixture.broker.publish(kept("2")));
-        let lost = fixture.broker.publish(kept("3"));
-        assert_eq!(fixture.broker.waiting(Op::Publish), 3);
-        assert!(fixture.broker.release_one(Op::Publish, 1));
+        let harness = Harness::new();
+        harness.broker.hold(Op::Publish);
+        let one = tokio::task::spawn_local(harness.broker.publish(kept("1")));
+        let two = tokio::task::spawn_local(harness.broker.publish(kept("2")));
+        let lost = harness.broker.publish(kept("3"));
+        assert_eq!(harness.broker.waiting(Op::Publish), 3);
+        assert!(harness.broker.release_one(Op::Publish, 1));
         assert_eq!(
             two.await
                 .expect("ran")
@@ -171,7 +175,7 @@ fn answers_come_out_of_turn_or_never() {
             Some(2)
         );
         assert!(!one.is_finished());
-        assert!(fixture.broker.release_one(Op::Publish, 0));
+        assert!(harness.broker.release_one(Op::Publish, 0));
         assert_eq!(
             one.await
                 .expect("ran")
@@ -180,11 +184,11 @@ fn answers_come_out_of_turn_or_never() {
                 .map(|p| p.offset),
             Some(1)
         );
-        fixture.broker.lose(Op::Publish);
+        harness.broker.lose(Op::Publish);
         let late = lost.within(Duration::from_millis(1), BrokerError::Doubtful);
         assert_eq!(late.await, Err(BrokerError::Doubtful));
         assert_eq!(
-            fixture.top().await.offset,
+            harness.top().await.offset,
             3,
             "it was published all the same"
         );
@@ -194,19 +198,19 @@ fn answers_come_out_of_turn_or_never() {
 #[test]
 fn until_it_is_in_force_nothing_is_heard() {
     on_a_worker(async {
-        let fixture = Rig::new();
-        let listener = Listener::new(&fixture.shard);
+        let harness = Harness::new();
+        let listener = Listener::new(&harness.shard);
         listener.membership.join(&"news".into());
-        fixture.broker.hold(Op::Listening);
-        let in_force = fixture.broker.listening(&"news".into());
-        fixture
+        harness.broker.hold(Op::Listening);
+        let in_force = harness.broker.listening(&"news".into());
+        harness
             .broker
             .publish(kept("before"))
             .await
             .expect("published");
-        fixture.broker.release(Op::Listening);
+        harness.broker.release(Op::Listening);
         in_force.await.expect("in force");
-        fixture
+        harness
             .broker
             .publish(kept("after"))
             .await
@@ -218,13 +222,13 @@ fn until_it_is_in_force_nothing_is_heard() {
 #[test]
 fn what_is_doubtful_was_published_and_its_key_keeps_it_single() {
     on_a_worker(async {
-        let fixture = Rig::new();
+        let harness = Harness::new();
         let mut request = kept("x");
         request.idempotency_key = Some("key".into());
-        fixture.broker.fail(Op::Publish, BrokerError::Doubtful, 1);
-        let doubtful = fixture.broker.publish(request.clone()).await;
+        harness.broker.fail(Op::Publish, BrokerError::Doubtful, 1);
+        let doubtful = harness.broker.publish(request.clone()).await;
         assert_eq!(doubtful, Err(BrokerError::Doubtful));
-        let again = fixture.broker.publish(request).await.expect("published");
+        let again = harness.broker.publish(request).await.expect("published");
         assert!(again.suppressed);
         assert_eq!(again.position.map(|position| position.offset), Some(1));
     });

@@ -25,7 +25,7 @@ pub(crate) use self::receipt::Receipt;
 use self::table::{Entry, Table};
 use super::error::TokenError;
 use crate::{
-    store::{Record, Revocation, Source, Store, Subject},
+    store::{Record, Revocation, RevocationSubject, SnapshotSource, Store},
     unix_time::unix_now,
 };
 
@@ -38,9 +38,9 @@ pub(super) struct TokenFacts<'a> {
     pub(super) user: &'a str,
     /// The channel of a subscription token.
     pub(super) channel: Option<&'a str>,
-    /// Its `jti`.
+    /// By which it alone can be revoked (`jti`).
     pub(super) id: Option<&'a str>,
-    /// Its `iat`, in Unix seconds.
+    /// In Unix seconds (`iat`).
     pub(super) issued_at: Option<u64>,
 }
 
@@ -97,8 +97,8 @@ impl Revocations {
     /// Changes what is said of a subject, and has it written in the order of the changes.
     fn change<E>(
         &self,
-        subject: Subject,
-        change: impl FnOnce(&mut Table, Subject) -> Result<(), E>,
+        subject: RevocationSubject,
+        change: impl FnOnce(&mut Table, RevocationSubject) -> Result<(), E>,
     ) -> Result<Receipt, E> {
         let mut table = self.write();
         let Some(store) = self.store.get() else {
@@ -131,13 +131,13 @@ impl Revocations {
             until: until.unwrap_or(u64::MAX),
             issued_before: u64::MAX,
         };
-        let user = Subject::User(user.to_string());
+        let user = RevocationSubject::User(user.to_string());
         self.change(user, |table, user| table.insert(user, entry, now))
     }
 
     /// Ends a block; absent: there was none.
     pub(crate) fn unblock_user(&self, user: &str) -> Option<Receipt> {
-        let user = Subject::User(user.to_string());
+        let user = RevocationSubject::User(user.to_string());
         let ended = self.change(user, |table, user| {
             table.remove(&user).then_some(()).ok_or(())
         });
@@ -152,7 +152,10 @@ impl Revocations {
 
     pub(super) fn is_blocked_at(&self, user: &str, now: u64) -> bool {
         let state = self.read();
-        !state.entries.is_empty() && state.find(&Subject::User(user.to_string()), now).is_some()
+        !state.entries.is_empty()
+            && state
+                .find(&RevocationSubject::User(user.to_string()), now)
+                .is_some()
     }
 
     /// Whether a connection token that counted once still does, by what it claimed.
@@ -197,7 +200,7 @@ impl Revocations {
             until: until.unwrap_or(u64::MAX),
             issued_before: u64::MAX,
         };
-        let token = Subject::Token(id.to_string());
+        let token = RevocationSubject::Token(id.to_string());
         self.change(token, |table, token| table.extend(token, entry, now))
     }
 
@@ -231,8 +234,8 @@ impl Revocations {
     ) -> Result<Receipt, RevocationError> {
         let user = invalidation.user.to_string();
         let subject = match invalidation.channel {
-            None => Subject::TokensOf(user),
-            Some(channel) => Subject::SubscriptionsOf(user, channel),
+            None => RevocationSubject::TokensOf(user),
+            Some(channel) => RevocationSubject::SubscriptionsOf(user, channel),
         };
         let entry = Entry {
             until: invalidation.until.unwrap_or(u64::MAX),
@@ -267,20 +270,23 @@ impl Revocations {
         if state.entries.is_empty() {
             return Ok(());
         }
-        if state.find(&Subject::User(user.to_string()), now).is_some() {
+        if state
+            .find(&RevocationSubject::User(user.to_string()), now)
+            .is_some()
+        {
             return Err(TokenError::Blocked);
         }
         // Without `iat` nothing shows that a token is younger.
         let is_older = |entry: &Entry| issued_at.is_none_or(|at| at < entry.issued_before);
-        let token = id.map(|id| Subject::Token(id.to_string()));
+        let token = id.map(|id| RevocationSubject::Token(id.to_string()));
         let is_revoked = token.and_then(|token| state.find(&token, now));
         if is_revoked.as_ref().is_some_and(is_older) {
             return Err(TokenError::Revoked);
         }
         let user = user.to_string();
-        let of_channel =
-            channel.map(|channel| Subject::SubscriptionsOf(user.clone(), channel.to_string()));
-        let is_invalidated = [of_channel, Some(Subject::TokensOf(user))]
+        let of_channel = channel
+            .map(|channel| RevocationSubject::SubscriptionsOf(user.clone(), channel.to_string()));
+        let is_invalidated = [of_channel, Some(RevocationSubject::TokensOf(user))]
             .into_iter()
             .flatten()
             .filter_map(|subject| state.find(&subject, now))
@@ -301,7 +307,7 @@ impl Revocations {
     }
 }
 
-impl Source for Revocations {
+impl SnapshotSource for Revocations {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
         let table = self.read();
         let records = table

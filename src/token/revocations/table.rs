@@ -7,14 +7,14 @@ use super::{
     bounds::{BYTES_MAX, ENTRY_BYTES, NAME_BYTES_MAX, PURGE_MAX},
     error::RevocationError,
 };
-use crate::store::{Revocation, Subject};
+use crate::store::{Revocation, RevocationSubject};
 
-fn cost(subject: &Subject) -> usize {
+fn cost(subject: &RevocationSubject) -> usize {
     let (name, channel) = subject.names();
     ENTRY_BYTES + 2 * (name.len() + channel.len())
 }
 
-fn check(subject: &Subject) -> Result<(), RevocationError> {
+fn check(subject: &RevocationSubject) -> Result<(), RevocationError> {
     let (name, channel) = subject.names();
     if name.is_empty() {
         Err(RevocationError::Empty)
@@ -35,22 +35,22 @@ pub(super) struct Entry {
 
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    pub(super) entries: HashMap<Subject, Entry>,
+    pub(super) entries: HashMap<RevocationSubject, Entry>,
     /// The entries that end, by their ends.
-    ends: BTreeSet<(u64, Subject)>,
+    ends: BTreeSet<(u64, RevocationSubject)>,
     bytes: usize,
     /// How long entries stay beyond their end.
     pub(super) past_secs: u64,
 }
 
 impl Table {
-    pub(super) fn find(&self, subject: &Subject, now: u64) -> Option<Entry> {
+    pub(super) fn find(&self, subject: &RevocationSubject, now: u64) -> Option<Entry> {
         let entry = self.entries.get(subject)?;
         (now < entry.until).then_some(*entry)
     }
 
     /// What is to be written of a subject.
-    pub(super) fn record(&self, subject: Subject) -> Revocation {
+    pub(super) fn record(&self, subject: RevocationSubject) -> Revocation {
         let entry = self.entries.get(&subject);
         Revocation {
             until: entry.map(|entry| entry.until),
@@ -60,7 +60,7 @@ impl Table {
     }
 
     /// Says it, whatever was said before.
-    pub(super) fn set(&mut self, subject: Subject, entry: Entry) {
+    pub(super) fn set(&mut self, subject: RevocationSubject, entry: Entry) {
         self.remove(&subject);
         self.bytes += cost(&subject);
         if entry.until != u64::MAX {
@@ -71,7 +71,7 @@ impl Table {
 
     pub(super) fn insert(
         &mut self,
-        subject: Subject,
+        subject: RevocationSubject,
         entry: Entry,
         now: u64,
     ) -> Result<(), RevocationError> {
@@ -95,7 +95,7 @@ impl Table {
     /// As [`Table::insert`], but takes nothing back of what was said before.
     pub(super) fn extend(
         &mut self,
-        subject: Subject,
+        subject: RevocationSubject,
         entry: Entry,
         now: u64,
     ) -> Result<(), RevocationError> {
@@ -109,7 +109,7 @@ impl Table {
         self.insert(subject, entry, now)
     }
 
-    pub(super) fn remove(&mut self, subject: &Subject) -> bool {
+    pub(super) fn remove(&mut self, subject: &RevocationSubject) -> bool {
         let Some(entry) = self.entries.remove(subject) else {
             return false;
         };

@@ -9,7 +9,7 @@ use super::{
     *,
 };
 use crate::{
-    store::{Record, Source as _, StoreError},
+    store::{Record, SnapshotSource as _, StoreError},
     testing::store::ScriptedStore,
 };
 

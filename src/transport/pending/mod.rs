@@ -63,7 +63,7 @@ pub(crate) struct PendingConnections {
 }
 
 impl PendingConnections {
-    /// None yet.
+    /// Nobody is pending yet; the bounds are those of the settings.
     #[must_use]
     pub(crate) fn new(settings: &Settings, metrics: Arc<Metrics>) -> Arc<Self> {
         let limits = &settings.limits;

@@ -17,7 +17,7 @@ fn stream(place: &Rc<PendingConnection>) -> (HttpStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
     let turn = Rc::new(RequestTurn::new(64, Arc::default()));
     let timeout = Duration::from_secs(10);
-    let stream = HttpStream::new(Socket::Unix(ours), timeout, 1024, (place.clone(), turn));
+    let stream = HttpStream::new(Socket::Unix(ours), timeout, 1024, place.clone(), turn);
     (stream, theirs)
 }
 

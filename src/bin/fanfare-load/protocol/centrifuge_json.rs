@@ -102,7 +102,7 @@ fn reply(context: &mut Context<'_>, session: &mut Session, line: &[u8]) -> Resul
         session.is_joined = true;
     } else if id > u64::from(SUBSCRIBE) {
         let asked = session.asked.pop_front().unwrap_or(context.now);
-        context.tally.answered(0, asked, context.now);
+        context.tally.note_answer(0, asked, context.now);
     } else if let Some(told) = value.get("push").and_then(|push| push.get("unsubscribe")) {
         return Err(format!("unsubscribed {}", told["code"]));
     }

@@ -101,7 +101,7 @@ fn read_reply(
         session.is_joined = true;
     } else if id > u64::from(SUBSCRIBE) {
         let asked = session.asked.pop_front().unwrap_or(context.now);
-        context.tally.answered(0, asked, context.now);
+        context.tally.note_answer(0, asked, context.now);
     } else if let Some(told) = field(reply, 4).and_then(|push| field(push.bytes, 7)) {
         let code = field(told.bytes, 2).map_or(0, |code| code.number);
         return Err(format!("unsubscribed {code}"));

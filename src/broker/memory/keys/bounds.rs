@@ -151,7 +151,7 @@ impl Drop for KeyRoom {
 }
 
 impl KeyRoom {
-    /// Whose it is.
+    /// Who is charged for it, as the store keeps it.
     pub(in crate::broker::memory) fn owner(&self) -> OwnerId {
         self.owner
     }

@@ -36,7 +36,7 @@ impl EarlierKeys {
     pub(in crate::broker::memory) fn restore(
         &self,
         bounds: &Arc<KeyBounds>,
-        keys: impl Iterator<Item = store::Key>,
+        keys: impl Iterator<Item = store::KeyRecord>,
         now: Now,
     ) {
         let mut table = self.table();
@@ -71,7 +71,7 @@ impl EarlierKeys {
         }
     }
 
-    /// Those that count.
+    /// The keys whose time is not over, for a snapshot.
     pub(in crate::broker::memory) fn records(&self, now: Now) -> Vec<Record> {
         self.table().records(now).map(Record::Key).collect()
     }

@@ -36,6 +36,13 @@ pub(super) struct Keys {
     used: Table,
 }
 
+/// A key that has its room, and whose publication is not committed yet.
+pub(super) struct ReservedKey {
+    pub(super) id: KeyId,
+    /// Given back with the key, or when it was not published after all.
+    pub(super) room: KeyRoom,
+}
+
 impl Keys {
     pub(super) fn new(bounds: Arc<KeyBounds>, earlier: Arc<EarlierKeys>) -> Self {
         Self {
@@ -76,29 +83,32 @@ impl Keys {
     pub(super) fn room(
         &self,
         key: Option<(KeyId, Option<KeyOwner>)>,
-    ) -> Result<Option<(KeyId, KeyRoom)>, BrokerError> {
-        let key = key.map(|(id, owner)| Ok((id, self.take(owner.as_ref())?)));
+    ) -> Result<Option<ReservedKey>, BrokerError> {
+        let key = key.map(|(id, owner)| {
+            let room = self.take(owner.as_ref())?;
+            Ok(ReservedKey { id, room })
+        });
         key.transpose()
     }
 
     /// Notes a key that was used now, until `end`.
     pub(super) fn insert(
         &mut self,
-        key: KeyId,
+        key: ReservedKey,
         position: Option<StreamPosition>,
-        (now, end): (Instant, Instant),
-        room: KeyRoom,
+        now: Instant,
+        end: Instant,
     ) {
-        if self.used.known.contains_key(&key) {
+        if self.used.known.contains_key(&key.id) {
             // Its time is over. Each key goes once, so that this costs no more than they did.
             self.used.let_go(usize::MAX, now);
         }
         let used = Used {
             end,
             position: placed(position),
-            room,
+            room: key.room,
         };
-        self.used.insert(key, used);
+        self.used.insert(key.id, used);
     }
 
     /// Lets go of keys whose time is over, a bounded number of them.
@@ -106,7 +116,7 @@ impl Keys {
         self.used.let_go(KEYS_A_TURN, now);
     }
 
-    /// Those that count.
+    /// The keys whose time is not over, for a snapshot.
     pub(super) fn records(&self, now: Now) -> impl Iterator<Item = Record> {
         self.used.records(now).map(Record::Key)
     }

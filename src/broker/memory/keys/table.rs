@@ -67,12 +67,12 @@ impl Table {
         }
     }
 
-    pub(super) fn records(&self, now: Now) -> impl Iterator<Item = store::Key> {
+    pub(super) fn records(&self, now: Now) -> impl Iterator<Item = store::KeyRecord> {
         let counting = self
             .known
             .iter()
             .filter(move |(_, used)| used.end > now.instant);
-        counting.map(move |(id, used)| store::Key {
+        counting.map(move |(id, used)| store::KeyRecord {
             id: id.0,
             owner: used.room.owner(),
             expires_ms: now.unix_of(used.end),

@@ -17,7 +17,7 @@ fn used(keys: &mut Keys, text: &str, owner: Option<&KeyOwner>, now: Instant) -> 
     }
     let room = keys.take(owner);
     if let Ok(room) = room {
-        keys.insert(key, None, (now, now + TTL), room);
+        keys.insert(ReservedKey { id: key, room }, None, now, now + TTL);
         return true;
     }
     false
@@ -95,7 +95,7 @@ fn a_key_that_expired_can_be_used_anew() {
 }
 
 // A table that a flood of keys had doubled stayed so, since room was given back only once nearly
-// all of it was free. Sooner or later each lock had its flood, and memory grew for an hour.
+// all of it was free. Sooner or later each lock had its flood, and memory grew by that for an hour.
 #[test]
 fn the_room_that_a_flood_of_keys_took_is_given_back_when_they_end() {
     let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES, 7));

@@ -15,7 +15,8 @@ use crate::{
     },
     id::SessionId,
     node::{
-        authorize::plain::{Origin, PlainRequest},
+        access::{AccessRequest, EndpointChannels},
+        authorize::plain::Origin,
         recovery::Since,
     },
     protocol::Encoding,
@@ -109,14 +110,19 @@ impl Server {
         };
         let query = Query::parse(text, node.settings.limits.subscriptions).expect("a query");
         let hook_context = connect_info.hook_context("json");
-        let identity = node.authenticate(None, None).await.expect("anyone");
-        let request = PlainRequest {
-            identity: &identity,
-            asked: &query.channels,
-            endpoint: endpoint.channels(!query.channels.is_empty()),
+        let request = AccessRequest {
+            hook_context: hook_context.clone(),
+            token: None,
+            connect_hook: false,
+            channels: &query.channels,
+            endpoint: EndpointChannels {
+                beside_own: endpoint.channels(true),
+                without_own: endpoint.channels(false),
+            },
         };
-        let granted = node.authorize_channels(&hook_context, request).await;
-        let granted = granted.expect("it may").into_iter().enumerate();
+        let authorized = node.authorize_request(request).await.expect("it may");
+        let (identity, granted) = authorized.for_session();
+        let granted = granted.into_iter().enumerate();
         let channels = granted.map(|(index, plain)| {
             let since = match plain.origin {
                 Origin::Endpoint => Since::Now,

@@ -42,7 +42,7 @@ fn restored(
 }
 
 struct Durable {
-    rig: Rig,
+    harness: Harness,
     store: Arc<ScriptedStore>,
     broker: Arc<MemoryBroker>,
 }
@@ -50,10 +50,14 @@ struct Durable {
 impl Durable {
     /// With a store that writes when it is told to.
     fn new() -> Self {
-        let (rig, store) = (Rig::new(1 << 30), Arc::new(ScriptedStore::default()));
-        let secret = [Record::Secret(crate::store::Secret::random())];
-        let broker = restored(&rig.fanout, &store, secret, false);
-        Self { rig, store, broker }
+        let (harness, store) = (Harness::new(1 << 30), Arc::new(ScriptedStore::default()));
+        let secret = [Record::Secret(crate::store::HashSecret::random())];
+        let broker = restored(&harness.fanout, &store, secret, false);
+        Self {
+            harness,
+            store,
+            broker,
+        }
     }
 
     /// All that is written, with what was there at the start.
@@ -65,7 +69,7 @@ impl Durable {
     }
 
     fn reopen(&self, records: Vec<Record>) -> Arc<MemoryBroker> {
-        restored(&self.rig.fanout, &self.store, records, false)
+        restored(&self.harness.fanout, &self.store, records, false)
     }
 }
 
@@ -85,13 +89,13 @@ const LONG: Duration = Duration::from_secs(600);
 #[test]
 fn it_passes_the_suite_of_all_brokers() {
     let make = async || {
-        let (rig, store) = (Rig::new(1 << 30), ScriptedStore::writing());
-        let broker = restored(&rig.fanout, &store, [], false);
+        let (harness, store) = (Harness::new(1 << 30), ScriptedStore::writing());
+        let broker = restored(&harness.fanout, &store, [], false);
         Fixture {
-            shard: rig.shard(),
+            shard: harness.shard(),
             broker,
             presence: Arc::new(MemoryPresence::default()),
-            fanout: rig.fanout,
+            fanout: harness.fanout,
             room: ROOM,
         }
     };
@@ -170,18 +174,18 @@ impl Broker for Reopened {
 fn it_passes_the_suite_when_it_is_closed_and_opened_between_all_steps() {
     on_a_worker(async {
         suite::every::all(async || {
-            let (rig, store) = (Rig::new(1 << 30), ScriptedStore::writing());
-            let broker = restored(&rig.fanout, &store, [], false);
+            let (harness, store) = (Harness::new(1 << 30), ScriptedStore::writing());
+            let broker = restored(&harness.fanout, &store, [], false);
             let reopened = Reopened {
-                fanout: rig.fanout.clone(),
+                fanout: harness.fanout.clone(),
                 store,
                 broker: Mutex::new(broker),
             };
             Fixture {
-                shard: rig.shard(),
+                shard: harness.shard(),
                 broker: Arc::new(reopened),
                 presence: Arc::new(MemoryPresence::default()),
-                fanout: rig.fanout,
+                fanout: harness.fanout,
                 room: ROOM,
             }
         })
@@ -195,7 +199,7 @@ fn it_passes_the_suite_when_it_is_closed_and_opened_between_all_steps() {
 fn nobody_is_told_a_place_before_it_is_written() {
     on_a_worker(async {
         let durable = Durable::new();
-        let shard = durable.rig.shard();
+        let shard = durable.harness.shard();
         let early = Listener::new(&shard);
         early.membership.join(&"news".into());
         let mut answer = durable.broker.publish(kept("news", "a", LONG));
@@ -303,7 +307,7 @@ fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_version() {
 fn what_was_not_written_gives_its_place_its_key_and_its_room_back() {
     on_a_worker(async {
         let durable = Durable::new();
-        let shard = durable.rig.shard();
+        let shard = durable.harness.shard();
         let listener = Listener::new(&shard);
         listener.membership.join(&"news".into());
         let failing = [
@@ -384,7 +388,7 @@ fn who_repeats_what_waits_has_its_outcome() {
 fn channels_under_one_lock_wait_each_for_its_own_steps() {
     on_a_worker(async {
         let durable = Durable::new();
-        let fanout = &durable.rig.fanout;
+        let fanout = &durable.harness.fanout;
         let lock = |name: &ChannelName| fanout.stripe_of(fanout.names().hashed(name));
         let one = ChannelName::from("c0");
         let mut names = (1..).map(|number| ChannelName::from(format!("c{number}")));

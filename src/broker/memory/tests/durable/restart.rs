@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::store::Source;
+use crate::store::SnapshotSource;
 
 /// Top, epoch and items.
 type Seen = (u64, String, Vec<(u64, String)>);
@@ -85,8 +85,8 @@ fn records_and_snapshots_make_the_same_broker_again() {
 #[test]
 fn where_something_may_be_lost_every_stream_has_a_new_epoch_for_good() {
     on_a_worker(async {
-        let (rig, store) = (Rig::new(1 << 30), ScriptedStore::writing());
-        let first = restored(&rig.fanout, &store, [], false);
+        let (harness, store) = (Harness::new(1 << 30), ScriptedStore::writing());
+        let first = restored(&harness.fanout, &store, [], false);
         first
             .publish(kept("news", "a", LONG))
             .await
@@ -95,7 +95,7 @@ fn where_something_may_be_lost_every_stream_has_a_new_epoch_for_good() {
             broker.read(&channel.into(), &HistoryFilter::default())
         };
         let old = (read(&first, "news"), read(&first, "unused"));
-        let second = restored(&rig.fanout, &store, store.records(), true);
+        let second = restored(&harness.fanout, &store, store.records(), true);
         let new = (read(&second, "news"), read(&second, "unused"));
         assert_ne!(new.0.top.epoch, old.0.top.epoch);
         assert_ne!(new.1.top.epoch, old.1.top.epoch);
@@ -109,7 +109,7 @@ fn where_something_may_be_lost_every_stream_has_a_new_epoch_for_good() {
             .publish(kept("other", "b", LONG))
             .await
             .expect("written");
-        let third = restored(&rig.fanout, &store, store.records(), false);
+        let third = restored(&harness.fanout, &store, store.records(), false);
         assert_eq!(read(&third, "news").top, new.0.top);
         assert_eq!(read(&third, "unused").top, new.1.top);
         assert_eq!(state(&third)["other"].0, 1);
@@ -119,8 +119,8 @@ fn where_something_may_be_lost_every_stream_has_a_new_epoch_for_good() {
 #[test]
 fn what_expires_does_so_while_the_process_is_down_and_a_clock_ahead_does_no_harm() {
     on_a_worker(async {
-        let (rig, store) = (Rig::new(1 << 30), ScriptedStore::writing());
-        let broker = restored(&rig.fanout, &store, [], false);
+        let (harness, store) = (Harness::new(1 << 30), ScriptedStore::writing());
+        let broker = restored(&harness.fanout, &store, [], false);
         for channel in ["short", "long"] {
             let ttl = if channel == "short" { 1 } else { 3600 };
             let request = kept(channel, "x", Duration::from_secs(ttl));
@@ -136,7 +136,7 @@ fn what_expires_does_so_while_the_process_is_down_and_a_clock_ahead_does_no_harm
                 newest_ms,
             };
             let store: Arc<dyn Store> = store.clone();
-            MemoryBroker::restore(rig.fanout.clone(), bounds(), store, restored, report)
+            MemoryBroker::restore(harness.fanout.clone(), bounds(), store, restored, report)
         };
         let later = at(crate::unix_time::unix_now_ms() + 2000);
         let state = state(&later);
@@ -157,7 +157,7 @@ fn what_expires_does_so_while_the_process_is_down_and_a_clock_ahead_does_no_harm
             other => other,
         });
         let records: Vec<_> = records.collect();
-        let ahead = restored(&rig.fanout, &store, records, false);
+        let ahead = restored(&harness.fanout, &store, records, false);
         ahead
             .publish(kept("short", "new", Duration::from_secs(1)))
             .await
@@ -177,7 +177,7 @@ fn what_expires_does_so_while_the_process_is_down_and_a_clock_ahead_does_no_harm
 #[test]
 fn a_clock_that_was_put_back_costs_no_history() {
     on_a_worker(async {
-        let (rig, store) = (Rig::new(1 << 30), ScriptedStore::writing());
+        let (harness, store) = (Harness::new(1 << 30), ScriptedStore::writing());
         let hour_ahead = crate::unix_time::unix_now_ms() + 3_600_000;
         let at_hour_ahead = |records: Vec<Record>| {
             let mut restored = Restored::default();
@@ -189,7 +189,7 @@ fn a_clock_that_was_put_back_costs_no_history() {
                 newest_ms: hour_ahead,
             };
             let store: Arc<dyn Store> = store.clone();
-            MemoryBroker::restore(rig.fanout.clone(), bounds(), store, restored, report)
+            MemoryBroker::restore(harness.fanout.clone(), bounds(), store, restored, report)
         };
         // The files say that it was an hour later, and the clock does not.
         let broker = at_hour_ahead(Vec::new());
@@ -198,7 +198,7 @@ fn a_clock_that_was_put_back_costs_no_history() {
         let request = kept("news", "x", half_an_hour);
         broker.publish(request).await.expect("written");
         assert_eq!(state(&at_hour_ahead(store.records()))["news"].2.len(), 1);
-        let snapshot = Source::snapshot(&*broker).flatten().collect();
+        let snapshot = SnapshotSource::snapshot(&*broker).flatten().collect();
         assert_eq!(state(&at_hour_ahead(snapshot))["news"].2.len(), 1);
     });
 }

@@ -10,8 +10,13 @@ use super::machine::Machine;
 use crate::{
     config::SyncPolicy,
     state::{StateError, log_store::LogStore, options::LogOptions, writer::Writer},
-    store::{Push, ReadReport, Record, Source, Store as _, StoreError, Written},
+    store::{PushRecord, ReadReport, Record, SnapshotSource, Store as _, StoreError, Written},
 };
+
+/// The policy of most tests.
+pub(super) const SECOND: SyncPolicy = SyncPolicy::Every(Duration::from_secs(1));
+/// The file of a log's first segment.
+pub(super) const FIRST: &str = "0000000001.log";
 
 /// What became of each number that was appended: nothing yet, or what was said.
 #[derive(Default)]
@@ -21,7 +26,7 @@ pub(super) struct Owner {
     pub(super) order: Mutex<Vec<u64>>,
 }
 
-impl Source for Owner {
+impl SnapshotSource for Owner {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
         let numbers: Vec<u64> = self.kept();
         Box::new(numbers.into_iter().map(|number| vec![record(number)]))
@@ -38,7 +43,7 @@ impl Owner {
 }
 
 pub(super) fn record(number: u64) -> Record {
-    Record::Push(Box::new(Push {
+    Record::Push(Box::new(PushRecord {
         entry: u128::from(number),
         seq: number,
         last: None,
@@ -55,7 +60,7 @@ pub(super) fn options(sync: SyncPolicy) -> LogOptions {
 }
 
 /// One life of a process.
-pub(super) struct Stage {
+pub(super) struct Harness {
     pub(super) machine: Arc<Machine>,
     pub(super) store: LogStore,
     pub(super) writer: Writer,
@@ -66,7 +71,7 @@ pub(super) struct Stage {
     pub(super) now: Instant,
 }
 
-impl Stage {
+impl Harness {
     pub(super) fn start(machine: &Arc<Machine>, options: LogOptions) -> Result<Self, StateError> {
         let store = LogStore::new(machine.clone(), options, machine.boot());
         let mut read = Vec::new();
@@ -80,8 +85,8 @@ impl Stage {
             .lock()
             .unwrap()
             .extend(read.iter().map(|number| (*number, Some(Ok(())))));
-        let source: Arc<dyn Source> = owner.clone();
-        let writer = store.writer(vec![Arc::downgrade(&source) as Weak<dyn Source>])?;
+        let source: Arc<dyn SnapshotSource> = owner.clone();
+        let writer = store.writer(vec![Arc::downgrade(&source) as Weak<dyn SnapshotSource>])?;
         let (machine, now) = (machine.clone(), Instant::now());
         Ok(Self {
             machine,
@@ -140,4 +145,29 @@ impl Stage {
         self.turn();
         self.writer.end();
     }
+}
+
+/// A life that ends before its files are made small, with so many numbers.
+pub(super) fn life(machine: &Arc<Machine>, sync: SyncPolicy, numbers: u64) -> Harness {
+    let mut harness = Harness::start(
+        machine,
+        LogOptions {
+            margin_bytes: 1 << 20,
+            ..options(sync)
+        },
+    );
+    let harness = harness.as_mut().expect("a start");
+    for number in 0..numbers {
+        harness.append(number).expect("room");
+        harness.turn();
+    }
+    let Ok(harness) = Harness::start(machine, options(sync)) else {
+        panic!("a start")
+    };
+    harness
+}
+
+/// A life with the [`options`] of tests.
+pub(super) fn start(machine: &Arc<Machine>, sync: SyncPolicy) -> Harness {
+    Harness::start(machine, options(sync)).expect("a start")
 }

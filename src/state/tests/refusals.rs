@@ -1,0 +1,202 @@
+//! What is told where a record cannot be written: a disk that is full or refuses, a queue that is
+//! full, files at their bound.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use super::{
+    harness::{FIRST, Harness, SECOND, options, record, start},
+    machine::{Faults, Machine},
+};
+use crate::{
+    id::{Epoch, StreamPosition},
+    state::{disk::Disk as _, options::LogOptions},
+    store::{Record, Store as _, StoreError, Written},
+};
+
+// Whoever waits behind a failed write holds a place that builds on it. One that came in before all
+// of them were told would be written with a gap before it.
+#[test]
+fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
+    let machine = Machine::new();
+    let mut harness = start(&machine, SECOND);
+    harness.append(1).expect("room");
+    harness.turn();
+    machine.set_faults(Faults {
+        writes: true,
+        ..Faults::default()
+    });
+    for number in 2..6 {
+        harness.append(number).expect("room");
+    }
+    let (store, seen) = (Arc::new(harness.store), Arc::new(Mutex::new(Vec::new())));
+    for _ in 0..2 {
+        let (inner, seen) = (store.clone(), seen.clone());
+        let written = move |result| {
+            let again = inner.append(record(99), Written::call(|_| {}));
+            seen.lock().unwrap().push((result, again));
+        };
+        store
+            .append(record(98), Written::call(written))
+            .expect("room");
+    }
+    harness.now += Duration::from_secs(1);
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert_eq!(*harness.owner.order.lock().unwrap(), [1, 2, 3, 4, 5]);
+    let refused = Err(StoreError::NotWritten);
+    assert_eq!(*seen.lock().unwrap(), [(refused, refused); 2]);
+    assert!(!store.is_writable());
+    machine.set_faults(Faults::default());
+    harness.now += Duration::from_secs(2);
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert!(store.is_writable(), "by itself");
+    assert_eq!(store.stats().failed_writes, 1);
+    drop(store);
+    assert_eq!(start(&machine, SECOND).read, [1]);
+}
+
+// On a full disk only making room helps. If that needed room too, an operator could not get out.
+#[test]
+fn on_a_full_disk_what_makes_room_is_still_written() {
+    let machine = Machine::new();
+    let mut harness = start(&machine, SECOND);
+    machine.set_faults(Faults {
+        is_full: true,
+        ..Faults::default()
+    });
+    let mut number = 0;
+    while harness.store.is_writable() {
+        harness.append(number).expect("room");
+        harness.turn();
+        number += 1;
+    }
+    assert_eq!(harness.append(number), Err(StoreError::NotWritten));
+    // What was set aside is free now, and a little fits.
+    machine.set_faults(Faults::default());
+    harness.now += Duration::from_secs(2);
+    machine.set_room(300);
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert!(!harness.store.is_writable());
+    let until = StreamPosition {
+        offset: 1,
+        epoch: Epoch::of_bits(1),
+    };
+    let removed = Record::Removed {
+        channel: "a".into(),
+        until,
+    };
+    harness
+        .append_record(number, removed)
+        .expect("what makes room is taken");
+    assert_eq!(harness.append(number + 1), Err(StoreError::NotWritten));
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert_eq!(harness.told(number), Some(Ok(())));
+    machine.set_room(usize::MAX);
+    harness.turn();
+    assert!(harness.store.is_writable());
+}
+
+// After a failed sync the system says that the next one worked, and has forgotten the pages. All
+// that was in that file is written anew from memory, or a crash would lose it in silence.
+#[test]
+fn after_a_failed_sync_everything_is_written_anew() {
+    let machine = Machine::new();
+    let mut harness = start(&machine, SECOND);
+    for number in 0..10 {
+        harness.append(number).expect("room");
+    }
+    harness.turn();
+    machine.set_faults(Faults {
+        syncs: true,
+        ..Faults::default()
+    });
+    assert!(!harness.writer.syncer.sync());
+    machine.set_faults(Faults::default());
+    assert!(harness.store.is_writable());
+    for _ in 0..3 {
+        harness.sync();
+    }
+    assert!(!machine.list().expect("names").contains(&FIRST.to_string()));
+    assert_eq!(harness.store.stats().snapshots, 1);
+    drop(harness);
+    assert_eq!(start(&machine, SECOND).read, (0..10).collect::<Vec<_>>());
+}
+
+// A revocation that found the queue full counts in memory, and was written only when everything was
+// written anew for another reason: until then a restart made a stolen token good again.
+#[test]
+fn what_the_queue_refused_and_its_owner_holds_is_written_at_once() {
+    for holds_refused in [true, false] {
+        let machine = Machine::new();
+        let small = LogOptions {
+            queue: 2,
+            holds_refused,
+            ..options(SECOND)
+        };
+        let mut harness = Harness::start(&machine, small.clone()).expect("a start");
+        for number in 0..2 {
+            harness.append(number).expect("room");
+        }
+        assert_eq!(harness.append(2), Err(StoreError::Full));
+        // As a table of revocations does.
+        harness.owner.told.lock().unwrap().insert(2, Some(Ok(())));
+        harness.turn();
+        drop(harness);
+        let read = Harness::start(&machine, small).expect("a start").read;
+        assert_eq!(read.contains(&2), holds_refused, "{read:?}");
+        assert!(read.contains(&0) && read.contains(&1), "{read:?}");
+    }
+}
+
+#[test]
+fn the_queue_has_its_bounds() {
+    let machine = Machine::new();
+    let small = LogOptions {
+        queue: 3,
+        ..options(SECOND)
+    };
+    let mut harness = Harness::start(&machine, small).expect("a start");
+    for number in 0..3 {
+        harness.append(number).expect("room");
+    }
+    assert_eq!(harness.append(3), Err(StoreError::Full));
+    assert_eq!(harness.store.stats().queue, 3);
+    harness.turn();
+    harness.append(4).expect("room again");
+    let weight = record(0).weight();
+    let small = LogOptions {
+        queue_bytes: 2 * weight,
+        ..options(SECOND)
+    };
+    let harness = Harness::start(&Machine::new(), small).expect("a start");
+    harness.append(0).expect("room");
+    harness.append(1).expect("room");
+    assert_eq!(harness.append(2), Err(StoreError::Full));
+}
+
+// At `state.bytes` something must give. What is refused then can be had again; a full disk cannot.
+#[test]
+fn at_the_bound_of_the_files_records_are_refused_until_less_is_kept() {
+    let machine = Machine::new();
+    let small = LogOptions {
+        bytes_max: 12_000,
+        ..options(SECOND)
+    };
+    let mut harness = Harness::start(&machine, small).expect("a start");
+    let mut number = 0;
+    while harness.store.is_writable() {
+        harness.append(number).expect("room");
+        harness.turn();
+        number += 1;
+        assert!(number < 1000);
+    }
+    assert_eq!(harness.append(number), Err(StoreError::Full));
+    assert!(harness.writer.segments.bytes() < 12_000);
+    harness.owner.told.lock().unwrap().clear();
+    for _ in 0..10 {
+        harness.sync();
+    }
+    assert!(harness.store.is_writable());
+}
