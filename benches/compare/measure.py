@@ -100,7 +100,7 @@ def load(work, step, entry, servers, rate):
     """Runs the load tool, once for each process of the server, at the same time."""
     clients = step.clients // len(servers)
     kernel = Kernel() if step.mode == "idle" else None
-    workers = Workers(servers[0].url("http", "/status"), clients) if len(entry.cores) > 1 else None
+    workers = Workers(servers[0].url("http", "/status"), clients) if len(servers[0].cores) > 1 else None
     runs = []
     try:
         for server in servers:
@@ -122,7 +122,7 @@ def load(work, step, entry, servers, rate):
         figures["kernel_kb_per_conn"] = grown / step.clients
     if workers:
         figures["sessions_balance"] = balance(sessions)
-        figures["cpu_balance"] = balance(told[0]["server"]["threads_cpu_s"], len(entry.cores))
+        figures["cpu_balance"] = balance(told[0]["server"]["threads_cpu_s"], len(servers[0].cores))
     if work.kind == "user" and figures.get("cpu_us"):
         figures.update(user_figures(figures, share))
     figures["raw"] = told
