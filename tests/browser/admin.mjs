@@ -27,8 +27,7 @@ export class Admin extends Tab {
   /** A wrong key, whose refusal is waited for. */
   async refused(key) {
     const answer = this.page.waitForResponse((response) => response.url().endsWith('/admin/login'));
-    await this.enter(key);
-    await answer;
+    await Promise.all([answer, this.enter(key)]);
     await this.until('the button again', () => this.page.isEnabled('#login-button'));
   }
 
@@ -40,19 +39,15 @@ export class Admin extends Tab {
 
   /** Looks for something, and waits until the server has answered. */
   async search(text) {
-    const answer = this.#answerTo(text);
-    await this.page.fill('#view .search input', text);
-    await answer;
+    await Promise.all([this.#answerTo(text), this.page.fill('#view .search input', text)]);
   }
 
   /** The same without a click or a key of its own, so that a pressed pointer stays where it is. */
   async searchUnseen(text) {
-    const answer = this.#answerTo(text);
-    await this.page.locator('#view .search input').evaluate((field, value) => {
+    await Promise.all([this.#answerTo(text), this.page.locator('#view .search input').evaluate((field, value) => {
       field.value = value;
       field.dispatchEvent(new Event('change'));
-    }, text);
-    await answer;
+    }, text)]);
   }
 
   #answerTo(text) {

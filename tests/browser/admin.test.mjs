@@ -59,7 +59,7 @@ async function withAdmin(options, steps) {
   try {
     await steps(tab);
   } catch (error) {
-    await tab.context.close();
+    await Promise.allSettled([tab.close()]);
     throw error;
   }
   await tab.close();

@@ -1,0 +1,36 @@
+//! The tests' own page: what must hold of it on a slow machine. Owned by this folder. Bounds: loopback only.
+
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { test } from 'node:test';
+import { Server, until } from './server.mjs';
+import { launch, Tab } from './tab.mjs';
+
+// A test that ended while one of its routes was fetching failed its whole file, by a rejection that nobody awaited.
+test('a page is closed while one of its routes still waits for an answer', async () => {
+  const silent = createServer(() => {}).listen(0, '127.0.0.1');
+  const [server, browser] = await Promise.all([Server.start(), launch(), once(silent, 'listening')]);
+  try {
+    const slow = `http://127.0.0.1:${silent.address().port}/slow`;
+    const tab = await Tab.open(browser, server, {});
+    let outcome = 'waits';
+    const isAsked = once(silent, 'request');
+    await tab.page.route('**/slow', (route) => route.fetch({ url: slow }).then(
+      () => { outcome = 'answered'; },
+      (error) => { outcome = 'failed'; throw error; },
+    ));
+    await tab.page.evaluate(() => { fetch('/slow').catch(() => {}); });
+    await isAsked;
+    assert.equal(outcome, 'waits');
+    await tab.close();
+    // A rejection that nobody awaits fails the file a turn later.
+    await until('the route has failed', () => outcome === 'failed');
+    await new Promise((next) => { setImmediate(next); });
+  } finally {
+    silent.closeAllConnections();
+    silent.close();
+    await browser.close();
+    await server.remove();
+  }
+});
