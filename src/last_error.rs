@@ -9,7 +9,7 @@ const REASON_BYTES_MAX: usize = 300;
 /// What went wrong last, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LastError {
-    /// When.
+    /// When it went wrong, by the system's clock.
     pub(crate) at: SystemTime,
     /// What, in a sentence or in the words of the system.
     pub(crate) reason: Box<str>,

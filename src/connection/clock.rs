@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-/// The time.
+/// The time by the runtime's clock.
 pub(crate) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }

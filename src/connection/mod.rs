@@ -74,7 +74,7 @@ pub enum Phase {
 
 /// Where the frames go.
 enum Wire {
-    /// Written here.
+    /// To a socket, which the session's reader and its shard write.
     Socket(Socket),
     /// Asked for by the body of an HTTP answer ([`Connection::poll_take`]); the write deadline is
     /// its connection's.

@@ -101,8 +101,8 @@ impl ConnectionProfile {
         )
     }
 
-    /// When to ping: comment lines have a rhythm of their own, since some proxies cut streams after
-    /// 30 s of silence.
+    /// When to ping: comment lines have an interval of their own, since some proxies cut streams
+    /// after 30 s of silence.
     #[must_use]
     pub(super) fn heartbeat(&self, config: HeartbeatConfig) -> HeartbeatConfig {
         match self.pings {

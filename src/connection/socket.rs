@@ -32,7 +32,7 @@ pub enum Socket {
 
 /// A connection that HTTP has let go of.
 pub(crate) struct Upgraded {
-    /// The connection.
+    /// The socket, of which HTTP reads no more.
     pub(crate) socket: Socket,
     /// The head of the 101, which is to be written before anything else.
     pub(crate) head: Bytes,

@@ -65,7 +65,7 @@ pub(crate) struct HookOverview {
     pub(crate) url: String,
     /// How long a call may take.
     pub(crate) timeout: Duration,
-    /// Its calls.
+    /// Its calls by how they ended.
     pub(crate) counts: PerHookSnapshot,
     /// The last one that had no usable answer.
     pub(crate) last_error: Option<LastFailure>,

@@ -6,7 +6,7 @@
 //! say to come again. A handshake is answered with 503 too, as in a drain: clients come again by
 //! themselves, and one that was accepted only to be closed would count as a session.
 //!
-//! The process that has handed its state over takes no order of the API and no message by `/send`
+//! The process that has handed its state over takes no command of the API and no message by `/send`
 //! any more: the other one would not know of it. Its sessions are sent there by their end.
 
 use std::fmt::Display;

@@ -189,7 +189,7 @@ fn refused(ending: Option<Ending>, messages: &Messages) -> Option<Close> {
     }
 }
 
-/// The answer.
+/// The messages of one answer of `/poll`, as JSON.
 struct Messages {
     json: Vec<u8>,
     count: u64,

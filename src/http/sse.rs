@@ -112,7 +112,7 @@ async fn begin(
     ))
 }
 
-/// The body.
+/// The body of `/sse`: events as they come.
 struct Events {
     handle: SessionHandle,
     cursor: StreamCursor,

@@ -1,7 +1,8 @@
 //! The one order in which it is found out what a request may: who its client is
 //! ([`Authenticated`]), what of that which it asks for it may have ([`Authorized`]), whether what
 //! says who it is was taken back while the backend was asked ([`Confirmed`]), and whether its user
-//! has room for one more session ([`Admitted`]). Each step is the only way to the next one.
+//! has room for one more session ([`Admitted`]). Each step is the only way to the next one; a
+//! session takes the last two where it enters the tables ([`Authorized::for_session`]).
 //!
 //! For plain clients: raw WebSocket, `/sse`, `/poll` and `/send`. A client of the client protocol
 //! is a session before it says who it is, and its connect command asks for the same there. It holds
@@ -93,7 +94,7 @@ pub(crate) struct Admitted<T> {
     pub(crate) identity: Identity,
     /// What it may have.
     pub(crate) granted: T,
-    /// The place.
+    /// Its place among its user's sessions, given back by drop.
     pub(crate) permit: UserPermit,
 }
 

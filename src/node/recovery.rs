@@ -133,7 +133,7 @@ impl Recovery {
 /// What is to be read for one channel.
 #[derive(Clone, Debug)]
 pub(crate) struct RecoveryRequest {
-    /// From where.
+    /// The position from which the client goes on.
     pub(crate) since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
     pub(crate) keep: Option<Duration>,

@@ -43,7 +43,7 @@ pub(crate) struct Page {
 /// A page of what was found.
 #[derive(Debug)]
 pub(crate) struct Found<T> {
-    /// The page.
+    /// Those on the asked page, at most its limit.
     pub(crate) page: Vec<T>,
     /// All that fit.
     pub(crate) matched: u64,

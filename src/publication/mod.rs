@@ -193,7 +193,7 @@ impl Publication {
         self.item().map_or(0, |item| item.offset)
     }
 
-    /// The stream.
+    /// The epoch of its stream.
     #[must_use]
     pub(crate) fn epoch(&self) -> Epoch {
         self.epoch

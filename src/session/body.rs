@@ -42,7 +42,7 @@ pub(crate) fn poll_chunk(
     Poll::Ready(Some(chunk.freeze()))
 }
 
-/// The body.
+/// The body of a streamed answer: frames of its connection's outbox.
 pub(crate) struct OutboxBody {
     head: Option<Bytes>,
     connection: Rc<Connection>,

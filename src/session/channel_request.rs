@@ -21,7 +21,7 @@ use crate::{
 /// A plain client's wish for one channel, under the channel's rules.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ChannelRequest {
-    /// From where.
+    /// The position from which the client goes on.
     pub(crate) since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
     pub(crate) keep: Option<Duration>,

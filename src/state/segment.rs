@@ -40,7 +40,7 @@ pub fn header(tag: u32) -> [u8; HEADER_BYTES] {
 pub struct Place {
     /// The segment's tag.
     pub tag: u32,
-    /// The batch.
+    /// Number of the batch in its segment.
     pub batch: u32,
     /// Whether it is the batch's last.
     pub last: bool,
@@ -80,7 +80,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 /// A frame that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame<'a> {
-    /// Its batch.
+    /// Number of its batch.
     pub batch: u32,
     /// Whether it is the batch's last.
     pub last: bool,

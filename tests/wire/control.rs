@@ -1,4 +1,4 @@
-//! Orders of the API over a hand-over: given to the process that has taken over, and meant for
+//! Commands of the API over a hand-over: given to the process that has taken over, and meant for
 //! sessions that the one before still has.
 
 use std::process::Command;
@@ -61,7 +61,7 @@ fn first_ones(server: &Server) -> Vec<Client> {
 }
 
 /// A user who was blocked went on for as long as the old process still had the session, up to the
-/// whole of `drain.spread`: orders reach the new process alone. It passes them on.
+/// whole of `drain.spread`: commands reach the new process alone. It passes them on.
 #[test]
 fn what_the_new_process_is_told_holds_for_the_sessions_of_the_old_one() {
     for with_state in [false, true] {

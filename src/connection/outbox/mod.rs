@@ -56,7 +56,7 @@ pub struct OutboxConfig {
     pub compression: Compression,
 }
 
-/// The queue.
+/// Frames that wait for one client, within [`OutboxConfig`].
 #[derive(Debug, Default)]
 pub struct Outbox {
     store: Store,

@@ -21,9 +21,9 @@ use crate::{
 /// The administrator, who has shown the key or a token.
 #[derive(Debug)]
 pub(super) struct Administrator {
-    /// Which of the two.
+    /// Whether by the key or by a token.
     pub(super) credential: Credential,
-    /// From where.
+    /// The client's address, for the log.
     pub(super) address: Address,
 }
 

@@ -20,7 +20,7 @@ pub(super) type Answer = Result<String, ReplyError>;
 /// The result that says nothing.
 pub(super) const DONE: &str = "{}";
 
-/// A result.
+/// An answer with a result as JSON.
 pub(super) fn result(value: &impl Serialize) -> Answer {
     // Fails only for maps whose keys are no texts, which no result has.
     serde_json::to_string(value).map_err(|_| ReplyError::INTERNAL)

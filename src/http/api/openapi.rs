@@ -5,7 +5,7 @@ use actix_web::{HttpResponse, http::header};
 
 const DOCUMENT: &str = include_str!("openapi.json");
 
-/// Answers it.
+/// Answers the OpenAPI document.
 pub(super) async fn document() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))

@@ -36,7 +36,7 @@ macro_rules! methods {
                 }
             }
 
-            /// Does it.
+            /// Carries the call out.
             pub(super) async fn run(self, call: &ApiCall<'_>) -> Answer {
                 match self {
                     $(Self::$variant(request) => {

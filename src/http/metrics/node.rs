@@ -146,7 +146,7 @@ const PER_NODE: &[PerNode] = &[
     ),
 ];
 
-/// Writes them.
+/// Writes the numbers of the node.
 pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     for &(name, help, kind, of) in PER_NODE {
         match kind {

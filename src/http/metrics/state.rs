@@ -39,7 +39,7 @@ pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>
     )
 }
 
-/// Writes them.
+/// Writes the numbers of the state on disk.
 pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let gauges = [
         (

@@ -90,7 +90,7 @@ fn by_worker<'a>(name: &'a str, help: &'a str) -> Family<'a> {
     }
 }
 
-/// Writes them.
+/// Writes the numbers of each worker.
 pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
     let workers = node.metrics.workers();
     let sessions = workers.iter().map(|stats| stats.sessions.get());

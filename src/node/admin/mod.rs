@@ -23,10 +23,10 @@ pub(crate) use self::{
 use super::Node;
 use crate::metrics::Limited;
 
-/// A login.
+/// A login that was let in.
 #[derive(Debug)]
 pub(crate) struct Login {
-    /// The token.
+    /// The token that it gives, in clear this once.
     pub(crate) token: String,
     /// How long it counts.
     pub(crate) times: TokenTimes,

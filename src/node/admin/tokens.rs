@@ -76,7 +76,7 @@ pub(super) struct AdminTokens {
 }
 
 impl AdminTokens {
-    /// None yet.
+    /// With no token given out yet.
     pub(super) fn new(bounds: TokenBounds) -> Self {
         Self {
             bounds,

@@ -54,7 +54,7 @@ struct ApiKey {
     rate: Rate,
 }
 
-/// The keys.
+/// The keys of the API; one is made where the settings have none.
 pub(in crate::node) struct ApiKeys {
     keys: Vec<ApiKey>,
     /// All administrators publish at the rate of one key.

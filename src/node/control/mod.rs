@@ -46,7 +46,7 @@ impl NamedSelector {
         }
     }
 
-    /// One session.
+    /// Selects one session by its id.
     pub(crate) fn session(id: SessionId) -> Self {
         Self {
             client: Some(id.to_string()),
@@ -176,7 +176,7 @@ impl ControlCommand {
         }
     }
 
-    /// Its line.
+    /// The command as a line of JSON.
     pub(super) fn line(&self) -> String {
         let line = ControlLine {
             v: VERSION,

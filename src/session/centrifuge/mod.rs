@@ -81,9 +81,9 @@ enum Phase {
     },
     /// It is known who it is, and what it has from the start is read; it is told next.
     Welcoming {
-        /// The client.
+        /// Who it is.
         client: Box<Client>,
-        /// As before.
+        /// What waits for the welcome.
         backlog: Box<Backlog>,
     },
     /// Its connect was answered with an error: the next command ends it.

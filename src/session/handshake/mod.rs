@@ -112,7 +112,7 @@ impl Refusal {
         }
     }
 
-    /// The answer.
+    /// The refusal as an HTTP answer.
     #[must_use]
     pub(crate) fn response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status());

@@ -14,9 +14,9 @@ use crate::{
 /// One `[[raw]]`, shared by all its sessions.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
-    /// Its path.
+    /// The path that it is served at.
     pub(crate) path: Arc<str>,
-    /// The settings.
+    /// Its `[[raw]]` table.
     pub(crate) settings: RawEndpoint,
     /// The server's own channel of everyone on this path; only joined where messages are relayed.
     group: ChannelName,

@@ -39,7 +39,7 @@ use crate::{
 
 /// What the request of a raw session has settled.
 pub(crate) struct RawParams {
-    /// The endpoint.
+    /// The endpoint that the client came to.
     pub(crate) endpoint: Arc<Endpoint>,
     /// Who it is, or how the session ends before it has begun: a page cannot see the status of a
     /// refused handshake.
