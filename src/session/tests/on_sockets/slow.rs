@@ -52,6 +52,7 @@ async fn overflow(policy: &str, numbered: &[(&str, u32)]) -> (Server, Vec<String
         flood(&mut a, 500).await;
         flooded += 500;
         tokio::time::sleep(STEP).await;
+        assert_eq!(server.sessions(), 3, "a slow client is not disconnected");
         assert!(started.elapsed() < SOON, "no drops of {flooded}");
     }
     // What is taken in one turn leaves together, and is dropped together.
