@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 
 import { inSeconds, token as signed } from '../sdk/token.mjs';
 import { API_KEY, SETTINGS } from '../sdk/server.mjs';
-import { Server, until } from './server.mjs';
+import { Server, SLOWEST, until } from './server.mjs';
 
 const FILES = ['fanfare.mjs', 'fanfare.js', 'fanfare-worker.js'];
 const BUILT = new URL('../../clients/browser/', import.meta.url);
@@ -118,7 +118,7 @@ export class AppPage {
   static async open(context, app, path = '/', before = () => {}) {
     const made = new AppPage();
     made.page = await context.newPage();
-    made.page.setDefaultTimeout(15_000);
+    made.page.setDefaultTimeout(SLOWEST * 15_000);
     made.page.on('pageerror', (error) => made.errors.push(error.message));
     await before(made.page);
     await made.page.goto(`${app.origin}${path}`);

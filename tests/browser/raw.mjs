@@ -8,7 +8,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const COMMAND_MAX_MS = 15_000;
+const COMMAND_MAX_MS = 45_000;
 
 /** A browser as a user has it, but without a window to look at. */
 export class RawBrowser {

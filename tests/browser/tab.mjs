@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import { until } from './server.mjs';
+import { SLOWEST, until } from './server.mjs';
 
 const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -34,7 +34,7 @@ export class Tab {
     tab.server = server;
     tab.context = await browser.newContext({ locale, viewport: { width, height }, ...rest });
     tab.page = await tab.context.newPage();
-    tab.page.setDefaultTimeout(10_000);
+    tab.page.setDefaultTimeout(SLOWEST * 10_000);
     tab.page.on('pageerror', (error) => tab.complaints.push(`script error: ${error.message}`));
     tab.page.on('request', (request) => tab.requests.push(request.url()));
     tab.page.on('console', (line) => {

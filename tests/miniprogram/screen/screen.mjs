@@ -41,7 +41,7 @@ export class Screen {
       locale: 'zh-CN',
     });
     screen.page = await screen.context.newPage();
-    screen.page.setDefaultTimeout(10_000);
+    screen.page.setDefaultTimeout(30_000);
     screen.page.on('pageerror', (error) => screen.#complaints.push(error.stack));
     screen.page.on('console', (line) => {
       // glass-easel tells of mistakes in templates by these.
@@ -105,7 +105,7 @@ export class Screen {
 
   until(what, condition) {
     const shown = async () => this.page.innerText('body').catch(() => 'the page is gone');
-    return until(what, condition, 10_000).catch(async (error) => {
+    return until(what, condition, 30_000).catch(async (error) => {
       throw new Error(`${error.message}\nthe screen shows:\n${await shown()}`);
     });
   }
