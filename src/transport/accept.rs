@@ -9,8 +9,8 @@
 use std::{
     future::poll_fn,
     io,
-    net::{SocketAddr, TcpStream},
-    os::fd::OwnedFd,
+    net::SocketAddr,
+    os::fd::{AsRawFd, OwnedFd},
     path::PathBuf,
     rc::Rc,
     sync::Arc,
@@ -20,15 +20,16 @@ use std::{
 
 use actix_rt::Arbiter;
 #[cfg(unix)]
-use tokio::net::UnixListener;
+use mio::net::UnixListener;
+use mio::net::{TcpListener, TcpStream};
 use tokio::{
-    net::TcpListener,
+    io::{Interest, unix::AsyncFd},
     sync::{mpsc, watch},
     time::Instant,
 };
 
 use super::{
-    distributor::{Distributor, Incoming, WorkerLink},
+    distributor::{Arrival, Distributor, Incoming, WorkerLink},
     listener::{BoundSocket, Door, Listener},
     pending::PendingConnections,
 };
@@ -163,82 +164,118 @@ struct AsyncListener {
     /// No other process accepts on it.
     is_own: bool,
     door: Door,
+    gives_options: bool,
 }
 
+/// What it accepts is registered with the runtime of its worker and with no other: a listener of
+/// tokio's would first register it here, which costs two calls of the system a connection.
 enum AsyncSocket {
-    Tcp(TcpListener),
-    Tls(TcpListener),
+    Tcp(AsyncFd<TcpListener>),
+    Tls(AsyncFd<TcpListener>),
     #[cfg(unix)]
-    Unix(UnixListener),
+    Unix(AsyncFd<UnixListener>),
 }
-
-type Arrival = (Incoming, Option<SocketAddr>);
 
 impl AsyncListener {
     fn new(listener: Listener) -> io::Result<Self> {
         let (is_own, door) = (listener.is_own(), listener.door());
+        let gives_options = listener.gives_options();
+        let tcp = |socket| watched(TcpListener::from_std(socket));
         let socket = match listener.into_socket() {
-            BoundSocket::Tcp(socket) => AsyncSocket::Tcp(TcpListener::from_std(socket)?),
-            BoundSocket::Tls(socket) => AsyncSocket::Tls(TcpListener::from_std(socket)?),
+            BoundSocket::Tcp(socket) => AsyncSocket::Tcp(tcp(socket)?),
+            BoundSocket::Tls(socket) => AsyncSocket::Tls(tcp(socket)?),
             #[cfg(unix)]
-            BoundSocket::Unix(socket, _) => AsyncSocket::Unix(UnixListener::from_std(socket)?),
+            BoundSocket::Unix(socket, _) => {
+                AsyncSocket::Unix(watched(UnixListener::from_std(socket))?)
+            }
         };
         Ok(Self {
             socket,
             is_own,
             door,
+            gives_options,
         })
+    }
+
+    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
+        let accepted = match &self.socket {
+            AsyncSocket::Tcp(listener) => {
+                let accepted = ready!(poll_ready(listener, cx, TcpListener::accept));
+                accepted.map(tcp_as(Incoming::Tcp))
+            }
+            AsyncSocket::Tls(listener) => {
+                let accepted = ready!(poll_ready(listener, cx, TcpListener::accept));
+                accepted.map(tcp_as(Incoming::Tls))
+            }
+            #[cfg(unix)]
+            AsyncSocket::Unix(listener) => {
+                let accepted = ready!(poll_ready(listener, cx, UnixListener::accept));
+                accepted.map(|(stream, _)| (Incoming::Unix(stream.into()), None))
+            }
+        };
+        Poll::Ready(accepted.map(|(socket, peer)| self.arrival(socket, peer)))
+    }
+
+    /// Whoever waits to be accepted now, asked of the system itself.
+    fn rest(&self) -> Vec<Arrival> {
+        std::iter::from_fn(|| {
+            let (socket, peer) = match &self.socket {
+                AsyncSocket::Tcp(listener) => {
+                    tcp_as(Incoming::Tcp)(listener.get_ref().accept().ok()?)
+                }
+                AsyncSocket::Tls(listener) => {
+                    tcp_as(Incoming::Tls)(listener.get_ref().accept().ok()?)
+                }
+                #[cfg(unix)]
+                AsyncSocket::Unix(listener) => {
+                    let (stream, _) = listener.get_ref().accept().ok()?;
+                    (Incoming::Unix(stream.into()), None)
+                }
+            };
+            Some(self.arrival(socket, peer))
+        })
+        .collect()
+    }
+
+    fn arrival(&self, socket: Incoming, peer: Option<SocketAddr>) -> Arrival {
+        Arrival {
+            socket,
+            peer,
+            door: self.door,
+            has_options: self.gives_options,
+        }
     }
 }
 
-impl AsyncSocket {
-    fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Arrival>> {
-        let tcp = |listener: &TcpListener, cx: &mut Context<'_>| {
-            let (stream, peer) = ready!(listener.poll_accept(cx))?;
-            Poll::Ready(stream.into_std().map(|stream| (stream, Some(peer))))
-        };
-        Poll::Ready(match self {
-            Self::Tcp(listener) => {
-                ready!(tcp(listener, cx)).map(|(stream, peer)| (Incoming::Tcp(stream), peer))
-            }
-            Self::Tls(listener) => {
-                ready!(tcp(listener, cx)).map(|(stream, peer)| (Incoming::Tls(stream), peer))
-            }
-            #[cfg(unix)]
-            Self::Unix(listener) => {
-                let (stream, _) = ready!(listener.poll_accept(cx))?;
-                stream
-                    .into_std()
-                    .map(|stream| (Incoming::Unix(stream), None))
-            }
-        })
-    }
+/// A listening socket whose connections the runtime tells of; nothing is written to it.
+#[expect(
+    deprecated,
+    reason = "its heir is unsafe, since a type may close or change its descriptor meanwhile; mio's \
+              listeners own theirs and never do"
+)]
+fn watched<T: AsRawFd>(socket: T) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(socket, Interest::READABLE)
+}
 
-    /// Whoever waits to be accepted now, asked of the system itself; then the listener is closed.
-    fn into_rest(self) -> io::Result<Vec<Arrival>> {
-        let mut rest = Vec::new();
-        let mut take_tcp = |listener: TcpListener, as_incoming: fn(TcpStream) -> Incoming| {
-            let listener = listener.into_std()?;
-            while let Ok((stream, peer)) = listener.accept() {
-                stream.set_nonblocking(true)?;
-                rest.push((as_incoming(stream), Some(peer)));
-            }
-            Ok::<_, io::Error>(())
-        };
-        match self {
-            Self::Tcp(listener) => take_tcp(listener, Incoming::Tcp)?,
-            Self::Tls(listener) => take_tcp(listener, Incoming::Tls)?,
-            #[cfg(unix)]
-            Self::Unix(listener) => {
-                let listener = listener.into_std()?;
-                while let Ok((stream, _)) = listener.accept() {
-                    stream.set_nonblocking(true)?;
-                    rest.push((Incoming::Unix(stream), None));
-                }
-            }
+/// Tries what the system may refuse for now until it is ready for it.
+fn poll_ready<T: AsRawFd, R>(
+    socket: &AsyncFd<T>,
+    cx: &mut Context<'_>,
+    attempt: impl Fn(&T) -> io::Result<R>,
+) -> Poll<io::Result<R>> {
+    loop {
+        let mut guard = ready!(socket.poll_read_ready(cx))?;
+        if let Ok(result) = guard.try_io(|socket| attempt(socket.get_ref())) {
+            return Poll::Ready(result);
         }
-        Ok(rest)
     }
+}
+
+/// An accepted TCP connection of this kind.
+fn tcp_as(
+    kind: fn(std::net::TcpStream) -> Incoming,
+) -> impl Fn((TcpStream, SocketAddr)) -> (Incoming, Option<SocketAddr>) {
+    move |(stream, peer)| (kind(stream.into()), Some(peer))
 }
 
 /// Accepts on one listener until it is told to end.
@@ -247,11 +284,6 @@ async fn accept_all(
     distributor: Rc<Distributor>,
     mut end: watch::Receiver<Option<End>>,
 ) {
-    let AsyncListener {
-        socket: listener,
-        is_own,
-        door,
-    } = listener;
     let mut next_line = Instant::now();
     loop {
         let accepted = tokio::select! {
@@ -260,7 +292,7 @@ async fn accept_all(
             accepted = poll_fn(|cx| listener.poll_accept(cx)) => accepted,
         };
         match accepted {
-            Ok((socket, peer)) => distributor.give(socket, peer, door).await,
+            Ok(arrival) => distributor.give(arrival).await,
             // It was gone before it was accepted; the next one has nothing to do with it.
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -277,16 +309,14 @@ async fn accept_all(
         }
     }
     // Who waits on a socket that another process has is accepted there: ours is only let go.
-    if !is_own || *end.borrow() != Some(End::Close) {
+    if !listener.is_own || *end.borrow() != Some(End::Close) {
         return;
     }
-    match listener.into_rest() {
-        Ok(rest) => {
-            for (socket, peer) in rest {
-                distributor.give(socket, peer, door).await;
-            }
-        }
-        Err(error) => log::error!("connections cannot be accepted at the end: {error}"),
+    let rest = listener.rest();
+    // Nobody more comes from here on.
+    drop(listener);
+    for arrival in rest {
+        distributor.give(arrival).await;
     }
 }
 

@@ -35,13 +35,21 @@ pub(super) enum Incoming {
     Unix(UnixStream),
 }
 
-/// An accepted connection on its way to its worker.
-pub(super) struct Accepted {
+/// A connection as it was accepted.
+pub(super) struct Arrival {
     pub(super) socket: Incoming,
     /// Its other end; absent on a unix socket.
     pub(super) peer: Option<SocketAddr>,
     /// Who is served on the listener that it came by.
     pub(super) door: Door,
+    /// It has the options of [`SocketOptions`](super::socket_options::SocketOptions) from its
+    /// listener.
+    pub(super) has_options: bool,
+}
+
+/// An accepted connection on its way to its worker.
+pub(super) struct Accepted {
+    pub(super) arrival: Arrival,
     pub(super) place: PendingConnection,
 }
 
@@ -76,10 +84,13 @@ impl Distributor {
         }
     }
 
-    /// Sends a socket to the worker with the fewest connections; waits while no queue has room.
-    pub(super) async fn give(&self, socket: Incoming, peer: Option<SocketAddr>, door: Door) {
+    /// Sends a connection to the worker with the fewest; waits while no queue has room.
+    pub(super) async fn give(&self, arrival: Arrival) {
         let (worker, room) = loop {
             let Some(worker) = self.choose() else { return };
+            if let Ok(room) = worker.queue.try_reserve() {
+                break (worker, room);
+            }
             // All are full if this one is; meanwhile another one may have room again.
             match tokio::time::timeout(FULL_PAUSE, worker.queue.reserve()).await {
                 Ok(Ok(room)) => break (worker, room),
@@ -90,14 +101,9 @@ impl Distributor {
                 Err(_) => {}
             }
         };
-        let address = peer.map(|peer| peer.ip());
+        let address = arrival.peer.map(|peer| peer.ip());
         let place = PendingConnection::new(&self.pending, address, worker.pending.clone());
-        room.send(Accepted {
-            socket,
-            peer,
-            door,
-            place,
-        });
+        room.send(Accepted { arrival, place });
     }
 
     /// Of the workers that can take one, the one with the fewest connections.

@@ -11,7 +11,11 @@ use std::{
 
 use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
-use super::{bind_error::BindError, inherited::InheritedSockets};
+use super::{
+    bind_error::BindError,
+    inherited::InheritedSockets,
+    socket_options::{ARE_INHERITED, SocketOptions},
+};
 use crate::config::{Listen, Settings, UnixSocket};
 
 /// Who is served on a listener beside what everyone is.
@@ -40,6 +44,16 @@ pub(crate) struct Listener {
     /// No other process accepts on it, so this one ends it.
     is_own: bool,
     door: Door,
+    /// What it accepts has its options already; not so for who waited on an inherited socket before
+    /// they were set.
+    gives_options: bool,
+}
+
+/// A TCP socket of an entry.
+struct TcpSocket {
+    socket: std::net::TcpListener,
+    is_own: bool,
+    gives_options: bool,
 }
 
 impl Listener {
@@ -70,6 +84,7 @@ impl Listener {
                 inherited,
                 named: &named,
                 backlog: settings.tcp.backlog,
+                options: SocketOptions::new(settings),
                 door,
             };
             let found = source.listeners(listen, addresses);
@@ -117,6 +132,11 @@ impl Listener {
         self.door
     }
 
+    /// Whether what it accepts has the options of [`SocketOptions`] already.
+    pub(super) fn gives_options(&self) -> bool {
+        self.gives_options
+    }
+
     /// Another descriptor of the same socket, to hand on.
     pub(super) fn descriptor(&self) -> io::Result<OwnedFd> {
         Ok(match &self.socket {
@@ -154,6 +174,7 @@ struct Source<'a> {
     /// All addresses that entries ask for.
     named: &'a [SocketAddr],
     backlog: u32,
+    options: SocketOptions,
     door: Door,
 }
 
@@ -166,22 +187,24 @@ impl Source<'_> {
         let mut listeners = Vec::new();
         match listen {
             Listen::Tcp(_) => {
-                for (socket, is_own) in self.tcp(addresses)? {
+                for tcp in self.tcp(addresses)? {
                     listeners.push(Listener {
-                        url: format!("http://{}/", socket.local_addr()?),
-                        socket: BoundSocket::Tcp(socket),
-                        is_own,
+                        url: format!("http://{}/", tcp.socket.local_addr()?),
+                        socket: BoundSocket::Tcp(tcp.socket),
+                        is_own: tcp.is_own,
                         door: self.door,
+                        gives_options: tcp.gives_options,
                     });
                 }
             }
             Listen::Tls(_) => {
-                for (socket, is_own) in self.tcp(addresses)? {
+                for tcp in self.tcp(addresses)? {
                     listeners.push(Listener {
-                        url: format!("https://{}/", socket.local_addr()?),
-                        socket: BoundSocket::Tls(socket),
-                        is_own,
+                        url: format!("https://{}/", tcp.socket.local_addr()?),
+                        socket: BoundSocket::Tls(tcp.socket),
+                        is_own: tcp.is_own,
                         door: self.door,
+                        gives_options: tcp.gives_options,
                     });
                 }
             }
@@ -193,6 +216,8 @@ impl Source<'_> {
                     url: format!("unix:{}", unix.path.display()),
                     is_own,
                     door: self.door,
+                    // None of them is one of a unix socket.
+                    gives_options: true,
                 });
             }
             #[cfg(not(unix))]
@@ -201,17 +226,25 @@ impl Source<'_> {
         Ok(listeners)
     }
 
-    /// A socket of each address, with whether it is this process's own.
-    fn tcp(&mut self, addresses: &[SocketAddr]) -> io::Result<Vec<(std::net::TcpListener, bool)>> {
+    /// A socket of each address.
+    fn tcp(&mut self, addresses: &[SocketAddr]) -> io::Result<Vec<TcpSocket>> {
         let mut listeners = Vec::new();
         let mut last = None;
         for &address in addresses {
-            if let Some(inherited) = self.inherited.take_tcp(address, self.named) {
-                listeners.push(inherited);
+            if let Some((socket, is_own)) = self.inherited.take_tcp(address, self.named) {
+                listeners.push(TcpSocket {
+                    socket,
+                    is_own,
+                    gives_options: false,
+                });
                 continue;
             }
-            match bind_one(address, self.backlog) {
-                Ok(listener) => listeners.push((listener, true)),
+            match bind_one(address, self.backlog, &self.options) {
+                Ok(socket) => listeners.push(TcpSocket {
+                    socket,
+                    is_own: true,
+                    gives_options: ARE_INHERITED,
+                }),
                 // A name may have an address of a family that this machine does not have.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => last = Some(error),
                 Err(error) => return Err(error),
@@ -238,10 +271,16 @@ impl Source<'_> {
     }
 }
 
-fn bind_one(address: SocketAddr, backlog: u32) -> io::Result<std::net::TcpListener> {
+fn bind_one(
+    address: SocketAddr,
+    backlog: u32,
+    options: &SocketOptions,
+) -> io::Result<std::net::TcpListener> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
     // A restarted server must not wait for the old one's connections to time out.
     socket.set_reuse_address(true)?;
+    // Before anyone can be accepted without them.
+    options.apply(&socket);
     socket.bind(&address.into())?;
     socket.listen(i32::try_from(backlog).unwrap_or(i32::MAX))?;
     socket.set_nonblocking(true)?;
@@ -292,4 +331,45 @@ fn set_access(unix: &UnixSocket) -> io::Result<()> {
         chown(&unix.path, None, Some(id))?;
     }
     std::fs::set_permissions(&unix.path, Permissions::from_mode(unix.mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::testing;
+
+    /// Binds `listen` by these settings, connects, and answers the accepted socket's keepalive and
+    /// whether it sends small packets at once; [`None`] for no keepalive.
+    fn accepted(settings: &str) -> (bool, Option<Duration>) {
+        let settings = testing::settings(&format!("listen = [\"127.0.0.1:0\"]\n{settings}"));
+        let listeners = Listener::bind_all(&settings, &mut InheritedSockets::default());
+        let listener = listeners.expect("a free port").remove(0);
+        let options = SocketOptions::new(&settings);
+        let gives_options = listener.gives_options();
+        let BoundSocket::Tcp(listener) = listener.into_socket() else {
+            panic!("it is TCP");
+        };
+        let address = listener.local_addr().expect("an address");
+        let _client = std::net::TcpStream::connect(address).expect("it listens");
+        let (accepted, _) = listener.accept().expect("someone waits");
+        if !gives_options {
+            options.apply(&accepted);
+        }
+        let socket = SockRef::from(&accepted);
+        let keeps_alive = socket.keepalive().expect("an option");
+        let time = keeps_alive.then(|| socket.tcp_keepalive_time().expect("an option"));
+        (socket.tcp_nodelay().expect("an option"), time)
+    }
+
+    /// Four calls of the system a connection are spared where a listener gives its options on.
+    #[test]
+    fn an_accepted_connection_has_the_options_of_the_settings() {
+        let time = Duration::from_secs(77);
+        assert_eq!(accepted("[tcp]\nkeepalive = \"77s\""), (true, Some(time)));
+        assert_eq!(accepted("[tcp]\nkeepalive = 0"), (true, None));
+    }
 }

@@ -33,10 +33,9 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    distributor::{Accepted, Incoming, WorkerLink},
+    distributor::{Accepted, Arrival, Incoming, WorkerLink},
     hello::{self, Hello},
     http_stream::{HeadTooLarge, HttpStream},
-    listener::Door,
     pending::PendingConnection,
     request_turn::RequestTurn,
     socket_options::SocketOptions,
@@ -122,14 +121,9 @@ where
 
     /// One connection, to its end.
     async fn take(&self, accepted: Accepted) {
-        let Accepted {
-            socket,
-            peer,
-            door,
-            place,
-        } = accepted;
-        let place = Rc::new(place);
-        let mut serving = pin!(self.serve(socket, peer, door, &place));
+        let Accepted { arrival, place } = accepted;
+        let (peer, place) = (arrival.peer, Rc::new(place));
+        let mut serving = pin!(self.serve(arrival, &place));
         // Twice, with the runtime's look at the socket in between: whoever comes with a whole
         // request has it begun by then, and takes nobody's place.
         for _ in 0..2 {
@@ -154,14 +148,9 @@ where
         }
     }
 
-    async fn serve(
-        &self,
-        socket: Incoming,
-        peer: Option<SocketAddr>,
-        door: Door,
-        place: &Rc<PendingConnection>,
-    ) {
-        let Some((socket, hello)) = self.open(socket, peer, place).await else {
+    async fn serve(&self, arrival: Arrival, place: &Rc<PendingConnection>) {
+        let Arrival { peer, door, .. } = arrival;
+        let Some((socket, hello)) = self.open(arrival, place).await else {
             return;
         };
         let SocketOptions {
@@ -207,16 +196,23 @@ where
 
     /// The socket with its first byte there to be read, and what that looks like; absent if none
     /// comes in time.
-    async fn open(
-        &self,
-        socket: Incoming,
-        peer: Option<SocketAddr>,
-        place: &PendingConnection,
-    ) -> Option<(Socket, Hello)> {
+    async fn open(&self, arrival: Arrival, place: &PendingConnection) -> Option<(Socket, Hello)> {
+        let Arrival {
+            socket,
+            peer,
+            has_options,
+            ..
+        } = arrival;
+        let tcp = |stream| {
+            let stream = TcpStream::from_std(stream).ok()?;
+            if !has_options {
+                self.options.apply(&stream);
+            }
+            Some(stream)
+        };
         match socket {
             Incoming::Tcp(stream) => {
-                let stream = TcpStream::from_std(stream).ok()?;
-                self.options.apply(&stream);
+                let stream = tcp(stream)?;
                 let hello = self.in_time(place, hello::of(&stream)).await?;
                 Some((Socket::Tcp(stream), hello))
             }
@@ -227,11 +223,9 @@ where
                 Some((Socket::Unix(stream), Hello::Other))
             }
             Incoming::Tls(stream) => {
-                let stream = TcpStream::from_std(stream).ok()?;
-                self.options.apply(&stream);
                 let handshake = timeout(
                     self.options.handshake_timeout,
-                    self.handshake(stream, peer, place),
+                    self.handshake(tcp(stream)?, peer, place),
                 );
                 let Ok(stream) = handshake.await else {
                     place.all().cut(Cut::TlsTimeout);
