@@ -160,6 +160,7 @@ impl App {
             _ = drain::run(&node, accepting, &pending, reason) => {}
             () = ignore(&mut signals, &node) => {}
         }
+        node.settle_reports().await;
         if let Some(events) = &node.events {
             let left = events.flush(EVENTS_GRACE).await;
             if left > 0 {

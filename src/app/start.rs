@@ -30,7 +30,9 @@ use crate::{
     node::{Node, NodeParts},
     publication::Compression,
     registry::is_internal,
-    server::{Server, SessionCounts, entries::Entries, poll::Poller, stats::CountChannels},
+    server::{
+        Server, entries::Entries, poll::Poller, reports::SessionReports, stats::CountChannels,
+    },
     shard::{QueueBounds, ShardSettings, Shards},
     state::StateDir,
     token::Tokens,
@@ -55,7 +57,7 @@ pub(super) struct Later {
 /// `later`.
 pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, AppError> {
     let metrics = Arc::new(Metrics::default());
-    let counts = Arc::new(SessionCounts::default());
+    let reports = Arc::new(SessionReports::default());
     let tokens = Tokens::new(&settings.token)?;
     let hooks = HookClient::new(&settings.hooks)?;
     let node_id = uuid::Uuid::new_v4().to_string();
@@ -80,7 +82,7 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
     ));
     let server = start_server(ServerParts {
         settings: settings.clone(),
-        counts: counts.clone(),
+        reports: reports.clone(),
         broker: made.broker.clone(),
         entries: entries.clone(),
         pulse: metrics.liveness.watch("server".to_string()),
@@ -90,7 +92,7 @@ pub(super) fn node(settings: &Arc<Settings>, later: bool) -> Result<Started, App
         node_id,
         settings: settings.clone(),
         metrics,
-        counts,
+        reports,
         shards,
         broker: made.broker,
         presence,
@@ -176,7 +178,7 @@ fn stats_parts(
 /// What the `Server` actor is started with.
 struct ServerParts {
     settings: Arc<Settings>,
-    counts: Arc<SessionCounts>,
+    reports: Arc<SessionReports>,
     broker: Arc<dyn Broker>,
     entries: Arc<Entries>,
     pulse: Arc<Pulse>,
@@ -189,7 +191,7 @@ fn start_server(parts: ServerParts) -> Result<Addr<Server>, AppError> {
     let (sender, receiver) = mpsc::sync_channel(1);
     Arbiter::new().spawn_fn(move || {
         let server = Server::new(
-            parts.counts,
+            parts.reports,
             &parts.settings.push,
             &parts.settings.channels,
             parts.settings.limits.outbox_bytes,

@@ -69,7 +69,7 @@ pub(super) fn describe(
 
 /// The node's own numbers.
 fn numbers(node: &Node) -> Value {
-    let (sessions, peak, total) = node.counts.read();
+    let counts = node.session_counts();
     let usage = node.usage();
     let metrics = &node.metrics;
     let workers = metrics.workers();
@@ -87,9 +87,9 @@ fn numbers(node: &Node) -> Value {
         "node": node.settings.node,
         "node_id": node.node_id,
         "draining": node.phase() > Phase::Running,
-        "sessions": sessions,
-        "sessions_peak": peak,
-        "sessions_total": total,
+        "sessions": counts.now,
+        "sessions_peak": counts.peak,
+        "sessions_total": counts.total,
         "sessions_max": node.settings.limits.sessions,
         "channels": node.count_channels(),
         "messages_in": metrics.sum(|stats| &stats.messages_in),
@@ -233,7 +233,7 @@ pub(super) async fn sessions(request: HttpRequest, node: Data<Node>) -> HttpResp
     json(&json!({
         "sessions": page.sessions.iter().map(|info| session_json(info)).collect::<Vec<_>>(),
         "next": page.next,
-        "total": node.counts.read().0,
+        "total": node.session_counts().now,
     }))
 }
 

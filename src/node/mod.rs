@@ -50,7 +50,7 @@ use crate::{
     protocol::ReplyError,
     publication::Payload,
     registry::ChannelName,
-    server::{Server, SessionCounts, entries::Entries},
+    server::{Server, entries::Entries, reports::SessionReports},
     shard::Shards,
     state::StateDir,
     token::Tokens,
@@ -62,8 +62,8 @@ pub(crate) struct Node {
     pub(crate) settings: Arc<Settings>,
     /// The limits on sessions.
     pub(crate) admission: Arc<Admission>,
-    /// Counts of sessions.
-    pub(crate) counts: Arc<SessionCounts>,
+    /// What the `Server` actor is told of sessions.
+    pub(crate) reports: Arc<SessionReports>,
     /// Counts of everything else.
     pub(crate) metrics: Arc<Metrics>,
     /// The shards.
@@ -114,7 +114,7 @@ pub(crate) struct NodeParts {
     pub(crate) node_id: String,
     pub(crate) settings: Arc<Settings>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) counts: Arc<SessionCounts>,
+    pub(crate) reports: Arc<SessionReports>,
     pub(crate) shards: Arc<Shards>,
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) presence: Arc<dyn Presence>,
@@ -147,7 +147,7 @@ impl Node {
             phase: PhaseCell::default(),
             drain: Notify::new(),
             settings: parts.settings,
-            counts: parts.counts,
+            reports: parts.reports,
             metrics: parts.metrics,
             shards: parts.shards,
             broker: parts.broker,

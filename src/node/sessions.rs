@@ -12,11 +12,14 @@ use super::{
     control::{ControlCommand, NamedSelector},
 };
 use crate::{
-    close::Close,
+    close::{Close, Ending},
     connection::info::SessionInfo,
     id::SessionId,
     registry::ChannelName,
-    server::{FindSession, GetOverview, ListSessions, Overview, SessionFilter, SessionPage},
+    server::{
+        FindSession, GetOverview, ListSessions, Overview, SessionFilter, SessionPage,
+        reports::{REPORT_DELAY, SessionCounts, TakeReports},
+    },
     shard::{
         ChannelsOf, CountMembers, Disconnect, MembersOf, Selector, SendCommand, ServerCommand,
     },
@@ -62,6 +65,41 @@ impl Node {
             self.forward(&command);
         }
         found
+    }
+
+    /// How many sessions there are.
+    pub(crate) fn session_counts(&self) -> SessionCounts {
+        self.reports.counts()
+    }
+
+    /// A session began.
+    pub(crate) fn tell_opened(&self, info: Arc<SessionInfo>) {
+        if self.reports.opened(info) {
+            self.have_reports_taken();
+        }
+    }
+
+    /// A session that has told its beginning ended, by this close. Once a session.
+    pub(crate) fn tell_closed(&self, session: SessionId, ending: Ending) {
+        if self.reports.closed(session, ending) {
+            self.have_reports_taken();
+        }
+    }
+
+    /// Tells the `Server` actor of the reports that wait, and of those that come meanwhile.
+    fn have_reports_taken(&self) {
+        let server = self.server.clone();
+        actix_rt::spawn(async move {
+            tokio::time::sleep(REPORT_DELAY).await;
+            // Where its mailbox is full the actor is awake, and looks at its next tick too.
+            let _ = server.try_send(TakeReports);
+        });
+    }
+
+    /// Waits until the `Server` actor has logged every end of a session that was told.
+    pub(crate) async fn settle_reports(&self) {
+        // Without the actor nothing is logged any more.
+        let _ = self.server.send(TakeReports).await;
     }
 
     /// Sessions by endpoint and the interval pushes; absent while the node ends.

@@ -30,7 +30,7 @@ impl Server {
     }
 
     fn publish_stats(&mut self, heard: bool, ctx: &mut Context<Self>) {
-        let sessions = self.directory.len() as u64;
+        let sessions = self.sessions().len() as u64;
         let Some(meter) = &mut self.stats else { return };
         let (now, time_ms) = (std::time::Instant::now(), unix_now_ms());
         let Some(text) = meter.tick(now, time_ms, sessions, heard) else {
@@ -53,7 +53,7 @@ impl Handler<ScanSessions> for Server {
     type Result = MessageResult<ScanSessions>;
 
     fn handle(&mut self, scan: ScanSessions, _: &mut Self::Context) -> Self::Result {
-        let slice: SessionSlice = self.directory.slice(&scan);
+        let slice: SessionSlice = self.sessions().slice(&scan);
         MessageResult(slice)
     }
 }
@@ -62,6 +62,6 @@ impl Handler<FindSession> for Server {
     type Result = MessageResult<FindSession>;
 
     fn handle(&mut self, FindSession(id): FindSession, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.directory.find(id))
+        MessageResult(self.sessions().find(id))
     }
 }

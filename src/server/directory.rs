@@ -135,7 +135,7 @@ impl Directory {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::time::Instant;
 
     use super::*;
@@ -144,7 +144,7 @@ mod tests {
         server::search::SessionSearch,
     };
 
-    fn session(endpoint: &str, address: &str) -> Arc<SessionInfo> {
+    pub(in crate::server) fn session(endpoint: &str, address: &str) -> Arc<SessionInfo> {
         Arc::new(SessionInfo {
             id: SessionId::random(),
             user: std::sync::OnceLock::new(),

@@ -2,8 +2,8 @@
 //! pushes.
 //!
 //! It has a thread of its own and stands beside the delivery path, never in it: sessions tell it
-//! that they came and went, the routes ask it, and its pushes go to the broker like anyone else's.
-//! Its mailbox holds at most two messages a session, so `limits.sessions` bounds it.
+//! that they came and went ([`reports`]), the routes ask it, and its pushes go to the broker like
+//! anyone else's.
 
 mod administration;
 mod directory;
@@ -11,14 +11,12 @@ pub(crate) mod entries;
 pub(crate) mod poll;
 mod push;
 mod push_runner;
+pub(crate) mod reports;
 pub(crate) mod search;
 mod session_log;
 pub(crate) mod stats;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
-};
+use std::sync::Arc;
 
 use actix::{Actor, AsyncContext, Context, Handler, Message, MessageResult};
 
@@ -28,58 +26,18 @@ use self::{
     directory::Directory,
     entries::Entries,
     push::IntervalPush,
+    reports::{SessionReport, SessionReports, TakeReports},
     session_log::{log_begin, log_end},
     stats::{CountChannels, StatsMeter},
 };
 use crate::{
     broker::Broker,
-    close::Ending,
     config,
     connection::info::SessionInfo,
     id::SessionId,
     liveness::{PULSE_INTERVAL, Pulse},
     metrics::Metrics,
 };
-
-/// Counts of sessions, kept by the `Server` actor and read by anyone.
-#[derive(Debug, Default)]
-pub(crate) struct SessionCounts {
-    now: AtomicU64,
-    peak: AtomicU64,
-    total: AtomicU64,
-}
-
-impl SessionCounts {
-    /// Sessions now, the most there were at a time, and all there ever were since the start.
-    #[must_use]
-    pub(crate) fn read(&self) -> (u64, u64, u64) {
-        (
-            self.now.load(Relaxed),
-            self.peak.load(Relaxed),
-            self.total.load(Relaxed),
-        )
-    }
-
-    fn set_now(&self, now: u64) {
-        self.now.store(now, Relaxed);
-        self.peak.fetch_max(now, Relaxed);
-    }
-}
-
-/// A session began: it enters the directory and the counts.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Opened(pub Arc<SessionInfo>);
-
-/// A session ended: it leaves the directory and the counts, and is logged.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct Closed {
-    /// Id of the session.
-    pub(crate) session: SessionId,
-    /// The close that ended it, and who closed.
-    pub(crate) ending: Ending,
-}
 
 /// Asks for [`Overview`].
 #[derive(Message)]
@@ -116,7 +74,7 @@ const BROKER_TICK: std::time::Duration = std::time::Duration::from_secs(1);
 /// The sessions of this node and its interval pushes; see the module.
 pub(crate) struct Server {
     directory: Directory,
-    counts: Arc<SessionCounts>,
+    reports: Arc<SessionReports>,
     pushes: Vec<IntervalPush>,
     /// Largest text that a push may have (`limits.outbox_bytes`).
     data_bytes_max: usize,
@@ -131,7 +89,7 @@ impl Server {
     /// A server with no sessions, whose pushes begin one interval after [`RunPushes`].
     #[must_use]
     pub(crate) fn new(
-        counts: Arc<SessionCounts>,
+        reports: Arc<SessionReports>,
         pushes: &[config::Push],
         channels: &config::Channels,
         data_bytes_max: usize,
@@ -139,7 +97,7 @@ impl Server {
     ) -> Self {
         Self {
             directory: Directory::default(),
-            counts,
+            reports,
             pushes: pushes
                 .iter()
                 .map(|push| IntervalPush::new(push, channels))
@@ -181,7 +139,9 @@ impl Actor for Server {
         // Sessions that come together report together; the default of 16 would only make them wait.
         ctx.set_mailbox_capacity(1024);
         ctx.run_interval(BROKER_TICK, |server, _| {
-            server.broker.expire(std::time::Instant::now())
+            server.broker.expire(std::time::Instant::now());
+            // What a worker that has gone meanwhile had no time to send.
+            server.take_reports();
         });
         ctx.run_interval(stats::STATS_TICK, Self::run_stats);
         ctx.run_interval(PULSE_INTERVAL, |server, _| {
@@ -198,25 +158,36 @@ impl Drop for Server {
     }
 }
 
-impl Handler<Opened> for Server {
-    type Result = ();
+impl Server {
+    /// Takes the reports that wait into the directory.
+    fn take_reports(&mut self) {
+        for report in self.reports.take() {
+            match report {
+                SessionReport::Opened(info) => {
+                    log_begin(&info);
+                    self.directory.insert(info);
+                }
+                SessionReport::Closed(session, ending) => {
+                    if let Some(info) = self.directory.remove(session) {
+                        log_end(&info, &ending);
+                    }
+                }
+            }
+        }
+    }
 
-    fn handle(&mut self, Opened(info): Opened, _: &mut Self::Context) {
-        log_begin(&info);
-        self.directory.insert(info);
-        self.counts.total.fetch_add(1, Relaxed);
-        self.counts.set_now(self.directory.len() as u64);
+    /// Every session of which anyone can know by now.
+    fn sessions(&mut self) -> &Directory {
+        self.take_reports();
+        &self.directory
     }
 }
 
-impl Handler<Closed> for Server {
+impl Handler<TakeReports> for Server {
     type Result = ();
 
-    fn handle(&mut self, closed: Closed, _: &mut Self::Context) {
-        if let Some(info) = self.directory.remove(closed.session) {
-            self.counts.set_now(self.directory.len() as u64);
-            log_end(&info, &closed.ending);
-        }
+    fn handle(&mut self, _: TakeReports, _: &mut Self::Context) {
+        self.take_reports();
     }
 }
 
@@ -226,7 +197,7 @@ impl Handler<GetOverview> for Server {
     fn handle(&mut self, _: GetOverview, _: &mut Self::Context) -> Self::Result {
         let now = tokio::time::Instant::now();
         MessageResult(Overview {
-            by_endpoint: self.directory.by_endpoint(),
+            by_endpoint: self.sessions().by_endpoint(),
             pushes: self.pushes.iter().map(|push| push.status(now)).collect(),
         })
     }
@@ -240,6 +211,6 @@ impl Handler<ListSessions> for Server {
         ListSessions(filter): ListSessions,
         _: &mut Self::Context,
     ) -> Self::Result {
-        MessageResult(self.directory.page(&filter))
+        MessageResult(self.sessions().page(&filter))
     }
 }

@@ -11,7 +11,6 @@ use crate::{
     metrics::Limited,
     node::Node,
     registry::ChannelName,
-    server::{Closed, Opened},
     shard::Membership,
 };
 
@@ -29,17 +28,13 @@ pub(crate) struct SessionContext {
 }
 
 impl SessionContext {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "one a session, which limits.sessions has admitted"
-    )]
     pub(super) fn new(
         node: Arc<Node>,
         connection: Rc<Connection>,
         membership: Membership,
         permit: Permit,
     ) -> Self {
-        node.server.do_send(Opened(connection.info().clone()));
+        node.tell_opened(connection.info().clone());
         let turn = Turn::new(&node.settings);
         Self {
             node,
@@ -99,18 +94,12 @@ impl SessionContext {
     }
 
     /// Takes the session out of the directory.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "one a session, by the call of leave() that left"
-    )]
     pub(super) fn tell_closed(&self, ending: Ending) {
         #[cfg(feature = "planted-faults")]
         if crate::planted::strikes(crate::planted::Fault::LeaksASession) {
             return;
         }
-        self.node.server.do_send(Closed {
-            session: self.connection.info().id,
-            ending,
-        });
+        let session = self.connection.info().id;
+        self.node.tell_closed(session, ending);
     }
 }

@@ -144,7 +144,7 @@ fn who_goes_while_the_history_is_read_leaves_nothing_behind() {
         harness.test.broker.release(Op::History);
         harness.publish(1).await;
         settle().await;
-        assert_eq!(harness.test.counts.read().0, 0, "{kind:?}");
+        assert_eq!(harness.test.node.session_counts().now, 0, "{kind:?}");
         assert_eq!(harness.admission.sessions(), 0, "{kind:?}");
     });
 }

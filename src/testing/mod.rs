@@ -31,7 +31,7 @@ use crate::{
     metrics::Metrics,
     node::{Node, NodeParts},
     publication::{Compression, Framing, Payload, PayloadFormat, WireFormat},
-    server::{Server, SessionCounts},
+    server::{Server, reports::SessionReports},
     shard::{Membership, QueueBounds, Shard, ShardSettings, Shards},
     token::Tokens,
 };
@@ -65,13 +65,22 @@ pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
     }
 }
 
+/// Runs `test` with a clock that only moves when everything waits.
+pub(crate) fn paused<F: Future<Output = ()> + 'static>(test: F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, test);
+}
+
 /// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this
 /// thread.
 pub(crate) struct TestNode {
     pub(crate) broker: Arc<ScriptedBroker>,
     pub(crate) shard: Rc<Shard>,
     pub(crate) node: Arc<Node>,
-    pub(crate) counts: Arc<SessionCounts>,
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -101,9 +110,9 @@ impl TestNode {
         let listeners: Arc<dyn LocalFanout> = fanout.clone();
         let timeout = settings.limits.broker_timeout;
         let front = Arc::new(Front::new(scripted.clone(), metrics.clone(), timeout));
-        let counts = Arc::new(SessionCounts::default());
+        let reports = Arc::new(SessionReports::default());
         let server = Server::new(
-            counts.clone(),
+            reports.clone(),
             &settings.push,
             &settings.channels,
             settings.limits.outbox_bytes,
@@ -113,7 +122,7 @@ impl TestNode {
         let node = Node::new(NodeParts {
             node_id: "n".into(),
             metrics: metrics.clone(),
-            counts: counts.clone(),
+            reports,
             shards: shards.clone(),
             broker: front.clone(),
             presence: front,
@@ -130,7 +139,6 @@ impl TestNode {
             broker: scripted,
             shard: shards.current(&listeners),
             node,
-            counts,
             metrics,
         }
     }

@@ -166,7 +166,7 @@ pub(super) async fn list(
         asked.limit,
     )?;
     let _turn = http.listings.try_acquire().map_err(|_| AdminError::Busy)?;
-    let total = node.counts.read().0;
+    let total = node.session_counts().now;
     let search = SessionSearch {
         text: asked.q,
         user: asked.user,

@@ -53,7 +53,7 @@ pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
         uid: &node.node_id,
         name: &node.settings.node,
         version: env!("CARGO_PKG_VERSION"),
-        num_clients: node.counts.read().0,
+        num_clients: node.session_counts().now,
         num_users: node.users(),
         num_channels: node.count_channels(),
         num_subs: node.count_memberships().await,

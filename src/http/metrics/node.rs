@@ -22,19 +22,19 @@ type PerNode = (&'static str, &'static str, Kind, fn(&Node) -> u64);
 
 const PER_NODE: &[PerNode] = &[
     ("fanfare_sessions", "Sessions now", Kind::Gauge, |node| {
-        node.counts.read().0
+        node.session_counts().now
     }),
     (
         "fanfare_sessions_peak",
         "Most sessions at a time",
         Kind::Gauge,
-        |node| node.counts.read().1,
+        |node| node.session_counts().peak,
     ),
     (
         "fanfare_sessions_opened",
         "Sessions since the start",
         Kind::Counter,
-        |node| node.counts.read().2,
+        |node| node.session_counts().total,
     ),
     (
         "fanfare_channels",

@@ -6,8 +6,8 @@ use actix::{Actor, Addr};
 
 use super::*;
 use crate::{
-    server::{GetOverview, RunPushes, Server, SessionCounts},
-    testing::{Op, ScriptedBroker, scripted},
+    server::{GetOverview, RunPushes, Server, reports::SessionReports},
+    testing::{Op, ScriptedBroker, paused, scripted},
 };
 
 fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Addr<Server>) {
@@ -19,9 +19,9 @@ fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Ad
         file: None,
         only_changed,
     };
-    let counts = Arc::new(SessionCounts::default());
+    let reports = Arc::new(SessionReports::default());
     let server = Server::new(
-        counts,
+        reports,
         &[push],
         &config::Channels::default(),
         1 << 20,
@@ -30,16 +30,6 @@ fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Ad
     .start();
     server.try_send(RunPushes).expect("room");
     (recorder, server)
-}
-
-/// Runs `test` with a clock that only moves when everything waits.
-fn paused<F: Future<Output = ()> + 'static>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, test);
 }
 
 async fn pass(seconds: u64) {
@@ -148,9 +138,9 @@ fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
             file: Some(file.clone()),
             only_changed: true,
         };
-        let counts = Arc::new(SessionCounts::default());
+        let reports = Arc::new(SessionReports::default());
         let channels = config::Channels::default();
-        let server = Server::new(counts, &[push], &channels, 100, recorder.clone()).start();
+        let server = Server::new(reports, &[push], &channels, 100, recorder.clone()).start();
         server.try_send(RunPushes).expect("room");
         pass(1).await;
         std::fs::write(&file, "first").expect("written");

@@ -117,7 +117,7 @@ impl Harness {
     /// Sessions as every table has them: directory, shard, limits, broker.
     fn tables(&self) -> (u64, u64, usize, usize) {
         (
-            self.test.counts.read().0,
+            self.test.node.session_counts().now,
             self.test.metrics.sum(|stats| &stats.sessions),
             self.admission.sessions(),
             self.test.node.fanout.entries().1,

@@ -153,7 +153,7 @@ impl Server {
 
     /// Sessions that are there.
     pub(super) fn sessions(&self) -> u64 {
-        self.test.counts.read().0
+        self.test.node.session_counts().now
     }
 
     /// Waits until so many sessions are there.
