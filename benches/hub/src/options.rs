@@ -73,13 +73,26 @@ impl Options {
     /// From the words after the program's name.
     pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, LoadError> {
         let mode = words.next().ok_or_else(|| usage("a mode is missing"))?;
+        let mut options = Self::defaults(mode);
+        while let Some(name) = words.next() {
+            let value = words
+                .next()
+                .ok_or_else(|| usage(&format!("{name} has no value")))?;
+            options.set(&name, value)?;
+        }
+        options.check()?;
+        Ok(options)
+    }
+
+    /// What holds in a mode where the command line says nothing.
+    fn defaults(mode: String) -> Self {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let (channels, size, seconds) = match mode.as_str() {
             "kept" => (1_000_000, 16, 4),
             "backend" => (100, 128, 10),
             _ => (100, 128, 4),
         };
-        let mut options = Self {
+        Self {
             mode,
             pid: 0,
             address: loopback,
@@ -103,47 +116,37 @@ impl Options {
             rate: 50,
             crowd: 400,
             patience: Duration::from_secs(20),
-        };
-        while let Some(name) = words.next() {
-            let value = words
-                .next()
-                .ok_or_else(|| usage(&format!("{name} has no value")))?;
-            match name.as_str() {
-                "--pid" => options.pid = number(&name, &value)?,
-                "--port" => options.address.set_port(number(&name, &value)?),
-                "--key" => options.key = value,
-                "--kind" => {
-                    options.kind = match value.as_str() {
-                        "raw" => Kind::Raw,
-                        "protocol" => Kind::Protocol,
-                        _ => return Err(usage(&format!("{value} is no kind of subscriber"))),
-                    }
-                }
-                "--subscribers" => options.subscribers = number(&name, &value)?,
-                "--history" => options.history = number(&name, &value)?,
-                "--batch" => options.batch = number(&name, &value)?,
-                "--size" => options.size = number(&name, &value)?,
-                "--connections" => options.connections = number(&name, &value)?,
-                "--pipeline" => options.pipeline = number(&name, &value)?,
-                "--seconds" => options.seconds = Duration::from_secs(number(&name, &value)?),
-                "--sessions" => options.sessions = number(&name, &value)?,
-                "--channels" => options.channels = number(&name, &value)?,
-                "--spread" => options.spread = number(&name, &value)?,
-                "--group" => options.group = number(&name, &value)?,
-                "--ttl" => options.ttl = Duration::from_secs(number(&name, &value)?),
-                "--backend-port" => options.backend.set_port(number(&name, &value)?),
-                "--hook-timeout" => {
-                    options.hook_timeout = Duration::from_secs(number(&name, &value)?)
-                }
-                "--others" => options.others = number(&name, &value)?,
-                "--rate" => options.rate = number(&name, &value)?,
-                "--crowd" => options.crowd = number(&name, &value)?,
-                "--patience" => options.patience = Duration::from_secs(number(&name, &value)?),
-                _ => return Err(usage(&format!("{name} is unknown"))),
-            }
         }
-        options.check()?;
-        Ok(options)
+    }
+
+    /// Reads one `--name value`.
+    fn set(&mut self, name: &str, value: String) -> Result<(), LoadError> {
+        match name {
+            "--pid" => self.pid = number(name, &value)?,
+            "--port" => self.address.set_port(number(name, &value)?),
+            "--key" => self.key = value,
+            "--kind" => self.kind = kind(&value)?,
+            "--subscribers" => self.subscribers = number(name, &value)?,
+            "--history" => self.history = number(name, &value)?,
+            "--batch" => self.batch = number(name, &value)?,
+            "--size" => self.size = number(name, &value)?,
+            "--connections" => self.connections = number(name, &value)?,
+            "--pipeline" => self.pipeline = number(name, &value)?,
+            "--seconds" => self.seconds = seconds(name, &value)?,
+            "--sessions" => self.sessions = number(name, &value)?,
+            "--channels" => self.channels = number(name, &value)?,
+            "--spread" => self.spread = number(name, &value)?,
+            "--group" => self.group = number(name, &value)?,
+            "--ttl" => self.ttl = seconds(name, &value)?,
+            "--backend-port" => self.backend.set_port(number(name, &value)?),
+            "--hook-timeout" => self.hook_timeout = seconds(name, &value)?,
+            "--others" => self.others = number(name, &value)?,
+            "--rate" => self.rate = number(name, &value)?,
+            "--crowd" => self.crowd = number(name, &value)?,
+            "--patience" => self.patience = seconds(name, &value)?,
+            _ => return Err(usage(&format!("{name} is unknown"))),
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), LoadError> {
@@ -192,6 +195,18 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, LoadError>
     value
         .parse()
         .map_err(|_| usage(&format!("{name} does not take {value:?}")))
+}
+
+fn seconds(name: &str, value: &str) -> Result<Duration, LoadError> {
+    number(name, value).map(Duration::from_secs)
+}
+
+fn kind(value: &str) -> Result<Kind, LoadError> {
+    match value {
+        "raw" => Ok(Kind::Raw),
+        "protocol" => Ok(Kind::Protocol),
+        _ => Err(usage(&format!("{value} is no kind of subscriber"))),
+    }
 }
 
 #[cfg(test)]

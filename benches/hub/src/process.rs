@@ -26,6 +26,16 @@ pub struct Cpu {
     pub ticks: Duration,
 }
 
+impl Cpu {
+    /// What was spent between `earlier` and this.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            threads: self.threads - earlier.threads,
+            ticks: self.ticks - earlier.ticks,
+        }
+    }
+}
+
 /// Resident memory in KiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resident {

@@ -20,7 +20,7 @@ use crate::{
     http, ledger,
     ledger::Ledger,
     options::{Options, kind_name},
-    process::{self, Process},
+    process::{self, Cpu, Process},
     subscribers,
 };
 
@@ -53,47 +53,41 @@ struct Run<'a> {
     latencies: Vec<u64>,
 }
 
+/// What the measured part was and took.
+struct Measured {
+    publications: u64,
+    /// Of them, for want of room.
+    refused: u64,
+    deliveries: u64,
+    elapsed: Duration,
+    server: Cpu,
+    /// The load generator's own CPU time.
+    load: Duration,
+    /// CPU time of everything else on the machine, in seconds; may be just below zero.
+    others: f64,
+}
+
 /// Runs the measurement.
 pub fn run(options: &Options, server: Process) -> Result<Value, LoadError> {
     let mut run = Run::new(options)?;
-    let warmed = Instant::now();
-    while warmed.elapsed() < WARM_UP {
-        let some = run.published + run.window();
-        run.publish_until(some)?;
-    }
-    run.drain()?;
-    let rate = run.published as f64 / warmed.elapsed().as_secs_f64();
-    let step = (options.batch * options.connections) as u64;
-    let wanted = (rate * options.seconds.as_secs_f64()) as u64;
-    let publications = (wanted / step).max(1) * step;
-
-    let (refused, missed, received) = (run.refused, run.ledger.missed(), run.ledger.received());
-    run.latencies.clear();
-    let me = Process {
-        pid: std::process::id(),
-    };
-    let (cpu, own, machine) = (server.cpu()?, me.cpu()?, process::machine_busy()?);
-    let start = Instant::now();
-    run.publish_until(run.published + publications)?;
-    run.drain()?;
-    let elapsed = start.elapsed();
-    let cpu_after = server.cpu()?;
-    let spent = (cpu_after.threads - cpu.threads).as_secs_f64();
-    let by_ticks = (cpu_after.ticks - cpu.ticks).as_secs_f64();
-    let own = (me.cpu()?.threads - own.threads).as_secs_f64();
-    let others = (process::machine_busy()? - machine).as_secs_f64() - by_ticks - own;
-
-    let refused = run.refused - refused;
-    let deliveries = run.ledger.received() - received;
-    if run.ledger.missed() - missed > refused * run.subscribers {
-        return Err(LoadError::unexpected(
-            0,
-            "more publications are missing than were refused",
-        ));
-    }
-    let seconds = elapsed.as_secs_f64();
+    let publications = run.warm_up()?;
+    let measured = run.measure(publications, server)?;
     run.latencies.sort_unstable();
-    Ok(json!({
+    Ok(report(options, &measured, &run.latencies))
+}
+
+/// The line that is printed, of latencies that are sorted.
+fn report(options: &Options, measured: &Measured, latencies: &[u64]) -> Value {
+    let &Measured {
+        publications,
+        refused,
+        deliveries,
+        others,
+        ..
+    } = measured;
+    let seconds = measured.elapsed.as_secs_f64();
+    let spent = measured.server.threads.as_secs_f64();
+    json!({
         "mode": "publish",
         "kind": kind_name(options.kind),
         "subscribers": options.subscribers,
@@ -112,12 +106,12 @@ pub fn run(options: &Options, server: Process) -> Result<Value, LoadError> {
         "server_cpu_us_per_publication": spent * 1e6 / publications as f64,
         "server_cpu_us_per_delivery": (deliveries > 0).then(|| spent * 1e6 / deliveries as f64),
         "server_cpu_busy": spent / seconds,
-        "server_cpu_busy_by_ticks": by_ticks / seconds,
-        "load_cpu_busy": own / seconds,
+        "server_cpu_busy_by_ticks": measured.server.ticks.as_secs_f64() / seconds,
+        "load_cpu_busy": measured.load.as_secs_f64() / seconds,
         "others_cpu": (others / seconds).max(0.0),
-        "answer_p50_us": percentile(&run.latencies, 50),
-        "answer_p99_us": percentile(&run.latencies, 99),
-    }))
+        "answer_p50_us": percentile(latencies, 50),
+        "answer_p99_us": percentile(latencies, 99),
+    })
 }
 
 impl<'a> Run<'a> {
@@ -150,6 +144,57 @@ impl<'a> Run<'a> {
             answered: 0,
             refused: 0,
             latencies: Vec::new(),
+        })
+    }
+
+    /// Publishes for a while and waits until nothing is under way. Says how many publications the
+    /// measured part has, whole turns over the connections.
+    fn warm_up(&mut self) -> Result<u64, LoadError> {
+        let begun = Instant::now();
+        while begun.elapsed() < WARM_UP {
+            let some = self.published + self.window();
+            self.publish_until(some)?;
+        }
+        self.drain()?;
+        let rate = self.published as f64 / begun.elapsed().as_secs_f64();
+        let turn = (self.options.batch * self.options.connections) as u64;
+        let wanted = (rate * self.options.seconds.as_secs_f64()) as u64;
+        Ok((wanted / turn).max(1) * turn)
+    }
+
+    /// Publishes so many and waits for all of them, between two readings of the CPU times.
+    fn measure(&mut self, publications: u64, server: Process) -> Result<Measured, LoadError> {
+        let (refused, missed) = (self.refused, self.ledger.missed());
+        let received = self.ledger.received();
+        self.latencies.clear();
+        let load = Process {
+            pid: std::process::id(),
+        };
+        let (server_before, load_before) = (server.cpu()?, load.cpu()?);
+        let machine_before = process::machine_busy()?;
+        let start = Instant::now();
+        self.publish_until(self.published + publications)?;
+        self.drain()?;
+        let elapsed = start.elapsed();
+        let server = server.cpu()?.since(server_before);
+        let load = load.cpu()?.since(load_before).threads;
+        let machine = process::machine_busy()? - machine_before;
+
+        let refused = self.refused - refused;
+        if self.ledger.missed() - missed > refused * self.subscribers {
+            return Err(LoadError::unexpected(
+                0,
+                "more publications are missing than were refused",
+            ));
+        }
+        Ok(Measured {
+            publications,
+            refused,
+            deliveries: self.ledger.received() - received,
+            elapsed,
+            server,
+            load,
+            others: machine.as_secs_f64() - server.ticks.as_secs_f64() - load.as_secs_f64(),
         })
     }
 

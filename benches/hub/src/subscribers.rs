@@ -45,75 +45,113 @@ pub fn open(
     sessions: &[Vec<String>],
     patience: Duration,
 ) -> Result<Vec<usize>, LoadError> {
-    let mut numbers = Vec::with_capacity(sessions.len());
-    // Answers that are awaited, by connection number.
-    let mut awaited: Vec<usize> = Vec::new();
-    let mut done = 0;
-    let mut progress = (0, Instant::now());
-    while done < sessions.len() {
-        while numbers.len() < sessions.len() && numbers.len() - done < OPENING_MAX {
-            let channels = &sessions[numbers.len()];
-            let path = match kind {
-                Kind::Raw => raw_path("/ws", channels),
-                _ => "/connection/websocket".to_owned(),
-            };
-            let number = clients.web_socket(kind, &path)?;
-            awaited.resize(number + 1, 0);
-            // A raw session is in with its handshake, one of the protocol when everything was
-            // answered.
-            awaited[number] = if kind == Kind::Raw {
-                1
-            } else {
-                channels.len() + 1
-            };
-            numbers.push(number);
-        }
-        let mut opened = Vec::new();
-        clients.turn(Duration::from_millis(100), &mut |number, event| {
-            let left = awaited.get_mut(number).filter(|left| **left > 0);
-            match (event, left) {
-                (Event::Open, Some(left)) if kind == Kind::Raw => {
-                    *left = 0;
-                    done += 1;
-                }
-                (Event::Open, _) => opened.push(number),
-                (Event::Message(line), Some(left)) if is_reply(line) => {
-                    *left -= 1;
-                    done += usize::from(*left == 0);
-                }
-                (Event::Message(line), Some(_)) => {
-                    return Err(LoadError::unexpected(
-                        number,
-                        format!("got {:?}", String::from_utf8_lossy(line)),
-                    ));
-                }
-                (Event::Message(_), None) => (),
-                (Event::Answer { status, body, .. }, _) => {
-                    let body = String::from_utf8_lossy(body);
-                    return Err(LoadError::unexpected(
-                        number,
-                        format!("answered with {status} {body:?}"),
-                    ));
-                }
-                (Event::Ended(how), _) => return Err(LoadError::unexpected(number, how)),
-            }
-            Ok(())
-        })?;
-        for number in opened {
-            if let Some(index) = numbers.iter().position(|known| *known == number) {
-                clients.send_text(number, &commands(&sessions[index]))?;
-            }
-        }
-        if done > progress.0 {
-            progress = (done, Instant::now());
-        } else if progress.1.elapsed() > patience {
+    let mut opening = Opening {
+        kind,
+        sessions,
+        numbers: Vec::with_capacity(sessions.len()),
+        awaited: Vec::new(),
+        done: 0,
+    };
+    let mut progress = Instant::now();
+    while opening.done < sessions.len() {
+        let done = opening.done;
+        opening.begin(clients)?;
+        opening.turn(clients)?;
+        if opening.done > done {
+            progress = Instant::now();
+        } else if progress.elapsed() > patience {
             return Err(LoadError::Stalled {
                 seconds: patience.as_secs(),
                 state: format!("{done} of {} sessions are in", sessions.len()),
             });
         }
     }
-    Ok(numbers)
+    Ok(opening.numbers)
+}
+
+/// Sessions on their way in.
+struct Opening<'a> {
+    kind: Kind,
+    /// The channels of each.
+    sessions: &'a [Vec<String>],
+    /// The connections of those that were begun, in their order.
+    numbers: Vec<usize>,
+    /// Answers that are awaited, by connection number.
+    awaited: Vec<usize>,
+    /// How many are in.
+    done: usize,
+}
+
+impl Opening<'_> {
+    /// Begins as many handshakes as may be under way.
+    fn begin(&mut self, clients: &mut Clients) -> Result<(), LoadError> {
+        while self.numbers.len() < self.sessions.len()
+            && self.numbers.len() - self.done < OPENING_MAX
+        {
+            let channels = &self.sessions[self.numbers.len()];
+            let path = match self.kind {
+                Kind::Raw => raw_path("/ws", channels),
+                _ => "/connection/websocket".to_owned(),
+            };
+            let number = clients.web_socket(self.kind, &path)?;
+            self.awaited.resize(number + 1, 0);
+            // A raw session is in with its handshake, one of the protocol when everything was
+            // answered.
+            self.awaited[number] = match self.kind {
+                Kind::Raw => 1,
+                _ => channels.len() + 1,
+            };
+            self.numbers.push(number);
+        }
+        Ok(())
+    }
+
+    /// Takes what has come, and sends its commands to whoever is connected now.
+    fn turn(&mut self, clients: &mut Clients) -> Result<(), LoadError> {
+        let mut connected = Vec::new();
+        clients.turn(Duration::from_millis(100), &mut |number, event| {
+            if self.on_event(number, event)? {
+                connected.push(number);
+            }
+            Ok(())
+        })?;
+        for number in connected {
+            if let Some(index) = self.numbers.iter().position(|known| *known == number) {
+                clients.send_text(number, &commands(&self.sessions[index]))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts what came for a connection. True where its commands are due.
+    fn on_event(&mut self, number: usize, event: Event<'_>) -> Result<bool, LoadError> {
+        let awaited = self.awaited.get_mut(number).filter(|count| **count > 0);
+        match (event, awaited) {
+            (Event::Open, Some(awaited)) if self.kind == Kind::Raw => {
+                *awaited = 0;
+                self.done += 1;
+            }
+            (Event::Open, _) => return Ok(true),
+            (Event::Message(line), Some(awaited)) if is_reply(line) => {
+                *awaited -= 1;
+                self.done += usize::from(*awaited == 0);
+            }
+            (Event::Message(line), Some(_)) => {
+                let line = String::from_utf8_lossy(line);
+                return Err(LoadError::unexpected(number, format!("got {line:?}")));
+            }
+            (Event::Message(_), None) => (),
+            (Event::Answer { status, body, .. }, _) => {
+                let body = String::from_utf8_lossy(body);
+                return Err(LoadError::unexpected(
+                    number,
+                    format!("answered with {status} {body:?}"),
+                ));
+            }
+            (Event::Ended(how), _) => return Err(LoadError::unexpected(number, how)),
+        }
+        Ok(false)
+    }
 }
 
 /// A reply without an error.

@@ -6,6 +6,13 @@
 //! the server need not be built.
 
 #![allow(dead_code, unused_imports, unreachable_pub, missing_docs)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::too_many_lines,
+        reason = "a test's scenario is one story; the code itself is checked without its tests"
+    )
+)]
 #![expect(
     clippy::disallowed_methods,
     reason = "a load that comes in intervals sleeps between them"
