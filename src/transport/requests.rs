@@ -28,7 +28,7 @@ use super::{
     handover::UpgradeFactory,
     http_stream::HttpStream,
     listener::Door,
-    pending::{Answering, Body, PendingConnection},
+    pending::{Answering, PendingConnection, RequestBody},
     request_turn::RequestTurn,
     socket_options::SocketOptions,
     worker::Opened,
@@ -223,7 +223,7 @@ fn finish(response: Response<BoxBody>, answering: Option<Answering>) -> Response
 /// The body of a request, which ends its time as a pending connection when it is there.
 struct CountedPayload {
     payload: Payload,
-    body: Option<Body>,
+    body: Option<RequestBody>,
 }
 
 impl Stream for CountedPayload {

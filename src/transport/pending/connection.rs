@@ -1,10 +1,9 @@
 //! A connection's place among those that are not sessions, from the moment it is accepted. Owned by
-//! the connection's task, shared with its requests.
+//! the connection's task, shared with its requests (`request`, `request_body`).
 
 use std::{
     cell::Cell,
     net::IpAddr,
-    rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -13,29 +12,12 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{
-    PendingConnections,
-    evict::{Evict, Told},
-    table::{Key, Place},
-};
+use super::{PendingConnections, evict::Told, place::PendingPlace};
 use crate::metrics::Cut;
 
 /// A connection, as far as it is counted.
 pub(crate) struct PendingConnection {
-    all: Arc<PendingConnections>,
-    key: Key,
-    evict: Arc<Evict>,
-    /// Pending connections of its worker, which the next one is chosen by.
-    of_worker: Arc<AtomicUsize>,
-    /// It is pending, and counted for its worker.
-    is_pending: Cell<bool>,
-    /// It has had to wait for its client, so that it holds a place in the table while it is
-    /// pending. Whoever comes with a whole request needs none.
-    holds_place: Cell<bool>,
-    /// Since when it is pending, in the order of all.
-    since: Cell<Place>,
-    /// Its place in the table.
-    place: Cell<Option<Place>>,
+    place: PendingPlace,
     /// Number of the request that is being received or answered.
     request: Cell<u64>,
     /// A route has the request.
@@ -76,14 +58,7 @@ impl PendingConnection {
         of_worker: Arc<AtomicUsize>,
     ) -> Self {
         let this = Self {
-            key: all.key(peer),
-            all: all.clone(),
-            evict: Arc::default(),
-            of_worker,
-            is_pending: Cell::new(false),
-            holds_place: Cell::new(false),
-            since: Cell::new(0),
-            place: Cell::new(None),
+            place: PendingPlace::new(all.clone(), peer, of_worker),
             request: Cell::new(0),
             is_answering: Cell::new(false),
             is_owed: Cell::new(false),
@@ -100,7 +75,7 @@ impl PendingConnection {
             dropped: Notify::new(),
         };
         this.set_owed(true);
-        this.enter();
+        this.place.enter();
         this
     }
 
@@ -115,15 +90,12 @@ impl PendingConnection {
     /// All of them.
     #[must_use]
     pub(crate) fn all(&self) -> &PendingConnections {
-        &self.all
+        self.place.all()
     }
 
     /// What it brought by itself is done, and from here on it waits for its client.
     pub(crate) fn wait(&self) {
-        self.holds_place.set(true);
-        if self.is_pending.get() {
-            self.take_place();
-        }
+        self.place.hold();
     }
 
     /// An answer says that no other follows.
@@ -176,8 +148,8 @@ impl PendingConnection {
 
     fn set_owed(&self, is_owed: bool) {
         match (self.is_owed.replace(is_owed), is_owed) {
-            (false, true) => self.all.owed.fetch_add(1, Relaxed),
-            (true, false) => self.all.owed.fetch_sub(1, Relaxed),
+            (false, true) => self.all().owed.fetch_add(1, Relaxed),
+            (true, false) => self.all().owed.fetch_sub(1, Relaxed),
             _ => return,
         };
     }
@@ -186,7 +158,7 @@ impl PendingConnection {
     /// where none stays so.
     pub(crate) async fn told_to_go(&self) -> Option<Cut> {
         loop {
-            match self.evict.told().await {
+            match self.place.told().await {
                 Told::Go(why) => return Some(why),
                 Told::Look if self.is_idle() => return None,
                 Told::Look => {}
@@ -205,14 +177,14 @@ impl PendingConnection {
         // Answers of one connection are written together, and count as one. A session writes its
         // own.
         if self.is_session.get() || self.is_unwritten.replace(true) {
-            self.all.answering.fetch_sub(1, Relaxed);
+            self.all().answering.fetch_sub(1, Relaxed);
         }
     }
 
     /// The system has all that was to be written.
     pub(crate) fn set_written(&self) {
         if self.is_unwritten.replace(false) {
-            self.all.answering.fetch_sub(1, Relaxed);
+            self.all().answering.fetch_sub(1, Relaxed);
         }
     }
 
@@ -246,55 +218,53 @@ impl PendingConnection {
         self.is_vouched_for.set(true);
     }
 
+    /// A route has the head of its request, whose number is returned.
+    pub(super) fn begin_request(&self) -> u64 {
+        self.all().answering.fetch_add(1, Relaxed);
+        self.is_answering.set(true);
+        self.set_owed(true);
+        self.is_vouched_for.set(false);
+        self.request.get()
+    }
+
+    /// Its request was answered, and it is pending again.
+    pub(super) fn end_request(&self) {
+        self.set_answered();
+        self.is_answering.set(false);
+        self.set_owed(false);
+        self.has_input.set(false);
+        self.request.set(self.request.get() + 1);
+        if !self.is_session.get() {
+            self.place.enter();
+        }
+    }
+
+    /// Its place among the pending ones.
+    pub(super) fn place(&self) -> &PendingPlace {
+        &self.place
+    }
+
+    /// Whether a key of the API vouches for the body of its request.
+    pub(super) fn is_vouched_for(&self) -> bool {
+        self.is_vouched_for.get()
+    }
+
+    /// Nobody waits for the body of a request any more.
+    pub(super) fn end_body(&self, request: u64, is_whole: bool) {
+        if !is_whole {
+            self.left_body.set(true);
+        }
+        // Who keeps a body longer than its request says nothing of the next one.
+        if self.request.get() == request {
+            self.place.leave();
+        }
+    }
+
     /// It has become a session, for good.
     pub(crate) fn become_session(&self) {
         self.is_session.set(true);
         self.set_owed(false);
-        self.leave();
-    }
-
-    fn enter(&self) {
-        if self.is_session.get() || self.is_pending.replace(true) {
-            return;
-        }
-        self.since.set(self.all.next.fetch_add(1, Relaxed));
-        self.of_worker.fetch_add(1, Relaxed);
-        self.all.arriving.fetch_add(1, Relaxed);
-        if self.holds_place.get() {
-            self.take_place();
-        }
-    }
-
-    fn take_place(&self) {
-        let place = self.since.get();
-        let cut = self
-            .all
-            .change(|table| table.enter(self.key, place, self.evict.clone()));
-        if let Some(why) = cut {
-            self.all.cut(why);
-        }
-        self.place.set(Some(place));
-        self.all.arriving.fetch_sub(1, Relaxed);
-        // Behind the lock: who enters before `close_idle` has it finds it in the table.
-        if self.all.closes_idle.load(Relaxed) {
-            self.evict.look();
-        }
-    }
-
-    fn leave(&self) {
-        if !self.is_pending.replace(false) {
-            return;
-        }
-        self.of_worker.fetch_sub(1, Relaxed);
-        match self.place.take() {
-            // Who was told to go and has just brought a request stays: it is pending no more.
-            Some(place) => self
-                .all
-                .change(|table| table.leave(self.key, place, &self.evict)),
-            None => {
-                self.all.arriving.fetch_sub(1, Relaxed);
-            }
-        }
+        self.place.leave();
     }
 }
 
@@ -303,108 +273,6 @@ impl Drop for PendingConnection {
         // Nobody is there any more who could be written to.
         self.set_written();
         self.set_owed(false);
-        self.leave();
-    }
-}
-
-/// A request that is being answered; when it is dropped, its connection is pending again.
-pub(crate) struct Answering(Rc<PendingConnection>);
-
-impl Answering {
-    /// A route has the request's head. The connection is pending until the [`Body`] is there too.
-    #[must_use]
-    pub(crate) fn begin(connection: &Rc<PendingConnection>) -> (Self, Body) {
-        connection.all.answering.fetch_add(1, Relaxed);
-        connection.is_answering.set(true);
-        connection.set_owed(true);
-        connection.is_vouched_for.set(false);
-        let body = Body {
-            connection: connection.clone(),
-            request: connection.request.get(),
-            is_whole: true,
-            bytes: 0,
-            charged: None,
-        };
-        (Self(connection.clone()), body)
-    }
-
-    /// The connection that it came by.
-    #[must_use]
-    pub(crate) fn place(&self) -> &PendingConnection {
-        &self.0
-    }
-}
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        self.0.set_answered();
-        self.0.is_answering.set(false);
-        self.0.set_owed(false);
-        self.0.has_input.set(false);
-        self.0.request.set(self.0.request.get() + 1);
-        self.0.enter();
-    }
-}
-
-/// The body of a request that a route has; dropped when it is there whole, or nobody wants it.
-pub(crate) struct Body {
-    connection: Rc<PendingConnection>,
-    request: u64,
-    is_whole: bool,
-    /// Bytes that have come.
-    bytes: usize,
-    /// Its place among the bodies whose bytes are counted, and how many are.
-    charged: Option<(Place, usize)>,
-}
-
-impl Body {
-    /// It has begun to come, and its end is not there yet.
-    pub(crate) fn set_whole(&mut self, is_whole: bool) {
-        self.is_whole = is_whole;
-    }
-
-    /// So many more bytes are here.
-    pub(crate) fn came(&mut self, bytes: usize) {
-        self.bytes += bytes;
-    }
-
-    /// The rest is waited for: what is here is counted.
-    pub(crate) fn wait(&mut self) {
-        let connection = &self.connection;
-        let counted = self.charged.map_or(0, |(_, bytes)| bytes);
-        if self.bytes == counted || connection.is_vouched_for.get() {
-            return;
-        }
-        let all = &connection.all;
-        let place = match self.charged {
-            Some((place, _)) => place,
-            None => all.next.fetch_add(1, Relaxed),
-        };
-        self.charged = Some((place, self.bytes));
-        let (key, bytes, evict) = (connection.key, self.bytes, &connection.evict);
-        let cuts = all.change_bytes(|all| all.charge(key, place, bytes, evict));
-        for why in cuts {
-            all.cut(why);
-        }
-    }
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        if let Some((place, _)) = self.charged {
-            let connection = &self.connection;
-            // Who was told to go and has just brought the rest stays.
-            connection.all.change_bytes(|all| {
-                all.release(connection.key, place);
-                connection.evict.take_back();
-            });
-        }
-        if !self.is_whole {
-            self.connection.left_body.set(true);
-        }
-        // Who keeps a body longer than its request says nothing of the next one.
-        if self.connection.request.get() == self.request {
-            self.connection.leave();
-        }
+        self.place.leave();
     }
 }

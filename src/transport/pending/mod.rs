@@ -15,11 +15,14 @@
 //! One [`PendingConnections`] a process, behind one lock; it is taken when a connection comes,
 //! begins and ends to be answered, never for a message. The bytes have a lock of their own, taken
 //! when the rest of a body has to be waited for. [`PendingConnection`] is a connection's place in
-//! it.
+//! it, [`Answering`] a request that a route has, [`RequestBody`] the state of that one's body.
 
 mod body_bytes;
 mod connection;
 mod evict;
+mod place;
+mod request;
+mod request_body;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -32,10 +35,12 @@ use std::{
     },
 };
 
-pub(crate) use self::connection::{Answering, Body, PendingConnection};
 use self::{
     body_bytes::BodyBytes,
     table::{Key, Table},
+};
+pub(crate) use self::{
+    connection::PendingConnection, request::Answering, request_body::RequestBody,
 };
 use crate::{
     admission::counted_as,
