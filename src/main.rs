@@ -11,7 +11,7 @@ use std::{
 
 use fanfare::{
     app::{App, AppError, Inheritance},
-    cli::{self, Command, ConfigForm, StateOrder},
+    cli::{self, CliCommand, ConfigForm, StateOrder},
     config::{self, LoadError, Overrides, Settings},
     logger::Logger,
     signals::Signals,
@@ -33,8 +33,8 @@ const WRONG_SETTINGS: u8 = 2;
 
 fn main() -> ExitCode {
     match cli::parse() {
-        Command::Serve(overrides) => serve(&overrides),
-        Command::Config(form) => {
+        CliCommand::Serve(overrides) => serve(&overrides),
+        CliCommand::Config(form) => {
             let text = match form {
                 ConfigForm::Defaults => config::render_defaults(),
                 ConfigForm::Short => config::render_short(),
@@ -43,10 +43,10 @@ fn main() -> ExitCode {
             say(text.trim_end());
             ExitCode::SUCCESS
         }
-        Command::Check(overrides) => check(&overrides),
-        Command::Token(overrides, options) => token(&overrides, &options),
-        Command::CheckToken(overrides, token) => check_token(&overrides, &token),
-        Command::State(overrides, order) => show_state(&overrides, order),
+        CliCommand::Check(overrides) => check(&overrides),
+        CliCommand::Token(overrides, options) => token(&overrides, &options),
+        CliCommand::CheckToken(overrides, token) => check_token(&overrides, &token),
+        CliCommand::State(overrides, order) => show_state(&overrides, order),
     }
 }
 

@@ -46,7 +46,7 @@ struct Member {
 }
 
 #[derive(Debug)]
-struct Channel {
+struct ChannelMembers {
     name: ChannelName,
     members: Vec<Member>,
 }
@@ -56,7 +56,7 @@ struct Channel {
 #[derive(Debug, Default)]
 pub struct Registry {
     names: HashMap<ChannelName, usize>,
-    channels: Slab<Channel>,
+    channels: Slab<ChannelMembers>,
     /// For each session key: channel, and the place of this membership in the channel's list.
     sessions: Vec<Option<Vec<(u32, u32)>>>,
 }
@@ -107,7 +107,7 @@ impl Registry {
         let channel = match self.names.get(name) {
             Some(&channel) => channel,
             None => {
-                let channel = self.channels.insert(Channel {
+                let channel = self.channels.insert(ChannelMembers {
                     name: name.clone(),
                     members: Vec::new(),
                 });

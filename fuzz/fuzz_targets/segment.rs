@@ -5,7 +5,7 @@
 //! fewer.
 #![no_main]
 
-use fanfare::segment::{Outcome, Place, SegmentReader, header, put_frame};
+use fanfare::segment::{SegmentOutcome, FramePlace, SegmentReader, header, put_frame};
 use libfuzzer_sys::fuzz_target;
 
 const TAG: u32 = 0x0102_0304;
@@ -32,7 +32,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!((cut.good, cut.torn), (outcome.good, false));
 });
 
-fn read(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, Outcome)> {
+fn read(bytes: &[u8]) -> Option<(Vec<Vec<u8>>, SegmentOutcome)> {
     let mut reader = SegmentReader::new(bytes).ok()?;
     let bodies = reader.by_ref().map(|frame| frame.body.to_vec()).collect();
     Some((bodies, reader.outcome()))
@@ -44,7 +44,7 @@ fn changed(input: &[u8]) -> Vec<u8> {
     let (frames, changes) = input.split_at(input.len() / 2);
     for (number, length) in frames.iter().enumerate() {
         let last = length & 1 != 0;
-        let place = Place {
+        let place = FramePlace {
             tag: TAG,
             batch,
             last,

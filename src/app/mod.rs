@@ -38,7 +38,7 @@ use crate::{
     transport::{
         accept::Accepting,
         distributor::WorkerLink,
-        listener::{Door, Listener},
+        listener::{Door, HttpListener},
         pending::PendingConnections,
         requests,
         socket_options::SocketOptions,
@@ -56,7 +56,7 @@ const EVENTS_GRACE: Duration = Duration::from_secs(5);
 /// A server that is bound but does not serve yet.
 pub struct App {
     settings: Arc<Settings>,
-    listeners: Vec<Listener>,
+    listeners: Vec<HttpListener>,
     certificate: Option<Arc<Certificate>>,
     launch: Launch,
 }
@@ -73,7 +73,7 @@ impl App {
             Some(tls) => Some(Certificate::load(&tls.cert, &tls.key)?),
             None => None,
         };
-        let listeners = Listener::bind_all(&settings, &mut inheritance.sockets)?;
+        let listeners = HttpListener::bind_all(&settings, &mut inheritance.sockets)?;
         Ok(Self {
             settings: Arc::new(settings),
             listeners,
@@ -95,13 +95,13 @@ impl App {
     fn urls_of(&self, door: Door) -> impl Iterator<Item = &str> {
         let listeners = self.listeners.iter();
         let listeners = listeners.filter(move |listener| listener.door() == door);
-        listeners.map(Listener::url)
+        listeners.map(HttpListener::url)
     }
 
     /// Whether only this machine reaches it.
     #[must_use]
     pub fn is_local(&self) -> bool {
-        self.listeners.iter().all(Listener::is_local)
+        self.listeners.iter().all(HttpListener::is_local)
     }
 
     /// Serves until told to stop, or until a new process has taken over, then drains; a second

@@ -11,7 +11,7 @@ use std::{
 
 use super::BrokerError;
 
-enum Answer<T> {
+enum FutureState<T> {
     /// Here; absent once it was taken.
     Ready(Option<Result<T, BrokerError>>),
     Later(Pin<Box<dyn Future<Output = Result<T, BrokerError>> + Send>>),
@@ -20,19 +20,19 @@ enum Answer<T> {
 /// An answer that may come from another machine. It borrows nothing, and to drop it is to give up
 /// the answer, not the request: that took its place when it was made.
 #[must_use = "a request is made when it is called, but its outcome is known by its answer"]
-pub struct BrokerFuture<T>(Answer<T>);
+pub struct BrokerFuture<T>(FutureState<T>);
 
 impl<T> BrokerFuture<T> {
     /// An answer that is here.
     pub(crate) fn ready(answer: Result<T, BrokerError>) -> Self {
-        Self(Answer::Ready(Some(answer)))
+        Self(FutureState::Ready(Some(answer)))
     }
 
     /// An answer that is waited for.
     pub(crate) fn later(
         answer: impl Future<Output = Result<T, BrokerError>> + Send + 'static,
     ) -> Self {
-        Self(Answer::Later(Box::pin(answer)))
+        Self(FutureState::Later(Box::pin(answer)))
     }
 
     /// The answer if it is here, else the future, which was not polled.
@@ -41,7 +41,7 @@ impl<T> BrokerFuture<T> {
     /// The future itself.
     pub(crate) fn now(self) -> Result<Result<T, BrokerError>, Self> {
         match self.0 {
-            Answer::Ready(Some(answer)) => Ok(answer),
+            FutureState::Ready(Some(answer)) => Ok(answer),
             later => Err(Self(later)),
         }
     }
@@ -52,8 +52,8 @@ impl<T: Send + 'static> BrokerFuture<T> {
     /// timer.
     pub(crate) fn within(self, limit: Duration, late: BrokerError) -> Self {
         match self.0 {
-            Answer::Ready(answer) => Self(Answer::Ready(answer)),
-            Answer::Later(answer) => {
+            FutureState::Ready(answer) => Self(FutureState::Ready(answer)),
+            FutureState::Later(answer) => {
                 // From the call on, not from when its answer is first looked at.
                 let by = tokio::time::Instant::now() + limit;
                 Self::later(async move {
@@ -70,13 +70,13 @@ impl<T: Send + 'static> BrokerFuture<T> {
         look: impl FnOnce(&Result<T, BrokerError>) + Send + 'static,
     ) -> BrokerFuture<T> {
         match self.0 {
-            Answer::Ready(answer) => {
+            FutureState::Ready(answer) => {
                 if let Some(answer) = &answer {
                     look(answer);
                 }
-                Self(Answer::Ready(answer))
+                Self(FutureState::Ready(answer))
             }
-            Answer::Later(answer) => Self::later(async move {
+            FutureState::Later(answer) => Self::later(async move {
                 let answer = answer.await;
                 look(&answer);
                 answer
@@ -93,12 +93,12 @@ impl<T> Future for BrokerFuture<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
-            Answer::Ready(answer) => match answer.take() {
+            FutureState::Ready(answer) => match answer.take() {
                 Some(answer) => Poll::Ready(answer),
                 // As any future that is polled behind its end, this one never answers again.
                 None => Poll::Pending,
             },
-            Answer::Later(answer) => answer.as_mut().poll(cx),
+            FutureState::Later(answer) => answer.as_mut().poll(cx),
         }
     }
 }
@@ -106,8 +106,8 @@ impl<T> Future for BrokerFuture<T> {
 impl<T> fmt::Debug for BrokerFuture<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match &self.0 {
-            Answer::Ready(_) => "BrokerFuture::Ready",
-            Answer::Later(_) => "BrokerFuture::Later",
+            FutureState::Ready(_) => "BrokerFuture::Ready",
+            FutureState::Later(_) => "BrokerFuture::Later",
         })
     }
 }

@@ -28,7 +28,7 @@ pub enum ConfigForm {
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Command {
+pub enum CliCommand {
     /// Serve with these settings over file and environment.
     Serve(Overrides),
     /// Print settings.
@@ -57,7 +57,7 @@ pub enum StateOrder {
 /// Reads this process's command line; ends the process on `--help`, `--version` and faults (status
 /// 2).
 #[must_use]
-pub fn parse() -> Command {
+pub fn parse() -> CliCommand {
     let mut words: Vec<_> = std::env::args_os().collect();
     if let [_, first, rest @ ..] = words.as_slice()
         && first == "help"
@@ -104,7 +104,7 @@ fn is_there(word: &str) -> bool {
     PathBuf::from(word).is_file()
 }
 
-impl From<CommandLine> for Command {
+impl From<CommandLine> for CliCommand {
     fn from(line: CommandLine) -> Self {
         let serve = |serve: ServeArgs| {
             Self::Serve(Overrides {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::Secret;
 
-fn command(line: &[&str]) -> Command {
+fn command(line: &[&str]) -> CliCommand {
     CommandLine::try_parse_from(line)
         .unwrap_or_else(|error| panic!("{error}"))
         .into()
@@ -30,15 +30,18 @@ fn serve_may_be_left_out() {
     ];
     let long = [&["fanfare", "serve"][..], &flags].concat();
     let short = [&["fanfare"][..], &flags].concat();
-    assert_eq!(command(&long), Command::Serve(overrides.clone()));
-    assert_eq!(command(&short), Command::Serve(overrides));
-    assert_eq!(command(&["fanfare"]), Command::Serve(Overrides::default()));
+    assert_eq!(command(&long), CliCommand::Serve(overrides.clone()));
+    assert_eq!(command(&short), CliCommand::Serve(overrides));
+    assert_eq!(
+        command(&["fanfare"]),
+        CliCommand::Serve(Overrides::default())
+    );
     for (flags, form) in [
         (&["fanfare", "config"][..], ConfigForm::Defaults),
         (&["fanfare", "config", "--short"], ConfigForm::Short),
         (&["fanfare", "config", "--demo"], ConfigForm::Demonstration),
     ] {
-        assert_eq!(command(flags), Command::Config(form));
+        assert_eq!(command(flags), CliCommand::Config(form));
     }
 }
 
@@ -47,7 +50,7 @@ fn a_token_is_made_as_told() {
     let line = "fanfare token --config f.toml --user 42 --ttl 90m --channels a,b \
                 --claim x=1 --claim y=z=z --secret s";
     let line: Vec<&str> = line.split(' ').collect();
-    let Command::Token(overrides, make) = command(&line) else {
+    let CliCommand::Token(overrides, make) = command(&line) else {
         panic!("another command");
     };
     assert_eq!(overrides.config, Some("f.toml".into()));
@@ -60,7 +63,7 @@ fn a_token_is_made_as_told() {
         ..TokenSpec::default()
     };
     assert_eq!(*make, expected);
-    let Command::Token(_, make) = command(&["fanfare", "token", "--ttl", "never"]) else {
+    let CliCommand::Token(_, make) = command(&["fanfare", "token", "--ttl", "never"]) else {
         panic!("another command");
     };
     assert_eq!(make.ttl, None);
@@ -77,7 +80,7 @@ fn a_token_is_made_as_told() {
         config: Some("f.toml".into()),
         ..Overrides::default()
     };
-    assert_eq!(check, Command::CheckToken(overrides, "-".to_string()));
+    assert_eq!(check, CliCommand::CheckToken(overrides, "-".to_string()));
 }
 
 #[test]
@@ -92,7 +95,7 @@ fn the_state_is_shown_verified_or_its_revocations_dropped() {
         (&["--drop", "revocations"], StateOrder::DropRevocations),
     ] {
         let line = [&["fanfare", "state", "--config", "f.toml"], more].concat();
-        assert_eq!(command(&line), Command::State(file.clone(), order));
+        assert_eq!(command(&line), CliCommand::State(file.clone(), order));
     }
     let wrong = ["fanfare", "state", "--drop", "streams"];
     assert!(CommandLine::try_parse_from(wrong).is_err());

@@ -11,9 +11,9 @@ use bytes::Bytes;
 
 use super::{
     Message, Opcode, ProtocolError, close_body,
-    header::{HEAD_BYTES_MAX, Header, Rules},
+    header::{FrameHeader, HEAD_BYTES_MAX, Rules},
     mask,
-    message_buffer::{Kind, MessageBuffer},
+    message_buffer::{MessageBuffer, MessageKind},
 };
 
 /// Decodes one connection's input.
@@ -21,8 +21,8 @@ use super::{
 pub struct Decoder {
     message_bytes_max: usize,
     /// Boxed, so that an idle connection pays eight bytes for it.
-    work: Option<Box<Work>>,
-    state: State,
+    partial: Option<Box<PartialInput>>,
+    state: DecoderState,
     deflate: bool,
     head_len: u8,
     /// The front of a head that has not all arrived.
@@ -31,18 +31,18 @@ pub struct Decoder {
 
 /// What is under way; dropped as soon as none of it is.
 #[derive(Debug, Default)]
-struct Work {
+struct PartialInput {
     /// The data message, from its first byte to its last.
     message: Option<MessageBuffer>,
     /// The frame whose payload is arriving.
-    frame: Option<Frame>,
+    frame: Option<PartialFrame>,
     /// The payload of a control frame that arrives in pieces; at most 125 bytes.
     control: Vec<u8>,
 }
 
 /// A frame whose payload is arriving.
 #[derive(Clone, Copy, Debug)]
-struct Frame {
+struct PartialFrame {
     opcode: Opcode,
     fin: bool,
     /// Payload bytes still to come.
@@ -52,7 +52,7 @@ struct Frame {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum State {
+enum DecoderState {
     Open,
     /// The peer closed: whatever follows is not looked at (RFC 6455 §1.4, §5.5.1).
     Closed,
@@ -66,8 +66,8 @@ impl Decoder {
     pub fn new(message_bytes_max: usize, deflate: bool) -> Self {
         Self {
             message_bytes_max,
-            work: None,
-            state: State::Open,
+            partial: None,
+            state: DecoderState::Open,
             deflate,
             head_len: 0,
             head: [0; HEAD_BYTES_MAX],
@@ -84,23 +84,23 @@ impl Decoder {
     /// What the peer did wrong, at the earliest byte that proves it.
     pub fn decode(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
         match self.state {
-            State::Open => {}
-            State::Closed => {
+            DecoderState::Open => {}
+            DecoderState::Closed => {
                 *input = &mut [];
                 return Ok(None);
             }
-            State::Failed(protocol_error) => return Err(protocol_error),
+            DecoderState::Failed(protocol_error) => return Err(protocol_error),
         }
         let result = self.next(input);
         match &result {
             Ok(Some(Message::Close(_))) => {
-                self.state = State::Closed;
-                self.work = None;
+                self.state = DecoderState::Closed;
+                self.partial = None;
             }
             Ok(_) => {}
             Err(protocol_error) => {
-                self.state = State::Failed(*protocol_error);
-                self.work = None;
+                self.state = DecoderState::Failed(*protocol_error);
+                self.partial = None;
             }
         }
         result
@@ -109,15 +109,22 @@ impl Decoder {
     /// Heap held now: what is buffered of a message or frame that has not all arrived.
     #[must_use]
     pub fn heap_bytes(&self) -> usize {
-        self.work.as_ref().map_or(0, |work| {
-            let message = work.message.as_ref().map_or(0, MessageBuffer::heap_bytes);
-            size_of::<Work>() + message + work.control.capacity()
+        self.partial.as_ref().map_or(0, |partial| {
+            let message = partial
+                .message
+                .as_ref()
+                .map_or(0, MessageBuffer::heap_bytes);
+            size_of::<PartialInput>() + message + partial.control.capacity()
         })
     }
 
     fn next(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
         loop {
-            if self.work.as_ref().is_none_or(|work| work.frame.is_none()) {
+            if self
+                .partial
+                .as_ref()
+                .is_none_or(|partial| partial.frame.is_none())
+            {
                 let Some(header) = self.take_header(input)? else {
                     return Ok(None);
                 };
@@ -136,15 +143,18 @@ impl Decoder {
     }
 
     /// The next frame's head, from `input` and from what is kept of it.
-    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, ProtocolError> {
-        let message = self.work.as_ref().and_then(|work| work.message.as_ref());
+    fn take_header(&mut self, input: &mut &mut [u8]) -> Result<Option<FrameHeader>, ProtocolError> {
+        let message = self
+            .partial
+            .as_ref()
+            .and_then(|partial| partial.message.as_ref());
         let rules = Rules {
             deflate: self.deflate,
             message_bytes_max: self.message_bytes_max,
             joined_bytes: message.map(MessageBuffer::len),
         };
         if self.head_len == 0
-            && let Some((header, used)) = Header::parse(input, rules)?
+            && let Some((header, used)) = FrameHeader::parse(input, rules)?
         {
             take(input, used);
             return Ok(Some(header));
@@ -155,7 +165,7 @@ impl Decoder {
             // In range: a head is whole at 14 bytes at the latest, and then `head_len` starts anew.
             self.head[len - 1] = byte;
             self.head_len = len as u8;
-            if let Some((header, _)) = Header::parse(&self.head[..len], rules)? {
+            if let Some((header, _)) = FrameHeader::parse(&self.head[..len], rules)? {
                 self.head_len = 0;
                 return Ok(Some(header));
             }
@@ -166,7 +176,7 @@ impl Decoder {
     /// The fast path: a frame that is a whole message and is all there is never buffered.
     fn take_whole(
         &self,
-        header: &Header,
+        header: &FrameHeader,
         input: &mut &mut [u8],
     ) -> Result<Option<Message>, ProtocolError> {
         if !header.fin || header.opcode == Opcode::Continuation || header.len > input.len() {
@@ -178,12 +188,12 @@ impl Decoder {
     }
 
     /// The payload comes in pieces, or is a fragment: make room for what it takes part in.
-    fn begin(&mut self, header: &Header) {
-        let work = self.work.get_or_insert_default();
+    fn begin(&mut self, header: &FrameHeader) {
+        let partial = self.partial.get_or_insert_default();
         if let Some(kind) = kind_of(header) {
-            work.message = Some(MessageBuffer::new(kind));
+            partial.message = Some(MessageBuffer::new(kind));
         }
-        work.frame = Some(Frame {
+        partial.frame = Some(PartialFrame {
             opcode: header.opcode,
             fin: header.fin,
             left: header.len,
@@ -193,31 +203,31 @@ impl Decoder {
 
     /// As much as has come of the payload under way; a message if that ended one.
     fn take_payload(&mut self, input: &mut &mut [u8]) -> Result<Option<Message>, ProtocolError> {
-        let Some(work) = self.work.as_deref_mut() else {
+        let Some(partial) = self.partial.as_deref_mut() else {
             return Ok(None);
         };
-        let Some(frame) = work.frame.as_mut() else {
+        let Some(frame) = partial.frame.as_mut() else {
             return Ok(None);
         };
         let payload = take(input, frame.left.min(input.len()));
         mask::apply(payload, frame.key);
         frame.key = mask::rotate(frame.key, payload.len());
         frame.left -= payload.len();
-        let Frame {
+        let PartialFrame {
             opcode, fin, left, ..
         } = *frame;
 
         if opcode.is_control() {
-            work.control.extend_from_slice(payload);
+            partial.control.extend_from_slice(payload);
             if left > 0 {
                 return Ok(None);
             }
-            let body = mem::take(&mut work.control);
+            let body = mem::take(&mut partial.control);
             self.end_frame();
             return control(opcode, &body).map(Some);
         }
 
-        let Some(message) = work.message.as_mut() else {
+        let Some(message) = partial.message.as_mut() else {
             return Ok(None);
         };
         // The last frame cannot grow any more, so the last buffer is of the message's size.
@@ -230,11 +240,11 @@ impl Decoder {
         if left > 0 || !fin {
             message.check()?;
             if left == 0 {
-                work.frame = None;
+                partial.frame = None;
             }
             return Ok(None);
         }
-        let message = work.message.take();
+        let message = partial.message.take();
         self.end_frame();
         message
             .map(|message| message.finish(self.message_bytes_max))
@@ -243,10 +253,10 @@ impl Decoder {
 
     /// Forgets the frame, and everything if no message is under way.
     fn end_frame(&mut self) {
-        if let Some(work) = self.work.as_mut() {
-            work.frame = None;
-            if work.message.is_none() {
-                self.work = None;
+        if let Some(partial) = self.partial.as_mut() {
+            partial.frame = None;
+            if partial.message.is_none() {
+                self.partial = None;
             }
         }
     }
@@ -260,20 +270,20 @@ fn take<'a>(input: &mut &'a mut [u8], n: usize) -> &'a mut [u8] {
 }
 
 /// What message this frame begins; `None` if it begins none.
-fn kind_of(header: &Header) -> Option<Kind> {
+fn kind_of(header: &FrameHeader) -> Option<MessageKind> {
     let text = match header.opcode {
         Opcode::Text => true,
         Opcode::Binary => false,
         _ => return None,
     };
-    Some(Kind {
+    Some(MessageKind {
         text,
         compressed: header.compressed,
     })
 }
 
 /// A frame that is a message by itself, with its unmasked payload.
-fn whole(header: &Header, payload: &[u8], limit: usize) -> Result<Message, ProtocolError> {
+fn whole(header: &FrameHeader, payload: &[u8], limit: usize) -> Result<Message, ProtocolError> {
     match kind_of(header) {
         Some(kind) => kind.message(payload, limit),
         None => control(header.opcode, payload),

@@ -12,12 +12,12 @@ use super::{Message, ProtocolError, deflate::inflate};
 
 /// What a data message is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Kind {
+pub(super) struct MessageKind {
     pub text: bool,
     pub compressed: bool,
 }
 
-impl Kind {
+impl MessageKind {
     /// A whole payload becomes a message: inflated within `limit`, text proven, copied out once.
     #[inline]
     pub(super) fn message(self, payload: &[u8], limit: usize) -> Result<Message, ProtocolError> {
@@ -43,7 +43,7 @@ impl Kind {
 /// The message under way.
 #[derive(Debug)]
 pub(super) struct MessageBuffer {
-    kind: Kind,
+    kind: MessageKind,
     data: Vec<u8>,
     /// `data` up to here is proven UTF-8; behind it stand at most three bytes of a character that
     /// is not all there.
@@ -51,7 +51,7 @@ pub(super) struct MessageBuffer {
 }
 
 impl MessageBuffer {
-    pub(super) fn new(kind: Kind) -> Self {
+    pub(super) fn new(kind: MessageKind) -> Self {
         Self {
             kind,
             data: Vec::new(),

@@ -84,7 +84,7 @@ impl Hooks {
 /// An endpoint of the backend whose answers are published when they change: a checked `[[poll]]`.
 /// Its debug form shows no values of headers, since they may be keys.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Poll {
+pub struct PollSettings {
     /// The URL, http or https.
     pub(crate) url: String,
     /// Interval between requests.
@@ -99,10 +99,10 @@ pub struct Poll {
     pub(crate) publish_failures: bool,
 }
 
-impl fmt::Debug for Poll {
+impl fmt::Debug for PollSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let headers: Vec<&String> = self.headers.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Poll")
+        f.debug_struct("PollSettings")
             .field("url", &public_url(&self.url))
             .field("every", &self.every)
             .field("channel", &self.channel)

@@ -9,7 +9,7 @@ use super::{
     errors::{Errors, SettingOrigin},
     raw_settings::{ARRAYS, RawSettings},
     sections::Section,
-    setting_type::Input,
+    setting_type::SettingInput,
     suggestion::unknown,
     toml_fault::TomlFault,
 };
@@ -26,7 +26,7 @@ pub(super) fn read_file(path: &Path, errors: &mut Errors) -> Option<RawSettings>
             return None;
         }
     };
-    let mut reader = Reader {
+    let mut reader = FileReader {
         path,
         text: &text,
         raw: RawSettings::default(),
@@ -47,14 +47,14 @@ pub(super) fn read_file(path: &Path, errors: &mut Errors) -> Option<RawSettings>
 }
 
 /// A file that is being read. Places in it are offsets in bytes into `text`.
-struct Reader<'a> {
+struct FileReader<'a> {
     path: &'a Path,
     text: &'a str,
     raw: RawSettings,
     errors: &'a mut Errors,
 }
 
-impl Reader<'_> {
+impl FileReader<'_> {
     /// The line of a place, counted from 1.
     fn line(&self, at: usize) -> usize {
         let end = at.min(self.text.len());
@@ -120,7 +120,7 @@ impl Reader<'_> {
             table => format!("{table}.{name}"),
         };
         let origin = self.origin(at);
-        match self.raw.read(table, name, Input::Toml(value)) {
+        match self.raw.read(table, name, SettingInput::Toml(value)) {
             Some(Ok(())) => {}
             Some(Err(what)) => {
                 self.errors.add(&origin, &path, what);
@@ -177,7 +177,7 @@ impl Reader<'_> {
             for (name, at, value) in flatten(&names, "", inner) {
                 let origin = self.origin(at);
                 let path = format!("{table}.{name}");
-                match element.read(&name, Input::Toml(value)) {
+                match element.read(&name, SettingInput::Toml(value)) {
                     Some(Ok(())) => {}
                     Some(Err(what)) => {
                         self.errors.add(&origin, &path, what);

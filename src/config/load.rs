@@ -10,7 +10,7 @@ use super::{
     file::read_file,
     raw_settings::RawSettings,
     sections::Setting,
-    setting_type::Input,
+    setting_type::SettingInput,
     settings::Settings,
     suggestion::suggestion,
 };
@@ -104,7 +104,7 @@ fn read_flags(raw: &mut RawSettings, overrides: &Overrides, errors: &mut Errors)
     for (flag, name, value) in flags {
         let Some(value) = value else { continue };
         let origin = SettingOrigin::Flag(flag);
-        if let Some(Err(what)) = raw.read("", name, Input::Text(value)) {
+        if let Some(Err(what)) = raw.read("", name, SettingInput::Text(value)) {
             errors.add(&origin, name, what);
             raw.unreadable.insert(name.to_string());
         }
@@ -138,7 +138,8 @@ fn read_environment(
         };
         let origin = SettingOrigin::Environment(variable.clone());
         let is_quoted = is_quoted(value);
-        if let Some(Err(what)) = raw.read(setting.section, setting.name, Input::Text(value)) {
+        if let Some(Err(what)) = raw.read(setting.section, setting.name, SettingInput::Text(value))
+        {
             let hint = if is_quoted { QUOTED } else { "" };
             errors.add(&origin, &setting.path, format!("{what}{hint}"));
             raw.unreadable.insert(setting.path.clone());

@@ -25,13 +25,13 @@ mod toml_fault;
 mod values;
 
 pub use self::{
-    backend::{Hook, Hooks, Poll, public_url},
+    backend::{Hook, Hooks, PollSettings, public_url},
     channels::{Allow, Channels, Namespace},
     errors::{Errors, LoadError, Warning},
     load::Overrides,
     render::{render_defaults, render_demonstration, render_markdown, render_short},
     sections::{Admin, Api, Log, TokenSettings},
-    settings::{Client, Push, RawEndpoint, Settings, Tls},
+    settings::{ClientSettings, PushSettings, RawEndpoint, Settings, Tls},
     values::{
         ADMIN_TOKEN_PREFIX, HookFailureAction, Keep, Listen, LogFormat, OnMessage, Secret,
         SlowPolicy, SyncPolicy, TrustedProxies, UnixSocket,

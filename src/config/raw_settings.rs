@@ -13,7 +13,7 @@ use super::{
         HooksSection, Http, Limits, Log, NamespaceSection, Page, PollSection, PushSection,
         RawSection, Root, Route, Section, Setting, Slow, State, Tcp, TlsSection, TokenSettings,
     },
-    setting_type::Input,
+    setting_type::SettingInput,
 };
 
 /// What a section is about: the sentence given here, or else that of its type.
@@ -95,7 +95,7 @@ macro_rules! raw_settings {
                 &mut self,
                 section: &str,
                 name: &str,
-                input: Input<'_>,
+                input: SettingInput<'_>,
             ) -> Option<Result<(), String>> {
                 match section {
                     "" => self.root.read(name, input),

@@ -4,7 +4,7 @@
 use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
 use super::{
-    backend::{Hooks, Poll},
+    backend::{Hooks, PollSettings},
     channels::Channels,
     raw_settings::RawSettings,
     sections::{
@@ -48,7 +48,7 @@ pub struct RawEndpoint {
 
 /// An interval push: a checked `[[push]]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
+pub struct PushSettings {
     /// The interval; the first push comes one interval after the start.
     pub(crate) every: Duration,
     /// The channel; absent: every session.
@@ -98,18 +98,18 @@ pub struct Settings {
     pub(crate) send: Route,
     pub(crate) channels: Channels,
     pub token: TokenSettings,
-    pub(crate) client: Client,
+    pub(crate) client: ClientSettings,
     pub(crate) api: Api,
     pub(crate) hooks: Hooks,
-    pub(crate) poll: Vec<Poll>,
+    pub(crate) poll: Vec<PollSettings>,
     pub(crate) raw: Vec<RawEndpoint>,
-    pub(crate) push: Vec<Push>,
+    pub(crate) push: Vec<PushSettings>,
     /// Whether the built-in demonstration runs, since no file was given.
     pub demonstration: bool,
     /// The file that was read.
     pub file: Option<PathBuf>,
     /// As they were written.
-    pub(super) written: Written,
+    pub(super) written: WrittenSettings,
 }
 
 impl Settings {
@@ -132,15 +132,15 @@ impl Settings {
 /// The settings as written, to be compared with later ones. How they were written is no part of
 /// what they are, and their secrets are not to be shown.
 #[derive(Clone)]
-pub(super) struct Written(pub(super) Arc<RawSettings>);
+pub(super) struct WrittenSettings(pub(super) Arc<RawSettings>);
 
-impl PartialEq for Written {
+impl PartialEq for WrittenSettings {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl fmt::Debug for Written {
+impl fmt::Debug for WrittenSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Written")
     }
@@ -148,7 +148,7 @@ impl fmt::Debug for Written {
 
 /// What is asked of the sessions of clients: a checked `[client]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct ClientSettings {
     /// Whether sessions without a token are taken.
     pub(crate) anonymous: bool,
     /// Allowed origins; `None`: the request's own host, or no Origin header.
@@ -180,7 +180,7 @@ impl PersonalChannel {
     }
 }
 
-impl Default for Client {
+impl Default for ClientSettings {
     fn default() -> Self {
         Self {
             anonymous: true,

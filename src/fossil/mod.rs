@@ -24,7 +24,7 @@ pub(crate) const APPLIED_BYTES_MAX: usize = 64 << 20;
 /// A delta that makes `new` of `old`. If `new` is UTF-8 then so is the delta, which JSON needs.
 #[must_use]
 pub(crate) fn create(old: &[u8], new: &[u8]) -> Vec<u8> {
-    let mut delta = Delta::new(new);
+    let mut delta = DeltaWriter::new(new);
     let prefix = common(old.iter(), new.iter());
     let prefix = delta.whole_characters(0, 0, prefix);
     let suffix = common(
@@ -96,7 +96,7 @@ struct Match {
 }
 
 /// A delta that is being written.
-struct Delta<'n> {
+struct DeltaWriter<'n> {
     out: Vec<u8>,
     new: &'n [u8],
     /// How much of `new` has been written.
@@ -105,7 +105,7 @@ struct Delta<'n> {
     text: bool,
 }
 
-impl<'n> Delta<'n> {
+impl<'n> DeltaWriter<'n> {
     fn new(new: &'n [u8]) -> Self {
         let mut out = Vec::with_capacity(64);
         put_number(new.len(), &mut out);
@@ -229,7 +229,7 @@ impl<'o> Index<'o> {
     ///
     /// What a try costs is made up for by how far the chosen match brings the search, as no try is
     /// longer than that.
-    fn longest(&self, delta: &Delta<'_>, at: usize, end: usize) -> Option<Match> {
+    fn longest(&self, delta: &DeltaWriter<'_>, at: usize, end: usize) -> Option<Match> {
         let new = delta.new.get(..end)?;
         let block = new.get(at..at + BLOCK)?;
         let mut best: Option<Match> = None;

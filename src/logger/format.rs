@@ -122,7 +122,7 @@ fn write_json(
     map.serialize_entry("target", record.target())?;
     let message = escape::cut(record.args(), LINE_BYTES_MAX, json_bytes);
     map.serialize_entry("message", &message)?;
-    let mut fields = Fields(&mut map, Ok(()));
+    let mut fields = FieldWriter(&mut map, Ok(()));
     let _ = record.key_values().visit(&mut fields);
     fields.1?;
     map.end()?;
@@ -130,9 +130,9 @@ fn write_json(
 }
 
 /// The values of a record as members of its object: numbers as such, all else as text.
-struct Fields<'a, M: serde::ser::SerializeMap>(&'a mut M, Result<(), M::Error>);
+struct FieldWriter<'a, M: serde::ser::SerializeMap>(&'a mut M, Result<(), M::Error>);
 
-impl<'kvs, M: serde::ser::SerializeMap> VisitSource<'kvs> for Fields<'_, M> {
+impl<'kvs, M: serde::ser::SerializeMap> VisitSource<'kvs> for FieldWriter<'_, M> {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
         let key = key.as_str();
         let written = if let Some(number) = value.to_u64() {

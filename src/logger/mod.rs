@@ -30,7 +30,7 @@ use log::{Level, Log, Metadata, Record};
 
 use self::{
     format::LineFormat,
-    queue::{Batch, LineQueue},
+    queue::{LineBatch, LineQueue},
     throttle::Throttle,
 };
 pub(crate) use self::{
@@ -114,7 +114,7 @@ impl Logger {
 
     /// Writes what waits, for as long as the process lives.
     fn write(&self, out: &mut impl Write) {
-        let mut batch = Batch::default();
+        let mut batch = LineBatch::default();
         loop {
             self.queue.take(&mut batch, SWEEP);
             let lost = write_all(out, &batch.bytes).is_err();

@@ -19,7 +19,7 @@ const BUFFER_BYTES_KEPT: usize = 64 << 10;
 /// The lines between those who log and the thread that writes (`log.queue`).
 pub(super) struct LineQueue {
     lines_max: AtomicUsize,
-    state: Mutex<State>,
+    state: Mutex<QueuedLines>,
     /// There is something to write.
     more: Condvar,
     /// Everything is written.
@@ -28,7 +28,7 @@ pub(super) struct LineQueue {
 }
 
 #[derive(Default)]
-struct State {
+struct QueuedLines {
     /// Whole lines, one behind the other.
     bytes: Vec<u8>,
     /// Lines in `bytes`, and those that are being written.
@@ -41,7 +41,7 @@ struct State {
 
 /// Lines on their way out.
 #[derive(Default)]
-pub(super) struct Batch {
+pub(super) struct LineBatch {
     pub(super) bytes: Vec<u8>,
     lines: usize,
 }
@@ -87,7 +87,7 @@ impl LineQueue {
     }
 
     /// Takes what waits into the batch, which is empty; waits at most `limit` for it.
-    pub(super) fn take(&self, batch: &mut Batch, limit: Duration) {
+    pub(super) fn take(&self, batch: &mut LineBatch, limit: Duration) {
         let state = self.lock();
         let waited = self
             .more
@@ -99,7 +99,12 @@ impl LineQueue {
 
     /// The batch is written, or `lost`. `tell` makes the line that says how many lines were
     /// dropped; it stands behind those that came before them.
-    pub(super) fn done(&self, batch: &mut Batch, lost: bool, tell: impl FnOnce(u64) -> Vec<u8>) {
+    pub(super) fn done(
+        &self,
+        batch: &mut LineBatch,
+        lost: bool,
+        tell: impl FnOnce(u64) -> Vec<u8>,
+    ) {
         let mut state = self.lock();
         let lines = std::mem::take(&mut batch.lines);
         state.lines -= lines;
@@ -135,7 +140,7 @@ impl LineQueue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueuedLines> {
         // No step on the state panics in the middle.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,7 +162,7 @@ mod tests {
         // Now nobody waits for it: a line finds room or is dropped.
         let queue = LineQueue::new(2);
         queue.push(b"a\n");
-        let mut batch = Batch::default();
+        let mut batch = LineBatch::default();
         queue.take(&mut batch, NOW);
         assert_eq!(batch.bytes, b"a\n");
         // The first one is still being written.
@@ -178,7 +183,7 @@ mod tests {
     #[test]
     fn lines_that_could_not_be_written_are_dropped_and_told_once_they_can() {
         let queue = LineQueue::new(8);
-        let mut batch = Batch::default();
+        let mut batch = LineBatch::default();
         queue.push(b"a\n");
         queue.take(&mut batch, NOW);
         queue.done(&mut batch, true, told);

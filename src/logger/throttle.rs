@@ -34,7 +34,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// What a line is about, and what one says that only tells a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Subject {
-    kind: Kind,
+    kind: ThrottleKind,
     level: Level,
     /// The module that logs it, so that a filter means all lines of it.
     target: &'static str,
@@ -44,7 +44,7 @@ pub(crate) struct Subject {
 
 /// What happened, and who caused it, where that is known; IPv6 is counted by /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-struct Kind {
+struct ThrottleKind {
     what: &'static str,
     address: Option<Address>,
 }
@@ -53,7 +53,7 @@ impl Subject {
     /// Something that nobody's address stands beside. `target` is the module that logs it.
     pub(crate) fn new(level: Level, target: &'static str, what: &'static str) -> Self {
         Self {
-            kind: Kind {
+            kind: ThrottleKind {
                 what,
                 address: None,
             },
@@ -106,9 +106,9 @@ impl Subject {
 /// bounds.
 pub(super) struct Throttle {
     lines_a_second: u32,
-    subjects: HashMap<Subject, Entry>,
+    subjects: HashMap<Subject, Throttled>,
     /// How many subjects of each kind are in the table.
-    kinds: HashMap<Kind, usize>,
+    kinds: HashMap<ThrottleKind, usize>,
     second: Instant,
     /// Lines of this second.
     lines: u32,
@@ -116,7 +116,7 @@ pub(super) struct Throttle {
     beyond: u64,
 }
 
-struct Entry {
+struct Throttled {
     /// When the next line may be.
     due: Instant,
     pause: Duration,
@@ -159,7 +159,7 @@ impl Throttle {
             *self.kinds.entry(subject.kind).or_default() += 1;
         }
         let has_room = self.has_room(now);
-        let entry = self.subjects.entry(subject).or_insert(Entry {
+        let entry = self.subjects.entry(subject).or_insert(Throttled {
             due: now,
             pause,
             kept_back: 0,
@@ -226,7 +226,7 @@ impl Throttle {
 }
 
 /// Counts one subject of a kind less.
-fn forget(kinds: &mut HashMap<Kind, usize>, kind: Kind) {
+fn forget(kinds: &mut HashMap<ThrottleKind, usize>, kind: ThrottleKind) {
     if let Some(count) = kinds.get_mut(&kind) {
         *count -= 1;
         if *count == 0 {

@@ -17,7 +17,7 @@ use self::label::{CountsBy, CountsByNumber};
 pub use self::{
     count::Count,
     delays::Delays,
-    reasons::{Cut, HandoverOutcome, Limited, RefusalReason},
+    reasons::{CutReason, HandoverOutcome, Limited, RefusalReason},
     worker::WorkerStats,
 };
 use crate::liveness::Liveness;
@@ -38,7 +38,7 @@ pub struct Metrics {
     refused_requests: CountsByNumber,
     api_errors: CountsByNumber,
     limited: CountsBy<Limited>,
-    cut: CountsBy<Cut>,
+    cut: CountsBy<CutReason>,
     handovers: CountsBy<HandoverOutcome>,
     /// Connections now that are not sessions, but for those whose request is being answered.
     pub(crate) pending_connections: AtomicU64,
@@ -84,7 +84,7 @@ impl Metrics {
     }
 
     /// Counts a connection that was ended before it was a session.
-    pub(crate) fn cut(&self, why: Cut) {
+    pub(crate) fn cut(&self, why: CutReason) {
         self.cut.add(why);
     }
 

@@ -52,7 +52,7 @@ label! {
 
 label! {
     /// Why a connection was ended before it was a session.
-    pub enum Cut {
+    pub enum CutReason {
         /// `limits.pending_connections` was reached.
         Total = "total",
         /// `limits.pending_connections_per_address` was reached.
@@ -74,7 +74,7 @@ label! {
     }
 }
 
-impl Cut {
+impl CutReason {
     /// The setting whose bound it is, where room was made.
     #[must_use]
     pub(crate) fn limit(self) -> &'static str {

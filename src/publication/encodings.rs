@@ -10,23 +10,23 @@ use super::wire_format::WireFormat;
 
 /// An encoding that was made.
 #[derive(Debug)]
-struct Encoded {
+struct CachedEncoding {
     wire_format: WireFormat,
     bytes: Bytes,
-    next: OnceLock<Box<Encoded>>,
+    next: OnceLock<Box<CachedEncoding>>,
 }
 
 /// The encodings of one publication.
 #[derive(Debug, Default)]
 pub(super) struct Encodings {
-    first: OnceLock<Encoded>,
+    first: OnceLock<CachedEncoding>,
 }
 
 impl Encodings {
     /// The frame in a form, made by the first who asks; whoever asks for it meanwhile waits for
     /// that one, so that nothing is encoded twice.
     pub(super) fn get(&self, wire_format: WireFormat, encode: impl Fn() -> Bytes) -> &Bytes {
-        let make = || Encoded {
+        let make = || CachedEncoding {
             wire_format,
             bytes: encode(),
             next: OnceLock::new(),

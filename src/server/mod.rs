@@ -90,7 +90,7 @@ impl Server {
     #[must_use]
     pub(crate) fn new(
         reports: Arc<SessionReports>,
-        pushes: &[config::Push],
+        pushes: &[config::PushSettings],
         channels: &config::Channels,
         data_bytes_max: usize,
         broker: Arc<dyn Broker>,

@@ -21,7 +21,7 @@ use super::*;
 use crate::{
     close::Unsubscribe,
     config::Namespace,
-    testing::{Op, scripted::Delivery},
+    testing::{Op, scripted::ScriptedDelivery},
 };
 
 #[test]
@@ -50,7 +50,7 @@ fn what_comes_while_the_history_is_read_comes_once_and_behind_it() {
 #[test]
 fn publications_that_come_twice_reach_a_client_once() {
     each(|kind, harness| async move {
-        harness.test.broker.set_delivery(Delivery::Twice);
+        harness.test.broker.set_delivery(ScriptedDelivery::Twice);
         let mut client = harness.client(kind);
         assert_eq!(client.got().await, [Told(true)], "{kind:?}");
         harness.publish(3).await;
@@ -62,7 +62,7 @@ fn publications_that_come_twice_reach_a_client_once() {
 #[test]
 fn publications_that_come_after_they_were_read_are_not_told_again() {
     each(|kind, harness| async move {
-        harness.test.broker.set_delivery(Delivery::Late);
+        harness.test.broker.set_delivery(ScriptedDelivery::Late);
         harness.publish(2).await;
         let mut client = harness.client(kind);
         let read = [Offset(1), Offset(2), Told(true)];
@@ -78,9 +78,9 @@ fn a_publication_that_never_came_is_missed_once_the_next_one_comes() {
     each(|kind, harness| async move {
         let mut client = harness.client(kind);
         assert_eq!(client.got().await, [Told(true)], "{kind:?}");
-        harness.test.broker.set_delivery(Delivery::Lost);
+        harness.test.broker.set_delivery(ScriptedDelivery::Lost);
         harness.publish(1).await;
-        harness.test.broker.set_delivery(Delivery::AtOnce);
+        harness.test.broker.set_delivery(ScriptedDelivery::AtOnce);
         harness.publish(2).await;
         assert_eq!(
             client.got().await,

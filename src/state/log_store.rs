@@ -12,7 +12,7 @@ use super::{
     disk::Disk,
     options::{LogOptions, StateError},
     queue::Queue,
-    read::{Reading, read},
+    read::{FoundLog, read},
     segments::Segments,
     stats::{Counters, StateStats},
     sync::Syncer,
@@ -39,7 +39,7 @@ pub struct LogStore {
     /// That the writer's thread still goes round.
     pulse: Arc<Pulse>,
     /// What was read, until it is started.
-    reading: Mutex<Option<Reading>>,
+    reading: Mutex<Option<FoundLog>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 

@@ -38,11 +38,11 @@ pub(super) struct WaitingRecord {
 pub(super) struct Queue {
     records_max: usize,
     bytes_max: usize,
-    state: Mutex<State>,
+    state: Mutex<QueueState>,
     more: Condvar,
 }
 
-struct State {
+struct QueueState {
     waiting: VecDeque<WaitingRecord>,
     /// Of what waits and of what was taken, and of the latter alone.
     bytes: usize,
@@ -76,7 +76,7 @@ impl Queue {
         Self {
             records_max,
             bytes_max,
-            state: Mutex::new(State {
+            state: Mutex::new(QueueState {
                 waiting: VecDeque::new(),
                 bytes: 0,
                 taken: 0,
@@ -92,7 +92,7 @@ impl Queue {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, QueueState> {
         // No step on the state panics in the middle.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -121,7 +121,7 @@ impl Queue {
     }
 
     /// Why a record is not let in, if it is not.
-    fn refusal(&self, state: &State, record: &Record, weight: usize) -> Option<StoreError> {
+    fn refusal(&self, state: &QueueState, record: &Record, weight: usize) -> Option<StoreError> {
         match state.intake {
             Intake::Open => {}
             Intake::Tight(_) if makes_room(record) => {}
@@ -151,7 +151,7 @@ impl Queue {
         }
         if !limit.is_zero() && state.waiting.is_empty() {
             state.is_idle = true;
-            let is_quiet = |state: &mut State| {
+            let is_quiet = |state: &mut QueueState| {
                 state.waiting.is_empty() && !state.is_called && !state.is_ending
             };
             let waited = self.more.wait_timeout_while(state, limit, is_quiet);

@@ -9,7 +9,7 @@
 use super::{
     disk::Disk,
     options::{LogOptions, StateError},
-    record::{Begin, LogEntry, Mark, RecordDecoder},
+    record::{LogEntry, Mark, RecordDecoder, SegmentBegin},
     segment::{FRAME_BYTES, HEADER_BYTES, HeaderError, SegmentReader},
 };
 use crate::store::{ReadReport, Record};
@@ -29,7 +29,7 @@ pub(super) struct FoundSegment {
 
 /// What was found in the files.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Reading {
+pub(super) struct FoundLog {
     pub(super) segments: Vec<FoundSegment>,
     pub(super) report: ReadReport,
     /// Files that were begun and hold nothing.
@@ -38,8 +38,8 @@ pub(super) struct Reading {
 
 /// What the marks say, as far as they were read.
 #[derive(Default)]
-struct Life {
-    begin: Option<Begin>,
+struct LifeMarks {
+    begin: Option<SegmentBegin>,
     is_tidy: bool,
     has_lost: bool,
     newest_ms: u64,
@@ -62,17 +62,17 @@ pub(super) fn read(
     options: &LogOptions,
     boot: u128,
     each: &mut dyn FnMut(Record),
-) -> Result<Reading, StateError> {
-    let mut reading = Reading::default();
+) -> Result<FoundLog, StateError> {
+    let mut reading = FoundLog::default();
     let mut heads = Vec::new();
     for number in numbers(disk, options)? {
         match head(disk, options, number)? {
-            Head::Empty => reading.empty.push(number),
-            Head::Begin(begin) => heads.push((number, Some(begin))),
-            Head::Unreadable => heads.push((number, None)),
+            SegmentHead::Empty => reading.empty.push(number),
+            SegmentHead::Begin(begin) => heads.push((number, Some(begin))),
+            SegmentHead::Unreadable => heads.push((number, None)),
         }
     }
-    let mut life = Life::default();
+    let mut life = LifeMarks::default();
     let last = heads.iter().rev().find_map(|(_, begin)| *begin);
     for (at, (number, begin)) in heads.iter().enumerate() {
         let next = heads.get(at + 1);
@@ -111,13 +111,13 @@ pub(super) fn read(
 }
 
 /// Whether the machine went down under the last life before all of it was on the disk.
-fn is_crash(life: &Life, last: Begin, boot: u128) -> bool {
+fn is_crash(life: &LifeMarks, last: SegmentBegin, boot: u128) -> bool {
     let same = last.boot == boot && boot != 0;
     !(same || life.is_tidy || last.is_always)
 }
 
-impl Reading {
-    fn judge(&mut self, life: &Life, heads: &[(u64, Option<Begin>)], is_crash: bool) {
+impl FoundLog {
+    fn judge(&mut self, life: &LifeMarks, heads: &[(u64, Option<SegmentBegin>)], is_crash: bool) {
         let last = life.begin.map(|begin| begin.life);
         for (found, (_, begin)) in self.segments.iter_mut().zip(heads) {
             // A machine that goes down leaves holes in what was not synced: no damage of the disk.
@@ -143,13 +143,13 @@ impl Reading {
     }
 }
 
-enum Head {
+enum SegmentHead {
     Empty,
-    Begin(Begin),
+    Begin(SegmentBegin),
     Unreadable,
 }
 
-fn head(disk: &dyn Disk, options: &LogOptions, number: u64) -> Result<Head, StateError> {
+fn head(disk: &dyn Disk, options: &LogOptions, number: u64) -> Result<SegmentHead, StateError> {
     let name = options.segment(number);
     let bytes = disk.read(&name, HEAD_BYTES);
     let bytes = bytes.map_err(StateError::io("reading", &name))?;
@@ -167,13 +167,13 @@ fn head(disk: &dyn Disk, options: &LogOptions, number: u64) -> Result<Head, Stat
         .next()
         .map(|frame| RecordDecoder::default().decode(frame.body));
     match mark {
-        Some(Ok(LogEntry::Mark(Mark::Begin(begin)))) => Ok(Head::Begin(begin)),
+        Some(Ok(LogEntry::Mark(Mark::Begin(begin)))) => Ok(SegmentHead::Begin(begin)),
         _ => head_of_none(disk, &name),
     }
 }
 
 /// The first frame cannot be read: a file that was begun and no more, unless something follows.
-fn head_of_none(disk: &dyn Disk, name: &str) -> Result<Head, StateError> {
+fn head_of_none(disk: &dyn Disk, name: &str) -> Result<SegmentHead, StateError> {
     let bytes = disk.read(name, u64::MAX);
     let bytes = bytes.map_err(StateError::io("reading", name))?;
     let is_empty = match SegmentReader::new(&bytes) {
@@ -184,9 +184,9 @@ fn head_of_none(disk: &dyn Disk, name: &str) -> Result<Head, StateError> {
             .all(|&byte| byte == 0),
     };
     Ok(if is_empty {
-        Head::Empty
+        SegmentHead::Empty
     } else {
-        Head::Unreadable
+        SegmentHead::Unreadable
     })
 }
 
@@ -202,7 +202,7 @@ fn segment(
     disk: &dyn Disk,
     options: &LogOptions,
     Extent { number, until }: Extent,
-    life: &mut Life,
+    life: &mut LifeMarks,
     each: &mut dyn FnMut(Record),
 ) -> Result<FoundSegment, StateError> {
     let name = options.segment(number);
@@ -245,7 +245,7 @@ fn segment(
     Ok(found)
 }
 
-impl Life {
+impl LifeMarks {
     fn note(&mut self, mark: Mark) {
         match mark {
             Mark::Begin(begin) => {

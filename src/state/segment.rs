@@ -37,7 +37,7 @@ pub fn header(tag: u32) -> [u8; HEADER_BYTES] {
 
 /// Of which segment and batch a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct FramePlace {
     /// The segment's tag.
     pub tag: u32,
     /// Number of the batch in its segment.
@@ -47,7 +47,7 @@ pub struct Place {
 }
 
 /// Writes a frame with the body that `body` writes.
-pub fn put_frame(out: &mut Vec<u8>, place: Place, body: impl FnOnce(&mut Vec<u8>)) {
+pub fn put_frame(out: &mut Vec<u8>, place: FramePlace, body: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; FRAME_BYTES]);
     body(out);
@@ -79,7 +79,7 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// A frame that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Frame<'a> {
+pub struct SegmentFrame<'a> {
     /// Number of its batch.
     pub batch: u32,
     /// Whether it is the batch's last.
@@ -89,7 +89,7 @@ pub struct Frame<'a> {
 }
 
 /// The frame at a place, if a whole one is there.
-fn frame_at(bytes: &[u8], tag: u32, at: usize) -> Option<Frame<'_>> {
+fn frame_at(bytes: &[u8], tag: u32, at: usize) -> Option<SegmentFrame<'_>> {
     if word(bytes, at)? != tag {
         return None;
     }
@@ -97,7 +97,7 @@ fn frame_at(bytes: &[u8], tag: u32, at: usize) -> Option<Frame<'_>> {
     let batch = word(bytes, at + BATCH_AT)?;
     let end = (at + FRAME_BYTES).checked_add((length & !LAST) as usize)?;
     let batch_and_body = bytes.get(at + BATCH_AT..end)?;
-    (checksum(length, batch_and_body) == expected).then_some(Frame {
+    (checksum(length, batch_and_body) == expected).then_some(SegmentFrame {
         batch,
         last: length & LAST != 0,
         body: &batch_and_body[FRAME_BYTES - BATCH_AT..],
@@ -117,7 +117,7 @@ pub enum HeaderError {
 
 /// What a segment's bytes turned out to be, once all was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct SegmentOutcome {
     /// Where the last whole frame ends that is followed by none behind damage.
     pub good: usize,
     /// Bytes behind it that are no frame: the last write was not finished.
@@ -134,7 +134,7 @@ pub struct SegmentReader<'a> {
     at: usize,
     /// The lowest batch whose frames show that the one before them was finished.
     next: u32,
-    outcome: Outcome,
+    outcome: SegmentOutcome,
 }
 
 impl<'a> SegmentReader<'a> {
@@ -148,7 +148,7 @@ impl<'a> SegmentReader<'a> {
             tag,
             at: HEADER_BYTES,
             next: 2,
-            outcome: Outcome {
+            outcome: SegmentOutcome {
                 good: HEADER_BYTES,
                 torn: false,
                 damaged,
@@ -172,7 +172,7 @@ impl<'a> SegmentReader<'a> {
 
     /// How the segment was, as far as it was read.
     #[must_use]
-    pub fn outcome(&self) -> Outcome {
+    pub fn outcome(&self) -> SegmentOutcome {
         self.outcome
     }
 
@@ -199,9 +199,9 @@ impl<'a> SegmentReader<'a> {
 }
 
 impl<'a> Iterator for SegmentReader<'a> {
-    type Item = Frame<'a>;
+    type Item = SegmentFrame<'a>;
 
-    fn next(&mut self) -> Option<Frame<'a>> {
+    fn next(&mut self) -> Option<SegmentFrame<'a>> {
         let frame = loop {
             if let Some(frame) = frame_at(self.bytes, self.tag, self.at) {
                 break frame;

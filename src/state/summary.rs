@@ -27,7 +27,7 @@ use crate::{
 
 /// A channel as the records have it.
 #[derive(Default)]
-struct Channel {
+struct ChannelSummary {
     epoch: Option<Epoch>,
     /// Offset, when it expires, bytes.
     items: BTreeMap<u64, (u64, usize)>,
@@ -37,8 +37,8 @@ struct Channel {
 
 /// What is kept.
 #[derive(Default)]
-struct Kept {
-    channels: HashMap<ChannelName, Channel>,
+struct SummaryTables {
+    channels: HashMap<ChannelName, ChannelSummary>,
     keys: HashSet<u128>,
     revocations: HashMap<RevocationSubject, bool>,
     pushes: HashSet<u128>,
@@ -49,7 +49,7 @@ struct Kept {
 pub struct Summary {
     dir: String,
     bytes: u64,
-    kept: Kept,
+    kept: SummaryTables,
     log: Result<ReadReport, StateError>,
     revocations: Result<ReadReport, StateError>,
     damaged: u64,
@@ -62,7 +62,7 @@ pub struct Summary {
 pub fn summarize(path: &Path, options: StateOptions) -> Result<Summary, StateError> {
     std::fs::metadata(path).map_err(StateError::io("using", path))?;
     let state = StateDir::open(path, options, Duration::ZERO)?;
-    let mut kept = Kept::default();
+    let mut kept = SummaryTables::default();
     let log = state.log.read(&mut |record| kept.note(record));
     let revocations = state.revocations.read(&mut |record| kept.note(record));
     let disk = RealDisk::new(path).map_err(StateError::io("using", path))?;
@@ -97,8 +97,8 @@ pub fn drop_revocations(path: &Path, options: StateOptions) -> Result<usize, Sta
     Ok(numbers.len())
 }
 
-impl Kept {
-    fn stream(&mut self, channel: ChannelName, epoch: Epoch) -> &mut Channel {
+impl SummaryTables {
+    fn stream(&mut self, channel: ChannelName, epoch: Epoch) -> &mut ChannelSummary {
         let channel = self.channels.entry(channel).or_default();
         if channel.epoch.replace(epoch) != Some(epoch) {
             channel.items.clear();
@@ -106,12 +106,12 @@ impl Kept {
         channel
     }
 
-    fn add(channel: &mut Channel, item: &Item, expires_ms: u64) {
+    fn add(channel: &mut ChannelSummary, item: &Item, expires_ms: u64) {
         let bytes = item.payload.as_bytes().len();
         channel.items.insert(item.offset, (expires_ms, bytes));
     }
 
-    fn remove(channel: &mut Channel, until: StreamPosition) {
+    fn remove(channel: &mut ChannelSummary, until: StreamPosition) {
         if channel.epoch == Some(until.epoch) {
             channel.items = channel.items.split_off(&until.offset.saturating_add(1));
         }

@@ -28,7 +28,7 @@ pub(super) enum Synced {
 
 /// What is to be synced.
 #[derive(Default)]
-struct State {
+struct SyncState {
     /// Files that are written no more.
     sealed: Vec<Arc<dyn DiskFile>>,
     /// The one that is written.
@@ -50,7 +50,7 @@ struct State {
 pub(super) struct Syncer {
     disk: Arc<dyn Disk>,
     policy: SyncPolicy,
-    state: Mutex<State>,
+    state: Mutex<SyncState>,
     more: Condvar,
     /// Held while files are synced: the system tells of a failure once, and whoever syncs next must
     /// not take it for a success.
@@ -68,7 +68,7 @@ impl Syncer {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, SyncState> {
         // No step on the state panics in the middle.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -3,7 +3,7 @@
 
 /// Bytes that are not what was to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Malformed;
+pub(crate) struct MalformedRecord;
 
 /// The longest that a number is.
 const NUMBER_BYTES: usize = 10;
@@ -40,15 +40,15 @@ pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 
 /// What is left to be read.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Input<'a>(pub(crate) &'a [u8]);
+pub(crate) struct RecordInput<'a>(pub(crate) &'a [u8]);
 
-impl<'a> Input<'a> {
+impl<'a> RecordInput<'a> {
     /// A byte.
     ///
     /// # Errors
     /// There is none.
-    pub(crate) fn u8(&mut self) -> Result<u8, Malformed> {
-        let (&first, rest) = self.0.split_first().ok_or(Malformed)?;
+    pub(crate) fn u8(&mut self) -> Result<u8, MalformedRecord> {
+        let (&first, rest) = self.0.split_first().ok_or(MalformedRecord)?;
         self.0 = rest;
         Ok(first)
     }
@@ -57,36 +57,36 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// It does not end, or is none that [`put_u64`] writes.
-    pub(crate) fn u64(&mut self) -> Result<u64, Malformed> {
+    pub(crate) fn u64(&mut self) -> Result<u64, MalformedRecord> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
             let bits = u64::from(byte & 0x7f);
             if shift == 63 && bits > 1 {
-                return Err(Malformed);
+                return Err(MalformedRecord);
             }
             number |= bits << shift;
             if byte < 0x80 {
                 return Ok(number);
             }
         }
-        Err(Malformed)
+        Err(MalformedRecord)
     }
 
     /// A number of 32 bits.
     ///
     /// # Errors
     /// It is larger, or none.
-    pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
-        u32::try_from(self.u64()?).map_err(|_| Malformed)
+    pub(crate) fn u32(&mut self) -> Result<u32, MalformedRecord> {
+        u32::try_from(self.u64()?).map_err(|_| MalformedRecord)
     }
 
     /// A hash or a secret.
     ///
     /// # Errors
     /// There are fewer bytes.
-    pub(crate) fn u128(&mut self) -> Result<u128, Malformed> {
-        let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
+    pub(crate) fn u128(&mut self) -> Result<u128, MalformedRecord> {
+        let (bytes, rest) = self.0.split_first_chunk().ok_or(MalformedRecord)?;
         self.0 = rest;
         Ok(u128::from_le_bytes(*bytes))
     }
@@ -95,9 +95,9 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// There are fewer.
-    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Malformed> {
-        let length = usize::try_from(self.u64()?).map_err(|_| Malformed)?;
-        let (bytes, rest) = self.0.split_at_checked(length).ok_or(Malformed)?;
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], MalformedRecord> {
+        let length = usize::try_from(self.u64()?).map_err(|_| MalformedRecord)?;
+        let (bytes, rest) = self.0.split_at_checked(length).ok_or(MalformedRecord)?;
         self.0 = rest;
         Ok(bytes)
     }
@@ -106,15 +106,15 @@ impl<'a> Input<'a> {
     ///
     /// # Errors
     /// There is less, or it is not UTF-8.
-    pub(crate) fn text(&mut self) -> Result<&'a str, Malformed> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed)
+    pub(crate) fn text(&mut self) -> Result<&'a str, MalformedRecord> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| MalformedRecord)
     }
 
     /// Nothing may be left.
     ///
     /// # Errors
     /// There is more.
-    pub(crate) fn end(self) -> Result<(), Malformed> {
-        self.0.is_empty().then_some(()).ok_or(Malformed)
+    pub(crate) fn end(self) -> Result<(), MalformedRecord> {
+        self.0.is_empty().then_some(()).ok_or(MalformedRecord)
     }
 }

@@ -14,8 +14,8 @@ use std::{
 
 use tokio::sync::oneshot;
 
-pub(crate) use self::script::{Delivery, Op};
 use self::script::{Make, Release, Script};
+pub(crate) use self::script::{Op, ScriptedDelivery};
 use super::shard_settings;
 use crate::{
     broker::{
@@ -189,10 +189,10 @@ impl ScriptedBroker {
             }
         }
         let times = match script.delivery {
-            Delivery::AtOnce => 1,
-            Delivery::Twice => 2,
-            Delivery::Lost => 0,
-            Delivery::Late => return script.late.push(make),
+            ScriptedDelivery::AtOnce => 1,
+            ScriptedDelivery::Twice => 2,
+            ScriptedDelivery::Lost => 0,
+            ScriptedDelivery::Late => return script.late.push(make),
         };
         drop(script);
         for _ in 0..times {

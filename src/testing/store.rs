@@ -9,7 +9,7 @@ use std::{
 use crate::store::{Record, Store, StoreError, Written};
 
 #[derive(Default)]
-struct State {
+struct StoreState {
     written: Vec<Record>,
     queue: VecDeque<(Record, Written)>,
     refusal: Option<StoreError>,
@@ -20,12 +20,12 @@ struct State {
 /// A store in memory that writes when a test says so.
 #[derive(Default)]
 pub(crate) struct ScriptedStore {
-    state: Mutex<State>,
+    state: Mutex<StoreState>,
     changed: Condvar,
 }
 
 impl ScriptedStore {
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, StoreState> {
         self.state.lock().expect("no test panics under it")
     }
 
@@ -88,7 +88,7 @@ impl ScriptedStore {
     }
 
     /// Waits while something is so, or until its time is over.
-    fn wait(&self, time: Duration, is_so: impl Fn(&State) -> bool) {
+    fn wait(&self, time: Duration, is_so: impl Fn(&StoreState) -> bool) {
         let state = self.state();
         let waited = self
             .changed

@@ -27,7 +27,7 @@ pub(super) struct CompactJws<'a> {
 /// What of the header counts. `jku`, `jwk`, `x5u` and `x5c` are not read at all: a token does not
 /// choose its own key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct JwsHeader {
     /// The algorithm of the signature.
     pub(super) algorithm: Algorithm,
     /// Which key signed it.
@@ -71,7 +71,7 @@ impl<'a> CompactJws<'a> {
     }
 
     /// Reads the header.
-    pub(super) fn header(&self) -> Result<Header, String> {
+    pub(super) fn header(&self) -> Result<JwsHeader, String> {
         let text = self.header_text()?;
         let raw: RawHeader = serde_json::from_str(&text).map_err(|error| {
             format!(
@@ -96,7 +96,7 @@ impl<'a> CompactJws<'a> {
                 "the algorithm is not known".to_string()
             }
         })?;
-        Ok(Header {
+        Ok(JwsHeader {
             algorithm,
             key_id: raw.kid,
         })
@@ -127,7 +127,7 @@ fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error
 mod tests {
     use super::*;
 
-    fn header(text: &str) -> Result<Header, String> {
+    fn header(text: &str) -> Result<JwsHeader, String> {
         let token = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(text));
         CompactJws::split(&token).and_then(|envelope| envelope.header())
     }

@@ -21,7 +21,7 @@ const RSA_BITS: RangeInclusive<usize> = 2048..=4096;
 
 /// The family of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Family {
+enum KeyFamily {
     Hmac,
     Rsa,
     P256,
@@ -29,7 +29,7 @@ enum Family {
     Ed25519,
 }
 
-impl Family {
+impl KeyFamily {
     fn algorithms(self) -> &'static [Algorithm] {
         match self {
             Self::Hmac => &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512],
@@ -62,7 +62,7 @@ impl Family {
 #[derive(Clone)]
 pub(super) struct VerificationKey {
     name: String,
-    family: Family,
+    family: KeyFamily,
     /// The only algorithm that it may be used with, where its JWK says one.
     only: Option<Algorithm>,
     decoding: DecodingKey,
@@ -87,7 +87,7 @@ impl VerificationKey {
             return Err("the secret is empty".to_string());
         }
         let decoding = DecodingKey::from_secret(secret.as_bytes());
-        Self::check(name, Family::Hmac, None, decoding)
+        Self::check(name, KeyFamily::Hmac, None, decoding)
     }
 
     /// A public key in PEM.
@@ -118,17 +118,17 @@ impl VerificationKey {
         }
         let bytes = text.as_bytes();
         if let Ok(key) = DecodingKey::from_rsa_pem(bytes) {
-            return Self::check(name, Family::Rsa, None, key);
+            return Self::check(name, KeyFamily::Rsa, None, key);
         }
         if let Ok(key) = DecodingKey::from_ed_pem(bytes) {
-            return Self::check(name, Family::Ed25519, None, key);
+            return Self::check(name, KeyFamily::Ed25519, None, key);
         }
         let key = DecodingKey::from_ec_pem(bytes)
             .map_err(|_| "it is no RSA, P-256, P-384 or Ed25519 key")?;
         // An uncompressed point (SEC 1, section 2.3.3) is 1 byte and two coordinates.
         let family = match key.try_get_as_bytes().map(<[u8]>::len) {
-            Ok(65) => Family::P256,
-            Ok(97) => Family::P384,
+            Ok(65) => KeyFamily::P256,
+            Ok(97) => KeyFamily::P384,
             _ => {
                 return Err(
                     "its curve is neither P-256 nor P-384, or its point is compressed".to_string(),
@@ -171,13 +171,13 @@ impl VerificationKey {
         let (family, key) = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
             ("RSA", _) => {
                 let key = DecodingKey::from_rsa_raw_components(&number(&jwk.n)?, &number(&jwk.e)?);
-                (Family::Rsa, key)
+                (KeyFamily::Rsa, key)
             }
-            ("EC", Some("P-256")) => (Family::P256, point(32)?),
-            ("EC", Some("P-384")) => (Family::P384, point(48)?),
+            ("EC", Some("P-256")) => (KeyFamily::P256, point(32)?),
+            ("EC", Some("P-384")) => (KeyFamily::P384, point(48)?),
             ("OKP", Some("Ed25519")) => {
                 let key = DecodingKey::from_ed_der(&coordinate(&jwk.x, 32)?);
-                (Family::Ed25519, key)
+                (KeyFamily::Ed25519, key)
             }
             _ => return Err("its kind is not known".to_string()),
         };
@@ -199,7 +199,7 @@ impl VerificationKey {
     /// Its verifier of EdDSA would panic on a short key.
     fn check(
         name: String,
-        family: Family,
+        family: KeyFamily,
         only: Option<Algorithm>,
         decoding: DecodingKey,
     ) -> Result<Self, String> {
@@ -207,8 +207,8 @@ impl VerificationKey {
             return Err("its algorithm does not fit its kind".to_string());
         }
         match family {
-            Family::Rsa => check_rsa(&decoding)?,
-            Family::Ed25519 if decoding.try_get_as_bytes().map(<[u8]>::len) != Ok(32) => {
+            KeyFamily::Rsa => check_rsa(&decoding)?,
+            KeyFamily::Ed25519 if decoding.try_get_as_bytes().map(<[u8]>::len) != Ok(32) => {
                 return Err("an Ed25519 key has 32 bytes".to_string());
             }
             _ => {}
@@ -286,5 +286,5 @@ struct RawJwk {
 
 /// Whether an algorithm signs with a shared secret.
 pub(super) fn is_symmetric(algorithm: Algorithm) -> bool {
-    Family::Hmac.algorithms().contains(&algorithm)
+    KeyFamily::Hmac.algorithms().contains(&algorithm)
 }

@@ -26,7 +26,7 @@ pub use self::{
 };
 use self::{
     jwks::Jwks,
-    jws::{CompactJws, Header},
+    jws::{CompactJws, JwsHeader},
     key::VerificationKey,
     read_claims::Requirements,
     revocations::TokenFacts,
@@ -171,7 +171,11 @@ impl Tokens {
         Ok(Verified { claims, key })
     }
 
-    fn find(&self, envelope: &CompactJws<'_>, header: &Header) -> Result<&VerificationKey, String> {
+    fn find(
+        &self,
+        envelope: &CompactJws<'_>,
+        header: &JwsHeader,
+    ) -> Result<&VerificationKey, String> {
         let algorithm = header.algorithm;
         let mut fitting = self.keys.iter().filter(|key| key.accepts(algorithm));
         let verifies =
@@ -191,7 +195,7 @@ impl Tokens {
     async fn find_in_jwks(
         &self,
         envelope: &CompactJws<'_>,
-        header: &Header,
+        header: &JwsHeader,
         now: SystemTime,
         why: String,
     ) -> Result<String, TokenError> {

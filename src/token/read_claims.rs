@@ -41,40 +41,40 @@ pub(super) struct Requirements {
 #[derive(Deserialize)]
 struct Claims<'a> {
     #[serde(borrow)]
-    sub: Raw<'a>,
+    sub: RawClaim<'a>,
     #[serde(borrow)]
-    exp: Raw<'a>,
+    exp: RawClaim<'a>,
     #[serde(borrow)]
-    nbf: Raw<'a>,
+    nbf: RawClaim<'a>,
     #[serde(borrow)]
-    iat: Raw<'a>,
+    iat: RawClaim<'a>,
     #[serde(borrow)]
-    jti: Raw<'a>,
+    jti: RawClaim<'a>,
     #[serde(borrow)]
-    aud: Raw<'a>,
+    aud: RawClaim<'a>,
     #[serde(borrow)]
-    iss: Raw<'a>,
+    iss: RawClaim<'a>,
     #[serde(borrow)]
-    info: Raw<'a>,
+    info: RawClaim<'a>,
     #[serde(borrow)]
-    b64info: Raw<'a>,
+    b64info: RawClaim<'a>,
     #[serde(borrow)]
-    meta: Raw<'a>,
+    meta: RawClaim<'a>,
     #[serde(borrow)]
-    channels: Raw<'a>,
+    channels: RawClaim<'a>,
     #[serde(borrow)]
-    subs: Raw<'a>,
+    subs: RawClaim<'a>,
     #[serde(borrow)]
-    expire_at: Raw<'a>,
+    expire_at: RawClaim<'a>,
     #[serde(borrow)]
-    channel: Raw<'a>,
+    channel: RawClaim<'a>,
     #[serde(borrow)]
-    client: Raw<'a>,
+    client: RawClaim<'a>,
     #[serde(borrow, rename = "override")]
-    overrides: Raw<'a>,
+    overrides: RawClaim<'a>,
 }
 
-type Raw<'a> = Option<&'a RawValue>;
+type RawClaim<'a> = Option<&'a RawValue>;
 
 /// Reads the claims of a connection token.
 pub(super) fn connection(
@@ -230,7 +230,7 @@ fn invalid(why: &str) -> TokenError {
     TokenError::Invalid(why.to_string())
 }
 
-fn value<T: DeserializeOwned>(name: &str, raw: Raw<'_>) -> Result<Option<T>, TokenError> {
+fn value<T: DeserializeOwned>(name: &str, raw: RawClaim<'_>) -> Result<Option<T>, TokenError> {
     raw.map(|raw| {
         serde_json::from_str(raw.get())
             .map_err(|_| invalid(&format!("the claim {name} has a wrong form")))
@@ -239,7 +239,7 @@ fn value<T: DeserializeOwned>(name: &str, raw: Raw<'_>) -> Result<Option<T>, Tok
 }
 
 /// A time in Unix seconds, whole or not (RFC 7519, section 2, NumericDate).
-fn time(name: &str, raw: Raw<'_>) -> Result<Option<Duration>, TokenError> {
+fn time(name: &str, raw: RawClaim<'_>) -> Result<Option<Duration>, TokenError> {
     let Some(seconds) = value::<f64>(name, raw)? else {
         return Ok(None);
     };
@@ -255,7 +255,7 @@ fn time(name: &str, raw: Raw<'_>) -> Result<Option<Duration>, TokenError> {
 
 /// JSON as it stands, without the line breaks between its tokens, since the client protocol frames
 /// by them; inside a text JSON has none.
-fn json(raw: Raw<'_>) -> Bytes {
+fn json(raw: RawClaim<'_>) -> Bytes {
     match without_newlines(raw.map_or("", RawValue::get).as_bytes()) {
         Cow::Borrowed(text) => Bytes::copy_from_slice(text),
         Cow::Owned(text) => text.into(),
@@ -263,7 +263,7 @@ fn json(raw: Raw<'_>) -> Bytes {
 }
 
 /// JSON, or the bytes of its base64 form, which goes before.
-fn info(prefix: &str, raw: Raw<'_>, base64: Raw<'_>) -> Result<Bytes, TokenError> {
+fn info(prefix: &str, raw: RawClaim<'_>, base64: RawClaim<'_>) -> Result<Bytes, TokenError> {
     let name = format!("{prefix}b64info");
     let Some(text) = value::<String>(&name, base64)?.filter(|text| !text.is_empty()) else {
         return Ok(json(raw));

@@ -30,7 +30,7 @@ use tokio::{
 
 use super::{
     distributor::{Arrival, Distributor, Incoming, WorkerLink},
-    listener::{BoundSocket, Door, Listener},
+    listener::{BoundSocket, Door, HttpListener},
     pending::PendingConnections,
 };
 
@@ -75,11 +75,11 @@ impl Accepting {
     /// # Errors
     /// What the system says.
     pub(crate) fn start(
-        listeners: Vec<Listener>,
+        listeners: Vec<HttpListener>,
         workers: Vec<WorkerLink>,
         pending: Arc<PendingConnections>,
     ) -> io::Result<Self> {
-        let paths = listeners.iter().filter_map(Listener::path).collect();
+        let paths = listeners.iter().filter_map(HttpListener::path).collect();
         let sockets = listeners.iter().map(|listener| {
             Ok(HandedSocket {
                 descriptor: listener.descriptor()?,
@@ -177,7 +177,7 @@ enum AsyncSocket {
 }
 
 impl AsyncListener {
-    fn new(listener: Listener) -> io::Result<Self> {
+    fn new(listener: HttpListener) -> io::Result<Self> {
         let (is_own, door) = (listener.is_own(), listener.door());
         let gives_options = listener.gives_options();
         let tcp = |socket| watched(TcpListener::from_std(socket));

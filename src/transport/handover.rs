@@ -31,7 +31,7 @@ use actix_service::{Service, ServiceFactory};
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use self::input::Input;
+use self::input::HandoverInput;
 use super::http_stream::HttpStream;
 use crate::connection::socket::Upgraded;
 
@@ -125,7 +125,7 @@ where
             io: parts.io,
             codec: parts.codec,
             expects_continue: request.head().expect(),
-            input: Input::of(&mut request, parts.read_buf),
+            input: HandoverInput::of(&mut request, parts.read_buf),
             close_timeout: self.close_timeout,
         };
         request.extensions_mut().insert(Upgradable);
@@ -151,7 +151,7 @@ struct Exchange {
     io: HttpStream,
     codec: h1::Codec,
     expects_continue: bool,
-    input: Input,
+    input: HandoverInput,
     close_timeout: Duration,
 }
 

@@ -9,7 +9,7 @@ const END: &[u8] = b"\r\n\r\n";
 
 /// A head that is being received.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Head {
+pub(super) struct IncomingHead {
     /// Bytes of it that came.
     bytes: usize,
     /// How many bytes of its end came last.
@@ -20,7 +20,7 @@ pub(super) struct Head {
     is_passed: bool,
 }
 
-impl Head {
+impl IncomingHead {
     /// Whether its end came last, so that what comes now begins the next one, if it has no body.
     pub(super) fn is_at_end(&self) -> bool {
         self.is_whole && !self.is_passed
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_head_without_an_end_is_too_large_beyond_the_bound() {
-        let mut head = Head::default();
+        let mut head = IncomingHead::default();
         assert!(!head.is_too_large(b"GET / HTTP/1.1\r\nA: ", 100));
         assert!(!head.is_too_large(&[b'x'; 81], 100));
         assert!(head.is_too_large(&[b'x'; 1], 100));
@@ -66,7 +66,7 @@ mod tests {
     fn a_body_behind_a_head_is_none_of_it_however_the_bytes_are_cut() {
         let request = [&b"POST / HTTP/1.1\r\nA: b\r\r\n\r\n"[..], &[b'x'; 200]].concat();
         for cut in 1..request.len() {
-            let mut head = Head::default();
+            let mut head = IncomingHead::default();
             for part in request.chunks(cut) {
                 assert!(!head.is_too_large(part, 100), "cut at {cut}");
             }
@@ -76,6 +76,6 @@ mod tests {
     #[test]
     fn a_large_head_whose_end_comes_with_it_is_too_large_too() {
         let request = [&b"GET / HTTP/1.1\r\nA: "[..], &[b'x'; 200], b"\r\n\r\n"].concat();
-        assert!(Head::default().is_too_large(&request, 100));
+        assert!(IncomingHead::default().is_too_large(&request, 100));
     }
 }

@@ -22,12 +22,12 @@ use tokio::{
 };
 
 use super::{
-    head_bound::Head, listener::Door, misread, pending::PendingConnection,
+    head_bound::IncomingHead, listener::Door, misread, pending::PendingConnection,
     request_line::RequestLine, request_turn::RequestTurn,
 };
 use crate::{
     connection::{info::TransportKind, socket::Socket},
-    metrics::Cut,
+    metrics::CutReason,
 };
 
 /// The answer to a head with more than `http.head_bytes`.
@@ -51,7 +51,7 @@ pub(crate) struct HttpStream {
     door: Door,
     head_bytes_max: usize,
     /// The head that is being received, with its request's number.
-    head: (u64, Head),
+    head: (u64, IncomingHead),
     request_line: RequestLine,
     /// The number of the request that it belongs to.
     line_of: u64,
@@ -79,7 +79,7 @@ impl HttpStream {
             turn,
             door: Door::default(),
             head_bytes_max,
-            head: (0, Head::default()),
+            head: (0, IncomingHead::default()),
             request_line: RequestLine::default(),
             line_of: 0,
             seen: Vec::new(),
@@ -152,7 +152,7 @@ impl HttpStream {
             return false;
         };
         if self.head.0 != request {
-            self.head = (request, Head::default());
+            self.head = (request, IncomingHead::default());
         }
         self.head.1.is_too_large(came, self.head_bytes_max)
     }
@@ -258,7 +258,7 @@ impl AsyncRead for HttpStream {
         }
         this.keep_seen(&buf.filled()[before..]);
         if this.is_head_too_large(&buf.filled()[before..]) {
-            this.place.all().cut(Cut::HeadTooLarge);
+            this.place.all().cut(CutReason::HeadTooLarge);
             // As much of it as the system takes; the connection ends with this error.
             let _ = Pin::new(&mut this.socket).poll_write(cx, HEAD_TOO_LARGE);
             return Poll::Ready(Err(io::Error::other(HeadTooLarge)));

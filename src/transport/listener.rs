@@ -37,7 +37,7 @@ pub(super) enum BoundSocket {
 }
 
 /// A socket that listens, with what is spoken on it and who is served.
-pub(crate) struct Listener {
+pub(crate) struct HttpListener {
     socket: BoundSocket,
     /// Where clients reach it, as a URL.
     url: String,
@@ -56,7 +56,7 @@ struct TcpSocket {
     gives_options: bool,
 }
 
-impl Listener {
+impl HttpListener {
     /// Takes the inherited socket of every entry of `listen` and `admin.listen`, or binds one; a
     /// host name may give several listeners.
     ///
@@ -80,7 +80,7 @@ impl Listener {
         let named: Vec<SocketAddr> = addresses.concat();
         let mut listeners = Vec::new();
         for ((listen, door), addresses) in entries.zip(&addresses) {
-            let mut source = Source {
+            let mut source = SocketSource {
                 inherited,
                 named: &named,
                 backlog: settings.tcp.backlog,
@@ -169,7 +169,7 @@ fn resolve(name: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Where the sockets of an entry come from.
-struct Source<'a> {
+struct SocketSource<'a> {
     inherited: &'a mut InheritedSockets,
     /// All addresses that entries ask for.
     named: &'a [SocketAddr],
@@ -178,17 +178,17 @@ struct Source<'a> {
     door: Door,
 }
 
-impl Source<'_> {
+impl SocketSource<'_> {
     fn listeners(
         &mut self,
         listen: &Listen,
         addresses: &[SocketAddr],
-    ) -> io::Result<Vec<Listener>> {
+    ) -> io::Result<Vec<HttpListener>> {
         let mut listeners = Vec::new();
         match listen {
             Listen::Tcp(_) => {
                 for tcp in self.tcp(addresses)? {
-                    listeners.push(Listener {
+                    listeners.push(HttpListener {
                         url: format!("http://{}/", tcp.socket.local_addr()?),
                         socket: BoundSocket::Tcp(tcp.socket),
                         is_own: tcp.is_own,
@@ -199,7 +199,7 @@ impl Source<'_> {
             }
             Listen::Tls(_) => {
                 for tcp in self.tcp(addresses)? {
-                    listeners.push(Listener {
+                    listeners.push(HttpListener {
                         url: format!("https://{}/", tcp.socket.local_addr()?),
                         socket: BoundSocket::Tls(tcp.socket),
                         is_own: tcp.is_own,
@@ -211,7 +211,7 @@ impl Source<'_> {
             #[cfg(unix)]
             Listen::Unix(unix) => {
                 let (socket, is_own) = self.unix(unix)?;
-                listeners.push(Listener {
+                listeners.push(HttpListener {
                     socket: BoundSocket::Unix(socket, unix.path.clone()),
                     url: format!("unix:{}", unix.path.display()),
                     is_own,
@@ -346,7 +346,7 @@ mod tests {
     /// whether it sends small packets at once; [`None`] for no keepalive.
     fn accepted(settings: &str) -> (bool, Option<Duration>) {
         let settings = testing::settings(&format!("listen = [\"127.0.0.1:0\"]\n{settings}"));
-        let listeners = Listener::bind_all(&settings, &mut InheritedSockets::default());
+        let listeners = HttpListener::bind_all(&settings, &mut InheritedSockets::default());
         let listener = listeners.expect("a free port").remove(0);
         let options = SocketOptions::new(&settings);
         let gives_options = listener.gives_options();

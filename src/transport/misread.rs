@@ -62,8 +62,8 @@ pub(super) fn fault_in(mut seen: &[u8]) -> Option<&'static str> {
             return Some(fault);
         }
         let body_bytes = match of_headers(&request) {
-            Ok(Body::Sized(bytes)) => bytes,
-            Ok(Body::Chunked) => return None,
+            Ok(BodyFraming::Sized(bytes)) => bytes,
+            Ok(BodyFraming::Chunked) => return None,
             Err(fault) => return Some(fault),
         };
         let next = usize::try_from(body_bytes).ok()?.checked_add(head_bytes)?;
@@ -95,14 +95,14 @@ fn of_address(path: &str) -> Result<(), &'static str> {
 }
 
 /// How the end of a request is found.
-enum Body {
+enum BodyFraming {
     /// By a length, 0 where none is said.
     Sized(u64),
     /// By its chunks.
     Chunked,
 }
 
-fn of_headers(request: &httparse::Request<'_, '_>) -> Result<Body, &'static str> {
+fn of_headers(request: &httparse::Request<'_, '_>) -> Result<BodyFraming, &'static str> {
     let all = |name: header::HeaderName| {
         let headers = request.headers.iter();
         headers.filter(move |header| header.name.eq_ignore_ascii_case(name.as_str()))
@@ -128,13 +128,13 @@ fn of_headers(request: &httparse::Request<'_, '_>) -> Result<Body, &'static str>
         return Err("it has more than one Transfer-Encoding");
     }
     match encoding {
-        None => Ok(Body::Sized(length.unwrap_or(0))),
+        None => Ok(BodyFraming::Sized(length.unwrap_or(0))),
         Some(_) if !is_new => Err("it has a Transfer-Encoding, which HTTP/1.0 does not know"),
         Some(value) if !value.trim_ascii().eq_ignore_ascii_case(b"chunked") => {
             Err("its Transfer-Encoding is not \"chunked\", the only one that is taken")
         }
         Some(_) if length.is_some() => Err("it has a Content-Length beside its Transfer-Encoding"),
-        Some(_) => Ok(Body::Chunked),
+        Some(_) => Ok(BodyFraming::Chunked),
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct RequestLine {
-    phase: Phase,
+    phase: LinePhase,
     /// How much of [`VERSION`] came last, and is kept back until it is certain what it is.
     held: usize,
     /// Encoded bytes that there was no room for.
@@ -30,7 +30,7 @@ pub(super) struct RequestLine {
 const VERSION: &[u8] = b" HTTP/1.";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+enum LinePhase {
     /// Nothing came yet.
     #[default]
     New,
@@ -47,7 +47,7 @@ enum Phase {
 impl RequestLine {
     /// Whether everything from here on passes as it comes.
     pub(super) fn is_over(&self) -> bool {
-        self.phase == Phase::Over && self.waiting.is_empty()
+        self.phase == LinePhase::Over && self.waiting.is_empty()
     }
 
     /// Reads from the socket.
@@ -78,23 +78,23 @@ impl RequestLine {
 
     /// What came, with what stands of the line in it encoded; `None` where it may stay as it is.
     fn encode(&mut self, came: &[u8]) -> Option<BytesMut> {
-        if self.phase == Phase::New && !came.is_empty() {
+        if self.phase == LinePhase::New && !came.is_empty() {
             // A method, or something else than HTTP, which is left for others to see.
             let is_method = came[0].is_ascii_uppercase();
             self.phase = if is_method {
-                Phase::Method
+                LinePhase::Method
             } else {
-                Phase::Over
+                LinePhase::Over
             };
         }
-        if matches!(self.phase, Phase::New | Phase::Over) {
+        if matches!(self.phase, LinePhase::New | LinePhase::Over) {
             return None;
         }
         let end = came.iter().position(|byte| *byte == b'\n');
         let (line, rest) = came.split_at(end.unwrap_or(came.len()));
         // Most often it is there whole, and as it must be.
-        if self.phase == Phase::Method && end.is_some() && is_plain(line) {
-            self.phase = Phase::Over;
+        if self.phase == LinePhase::Method && end.is_some() && is_plain(line) {
+            self.phase = LinePhase::Over;
             return None;
         }
         let mut encoded = BytesMut::with_capacity(line.len() * 3 + VERSION.len() + rest.len());
@@ -102,7 +102,7 @@ impl RequestLine {
             self.put(byte, &mut encoded);
         }
         if end.is_some() || came.is_empty() {
-            self.phase = Phase::Over;
+            self.phase = LinePhase::Over;
             encoded.extend_from_slice(&VERSION[..std::mem::take(&mut self.held)]);
         }
         encoded.extend_from_slice(rest);
@@ -112,8 +112,8 @@ impl RequestLine {
     /// Takes a byte of the line, and puts out what is certain.
     fn put(&mut self, byte: u8, encoded: &mut BytesMut) {
         match self.phase {
-            Phase::Method if byte == b' ' => self.phase = Phase::Target,
-            Phase::Target => return self.put_of_target(byte, encoded),
+            LinePhase::Method if byte == b' ' => self.phase = LinePhase::Target,
+            LinePhase::Target => return self.put_of_target(byte, encoded),
             _ => {}
         }
         encoded.extend_from_slice(&[byte]);
@@ -124,7 +124,7 @@ impl RequestLine {
             self.held += 1;
             if self.held == VERSION.len() {
                 self.held = 0;
-                self.phase = Phase::Version;
+                self.phase = LinePhase::Version;
                 encoded.extend_from_slice(VERSION);
             }
             return;

@@ -31,7 +31,7 @@ use super::{
     pending::{Answering, PendingConnection, RequestBody},
     request_turn::RequestTurn,
     socket_options::SocketOptions,
-    worker::Opened,
+    worker::OpenedSocket,
 };
 use crate::connection::info::TransportKind;
 
@@ -41,7 +41,7 @@ pub(crate) fn http_service<A, I, S>(
     options: SocketOptions,
     make_app: A,
 ) -> impl ServiceFactory<
-    Opened,
+    OpenedSocket,
     Config = (),
     Response = (),
     Error = DispatchError,

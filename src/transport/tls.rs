@@ -82,11 +82,11 @@ pub struct Certificate {
     key: PathBuf,
     current: ArcSwap<CertifiedKey>,
     /// What was in the files when they were read last, usable or not.
-    seen: Mutex<Contents>,
+    seen: Mutex<FileHashes>,
 }
 
 /// What was in the two files; absent for one that could not be read.
-type Contents = [Option<[u8; 32]>; 2];
+type FileHashes = [Option<[u8; 32]>; 2];
 
 impl Certificate {
     /// Reads the two files: the full chain, leaf first, and the key.
@@ -94,7 +94,7 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them.
     pub fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
-        let files = Files::read(cert, key);
+        let files = CertificateFiles::read(cert, key);
         Ok(Arc::new(Self {
             seen: Mutex::new(files.contents()),
             current: ArcSwap::from_pointee(files.certified(cert, key)?),
@@ -108,7 +108,7 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them; the old certificate stays.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
-        let files = Files::read(&self.cert, &self.key);
+        let files = CertificateFiles::read(&self.cert, &self.key);
         self.seen(files.contents());
         self.take_up(files)
     }
@@ -118,18 +118,18 @@ impl Certificate {
     /// # Errors
     /// What is wrong with them; the old certificate stays, and the same files are not tried again.
     pub(crate) fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
-        let files = Files::read(&self.cert, &self.key);
+        let files = CertificateFiles::read(&self.cert, &self.key);
         let has_changed = self.seen(files.contents());
         has_changed.then(|| self.take_up(files))
     }
 
     /// Notes what is in the files; whether it is something else than before.
-    fn seen(&self, contents: Contents) -> bool {
+    fn seen(&self, contents: FileHashes) -> bool {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *seen, contents) != contents
     }
 
-    fn take_up(&self, files: Files) -> Result<(), TlsError> {
+    fn take_up(&self, files: CertificateFiles) -> Result<(), TlsError> {
         let certified = files.certified(&self.cert, &self.key)?;
         self.current.store(Arc::new(certified));
         Ok(())
@@ -162,12 +162,12 @@ fn provider() -> Arc<CryptoProvider> {
 }
 
 /// The two files as they are now.
-struct Files {
+struct CertificateFiles {
     cert: io::Result<Vec<u8>>,
     key: io::Result<Vec<u8>>,
 }
 
-impl Files {
+impl CertificateFiles {
     fn read(cert: &Path, key: &Path) -> Self {
         Self {
             cert: std::fs::read(cert),
@@ -175,7 +175,7 @@ impl Files {
         }
     }
 
-    fn contents(&self) -> Contents {
+    fn contents(&self) -> FileHashes {
         [&self.cert, &self.key].map(|file| {
             let digest: Digest = digest(&SHA256, file.as_ref().ok()?);
             digest.as_ref().try_into().ok()

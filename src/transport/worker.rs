@@ -43,14 +43,14 @@ use super::{
 use crate::{
     connection::{CountingStream, socket::Socket},
     logger::{self, Address, REFUSAL_PAUSE, Subject},
-    metrics::{Cut, WorkerStats},
+    metrics::{CutReason, WorkerStats},
 };
 
 /// Sockets that may wait for one worker; then others get them.
 const QUEUE: usize = 1024;
 
 /// An accepted connection, as actix-http takes it.
-pub(super) type Opened = (HttpStream, Protocol, Option<SocketAddr>);
+pub(super) type OpenedSocket = (HttpStream, Protocol, Option<SocketAddr>);
 
 /// Starts a worker thread. `http` and `stats` are called there, in this order: the service of its
 /// connections, and what it counts.
@@ -65,8 +65,8 @@ pub(crate) fn start<F, H, S>(
 ) -> io::Result<(WorkerLink, Arbiter)>
 where
     F: FnOnce() -> H + Send + 'static,
-    H: ServiceFactory<Opened, Config = (), Service = S> + 'static,
-    S: Service<Opened, Response = (), Error = DispatchError> + 'static,
+    H: ServiceFactory<OpenedSocket, Config = (), Service = S> + 'static,
+    S: Service<OpenedSocket, Response = (), Error = DispatchError> + 'static,
 {
     let (queue, incoming) = mpsc::channel(QUEUE);
     let (sender, started) = std::sync::mpsc::sync_channel(1);
@@ -110,7 +110,7 @@ struct Worker<S> {
 
 impl<S> Worker<S>
 where
-    S: Service<Opened, Response = (), Error = DispatchError> + 'static,
+    S: Service<OpenedSocket, Response = (), Error = DispatchError> + 'static,
 {
     async fn run(self: Rc<Self>, mut incoming: mpsc::Receiver<Accepted>) {
         while let Some(accepted) = incoming.recv().await {
@@ -167,7 +167,7 @@ where
         match served {
             Ok(()) => {}
             Err(DispatchError::Parse(error)) => {
-                place.all().cut(Cut::NotHttp);
+                place.all().cut(CutReason::NotHttp);
                 let error = place
                     .misread()
                     .map_or_else(|| error.to_string(), String::from);
@@ -187,7 +187,7 @@ where
                     peer,
                 );
             }
-            Err(DispatchError::SlowRequestTimeout) => place.all().cut(Cut::HeadTimeout),
+            Err(DispatchError::SlowRequestTimeout) => place.all().cut(CutReason::HeadTimeout),
             Err(error) => {
                 log::debug!(address:% = address_of(peer), reason:% = error; "a connection ended");
             }
@@ -228,7 +228,7 @@ where
                     self.handshake(tcp(stream)?, peer, place),
                 );
                 let Ok(stream) = handshake.await else {
-                    place.all().cut(Cut::TlsTimeout);
+                    place.all().cut(CutReason::TlsTimeout);
                     return None;
                 };
                 let mut stream = stream?;
@@ -249,7 +249,7 @@ where
             // An error is the client's end, which says nothing to anyone.
             Ok(result) => result.ok(),
             Err(_) => {
-                place.all().cut(Cut::HeadTimeout);
+                place.all().cut(CutReason::HeadTimeout);
                 None
             }
         }
@@ -262,7 +262,7 @@ where
         place: &PendingConnection,
     ) -> Option<Box<tokio_rustls::server::TlsStream<CountingStream>>> {
         if hello::of(&stream).await.ok()? == Hello::Http {
-            place.all().cut(Cut::TlsFailed);
+            place.all().cut(CutReason::TlsFailed);
             let how = "use https:// or wss://";
             tell_misspoken("plain HTTP on a tls: listener", &how, peer);
             let _ = stream.write_all(hello::SPEAK_TLS).await;
@@ -272,7 +272,7 @@ where
         match acceptor.accept(CountingStream::new(stream)).await {
             Ok(stream) => Some(Box::new(stream)),
             Err(error) => {
-                place.all().cut(Cut::TlsFailed);
+                place.all().cut(CutReason::TlsFailed);
                 let address = address_of(peer);
                 log::debug!(address:%, reason:% = error; "a TLS handshake failed");
                 None

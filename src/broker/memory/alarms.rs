@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::stream::{Stage, Stream};
+use super::stream::{ChannelStream, StreamStage};
 use crate::registry::ChannelName;
 
 /// The alarms of the streams under one lock.
@@ -22,24 +22,24 @@ pub(super) struct Alarms {
 }
 
 impl Alarms {
-    fn of(&mut self, stage: Stage) -> &mut BTreeSet<(Instant, ChannelName)> {
+    fn of(&mut self, stage: StreamStage) -> &mut BTreeSet<(Instant, ChannelName)> {
         &mut self.by_stage[stage as usize]
     }
 
     /// The time of the first alarm.
-    pub(super) fn first(&self, stage: Stage) -> Option<Instant> {
+    pub(super) fn first(&self, stage: StreamStage) -> Option<Instant> {
         let first = self.by_stage[stage as usize].first();
         first.map(|(at, _)| *at)
     }
 
     /// A time after all alarms, and after `at`.
-    pub(super) fn behind_all(&self, stage: Stage, at: Instant) -> Instant {
+    pub(super) fn behind_all(&self, stage: StreamStage, at: Instant) -> Instant {
         let last = self.by_stage[stage as usize].last();
         last.map_or(at, |(last, _)| at.max(*last)) + Duration::from_nanos(1)
     }
 
     /// Takes the first alarm out; its stream is to be [`set`](Self::set) again, or to go.
-    pub(super) fn pop(&mut self, stage: Stage) -> Option<(Instant, ChannelName)> {
+    pub(super) fn pop(&mut self, stage: StreamStage) -> Option<(Instant, ChannelName)> {
         #[cfg(test)]
         {
             self.looked_at += 1;
@@ -48,14 +48,14 @@ impl Alarms {
     }
 
     /// Files the alarm of a stream that has none.
-    pub(super) fn set(&mut self, name: ChannelName, stream: &mut Stream, at: Instant) {
+    pub(super) fn set(&mut self, name: ChannelName, stream: &mut ChannelStream, at: Instant) {
         (stream.filed, stream.alarm) = (stream.stage(), at);
         self.of(stream.filed).insert((at, name));
     }
 
     /// Files a stream anew if it has become another thing since it was filed.
     #[inline]
-    pub(super) fn follow(&mut self, name: &ChannelName, stream: &mut Stream) {
+    pub(super) fn follow(&mut self, name: &ChannelName, stream: &mut ChannelStream) {
         if stream.filed != stream.stage() {
             self.of(stream.filed).remove(&(stream.alarm, name.clone()));
             self.set(name.clone(), stream, stream.ends_at());

@@ -17,14 +17,14 @@ use tokio::{runtime::Handle, sync::Notify};
 
 use crate::broker::{BrokerError, BrokerFuture, PublishResult};
 
-pub(super) type Outcome = Result<PublishResult, BrokerError>;
+pub(super) type PublishOutcome = Result<PublishResult, BrokerError>;
 
 /// The outcomes of several requests, in their order, once the last of them is there.
-pub(super) struct Answers(Arc<Shared>);
+pub(super) struct Answers(Arc<SharedAnswers>);
 
 /// One of several requests that are answered together.
 #[derive(Clone, Copy)]
-pub(super) struct Asked<'a> {
+pub(super) struct AnswerSlot<'a> {
     answers: &'a Answers,
     index: usize,
 }
@@ -33,18 +33,18 @@ pub(super) struct Asked<'a> {
 /// whoever would say so is gone with the process.
 pub(super) struct Caller {
     /// Until it is told.
-    shared: Option<Arc<Shared>>,
+    shared: Option<Arc<SharedAnswers>>,
     index: usize,
 }
 
-struct Shared {
-    state: Mutex<State>,
+struct SharedAnswers {
+    state: Mutex<AnswersState>,
     /// Of the thread that asked; dangling where that has no runtime.
     mailbox: Weak<Mailbox>,
 }
 
-struct State {
-    outcomes: Vec<Outcome>,
+struct AnswersState {
+    outcomes: Vec<PublishOutcome>,
     /// How many are to come.
     left: usize,
     waker: Option<Waker>,
@@ -54,25 +54,25 @@ impl Answers {
     /// To `number` requests of the calling thread. Each of them is either [`known`](Self::know), or
     /// has one caller, that is told.
     pub(super) fn to(number: usize) -> Self {
-        let state = State {
+        let state = AnswersState {
             outcomes: vec![Err(BrokerError::Doubtful); number],
             left: number,
             waker: None,
         };
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedAnswers {
             state: Mutex::new(state),
             mailbox: Mailbox::of_this_thread(),
         }))
     }
 
     /// One of the requests.
-    pub(super) fn asked(&self, index: usize) -> Asked<'_> {
+    pub(super) fn slot(&self, index: usize) -> AnswerSlot<'_> {
         let answers = self;
-        Asked { answers, index }
+        AnswerSlot { answers, index }
     }
 
     /// Has some of them be known already.
-    pub(super) fn know(&self, known: Vec<(usize, Outcome)>) {
+    pub(super) fn know(&self, known: Vec<(usize, PublishOutcome)>) {
         if !known.is_empty() {
             // Whoever would be woken has them in the hand.
             drop(self.0.tell(known));
@@ -88,7 +88,7 @@ impl Answers {
     }
 }
 
-impl Asked<'_> {
+impl AnswerSlot<'_> {
     /// Who is told its outcome.
     pub(super) fn caller(self) -> Caller {
         Caller {
@@ -99,7 +99,7 @@ impl Asked<'_> {
 }
 
 impl Future for Answers {
-    type Output = Vec<Outcome>;
+    type Output = Vec<PublishOutcome>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.0.state();
@@ -114,14 +114,14 @@ impl Future for Answers {
     }
 }
 
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl SharedAnswers {
+    fn state(&self) -> MutexGuard<'_, AnswersState> {
         // No step on it panics in the middle, but for an index, which is its maker's.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes some; whom to wake if the last was among them.
-    fn tell(&self, outcomes: impl IntoIterator<Item = (usize, Outcome)>) -> Option<Waker> {
+    fn tell(&self, outcomes: impl IntoIterator<Item = (usize, PublishOutcome)>) -> Option<Waker> {
         let mut state = self.state();
         for (index, outcome) in outcomes {
             if let Some(place) = state.outcomes.get_mut(index) {
@@ -138,7 +138,7 @@ impl Shared {
 
 impl Caller {
     /// Tells the outcome by [`Wakes::send`] at the latest.
-    pub(super) fn tell(mut self, outcome: Outcome, wakes: &mut Wakes) {
+    pub(super) fn tell(mut self, outcome: PublishOutcome, wakes: &mut Wakes) {
         if let Some(shared) = self.shared.take() {
             wakes.note(shared, self.index, outcome);
         }
@@ -208,13 +208,13 @@ impl Mailbox {
 #[derive(Default)]
 pub(super) struct Wakes {
     /// Not noted yet, all of the same answers.
-    outcomes: Vec<(usize, Outcome)>,
-    answers: Option<Arc<Shared>>,
+    outcomes: Vec<(usize, PublishOutcome)>,
+    answers: Option<Arc<SharedAnswers>>,
     threads: Vec<(Weak<Mailbox>, Vec<Waker>)>,
 }
 
 impl Wakes {
-    fn note(&mut self, shared: Arc<Shared>, index: usize, outcome: Outcome) {
+    fn note(&mut self, shared: Arc<SharedAnswers>, index: usize, outcome: PublishOutcome) {
         if !self
             .answers
             .as_ref()
@@ -267,19 +267,19 @@ mod tests {
 
     use super::*;
 
-    struct Count(AtomicUsize);
+    struct WakeCount(AtomicUsize);
 
-    impl Wake for Count {
+    impl Wake for WakeCount {
         fn wake(self: Arc<Self>) {
             self.0.fetch_add(1, Relaxed);
         }
     }
 
-    fn sent(number: usize) -> Outcome {
+    fn sent(number: usize) -> PublishOutcome {
         Ok(PublishResult::sent(number))
     }
 
-    fn poll(answers: &mut Answers, waker: &Waker) -> Poll<Vec<Outcome>> {
+    fn poll(answers: &mut Answers, waker: &Waker) -> Poll<Vec<PublishOutcome>> {
         Pin::new(answers).poll(&mut Context::from_waker(waker))
     }
 
@@ -294,7 +294,7 @@ mod tests {
             shared.mailbox = Arc::downgrade(&mailbox);
             Answers(Arc::new(shared))
         };
-        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let count = Arc::new(WakeCount(AtomicUsize::new(0)));
         let mut notified = Box::pin(mailbox.more.notified());
         let waker = Waker::from(count.clone());
         let mut context = Context::from_waker(&waker);
@@ -302,9 +302,9 @@ mod tests {
 
         let (mut whole, mut partial) = (shared(3), shared(2));
         let mut wakes = Wakes::default();
-        let mut callers: Vec<_> = (0..3).map(|index| whole.asked(index).caller()).collect();
-        callers.push(partial.asked(0).caller());
-        let late = partial.asked(1).caller();
+        let mut callers: Vec<_> = (0..3).map(|index| whole.slot(index).caller()).collect();
+        callers.push(partial.slot(0).caller());
+        let late = partial.slot(1).caller();
         assert!(poll(&mut whole, Waker::noop()).is_pending());
         assert!(poll(&mut partial, Waker::noop()).is_pending());
         for (number, caller) in callers.into_iter().enumerate() {
@@ -336,7 +336,7 @@ mod tests {
             let runtime = { runtime }.build().expect("a runtime");
             let outcomes = runtime.block_on(async {
                 let answers = Answers::to(1);
-                let caller = answers.asked(0).caller();
+                let caller = answers.slot(0).caller();
                 let teller = thread::spawn(move || tell(caller));
                 let outcomes = answers.await;
                 // It holds the mailbox, which is to end with the runtime.
@@ -346,8 +346,8 @@ mod tests {
             assert_eq!(outcomes, [sent(3)]);
         }
         let answers = Answers::to(1);
-        let caller = answers.asked(0).caller();
-        let count = Arc::new(Count(AtomicUsize::new(0)));
+        let caller = answers.slot(0).caller();
+        let count = Arc::new(WakeCount(AtomicUsize::new(0)));
         let mut waiting = answers;
         let waker = Waker::from(count.clone());
         assert!(poll(&mut waiting, &waker).is_pending());

@@ -2,13 +2,13 @@
 //! is placed and handed to the store, and under it again it is committed, on the store's thread.
 
 use super::{
-    answers::{Asked, Wakes},
+    answers::{AnswerSlot, Wakes},
     keys::ReservedKey,
     now::Now,
     place::{CommitContext, Placed, known},
-    stream::{Stream, WaitingId},
+    stream::{ChannelStream, WaitingId},
     stripe::Stripe,
-    waiting::{Step, WaitingIn, Work},
+    waiting::{CommitStep, PendingCommit, WaitingIn},
 };
 use crate::{
     broker::{
@@ -32,12 +32,12 @@ pub(super) struct PlaceContext<'a> {
     pub(super) shards: &'a SubscribedShards<'a>,
     pub(super) now: Now,
     pub(super) append: Append<'a>,
-    pub(super) asked: Asked<'a>,
+    pub(super) slot: AnswerSlot<'a>,
 }
 
 /// A step whose record came back from the store.
 pub(super) struct CompletedAppend {
-    pub(super) work: Work,
+    pub(super) commit: PendingCommit,
     /// Whether the record was written, or why not.
     pub(super) outcome: Result<(), BrokerError>,
 }
@@ -53,7 +53,7 @@ impl Stripe {
         mut request: PublishRequest,
         context: PlaceContext<'_>,
     ) -> Result<Placing, BrokerError> {
-        let (now, asked) = (context.now, context.asked);
+        let (now, slot) = (context.now, context.slot);
         let key = self.key_of(channel.name, &mut request);
         let id = key.as_ref().map(|(id, _)| *id);
         // Found once for all that is done with it.
@@ -63,7 +63,7 @@ impl Stripe {
         let waiting = self.waiting.of(channel, stream);
         let version = request.version.as_deref();
         if let Some(waiting) = waiting
-            && self.waiting.follow(waiting, id, version, asked)
+            && self.waiting.follow(waiting, id, version, slot)
         {
             return Ok(Placing::Waits);
         }
@@ -84,8 +84,8 @@ impl Stripe {
         let name = found.as_ref().map_or(channel.name, |(name, _)| *name);
         let name = name.clone();
         let stream = found.map(|(_, stream)| stream);
-        let first = stream.as_deref().map_or(0, Stream::first);
-        let mut top = stream.as_deref().map(Stream::position);
+        let first = stream.as_deref().map_or(0, ChannelStream::first);
+        let mut top = stream.as_deref().map(ChannelStream::position);
         if let (Some(top), Some(waiting)) = (&mut top, waiting) {
             top.offset += self.waiting.placed(waiting);
         }
@@ -97,7 +97,7 @@ impl Stripe {
         if let Some(record) = record.or(key_record.map(Record::Key)) {
             (context.append)(record)?;
         }
-        let step = Step::Publish { placed, key };
+        let step = CommitStep::Publish { placed, key };
         let hash = channel.hash();
         let into = WaitingIn {
             name,
@@ -105,7 +105,7 @@ impl Stripe {
             waiting,
             stream,
         };
-        self.waiting.push(into, step, asked.caller());
+        self.waiting.push(into, step, slot.caller());
         Ok(Placing::Waits)
     }
 
@@ -120,7 +120,7 @@ impl Stripe {
             return Ok(Placing::Free(Box::new(request)));
         };
         let placed = Placed::place(request, None, context.shards, context.now.instant)?;
-        let caller = context.asked.caller();
+        let caller = context.slot.caller();
         self.waiting.push_behind(waiting, placed, caller);
         Ok(Placing::Waits)
     }
@@ -131,7 +131,7 @@ impl Stripe {
         &mut self,
         channel: Hashed<'_>,
         append: Append<'_>,
-        asked: Asked<'_>,
+        slot: AnswerSlot<'_>,
     ) -> Result<bool, BrokerError> {
         let Some((name, stream)) = self.streams.get_mut(channel) else {
             return Ok(false);
@@ -151,7 +151,7 @@ impl Stripe {
             waiting,
             stream,
         };
-        self.waiting.push(into, Step::Remove, asked.caller());
+        self.waiting.push(into, CommitStep::Remove, slot.caller());
         Ok(true)
     }
 
@@ -164,19 +164,19 @@ impl Stripe {
         context: CommitContext<'_>,
         wakes: &mut Wakes,
     ) {
-        let CompletedAppend { work, outcome } = completed;
+        let CompletedAppend { commit, outcome } = completed;
         // Found once for all that is done with it.
         let found = self.streams.get_mut(channel);
         let mut stream = found.map(|(_, stream)| &mut **stream);
-        self.waiting.leave(channel, &work, stream.as_deref_mut());
-        let (step, callers, behind) = work.parts();
+        self.waiting.leave(channel, &commit, stream.as_deref_mut());
+        let (step, callers, behind) = commit.parts();
         let outcome = match (outcome, step) {
-            (Ok(()), Step::Publish { placed, key }) => {
+            (Ok(()), CommitStep::Publish { placed, key }) => {
                 let result = self.ledger.commit(placed, channel.name, stream, context);
                 self.remember(key, result.position, context.now);
                 Ok(result)
             }
-            (Ok(()), Step::Remove) => {
+            (Ok(()), CommitStep::Remove) => {
                 self.forget_items(channel);
                 Ok(PublishResult::sent(0))
             }

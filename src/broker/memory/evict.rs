@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    stream::{Stage, Stream},
+    stream::{ChannelStream, StreamStage},
     stripe::{HasMembers, Stripe},
 };
 use crate::registry::ChannelName;
@@ -29,7 +29,7 @@ impl Stripe {
     /// Lets go of what has expired.
     pub(super) fn expire(&mut self, now: Instant, has_members: HasMembers<'_>) {
         self.keys.expire(now);
-        for stage in [Stage::Kept, Stage::Emptied, Stage::Unused] {
+        for stage in [StreamStage::Kept, StreamStage::Emptied, StreamStage::Unused] {
             for _ in 0..ALARMS_A_TURN {
                 if self.ledger.alarms.first(stage).is_none_or(|at| at > now) {
                     break;
@@ -38,7 +38,7 @@ impl Stripe {
                     break;
                 };
                 match stage {
-                    Stage::Kept => self.expire_items(name, now, has_members),
+                    StreamStage::Kept => self.expire_items(name, now, has_members),
                     _ => self.expire_position(name, now, has_members),
                 }
             }
@@ -78,7 +78,7 @@ impl Stripe {
     /// Takes one step to make room for publications: the item goes that expires first. False if
     /// the alarm was behind and nothing went.
     pub(super) fn throw_out_item(&mut self, has_members: HasMembers<'_>) -> bool {
-        let Some((at, name)) = self.ledger.alarms.pop(Stage::Kept) else {
+        let Some((at, name)) = self.ledger.alarms.pop(StreamStage::Kept) else {
             self.ledger.note_first_end();
             return false;
         };
@@ -88,7 +88,7 @@ impl Stripe {
         };
         let is_due = stream.ends_at() <= at;
         if is_due {
-            self.ledger.change(&name, stream, Stream::pop);
+            self.ledger.change(&name, stream, ChannelStream::pop);
             self.ledger
                 .totals
                 .evicted_publications
@@ -106,14 +106,14 @@ impl Stripe {
     /// A position was added: as long as they are too many, some that nobody listens to go, those
     /// of unused channels first. Only publishing throws out others.
     pub(super) fn throw_out_positions(&mut self, publishing: bool, has_members: HasMembers<'_>) {
-        let mut stage = Stage::Unused;
+        let mut stage = StreamStage::Unused;
         for _ in 0..POSITIONS_A_STEP {
             if self.ledger.totals.position_bytes.load(Relaxed) <= self.position_bytes_max {
                 return;
             }
             let first = self.ledger.alarms.pop(stage);
             let Some((at, name)) = first.or_else(|| {
-                stage = Stage::Emptied;
+                stage = StreamStage::Emptied;
                 publishing.then(|| self.ledger.alarms.pop(stage)).flatten()
             }) else {
                 return;
@@ -129,7 +129,7 @@ impl Stripe {
                     let at = self.ledger.alarms.behind_all(stage, at);
                     self.ledger.alarms.set(name, stream, at);
                     if publishing {
-                        stage = Stage::Emptied;
+                        stage = StreamStage::Emptied;
                     }
                 }
                 _ => {

@@ -10,7 +10,7 @@ use super::{
     alarms::Alarms,
     epochs::Epochs,
     place::{CommitContext, Placed},
-    stream::{Charge, Stage, Stream},
+    stream::{ChannelStream, Charge, StreamStage},
     totals::Totals,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// The streams under one lock.
-pub(super) type Streams = ByName<Box<Stream>>;
+pub(super) type Streams = ByName<Box<ChannelStream>>;
 
 /// What is noted of them.
 pub(super) struct Ledger {
@@ -40,10 +40,10 @@ impl Ledger {
         streams: &'a mut Streams,
         channel: Hashed<'_>,
         keep_until: Instant,
-    ) -> (&'a ChannelName, &'a mut Stream) {
+    ) -> (&'a ChannelName, &'a mut ChannelStream) {
         let (name, stream) = streams.get_or_insert_with(channel, || {
             let name = channel.name.clone();
-            let mut begun = Box::new(Stream::new(self.epochs.of(&name), keep_until));
+            let mut begun = Box::new(ChannelStream::new(self.epochs.of(&name), keep_until));
             self.alarms.set(name.clone(), &mut begun, keep_until);
             self.totals.change(Charge::default(), begun.charge(&name));
             (name, begun)
@@ -55,8 +55,8 @@ impl Ledger {
     pub(super) fn change<R>(
         &mut self,
         name: &ChannelName,
-        stream: &mut Stream,
-        change: impl FnOnce(&mut Stream) -> R,
+        stream: &mut ChannelStream,
+        change: impl FnOnce(&mut ChannelStream) -> R,
     ) -> R {
         let before = stream.charge(name);
         let result = change(stream);
@@ -70,7 +70,7 @@ impl Ledger {
         &mut self,
         placed: Placed,
         channel: &ChannelName,
-        stream: Option<&mut Stream>,
+        stream: Option<&mut ChannelStream>,
         context: CommitContext<'_>,
     ) -> PublishResult {
         // One that is not kept leaves its stream as it was.
@@ -89,7 +89,7 @@ impl Ledger {
 
     /// Tells those who look for what is first to go.
     pub(super) fn note_first_end(&self) {
-        let first = self.alarms.first(Stage::Kept);
+        let first = self.alarms.first(StreamStage::Kept);
         self.totals.note_first_end(self.number, first);
     }
 }

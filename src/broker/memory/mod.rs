@@ -39,7 +39,7 @@ use self::{
     epochs::Epochs,
     keys::{EarlierKeys, KeyBounds},
     now::Clock,
-    stripe::{Shared, Stripe},
+    stripe::{Stripe, StripeParts},
     totals::Totals,
 };
 pub(crate) use self::{presence::MemoryPresence, restore::Restored};
@@ -110,7 +110,7 @@ impl MemoryBroker {
         epochs: Epochs,
         durable: Option<Durable>,
     ) -> Self {
-        let shared = Shared {
+        let shared = StripeParts {
             names: fanout.names().clone(),
             totals: Arc::new(Totals::new()),
             keys: KeyBounds::new(bounds.idempotency_bytes_max, secret.keys),

@@ -11,7 +11,7 @@ use std::{sync::Arc, time::Instant};
 
 use super::{
     now::Now,
-    stream::{HistoryEntry, Stream},
+    stream::{ChannelStream, HistoryEntry},
 };
 use crate::{
     broker::{
@@ -32,11 +32,11 @@ pub(super) struct Placed {
     group: Option<Arc<[ChannelName]>>,
     accepted: Instant,
     /// Absent: it is not kept.
-    kept: Option<Kept>,
+    kept: Option<Retention>,
     room: Reservations,
 }
 
-struct Kept {
+struct Retention {
     epoch: Epoch,
     history: HistoryOptions,
     version: Option<Box<Version>>,
@@ -46,7 +46,7 @@ struct Kept {
     hides_place: bool,
 }
 
-impl Kept {
+impl Retention {
     /// The place of what is kept.
     fn position(&self, item: &Item) -> StreamPosition {
         StreamPosition {
@@ -85,7 +85,7 @@ impl Placed {
             exclude: request.exclude,
             group: request.group,
             accepted: now,
-            kept: kept.map(|(history, top)| Kept {
+            kept: kept.map(|(history, top)| Retention {
                 epoch: top.epoch,
                 history,
                 version,
@@ -100,7 +100,7 @@ impl Placed {
     pub(super) fn commit(
         self,
         channel: &ChannelName,
-        stream: Option<&mut Stream>,
+        stream: Option<&mut ChannelStream>,
         context: CommitContext<'_>,
     ) -> PublishResult {
         let CommitContext { shards, now } = context;
@@ -179,7 +179,7 @@ impl Placed {
 /// already.
 pub(super) fn known(
     request: &PublishRequest,
-    stream: Option<&Stream>,
+    stream: Option<&ChannelStream>,
     by_key: Option<Option<StreamPosition>>,
 ) -> Option<PublishResult> {
     if let Some(position) = by_key {

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     Durable, MemoryBroker,
-    answers::{Answers, Asked, Outcome, Wakes},
+    answers::{AnswerSlot, Answers, PublishOutcome, Wakes},
     durable::{CompletedAppend, PlaceContext, Placing},
     locked,
     now::Now,
@@ -32,7 +32,7 @@ const LATE_ALARMS_A_TURN: usize = 256;
 impl MemoryBroker {
     /// Publishes at once.
     #[inline]
-    pub(super) fn publish_now(&self, mut request: PublishRequest) -> Outcome {
+    pub(super) fn publish_now(&self, mut request: PublishRequest) -> PublishOutcome {
         request.history = request.history.filter(|history| history.size > 0);
         let has_place = request.history.is_some()
             || request.idempotency_key.is_some()
@@ -50,7 +50,7 @@ impl MemoryBroker {
         }
     }
 
-    fn publish_in_place(&self, channel: &ChannelName, request: PublishRequest) -> Outcome {
+    fn publish_in_place(&self, channel: &ChannelName, request: PublishRequest) -> PublishOutcome {
         let now = Instant::now();
         let channel = self.fanout.names().hashed(channel);
         let mut stripe = self.lock(channel);
@@ -94,7 +94,7 @@ impl MemoryBroker {
             return BrokerFuture::ready(self.publish_now(request));
         }
         let (answers, now) = (Answers::to(1), durable.clock.now());
-        match self.publish_one(durable, request, now, answers.asked(0)) {
+        match self.publish_one(durable, request, now, answers.slot(0)) {
             Some(outcome) => BrokerFuture::ready(outcome),
             None => answers.of_one(),
         }
@@ -110,7 +110,7 @@ impl MemoryBroker {
         for (index, mut request) in requests.into_iter().enumerate() {
             request.history = request.history.filter(|history| history.size > 0);
             let outcome = match durable.has_steps(&request) {
-                true => self.publish_one(durable, request, now, answers.asked(index)),
+                true => self.publish_one(durable, request, now, answers.slot(index)),
                 false => Some(self.publish_now(request)),
             };
             known.extend(outcome.map(|outcome| (index, outcome)));
@@ -128,8 +128,8 @@ impl MemoryBroker {
         durable: &Durable,
         mut request: PublishRequest,
         now: Now,
-        asked: Asked<'_>,
-    ) -> Option<Outcome> {
+        slot: AnswerSlot<'_>,
+    ) -> Option<PublishOutcome> {
         // The name stays here, since the request moves on: nobody there asks it for its target.
         let name = match mem::replace(&mut request.target, Target::Everyone) {
             Target::Channel(name) => name,
@@ -146,7 +146,7 @@ impl MemoryBroker {
                 shards,
                 now,
                 append: &append,
-                asked,
+                slot,
             };
             stripe.place(channel, request, context)
         });
@@ -176,7 +176,7 @@ impl MemoryBroker {
         let append = |record| durable.append(self.fanout.stripe_of(channel), record);
         let placed = self
             .lock(channel)
-            .place_removal(channel, &append, answers.asked(0));
+            .place_removal(channel, &append, answers.slot(0));
         match placed {
             Ok(true) => {
                 let answer = answers.of_one();
@@ -213,7 +213,7 @@ impl Committer for MemoryBroker {
             };
             let channel = Hashed::again(&entry.channel, entry.hash);
             let completed = CompletedAppend {
-                work: entry.work,
+                commit: entry.commit,
                 outcome,
             };
             self.fanout.with_shards_hashed(channel, |shards| {

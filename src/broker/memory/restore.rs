@@ -20,7 +20,7 @@ use super::{
     epochs::Epochs,
     locked,
     now::{Clock, Now},
-    stream::{Charge, HistoryEntry, Stream},
+    stream::{ChannelStream, Charge, HistoryEntry},
     stripe::Stripe,
 };
 use crate::{
@@ -311,7 +311,7 @@ impl MemoryBroker {
 
 impl Stripe {
     fn restore(&mut self, name: ChannelName, mut channel: RestoredChannel, now: Now) {
-        let mut stream = Stream::new(channel.top.epoch, now.instant);
+        let mut stream = ChannelStream::new(channel.top.epoch, now.instant);
         stream.keep(channel.ttl, now.instant + channel.ttl);
         stream.top = channel.top.offset;
         stream.version = channel.take_version();

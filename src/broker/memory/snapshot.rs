@@ -6,7 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{MemoryBroker, locked, now::Now, stream::Stream, stripe::Stripe};
+use super::{MemoryBroker, locked, now::Now, stream::ChannelStream, stripe::Stripe};
 use crate::{
     registry::ChannelName,
     store::{KeptItem, Record, SnapshotSource, StreamRecord},
@@ -14,7 +14,7 @@ use crate::{
 
 impl SnapshotSource for MemoryBroker {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
-        Box::new(Snapshot {
+        Box::new(BrokerSnapshot {
             broker: self,
             channels: Vec::new(),
             next: None,
@@ -26,7 +26,7 @@ impl SnapshotSource for MemoryBroker {
     }
 }
 
-struct Snapshot<'a> {
+struct BrokerSnapshot<'a> {
     broker: &'a MemoryBroker,
     /// Of the lock before the next.
     channels: Vec<(usize, ChannelName)>,
@@ -34,7 +34,7 @@ struct Snapshot<'a> {
     next: Option<usize>,
 }
 
-impl Iterator for Snapshot<'_> {
+impl Iterator for BrokerSnapshot<'_> {
     type Item = Vec<Record>;
 
     fn next(&mut self) -> Option<Vec<Record>> {
@@ -86,7 +86,7 @@ impl Stripe {
     }
 }
 
-fn stream_record(name: &ChannelName, stream: &Stream) -> Record {
+fn stream_record(name: &ChannelName, stream: &ChannelStream) -> Record {
     Record::Stream(StreamRecord {
         channel: name.clone(),
         top: stream.position(),

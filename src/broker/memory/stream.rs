@@ -45,7 +45,7 @@ pub(super) struct Charge {
 
 /// What there is of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum StreamStage {
     /// A position, and nothing was published: it can be made again as it was.
     Unused,
     /// A position that outlived its items.
@@ -65,7 +65,7 @@ impl WaitingId {
 }
 
 /// A channel's history and its place.
-pub(super) struct Stream {
+pub(super) struct ChannelStream {
     pub(super) epoch: Epoch,
     pub(super) top: u64,
     pub(super) items: VecDeque<HistoryEntry>,
@@ -76,14 +76,14 @@ pub(super) struct Stream {
     pub(super) version: Option<Box<Version>>,
     /// Its alarm, and what it was when that was filed.
     pub(super) alarm: Instant,
-    pub(super) filed: Stage,
+    pub(super) filed: StreamStage,
     /// What of its channel waits to be written.
     pub(super) waiting: WaitingId,
     /// `history_ttl` of its last publication: so long a restart keeps its position.
     pub(super) ttl: Duration,
 }
 
-impl Stream {
+impl ChannelStream {
     /// A stream that nothing was published to.
     pub(super) fn new(epoch: Epoch, keep_until: Instant) -> Self {
         Self {
@@ -94,7 +94,7 @@ impl Stream {
             keep_until,
             version: None,
             alarm: keep_until,
-            filed: Stage::Unused,
+            filed: StreamStage::Unused,
             waiting: WaitingId::NONE,
             ttl: Duration::ZERO,
         }
@@ -107,11 +107,11 @@ impl Stream {
         }
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(super) fn stage(&self) -> StreamStage {
         match (self.items.is_empty(), self.top) {
-            (false, _) => Stage::Kept,
-            (true, 0) => Stage::Unused,
-            (true, _) => Stage::Emptied,
+            (false, _) => StreamStage::Kept,
+            (true, 0) => StreamStage::Unused,
+            (true, _) => StreamStage::Emptied,
         }
     }
 

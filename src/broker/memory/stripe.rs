@@ -9,10 +9,10 @@ use std::{
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    keys::{EarlierKeys, KeyBounds, KeyId, Keys, ReservedKey},
+    keys::{EarlierKeys, IdempotencyKeys, KeyBounds, KeyId, ReservedKey},
     ledger::{Ledger, Streams},
     place::{self, CommitContext, Placed},
-    stream::{Charge, Stream},
+    stream::{ChannelStream, Charge},
     totals::Totals,
     waiting::WaitingSteps,
 };
@@ -35,7 +35,7 @@ pub(super) type HasMembers<'a> = &'a dyn Fn(&ChannelName) -> bool;
 pub(super) struct Stripe {
     pub(super) streams: Streams,
     pub(super) ledger: Ledger,
-    pub(super) keys: Keys,
+    pub(super) keys: IdempotencyKeys,
     pub(super) position_bytes_max: usize,
     pub(super) idempotency_ttl: Duration,
     /// What is placed and not written yet; empty without a store.
@@ -45,7 +45,7 @@ pub(super) struct Stripe {
 }
 
 /// What all locks have in common.
-pub(super) struct Shared {
+pub(super) struct StripeParts {
     pub(super) names: Names,
     pub(super) totals: Arc<Totals>,
     pub(super) keys: Arc<KeyBounds>,
@@ -58,7 +58,7 @@ pub(super) struct Shared {
 }
 
 impl Stripe {
-    pub(super) fn new(number: usize, shared: &Shared) -> Self {
+    pub(super) fn new(number: usize, shared: &StripeParts) -> Self {
         Self {
             streams: ByName::new(shared.names.clone()),
             ledger: Ledger {
@@ -67,7 +67,7 @@ impl Stripe {
                 totals: shared.totals.clone(),
                 number,
             },
-            keys: Keys::new(shared.keys.clone(), shared.earlier.clone()),
+            keys: IdempotencyKeys::new(shared.keys.clone(), shared.earlier.clone()),
             position_bytes_max: shared.position_bytes_max,
             idempotency_ttl: shared.idempotency_ttl,
             waiting: WaitingSteps::new(shared.names.clone(), shared.waiting.clone()),
@@ -97,7 +97,7 @@ impl Stripe {
             let begun = self.ledger.begun(&mut self.streams, channel, keep_until);
             stream = Some(begun.1);
         }
-        let top = stream.as_deref().map(Stream::position);
+        let top = stream.as_deref().map(ChannelStream::position);
         let placed = Placed::place(request, top, shards, now)?;
         let context = CommitContext { shards, now };
         let result = self.ledger.commit(placed, channel.name, stream, context);
@@ -148,7 +148,7 @@ impl Stripe {
     /// Forgets a channel's items; its position goes on.
     pub(super) fn forget_items(&mut self, channel: Hashed<'_>) {
         if let Some((name, stream)) = self.streams.get_mut(channel) {
-            self.ledger.change(name, stream, Stream::clear);
+            self.ledger.change(name, stream, ChannelStream::clear);
             self.ledger.alarms.follow(name, stream);
             self.ledger.note_first_end();
         }
@@ -177,7 +177,7 @@ impl Stripe {
 }
 
 /// What a filter wants of a stream.
-fn part(stream: &Stream, filter: &HistoryFilter) -> History {
+fn part(stream: &ChannelStream, filter: &HistoryFilter) -> History {
     let top = stream.position();
     let items = stream.items.iter().map(|kept| &kept.item);
     if filter.reverse {

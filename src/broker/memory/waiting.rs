@@ -23,10 +23,10 @@ use std::{
 use slab::Slab;
 
 use super::{
-    answers::{Asked, Caller, Outcome, Wakes},
+    answers::{AnswerSlot, Caller, PublishOutcome, Wakes},
     keys::{KeyId, ReservedKey},
     place::Placed,
-    stream::{Stream, WaitingId},
+    stream::{ChannelStream, WaitingId},
 };
 use crate::{
     broker::{
@@ -37,7 +37,7 @@ use crate::{
 };
 
 /// What is done once it is written.
-pub(super) enum Step {
+pub(super) enum CommitStep {
     Publish {
         placed: Placed,
         key: Option<ReservedKey>,
@@ -51,12 +51,12 @@ pub(super) struct WaitingStep {
     pub(super) channel: ChannelName,
     /// Of its name.
     pub(super) hash: u64,
-    pub(super) work: Work,
+    pub(super) commit: PendingCommit,
 }
 
 /// What is done once a record came back, and who waits for it.
-pub(super) struct Work {
-    step: Step,
+pub(super) struct PendingCommit {
+    step: CommitStep,
     caller: Caller,
     /// Nearly always nobody.
     others: Option<Box<Others>>,
@@ -92,7 +92,7 @@ pub(super) struct WaitingIn<'a> {
     /// Where it is noted what of it waits; absent: nothing does.
     pub(super) waiting: Option<WaitingId>,
     /// Its stream, if it has one.
-    pub(super) stream: Option<&'a mut Stream>,
+    pub(super) stream: Option<&'a mut ChannelStream>,
 }
 
 /// Room for entries that is kept where none waits.
@@ -127,7 +127,11 @@ impl WaitingSteps {
     }
 
     /// Where it is noted what of a channel with this stream waits; absent: nothing does.
-    pub(super) fn of(&self, channel: Hashed<'_>, stream: Option<&Stream>) -> Option<WaitingId> {
+    pub(super) fn of(
+        &self,
+        channel: Hashed<'_>,
+        stream: Option<&ChannelStream>,
+    ) -> Option<WaitingId> {
         let known = stream.map(|stream| stream.waiting);
         let known = known.filter(|id| *id != WaitingId::NONE);
         known.or_else(|| self.streamless.get(channel).map(|(_, id)| *id))
@@ -151,9 +155,9 @@ impl WaitingSteps {
     pub(super) fn version(&self, id: WaitingId) -> Option<(u64, &Version)> {
         let number = self.waiting(id)?.versioned?;
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        match &self.entries.get(index)?.work.step {
-            Step::Publish { placed, .. } => placed.version().map(|version| (number, version)),
-            Step::Remove => None,
+        match &self.entries.get(index)?.commit.step {
+            CommitStep::Publish { placed, .. } => placed.version().map(|version| (number, version)),
+            CommitStep::Remove => None,
         }
     }
 
@@ -164,7 +168,7 @@ impl WaitingSteps {
         id: WaitingId,
         key: Option<KeyId>,
         version: Option<&Version>,
-        asked: Asked<'_>,
+        slot: AnswerSlot<'_>,
     ) -> bool {
         let by_key = key.and_then(|key| self.keys.get(&key).copied());
         let number = by_key.or_else(|| {
@@ -172,14 +176,14 @@ impl WaitingSteps {
             version?.is_not_newer_than(known).then_some(number)
         });
         let entry = number.and_then(|number| self.entry(number));
-        let others = entry.map(|entry| entry.work.others.get_or_insert_default());
+        let others = entry.map(|entry| entry.commit.others.get_or_insert_default());
         others
-            .map(|others| others.followers.push(asked.caller()))
+            .map(|others| others.followers.push(slot.caller()))
             .is_some()
     }
 
     /// Lets a step wait whose record is on its way.
-    pub(super) fn push(&mut self, channel: WaitingIn<'_>, step: Step, by: Caller) {
+    pub(super) fn push(&mut self, channel: WaitingIn<'_>, step: CommitStep, by: Caller) {
         let number = self.first + self.entries.len() as u64;
         let WaitingIn {
             name,
@@ -191,21 +195,21 @@ impl WaitingSteps {
         if let Some(waiting) = self.channels.get_mut(noted.0 as usize) {
             waiting.entries += 1;
             waiting.newest = number;
-            if let Step::Publish { placed, .. } = &step {
+            if let CommitStep::Publish { placed, .. } = &step {
                 waiting.placed += u64::from(placed.position().is_some());
                 if placed.version().is_some() {
                     waiting.versioned = Some(number);
                 }
             }
         }
-        if let Step::Publish { key: Some(key), .. } = &step {
+        if let CommitStep::Publish { key: Some(key), .. } = &step {
             self.keys.insert(key.id, number);
         }
         self.count.fetch_add(1, Relaxed);
         self.entries.push_back(WaitingStep {
             channel: name,
             hash,
-            work: Work {
+            commit: PendingCommit {
                 step,
                 caller: by,
                 others: None,
@@ -215,7 +219,7 @@ impl WaitingSteps {
     }
 
     /// Notes that something of a channel waits, of which nothing did.
-    fn begin(&mut self, channel: Hashed<'_>, stream: Option<&mut Stream>) -> WaitingId {
+    fn begin(&mut self, channel: Hashed<'_>, stream: Option<&mut ChannelStream>) -> WaitingId {
         // The store's queue keeps them far below what the number can name.
         let id = WaitingId(self.channels.insert(ChannelWaiting::default()) as u32);
         match stream {
@@ -232,7 +236,7 @@ impl WaitingSteps {
     pub(super) fn push_behind(&mut self, id: WaitingId, placed: Placed, by: Caller) {
         let newest = self.waiting(id).map(|waiting| waiting.newest);
         if let Some(entry) = newest.and_then(|newest| self.entry(newest)) {
-            let others = entry.work.others.get_or_insert_default();
+            let others = entry.commit.others.get_or_insert_default();
             others.behind.push((placed, by));
             self.count.fetch_add(1, Relaxed);
         }
@@ -243,10 +247,10 @@ impl WaitingSteps {
     pub(super) fn pop(&mut self) -> Option<WaitingStep> {
         let entry = self.entries.pop_front()?;
         self.first += 1;
-        let others = entry.work.others.as_ref();
+        let others = entry.commit.others.as_ref();
         let behind = others.map_or(0, |others| others.behind.len());
         self.count.fetch_sub(1 + behind, Relaxed);
-        if let Step::Publish { key: Some(key), .. } = &entry.work.step {
+        if let CommitStep::Publish { key: Some(key), .. } = &entry.commit.step {
             self.keys.remove(&key.id);
         }
         if self.entries.is_empty() {
@@ -260,13 +264,18 @@ impl WaitingSteps {
     }
 
     /// The first step of a channel with this stream waits no more.
-    pub(super) fn leave(&mut self, channel: Hashed<'_>, work: &Work, stream: Option<&mut Stream>) {
-        let place = work.noted.0 as usize;
+    pub(super) fn leave(
+        &mut self,
+        channel: Hashed<'_>,
+        commit: &PendingCommit,
+        stream: Option<&mut ChannelStream>,
+    ) {
+        let place = commit.noted.0 as usize;
         let Some(waiting) = self.channels.get_mut(place) else {
             return;
         };
         waiting.entries -= 1;
-        if let Step::Publish { placed, .. } = &work.step {
+        if let CommitStep::Publish { placed, .. } = &commit.step {
             waiting.placed -= u64::from(placed.position().is_some());
         }
         if waiting.entries > 0 {
@@ -277,7 +286,7 @@ impl WaitingSteps {
             self.channels = Slab::new();
         }
         match stream {
-            Some(stream) if stream.waiting == work.noted => stream.waiting = WaitingId::NONE,
+            Some(stream) if stream.waiting == commit.noted => stream.waiting = WaitingId::NONE,
             _ => {
                 self.streamless.remove(channel);
             }
@@ -285,9 +294,9 @@ impl WaitingSteps {
     }
 }
 
-impl Work {
+impl PendingCommit {
     /// Takes it apart: what is to be done, who is told of it, and what only waited for it.
-    pub(super) fn parts(self) -> (Step, Callers, Vec<(Placed, Caller)>) {
+    pub(super) fn parts(self) -> (CommitStep, Callers, Vec<(Placed, Caller)>) {
         let others = self.others.map(|others| *others).unwrap_or_default();
         let callers = Callers {
             caller: self.caller,
@@ -305,7 +314,7 @@ pub(super) struct Callers {
 
 impl Callers {
     /// Tells all of them. Whoever is gone gave up the answer, not the publication.
-    pub(super) fn tell(self, outcome: Outcome, wakes: &mut Wakes) {
+    pub(super) fn tell(self, outcome: PublishOutcome, wakes: &mut Wakes) {
         let suppressed = outcome.map(|result| PublishResult::suppressed(result.position));
         for follower in self.followers {
             follower.tell(suppressed, wakes);

@@ -31,7 +31,7 @@ pub(super) struct Rules {
 
 /// A legal head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct FrameHeader {
     pub fin: bool,
     /// RSV1: the message is compressed.
     pub compressed: bool,
@@ -41,7 +41,7 @@ pub(super) struct Header {
     pub key: [u8; 4],
 }
 
-impl Header {
+impl FrameHeader {
     /// Reads a head from the front of `bytes`: the head and its own length, or `None` while it is
     /// not all there.
     #[inline]

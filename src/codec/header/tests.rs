@@ -19,11 +19,11 @@ const JOINING: Rules = Rules {
 /// The verdict, after checking that no shorter front had another one and the front before it
 /// had none.
 fn verdict(bytes: &[u8], rules: Rules) -> ProtocolError {
-    let at = (0..=bytes.len()).find_map(|n| Header::parse(&bytes[..n], rules).err());
-    let whole = Header::parse(bytes, rules).expect_err("must be refused");
+    let at = (0..=bytes.len()).find_map(|n| FrameHeader::parse(&bytes[..n], rules).err());
+    let whole = FrameHeader::parse(bytes, rules).expect_err("must be refused");
     assert_eq!(at, Some(whole));
     assert!(
-        Header::parse(&bytes[..bytes.len() - 1], rules).is_ok(),
+        FrameHeader::parse(&bytes[..bytes.len() - 1], rules).is_ok(),
         "refused later than its first wrong byte: {bytes:?}"
     );
     whole
@@ -62,7 +62,7 @@ fn the_first_wrong_byte_decides() {
 
 #[test]
 fn rsv1_marks_the_first_frame_of_a_data_message_alone() {
-    let (header, _) = Header::parse(&[0xc1, 0x80, 1, 2, 3, 4], DEFLATE)
+    let (header, _) = FrameHeader::parse(&[0xc1, 0x80, 1, 2, 3, 4], DEFLATE)
         .expect("legal")
         .expect("whole");
     assert!(header.compressed);
@@ -89,7 +89,7 @@ fn the_limit_is_checked_before_the_mask_arrives() {
         ProtocolError::MessageTooBig { limit: 3 }
     );
     assert!(
-        Header::parse(&[0x89, 0x84], tiny).is_ok(),
+        FrameHeader::parse(&[0x89, 0x84], tiny).is_ok(),
         "a ping is no message"
     );
 }
@@ -107,7 +107,9 @@ fn every_form_of_length_is_read() {
         bytes.extend_from_slice(&[1, 2, 3, 4]);
         let head = bytes.len();
         bytes.push(99);
-        let (header, used) = Header::parse(&bytes, IDLE).expect("legal").expect("whole");
+        let (header, used) = FrameHeader::parse(&bytes, IDLE)
+            .expect("legal")
+            .expect("whole");
         assert_eq!((header.len, header.key, used), (len, [1, 2, 3, 4], head));
     }
 }

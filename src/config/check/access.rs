@@ -10,13 +10,17 @@ use crate::config::{
     channels::Channels,
     errors::Errors,
     raw_settings::RawSettings,
-    settings::{Client, PersonalChannel},
+    settings::{ClientSettings, PersonalChannel},
 };
 
 /// Largest body that the API can be told to take.
 const BODY_BYTES_MAX: usize = 256 << 20;
 
-pub(super) fn check_access(raw: &RawSettings, channels: &Channels, errors: &mut Errors) -> Client {
+pub(super) fn check_access(
+    raw: &RawSettings,
+    channels: &Channels,
+    errors: &mut Errors,
+) -> ClientSettings {
     for (index, key) in raw.token.public_keys.iter().enumerate() {
         if let Err(what) = check_public_key(key) {
             raw.refuse(
@@ -51,7 +55,7 @@ pub(super) fn check_access(raw: &RawSettings, channels: &Channels, errors: &mut 
             "0 would take nothing; expected at least 1",
         );
     }
-    Client {
+    ClientSettings {
         anonymous: raw.client.anonymous.unwrap_or(!raw.has_token_keys()),
         origins: raw.client.origins.clone(),
         connect_timeout: raw.client.connect_timeout,

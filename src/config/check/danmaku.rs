@@ -7,7 +7,7 @@ use crate::config::{
     errors::{Errors, SettingOrigin},
     raw_settings::RawSettings,
     sections::Page,
-    settings::Client,
+    settings::ClientSettings,
 };
 
 /// The page. The demonstration's channel is left out where variables or flags close it; one that
@@ -15,7 +15,7 @@ use crate::config::{
 pub(super) fn check_page(
     raw: &RawSettings,
     channels: &Channels,
-    client: &Client,
+    client: &ClientSettings,
     errors: &mut Errors,
 ) -> Page {
     Page {
@@ -27,7 +27,7 @@ pub(super) fn check_page(
 fn check_danmaku(
     raw: &RawSettings,
     channels: &Channels,
-    client: &Client,
+    client: &ClientSettings,
     errors: &mut Errors,
 ) -> Option<String> {
     let channel = raw.page.danmaku.as_ref()?;
@@ -56,7 +56,7 @@ fn closed_page(raw: &RawSettings) -> Option<String> {
 }
 
 /// The page has no token, so its visitors are nobody, or whoever the backend says.
-fn closed_node(raw: &RawSettings, client: &Client) -> Option<String> {
+fn closed_node(raw: &RawSettings, client: &ClientSettings) -> Option<String> {
     let is_open = client.anonymous || raw.has_hook("connect");
     (!is_open).then(|| {
         "the page's visitors bring no token: needs client.anonymous = true, or hooks.connect"

@@ -22,7 +22,7 @@ use std::{path::PathBuf, sync::Arc};
 use super::{
     errors::{Errors, Warning},
     raw_settings::RawSettings,
-    settings::{Settings, Written},
+    settings::{Settings, WrittenSettings},
 };
 
 /// Checks the raw settings. What is returned counts only if there are no errors.
@@ -49,7 +49,7 @@ pub(super) fn check(
         ineffective::warn_of_ineffective(&raw, &channels, &endpoints, warnings);
     }
     let settings = Settings {
-        written: Written(Arc::new(raw.clone())),
+        written: WrittenSettings(Arc::new(raw.clone())),
         listen: raw.root.listen,
         workers: raw.root.workers,
         node: raw.root.node,

@@ -6,7 +6,7 @@ use super::{
     rules::{check_channel, check_interval, check_url},
 };
 use crate::config::{
-    backend::Poll, channels::Channels, errors::Errors, raw_settings::RawSettings,
+    backend::PollSettings, channels::Channels, errors::Errors, raw_settings::RawSettings,
     sections::PollSection, values::Secret,
 };
 
@@ -14,7 +14,7 @@ pub(super) fn check_polls(
     raw: &RawSettings,
     channels: &Channels,
     errors: &mut Errors,
-) -> Vec<Poll> {
+) -> Vec<PollSettings> {
     let mut polls = Vec::new();
     for (place, section) in elements(raw, "poll", &raw.poll) {
         let mut refuse = |name: &str, what: &str| place.refuse(errors, name, what);
@@ -40,9 +40,9 @@ pub(super) fn check_polls(
     polls
 }
 
-fn poll(section: &PollSection) -> Poll {
+fn poll(section: &PollSection) -> PollSettings {
     let header = |(name, value): &(String, Secret)| (name.clone(), value.expose().to_string());
-    Poll {
+    PollSettings {
         url: section.url.clone(),
         every: section.every,
         channel: section.channel.clone(),

@@ -9,7 +9,7 @@ use crate::config::{
     channels::Channels,
     errors::{Errors, Warning},
     raw_settings::RawSettings,
-    settings::Push,
+    settings::PushSettings,
 };
 
 pub(super) fn check_pushes(
@@ -17,7 +17,7 @@ pub(super) fn check_pushes(
     channels: &Channels,
     errors: &mut Errors,
     warnings: &mut Vec<Warning>,
-) -> Vec<Push> {
+) -> Vec<PushSettings> {
     let mut pushes = Vec::new();
     for (place, section) in elements(raw, "push", &raw.push) {
         let mut refuse = |name: &str, what: &str| place.refuse(errors, name, what);
@@ -51,7 +51,7 @@ pub(super) fn check_pushes(
         {
             refuse("channel", &what);
         }
-        pushes.push(Push {
+        pushes.push(PushSettings {
             every: section.every,
             channel: section.channel.clone(),
             data: section.data.clone().unwrap_or_default(),

@@ -2,7 +2,7 @@
 //! name their type, default and sentence. From that come the struct, its defaults, and the
 //! [`Field`]s that reading, checking, printing and documenting go by.
 
-use crate::config::setting_type::Input;
+use crate::config::setting_type::SettingInput;
 
 /// What is known of one setting of the section `S`.
 pub(in crate::config) struct Field<S> {
@@ -15,7 +15,7 @@ pub(in crate::config) struct Field<S> {
     /// Its value as TOML; `None` where it is absent or secret.
     pub(in crate::config) to_toml: fn(&S) -> Option<String>,
     /// Reads a value into the section.
-    pub(in crate::config) read: fn(&mut S, Input<'_>) -> Result<(), String>,
+    pub(in crate::config) read: fn(&mut S, SettingInput<'_>) -> Result<(), String>,
     /// Whether two sections have the same value; the only way to compare secret ones.
     pub(in crate::config) is_same: fn(&S, &S) -> bool,
 }
@@ -74,7 +74,7 @@ pub(in crate::config) trait Section: Sized + Default + 'static {
     }
 
     /// Reads one setting; `None` if it has none of this name.
-    fn read(&mut self, name: &str, input: Input<'_>) -> Option<Result<(), String>> {
+    fn read(&mut self, name: &str, input: SettingInput<'_>) -> Option<Result<(), String>> {
         let field = Self::FIELDS.iter().find(|field| field.name == name)?;
         Some((field.read)(self, input))
     }

@@ -3,7 +3,7 @@
 
 use toml::de::DeValue;
 
-use super::{Input, SettingType, Text, TextList, expected, quoted};
+use super::{SettingInput, SettingType, Text, TextList, expected, quoted};
 use crate::config::values::Secret;
 
 /// Headers of a request; their values may be keys and are never shown.
@@ -13,12 +13,12 @@ impl SettingType for Headers {
     type Value = Vec<(String, Secret)>;
     const EXPECTED: &'static str =
         "headers such as { \"X-Key\" = \"secret\" } or [\"X-Key: secret\"]";
-    fn read(input: Input<'_>) -> Result<Self::Value, String> {
+    fn read(input: SettingInput<'_>) -> Result<Self::Value, String> {
         let pairs: Vec<(String, String)> = match input {
-            Input::Toml(DeValue::Table(table)) => {
+            SettingInput::Toml(DeValue::Table(table)) => {
                 let pair = |(name, value): (&toml::Spanned<_>, &toml::Spanned<DeValue<'_>>)| {
                     let name: &std::borrow::Cow<'_, str> = name.get_ref();
-                    let value = Text::read(Input::Toml(value.get_ref()));
+                    let value = Text::read(SettingInput::Toml(value.get_ref()));
                     value.map(|value| (name.to_string(), value))
                 };
                 let pairs: Result<_, String> = table.iter().map(pair).collect();

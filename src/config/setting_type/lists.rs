@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::{Input, Key, SettingType, Text, expected, quoted};
+use super::{Key, SettingInput, SettingType, Text, expected, quoted};
 use crate::config::{
     channels::Allow,
     values::{Listen, Secret, TrustedProxies},
@@ -14,7 +14,7 @@ pub(in crate::config) struct TextList;
 impl SettingType for TextList {
     type Value = Vec<String>;
     const EXPECTED: &'static str = "a list of texts such as [\"a\", \"b\"]";
-    fn read(input: Input<'_>) -> Result<Vec<String>, String> {
+    fn read(input: SettingInput<'_>) -> Result<Vec<String>, String> {
         let list = input.list().ok_or_else(expected::<Self>)?;
         list.into_iter()
             .map(|entry| Text::read(entry).map_err(|_| expected::<Self>()))
@@ -32,9 +32,9 @@ pub(in crate::config) struct TextOrList;
 impl SettingType for TextOrList {
     type Value = Vec<String>;
     const EXPECTED: &'static str = "a text in quotes or a list of them";
-    fn read(input: Input<'_>) -> Result<Vec<String>, String> {
+    fn read(input: SettingInput<'_>) -> Result<Vec<String>, String> {
         match input {
-            Input::Toml(DeValue::String(text)) => Ok(vec![text.to_string()]),
+            SettingInput::Toml(DeValue::String(text)) => Ok(vec![text.to_string()]),
             _ => TextList::read(input).map_err(|_| expected::<Self>()),
         }
     }
@@ -49,12 +49,12 @@ pub(in crate::config) struct KeyOrList;
 impl SettingType for KeyOrList {
     type Value = Vec<Secret>;
     const EXPECTED: &'static str = "a key in quotes, not empty, or a list of them";
-    fn read(input: Input<'_>) -> Result<Vec<Secret>, String> {
+    fn read(input: SettingInput<'_>) -> Result<Vec<Secret>, String> {
         let keys = match input {
-            Input::Toml(DeValue::String(_)) => vec![input],
+            SettingInput::Toml(DeValue::String(_)) => vec![input],
             _ => input.list().ok_or_else(expected::<Self>)?,
         };
-        if matches!(input, Input::Text(_)) && keys.is_empty() {
+        if matches!(input, SettingInput::Text(_)) && keys.is_empty() {
             return Err(expected::<Self>());
         }
         keys.into_iter()
@@ -73,7 +73,7 @@ impl SettingType for AllowList {
     type Value = Allow;
     const EXPECTED: &'static str =
         "a list of \"client\", \"anonymous\", \"subscriber\", \"token\" and \"hook\"";
-    fn read(input: Input<'_>) -> Result<Allow, String> {
+    fn read(input: SettingInput<'_>) -> Result<Allow, String> {
         let mut allow = Allow::default();
         for word in TextList::read(input).map_err(|_| expected::<Self>())? {
             let place = match word.as_str() {
@@ -101,7 +101,7 @@ impl SettingType for ListenAddresses {
     type Value = Vec<Listen>;
     const EXPECTED: &'static str = "a list of \"host:port\", \"tls:host:port\" and \"unix:/path\", \
                                     such as [\"127.0.0.1:8080\"]";
-    fn read(input: Input<'_>) -> Result<Vec<Listen>, String> {
+    fn read(input: SettingInput<'_>) -> Result<Vec<Listen>, String> {
         let texts = TextList::read(input).map_err(|_| expected::<Self>())?;
         if texts.is_empty() {
             return Err(expected::<Self>());
@@ -131,7 +131,7 @@ impl SettingType for ProxyList {
     type Value = TrustedProxies;
     const EXPECTED: &'static str =
         "a list of addresses, networks and \"unix\", such as [\"127.0.0.1\", \"10.0.0.0/8\"]";
-    fn read(input: Input<'_>) -> Result<TrustedProxies, String> {
+    fn read(input: SettingInput<'_>) -> Result<TrustedProxies, String> {
         let texts = TextList::read(input).map_err(|_| expected::<Self>())?;
         texts.join(",").parse()
     }

@@ -18,14 +18,14 @@ pub(super) use self::{
 
 /// A value as it was given.
 #[derive(Clone, Copy)]
-pub(super) enum Input<'a> {
+pub(super) enum SettingInput<'a> {
     /// In the file.
     Toml(&'a DeValue<'a>),
     /// In the environment or as a flag: always text, lists by commas.
     Text(&'a str),
 }
 
-impl<'a> Input<'a> {
+impl<'a> SettingInput<'a> {
     /// The text as it is written, whatever it says.
     fn text(self) -> Option<&'a str> {
         match self {
@@ -70,19 +70,19 @@ impl<'a> Input<'a> {
     }
 
     /// An array, or text with commas.
-    fn list(self) -> Option<Vec<Input<'a>>> {
+    fn list(self) -> Option<Vec<SettingInput<'a>>> {
         match self {
             Self::Toml(DeValue::Array(array)) => Some(
                 array
                     .iter()
-                    .map(|value| Input::Toml(value.get_ref()))
+                    .map(|value| SettingInput::Toml(value.get_ref()))
                     .collect(),
             ),
             Self::Text(text) => Some(
                 text.split(',')
                     .map(str::trim)
                     .filter(|entry| !entry.is_empty())
-                    .map(Input::Text)
+                    .map(SettingInput::Text)
                     .collect(),
             ),
             Self::Toml(_) => None,
@@ -100,7 +100,7 @@ pub(super) trait SettingType {
     ///
     /// # Errors
     /// What is wrong or expected, for whoever wrote it.
-    fn read(input: Input<'_>) -> Result<Self::Value, String>;
+    fn read(input: SettingInput<'_>) -> Result<Self::Value, String>;
     /// A value as TOML; `None` where it is absent or secret.
     fn to_toml(value: &Self::Value) -> Option<String>;
 }

@@ -4,7 +4,7 @@ use std::{marker::PhantomData, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 
-use super::{Input, SettingType, expected, quoted};
+use super::{SettingInput, SettingType, expected, quoted};
 use crate::config::values::{Keep, LogFormat, Secret, SlowPolicy, SyncPolicy};
 
 /// A whole number from 0.
@@ -13,7 +13,7 @@ pub(in crate::config) struct Count;
 impl SettingType for Count {
     type Value = usize;
     const EXPECTED: &'static str = "a whole number such as 1000";
-    fn read(input: Input<'_>) -> Result<usize, String> {
+    fn read(input: SettingInput<'_>) -> Result<usize, String> {
         match input.number() {
             Some(n) if n >= 0.0 && n.fract() == 0.0 && n < 9e15 => Ok(n as usize),
             _ => Err(expected::<Self>()),
@@ -30,7 +30,7 @@ pub(in crate::config) struct U32;
 impl SettingType for U32 {
     type Value = u32;
     const EXPECTED: &'static str = "a whole number";
-    fn read(input: Input<'_>) -> Result<u32, String> {
+    fn read(input: SettingInput<'_>) -> Result<u32, String> {
         u32::try_from(Count::read(input)?).map_err(|_| expected::<Self>())
     }
     fn to_toml(value: &u32) -> Option<String> {
@@ -45,7 +45,7 @@ impl SettingType for Bytes {
     type Value = usize;
     const EXPECTED: &'static str =
         "a size such as \"64KiB\", \"1MB\" or bare bytes (65536, without quotes)";
-    fn read(input: Input<'_>) -> Result<usize, String> {
+    fn read(input: SettingInput<'_>) -> Result<usize, String> {
         if let Ok(bytes) = Count::read(input) {
             return Ok(bytes);
         }
@@ -77,7 +77,7 @@ impl SettingType for Time {
     type Value = Duration;
     const EXPECTED: &'static str =
         "a time such as \"10s\", \"1m 30s\", \"200ms\" or bare seconds (10, without quotes)";
-    fn read(input: Input<'_>) -> Result<Duration, String> {
+    fn read(input: SettingInput<'_>) -> Result<Duration, String> {
         let time = match input.number() {
             Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
             None => input
@@ -101,7 +101,7 @@ pub(in crate::config) struct Bool;
 impl SettingType for Bool {
     type Value = bool;
     const EXPECTED: &'static str = "true or false";
-    fn read(input: Input<'_>) -> Result<bool, String> {
+    fn read(input: SettingInput<'_>) -> Result<bool, String> {
         input.boolean().ok_or_else(expected::<Self>)
     }
     fn to_toml(value: &bool) -> Option<String> {
@@ -115,7 +115,7 @@ pub(in crate::config) struct Text;
 impl SettingType for Text {
     type Value = String;
     const EXPECTED: &'static str = "a text in quotes";
-    fn read(input: Input<'_>) -> Result<String, String> {
+    fn read(input: SettingInput<'_>) -> Result<String, String> {
         input
             .text()
             .map(str::to_string)
@@ -132,7 +132,7 @@ pub(in crate::config) struct Key;
 impl SettingType for Key {
     type Value = Secret;
     const EXPECTED: &'static str = "a key in quotes, not empty";
-    fn read(input: Input<'_>) -> Result<Secret, String> {
+    fn read(input: SettingInput<'_>) -> Result<Secret, String> {
         match input.text() {
             Some(text) if !text.is_empty() => Ok(Secret::new(text)),
             _ => Err(expected::<Self>()),
@@ -149,7 +149,7 @@ pub(in crate::config) struct FilePath;
 impl SettingType for FilePath {
     type Value = PathBuf;
     const EXPECTED: &'static str = "a path in quotes";
-    fn read(input: Input<'_>) -> Result<PathBuf, String> {
+    fn read(input: SettingInput<'_>) -> Result<PathBuf, String> {
         match input.text() {
             Some(text) if !text.is_empty() => Ok(PathBuf::from(text)),
             _ => Err(expected::<Self>()),
@@ -166,7 +166,7 @@ pub(in crate::config) struct SlowPolicyName;
 impl SettingType for SlowPolicyName {
     type Value = SlowPolicy;
     const EXPECTED: &'static str = "\"disconnect\", \"drop_oldest\" or \"latest\"";
-    fn read(input: Input<'_>) -> Result<SlowPolicy, String> {
+    fn read(input: SettingInput<'_>) -> Result<SlowPolicy, String> {
         match input.text() {
             Some("disconnect") => Ok(SlowPolicy::Disconnect),
             Some("drop_oldest") => Ok(SlowPolicy::DropOldest),
@@ -189,7 +189,7 @@ pub(in crate::config) struct KeepRule;
 impl SettingType for KeepRule {
     type Value = Keep;
     const EXPECTED: &'static str = "\"all\", \"newest\" or \"newest_by:TAG\"";
-    fn read(input: Input<'_>) -> Result<Keep, String> {
+    fn read(input: SettingInput<'_>) -> Result<Keep, String> {
         match input.text() {
             Some("all") => Ok(Keep::All),
             Some("newest") => Ok(Keep::Newest),
@@ -215,7 +215,7 @@ pub(in crate::config) struct SyncPolicyName;
 impl SettingType for SyncPolicyName {
     type Value = SyncPolicy;
     const EXPECTED: &'static str = "a time such as \"1s\", or \"always\" or \"never\"";
-    fn read(input: Input<'_>) -> Result<SyncPolicy, String> {
+    fn read(input: SettingInput<'_>) -> Result<SyncPolicy, String> {
         match input.text() {
             Some("always") => Ok(SyncPolicy::Always),
             Some("never") => Ok(SyncPolicy::Never),
@@ -240,7 +240,7 @@ pub(in crate::config) struct LogFormatName;
 impl SettingType for LogFormatName {
     type Value = LogFormat;
     const EXPECTED: &'static str = "\"text\" or \"json\"";
-    fn read(input: Input<'_>) -> Result<LogFormat, String> {
+    fn read(input: SettingInput<'_>) -> Result<LogFormat, String> {
         match input.text() {
             Some("text") => Ok(LogFormat::Text),
             Some("json") => Ok(LogFormat::Json),
@@ -261,7 +261,7 @@ pub(in crate::config) struct Optional<T>(PhantomData<T>);
 impl<T: SettingType> SettingType for Optional<T> {
     type Value = Option<T::Value>;
     const EXPECTED: &'static str = T::EXPECTED;
-    fn read(input: Input<'_>) -> Result<Self::Value, String> {
+    fn read(input: SettingInput<'_>) -> Result<Self::Value, String> {
         T::read(input).map(Some)
     }
     fn to_toml(value: &Self::Value) -> Option<String> {

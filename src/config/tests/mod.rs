@@ -158,7 +158,7 @@ fn the_fixed_defaults_are_what_the_documentation_promises() {
     assert_eq!(settings.drain.spread, Duration::from_secs(5));
     assert!(settings.raw.is_empty() && settings.push.is_empty() && !settings.demonstration);
     assert_eq!(settings.channels, super::Channels::default());
-    assert_eq!(settings.client, super::Client::default());
+    assert_eq!(settings.client, super::ClientSettings::default());
     assert_eq!(settings.api, super::Api::default());
     assert_eq!(settings.hooks, super::Hooks::default());
     assert_eq!(settings.token, super::TokenSettings::default());

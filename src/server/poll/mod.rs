@@ -94,7 +94,7 @@ impl Poller {
     /// # Errors
     /// When the address or a header cannot be one.
     pub(crate) fn new(
-        settings: &config::Poll,
+        settings: &config::PollSettings,
         http: HttpClient,
         channels: &Channels,
         broker: Arc<dyn Broker>,
@@ -306,7 +306,7 @@ impl Poller {
 }
 
 /// Names an entry by all that makes what it publishes.
-fn entry_id(settings: &config::Poll) -> u128 {
+fn entry_id(settings: &config::PollSettings) -> u128 {
     let headers = settings.headers.iter();
     let headers = headers.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     let mut parts = vec![

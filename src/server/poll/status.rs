@@ -66,7 +66,7 @@ pub(super) struct PollCounts {
 
 impl PollWatch {
     /// Of a poll that has not asked yet, and is due now.
-    pub(super) fn new(settings: &config::Poll) -> Self {
+    pub(super) fn new(settings: &config::PollSettings) -> Self {
         Self(Arc::new(Watched {
             url: redacted(&settings.url),
             every: settings.every,

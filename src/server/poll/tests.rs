@@ -30,12 +30,12 @@ impl Harness {
         Self { broker }
     }
 
-    fn poller(&self, settings: &config::Poll) -> Poller {
+    fn poller(&self, settings: &config::PollSettings) -> Poller {
         let http = HttpClient::new().unwrap();
         Poller::new(settings, http, &Channels::default(), self.broker.clone()).unwrap()
     }
 
-    fn run(&self, settings: &config::Poll) -> PollWatch {
+    fn run(&self, settings: &config::PollSettings) -> PollWatch {
         let poller = self.poller(settings);
         let watch = poller.watch();
         tokio::spawn(poller.run());
@@ -51,8 +51,8 @@ impl Harness {
     }
 }
 
-fn settings(url: String) -> config::Poll {
-    config::Poll {
+fn settings(url: String) -> config::PollSettings {
+    config::PollSettings {
         url,
         every: Duration::from_millis(5),
         channel: "news".into(),
@@ -312,7 +312,7 @@ async fn the_status_hides_what_may_be_secret_and_bad_settings_are_refused() {
     let status = harness.poller(&settings).watch().status();
     assert_eq!(status.url, "http://127.0.0.1:1/x");
     assert_eq!((status.channel.as_str(), status.runs), ("news", 0));
-    let refused = |settings: &config::Poll| {
+    let refused = |settings: &config::PollSettings| {
         let http = HttpClient::new().unwrap();
         Poller::new(settings, http, &Channels::default(), scripted()).err()
     };

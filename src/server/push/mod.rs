@@ -47,7 +47,7 @@ pub(crate) struct PushStatus {
 }
 
 pub(super) struct IntervalPush {
-    settings: config::Push,
+    settings: config::PushSettings,
     /// What is published, but for the text.
     request: PublishRequest,
     start: Instant,
@@ -72,7 +72,7 @@ pub(super) struct IntervalPush {
 }
 
 impl IntervalPush {
-    pub(super) fn new(settings: &config::Push, channels: &config::Channels) -> Self {
+    pub(super) fn new(settings: &config::PushSettings, channels: &config::Channels) -> Self {
         let empty = Payload::Text(ByteString::new());
         let request = match settings.channel.as_deref() {
             Some(channel) => PublishRequest::unchecked(channels, channel.into(), empty),
@@ -274,7 +274,7 @@ impl IntervalPush {
 }
 
 /// Names an entry by all that makes what it publishes.
-fn entry_id(settings: &config::Push) -> u128 {
+fn entry_id(settings: &config::PushSettings) -> u128 {
     let file = settings
         .file
         .as_deref()

@@ -12,7 +12,7 @@ use crate::{
 
 fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Addr<Server>) {
     let recorder = scripted();
-    let push = config::Push {
+    let push = config::PushSettings {
         every: Duration::from_secs(every),
         channel: Some("news".into()),
         data: data.into(),
@@ -131,7 +131,7 @@ fn a_file_is_read_at_each_tick_and_one_that_is_gone_is_counted() {
         std::fs::create_dir_all(&folder).expect("a folder");
         let file = folder.join("data.json");
         let recorder = scripted();
-        let push = config::Push {
+        let push = config::PushSettings {
             every: Duration::from_secs(1),
             channel: None,
             data: String::new(),

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
-    BEGIN, BINARY, Begin, END, ENDED, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, LogEntry, Mark, POLL,
-    PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, TAGS, TIME, WHOLE,
+    BEGIN, BINARY, END, ENDED, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, LogEntry, Mark, POLL,
+    PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, SegmentBegin, TAGS, TIME, WHOLE,
 };
 use crate::{
     broker::Version,
@@ -15,7 +15,7 @@ use crate::{
     protocol::{ClientInfo, Tags},
     publication::{Item, Payload},
     registry::ChannelName,
-    state::wire::{Input, Malformed},
+    state::wire::{MalformedRecord, RecordInput},
     store::{
         HashSecret, KeptItem, KeyRecord, PollRecord, PublicationRecord, PushRecord, Record,
         Revocation, RevocationSubject, StreamRecord,
@@ -33,8 +33,8 @@ impl RecordDecoder {
     ///
     /// # Errors
     /// It is none of this format.
-    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<LogEntry, Malformed> {
-        let mut input = Input(body);
+    pub(crate) fn decode(&mut self, body: &[u8]) -> Result<LogEntry, MalformedRecord> {
+        let mut input = RecordInput(body);
         let kind = input.u8()?;
         let entry = if kind < SECRET {
             LogEntry::Mark(mark(kind, &mut input)?)
@@ -45,7 +45,7 @@ impl RecordDecoder {
         Ok(entry)
     }
 
-    fn record(&mut self, kind: u8, input: &mut Input<'_>) -> Result<Record, Malformed> {
+    fn record(&mut self, kind: u8, input: &mut RecordInput<'_>) -> Result<Record, MalformedRecord> {
         Ok(match kind {
             SECRET => Record::Secret(HashSecret {
                 epochs: input.u128()?,
@@ -99,11 +99,11 @@ impl RecordDecoder {
                 etag: option(input, |input| Ok(input.text()?.to_string()))?,
                 last: option(input, last)?,
             })),
-            _ => return Err(Malformed),
+            _ => return Err(MalformedRecord),
         })
     }
 
-    fn channel(&mut self, input: &mut Input<'_>) -> Result<ChannelName, Malformed> {
+    fn channel(&mut self, input: &mut RecordInput<'_>) -> Result<ChannelName, MalformedRecord> {
         let name = input.text()?;
         match &self.channel {
             Some(channel) if **channel == *name => Ok(channel.clone()),
@@ -112,15 +112,15 @@ impl RecordDecoder {
     }
 }
 
-fn mark(kind: u8, input: &mut Input<'_>) -> Result<Mark, Malformed> {
+fn mark(kind: u8, input: &mut RecordInput<'_>) -> Result<Mark, MalformedRecord> {
     Ok(match kind {
         BEGIN => {
             let (boot, life, now_ms) = (input.u128()?, input.u64()?, input.u64()?);
             let (previous, flags) = (input.u64()?, input.u8()?);
             if flags > 3 {
-                return Err(Malformed);
+                return Err(MalformedRecord);
             }
-            Mark::Begin(Begin {
+            Mark::Begin(SegmentBegin {
                 boot,
                 life,
                 now_ms,
@@ -132,44 +132,44 @@ fn mark(kind: u8, input: &mut Input<'_>) -> Result<Mark, Malformed> {
         END => Mark::End(input.u64()?),
         WHOLE => Mark::Whole,
         TIME => Mark::Time(input.u64()?),
-        _ => return Err(Malformed),
+        _ => return Err(MalformedRecord),
     })
 }
 
 fn option<T>(
-    input: &mut Input<'_>,
-    read: impl FnOnce(&mut Input<'_>) -> Result<T, Malformed>,
-) -> Result<Option<T>, Malformed> {
+    input: &mut RecordInput<'_>,
+    read: impl FnOnce(&mut RecordInput<'_>) -> Result<T, MalformedRecord>,
+) -> Result<Option<T>, MalformedRecord> {
     match input.u8()? {
         0 => Ok(None),
         1 => read(input).map(Some),
-        _ => Err(Malformed),
+        _ => Err(MalformedRecord),
     }
 }
 
-fn epoch(input: &mut Input<'_>) -> Result<Epoch, Malformed> {
+fn epoch(input: &mut RecordInput<'_>) -> Result<Epoch, MalformedRecord> {
     input.u64().map(Epoch::from_number)
 }
 
-fn position(input: &mut Input<'_>) -> Result<StreamPosition, Malformed> {
+fn position(input: &mut RecordInput<'_>) -> Result<StreamPosition, MalformedRecord> {
     Ok(StreamPosition {
         offset: input.u64()?,
         epoch: epoch(input)?,
     })
 }
 
-fn last(input: &mut Input<'_>) -> Result<(u128, StreamPosition), Malformed> {
+fn last(input: &mut RecordInput<'_>) -> Result<(u128, StreamPosition), MalformedRecord> {
     Ok((input.u128()?, position(input)?))
 }
 
-fn version(input: &mut Input<'_>) -> Result<Box<Version>, Malformed> {
+fn version(input: &mut RecordInput<'_>) -> Result<Box<Version>, MalformedRecord> {
     Ok(Box::new(Version {
         number: input.u64()?,
         epoch: input.text()?.to_string(),
     }))
 }
 
-fn key(input: &mut Input<'_>) -> Result<KeyRecord, Malformed> {
+fn key(input: &mut RecordInput<'_>) -> Result<KeyRecord, MalformedRecord> {
     Ok(KeyRecord {
         id: input.u128()?,
         owner: input.u64()?,
@@ -178,7 +178,7 @@ fn key(input: &mut Input<'_>) -> Result<KeyRecord, Malformed> {
     })
 }
 
-fn revocation(input: &mut Input<'_>) -> Result<Revocation, Malformed> {
+fn revocation(input: &mut RecordInput<'_>) -> Result<Revocation, MalformedRecord> {
     let subject = input.u8()?;
     let name = input.text()?.to_string();
     let subject = match subject {
@@ -186,7 +186,7 @@ fn revocation(input: &mut Input<'_>) -> Result<Revocation, Malformed> {
         1 => RevocationSubject::Token(name),
         2 => RevocationSubject::TokensOf(name),
         3 => RevocationSubject::SubscriptionsOf(name, input.text()?.to_string()),
-        _ => return Err(Malformed),
+        _ => return Err(MalformedRecord),
     };
     Ok(Revocation {
         subject,
@@ -195,10 +195,10 @@ fn revocation(input: &mut Input<'_>) -> Result<Revocation, Malformed> {
     })
 }
 
-fn item(input: &mut Input<'_>) -> Result<Item, Malformed> {
+fn item(input: &mut RecordInput<'_>) -> Result<Item, MalformedRecord> {
     let flags = input.u8()?;
     if flags > BINARY | FOLLOWS | INFO | TAGS {
-        return Err(Malformed);
+        return Err(MalformedRecord);
     }
     let has = |flag| flags & flag != 0;
     let offset = input.u64()?;
@@ -214,7 +214,7 @@ fn item(input: &mut Input<'_>) -> Result<Item, Malformed> {
     let payload = if has(BINARY) {
         Payload::Binary(payload)
     } else {
-        Payload::Text(ByteString::try_from(payload).map_err(|_| Malformed)?)
+        Payload::Text(ByteString::try_from(payload).map_err(|_| MalformedRecord)?)
     };
     let mut item = Item::new(payload, offset);
     item.follows = follows.unwrap_or(item.follows);
@@ -223,7 +223,7 @@ fn item(input: &mut Input<'_>) -> Result<Item, Malformed> {
     Ok(item)
 }
 
-fn info(input: &mut Input<'_>) -> Result<ClientInfo, Malformed> {
+fn info(input: &mut RecordInput<'_>) -> Result<ClientInfo, MalformedRecord> {
     Ok(ClientInfo {
         user: input.text()?.to_string(),
         client: input.text()?.to_string(),
@@ -232,7 +232,7 @@ fn info(input: &mut Input<'_>) -> Result<ClientInfo, Malformed> {
     })
 }
 
-fn tags(input: &mut Input<'_>) -> Result<Tags, Malformed> {
+fn tags(input: &mut RecordInput<'_>) -> Result<Tags, MalformedRecord> {
     let count = input.u64()?;
     let pairs = (0..count).map(|_| Ok((input.text()?.to_string(), input.text()?.to_string())));
     Ok(pairs.collect::<Result<BTreeMap<_, _>, _>>()?.into())

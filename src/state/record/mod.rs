@@ -17,7 +17,7 @@ use crate::store::Record;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// The first frame of each segment.
-    Begin(Begin),
+    Begin(SegmentBegin),
     /// The last frame of a life that ended by itself: all before it was synced. With the time.
     End(u64),
     /// A whole snapshot stands before it in this life, and was synced.
@@ -28,7 +28,7 @@ pub(crate) enum Mark {
 
 /// Whose segment it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Begin {
+pub(crate) struct SegmentBegin {
     /// Names the run of the machine; 0: unknown.
     pub(crate) boot: u128,
     /// Names the life of the process: when it began, in Unix milliseconds.

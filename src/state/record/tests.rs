@@ -216,7 +216,7 @@ proptest! {
 
 #[test]
 fn marks_are_read_again() {
-    let begin = Begin {
+    let begin = SegmentBegin {
         boot: 7,
         life: 1,
         now_ms: 1_700_000_000_000,
@@ -224,7 +224,7 @@ fn marks_are_read_again() {
         is_always: true,
         has_lost: false,
     };
-    let other = Begin {
+    let other = SegmentBegin {
         is_always: false,
         has_lost: true,
         ..begin

@@ -13,9 +13,9 @@ pub(super) use self::current::{WriteError, is_full};
 use super::{
     disk::Disk,
     options::LogOptions,
-    read::{FoundSegment, Reading},
-    record::{Begin, Mark, put_mark},
-    segment::{Place, header, put_frame},
+    read::{FoundLog, FoundSegment},
+    record::{Mark, SegmentBegin, put_mark},
+    segment::{FramePlace, header, put_frame},
     sync::Syncer,
 };
 use crate::{config::SyncPolicy, store::StoreError, unix_time::unix_now_ms};
@@ -30,7 +30,7 @@ pub(super) struct Segments {
     boot: u128,
     /// Begins this life.
     life: u64,
-    /// What each new segment says of what came before; see [`Begin::has_lost`].
+    /// What each new segment says of what came before; see [`SegmentBegin::has_lost`].
     pub(super) has_lost: bool,
     /// Bytes that are laid out for a new segment.
     pub(super) room: u64,
@@ -46,7 +46,7 @@ impl Segments {
         syncer: Arc<Syncer>,
         options: LogOptions,
         boot: u128,
-        reading: &Reading,
+        reading: &FoundLog,
     ) -> Self {
         Self {
             disk,
@@ -108,7 +108,7 @@ impl Segments {
     /// one.
     pub(super) fn begin(&mut self, wanted: u64) -> io::Result<()> {
         let (number, old) = (self.next(), self.old.back().map_or(0, |old| old.good));
-        let begin = Mark::Begin(Begin {
+        let begin = Mark::Begin(SegmentBegin {
             boot: self.boot,
             life: self.life,
             now_ms: unix_now_ms(),
@@ -128,7 +128,7 @@ impl Segments {
         let tag = (Uuid::new_v4().as_u128() as u32).max(1);
         let mut head = header(tag).to_vec();
         let (batch, last) = (1, true);
-        put_frame(&mut head, Place { tag, batch, last }, |out| {
+        put_frame(&mut head, FramePlace { tag, batch, last }, |out| {
             put_mark(out, &begin)
         });
         let name = self.options.segment(number);
@@ -196,7 +196,7 @@ impl Segments {
         &mut self,
         buffer: &mut Vec<u8>,
         is_settled: bool,
-        put: impl Fn(&mut Vec<u8>, Place),
+        put: impl Fn(&mut Vec<u8>, FramePlace),
     ) -> Result<u64, WriteError> {
         // Where each write is synced, those that are not are of the batch of the next that is.
         let last = is_settled || !self.is_always();
@@ -206,7 +206,7 @@ impl Segments {
             };
             buffer.clear();
             let (tag, batch) = (current.tag, current.batch);
-            put(buffer, Place { tag, batch, last });
+            put(buffer, FramePlace { tag, batch, last });
             let length = buffer.len() as u64;
             if current.length + length <= current.room || current.is_empty {
                 current.put(buffer)?;

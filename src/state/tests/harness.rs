@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::machine::Machine;
+use super::machine::SimulatedMachine;
 use crate::{
     config::SyncPolicy,
     state::{StateError, log_store::LogStore, options::LogOptions, writer::Writer},
@@ -61,7 +61,7 @@ pub(super) fn options(sync: SyncPolicy) -> LogOptions {
 
 /// One life of a process.
 pub(super) struct Harness {
-    pub(super) machine: Arc<Machine>,
+    pub(super) machine: Arc<SimulatedMachine>,
     pub(super) store: LogStore,
     pub(super) writer: Writer,
     pub(super) owner: Arc<Owner>,
@@ -72,7 +72,10 @@ pub(super) struct Harness {
 }
 
 impl Harness {
-    pub(super) fn start(machine: &Arc<Machine>, options: LogOptions) -> Result<Self, StateError> {
+    pub(super) fn start(
+        machine: &Arc<SimulatedMachine>,
+        options: LogOptions,
+    ) -> Result<Self, StateError> {
         let store = LogStore::new(machine.clone(), options, machine.boot());
         let mut read = Vec::new();
         let report = store.read(&mut |record| match record {
@@ -148,7 +151,7 @@ impl Harness {
 }
 
 /// A life that ends before its files are made small, with so many numbers.
-pub(super) fn life(machine: &Arc<Machine>, sync: SyncPolicy, numbers: u64) -> Harness {
+pub(super) fn life(machine: &Arc<SimulatedMachine>, sync: SyncPolicy, numbers: u64) -> Harness {
     let mut harness = Harness::start(
         machine,
         LogOptions {
@@ -168,6 +171,6 @@ pub(super) fn life(machine: &Arc<Machine>, sync: SyncPolicy, numbers: u64) -> Ha
 }
 
 /// A life with the [`options`] of tests.
-pub(super) fn start(machine: &Arc<Machine>, sync: SyncPolicy) -> Harness {
+pub(super) fn start(machine: &Arc<SimulatedMachine>, sync: SyncPolicy) -> Harness {
     Harness::start(machine, options(sync)).expect("a start")
 }

@@ -30,7 +30,7 @@ impl Random {
 }
 
 #[derive(Default)]
-struct Contents {
+struct FileContents {
     /// As processes see it.
     now: Vec<u8>,
     /// As the disk has it.
@@ -50,11 +50,11 @@ pub(super) struct Faults {
     pub(super) syncs: bool,
 }
 
-type Files = BTreeMap<String, Arc<Mutex<Contents>>>;
+type MachineFiles = BTreeMap<String, Arc<Mutex<FileContents>>>;
 
-struct State {
-    now: Files,
-    held: Files,
+struct MachineState {
+    now: MachineFiles,
+    held: MachineFiles,
     faults: Faults,
     /// Bytes that a file may have at most when it is made.
     room: usize,
@@ -62,11 +62,11 @@ struct State {
 }
 
 /// The machine.
-pub(super) struct Machine(Arc<Mutex<State>>);
+pub(super) struct SimulatedMachine(Arc<Mutex<MachineState>>);
 
-struct File {
-    contents: Arc<Mutex<Contents>>,
-    machine: Arc<Mutex<State>>,
+struct MachineFile {
+    contents: Arc<Mutex<FileContents>>,
+    machine: Arc<Mutex<MachineState>>,
 }
 
 fn error(code: i32) -> io::Error {
@@ -76,10 +76,10 @@ fn error(code: i32) -> io::Error {
 const ENOSPC: i32 = 28;
 const EIO: i32 = 5;
 
-impl Machine {
+impl SimulatedMachine {
     pub(super) fn new() -> Arc<Self> {
         let (now, held, faults) = Default::default();
-        let state = State {
+        let state = MachineState {
             now,
             held,
             faults,
@@ -115,7 +115,7 @@ impl Machine {
         let state = &mut *self.0.lock().unwrap();
         state.boot += 1;
         state.faults = Faults::default();
-        let mut files = Files::new();
+        let mut files = MachineFiles::new();
         let names: Vec<String> = state.now.keys().chain(state.held.keys()).cloned().collect();
         for name in names {
             let side = if random.chance(50) {
@@ -135,7 +135,7 @@ impl Machine {
     }
 }
 
-impl Contents {
+impl FileContents {
     fn crash(&mut self, random: &mut Random) {
         let length = if random.chance(50) {
             self.now.len()
@@ -158,7 +158,7 @@ impl Contents {
     }
 }
 
-impl Disk for Machine {
+impl Disk for SimulatedMachine {
     fn list(&self) -> io::Result<Vec<String>> {
         Ok(self.0.lock().unwrap().now.keys().cloned().collect())
     }
@@ -176,17 +176,17 @@ impl Disk for Machine {
             state.now.remove(name);
             return Err(error(if is_full { ENOSPC } else { EIO }));
         }
-        let contents = Arc::new(Mutex::new(Contents::default()));
+        let contents = Arc::new(Mutex::new(FileContents::default()));
         contents.lock().unwrap().now = vec![0; bytes as usize];
         state.now.insert(name.to_string(), contents.clone());
         let machine = self.0.clone();
-        Ok(Arc::new(File { contents, machine }))
+        Ok(Arc::new(MachineFile { contents, machine }))
     }
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let contents = self.0.lock().unwrap().now[name].clone();
         let machine = self.0.clone();
-        Ok(Arc::new(File { contents, machine }))
+        Ok(Arc::new(MachineFile { contents, machine }))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
@@ -215,7 +215,7 @@ impl Disk for Machine {
     }
 }
 
-impl DiskFile for File {
+impl DiskFile for MachineFile {
     fn write_at(&self, bytes: &[u8], at: u64) -> io::Result<usize> {
         let faults = self.machine.lock().unwrap().faults;
         let now = &mut self.contents.lock().unwrap().now;

@@ -1,5 +1,5 @@
-//! Tests of the log: each on a [`Machine`](machine::Machine) whose disk can forget and refuse, one
-//! turn at a time.
+//! Tests of the log: each on a [`SimulatedMachine`](machine::SimulatedMachine) whose disk can
+//! forget and refuse, one turn at a time.
 
 mod harness;
 mod machine;

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     harness::{Harness, options},
-    machine::{Faults, Machine, Random},
+    machine::{Faults, Random, SimulatedMachine},
 };
 use crate::{config::SyncPolicy, state::disk::Disk as _, store::StoreError};
 
@@ -45,7 +45,7 @@ fn seen(harness: &Harness) -> String {
 
 /// How a life ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
+enum LifeEnd {
     Killed,
     Crashed,
     Tidy,
@@ -119,7 +119,7 @@ impl Model {
     }
 
     /// What a next life read.
-    fn check(&mut self, harness: &Harness, ended: Ended) {
+    fn check(&mut self, harness: &Harness, ended: LifeEnd) {
         let read: BTreeSet<u64> = harness.read.iter().copied().collect();
         let made_up = read
             .difference(&self.acknowledged)
@@ -135,7 +135,7 @@ impl Model {
             lost.is_empty() || may_have_lost,
             "{ended:?}: lost without a word: {lost:?}"
         );
-        if ended != Ended::Crashed {
+        if ended != LifeEnd::Crashed {
             assert!(lost.is_empty(), "{ended:?}: lost {lost:?}");
         }
         if self.sync == SyncPolicy::Always {
@@ -152,7 +152,7 @@ fn run(seed: u64) {
     let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     random.below(2);
     let sync = SYNCS[random.below(3)];
-    let machine: Arc<Machine> = Machine::new();
+    let machine: Arc<SimulatedMachine> = SimulatedMachine::new();
     let mut model = Model {
         random,
         next: 0,
@@ -161,7 +161,7 @@ fn run(seed: u64) {
         acknowledged: BTreeSet::new(),
         refused: BTreeSet::new(),
     };
-    let mut ended = Ended::Tidy;
+    let mut ended = LifeEnd::Tidy;
     for _ in 0..8 {
         let mut harness = Harness::start(&machine, options(sync)).expect("a start");
         tell(|| {
@@ -174,11 +174,11 @@ fn run(seed: u64) {
         model.check(&harness, ended);
         model.live(&mut harness);
         ended = match model.random.below(4) {
-            0 | 1 => Ended::Killed,
-            2 => Ended::Crashed,
-            _ => Ended::Tidy,
+            0 | 1 => LifeEnd::Killed,
+            2 => LifeEnd::Crashed,
+            _ => LifeEnd::Tidy,
         };
-        if ended == Ended::Tidy {
+        if ended == LifeEnd::Tidy {
             machine.set_faults(Faults::default());
             harness.writer.queue.close();
             harness.turn();
@@ -188,7 +188,7 @@ fn run(seed: u64) {
         model.note(&harness);
         drop(harness);
         machine.set_faults(Faults::default());
-        if ended == Ended::Crashed || (ended == Ended::Tidy && model.random.chance(50)) {
+        if ended == LifeEnd::Crashed || (ended == LifeEnd::Tidy && model.random.chance(50)) {
             machine.crash(&mut model.random);
         }
     }

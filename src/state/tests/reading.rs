@@ -2,7 +2,7 @@
 
 use super::{
     harness::{FIRST, Harness, SECOND, life, options, start},
-    machine::{Machine, Random},
+    machine::{Random, SimulatedMachine},
 };
 use crate::{
     config::SyncPolicy,
@@ -18,7 +18,7 @@ use crate::{
 // empties every channel.
 #[test]
 fn what_was_written_is_read_again_in_its_order_after_a_kill() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let harness = life(&machine, SyncPolicy::Never, 100);
     assert_eq!(harness.read, (0..100).collect::<Vec<_>>());
     assert!(!harness.report.may_have_lost);
@@ -29,7 +29,7 @@ fn what_was_written_is_read_again_in_its_order_after_a_kill() {
 // loss would give every stream a new epoch at each kill.
 #[test]
 fn half_a_frame_at_the_end_is_cut_without_a_loss() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let mut harness = start(&machine, SECOND);
     for number in 0..3 {
         harness.append(number).expect("room");
@@ -46,7 +46,7 @@ fn half_a_frame_at_the_end_is_cut_without_a_loss() {
 }
 
 /// Changes a byte of the frame of a number.
-fn damage(machine: &Machine, name: &str, frame: usize) {
+fn damage(machine: &SimulatedMachine, name: &str, frame: usize) {
     machine.change(name, |bytes| {
         let length = |at: usize| bytes[at + 4] as usize + FRAME_BYTES;
         let at = (0..frame).fold(HEADER_BYTES, |at, _| at + length(at));
@@ -58,7 +58,7 @@ fn damage(machine: &Machine, name: &str, frame: usize) {
 // their place counts no more, or they go on behind a gap that they do not see.
 #[test]
 fn damage_before_the_end_is_told_kept_apart_and_told_until_all_is_written_anew() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     drop(life(&machine, SECOND, 100));
     damage(&machine, FIRST, 5);
     for _ in 0..2 {
@@ -86,7 +86,7 @@ fn damage_before_the_end_is_told_kept_apart_and_told_until_all_is_written_anew()
 // A file that somebody removed from the middle leaves no byte that is wrong.
 #[test]
 fn a_segment_that_is_gone_is_told() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     drop(life(&machine, SECOND, 100));
     machine.remove("0000000002.log").expect("a file");
     assert!(start(&machine, SECOND).report.may_have_lost);
@@ -95,7 +95,7 @@ fn a_segment_that_is_gone_is_told() {
 // The end of a segment that was sealed looks like a torn write, and is none: it was acknowledged.
 #[test]
 fn a_sealed_segment_that_lost_its_end_is_told() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     drop(life(&machine, SECOND, 100));
     machine.change(FIRST, |bytes| bytes.truncate(bytes.len() - 20));
     assert!(start(&machine, SECOND).report.may_have_lost);
@@ -103,7 +103,7 @@ fn a_sealed_segment_that_lost_its_end_is_told() {
 
 #[test]
 fn a_newer_format_is_refused_by_its_version() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     drop(life(&machine, SECOND, 1));
     machine.change(FIRST, |bytes| bytes[8] = 2);
     let error = Harness::start(&machine, options(SECOND))
@@ -119,7 +119,7 @@ fn a_newer_format_is_refused_by_its_version() {
 // A revocation that cannot be read makes a stolen token good again, without a word.
 #[test]
 fn a_strict_log_does_not_start_where_it_is_damaged() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let strict = LogOptions {
         is_strict: true,
         ..options(SyncPolicy::Always)
@@ -146,7 +146,7 @@ fn only_always_and_a_tidy_end_outlive_the_machine_without_a_word() {
         (SECOND, true, false),
         (SyncPolicy::Never, true, false),
     ] {
-        let machine = Machine::new();
+        let machine = SimulatedMachine::new();
         let mut harness = start(&machine, sync);
         for number in 0..30 {
             harness.append(number).expect("room");

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     harness::{FIRST, Harness, SECOND, options, record, start},
-    machine::{Faults, Machine},
+    machine::{Faults, SimulatedMachine},
 };
 use crate::{
     id::{Epoch, StreamPosition},
@@ -20,7 +20,7 @@ use crate::{
 // of them were told would be written with a gap before it.
 #[test]
 fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let mut harness = start(&machine, SECOND);
     harness.append(1).expect("room");
     harness.turn();
@@ -60,7 +60,7 @@ fn a_failed_write_refuses_all_that_waits_in_order_while_nothing_is_let_in() {
 // On a full disk only making room helps. If that needed room too, an operator could not get out.
 #[test]
 fn on_a_full_disk_what_makes_room_is_still_written() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let mut harness = start(&machine, SECOND);
     machine.set_faults(Faults {
         is_full: true,
@@ -102,7 +102,7 @@ fn on_a_full_disk_what_makes_room_is_still_written() {
 // that was in that file is written anew from memory, or a crash would lose it in silence.
 #[test]
 fn after_a_failed_sync_everything_is_written_anew() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let mut harness = start(&machine, SECOND);
     for number in 0..10 {
         harness.append(number).expect("room");
@@ -129,7 +129,7 @@ fn after_a_failed_sync_everything_is_written_anew() {
 #[test]
 fn what_the_queue_refused_and_its_owner_holds_is_written_at_once() {
     for holds_refused in [true, false] {
-        let machine = Machine::new();
+        let machine = SimulatedMachine::new();
         let small = LogOptions {
             queue: 2,
             holds_refused,
@@ -152,7 +152,7 @@ fn what_the_queue_refused_and_its_owner_holds_is_written_at_once() {
 
 #[test]
 fn the_queue_has_its_bounds() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let small = LogOptions {
         queue: 3,
         ..options(SECOND)
@@ -170,7 +170,7 @@ fn the_queue_has_its_bounds() {
         queue_bytes: 2 * weight,
         ..options(SECOND)
     };
-    let harness = Harness::start(&Machine::new(), small).expect("a start");
+    let harness = Harness::start(&SimulatedMachine::new(), small).expect("a start");
     harness.append(0).expect("room");
     harness.append(1).expect("room");
     assert_eq!(harness.append(2), Err(StoreError::Full));
@@ -179,7 +179,7 @@ fn the_queue_has_its_bounds() {
 // At `state.bytes` something must give. What is refused then can be had again; a full disk cannot.
 #[test]
 fn at_the_bound_of_the_files_records_are_refused_until_less_is_kept() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let small = LogOptions {
         bytes_max: 12_000,
         ..options(SECOND)

@@ -13,7 +13,7 @@ fn segment(batches: &[usize]) -> (Vec<u8>, Vec<usize>) {
         for frame in 1..=frames {
             starts.push(bytes.len());
             let last = frame == frames;
-            let place = Place {
+            let place = FramePlace {
                 tag: TAG,
                 batch,
                 last,
@@ -27,7 +27,7 @@ fn segment(batches: &[usize]) -> (Vec<u8>, Vec<usize>) {
     (bytes, starts)
 }
 
-fn read(bytes: &[u8]) -> (Vec<u8>, Outcome) {
+fn read(bytes: &[u8]) -> (Vec<u8>, SegmentOutcome) {
     let mut reader = SegmentReader::new(bytes).expect("a segment");
     let bodies = reader.by_ref().map(|frame| frame.body[0]).collect();
     (bodies, reader.outcome())
@@ -61,7 +61,7 @@ fn a_hole_in_the_last_write_is_no_damage() {
     assert_eq!(bodies, [1, 2, 3]);
     assert_eq!(
         outcome,
-        Outcome {
+        SegmentOutcome {
             good: starts[3],
             torn: true,
             damaged: false
@@ -81,7 +81,7 @@ fn a_hole_before_a_later_write_is_damage_and_the_rest_is_read() {
         assert_eq!(bodies, others.collect::<Vec<_>>(), "{hole}");
         assert_eq!(
             outcome,
-            Outcome {
+            SegmentOutcome {
                 good: bytes.len(),
                 torn: false,
                 damaged: true
@@ -99,7 +99,7 @@ fn zeros_behind_the_last_frame_are_its_end() {
     assert_eq!(bodies, [1, 2, 3]);
     assert_eq!(
         outcome,
-        Outcome {
+        SegmentOutcome {
             good,
             torn: false,
             damaged: false

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     harness::{Harness, SECOND, options, record, start},
-    machine::Machine,
+    machine::SimulatedMachine,
 };
 use crate::{
     state::options::LogOptions,
@@ -18,7 +18,7 @@ use crate::{
 // The files hold what is kept and not what ever was; else a small history fills the disk in a week.
 #[test]
 fn the_files_stay_small_however_much_is_written() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let mut harness = start(&machine, SECOND);
     let mut largest = 0;
     for number in 0..5000 {
@@ -58,7 +58,7 @@ impl SnapshotSource for Charged {
 fn small_messages_are_written_anew_as_seldom_as_the_bound_of_the_files_lets_them() {
     let snapshots = |charged: usize| {
         let source: Arc<dyn SnapshotSource> = Arc::new(Charged(20, charged));
-        let mut harness = start(&Machine::new(), SECOND);
+        let mut harness = start(&SimulatedMachine::new(), SECOND);
         harness.writer.sources = vec![Arc::downgrade(&source)];
         let mut largest = 0;
         for number in 0..2000 {
@@ -83,7 +83,7 @@ fn small_messages_are_written_anew_as_seldom_as_the_bound_of_the_files_lets_them
 // leave on the disk what was promised to be gone.
 #[test]
 fn what_expired_leaves_the_files_although_nothing_is_written() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let mut harness = start(&machine, SECOND);
     for number in 0..200 {
         harness.append(number).expect("room");
@@ -102,9 +102,9 @@ fn what_expired_leaves_the_files_although_nothing_is_written() {
 }
 
 /// Gives all of it in one group, and appends while it is asked.
-struct Whole(Arc<Mutex<Option<Hook>>>);
+struct Whole(Arc<Mutex<Option<OnWhole>>>);
 
-type Hook = Box<dyn Fn() + Send>;
+type OnWhole = Box<dyn Fn() + Send>;
 
 impl SnapshotSource for Whole {
     fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
@@ -121,7 +121,7 @@ impl SnapshotSource for Whole {
 // An item of a snapshot that is written behind the removal of its channel would bring it back.
 #[test]
 fn nothing_is_written_between_the_records_of_a_group() {
-    let machine = Machine::new();
+    let machine = SimulatedMachine::new();
     let large = LogOptions {
         segment_bytes: 1 << 16,
         ..options(SECOND)
@@ -137,7 +137,7 @@ fn nothing_is_written_between_the_records_of_a_group() {
             .append(record(*next), Written::call(|_| {}))
             .expect("room");
     };
-    *hook.lock().unwrap() = Some(Box::new(append) as Hook);
+    *hook.lock().unwrap() = Some(Box::new(append) as OnWhole);
     let source: Arc<dyn SnapshotSource> = Arc::new(Whole(hook.clone()));
     let mut writer = harness.writer;
     writer.sources = vec![Arc::downgrade(&source)];

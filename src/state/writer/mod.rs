@@ -18,7 +18,7 @@ use std::{
 use super::{
     queue::{Intake, Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
-    segment::{Place, put_frame},
+    segment::{FramePlace, put_frame},
     segments::{Segments, WriteError},
     stats::Counters,
     sync::{Synced, Syncer},
@@ -209,7 +209,7 @@ impl Writer {
         let time = (now_ms >= self.noted_ms + TIME_MS).then_some(Mark::Time(now_ms));
         let batch = &self.batch;
         let bytes = self.segments.write(&mut self.buffer, true, |out, place| {
-            let inner = Place {
+            let inner = FramePlace {
                 last: false,
                 ..place
             };

@@ -13,7 +13,7 @@ use super::{PendingSnapshot, Writer};
 use crate::{
     state::{
         record::put_record,
-        segment::{Place, put_frame},
+        segment::{FramePlace, put_frame},
         segments::WriteError,
     },
     store::{Record, SnapshotSource},
@@ -26,7 +26,7 @@ const FASTER: u64 = 4;
 
 /// How far a snapshot is.
 #[derive(Default)]
-struct Progress {
+struct SnapshotProgress {
     step: Vec<Record>,
     weight: usize,
     written: u64,
@@ -62,7 +62,7 @@ impl Writer {
             return self.fail(now, &error.into());
         }
         let since = std::mem::take(&mut self.since);
-        let mut progress = Progress::default();
+        let mut progress = SnapshotProgress::default();
         match self.write_all(now, &sources, &mut progress) {
             Ok(()) => {
                 self.is_wanted = false;
@@ -94,7 +94,7 @@ impl Writer {
         &mut self,
         now: Instant,
         sources: &[Arc<dyn SnapshotSource>],
-        progress: &mut Progress,
+        progress: &mut SnapshotProgress,
     ) -> Result<(), Stopped> {
         for group in sources.iter().flat_map(|source| source.snapshot()) {
             let before = progress.written;
@@ -113,15 +113,17 @@ impl Writer {
         self.write_step(progress)
     }
 
-    fn write_step(&mut self, progress: &mut Progress) -> Result<(), Stopped> {
+    fn write_step(&mut self, progress: &mut SnapshotProgress) -> Result<(), Stopped> {
         let step = &progress.step;
         if step.is_empty() {
             return Ok(());
         }
-        let put = |out: &mut Vec<u8>, place: Place| {
+        let put = |out: &mut Vec<u8>, place: FramePlace| {
             for (at, record) in step.iter().enumerate() {
                 let last = place.last && at + 1 == step.len();
-                put_frame(out, Place { last, ..place }, |out| put_record(out, record));
+                put_frame(out, FramePlace { last, ..place }, |out| {
+                    put_record(out, record)
+                });
             }
         };
         let written = self.segments.write(&mut self.buffer, false, put);
@@ -133,7 +135,7 @@ impl Writer {
     }
 
     /// Writes what was appended meanwhile, as far as the snapshot is ahead of it.
-    fn let_others(&mut self, now: Instant, progress: &mut Progress) -> Result<(), Stopped> {
+    fn let_others(&mut self, now: Instant, progress: &mut SnapshotProgress) -> Result<(), Stopped> {
         while progress.appended * FASTER <= progress.written {
             let appended = self.write_some(now, STEP_BYTES / FASTER as usize);
             if !self.segments.is_writing() {

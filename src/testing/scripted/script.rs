@@ -26,7 +26,7 @@ pub(crate) enum Op {
 
 /// What becomes of publications on their way to this node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Delivery {
+pub(crate) enum ScriptedDelivery {
     /// They come at once.
     #[default]
     AtOnce,
@@ -50,7 +50,7 @@ pub(super) struct Script {
     pub(super) waiting: Vec<(Op, Option<ChannelName>, Release)>,
     pub(super) failures: HashMap<Op, (BrokerError, u32)>,
     pub(super) panics: Option<Op>,
-    pub(super) delivery: Delivery,
+    pub(super) delivery: ScriptedDelivery,
     pub(super) late: Vec<Make>,
     pub(super) calls: HashMap<Op, usize>,
     pub(super) published: Vec<(tokio::time::Instant, PublishRequest)>,
@@ -123,7 +123,7 @@ impl ScriptedBroker {
     }
 
     /// What becomes of publications from now on.
-    pub(crate) fn set_delivery(&self, delivery: Delivery) {
+    pub(crate) fn set_delivery(&self, delivery: ScriptedDelivery) {
         self.script().delivery = delivery;
     }
 

@@ -94,7 +94,7 @@ fn two_of_its_nodes_pass_the_suite_of_two_nodes() {
 fn whoever_counts_offsets_has_each_once_though_all_come_twice() {
     on_a_worker(async {
         let harness = Harness::new();
-        harness.broker.set_delivery(Delivery::Twice);
+        harness.broker.set_delivery(ScriptedDelivery::Twice);
         suite::every::who_listens_first_and_then_reads_misses_nothing(&harness.fixture()).await;
     });
 }
@@ -103,7 +103,7 @@ fn whoever_counts_offsets_has_each_once_though_all_come_twice() {
 fn what_comes_late_while_history_is_read_comes_once() {
     on_a_worker(async {
         let harness = Harness::new();
-        harness.broker.set_delivery(Delivery::Late);
+        harness.broker.set_delivery(ScriptedDelivery::Late);
         let (listener, id) = harness.positioned();
         for payload in ["1", "2"] {
             harness
@@ -130,13 +130,13 @@ fn out_of_turn_or_lost_it_breaks_whoever_counts() {
             let top = harness.top().await;
             listener.membership.go_live("news", id, top, true);
             let first = if is_lost {
-                Delivery::Lost
+                ScriptedDelivery::Lost
             } else {
-                Delivery::Late
+                ScriptedDelivery::Late
             };
             harness.broker.set_delivery(first);
             harness.broker.publish(kept("1")).await.expect("published");
-            harness.broker.set_delivery(Delivery::AtOnce);
+            harness.broker.set_delivery(ScriptedDelivery::AtOnce);
             harness.broker.publish(kept("2")).await.expect("published");
             harness.broker.publish(kept("3")).await.expect("published");
             harness.broker.deliver(None);

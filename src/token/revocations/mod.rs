@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 pub(super) use self::bounds::{BYTES_MAX, ENTRY_BYTES, NAME_BYTES_MAX, PURGE_MAX};
 pub use self::error::RevocationError;
 pub(crate) use self::receipt::Receipt;
-use self::table::{Entry, Table};
+use self::table::{RevocationEntry, RevocationTable};
 use super::error::TokenError;
 use crate::{
     store::{Record, Revocation, RevocationSubject, SnapshotSource, Store},
@@ -45,7 +45,7 @@ pub(super) struct TokenFacts<'a> {
 }
 
 /// The tokens of a user that are taken back together.
-pub(super) struct Invalidation<'a> {
+pub(super) struct InvalidatedTokens<'a> {
     pub(super) user: &'a str,
     /// Only subscription tokens of this channel.
     pub(super) channel: Option<String>,
@@ -58,7 +58,7 @@ pub(super) struct Invalidation<'a> {
 /// What was taken back.
 #[derive(Default)]
 pub struct Revocations {
-    table: RwLock<Table>,
+    table: RwLock<RevocationTable>,
     /// Where it outlives the process; set before anyone asks.
     store: OnceLock<Arc<dyn Store>>,
 }
@@ -76,7 +76,7 @@ impl Revocations {
             // Bounds are those of who wrote it: nothing that was taken back is good again.
             Some(until) => table.set(
                 subject,
-                Entry {
+                RevocationEntry {
                     until,
                     issued_before,
                 },
@@ -98,7 +98,7 @@ impl Revocations {
     fn change<E>(
         &self,
         subject: RevocationSubject,
-        change: impl FnOnce(&mut Table, RevocationSubject) -> Result<(), E>,
+        change: impl FnOnce(&mut RevocationTable, RevocationSubject) -> Result<(), E>,
     ) -> Result<Receipt, E> {
         let mut table = self.write();
         let Some(store) = self.store.get() else {
@@ -127,7 +127,7 @@ impl Revocations {
         until: Option<u64>,
         now: u64,
     ) -> Result<Receipt, RevocationError> {
-        let entry = Entry {
+        let entry = RevocationEntry {
             until: until.unwrap_or(u64::MAX),
             issued_before: u64::MAX,
         };
@@ -196,7 +196,7 @@ impl Revocations {
         until: Option<u64>,
         now: u64,
     ) -> Result<Receipt, RevocationError> {
-        let entry = Entry {
+        let entry = RevocationEntry {
             until: until.unwrap_or(u64::MAX),
             issued_before: u64::MAX,
         };
@@ -218,7 +218,7 @@ impl Revocations {
         channel: Option<String>,
         until: Option<u64>,
     ) -> Result<Receipt, RevocationError> {
-        let invalidation = Invalidation {
+        let invalidation = InvalidatedTokens {
             user,
             channel,
             issued_before,
@@ -229,7 +229,7 @@ impl Revocations {
 
     pub(super) fn invalidate_user_tokens_at(
         &self,
-        invalidation: Invalidation<'_>,
+        invalidation: InvalidatedTokens<'_>,
         now: u64,
     ) -> Result<Receipt, RevocationError> {
         let user = invalidation.user.to_string();
@@ -237,7 +237,7 @@ impl Revocations {
             None => RevocationSubject::TokensOf(user),
             Some(channel) => RevocationSubject::SubscriptionsOf(user, channel),
         };
-        let entry = Entry {
+        let entry = RevocationEntry {
             until: invalidation.until.unwrap_or(u64::MAX),
             issued_before: invalidation.issued_before,
         };
@@ -277,7 +277,8 @@ impl Revocations {
             return Err(TokenError::Blocked);
         }
         // Without `iat` nothing shows that a token is younger.
-        let is_older = |entry: &Entry| issued_at.is_none_or(|at| at < entry.issued_before);
+        let is_older =
+            |entry: &RevocationEntry| issued_at.is_none_or(|at| at < entry.issued_before);
         let token = id.map(|id| RevocationSubject::Token(id.to_string()));
         let is_revoked = token.and_then(|token| state.find(&token, now));
         if is_revoked.as_ref().is_some_and(is_older) {
@@ -297,12 +298,12 @@ impl Revocations {
         Ok(())
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Table> {
+    fn read(&self) -> RwLockReadGuard<'_, RevocationTable> {
         // Each change is whole or was refused before it began.
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Table> {
+    fn write(&self) -> RwLockWriteGuard<'_, RevocationTable> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

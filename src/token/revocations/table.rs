@@ -26,7 +26,7 @@ fn check(subject: &RevocationSubject) -> Result<(), RevocationError> {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Entry {
+pub(super) struct RevocationEntry {
     /// Until when it counts; `u64::MAX` is without end.
     pub(super) until: u64,
     /// Tokens issued before this are meant; only where the subject is many tokens.
@@ -34,8 +34,8 @@ pub(super) struct Entry {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Table {
-    pub(super) entries: HashMap<RevocationSubject, Entry>,
+pub(super) struct RevocationTable {
+    pub(super) entries: HashMap<RevocationSubject, RevocationEntry>,
     /// The entries that end, by their ends.
     ends: BTreeSet<(u64, RevocationSubject)>,
     bytes: usize,
@@ -43,8 +43,8 @@ pub(super) struct Table {
     pub(super) past_secs: u64,
 }
 
-impl Table {
-    pub(super) fn find(&self, subject: &RevocationSubject, now: u64) -> Option<Entry> {
+impl RevocationTable {
+    pub(super) fn find(&self, subject: &RevocationSubject, now: u64) -> Option<RevocationEntry> {
         let entry = self.entries.get(subject)?;
         (now < entry.until).then_some(*entry)
     }
@@ -60,7 +60,7 @@ impl Table {
     }
 
     /// Says it, whatever was said before.
-    pub(super) fn set(&mut self, subject: RevocationSubject, entry: Entry) {
+    pub(super) fn set(&mut self, subject: RevocationSubject, entry: RevocationEntry) {
         self.remove(&subject);
         self.bytes += cost(&subject);
         if entry.until != u64::MAX {
@@ -72,7 +72,7 @@ impl Table {
     pub(super) fn insert(
         &mut self,
         subject: RevocationSubject,
-        entry: Entry,
+        entry: RevocationEntry,
         now: u64,
     ) -> Result<(), RevocationError> {
         check(&subject)?;
@@ -92,16 +92,16 @@ impl Table {
         Ok(())
     }
 
-    /// As [`Table::insert`], but takes nothing back of what was said before.
+    /// As [`RevocationTable::insert`], but takes nothing back of what was said before.
     pub(super) fn extend(
         &mut self,
         subject: RevocationSubject,
-        entry: Entry,
+        entry: RevocationEntry,
         now: u64,
     ) -> Result<(), RevocationError> {
         let entry = match self.find(&subject, now) {
             None => entry,
-            Some(before) => Entry {
+            Some(before) => RevocationEntry {
                 until: before.until.max(entry.until),
                 issued_before: before.issued_before.max(entry.issued_before),
             },

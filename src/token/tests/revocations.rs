@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{
     super::revocations::{
-        BYTES_MAX, ENTRY_BYTES, Invalidation, NAME_BYTES_MAX, PURGE_MAX, TokenFacts,
+        BYTES_MAX, ENTRY_BYTES, InvalidatedTokens, NAME_BYTES_MAX, PURGE_MAX, TokenFacts,
     },
     *,
 };
@@ -18,8 +18,8 @@ fn token(claims: &Value) -> String {
 }
 
 /// Tokens of user 42 that were issued before 50.
-fn of_42(channel: Option<String>, until: Option<u64>) -> Invalidation<'static> {
-    Invalidation {
+fn of_42(channel: Option<String>, until: Option<u64>) -> InvalidatedTokens<'static> {
+    InvalidatedTokens {
         user: "42",
         channel,
         issued_before: 50,
@@ -38,9 +38,9 @@ fn revoked_by(id: &str) -> TokenFacts<'_> {
 }
 
 /// Outcomes for one token as time goes by.
-struct Node(Tokens);
+struct TokenNode(Tokens);
 
-impl Node {
+impl TokenNode {
     fn new() -> Self {
         Self(Tokens::new(&with_secret(SECRET)).unwrap())
     }
@@ -56,7 +56,7 @@ impl Node {
 
 #[test]
 fn a_blocked_user_has_no_token_that_counts() {
-    let node = Node::new();
+    let node = TokenNode::new();
     let revocations = node.0.revocations();
     let _ = revocations.block_user_at("42", Some(100), 10).unwrap();
     let (blocked, other) = (json!({"sub": "42"}), json!({"sub": "43"}));
@@ -94,7 +94,7 @@ fn the_last_word_about_a_user_counts() {
 
 #[test]
 fn a_revoked_token_is_known_by_its_id() {
-    let node = Node::new();
+    let node = TokenNode::new();
     let revocations = node.0.revocations();
     let _ = revocations.revoke_token_at("t1", Some(100), 10).unwrap();
     // Nothing is taken back by an earlier end.
@@ -110,7 +110,7 @@ fn a_revoked_token_is_known_by_its_id() {
 
 #[test]
 fn tokens_of_a_user_are_invalidated_by_their_age() {
-    let node = Node::new();
+    let node = TokenNode::new();
     let revocations = node.0.revocations();
     let _ = revocations
         .invalidate_user_tokens_at(of_42(None, Some(100)), 10)
@@ -134,7 +134,7 @@ fn tokens_of_a_user_are_invalidated_by_their_age() {
 
 #[test]
 fn tokens_of_one_channel_are_invalidated_alone() {
-    let node = Node::new();
+    let node = TokenNode::new();
     let channel = Some("a".to_string());
     let _ = node
         .0
@@ -153,7 +153,7 @@ fn tokens_of_one_channel_are_invalidated_alone() {
 
 #[test]
 fn an_expired_token_is_expired_first() {
-    let node = Node::new();
+    let node = TokenNode::new();
     let _ = node.0.revocations().block_user("42", None).unwrap();
     let claims = json!({"sub": "42", "exp": 50});
     assert_eq!(node.connect(&claims, 60), Err(TokenError::Expired));
@@ -229,20 +229,20 @@ fn a_change_removes_what_has_expired_but_never_much() {
 
 /// Something said at a time.
 #[derive(Clone, Debug)]
-enum Step {
+enum RevocationStep {
     Block(u8, Option<u64>),
     Unblock(u8),
     Revoke(u8, Option<u64>),
     Wait(u64),
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = RevocationStep> {
     let end = proptest::option::of(0..60u64);
     prop_oneof![
-        (0..4u8, end.clone()).prop_map(|(name, end)| Step::Block(name, end)),
-        (0..4u8).prop_map(Step::Unblock),
-        (0..4u8, end).prop_map(|(name, end)| Step::Revoke(name, end)),
-        (0..10u64).prop_map(Step::Wait),
+        (0..4u8, end.clone()).prop_map(|(name, end)| RevocationStep::Block(name, end)),
+        (0..4u8).prop_map(RevocationStep::Unblock),
+        (0..4u8, end).prop_map(|(name, end)| RevocationStep::Revoke(name, end)),
+        (0..10u64).prop_map(RevocationStep::Wait),
     ]
 }
 
@@ -255,20 +255,20 @@ proptest! {
         let mut now = 0;
         for step in steps {
             match step {
-                Step::Block(name, end) => {
+                RevocationStep::Block(name, end) => {
                     let _ = revocations.block_user_at(&name.to_string(), end, now);
                     blocks[usize::from(name)] = end.unwrap_or(u64::MAX);
                 }
-                Step::Unblock(name) => {
+                RevocationStep::Unblock(name) => {
                     revocations.unblock_user(&name.to_string());
                     blocks[usize::from(name)] = 0;
                 }
-                Step::Revoke(name, end) => {
+                RevocationStep::Revoke(name, end) => {
                     let _ = revocations.revoke_token_at(&name.to_string(), end, now);
                     let known = &mut revoked[usize::from(name)];
                     *known = (*known).max(end.unwrap_or(u64::MAX));
                 }
-                Step::Wait(time) => now += time,
+                RevocationStep::Wait(time) => now += time,
             }
             for name in 0..4u8 {
                 let index = usize::from(name);

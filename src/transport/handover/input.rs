@@ -27,14 +27,14 @@ const READ_BYTES: usize = 8 << 10;
 const AHEAD_BYTES_MAX: usize = 64 << 10;
 
 /// See the module.
-pub(super) struct Input {
+pub(super) struct HandoverInput {
     body_left: u64,
     /// To the handler; absent once the body is whole, or there is none.
     body: Option<mpsc::Sender<Bytes>>,
     read_buf: BytesMut,
 }
 
-impl Input {
+impl HandoverInput {
     /// The input behind a request's head; gives the request its body.
     pub(super) fn of(request: &mut Request, read_buf: BytesMut) -> Self {
         // actix-http has refused a length that is no number, and several. Chunked bodies never
@@ -50,7 +50,7 @@ impl Input {
         if input.body_left > 0 {
             let (sender, chunks) = mpsc::channel(1);
             input.body = Some(sender);
-            let body = RequestBody {
+            let body = RequestPayload {
                 chunks,
                 is_whole: false,
                 bytes_left: input.body_left,
@@ -108,13 +108,13 @@ impl Input {
 }
 
 /// The body as the handler reads it; one that ends early is an error.
-struct RequestBody {
+struct RequestPayload {
     chunks: mpsc::Receiver<Bytes>,
     bytes_left: u64,
     is_whole: bool,
 }
 
-impl Stream for RequestBody {
+impl Stream for RequestPayload {
     type Item = Result<Bytes, PayloadError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -158,7 +158,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_is_told_from_what_comes_behind_it() {
         let mut request = request("6");
-        let mut input = Input::of(&mut request, BytesMut::from("abc"));
+        let mut input = HandoverInput::of(&mut request, BytesMut::from("abc"));
         assert!(input.has_body());
         let (mut ours, mut theirs) = tokio::io::duplex(64);
         theirs.write_all(b"defgh").await.expect("sent");
@@ -178,14 +178,14 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_breaks_off_is_an_error_and_one_that_nobody_reads_is_discarded() {
         let mut broken = request("6");
-        let mut input = Input::of(&mut broken, BytesMut::from("abc"));
+        let mut input = HandoverInput::of(&mut broken, BytesMut::from("abc"));
         input.until_gone(&mut tokio::io::empty()).await;
         drop(input);
         assert!(next(&mut broken).await.is_some_and(|chunk| chunk.is_ok()));
         assert!(next(&mut broken).await.is_some_and(|chunk| chunk.is_err()));
 
         let mut unread = request("4");
-        let mut input = Input::of(&mut unread, BytesMut::from("abcdefg"));
+        let mut input = HandoverInput::of(&mut unread, BytesMut::from("abcdefg"));
         drop(unread);
         input.until_gone(&mut tokio::io::empty()).await;
         assert_eq!(input.ahead(), b"efg");

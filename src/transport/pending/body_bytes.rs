@@ -8,9 +8,9 @@ use std::{
 
 use super::{
     evict::Evict,
-    table::{Key, Place},
+    table::{PeerKey, Place},
 };
-use crate::metrics::Cut;
+use crate::metrics::CutReason;
 
 /// A body of which a part is here.
 struct Part {
@@ -32,10 +32,10 @@ pub(super) struct BodyBytes {
     /// 0: no bound.
     per_address_max: usize,
     total: usize,
-    by_key: HashMap<Key, Group>,
+    by_key: HashMap<PeerKey, Group>,
     /// One entry a key, so that the greatest is found without looking at all. Those that are exempt
     /// count as having none.
-    ranks: BTreeSet<(usize, Key)>,
+    ranks: BTreeSet<(usize, PeerKey)>,
 }
 
 impl BodyBytes {
@@ -58,11 +58,11 @@ impl BodyBytes {
     /// oldest others of whoever exceeds it are told to go; the bound of each is returned.
     pub(super) fn charge(
         &mut self,
-        key: Key,
+        key: PeerKey,
         place: Place,
         bytes: usize,
         evict: &Arc<Evict>,
-    ) -> Vec<Cut> {
+    ) -> Vec<CutReason> {
         self.change(key, |group| {
             let part = Part {
                 bytes,
@@ -73,45 +73,45 @@ impl BodyBytes {
             group.bytes -= before.map_or(0, |part| part.bytes);
         });
         let mut cuts = Vec::new();
-        if matches!(key, Key::Address(_)) && self.per_address_max > 0 {
+        if matches!(key, PeerKey::Address(_)) && self.per_address_max > 0 {
             while self.bytes_of(key) > self.per_address_max
-                && self.evict(key, place, Cut::AddressBodyBytes)
+                && self.evict(key, place, CutReason::AddressBodyBytes)
             {
-                cuts.push(Cut::AddressBodyBytes);
+                cuts.push(CutReason::AddressBodyBytes);
             }
         }
         while self.total > self.max {
-            let goes = |&&(_, key): &&(usize, Key)| self.has_another(key, place);
+            let goes = |&&(_, key): &&(usize, PeerKey)| self.has_another(key, place);
             let Some(&(_, most)) = self.ranks.iter().rev().find(goes) else {
                 break;
             };
-            self.evict(most, place, Cut::TotalBodyBytes);
-            cuts.push(Cut::TotalBodyBytes);
+            self.evict(most, place, CutReason::TotalBodyBytes);
+            cuts.push(CutReason::TotalBodyBytes);
         }
         cuts
     }
 
     /// A body is whole, or nobody waits for the rest.
-    pub(super) fn release(&mut self, key: Key, place: Place) {
+    pub(super) fn release(&mut self, key: PeerKey, place: Place) {
         self.change(key, |group| {
             let part = group.parts.remove(&place);
             group.bytes -= part.map_or(0, |part| part.bytes);
         });
     }
 
-    fn bytes_of(&self, key: Key) -> usize {
+    fn bytes_of(&self, key: PeerKey) -> usize {
         self.by_key.get(&key).map_or(0, |group| group.bytes)
     }
 
     /// Whether a key has another body than this one.
-    fn has_another(&self, key: Key, place: Place) -> bool {
+    fn has_another(&self, key: PeerKey, place: Place) -> bool {
         let group = self.by_key.get(&key);
         group.is_some_and(|group| group.parts.keys().any(|other| *other != place))
     }
 
     /// Tells the oldest of a key to go, but for the one that brought the bytes; whether there is
     /// one.
-    fn evict(&mut self, key: Key, newest: Place, why: Cut) -> bool {
+    fn evict(&mut self, key: PeerKey, newest: Place, why: CutReason) -> bool {
         let mut is_told = false;
         self.change(key, |group| {
             let oldest = group.parts.keys().copied().find(|place| *place != newest);
@@ -126,7 +126,7 @@ impl BodyBytes {
     }
 
     /// Changes the bodies of a key, and keeps its rank and the sum right.
-    fn change(&mut self, key: Key, step: impl FnOnce(&mut Group)) {
+    fn change(&mut self, key: PeerKey, step: impl FnOnce(&mut Group)) {
         let group = self.by_key.entry(key).or_default();
         self.ranks.remove(&rank(key, group));
         self.total -= group.bytes;
@@ -140,10 +140,10 @@ impl BodyBytes {
     }
 }
 
-fn rank(key: Key, group: &Group) -> (usize, Key) {
+fn rank(key: PeerKey, group: &Group) -> (usize, PeerKey) {
     match key {
-        Key::Exempt => (0, key),
-        Key::Address(_) => (group.bytes, key),
+        PeerKey::Exempt => (0, key),
+        PeerKey::Address(_) => (group.bytes, key),
     }
 }
 
@@ -153,8 +153,8 @@ mod tests {
 
     use super::*;
 
-    fn address(text: &str) -> Key {
-        Key::Address(text.parse().expect("an address"))
+    fn address(text: &str) -> PeerKey {
+        PeerKey::Address(text.parse().expect("an address"))
     }
 
     /// Whether it was told to go since this was asked last.
@@ -179,7 +179,7 @@ mod tests {
         // It grows: its bytes are counted once.
         assert_eq!(bytes.charge(one, 2, 60, &all[2]), []);
         let cut = bytes.charge(one, 3, 90, &all[3]);
-        assert_eq!(cut, [Cut::AddressBodyBytes; 2]);
+        assert_eq!(cut, [CutReason::AddressBodyBytes; 2]);
         let told: Vec<bool> = all.iter().map(|evict| is_told(evict)).collect();
         assert_eq!(told, [false, true, true, false]);
         // One body may exceed the bound alone.
@@ -194,13 +194,13 @@ mod tests {
     #[test]
     fn at_the_bound_of_all_the_address_with_most_bytes_goes_and_proxies_last() {
         let (mut bytes, all) = (BodyBytes::new(100, 0), evicts::<4>());
-        assert_eq!(bytes.charge(Key::Exempt, 0, 50, &all[0]), []);
+        assert_eq!(bytes.charge(PeerKey::Exempt, 0, 50, &all[0]), []);
         assert_eq!(bytes.charge(address("10.0.0.1"), 1, 10, &all[1]), []);
         assert_eq!(bytes.charge(address("10.0.0.2"), 2, 30, &all[2]), []);
         let cut = bytes.charge(address("10.0.0.3"), 3, 35, &all[3]);
-        assert_eq!(cut, [Cut::TotalBodyBytes]);
+        assert_eq!(cut, [CutReason::TotalBodyBytes]);
         let cut = bytes.charge(address("10.0.0.3"), 3, 60, &all[3]);
-        assert_eq!(cut, [Cut::TotalBodyBytes; 2]);
+        assert_eq!(cut, [CutReason::TotalBodyBytes; 2]);
         let told: Vec<bool> = all.iter().map(|evict| is_told(evict)).collect();
         assert_eq!(told, [true, true, true, false]);
         bytes.release(address("10.0.0.3"), 3);

@@ -12,8 +12,8 @@ use std::{
 
 use tokio::sync::Notify;
 
-use super::{PendingConnections, evict::Told, place::PendingPlace};
-use crate::metrics::Cut;
+use super::{PendingConnections, evict::Eviction, place::PendingPlace};
+use crate::metrics::CutReason;
 
 /// A connection, as far as it is counted.
 pub(crate) struct PendingConnection {
@@ -156,12 +156,12 @@ impl PendingConnection {
 
     /// Waits until it has to go: to make room for others at a bound, or, absent, because it is idle
     /// where none stays so.
-    pub(crate) async fn told_to_go(&self) -> Option<Cut> {
+    pub(crate) async fn told_to_go(&self) -> Option<CutReason> {
         loop {
             match self.place.told().await {
-                Told::Go(why) => return Some(why),
-                Told::Look if self.is_idle() => return None,
-                Told::Look => {}
+                Eviction::Go(why) => return Some(why),
+                Eviction::Look if self.is_idle() => return None,
+                Eviction::Look => {}
             }
         }
     }

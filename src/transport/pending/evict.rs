@@ -9,13 +9,13 @@ use std::sync::{
 
 use tokio::sync::Notify;
 
-use crate::metrics::Cut;
+use crate::metrics::CutReason;
 
 /// What a connection is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Eviction {
     /// To go, whatever it is doing; at which bound.
-    Go(Cut),
+    Go(CutReason),
     /// To look whether it is idle.
     Look,
 }
@@ -23,14 +23,14 @@ pub(super) enum Told {
 /// Shared by a connection's task and the table.
 #[derive(Debug, Default)]
 pub(super) struct Evict {
-    why: Mutex<Option<Cut>>,
+    why: Mutex<Option<CutReason>>,
     is_to_look: AtomicBool,
     changed: Notify,
 }
 
 impl Evict {
     /// Tells the connection to go, and at which bound.
-    pub(super) fn tell(&self, why: Cut) {
+    pub(super) fn tell(&self, why: CutReason) {
         *self.lock() = Some(why);
         self.changed.notify_one();
     }
@@ -47,21 +47,21 @@ impl Evict {
     }
 
     /// Waits until the connection is told.
-    pub(super) async fn told(&self) -> Told {
+    pub(super) async fn told(&self) -> Eviction {
         loop {
             let why = *self.lock();
             if let Some(why) = why {
-                return Told::Go(why);
+                return Eviction::Go(why);
             }
             if self.is_to_look.swap(false, Relaxed) {
-                return Told::Look;
+                return Eviction::Look;
             }
             // A wake-up that was taken back only looks again.
             self.changed.notified().await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Cut>> {
+    fn lock(&self) -> MutexGuard<'_, Option<CutReason>> {
         // One value, which is whole after a panic too.
         self.why.lock().unwrap_or_else(PoisonError::into_inner)
     }

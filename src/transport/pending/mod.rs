@@ -37,7 +37,7 @@ use std::{
 
 use self::{
     body_bytes::BodyBytes,
-    table::{Key, Table},
+    table::{PeerKey, PendingTable},
 };
 pub(crate) use self::{
     connection::PendingConnection, request::Answering, request_body::RequestBody,
@@ -45,13 +45,13 @@ pub(crate) use self::{
 use crate::{
     admission::counted_as,
     config::{Settings, TrustedProxies},
-    metrics::{Cut, Metrics},
+    metrics::{CutReason, Metrics},
 };
 
 /// The pending connections of this process and their bounds.
 pub(crate) struct PendingConnections {
     trusted_proxies: TrustedProxies,
-    table: Mutex<Table>,
+    table: Mutex<PendingTable>,
     body_bytes: Mutex<BodyBytes>,
     /// Those of them that have had no time to ask yet, and hold no place in the table.
     arriving: AtomicUsize,
@@ -74,7 +74,7 @@ impl PendingConnections {
         let limits = &settings.limits;
         Arc::new(Self {
             trusted_proxies: settings.trusted_proxies.clone(),
-            table: Mutex::new(Table::new(
+            table: Mutex::new(PendingTable::new(
                 limits.pending_connections,
                 limits.pending_connections_per_address,
             )),
@@ -120,20 +120,22 @@ impl PendingConnections {
     }
 
     /// Counts a connection that is ended before it was a session.
-    pub(crate) fn cut(&self, why: Cut) {
+    pub(crate) fn cut(&self, why: CutReason) {
         self.metrics.cut(why);
     }
 
     /// Whom a connection is counted under. Trusted proxies and peers on unix sockets bring the
     /// connections of many, and are never the ones to go while others are there.
-    fn key(&self, peer: Option<IpAddr>) -> Key {
+    fn key(&self, peer: Option<IpAddr>) -> PeerKey {
         match peer {
-            Some(peer) if !self.trusted_proxies.contains(peer) => Key::Address(counted_as(peer)),
-            _ => Key::Exempt,
+            Some(peer) if !self.trusted_proxies.contains(peer) => {
+                PeerKey::Address(counted_as(peer))
+            }
+            _ => PeerKey::Exempt,
         }
     }
 
-    fn change<T>(&self, step: impl FnOnce(&mut Table) -> T) -> T {
+    fn change<T>(&self, step: impl FnOnce(&mut PendingTable) -> T) -> T {
         let mut table = self.lock();
         let result = step(&mut table);
         self.metrics
@@ -154,7 +156,7 @@ impl PendingConnections {
         result
     }
 
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, PendingTable> {
         // A panic between the steps of the table would leave a count wrong by one, not a place.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

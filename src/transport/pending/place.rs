@@ -14,14 +14,14 @@ use std::{
 use super::{
     PendingConnections,
     body_bytes::BodyBytes,
-    evict::{Evict, Told},
-    table::{Key, Place},
+    evict::{Evict, Eviction},
+    table::{PeerKey, Place},
 };
 
 /// See the module.
 pub(super) struct PendingPlace {
     all: Arc<PendingConnections>,
-    key: Key,
+    key: PeerKey,
     evict: Arc<Evict>,
     /// Pending connections of its worker, which the next one is chosen by.
     of_worker: Arc<AtomicUsize>,
@@ -61,7 +61,7 @@ impl PendingPlace {
     }
 
     /// Waits until the connection is told something.
-    pub(super) async fn told(&self) -> Told {
+    pub(super) async fn told(&self) -> Eviction {
         self.evict.told().await
     }
 

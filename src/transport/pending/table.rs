@@ -8,11 +8,11 @@ use std::{
 };
 
 use super::evict::Evict;
-use crate::metrics::Cut;
+use crate::metrics::CutReason;
 
 /// Whom a connection is counted under.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Key {
+pub(super) enum PeerKey {
     /// Trusted proxies and unix sockets, which have no bound of their own.
     Exempt,
     /// An address; IPv6 by its /64.
@@ -24,20 +24,20 @@ pub(super) type Place = u64;
 
 /// Who goes first: the key with most connections, among equals the one whose oldest is older.
 /// Those that are exempt count as having none.
-type Rank = (usize, Reverse<Place>, Key);
+type Rank = (usize, Reverse<Place>, PeerKey);
 
 /// See the module.
-pub(super) struct Table {
+pub(super) struct PendingTable {
     max: usize,
     /// 0: no bound.
     per_address_max: usize,
     len: usize,
-    by_key: HashMap<Key, BTreeMap<Place, Arc<Evict>>>,
+    by_key: HashMap<PeerKey, BTreeMap<Place, Arc<Evict>>>,
     /// One entry a key, so that the greatest is found without looking at all.
     ranks: BTreeSet<Rank>,
 }
 
-impl Table {
+impl PendingTable {
     pub(super) fn new(max: usize, per_address_max: usize) -> Self {
         Self {
             max,
@@ -54,29 +54,34 @@ impl Table {
     }
 
     /// Takes a connection in; at a bound the oldest is told to go, and the bound is returned.
-    pub(super) fn enter(&mut self, key: Key, place: Place, evict: Arc<Evict>) -> Option<Cut> {
+    pub(super) fn enter(
+        &mut self,
+        key: PeerKey,
+        place: Place,
+        evict: Arc<Evict>,
+    ) -> Option<CutReason> {
         self.change(key, |group| {
             group.insert(place, evict);
         });
         let of_key = self.by_key.get(&key).map_or(0, BTreeMap::len);
-        let is_address = matches!(key, Key::Address(_));
+        let is_address = matches!(key, PeerKey::Address(_));
         if is_address && self.per_address_max > 0 && of_key > self.per_address_max {
-            self.evict(key, Cut::Address);
-            return Some(Cut::Address);
+            self.evict(key, CutReason::Address);
+            return Some(CutReason::Address);
         }
         // The newcomer may be all that its address has, and would go before whoever is exempt.
         let goes = |&&(_, Reverse(oldest), _): &&Rank| oldest != place;
         if self.len > self.max
             && let Some(&(.., most)) = self.ranks.iter().rev().find(goes)
         {
-            self.evict(most, Cut::Total);
-            return Some(Cut::Total);
+            self.evict(most, CutReason::Total);
+            return Some(CutReason::Total);
         }
         None
     }
 
     /// Lets a connection out; if it was told to go, that no longer holds.
-    pub(super) fn leave(&mut self, key: Key, place: Place, evict: &Evict) {
+    pub(super) fn leave(&mut self, key: PeerKey, place: Place, evict: &Evict) {
         self.change(key, |group| {
             group.remove(&place);
         });
@@ -91,7 +96,7 @@ impl Table {
     }
 
     /// Tells the oldest of a key to go.
-    fn evict(&mut self, key: Key, why: Cut) {
+    fn evict(&mut self, key: PeerKey, why: CutReason) {
         self.change(key, |group| {
             if let Some((_, evict)) = group.pop_first() {
                 evict.tell(why);
@@ -100,7 +105,7 @@ impl Table {
     }
 
     /// Changes the connections of a key, and keeps its rank and the count right.
-    fn change(&mut self, key: Key, step: impl FnOnce(&mut BTreeMap<Place, Arc<Evict>>)) {
+    fn change(&mut self, key: PeerKey, step: impl FnOnce(&mut BTreeMap<Place, Arc<Evict>>)) {
         let group = self.by_key.entry(key).or_default();
         if let Some(rank) = rank(key, group) {
             self.ranks.remove(&rank);
@@ -120,11 +125,11 @@ impl Table {
 }
 
 /// The rank of a key's connections; absent if there are none.
-fn rank(key: Key, group: &BTreeMap<Place, Arc<Evict>>) -> Option<Rank> {
+fn rank(key: PeerKey, group: &BTreeMap<Place, Arc<Evict>>) -> Option<Rank> {
     let (oldest, _) = group.first_key_value()?;
     let count = match key {
-        Key::Exempt => 0,
-        Key::Address(_) => group.len(),
+        PeerKey::Exempt => 0,
+        PeerKey::Address(_) => group.len(),
     };
     Some((count, Reverse(*oldest), key))
 }
@@ -135,8 +140,8 @@ mod tests {
 
     use super::*;
 
-    fn address(text: &str) -> Key {
-        Key::Address(text.parse().expect("an address"))
+    fn address(text: &str) -> PeerKey {
+        PeerKey::Address(text.parse().expect("an address"))
     }
 
     /// The places that were told to go since this was asked last, of those in the list.
@@ -150,7 +155,11 @@ mod tests {
         told.map(|(place, _)| *place).collect()
     }
 
-    fn enter(table: &mut Table, key: Key, list: &mut Vec<(Place, Arc<Evict>)>) -> Option<Cut> {
+    fn enter(
+        table: &mut PendingTable,
+        key: PeerKey,
+        list: &mut Vec<(Place, Arc<Evict>)>,
+    ) -> Option<CutReason> {
         let evict = Arc::<Evict>::default();
         let place = list.len() as Place;
         let cut = table.enter(key, place, evict.clone());
@@ -160,18 +169,18 @@ mod tests {
 
     #[test]
     fn an_address_at_its_bound_loses_its_own_oldest() {
-        let (mut table, mut list) = (Table::new(100, 2), Vec::new());
+        let (mut table, mut list) = (PendingTable::new(100, 2), Vec::new());
         assert_eq!(enter(&mut table, address("10.0.0.2"), &mut list), None);
         for _ in 0..2 {
             assert_eq!(enter(&mut table, address("10.0.0.1"), &mut list), None);
         }
         let cut = enter(&mut table, address("10.0.0.1"), &mut list);
-        assert_eq!(cut, Some(Cut::Address));
+        assert_eq!(cut, Some(CutReason::Address));
         assert_eq!(gone(&list), [1]);
         assert_eq!(table.len(), 3);
         // Who has brought a request by the time it is told stays.
         let cut = enter(&mut table, address("10.0.0.1"), &mut list);
-        assert_eq!(cut, Some(Cut::Address));
+        assert_eq!(cut, Some(CutReason::Address));
         table.leave(address("10.0.0.1"), 2, &list[2].1);
         assert!(gone(&list).is_empty());
         table.leave(address("10.0.0.1"), 3, &list[3].1);
@@ -181,12 +190,12 @@ mod tests {
 
     #[test]
     fn at_the_bound_of_all_the_address_with_most_loses_its_oldest() {
-        let (mut table, mut list) = (Table::new(4, 0), Vec::new());
+        let (mut table, mut list) = (PendingTable::new(4, 0), Vec::new());
         for from in ["10.0.0.9", "10.0.0.1", "10.0.0.1", "10.0.0.1"] {
             assert_eq!(enter(&mut table, address(from), &mut list), None);
         }
         let cut = enter(&mut table, address("10.0.0.5"), &mut list);
-        assert_eq!(cut, Some(Cut::Total));
+        assert_eq!(cut, Some(CutReason::Total));
         assert_eq!(gone(&list), [1]);
         // All have one but 10.0.0.1, until it too has only one: then the oldest of all goes.
         enter(&mut table, address("10.0.0.6"), &mut list);
@@ -198,24 +207,24 @@ mod tests {
 
     #[test]
     fn who_is_exempt_goes_only_when_nobody_else_is_there_but_the_newcomer() {
-        let (mut table, mut list) = (Table::new(2, 1), Vec::new());
+        let (mut table, mut list) = (PendingTable::new(2, 1), Vec::new());
         for _ in 0..2 {
-            assert_eq!(enter(&mut table, Key::Exempt, &mut list), None);
+            assert_eq!(enter(&mut table, PeerKey::Exempt, &mut list), None);
         }
         let cut = enter(&mut table, address("10.0.0.1"), &mut list);
-        assert_eq!((cut, gone(&list)), (Some(Cut::Total), vec![0]));
-        let cut = enter(&mut table, Key::Exempt, &mut list);
-        assert_eq!((cut, gone(&list)), (Some(Cut::Total), vec![2]));
+        assert_eq!((cut, gone(&list)), (Some(CutReason::Total), vec![0]));
+        let cut = enter(&mut table, PeerKey::Exempt, &mut list);
+        assert_eq!((cut, gone(&list)), (Some(CutReason::Total), vec![2]));
         assert_eq!(table.len(), 2);
     }
 
     #[test]
     fn nothing_is_left_of_whom_left_twice() {
-        let mut table = Table::new(2, 2);
+        let mut table = PendingTable::new(2, 2);
         let evict = Arc::<Evict>::default();
-        let _ = table.enter(Key::Exempt, 0, evict.clone());
-        table.leave(Key::Exempt, 0, &evict);
-        table.leave(Key::Exempt, 0, &evict);
+        let _ = table.enter(PeerKey::Exempt, 0, evict.clone());
+        table.leave(PeerKey::Exempt, 0, &evict);
+        table.leave(PeerKey::Exempt, 0, &evict);
         assert_eq!(table.len(), 0);
         assert!(table.by_key.is_empty() && table.ranks.is_empty());
     }

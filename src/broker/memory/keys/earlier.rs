@@ -10,7 +10,7 @@ use std::{
 
 use super::{
     bounds::KeyBounds,
-    table::{KEYS_A_TURN, KeyId, Table, Used, placed},
+    table::{KEYS_A_TURN, KeyId, KeyTable, Used, placed},
 };
 use crate::{
     broker::memory::now::Now,
@@ -22,12 +22,12 @@ use crate::{
 /// Empty from their last end on, and where nothing outlives a process.
 #[derive(Default)]
 pub(in crate::broker::memory) struct EarlierKeys {
-    table: Mutex<Table>,
+    table: Mutex<KeyTable>,
     count: AtomicUsize,
 }
 
 impl EarlierKeys {
-    fn table(&self) -> MutexGuard<'_, Table> {
+    fn table(&self) -> MutexGuard<'_, KeyTable> {
         // No step on the table panics half way.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

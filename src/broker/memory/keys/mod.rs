@@ -16,7 +16,7 @@ use std::{hash::Hasher as _, sync::Arc, time::Instant};
 
 use siphasher::sip128::Hasher128 as _;
 
-use self::table::{KEYS_A_TURN, Table, Used, placed};
+use self::table::{KEYS_A_TURN, KeyTable, Used, placed};
 pub(super) use self::{
     bounds::{KeyBounds, KeyRoom},
     earlier::EarlierKeys,
@@ -30,10 +30,10 @@ use crate::{
 };
 
 /// The keys under one lock.
-pub(super) struct Keys {
+pub(super) struct IdempotencyKeys {
     bounds: Arc<KeyBounds>,
     earlier: Arc<EarlierKeys>,
-    used: Table,
+    used: KeyTable,
 }
 
 /// A key that has its room, and whose publication is not committed yet.
@@ -43,12 +43,12 @@ pub(super) struct ReservedKey {
     pub(super) room: KeyRoom,
 }
 
-impl Keys {
+impl IdempotencyKeys {
     pub(super) fn new(bounds: Arc<KeyBounds>, earlier: Arc<EarlierKeys>) -> Self {
         Self {
             bounds,
             earlier,
-            used: Table::default(),
+            used: KeyTable::default(),
         }
     }
 

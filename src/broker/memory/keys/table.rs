@@ -30,13 +30,13 @@ pub(super) struct Used {
 
 /// Keys with their ends.
 #[derive(Default)]
-pub(super) struct Table {
+pub(super) struct KeyTable {
     pub(super) known: HashMap<KeyId, Used>,
     /// In the order of their end, since all are kept equally long.
     order: VecDeque<KeyId>,
 }
 
-impl Table {
+impl KeyTable {
     pub(super) fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
         let used = self.known.get(&key).filter(|used| used.end > now)?;
         Some(Some(used.position).filter(|position| !position.epoch.is_none()))

@@ -10,7 +10,7 @@ fn client(name: &str) -> Option<KeyOwner> {
     Some(KeyOwner::User(name.into()))
 }
 
-fn used(keys: &mut Keys, text: &str, owner: Option<&KeyOwner>, now: Instant) -> bool {
+fn used(keys: &mut IdempotencyKeys, text: &str, owner: Option<&KeyOwner>, now: Instant) -> bool {
     let key = keys.id("news", &text.into());
     if keys.get(key, now).is_some() {
         return true;
@@ -28,7 +28,7 @@ fn used(keys: &mut Keys, text: &str, owner: Option<&KeyOwner>, now: Instant) -> 
 #[test]
 fn a_key_is_held_for_its_time_and_what_has_no_room_is_refused() {
     let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES, 7));
-    let mut keys = Keys::new(bounds.clone(), Arc::default());
+    let mut keys = IdempotencyKeys::new(bounds.clone(), Arc::default());
     for number in 0..20_000 {
         assert!(used(&mut keys, &number.to_string(), None, start));
     }
@@ -53,7 +53,7 @@ fn a_key_is_held_for_its_time_and_what_has_no_room_is_refused() {
 #[test]
 fn clients_have_half_of_the_room_and_one_of_them_a_hundredth() {
     let (now, bounds) = (Instant::now(), KeyBounds::new(1000 * KEY_BYTES, 7));
-    let mut keys = Keys::new(bounds.clone(), Arc::default());
+    let mut keys = IdempotencyKeys::new(bounds.clone(), Arc::default());
     let mut taken = |owner: Option<KeyOwner>, name: &str| {
         let all = 0..2000;
         let took = all.filter(|n| used(&mut keys, &format!("{name}{n}"), owner.as_ref(), now));
@@ -84,7 +84,7 @@ fn clients_have_half_of_the_room_and_one_of_them_a_hundredth() {
 #[test]
 fn a_key_that_expired_can_be_used_anew() {
     let (start, bounds) = (Instant::now(), KeyBounds::new(100 * KEY_BYTES, 7));
-    let mut keys = Keys::new(bounds.clone(), Arc::default());
+    let mut keys = IdempotencyKeys::new(bounds.clone(), Arc::default());
     for round in 0..3 {
         let now = start + TTL * round;
         assert!(used(&mut keys, "k", None, now));
@@ -99,7 +99,7 @@ fn a_key_that_expired_can_be_used_anew() {
 #[test]
 fn the_room_that_a_flood_of_keys_took_is_given_back_when_they_end() {
     let (start, bounds) = (Instant::now(), KeyBounds::new(20_000 * KEY_BYTES, 7));
-    let mut keys = Keys::new(bounds, Arc::default());
+    let mut keys = IdempotencyKeys::new(bounds, Arc::default());
     let mut take = |name: &str, number: usize, now| {
         assert!((0..number).all(|n| used(&mut keys, &format!("{name}{n}"), None, now)));
         keys.used.known.capacity()

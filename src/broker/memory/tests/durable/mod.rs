@@ -41,13 +41,13 @@ fn restored(
     broker
 }
 
-struct Durable {
+struct DurableHarness {
     harness: Harness,
     store: Arc<ScriptedStore>,
     broker: Arc<MemoryBroker>,
 }
 
-impl Durable {
+impl DurableHarness {
     /// With a store that writes when it is told to.
     fn new() -> Self {
         let (harness, store) = (Harness::new(1 << 30), Arc::new(ScriptedStore::default()));
@@ -198,7 +198,7 @@ fn it_passes_the_suite_when_it_is_closed_and_opened_between_all_steps() {
 #[test]
 fn nobody_is_told_a_place_before_it_is_written() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let shard = durable.harness.shard();
         let early = Listener::new(&shard);
         early.membership.join(&"news".into());
@@ -243,7 +243,7 @@ fn nobody_is_told_a_place_before_it_is_written() {
 #[test]
 fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_key() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let mut given = durable.records();
         for (text, key) in [("doubtful", "a"), ("also", "b")] {
             drop(durable.broker.publish(keyed("news", text, key)));
@@ -279,7 +279,7 @@ fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_version() {
             }));
             request
         };
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         drop(durable.broker.publish(versioned("first", 3)));
         durable.store.write(1);
         let mut given = durable.records();
@@ -306,7 +306,7 @@ fn what_was_in_doubt_and_whose_place_was_given_anew_leaves_no_version() {
 #[test]
 fn what_was_not_written_gives_its_place_its_key_and_its_room_back() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let shard = durable.harness.shard();
         let listener = Listener::new(&shard);
         listener.membership.join(&"news".into());
@@ -344,7 +344,7 @@ fn what_was_not_written_gives_its_place_its_key_and_its_room_back() {
 #[test]
 fn who_repeats_what_waits_has_its_outcome() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let version = |number, text: &str| {
             let mut request = kept("state", text, LONG);
             request.version = Some(Box::new(Version {
@@ -387,7 +387,7 @@ fn who_repeats_what_waits_has_its_outcome() {
 #[test]
 fn channels_under_one_lock_wait_each_for_its_own_steps() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let fanout = &durable.harness.fanout;
         let lock = |name: &ChannelName| fanout.stripe_of(fanout.names().hashed(name));
         let one = ChannelName::from("c0");
@@ -433,7 +433,7 @@ fn offset(result: PublishResult) -> Option<u64> {
 #[test]
 fn a_stream_that_begins_while_a_key_of_its_channel_waits_goes_on_with_it() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let alone = PublishRequest {
             history: None,
             ..keyed("news", "kept by its key alone", "1")
@@ -462,7 +462,7 @@ fn a_stream_that_begins_while_a_key_of_its_channel_waits_goes_on_with_it() {
 #[test]
 fn a_position_does_not_expire_while_something_of_its_channel_waits() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let second = Duration::from_secs(1);
         let first = durable.broker.publish(kept("news", "a", second));
         durable.broker.expire(Instant::now() + 2 * second);

@@ -37,7 +37,7 @@ fn a_model_of_places_commits_and_failed_writes_holds() {
 
 async fn model(seed: u64) {
     let mut dice = Dice(seed);
-    let mut durable = Durable::new();
+    let mut durable = DurableHarness::new();
     let shard = durable.harness.shard();
     let names = ["a", "b"];
     let listeners = names.map(|name| {

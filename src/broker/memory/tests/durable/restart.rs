@@ -32,7 +32,7 @@ fn state(broker: &MemoryBroker) -> BTreeMap<String, Seen> {
 #[test]
 fn records_and_snapshots_make_the_same_broker_again() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let mut answers = Vec::new();
         for number in 0..200 {
             let channel = format!("c{}", number % 17);
@@ -209,7 +209,7 @@ fn a_clock_that_was_put_back_costs_no_history() {
 #[test]
 fn a_history_that_is_read_has_no_gap() {
     on_a_worker(async {
-        let durable = Durable::new();
+        let durable = DurableHarness::new();
         let mut answers = Vec::new();
         for number in 1..=6 {
             answers.push(
