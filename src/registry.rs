@@ -51,6 +51,14 @@ struct ChannelMembers {
     members: Vec<Member>,
 }
 
+/// A membership that is no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndedMembership {
+    pub(crate) slot: Slot,
+    /// The channel is empty now.
+    pub(crate) is_vacant: bool,
+}
+
 /// The index. Sessions are added by [`add_session`](Self::add_session) under keys the caller
 /// chooses.
 #[derive(Debug, Default)]
@@ -133,9 +141,8 @@ impl Registry {
         Some(occupied)
     }
 
-    /// Takes a session out of one channel. Returns `None` if it was not there, else the
-    /// membership's slot and whether the channel is empty now.
-    pub(crate) fn leave(&mut self, session: SessionKey, name: &str) -> Option<(Slot, bool)> {
+    /// Takes a session out of one channel. Returns `None` if it was not there.
+    pub(crate) fn leave(&mut self, session: SessionKey, name: &str) -> Option<EndedMembership> {
         let channel = *self.names.get(name)? as u32;
         let memberships = self
             .sessions
@@ -148,8 +155,8 @@ impl Registry {
                 index as u32;
         }
         let mut taken = None;
-        self.take_member(channel, place, &mut |_, slot, empty| {
-            taken = Some((slot, empty))
+        self.take_member(channel, place, &mut |_, slot, is_vacant| {
+            taken = Some(EndedMembership { slot, is_vacant });
         });
         taken
     }
@@ -326,7 +333,10 @@ mod tests {
                         let was = model.sessions.get_mut(&session).is_some_and(|set| set.remove(&name));
                         prop_assert_eq!(
                             registry.leave(session, &name),
-                            was.then(|| (slot_of(session, &name), model.members(&name).is_empty()))
+                            was.then(|| EndedMembership {
+                                slot: slot_of(session, &name),
+                                is_vacant: model.members(&name).is_empty(),
+                            })
                         );
                     }
                 }

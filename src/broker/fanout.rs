@@ -260,19 +260,26 @@ impl Fanout {
 
     /// Entries, and memberships of all shards, the server's own channels included.
     #[cfg(test)]
-    pub(crate) fn entries(&self) -> (usize, usize) {
-        let stripes = (0..STRIPES).map(|stripe| {
+    pub(crate) fn entries(&self) -> FanoutEntries {
+        let mut entries = FanoutEntries::default();
+        for stripe in 0..STRIPES {
             let stripe = self.lock(stripe);
             let members = stripe.iter().flat_map(|(_, counts)| &counts.by_shard);
-            (
-                stripe.len(),
-                members.map(|(_, members)| *members as usize).sum(),
-            )
-        });
-        stripes.fold((0, 0), |sum, here: (usize, usize)| {
-            (sum.0 + here.0, sum.1 + here.1)
-        })
+            entries.channels += stripe.len();
+            entries.members += members.map(|(_, members)| *members as usize).sum::<usize>();
+        }
+        entries
     }
+}
+
+/// What a fan-out holds.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FanoutEntries {
+    /// Channels with a member on this node.
+    pub(crate) channels: usize,
+    /// Memberships of all shards.
+    pub(crate) members: usize,
 }
 
 impl LocalFanout for Fanout {

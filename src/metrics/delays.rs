@@ -60,6 +60,15 @@ pub struct Delays {
     sum_nanos: Count,
 }
 
+/// What a histogram tells.
+#[derive(Clone, Debug)]
+pub(crate) struct DelayHistogram {
+    /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative.
+    pub(crate) buckets: Vec<(f64, u64)>,
+    /// Of all delays, in seconds.
+    pub(crate) sum_secs: f64,
+}
+
 impl Delays {
     /// Notes what was counted.
     pub(crate) fn observe(&self, counted: &DelayCounts) {
@@ -73,22 +82,26 @@ impl Delays {
         self.sum_nanos.add(counted.nanos);
     }
 
-    /// The counts of the buckets, not cumulative, and the sum in nanoseconds.
+    /// The counts of the buckets, not cumulative.
     #[must_use]
-    pub(crate) fn counts(&self) -> ([u64; DELAY_COUNTS], u64) {
-        let counts = std::array::from_fn(|bucket| self.counts[bucket].get());
-        (counts, self.sum_nanos.get())
+    pub(crate) fn counts(&self) -> [u64; DELAY_COUNTS] {
+        std::array::from_fn(|bucket| self.counts[bucket].get())
     }
 
-    /// Upper bound (seconds; infinity last) and count of each bucket, not cumulative, and the sum
-    /// in seconds.
+    /// The sum of the delays in nanoseconds.
     #[must_use]
-    pub(crate) fn read(&self) -> (Vec<(f64, u64)>, f64) {
+    pub(crate) fn sum_nanos(&self) -> u64 {
+        self.sum_nanos.get()
+    }
+
+    /// The delays as a histogram is told.
+    #[must_use]
+    pub(crate) fn histogram(&self) -> DelayHistogram {
         let bounds = DELAY_BUCKETS.iter().copied().chain([f64::INFINITY]);
-        let buckets = bounds
-            .zip(self.counts.iter().map(Count::get))
-            .collect::<Vec<_>>();
-        (buckets, self.sum_nanos.get() as f64 / 1e9)
+        DelayHistogram {
+            buckets: bounds.zip(self.counts()).collect(),
+            sum_secs: self.sum_nanos() as f64 / 1e9,
+        }
     }
 }
 
@@ -104,10 +117,10 @@ mod tests {
         together.add(Duration::from_micros(100), 1);
         delays.observe(&together);
         delays.observe(&DelayCounts::of(Duration::from_secs(60), 3));
-        let (buckets, sum) = delays.read();
+        let DelayHistogram { buckets, sum_secs } = delays.histogram();
         assert_eq!(buckets[0].1, 1);
         assert_eq!(buckets[1].1, 2);
         assert_eq!(buckets[DELAY_BUCKETS.len()], (f64::INFINITY, 3));
-        assert!((sum - 180.000_302).abs() < 1e-6, "{sum}");
+        assert!((sum_secs - 180.000_302).abs() < 1e-6, "{sum_secs}");
     }
 }

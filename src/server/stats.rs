@@ -100,7 +100,6 @@ struct WorkerCounts {
 
 impl WorkerCounts {
     fn of(stats: &WorkerStats) -> Self {
-        let (counts, nanos) = stats.delays.counts();
         Self {
             messages_in: stats.messages_in.get(),
             messages_out: stats.messages_out.get(),
@@ -108,7 +107,10 @@ impl WorkerCounts {
             bytes_out: stats.bytes_out.get(),
             slow_disconnects: stats.slow_disconnects.get(),
             dropped: stats.dropped.get(),
-            delays: DelaySums { counts, nanos },
+            delays: DelaySums {
+                counts: stats.delays.counts(),
+                nanos: stats.delays.sum_nanos(),
+            },
         }
     }
 

@@ -159,10 +159,10 @@ impl ShardState {
         self.send_waiting_of_groups(key);
         self.send_waiting_of(key, channel);
         let left = self.registry.leave(key, channel);
-        if let Some((slot, is_empty)) = left {
-            self.forget(slot);
+        if let Some(ended) = left {
+            self.forget(ended.slot);
             if let Some(windows) = &mut self.windows {
-                windows.left(key, channel, is_empty);
+                windows.left(key, channel, ended.is_vacant);
             }
         }
         left.is_some()

@@ -50,15 +50,24 @@ pub(crate) struct HttpStream {
     turn: Rc<RequestTurn>,
     door: Door,
     head_bytes_max: usize,
-    /// The head that is being received, with its request's number.
-    head: (u64, IncomingHead),
+    /// The head that is being received.
+    head: IncomingHead,
+    /// The number of the request that it belongs to.
+    head_of: u64,
     request_line: RequestLine,
     /// The number of the request that it belongs to.
     line_of: u64,
     /// The input since something was written, as far as [`misread`] looks at it.
     seen: Vec<u8>,
-    /// What is written instead of an empty answer, and how much of it is.
-    instead: Option<(Vec<u8>, usize)>,
+    /// What is written instead of an empty answer.
+    instead: Option<InsteadAnswer>,
+}
+
+/// An answer that is written instead of an empty one.
+struct InsteadAnswer {
+    bytes: Vec<u8>,
+    /// How many of them are written.
+    written: usize,
 }
 
 impl HttpStream {
@@ -79,7 +88,8 @@ impl HttpStream {
             turn,
             door: Door::default(),
             head_bytes_max,
-            head: (0, IncomingHead::default()),
+            head: IncomingHead::default(),
+            head_of: 0,
             request_line: RequestLine::default(),
             line_of: 0,
             seen: Vec::new(),
@@ -140,7 +150,7 @@ impl HttpStream {
         }
         self.line_of = request;
         // Behind a body, or a request that was not waited for, it may have begun before.
-        if self.request_line.is_over() && self.head.1.is_at_end() {
+        if self.request_line.is_over() && self.head.is_at_end() {
             self.request_line = RequestLine::default();
         }
     }
@@ -148,13 +158,14 @@ impl HttpStream {
     /// Whether these bytes make the head of a request too large.
     fn is_head_too_large(&mut self, came: &[u8]) -> bool {
         let Some(request) = self.place.head_that_comes() else {
-            self.head.1.pass();
+            self.head.pass();
             return false;
         };
-        if self.head.0 != request {
-            self.head = (request, IncomingHead::default());
+        if self.head_of != request {
+            self.head = IncomingHead::default();
+            self.head_of = request;
         }
-        self.head.1.is_too_large(came, self.head_bytes_max)
+        self.head.is_too_large(came, self.head_bytes_max)
     }
 
     /// Keeps what came, for the answer to a request that cannot be read.
@@ -178,7 +189,10 @@ impl HttpStream {
         };
         if at == 0 {
             self.place.set_misread(fault);
-            self.instead = Some((misread::answer(fault), 0));
+            self.instead = Some(InsteadAnswer {
+                bytes: misread::answer(fault),
+                written: 0,
+            });
         }
         Some(at)
     }
@@ -189,17 +203,17 @@ impl HttpStream {
         cx: &mut Context<'_>,
         bytes: usize,
     ) -> Poll<io::Result<usize>> {
-        while let Some((answer, mut at)) = self.instead.take() {
-            let written = self.with_deadline(cx, |socket, cx| socket.poll_write(cx, &answer[at..]));
-            at += match written {
+        while let Some(mut answer) = self.instead.take() {
+            let rest = &answer.bytes[answer.written..];
+            let written = self.with_deadline(cx, |socket, cx| socket.poll_write(cx, rest));
+            answer.written += match written {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Ok(0)),
                 Poll::Ready(Ok(count)) => count,
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => 0,
             };
-            let is_whole = at == answer.len();
-            if !is_whole {
-                self.instead = Some((answer, at));
+            if answer.written < answer.bytes.len() {
+                self.instead = Some(answer);
             }
             if written.is_pending() {
                 return Poll::Pending;

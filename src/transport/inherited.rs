@@ -42,8 +42,12 @@ enum ListeningSocket {
     Unix(UnixListener),
 }
 
-/// A socket with whether nobody else holds it.
-pub(super) type Taken<T> = (T, bool);
+/// A listening socket, and whose it is.
+pub(super) struct TakenSocket<T> {
+    pub(super) socket: T,
+    /// No other process holds it.
+    pub(super) is_own: bool,
+}
 
 impl InheritedSockets {
     /// The sockets that this process was started with; takes the variables that name them out of
@@ -103,7 +107,7 @@ impl InheritedSockets {
         &mut self,
         wanted: SocketAddr,
         named: &[SocketAddr],
-    ) -> Option<Taken<TcpListener>> {
+    ) -> Option<TakenSocket<TcpListener>> {
         let fits = |address: SocketAddr| match wanted.port() {
             0 => address.ip() == wanted.ip() && !named.contains(&address),
             _ => address == wanted,
@@ -113,13 +117,13 @@ impl InheritedSockets {
         )?;
         let InheritedSocket { socket, is_own, .. } = self.sockets.remove(place);
         match socket {
-            ListeningSocket::Tcp(listener, _) => Some((listener, is_own)),
+            ListeningSocket::Tcp(socket, _) => Some(TakenSocket { socket, is_own }),
             ListeningSocket::Unix(_) => None,
         }
     }
 
     /// The unix socket of a path.
-    pub(super) fn take_unix(&mut self, wanted: &Path) -> Option<Taken<UnixListener>> {
+    pub(super) fn take_unix(&mut self, wanted: &Path) -> Option<TakenSocket<UnixListener>> {
         let wanted = std::path::absolute(wanted).ok()?;
         let place = self.sockets.iter().position(|inherited| {
             let ListeningSocket::Unix(listener) = &inherited.socket else {
@@ -131,7 +135,7 @@ impl InheritedSockets {
         })?;
         let InheritedSocket { socket, is_own, .. } = self.sockets.remove(place);
         match socket {
-            ListeningSocket::Unix(listener) => Some((listener, is_own)),
+            ListeningSocket::Unix(socket) => Some(TakenSocket { socket, is_own }),
             ListeningSocket::Tcp(..) => None,
         }
     }

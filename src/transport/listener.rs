@@ -13,7 +13,7 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 
 use super::{
     bind_error::BindError,
-    inherited::InheritedSockets,
+    inherited::{InheritedSockets, TakenSocket},
     socket_options::{ARE_INHERITED, SocketOptions},
 };
 use crate::config::{Listen, Settings, UnixSocket};
@@ -210,7 +210,7 @@ impl SocketSource<'_> {
             }
             #[cfg(unix)]
             Listen::Unix(unix) => {
-                let (socket, is_own) = self.unix(unix)?;
+                let TakenSocket { socket, is_own } = self.unix(unix)?;
                 listeners.push(HttpListener {
                     socket: BoundSocket::Unix(socket, unix.path.clone()),
                     url: format!("unix:{}", unix.path.display()),
@@ -231,7 +231,7 @@ impl SocketSource<'_> {
         let mut listeners = Vec::new();
         let mut last = None;
         for &address in addresses {
-            if let Some((socket, is_own)) = self.inherited.take_tcp(address, self.named) {
+            if let Some(TakenSocket { socket, is_own }) = self.inherited.take_tcp(address, self.named) {
                 listeners.push(TcpSocket {
                     socket,
                     is_own,
@@ -257,16 +257,19 @@ impl SocketSource<'_> {
     }
 
     #[cfg(unix)]
-    fn unix(&mut self, unix: &UnixSocket) -> io::Result<(UnixListener, bool)> {
+    fn unix(&mut self, unix: &UnixSocket) -> io::Result<TakenSocket<UnixListener>> {
         match self.inherited.take_unix(&unix.path) {
-            Some((socket, is_own)) => {
+            Some(inherited) => {
                 // The file of a socket that someone else holds is that one's.
-                if is_own {
+                if inherited.is_own {
                     set_access(unix)?;
                 }
-                Ok((socket, is_own))
+                Ok(inherited)
             }
-            None => Ok((bind_unix(unix, self.backlog)?, true)),
+            None => Ok(TakenSocket {
+                socket: bind_unix(unix, self.backlog)?,
+                is_own: true,
+            }),
         }
     }
 }

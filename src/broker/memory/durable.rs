@@ -8,7 +8,7 @@ use super::{
     place::{CommitContext, Placed, known},
     stream::{ChannelStream, WaitingId},
     stripe::Stripe,
-    waiting::{CommitStep, PendingCommit, WaitingIn},
+    waiting::{CommitStep, PendingCommit, WaitingIn, WrittenStep},
 };
 use crate::{
     broker::{
@@ -55,7 +55,7 @@ impl Stripe {
     ) -> Result<Placing, BrokerError> {
         let (now, slot) = (context.now, context.slot);
         let key = self.key_of(channel.name, &mut request);
-        let id = key.as_ref().map(|(id, _)| *id);
+        let id = key.as_ref().map(|key| key.id);
         // Found once for all that is done with it.
         let found = self.streams.get_mut(channel);
         let mut found = found.map(|(name, stream)| (name, &mut **stream));
@@ -169,7 +169,11 @@ impl Stripe {
         let found = self.streams.get_mut(channel);
         let mut stream = found.map(|(_, stream)| &mut **stream);
         self.waiting.leave(channel, &commit, stream.as_deref_mut());
-        let (step, callers, behind) = commit.parts();
+        let WrittenStep {
+            step,
+            callers,
+            behind,
+        } = commit.written();
         let outcome = match (outcome, step) {
             (Ok(()), CommitStep::Publish { placed, key }) => {
                 let result = self.ledger.commit(placed, channel.name, stream, context);

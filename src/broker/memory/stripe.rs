@@ -9,7 +9,7 @@ use std::{
 use super::{
     alarms::Alarms,
     epochs::Epochs,
-    keys::{EarlierKeys, IdempotencyKeys, KeyBounds, KeyId, ReservedKey},
+    keys::{AskedKey, EarlierKeys, IdempotencyKeys, KeyBounds, ReservedKey},
     ledger::{Ledger, Streams},
     place::{self, CommitContext, Placed},
     stream::{ChannelStream, Charge},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     broker::{
-        BrokerError, History, HistoryFilter, KeyOwner, PublishRequest, PublishResult,
+        BrokerError, History, HistoryFilter, PublishRequest, PublishResult,
         by_name::{ByName, Hashed, Names},
         fanout::SubscribedShards,
     },
@@ -84,7 +84,8 @@ impl Stripe {
         now: Instant,
     ) -> Result<PublishResult, BrokerError> {
         let key = self.key_of(channel.name, &mut request);
-        let by_key = key.as_ref().and_then(|(id, _)| self.keys.get(*id, now));
+        let id = key.as_ref().map(|key| key.id);
+        let by_key = id.and_then(|id| self.keys.get(id, now));
         let keep_until = request.history.map(|history| now + history.ttl);
         // Found once for all that is done with it.
         let found = self.streams.get_mut(channel);
@@ -106,13 +107,12 @@ impl Stripe {
     }
 
     /// Takes the key out of a request.
-    pub(super) fn key_of(
-        &self,
-        channel: &str,
-        request: &mut PublishRequest,
-    ) -> Option<(KeyId, Option<KeyOwner>)> {
+    pub(super) fn key_of(&self, channel: &str, request: &mut PublishRequest) -> Option<AskedKey> {
         let key = request.idempotency_key.take()?;
-        Some((self.keys.id(channel, &key), key.owner))
+        Some(AskedKey {
+            id: self.keys.id(channel, &key),
+            owner: key.owner,
+        })
     }
 
     /// Notes the key of what was published now.

@@ -96,7 +96,7 @@ fn channels_vanish_when_they_are_empty() {
         let listener = Listener::new(&shard);
         listener.membership.join(&"heard".into());
         listener.membership.join(&"c0".into());
-        let entries = || (broker.streams(), harness.fanout.entries().0);
+        let entries = || (broker.streams(), harness.fanout.entries().channels);
         assert_eq!(entries(), (100, 2), "what keeps nothing costs nothing");
         let later = Instant::now() + Duration::from_secs(11);
         broker.expire(later);

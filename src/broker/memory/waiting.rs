@@ -84,6 +84,13 @@ struct ChannelWaiting {
     versioned: Option<u64>,
 }
 
+/// A version that waits.
+pub(super) struct WaitingVersion<'a> {
+    /// The number of its entry.
+    number: u64,
+    version: &'a Version,
+}
+
 /// The channel in which a step is to wait.
 pub(super) struct WaitingIn<'a> {
     pub(super) name: ChannelName,
@@ -151,12 +158,15 @@ impl WaitingSteps {
         self.waiting(id).map_or(0, |waiting| waiting.placed)
     }
 
-    /// The version that waits in a channel, with the number of its entry.
-    pub(super) fn version(&self, id: WaitingId) -> Option<(u64, &Version)> {
+    /// The version that waits in a channel.
+    pub(super) fn version(&self, id: WaitingId) -> Option<WaitingVersion<'_>> {
         let number = self.waiting(id)?.versioned?;
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
         match &self.entries.get(index)?.commit.step {
-            CommitStep::Publish { placed, .. } => placed.version().map(|version| (number, version)),
+            CommitStep::Publish { placed, .. } => {
+                let version = placed.version()?;
+                Some(WaitingVersion { number, version })
+            }
             CommitStep::Remove => None,
         }
     }
@@ -172,8 +182,9 @@ impl WaitingSteps {
     ) -> bool {
         let by_key = key.and_then(|key| self.keys.get(&key).copied());
         let number = by_key.or_else(|| {
-            let (number, known) = self.version(id)?;
-            version?.is_not_newer_than(known).then_some(number)
+            let known = self.version(id)?;
+            let is_known = version?.is_not_newer_than(known.version);
+            is_known.then_some(known.number)
         });
         let entry = number.and_then(|number| self.entry(number));
         let others = entry.map(|entry| entry.commit.others.get_or_insert_default());
@@ -295,15 +306,28 @@ impl WaitingSteps {
 }
 
 impl PendingCommit {
-    /// Takes it apart: what is to be done, who is told of it, and what only waited for it.
-    pub(super) fn parts(self) -> (CommitStep, Callers, Vec<(Placed, Caller)>) {
+    /// Its record came back.
+    pub(super) fn written(self) -> WrittenStep {
         let others = self.others.map(|others| *others).unwrap_or_default();
         let callers = Callers {
             caller: self.caller,
             followers: others.followers,
         };
-        (self.step, callers, others.behind)
+        WrittenStep {
+            step: self.step,
+            callers,
+            behind: others.behind,
+        }
     }
+}
+
+/// A step whose record came back.
+pub(super) struct WrittenStep {
+    pub(super) step: CommitStep,
+    /// Who is told of it.
+    pub(super) callers: Callers,
+    /// What only waited for it.
+    pub(super) behind: Vec<(Placed, Caller)>,
 }
 
 /// Those who wait for one outcome.

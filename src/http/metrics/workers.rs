@@ -113,13 +113,16 @@ pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encode
         MetricType::Histogram,
     )?;
     for (worker, stats) in workers.iter().enumerate() {
-        let (buckets, sum) = stats.delays.read();
-        let count = buckets.iter().map(|(_, count)| count).sum();
+        let delays = stats.delays.histogram();
+        let count = delays.buckets.iter().map(|(_, count)| count).sum();
         family
             .encode_family(&[("worker", worker.to_string())])?
             .encode_histogram::<prometheus_client::encoding::NoLabelSet>(
-                sum, count, &buckets, None,
-            )?;
+            delays.sum_secs,
+            count,
+            &delays.buckets,
+            None,
+        )?;
     }
     Ok(())
 }

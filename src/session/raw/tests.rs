@@ -120,7 +120,7 @@ impl Harness {
             self.test.node.session_counts().now,
             self.test.metrics.sum(|stats| &stats.sessions),
             self.admission.sessions(),
-            self.test.node.fanout.entries().1,
+            self.test.node.fanout.entries().members,
         )
     }
 
@@ -157,7 +157,7 @@ fn who_is_told_101_is_in_its_channels_already() {
         // By the system's word: the runtime's would be old.
         let mut client = harness.begin().into_std().expect("a socket");
         assert_eq!(
-            harness.test.node.fanout.entries().1,
+            harness.test.node.fanout.entries().members,
             2,
             "c and the path's own"
         );

@@ -215,7 +215,7 @@ impl Harness {
 
     /// Channels of sessions that the fan-out counts.
     pub(in crate::session) fn listeners(&self) -> usize {
-        self.test.node.fanout.entries().1
+        self.test.node.fanout.entries().members
     }
 }
 

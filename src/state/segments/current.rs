@@ -53,15 +53,16 @@ pub(in crate::state) fn is_full(error: &io::Error) -> bool {
 impl Current {
     /// Writes bytes behind all others, or cuts them off again.
     pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
-        let Err((error, some)) = write_all(&*self.file, bytes, self.length) else {
+        let Err(failed) = write_all(&*self.file, bytes, self.length) else {
             self.length += bytes.len() as u64;
             self.is_empty = false;
             return Ok(());
         };
+        let WriteAllError { error, is_partial } = failed;
         let is_cut = self.file.set_len(self.length).is_ok();
         // A disk without room, or one that must not be written to, has taken nothing at all.
         let is_refused = is_full(&error) || error.kind() == io::ErrorKind::ReadOnlyFilesystem;
-        let answer = if is_cut || (!some && is_refused) {
+        let answer = if is_cut || (!is_partial && is_refused) {
             StoreError::NotWritten
         } else {
             StoreError::Doubtful
@@ -70,19 +71,26 @@ impl Current {
     }
 }
 
-/// Writes all of the bytes; with the error, whether some of them were taken.
-pub(super) fn write_all(
-    file: &dyn DiskFile,
-    bytes: &[u8],
-    at: u64,
-) -> Result<(), (io::Error, bool)> {
+/// Why not all bytes were written.
+pub(super) struct WriteAllError {
+    pub(super) error: io::Error,
+    /// Some of them were.
+    is_partial: bool,
+}
+
+/// Writes all of the bytes.
+pub(super) fn write_all(file: &dyn DiskFile, bytes: &[u8], at: u64) -> Result<(), WriteAllError> {
     let mut done = 0;
+    let failed = |error, done| WriteAllError {
+        error,
+        is_partial: done > 0,
+    };
     while done < bytes.len() {
         match file.write_at(&bytes[done..], at + done as u64) {
-            Ok(0) => return Err((io::ErrorKind::WriteZero.into(), done > 0)),
+            Ok(0) => return Err(failed(io::ErrorKind::WriteZero.into(), done)),
             Ok(some) => done += some,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err((error, done > 0)),
+            Err(error) => return Err(failed(error, done)),
         }
     }
     Ok(())

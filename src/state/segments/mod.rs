@@ -135,7 +135,7 @@ impl Segments {
         let room = self.room.max(wanted + head.len() as u64);
         let file = self.disk.create(&name, room)?;
         let is_held = self.is_first || self.has_lost || self.is_always();
-        let begun = write_all(&*file, &head, 0).map_err(|(error, _)| error);
+        let begun = write_all(&*file, &head, 0).map_err(|failed| failed.error);
         let begun = begun.and_then(|()| if is_held { file.sync() } else { Ok(()) });
         let begun = begun.and_then(|()| if is_held { self.disk.sync() } else { Ok(()) });
         if let Err(error) = begun {

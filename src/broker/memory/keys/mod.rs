@@ -36,6 +36,12 @@ pub(super) struct IdempotencyKeys {
     used: KeyTable,
 }
 
+/// The key of a request, and whose it is.
+pub(super) struct AskedKey {
+    pub(super) id: KeyId,
+    pub(super) owner: Option<KeyOwner>,
+}
+
 /// A key that has its room, and whose publication is not committed yet.
 pub(super) struct ReservedKey {
     pub(super) id: KeyId,
@@ -80,11 +86,8 @@ impl IdempotencyKeys {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn room(
-        &self,
-        key: Option<(KeyId, Option<KeyOwner>)>,
-    ) -> Result<Option<ReservedKey>, BrokerError> {
-        let key = key.map(|(id, owner)| {
+    pub(super) fn room(&self, key: Option<AskedKey>) -> Result<Option<ReservedKey>, BrokerError> {
+        let key = key.map(|AskedKey { id, owner }| {
             let room = self.take(owner.as_ref())?;
             Ok(ReservedKey { id, room })
         });
