@@ -38,7 +38,7 @@ impl<T> BrokerFuture<T> {
     /// The answer if it is here, else the future, which was not polled.
     ///
     /// # Errors
-    /// The future itself.
+    /// The answer is not here yet: the future is given back.
     pub(crate) fn now(self) -> Result<Result<T, BrokerError>, Self> {
         match self.0 {
             FutureState::Ready(Some(answer)) => Ok(answer),

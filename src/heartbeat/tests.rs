@@ -2,7 +2,7 @@
 
 use super::*;
 
-const RHYTHM: HeartbeatConfig = HeartbeatConfig {
+const CONFIG: HeartbeatConfig = HeartbeatConfig {
     ping_interval: Duration::from_secs(25),
     pong_timeout: Duration::from_secs(8),
 };
@@ -14,19 +14,19 @@ fn after(start: Instant, seconds: u64) -> Instant {
 #[test]
 fn a_client_that_answers_is_pinged_at_even_intervals() {
     let start = Instant::now();
-    let mut beat = Heartbeat::start(start, Duration::from_secs(3));
+    let mut heartbeat = Heartbeat::start(start, Duration::from_secs(3));
     assert_eq!(
-        beat.poll(start, &RHYTHM, false),
+        heartbeat.poll(start, &CONFIG, false),
         HeartbeatAction::Wait(after(start, 3))
     );
     assert_eq!(
-        beat.poll(after(start, 3), &RHYTHM, false),
+        heartbeat.poll(after(start, 3), &CONFIG, false),
         HeartbeatAction::Ping
     );
-    beat.ping_left(after(start, 3));
-    beat.on_activity(&RHYTHM);
+    heartbeat.ping_left(after(start, 3));
+    heartbeat.on_activity(&CONFIG);
     assert_eq!(
-        beat.poll(after(start, 4), &RHYTHM, false),
+        heartbeat.poll(after(start, 4), &CONFIG, false),
         HeartbeatAction::Wait(after(start, 28))
     );
 }
@@ -34,15 +34,15 @@ fn a_client_that_answers_is_pinged_at_even_intervals() {
 #[test]
 fn a_client_that_is_silent_after_a_ping_is_dead_after_the_timeout() {
     let start = Instant::now();
-    let mut beat = Heartbeat::start(start, Duration::ZERO);
-    assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
-    beat.ping_left(after(start, 1));
+    let mut heartbeat = Heartbeat::start(start, Duration::ZERO);
+    assert_eq!(heartbeat.poll(start, &CONFIG, false), HeartbeatAction::Ping);
+    heartbeat.ping_left(after(start, 1));
     assert_eq!(
-        beat.poll(after(start, 8), &RHYTHM, false),
+        heartbeat.poll(after(start, 8), &CONFIG, false),
         HeartbeatAction::Wait(after(start, 9))
     );
     assert_eq!(
-        beat.poll(after(start, 9), &RHYTHM, false),
+        heartbeat.poll(after(start, 9), &CONFIG, false),
         HeartbeatAction::Dead
     );
 }
@@ -50,10 +50,10 @@ fn a_client_that_is_silent_after_a_ping_is_dead_after_the_timeout() {
 #[test]
 fn a_ping_that_could_not_leave_kills_nobody() {
     let start = Instant::now();
-    let mut beat = Heartbeat::start(start, Duration::ZERO);
-    assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
+    let mut heartbeat = Heartbeat::start(start, Duration::ZERO);
+    assert_eq!(heartbeat.poll(start, &CONFIG, false), HeartbeatAction::Ping);
     assert!(matches!(
-        beat.poll(after(start, 60), &RHYTHM, false),
+        heartbeat.poll(after(start, 60), &CONFIG, false),
         HeartbeatAction::Wait(_)
     ));
 }
@@ -61,17 +61,17 @@ fn a_ping_that_could_not_leave_kills_nobody() {
 #[test]
 fn nobody_is_dead_while_we_do_not_read() {
     let start = Instant::now();
-    let mut beat = Heartbeat::start(start, Duration::ZERO);
-    assert_eq!(beat.poll(start, &RHYTHM, false), HeartbeatAction::Ping);
-    beat.ping_left(start);
+    let mut heartbeat = Heartbeat::start(start, Duration::ZERO);
+    assert_eq!(heartbeat.poll(start, &CONFIG, false), HeartbeatAction::Ping);
+    heartbeat.ping_left(start);
     for seconds in 1..24 {
-        let action = beat.poll(after(start, seconds), &RHYTHM, true);
+        let action = heartbeat.poll(after(start, seconds), &CONFIG, true);
         assert!(matches!(action, HeartbeatAction::Wait(_)), "{action:?}");
     }
     // Reading goes on: from the last look on, the client has the whole of the timeout.
     let life = HeartbeatAction::Wait(after(start, 31));
-    assert_eq!(beat.poll(after(start, 24), &RHYTHM, false), life);
-    let late = beat.poll(after(start, 31), &RHYTHM, false);
+    assert_eq!(heartbeat.poll(after(start, 24), &CONFIG, false), life);
+    let late = heartbeat.poll(after(start, 31), &CONFIG, false);
     assert_eq!(late, HeartbeatAction::Dead);
 }
 
@@ -81,11 +81,11 @@ fn nobody_is_dead_while_we_do_not_read() {
 #[test]
 fn pings_go_on_while_we_do_not_read() {
     let start = Instant::now();
-    let mut beat = Heartbeat::start(start, Duration::ZERO);
+    let mut heartbeat = Heartbeat::start(start, Duration::ZERO);
     let mut pings = 0;
     for seconds in 0..=100 {
-        if beat.poll(after(start, seconds), &RHYTHM, true) == HeartbeatAction::Ping {
-            beat.ping_left(after(start, seconds));
+        if heartbeat.poll(after(start, seconds), &CONFIG, true) == HeartbeatAction::Ping {
+            heartbeat.ping_left(after(start, seconds));
             pings += 1;
         }
     }

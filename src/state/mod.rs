@@ -93,7 +93,7 @@ impl StateDir {
     /// most so long.
     ///
     /// # Errors
-    /// It cannot be had.
+    /// The directory cannot be made or written to, or the other process kept it all the while.
     pub(crate) fn open(
         path: &Path,
         options: StateOptions,

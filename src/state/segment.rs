@@ -141,7 +141,7 @@ impl<'a> SegmentReader<'a> {
     /// Of a segment's bytes, all or the first of them.
     ///
     /// # Errors
-    /// There is no segment in them.
+    /// Nothing was written yet, the segment is of another version, or the bytes are no segment.
     pub fn new(bytes: &'a [u8]) -> Result<Self, HeaderError> {
         let reader = |tag, damaged| Self {
             bytes,

@@ -58,7 +58,7 @@ pub struct Summary {
 /// Reads a directory that no process has.
 ///
 /// # Errors
-/// There is none, or a process has it.
+/// The directory is missing or cannot be read, or a process has it.
 pub fn summarize(path: &Path, options: StateOptions) -> Result<Summary, StateError> {
     std::fs::metadata(path).map_err(StateError::io("using", path))?;
     let state = StateDir::open(path, options, Duration::ZERO)?;

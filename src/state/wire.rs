@@ -46,7 +46,7 @@ impl<'a> RecordInput<'a> {
     /// A byte.
     ///
     /// # Errors
-    /// There is none.
+    /// The record ends here.
     pub(crate) fn u8(&mut self) -> Result<u8, MalformedRecord> {
         let (&first, rest) = self.0.split_first().ok_or(MalformedRecord)?;
         self.0 = rest;
@@ -56,7 +56,7 @@ impl<'a> RecordInput<'a> {
     /// A number.
     ///
     /// # Errors
-    /// It does not end, or is none that [`put_u64`] writes.
+    /// The record ends in it, or its bytes are none that [`put_u64`] writes.
     pub(crate) fn u64(&mut self) -> Result<u64, MalformedRecord> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
@@ -76,7 +76,7 @@ impl<'a> RecordInput<'a> {
     /// A number of 32 bits.
     ///
     /// # Errors
-    /// It is larger, or none.
+    /// The number has more bits, or its bytes are none of a number.
     pub(crate) fn u32(&mut self) -> Result<u32, MalformedRecord> {
         u32::try_from(self.u64()?).map_err(|_| MalformedRecord)
     }
@@ -84,7 +84,7 @@ impl<'a> RecordInput<'a> {
     /// A hash or a secret.
     ///
     /// # Errors
-    /// There are fewer bytes.
+    /// Fewer than 16 bytes are left.
     pub(crate) fn u128(&mut self) -> Result<u128, MalformedRecord> {
         let (bytes, rest) = self.0.split_first_chunk().ok_or(MalformedRecord)?;
         self.0 = rest;
@@ -94,7 +94,7 @@ impl<'a> RecordInput<'a> {
     /// Bytes behind their length.
     ///
     /// # Errors
-    /// There are fewer.
+    /// Fewer bytes are left than the length says.
     pub(crate) fn bytes(&mut self) -> Result<&'a [u8], MalformedRecord> {
         let length = usize::try_from(self.u64()?).map_err(|_| MalformedRecord)?;
         let (bytes, rest) = self.0.split_at_checked(length).ok_or(MalformedRecord)?;
@@ -105,7 +105,7 @@ impl<'a> RecordInput<'a> {
     /// A text behind its length.
     ///
     /// # Errors
-    /// There is less, or it is not UTF-8.
+    /// Fewer bytes are left than the length says, or they are not UTF-8.
     pub(crate) fn text(&mut self) -> Result<&'a str, MalformedRecord> {
         std::str::from_utf8(self.bytes()?).map_err(|_| MalformedRecord)
     }
@@ -113,7 +113,7 @@ impl<'a> RecordInput<'a> {
     /// Nothing may be left.
     ///
     /// # Errors
-    /// There is more.
+    /// Bytes are left behind the record.
     pub(crate) fn end(self) -> Result<(), MalformedRecord> {
         self.0.is_empty().then_some(()).ok_or(MalformedRecord)
     }

@@ -70,7 +70,7 @@ impl Jwks {
     /// due.
     ///
     /// # Errors
-    /// Why there is none.
+    /// The JWKS could not be fetched or has no such key, as a text for the log.
     pub(super) async fn keys(
         &self,
         id: Option<&str>,

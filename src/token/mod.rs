@@ -68,7 +68,7 @@ impl Tokens {
     /// Reads the keys that the settings name; a JWKS is fetched when the first token needs it.
     ///
     /// # Errors
-    /// Which key is wrong, and how.
+    /// There are too many keys, or one cannot be read; the error names its setting.
     pub(crate) fn new(settings: &TokenSettings) -> Result<Self, TokenSetupError> {
         let error = |setting: &str, why: String| TokenSetupError {
             setting: setting.to_string(),
@@ -119,7 +119,8 @@ impl Tokens {
     /// Reads a connection token.
     ///
     /// # Errors
-    /// Why it does not count.
+    /// The token is not signed by a key of the settings, says something wrong, does not count now,
+    /// or was taken back.
     pub(crate) async fn connection(
         &self,
         token: &str,
@@ -140,7 +141,7 @@ impl Tokens {
     /// Reads a subscription token.
     ///
     /// # Errors
-    /// Why it does not count.
+    /// As of a [connection token](Self::connection).
     pub(crate) async fn subscription(
         &self,
         token: &str,

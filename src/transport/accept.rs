@@ -73,7 +73,7 @@ impl Accepting {
     /// Accepts on all listeners from now on.
     ///
     /// # Errors
-    /// What the system says.
+    /// A socket cannot be duplicated, or not be given to the runtime of the accepting thread.
     pub(crate) fn start(
         listeners: Vec<HttpListener>,
         workers: Vec<WorkerLink>,
@@ -120,7 +120,7 @@ impl Accepting {
     /// The listening sockets for another process, in the order of `listen`.
     ///
     /// # Errors
-    /// There is no descriptor left.
+    /// A socket cannot be duplicated: the process has no descriptor left.
     pub(crate) fn sockets(&self) -> io::Result<Vec<HandedSocket>> {
         let another = |socket: &HandedSocket| {
             Ok(HandedSocket {

@@ -82,7 +82,7 @@ impl InheritedSockets {
     /// Says what of it can be no listener at all.
     ///
     /// # Errors
-    /// The first such descriptor.
+    /// [`BindError::NoListener`] with the first descriptor that is no listening socket.
     pub(super) fn check(&mut self) -> Result<(), BindError> {
         self.fault.take().map_or(Ok(()), Err)
     }
@@ -90,7 +90,7 @@ impl InheritedSockets {
     /// Says which one no entry of `listen` has taken.
     ///
     /// # Errors
-    /// The first of them.
+    /// [`BindError::Unmatched`] with the first socket that is left.
     pub(super) fn check_all_taken(&self) -> Result<(), BindError> {
         match self.sockets.first() {
             Some(left) => Err(BindError::Unmatched {

@@ -92,7 +92,7 @@ impl Certificate {
     /// Reads the two files: the full chain, leaf first, and the key.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A file cannot be read, is no PEM of its kind, or the key does not belong to the certificate.
     pub fn load(cert: &Path, key: &Path) -> Result<Arc<Self>, TlsError> {
         let files = CertificateFiles::read(cert, key);
         Ok(Arc::new(Self {
@@ -106,7 +106,7 @@ impl Certificate {
     /// Reads the files again.
     ///
     /// # Errors
-    /// What is wrong with them; the old certificate stays.
+    /// As [`load`](Self::load); the old certificate stays.
     pub(crate) fn reload(&self) -> Result<(), TlsError> {
         let files = CertificateFiles::read(&self.cert, &self.key);
         self.seen(files.contents());
@@ -116,7 +116,7 @@ impl Certificate {
     /// Reads the files again if one of them has changed since the last look; `None` if not.
     ///
     /// # Errors
-    /// What is wrong with them; the old certificate stays, and the same files are not tried again.
+    /// As [`load`](Self::load); the old certificate stays, and the same files are not tried again.
     pub(crate) fn reload_if_changed(&self) -> Option<Result<(), TlsError>> {
         let files = CertificateFiles::read(&self.cert, &self.key);
         let has_changed = self.seen(files.contents());
@@ -139,7 +139,7 @@ impl Certificate {
     /// HTTP/2 (RFC 8441) would need what actix-http does not have.
     ///
     /// # Errors
-    /// [`TlsError::Setup`].
+    /// [`TlsError::Setup`]: the cryptography does not have these versions of TLS.
     pub(crate) fn server_config(self: &Arc<Self>) -> Result<ServerConfig, TlsError> {
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()

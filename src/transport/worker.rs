@@ -56,7 +56,7 @@ pub(super) type OpenedSocket = (HttpStream, Protocol, Option<SocketAddr>);
 /// connections, and what it counts.
 ///
 /// # Errors
-/// The service cannot be made.
+/// `http` gives a service that cannot be made.
 pub(crate) fn start<F, H, S>(
     http: F,
     stats: impl FnOnce() -> Arc<WorkerStats> + Send + 'static,

@@ -278,7 +278,7 @@ impl MemoryBroker {
     /// Has what the names of this life are made of written, before anyone is answered.
     ///
     /// # Errors
-    /// The store takes nothing.
+    /// The store did not take the record.
     pub(crate) fn begin(&self) -> Result<(), StoreError> {
         match &self.durable {
             Some(durable) if durable.is_renewed => {

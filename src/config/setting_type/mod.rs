@@ -99,7 +99,7 @@ pub(super) trait SettingType {
     /// Reads a value.
     ///
     /// # Errors
-    /// What is wrong or expected, for whoever wrote it.
+    /// The value is none of this type: what is wrong or expected, for whoever wrote it.
     fn read(input: SettingInput<'_>) -> Result<Self::Value, String>;
     /// A value as TOML; `None` where it is absent or secret.
     fn to_toml(value: &Self::Value) -> Option<String>;

@@ -92,7 +92,7 @@ impl Poller {
     /// A poll that has not asked yet.
     ///
     /// # Errors
-    /// When the address or a header cannot be one.
+    /// The URL of the settings, or one of their headers, cannot be one.
     pub(crate) fn new(
         settings: &config::PollSettings,
         http: HttpClient,

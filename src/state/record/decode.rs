@@ -32,7 +32,7 @@ impl RecordDecoder {
     /// Reads a body.
     ///
     /// # Errors
-    /// It is none of this format.
+    /// The bytes are no entry of this version of the format.
     pub(crate) fn decode(&mut self, body: &[u8]) -> Result<LogEntry, MalformedRecord> {
         let mut input = RecordInput(body);
         let kind = input.u8()?;

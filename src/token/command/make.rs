@@ -37,7 +37,7 @@ pub struct TokenSpec {
 /// Makes a token that the settings accept.
 ///
 /// # Errors
-/// What is missing or wrong.
+/// There is no secret to sign with, a claim is none that servers take, or the token is too long.
 pub fn make(settings: &TokenSettings, make: &TokenSpec, now: SystemTime) -> Result<String, String> {
     let secret = make
         .secret

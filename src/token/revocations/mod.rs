@@ -112,7 +112,7 @@ impl Revocations {
     /// the last word counts.
     ///
     /// # Errors
-    /// Why it could not be.
+    /// The user has no name or too long a one, or the table of revocations is full.
     pub(crate) fn block_user(
         &self,
         user: &str,
@@ -161,7 +161,7 @@ impl Revocations {
     /// Whether a connection token that counted once still does, by what it claimed.
     ///
     /// # Errors
-    /// Why not.
+    /// Its user is blocked, it was taken back, or it is older than what is taken of its user.
     pub(crate) fn check_connection(
         &self,
         user: &str,
@@ -181,7 +181,7 @@ impl Revocations {
     /// again, the later end counts.
     ///
     /// # Errors
-    /// Why it could not be.
+    /// The id is empty or too long, or the table of revocations is full.
     pub(crate) fn revoke_token(
         &self,
         id: &str,
@@ -210,7 +210,7 @@ impl Revocations {
     /// time counts.
     ///
     /// # Errors
-    /// Why it could not be.
+    /// The user has no name, a name is too long, or the table of revocations is full.
     pub(crate) fn invalidate_user_tokens(
         &self,
         user: &str,

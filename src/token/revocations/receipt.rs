@@ -32,7 +32,7 @@ impl Receipt {
     /// Waits until it is on the disk.
     ///
     /// # Errors
-    /// It is not.
+    /// [`RevocationError::NotKept`]: the disk did not take it, so that a restart may forget it.
     pub(crate) async fn kept(self) -> Result<(), RevocationError> {
         match self.0 {
             None => Ok(()),

@@ -67,7 +67,7 @@ impl KeyBounds {
     /// Takes room for a key.
     ///
     /// # Errors
-    /// There is none, for all or for its owner.
+    /// The keys of all, or those of its owner, have all the room that they may have.
     pub(in crate::broker::memory) fn take(
         self: &Arc<Self>,
         owner: Option<&KeyOwner>,

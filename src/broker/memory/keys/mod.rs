@@ -77,7 +77,7 @@ impl IdempotencyKeys {
     /// Room for a key that is new.
     ///
     /// # Errors
-    /// There is none.
+    /// The keys of all, or those of the owner, have all the room that they may have.
     pub(super) fn take(&self, owner: Option<&KeyOwner>) -> Result<KeyRoom, BrokerError> {
         self.bounds.take(owner)
     }
@@ -85,7 +85,7 @@ impl IdempotencyKeys {
     /// The same for the key of a publication, if it has one.
     ///
     /// # Errors
-    /// There is none.
+    /// As [`take`](Self::take).
     pub(super) fn room(&self, key: Option<AskedKey>) -> Result<Option<ReservedKey>, BrokerError> {
         let key = key.map(|AskedKey { id, owner }| {
             let room = self.take(owner.as_ref())?;
