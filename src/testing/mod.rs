@@ -1,6 +1,7 @@
 //! What tests of several modules are set up with: shards, a node, a member that keeps what it gets,
 //! and a broker that does as it is told. Only built for tests.
 
+pub(crate) mod frames;
 pub(crate) mod scripted;
 mod settings;
 pub(crate) mod store;

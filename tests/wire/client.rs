@@ -85,35 +85,8 @@ impl Session {
     }
 }
 
-/// Everyone may do everything; `kept` keeps ten, `live` nothing, `closed` is closed.
-pub(crate) const OPEN: &str = r#"
-[channels]
-history_size = 10
-presence = true
-join_leave = true
-allow.subscribe = ["client", "anonymous"]
-allow.publish = ["client", "anonymous"]
-allow.history = ["client", "anonymous"]
-allow.presence = ["client", "anonymous"]
-[[namespace]]
-name = "live"
-history_size = 0
-presence = false
-join_leave = false
-[[namespace]]
-name = "forced"
-recovery = true
-[[namespace]]
-name = "delta"
-delta = true
-join_leave = false
-[[namespace]]
-name = "closed"
-allow.subscribe = []
-allow.publish = []
-allow.history = []
-allow.presence = []
-"#;
+/// Everyone may do everything; see there.
+pub(crate) const OPEN: &str = concat!("\n", include_str!("../../src/testing/open.toml"));
 
 pub(crate) fn code(reply: &Value) -> u64 {
     reply["error"]["code"].as_u64().unwrap_or(0)

@@ -16,6 +16,8 @@ mod control;
 mod disk;
 mod drain;
 mod events;
+#[path = "../../src/testing/frames.rs"]
+mod frames;
 mod handover;
 mod handshake;
 mod heartbeat;

@@ -16,6 +16,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub(crate) use crate::frames::{Frame, masked};
+
 /// How long anything may take that should be immediate; generous, since machines are shared.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
@@ -334,50 +336,11 @@ impl Response {
     }
 }
 
-/// A frame as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    /// FIN, RSV bits and opcode.
-    pub first: u8,
-    pub payload: Vec<u8>,
-}
-
 impl Frame {
-    pub(crate) fn text(text: &str) -> Self {
-        Self {
-            first: 0x81,
-            payload: text.into(),
-        }
-    }
-
-    pub(crate) fn binary(bytes: &[u8]) -> Self {
-        Self {
-            first: 0x82,
-            payload: bytes.into(),
-        }
-    }
-
     pub(crate) fn close(code: u16, reason: &str) -> Self {
         Self {
             first: 0x88,
             payload: [&code.to_be_bytes(), reason.as_bytes()].concat(),
-        }
-    }
-
-    pub(crate) fn is(&self, opcode: u8) -> bool {
-        self.first & 0x0f == opcode
-    }
-
-    /// Code and reason of a Close.
-    pub(crate) fn code_and_reason(&self) -> (u16, String) {
-        assert!(self.is(8), "not a Close: {self:?}");
-        match self.payload.as_slice() {
-            [] => (1005, String::new()),
-            [a, b, reason @ ..] => (
-                u16::from_be_bytes([*a, *b]),
-                String::from_utf8_lossy(reason).into_owned(),
-            ),
-            one => panic!("a Close of {} byte", one.len()),
         }
     }
 }
@@ -469,7 +432,7 @@ impl Client {
 
     pub(crate) fn try_next(&mut self) -> io::Result<Option<Frame>> {
         loop {
-            if let Some(frame) = self.parse() {
+            if let Some(frame) = Frame::take(&mut self.bytes) {
                 return Ok(Some(frame));
             }
             let mut chunk = [0; 16 * 1024];
@@ -563,56 +526,6 @@ impl Client {
             }
         }
     }
-
-    fn parse(&mut self) -> Option<Frame> {
-        let at = |index: usize| self.bytes.get(index).copied().map(usize::from);
-        assert_eq!(at(1)? & 0x80, 0, "a server's frame is not masked");
-        let (length, head) = match at(1)? {
-            126 => (at(2)? << 8 | at(3)?, 4),
-            127 => {
-                let mut length = 0;
-                for index in 2..10 {
-                    length = length << 8 | at(index)?;
-                }
-                (length, 10)
-            }
-            length => (length, 2),
-        };
-        if self.bytes.len() < head + length {
-            return None;
-        }
-        let first = self.bytes[0];
-        self.bytes.drain(..head);
-        Some(Frame {
-            first,
-            payload: self.bytes.drain(..length).collect(),
-        })
-    }
-}
-
-/// A client's frame.
-pub(crate) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mask = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![first];
-    match payload.len() {
-        n @ 0..=125 => frame.push(0x80 | n as u8),
-        n @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        n => {
-            frame.push(0x80 | 127);
-            frame.extend_from_slice(&(n as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&mask);
-    frame.extend(
-        payload
-            .iter()
-            .zip(mask.iter().cycle())
-            .map(|(byte, mask)| byte ^ mask),
-    );
-    frame
 }
 
 /// `[[raw]]` of this path with these further lines.

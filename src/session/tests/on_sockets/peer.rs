@@ -1,4 +1,5 @@
 //! A WebSocket client made of a socket and bytes, so that a test can send what no library would.
+//! Its frames are those of `testing::frames`.
 //! Every wait has a deadline by the clock of the test, which passes at once where nothing can come.
 
 use std::{collections::VecDeque, rc::Rc};
@@ -13,46 +14,14 @@ use tokio::{
 };
 
 use super::SOON;
+pub(super) use crate::testing::frames::{Frame, masked};
 use crate::{close::Ending, connection::Connection};
-
-/// A frame as it came.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    /// FIN, RSV bits and opcode.
-    pub(super) first: u8,
-    pub(super) payload: Vec<u8>,
-}
 
 impl Frame {
     pub(super) fn new(first: u8, payload: &[u8]) -> Self {
         Self {
             first,
             payload: payload.into(),
-        }
-    }
-
-    pub(super) fn text(text: &str) -> Self {
-        Self::new(0x81, text.as_bytes())
-    }
-
-    pub(super) fn binary(bytes: &[u8]) -> Self {
-        Self::new(0x82, bytes)
-    }
-
-    pub(super) fn is(&self, opcode: u8) -> bool {
-        self.first & 0x0f == opcode
-    }
-
-    /// Code and reason of a Close.
-    pub(super) fn code_and_reason(&self) -> (u16, String) {
-        assert!(self.is(8), "not a Close: {self:?}");
-        match self.payload.as_slice() {
-            [] => (1005, String::new()),
-            [a, b, reason @ ..] => (
-                u16::from_be_bytes([*a, *b]),
-                String::from_utf8_lossy(reason).into_owned(),
-            ),
-            one => panic!("a Close of {} byte", one.len()),
         }
     }
 }
@@ -198,7 +167,7 @@ impl Reader {
 
 async fn next(reader: &mut OwnedReadHalf, bytes: &mut VecDeque<u8>) -> Option<Frame> {
     loop {
-        if let Some(frame) = parse(bytes) {
+        if let Some(frame) = Frame::take(bytes) {
             return Some(frame);
         }
         let mut chunk = [0; 4096];
@@ -211,50 +180,4 @@ async fn next(reader: &mut OwnedReadHalf, bytes: &mut VecDeque<u8>) -> Option<Fr
             n => bytes.extend(&chunk[..n]),
         }
     }
-}
-
-fn parse(bytes: &mut VecDeque<u8>) -> Option<Frame> {
-    let at = |index: usize| bytes.get(index).copied().map(usize::from);
-    assert_eq!(at(1)? & 0x80, 0, "a server's frame is not masked");
-    let (length, head) = match at(1)? {
-        126 => (at(2)? << 8 | at(3)?, 4),
-        127 => {
-            let mut length = 0;
-            for index in 2..10 {
-                length = length << 8 | at(index)?;
-            }
-            (length, 10)
-        }
-        length => (length, 2),
-    };
-    if bytes.len() < head + length {
-        return None;
-    }
-    let first = bytes[0];
-    bytes.drain(..head);
-    Some(Frame {
-        first,
-        payload: bytes.drain(..length).collect(),
-    })
-}
-
-/// A client's frame.
-pub(super) fn masked(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mask = [0x37, 0xfa, 0x21, 0x3d];
-    let mut frame = vec![first];
-    match payload.len() {
-        n @ 0..=125 => frame.push(0x80 | n as u8),
-        n @ 126..=0xffff => {
-            frame.push(0x80 | 126);
-            frame.extend_from_slice(&(n as u16).to_be_bytes());
-        }
-        n => {
-            frame.push(0x80 | 127);
-            frame.extend_from_slice(&(n as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&mask);
-    let bytes = payload.iter().zip(mask.iter().cycle());
-    frame.extend(bytes.map(|(byte, mask)| byte ^ mask));
-    frame
 }

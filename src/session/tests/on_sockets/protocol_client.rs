@@ -97,32 +97,5 @@ pub(super) fn code(reply: &Value) -> u64 {
     reply["error"]["code"].as_u64().unwrap_or(0)
 }
 
-/// Everyone may do everything; `[channels]` keeps ten, `live` nothing, `closed` is closed.
-pub(super) const OPEN: &str = r#"
-[channels]
-history_size = 10
-presence = true
-join_leave = true
-allow.subscribe = ["client", "anonymous"]
-allow.publish = ["client", "anonymous"]
-allow.history = ["client", "anonymous"]
-allow.presence = ["client", "anonymous"]
-[[namespace]]
-name = "live"
-history_size = 0
-presence = false
-join_leave = false
-[[namespace]]
-name = "forced"
-recovery = true
-[[namespace]]
-name = "delta"
-delta = true
-join_leave = false
-[[namespace]]
-name = "closed"
-allow.subscribe = []
-allow.publish = []
-allow.history = []
-allow.presence = []
-"#;
+/// Everyone may do everything; see there.
+pub(super) const OPEN: &str = concat!("\n", include_str!("../../../testing/open.toml"));
