@@ -5,10 +5,11 @@ use super::{
     answers::{AnswerSlot, Wakes},
     keys::ReservedKey,
     now::Now,
+    pending_commit::{CommitStep, PendingCommit, WrittenStep},
     place::{CommitContext, Placed, known},
     stream::{ChannelStream, WaitingId},
     stripe::Stripe,
-    waiting::{CommitStep, PendingCommit, WaitingIn, WrittenStep},
+    waiting::WaitingIn,
 };
 use crate::{
     broker::{

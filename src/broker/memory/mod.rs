@@ -17,6 +17,7 @@ mod evict;
 mod keys;
 mod ledger;
 mod now;
+mod pending_commit;
 mod place;
 mod presence;
 mod publish;

@@ -23,28 +23,19 @@ use std::{
 use slab::Slab;
 
 use super::{
-    answers::{AnswerSlot, Caller, PublishOutcome, Wakes},
-    keys::{KeyId, ReservedKey},
+    answers::{AnswerSlot, Caller},
+    keys::KeyId,
+    pending_commit::{CommitStep, PendingCommit},
     place::Placed,
     stream::{ChannelStream, WaitingId},
 };
 use crate::{
     broker::{
-        PublishResult, Version,
+        Version,
         by_name::{ByName, Hashed, Names},
     },
     registry::ChannelName,
 };
-
-/// What is done once it is written.
-pub(super) enum CommitStep {
-    Publish {
-        placed: Placed,
-        key: Option<ReservedKey>,
-    },
-    /// The items up to there go.
-    Remove,
-}
 
 /// A step whose record is on its way.
 pub(super) struct WaitingStep {
@@ -52,25 +43,6 @@ pub(super) struct WaitingStep {
     /// Of its name.
     pub(super) hash: u64,
     pub(super) commit: PendingCommit,
-}
-
-/// What is done once a record came back, and who waits for it.
-pub(super) struct PendingCommit {
-    step: CommitStep,
-    caller: Caller,
-    /// Nearly always nobody.
-    others: Option<Box<Others>>,
-    /// Where its channel is noted.
-    noted: WaitingId,
-}
-
-/// Who else waits for a step.
-#[derive(Default)]
-struct Others {
-    /// Those who asked for the same: they are told that it was suppressed.
-    followers: Vec<Caller>,
-    /// What is not kept and came behind it in its channel, before the next that is.
-    behind: Vec<(Placed, Caller)>,
 }
 
 /// What waits in one channel.
@@ -187,9 +159,8 @@ impl WaitingSteps {
             is_known.then_some(known.number)
         });
         let entry = number.and_then(|number| self.entry(number));
-        let others = entry.map(|entry| entry.commit.others.get_or_insert_default());
-        others
-            .map(|others| others.followers.push(slot.caller()))
+        entry
+            .map(|entry| entry.commit.follow(slot.caller()))
             .is_some()
     }
 
@@ -220,12 +191,7 @@ impl WaitingSteps {
         self.entries.push_back(WaitingStep {
             channel: name,
             hash,
-            commit: PendingCommit {
-                step,
-                caller: by,
-                others: None,
-                noted,
-            },
+            commit: PendingCommit::new(step, by, noted),
         });
     }
 
@@ -247,8 +213,7 @@ impl WaitingSteps {
     pub(super) fn push_behind(&mut self, id: WaitingId, placed: Placed, by: Caller) {
         let newest = self.waiting(id).map(|waiting| waiting.newest);
         if let Some(entry) = newest.and_then(|newest| self.entry(newest)) {
-            let others = entry.commit.others.get_or_insert_default();
-            others.behind.push((placed, by));
+            entry.commit.push_behind(placed, by);
             self.count.fetch_add(1, Relaxed);
         }
     }
@@ -258,9 +223,7 @@ impl WaitingSteps {
     pub(super) fn pop(&mut self) -> Option<WaitingStep> {
         let entry = self.entries.pop_front()?;
         self.first += 1;
-        let others = entry.commit.others.as_ref();
-        let behind = others.map_or(0, |others| others.behind.len());
-        self.count.fetch_sub(1 + behind, Relaxed);
+        self.count.fetch_sub(1 + entry.commit.behind(), Relaxed);
         if let CommitStep::Publish { key: Some(key), .. } = &entry.commit.step {
             self.keys.remove(&key.id);
         }
@@ -302,47 +265,5 @@ impl WaitingSteps {
                 self.streamless.remove(channel);
             }
         }
-    }
-}
-
-impl PendingCommit {
-    /// Its record came back.
-    pub(super) fn written(self) -> WrittenStep {
-        let others = self.others.map(|others| *others).unwrap_or_default();
-        let callers = Callers {
-            caller: self.caller,
-            followers: others.followers,
-        };
-        WrittenStep {
-            step: self.step,
-            callers,
-            behind: others.behind,
-        }
-    }
-}
-
-/// A step whose record came back.
-pub(super) struct WrittenStep {
-    pub(super) step: CommitStep,
-    /// Who is told of it.
-    pub(super) callers: Callers,
-    /// What only waited for it.
-    pub(super) behind: Vec<(Placed, Caller)>,
-}
-
-/// Those who wait for one outcome.
-pub(super) struct Callers {
-    caller: Caller,
-    followers: Vec<Caller>,
-}
-
-impl Callers {
-    /// Tells all of them. Whoever is gone gave up the answer, not the publication.
-    pub(super) fn tell(self, outcome: PublishOutcome, wakes: &mut Wakes) {
-        let suppressed = outcome.map(|result| PublishResult::suppressed(result.position));
-        for follower in self.followers {
-            follower.tell(suppressed, wakes);
-        }
-        self.caller.tell(outcome, wakes);
     }
 }
