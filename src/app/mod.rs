@@ -204,7 +204,7 @@ impl App {
             let node = node.clone();
             let stats = move || {
                 let fanout: Arc<dyn LocalFanout> = node.fanout.clone();
-                node.shards.current(&fanout).config().stats.clone()
+                node.shards.current(&fanout).shared().stats.clone()
             };
             let (link, worker) =
                 worker::start(service, stats, options, tls_config.clone()).map_err(failed)?;

@@ -75,7 +75,7 @@ async fn ask(
         let messages = Messages::past(&channels, recovered);
         // There is no session, only the worker that counts.
         if let Ok(shard) = request::shard_of(request) {
-            let stats = &shard.config().stats;
+            let stats = &shard.shared().stats;
             stats.messages_out.add(messages.count);
             stats.bytes_out.add(messages.json.len() as u64);
         }

@@ -171,7 +171,7 @@ impl<P: Protocol> Session<P> {
         let deflate = new.connect_info.window_bits.is_some();
         let decoder = Decoder::new(new.node.settings.limits.message_bytes, deflate);
         let info = new.info();
-        let config = new.shard.config().clone();
+        let config = new.shard.shared().clone();
         let connection = Connection::new(upgraded.socket, info, config, new.profile);
         // It leaves with the session's first poll, when the session is in the tables.
         connection.head(upgraded.head);
@@ -184,7 +184,7 @@ impl<P: Protocol> Session<P> {
         new: NewSession<'_, P>,
     ) -> (Rc<Connection>, Recipient<SessionMessage>) {
         let info = new.info();
-        let connection = Connection::for_body(info, new.shard.config().clone(), new.profile);
+        let connection = Connection::for_body(info, new.shard.shared().clone(), new.profile);
         let session = Self::start(new, connection.clone(), None);
         (connection, session.recipient())
     }

@@ -150,9 +150,9 @@ impl ShardActor {
     fn on_tick(&mut self) {
         let now = clock::now();
         self.ticked = now;
-        self.shard.config.stats.pulse.beat(now);
+        self.shard.shared.stats.pulse.beat(now);
         let mut due = std::mem::take(&mut self.due);
-        self.shard.config.expire(now, &mut due);
+        self.shard.shared.expire(now, &mut due);
         let state = self.shard.state.borrow();
         for (key, number) in due.drain(..) {
             if let Some(entry) = state.entry(key) {

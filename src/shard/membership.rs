@@ -29,7 +29,7 @@ impl Shard {
             .state
             .borrow_mut()
             .add_session(connection.clone(), plain);
-        self.config.stats.sessions.add(1);
+        self.shared.stats.sessions.add(1);
         let membership = Membership {
             shard: self.clone(),
             key,
@@ -204,7 +204,7 @@ impl Membership {
             let left = state.leave_all(self.key);
             drop(state);
             self.shard.unsubscribe(&left);
-            self.shard.config.stats.sessions.sub(1);
+            self.shard.shared.stats.sessions.sub(1);
         }
         is_first
     }

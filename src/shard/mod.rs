@@ -61,7 +61,7 @@ use crate::{
 /// which is polled later), so neither calls back.
 pub struct Shard {
     id: ShardId,
-    config: Rc<ConnectionShared>,
+    shared: Rc<ConnectionShared>,
     fanout: Arc<dyn LocalFanout>,
     state: RefCell<ShardState>,
     /// Its actor's mailbox, once that is started.
@@ -81,7 +81,7 @@ impl Shard {
                 held_bytes_max,
                 compression: shared.config.outbox.compression,
             })),
-            config: shared,
+            shared,
             fanout,
             mailbox: OnceCell::new(),
         })
@@ -95,8 +95,8 @@ impl Shard {
 
     /// What this shard's outboxes share.
     #[must_use]
-    pub fn config(&self) -> &Rc<ConnectionShared> {
-        &self.config
+    pub fn shared(&self) -> &Rc<ConnectionShared> {
+        &self.shared
     }
 
     /// The connection of a session that is here.
@@ -124,7 +124,7 @@ impl Shard {
 
     fn count_channels(&self) {
         let channels = self.state.borrow().registry.channel_count();
-        self.config.stats.channels.set(channels as u64);
+        self.shared.stats.channels.set(channels as u64);
     }
 
     /// Queues what waits for a session in the windows of its channels, before its end.
@@ -137,7 +137,7 @@ impl Shard {
 
     /// Delivers what leaves a window together.
     fn deliver_line(&self, line: &Departed, at_once: bool) {
-        self.config.stats.window_batches.add(1);
+        self.shared.stats.window_batches.add(1);
         self.state.borrow_mut().deliver_line(line, at_once);
     }
 

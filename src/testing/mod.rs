@@ -174,7 +174,7 @@ impl Listener {
             },
             pings: Pings::None,
         };
-        let connection = Connection::for_body(info, shard.config().clone(), profile);
+        let connection = Connection::for_body(info, shard.shared().clone(), profile);
         let membership = shard.join(connection.clone(), false);
         Self {
             connection,

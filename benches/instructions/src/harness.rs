@@ -311,7 +311,7 @@ impl Node {
         let connection = Connection::new(
             Socket::Unix(server),
             info.clone(),
-            self.shard.config().clone(),
+            self.shard.shared().clone(),
             wire.profile(),
         );
         // A raw client's shard looks whether a message reached it by another channel before.

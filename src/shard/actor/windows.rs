@@ -32,7 +32,7 @@ impl ShardActor {
         let now = Instant::now();
         let admitted = windows.admit(publication, room, now);
         drop(state);
-        let stats = &self.shard.config.stats;
+        let stats = &self.shard.shared.stats;
         let full = match admitted {
             Admitted::AtOnce(publication) => {
                 self.arm(ctx);
