@@ -11,9 +11,10 @@
 //! then what is kept on disk is left to it too, which it waits for. Whoever comes with a request
 //! only behind that is sent to it by the end of a session.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use humantime::format_duration;
+use tokio::time::Instant;
 
 use crate::{
     close::Close,
@@ -39,10 +40,28 @@ pub(super) enum Reason {
     Failed,
 }
 
+/// What lets connections in until a node drains.
+pub(super) trait Listeners {
+    /// Nobody comes in any more, here or elsewhere.
+    async fn close(self);
+    /// Nobody comes in here any more; another process goes on with the same listeners.
+    async fn leave(self);
+}
+
+impl Listeners for Accepting {
+    async fn close(self) {
+        Accepting::close(self).await;
+    }
+
+    async fn leave(self) {
+        self.pause().await;
+    }
+}
+
 /// Drains the node; returns how many sessions had to be cut.
 pub(super) async fn run(
     node: &Node,
-    accepting: Accepting,
+    listeners: impl Listeners,
     pending: &PendingConnections,
     reason: Reason,
 ) -> usize {
@@ -64,12 +83,12 @@ pub(super) async fn run(
         Reason::Stop | Reason::Failed => {
             tokio::time::sleep(notice).await;
             node.advance(Phase::Closed);
-            accepting.close().await;
+            listeners.close().await;
             pending.close_idle();
             Instant::now()
         }
         Reason::HandedOver => {
-            leave(node, accepting, pending).await;
+            leave(node, listeners, pending).await;
             Instant::now() + unserved_grace(settings)
         }
     };
@@ -105,8 +124,8 @@ pub(super) async fn run(
 }
 
 /// Leaves whoever comes, and then what is known here, to the process that has taken over.
-async fn leave(node: &Node, accepting: Accepting, pending: &PendingConnections) {
-    accepting.pause().await;
+async fn leave(node: &Node, listeners: impl Listeners, pending: &PendingConnections) {
+    listeners.leave().await;
     // Nobody comes to this process from here on.
     node.advance(Phase::HandingOver);
     serve_accepted(node.settings.drain.handover_grace, pending).await;

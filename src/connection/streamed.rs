@@ -1,12 +1,9 @@
 //! What the body of an HTTP answer takes of a connection that has no socket, one frame at a time as
 //! its client reads.
 
-use std::{
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::task::{Context, Poll};
 
-use super::{Connection, Phase, outbox::Frame};
+use super::{Connection, Phase, clock, outbox::Frame};
 
 impl Connection {
     /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;
@@ -31,7 +28,7 @@ impl Connection {
             return Poll::Ready(None);
         };
         let bytes = frame.bytes().len();
-        self.count_left(&mut inner, &frame, bytes, Instant::now());
+        self.count_left(&mut inner, &frame, bytes, clock::now());
         Poll::Ready(Some(frame))
     }
 

@@ -118,7 +118,7 @@ impl ShardActor {
             shard,
             turn: Vec::new(),
             deliveries: 0,
-            ticked: Instant::now(),
+            ticked: clock::now(),
             due: Vec::new(),
             waited: 0,
             armed: None,
@@ -138,17 +138,17 @@ impl ShardActor {
     /// would only look at afterwards.
     fn end_full_turn(&mut self, ctx: &mut Context<Self>) {
         self.end_turn();
-        if self.ticked.elapsed() >= TICK {
-            self.on_tick();
+        let now = clock::now();
+        if now.saturating_duration_since(self.ticked) >= TICK {
+            self.on_tick(now);
         }
-        if self.armed.is_some_and(|(at, _)| at <= Instant::now()) {
+        if self.armed.is_some_and(|(at, _)| at <= now) {
             self.end_windows(ctx);
         }
         ctx.wait(tokio::task::yield_now().into_actor(self));
     }
 
-    fn on_tick(&mut self) {
-        let now = clock::now();
+    fn on_tick(&mut self, now: Instant) {
         self.ticked = now;
         self.shard.shared.stats.pulse.beat(now);
         let mut due = std::mem::take(&mut self.due);
@@ -166,12 +166,12 @@ impl ShardActor {
     /// Closes sessions so that, at any moment, the share of closed ones is the share of the spread
     /// that passed.
     fn drain_step(&mut self, ctx: &mut Context<Self>, mut plan: DrainPlan) {
-        let passed = plan.started.elapsed().as_secs_f64();
+        let now = clock::now();
+        let passed = now.saturating_duration_since(plan.started).as_secs_f64();
         let spread = plan.drain.spread.as_secs_f64();
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
         let due = (share.min(1.0) * plan.keys.len() as f64).ceil() as usize;
         let due_now = due.min(plan.closed + CLOSES_A_STEP);
-        let now = clock::now();
         let mut state = self.shard.state.borrow_mut();
         for &(key, id) in &plan.keys[plan.closed..due_now] {
             state.send_waiting(key);
@@ -214,7 +214,7 @@ impl Actor for ShardActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(TICK, |shard, _| shard.on_tick());
+        ctx.run_interval(TICK, |shard, _| shard.on_tick(clock::now()));
     }
 }
 
@@ -309,7 +309,7 @@ impl Handler<Drain> for ShardActor {
             .collect();
         drop(state);
         let plan = DrainPlan {
-            started: Instant::now(),
+            started: clock::now(),
             drain,
             keys,
             closed: 0,

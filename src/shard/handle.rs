@@ -8,7 +8,6 @@ use std::{
     cell::OnceCell,
     rc::Rc,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard, atomic::Ordering::Relaxed},
-    time::Instant,
 };
 
 use actix::{Addr, Handler, Message};
@@ -22,7 +21,7 @@ use super::{
 use crate::{
     broker::LocalFanout,
     config::Channels,
-    connection::{ConnectionConfig, ConnectionShared},
+    connection::{ConnectionConfig, ConnectionShared, clock},
     id::ShardId,
     metrics::{Metrics, WorkerStats},
     publication::Publication,
@@ -166,7 +165,7 @@ impl Shards {
         let stats = self.metrics.add_worker();
         let mut handles = self.handles.write().unwrap_or_else(PoisonError::into_inner);
         let id = ShardId(handles.len() as u32);
-        let shared = ConnectionShared::new(self.settings.config, stats.clone(), Instant::now());
+        let shared = ConnectionShared::new(self.settings.config, stats.clone(), clock::now());
         let shard = Shard::new(id, shared, self.settings.held_bytes_max, fanout);
         if let Some(rules) = &self.windows {
             shard.state.borrow_mut().windows = Some(Box::new(Windows::new(rules.clone())));

@@ -1,5 +1,7 @@
-//! The drain as sessions meet it: their shard, connections without a socket, and a clock that only
+//! The drain of a node and of its shard, with connections without a socket, and a clock that only
 //! moves when everything waits.
+
+mod node;
 
 use std::future::Future;
 
@@ -18,7 +20,11 @@ fn paused<F: Future<Output = ()> + 'static>(test: F) {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, test);
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        test.await;
+        // An actor that was never polled is polled when it is dropped, which needs the runtime.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    });
 }
 
 fn closed(sessions: &[Listener]) -> usize {
@@ -26,11 +32,15 @@ fn closed(sessions: &[Listener]) -> usize {
     sessions.iter().filter(is_closed).count()
 }
 
-fn close_all(test: &TestNode) {
+fn close_over(test: &TestNode, spread: Duration) {
     test.node.shards.send_all(&shard::Drain {
-        spread: Duration::ZERO,
+        spread,
         close: Close::RESTART,
     });
+}
+
+fn close_all(test: &TestNode) {
+    close_over(test, Duration::ZERO);
 }
 
 // Where nothing spreads them all are due at once, and closing a worker's thousands would keep it
@@ -66,5 +76,25 @@ fn who_joins_a_shard_that_drains_is_closed_at_once() {
         tokio::time::sleep(Duration::from_millis(1)).await;
         let late = [Listener::new(&test.shard)];
         assert_eq!(closed(&late), 1);
+    });
+}
+
+#[test]
+fn told_again_only_a_drain_without_a_spread_counts_and_ends_whoever_is_left() {
+    paused(async {
+        let test = TestNode::new(10);
+        let listen = |_| Listener::new(&test.shard);
+        let sessions: Vec<Listener> = (0..100).map(listen).collect();
+        close_over(&test, Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let early = closed(&sessions);
+        assert!((10..=11).contains(&early), "{early} of 100 in a tenth");
+        close_over(&test, Duration::from_secs(1));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let early = closed(&sessions);
+        assert!((20..=21).contains(&early), "{early} of 100 in a fifth");
+        close_all(&test);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert_eq!(closed(&sessions), 100);
     });
 }

@@ -2,12 +2,13 @@
 //! one timer that is armed for the earliest end. Bounds: lines that end together leave in turns of
 //! [`DELIVERIES_A_TURN`], and the timer rings every [`TIMER_MIN`] at most.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use actix::{AsyncContext, Context};
 
 use super::{DELIVERIES_A_TURN, ShardActor};
 use crate::{
+    connection::clock,
     publication::Publication,
     registry::ChannelName,
     shard::{
@@ -29,7 +30,7 @@ impl ShardActor {
         let Some(windows) = &mut state.windows else {
             return Some(publication);
         };
-        let now = Instant::now();
+        let now = clock::now();
         let admitted = windows.admit(publication, room, now);
         drop(state);
         let stats = &self.shard.shared.stats;
@@ -58,7 +59,7 @@ impl ShardActor {
 
     /// Has what waits in a channel leave before its time, behind what came before it.
     pub(super) fn end_window(&mut self, channel: &ChannelName) {
-        let line = self.windows(|windows| windows.leave(channel, Instant::now()));
+        let line = self.windows(|windows| windows.leave(channel, clock::now()));
         if let Some(line) = line {
             self.end_turn();
             self.shard.deliver_line(&line, true);
@@ -71,7 +72,7 @@ impl ShardActor {
             ctx.cancel_future(timer);
         }
         self.end_turn();
-        let (now, mut left) = (Instant::now(), DELIVERIES_A_TURN);
+        let (now, mut left) = (clock::now(), DELIVERIES_A_TURN);
         let mut line = self.windows(|windows| windows.next_due(now));
         while let Some(this) = line {
             left = left.saturating_sub(self.shard.deliveries_of(&this));
@@ -93,7 +94,7 @@ impl ShardActor {
         let waiting = state.windows.as_ref().map(|windows| windows.waiting());
         drop(state);
         for channel in waiting.into_iter().flatten() {
-            if let Some(line) = self.windows(|windows| windows.leave(&channel, Instant::now())) {
+            if let Some(line) = self.windows(|windows| windows.leave(&channel, clock::now())) {
                 self.shard.deliver_line(&line, false);
             }
         }
@@ -125,9 +126,7 @@ impl ShardActor {
             }
             None => {}
         }
-        let left = first
-            .saturating_duration_since(Instant::now())
-            .max(TIMER_MIN);
+        let left = first.saturating_duration_since(clock::now()).max(TIMER_MIN);
         let timer = ctx.run_later(left, |shard, ctx| {
             shard.armed = None;
             shard.end_windows(ctx);

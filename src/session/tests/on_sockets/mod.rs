@@ -17,6 +17,7 @@ mod relay;
 mod server;
 mod slow;
 mod subscriptions;
+mod windows;
 
 use std::{future::Future, time::Duration};
 
