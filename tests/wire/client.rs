@@ -404,3 +404,38 @@ fn a_frame_of_many_commands_does_not_make_answers_without_bound() {
     assert!(refused > 900, "{refused}");
     assert!(server.rss_kib() < before + 20 * 1024);
 }
+
+#[test]
+fn a_message_without_a_backend_ends_the_session_with_3508() {
+    let server = Server::start(OPEN);
+    let mut session = Session::connected(&server);
+    session.send(&json!({"send": {"data": 1}}));
+    let (code, reason) = session.client.expect_close();
+    assert_eq!(code, 3508);
+    assert!(reason.contains("hooks.message"), "{reason}");
+}
+
+#[test]
+fn who_never_sends_a_connect_is_ended_with_3502() {
+    let server = Server::start(&format!("[client]\nconnect_timeout = \"300ms\"\n{OPEN}"));
+    let mut silent = Session::open(&server);
+    assert_eq!(silent.client.expect_close(), (3502, "stale".to_string()));
+    server.wait_status("sessions", 0);
+}
+
+/// A client that recovers once took as much as a history has. Beyond its bound it is told that it
+/// has not all of it, and asks for what it needs.
+#[test]
+fn what_is_recovered_at_once_is_bounded_by_recovery_bytes() {
+    let server = Server::start(&format!("[limits]\nrecovery_bytes = \"10KiB\"\n{OPEN}"));
+    filled(&server, "news", 4 * 1024);
+    let mut session = Session::connected(&server);
+    for (offset, recovers) in [(0, false), (4, true)] {
+        let wish = json!({"channel": "news", "recover": true, "offset": offset});
+        let reply = session.ask(json!({ "subscribe": wish }));
+        let brought = reply["subscribe"]["publications"].as_array().map(Vec::len);
+        assert_eq!(reply["subscribe"]["recovered"] == true, recovers, "{reply}");
+        assert_eq!(brought, recovers.then_some(1), "{reply}");
+        session.ask(json!({"unsubscribe": {"channel": "news"}}));
+    }
+}

@@ -36,6 +36,21 @@ fn text_binary_and_pings_are_answered_in_order() {
 }
 
 #[test]
+fn a_text_that_is_not_utf8_is_1007() {
+    let server = echo();
+    let mut other = server.ws("/echo");
+    let mut client = server.ws("/echo");
+    client.send_raw(&masked(0x81, b"\xce\xba\xed\xa0\x80"));
+    let (code, reason) = client.expect_close();
+    assert_eq!(code, 1007);
+    assert!(reason.contains("UTF-8"), "{reason}");
+    let line = server.log.wait_for("session ended");
+    assert!(line.contains("code=1007"), "{line}");
+    other.text("still here");
+    other.expect_text("still here");
+}
+
+#[test]
 fn a_header_that_announces_2_to_the_40_bytes_is_refused_at_once_and_costs_no_memory() {
     let server = echo();
     let before = server.rss_kib();

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::support::{Client, SOON, Server, TempDir, raw};
+use crate::support::{Client, SOON, Server, TempDir, eventually, raw};
 
 /// A relay in which a sender can push `count` messages of 1 KiB.
 fn flood(sender: &mut Client, count: usize) {
@@ -56,6 +56,51 @@ fn who_never_reads_is_closed_as_slow_and_memory_stays_bounded() {
         "{line}"
     );
     assert!(server.rss_kib().saturating_sub(before) < 8 * 1024);
+}
+
+/// Where only the newest counts, the many of one channel must not push out the one of another.
+#[test]
+fn with_policy_latest_a_slow_client_gets_the_newest_of_each_channel() {
+    let dir = TempDir::new();
+    let path = dir.path().join("socket");
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n[limits]\noutbox_bytes = \"64KiB\"\nmessage_bytes = \"64KiB\"\n[slow]\npolicy = \"latest\"\nwrite_timeout = \"60s\"\n",
+        path.display()
+    );
+    let settings = settings + &raw("/ws", "on_message = \"relay\"");
+    let server = Server::start_in(dir, &settings, &[]);
+    let deaf = UnixStream::connect(path).expect("a connection");
+    let (_, deaf) = Client::handshake(deaf, "/ws?channel=a&channel=b", "");
+    let mut deaf = deaf.expect("a client");
+    let (mut a, mut b) = (server.ws("/ws?channel=a"), server.ws("/ws?channel=b"));
+    server.wait_status("sessions", 3);
+    // So small that what is taken in one turn, and dropped together, is less than half the bound.
+    let text = "x".repeat(100);
+    let dropped = || server.status()["slow_dropped"].as_u64().expect("a number");
+    let mut flood_until = |wanted: u64| {
+        eventually("drops", || {
+            for _ in 0..100 {
+                a.text(&text);
+            }
+            (dropped() >= wanted).then_some(())
+        });
+    };
+    flood_until(1);
+    b.text("b1");
+    b.expect_nothing();
+    // More than waits at once: the oldest of all would be gone.
+    flood_until(dropped() + 1000);
+    a.text("a2");
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|last| last != "a2") {
+        let text = String::from_utf8(deaf.message().payload).expect("text");
+        if !text.starts_with('x') {
+            seen.push(text);
+        }
+    }
+    assert_eq!(seen, ["b1", "a2"]);
+    assert_eq!(server.status()["slow_disconnects"], 0);
+    assert_eq!(server.status()["sessions"], 3);
 }
 
 #[test]
