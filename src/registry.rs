@@ -46,7 +46,7 @@ struct Member {
 }
 
 #[derive(Debug)]
-struct ChannelMembers {
+struct RegisteredChannel {
     name: ChannelName,
     members: Vec<Member>,
 }
@@ -64,7 +64,7 @@ pub(crate) struct EndedMembership {
 #[derive(Debug, Default)]
 pub struct Registry {
     names: HashMap<ChannelName, usize>,
-    channels: Slab<ChannelMembers>,
+    channels: Slab<RegisteredChannel>,
     /// For each session key: channel, and the place of this membership in the channel's list.
     sessions: Vec<Option<Vec<(u32, u32)>>>,
 }
@@ -115,7 +115,7 @@ impl Registry {
         let channel = match self.names.get(name) {
             Some(&channel) => channel,
             None => {
-                let channel = self.channels.insert(ChannelMembers {
+                let channel = self.channels.insert(RegisteredChannel {
                     name: name.clone(),
                     members: Vec::new(),
                 });

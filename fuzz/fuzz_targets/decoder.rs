@@ -10,7 +10,7 @@ mod peer;
 use fanfare::codec::{Decoder, Message, ProtocolError};
 use libfuzzer_sys::fuzz_target;
 
-type SegmentOutcome = (Vec<Message>, Option<ProtocolError>);
+type Outcome = (Vec<Message>, Option<ProtocolError>);
 
 fuzz_target!(|data: &[u8]| {
     let [choice, seed, rest @ ..] = data else {
@@ -40,7 +40,7 @@ fuzz_target!(|data: &[u8]| {
 });
 
 /// Feeds `bytes` in pieces of 1 to `longest` bytes.
-fn decode(bytes: &[u8], limit: usize, deflate: bool, longest: usize, seed: u32) -> SegmentOutcome {
+fn decode(bytes: &[u8], limit: usize, deflate: bool, longest: usize, seed: u32) -> Outcome {
     let mut decoder = Decoder::new(limit, deflate);
     let mut messages = Vec::new();
     let mut received = 0;

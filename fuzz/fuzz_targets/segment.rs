@@ -5,7 +5,7 @@
 //! fewer.
 #![no_main]
 
-use fanfare::segment::{SegmentOutcome, FramePlace, SegmentReader, header, put_frame};
+use fanfare::segment::{FramePlace, SegmentOutcome, SegmentReader, header, put_frame};
 use libfuzzer_sys::fuzz_target;
 
 const TAG: u32 = 0x0102_0304;

@@ -52,8 +52,8 @@ impl LineFormat {
         } else {
             Style::new()
         };
-        let mut text = Text(escape::cut(record.args(), LINE_BYTES_MAX, shown_bytes));
-        // `Text` always goes on.
+        let mut text = LineText(escape::cut(record.args(), LINE_BYTES_MAX, shown_bytes));
+        // `LineText` always goes on.
         let _ = record.key_values().visit(&mut text);
         let target = record.target();
         let text = Escaped(&text.0);
@@ -91,9 +91,9 @@ fn json_bytes(character: char) -> usize {
 }
 
 /// A message with `key=value` behind it.
-struct Text(String);
+struct LineText(String);
 
-impl<'kvs> VisitSource<'kvs> for Text {
+impl<'kvs> VisitSource<'kvs> for LineText {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
         let value = escape::cut(&value, LINE_BYTES_MAX, shown_bytes);
         let is_word = |text: &str| {
