@@ -11,7 +11,7 @@ use reqwest::header::HeaderName;
 
 use super::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
-    context::{HeaderList, HookContext, header_text},
+    context::{HeaderList, HookContext, UserContext, header_text},
     dispatcher::{Dispatcher, HookOverview, Outgoing},
     envelope::{self, FromResult},
     failure::Answer,
@@ -103,10 +103,15 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure`].
-    pub(crate) async fn refresh(&self, hook_context: &HookContext) -> Answer<RefreshAnswer> {
-        let request = Request::of(hook_context);
-        self.ask(HookKind::Refresh, hook_context, request, &Bytes::new())
-            .await
+    pub(crate) async fn refresh(&self, user_context: &UserContext) -> Answer<RefreshAnswer> {
+        let request = Request::of(user_context);
+        self.ask(
+            HookKind::Refresh,
+            &user_context.context,
+            request,
+            &Bytes::new(),
+        )
+        .await
     }
 
     /// May this client subscribe?
@@ -115,7 +120,7 @@ impl HookClient {
     /// [`super::HookFailure`].
     pub(crate) async fn subscribe(
         &self,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         channel: &str,
         token: &str,
         data: Bytes,
@@ -123,9 +128,9 @@ impl HookClient {
         let request = Request {
             channel: Some(channel),
             token,
-            ..Request::of(hook_context)
+            ..Request::of(user_context)
         };
-        self.ask(HookKind::Subscribe, hook_context, request, &data)
+        self.ask(HookKind::Subscribe, &user_context.context, request, &data)
             .await
     }
 
@@ -135,15 +140,20 @@ impl HookClient {
     /// [`super::HookFailure`].
     pub(crate) async fn sub_refresh(
         &self,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         channel: &str,
     ) -> Answer<RefreshAnswer> {
         let request = Request {
             channel: Some(channel),
-            ..Request::of(hook_context)
+            ..Request::of(user_context)
         };
-        self.ask(HookKind::SubRefresh, hook_context, request, &Bytes::new())
-            .await
+        self.ask(
+            HookKind::SubRefresh,
+            &user_context.context,
+            request,
+            &Bytes::new(),
+        )
+        .await
     }
 
     /// May this client publish, and what?
@@ -152,15 +162,15 @@ impl HookClient {
     /// [`super::HookFailure`].
     pub(crate) async fn publish(
         &self,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         channel: &str,
         data: Bytes,
     ) -> Answer<PublishAnswer> {
         let request = Request {
             channel: Some(channel),
-            ..Request::of(hook_context)
+            ..Request::of(user_context)
         };
-        self.ask(HookKind::Publish, hook_context, request, &data)
+        self.ask(HookKind::Publish, &user_context.context, request, &data)
             .await
     }
 
@@ -170,15 +180,16 @@ impl HookClient {
     /// [`super::HookFailure`].
     pub(crate) async fn rpc(
         &self,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         method: &str,
         data: Bytes,
     ) -> Answer<Bytes> {
         let request = Request {
             method: Some(method).filter(|method| !method.is_empty()),
-            ..Request::of(hook_context)
+            ..Request::of(user_context)
         };
-        self.ask(HookKind::Rpc, hook_context, request, &data).await
+        self.ask(HookKind::Rpc, &user_context.context, request, &data)
+            .await
     }
 
     /// Takes a message of a raw endpoint to the backend; what comes back is for its sender, in
@@ -188,17 +199,18 @@ impl HookClient {
     /// [`super::HookFailure::Unavailable`].
     pub(crate) async fn message(
         &self,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         path: &str,
         payload: Payload,
     ) -> Answer<Vec<Payload>> {
+        let UserContext { context, user, .. } = user_context;
         let about = [
-            ("x-fanfare-client", hook_context.client.as_str()),
-            ("x-fanfare-user", hook_context.user()),
+            ("x-fanfare-client", context.client.as_str()),
+            ("x-fanfare-user", user),
             ("x-fanfare-path", path),
-            ("x-fanfare-transport", hook_context.transport),
+            ("x-fanfare-transport", context.transport),
         ];
-        let mut headers: Vec<_> = self.headers.pick(hook_context).collect();
+        let mut headers: Vec<_> = self.headers.pick(context).collect();
         headers.extend(
             about.into_iter().filter_map(|(name, text)| {
                 Some((HeaderName::from_static(name), header_text(text)?))

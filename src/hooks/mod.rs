@@ -27,7 +27,7 @@ pub(crate) use self::{
     answer::{ConnectAnswer, PublishAnswer, RefreshAnswer, SubscribeAnswer},
     backoff::delay as backoff_delay,
     client::HookClient,
-    context::{HookContext, PassedHeaders},
+    context::{HookContext, PassedHeaders, UserContext},
     dispatcher::HookOverview,
     event::Event,
     event_sink::{EventSink, EventStats},

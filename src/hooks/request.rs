@@ -11,7 +11,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::context::HookContext;
+use super::context::{HookContext, UserContext};
 
 /// `encoding` of a request whose data is JSON, in `data`.
 const JSON: &str = "json";
@@ -84,11 +84,11 @@ impl<'a> Request<'a> {
     }
 
     /// What all other hooks say of a caller.
-    pub(super) fn of(hook_context: &'a HookContext) -> Self {
+    pub(super) fn of(user_context: &'a UserContext) -> Self {
         Self {
-            user: Some(hook_context.user()),
-            meta: serde_json::from_slice(&hook_context.meta).ok(),
-            ..Self::newcomer(hook_context)
+            user: Some(&user_context.user),
+            meta: serde_json::from_slice(&user_context.meta).ok(),
+            ..Self::newcomer(&user_context.context)
         }
     }
 
@@ -120,14 +120,12 @@ mod tests {
 
     use super::*;
 
-    fn hook_context(meta: &'static str) -> HookContext {
+    fn hook_context() -> HookContext {
         HookContext {
             client: "c1".into(),
-            user: Some("alice".into()),
             transport: "websocket",
             protocol: "json",
             headers: Arc::default(),
-            meta: Bytes::from_static(meta.as_bytes()),
         }
     }
 
@@ -140,7 +138,7 @@ mod tests {
 
     #[test]
     fn connect_has_no_user_and_leaves_out_what_is_empty() {
-        let hook_context = hook_context(r#"{"kept":1}"#);
+        let hook_context = hook_context();
         assert_eq!(text(&Request::newcomer(&hook_context)), format!("{HEAD}}}"));
         let channels = ["a".to_string(), "b".to_string()];
         let data = Bytes::from_static(br#"{ "x": 1 }"#);
@@ -160,20 +158,19 @@ mod tests {
 
     #[test]
     fn the_others_always_have_a_user_and_meta_if_there_is_any() {
-        // Anonymous, and one of whom it is not known yet.
-        for user in [Some(String::new()), None] {
-            let hook_context = HookContext {
-                user,
-                ..hook_context(r#"{"kept":1}"#)
-            };
-            let request = Request {
-                channel: Some("news"),
-                ..Request::of(&hook_context)
-            };
-            assert_eq!(
-                text(&request),
-                format!(r#"{HEAD},"user":"","channel":"news","meta":{{"kept":1}}}}"#)
-            );
+        let kept = Bytes::from_static(br#"{"kept":1}"#);
+        for user in ["", "alice"] {
+            for (meta, shown) in [(&kept, r#","meta":{"kept":1}"#), (&Bytes::new(), "")] {
+                let user_context = hook_context().of_user(user, meta);
+                let request = Request {
+                    channel: Some("news"),
+                    ..Request::of(&user_context)
+                };
+                assert_eq!(
+                    text(&request),
+                    format!(r#"{HEAD},"user":"{user}","channel":"news"{shown}}}"#)
+                );
+            }
         }
     }
 
@@ -181,7 +178,7 @@ mod tests {
     // backends made for Centrifugo's proxy do not read. What the data is decides, not the protocol.
     #[test]
     fn data_that_is_json_goes_as_json_whatever_the_protocol_unless_the_hook_wants_bytes() {
-        let mut hook_context = hook_context("");
+        let mut hook_context = hook_context();
         hook_context.protocol = "protobuf";
         let asked = |data: &'static [u8], binary_encoding| {
             let data = Bytes::from_static(data);

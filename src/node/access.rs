@@ -31,7 +31,7 @@ use crate::{
 
 /// What a plain client brings and asks for.
 pub(crate) struct AccessRequest<'a> {
-    /// On whose behalf the backend is asked; its user is not known yet.
+    /// The session or request that the backend is asked about.
     pub(crate) hook_context: HookContext,
     /// The token that it brings.
     pub(crate) token: Option<&'a str>,
@@ -169,8 +169,8 @@ impl<'a> Authenticated<'a> {
             asked: request.channels,
             endpoint: request.endpoint.of(has_own),
         };
-        let hook_context = &request.hook_context;
-        let granted = node.authorize_channels(hook_context, wanted).await?;
+        let user_context = identity.named_in(request.hook_context);
+        let granted = node.authorize_channels(&user_context, wanted).await?;
         Ok(Authorized {
             node,
             identity,
@@ -192,7 +192,7 @@ impl<'a> Authenticated<'a> {
             identity,
             request,
         } = self;
-        let hook_context = identity.named_in(request.hook_context);
+        let user_context = identity.named_in(request.hook_context);
         let mut granted = Vec::with_capacity(request.channels.len());
         for channel in request.channels {
             let authorized = node.authorize(Action::Publish, channel, &identity, None);
@@ -204,7 +204,7 @@ impl<'a> Authenticated<'a> {
                 publisher: publisher.clone(),
             };
             let publication = message.under(rules, permission);
-            granted.push(publication.settle(node, &hook_context).await?);
+            granted.push(publication.settle(node, &user_context).await?);
         }
         Ok(Authorized {
             node,

@@ -26,7 +26,7 @@ use super::{Node, rate_limit::UserPermit};
 use crate::{
     close::Close,
     connection::info::{TEXT_BYTES_MAX, cut},
-    hooks::{ConnectAnswer, ConnectHookRequest, HookContext, PassedHeaders},
+    hooks::{ConnectAnswer, ConnectHookRequest, HookContext, PassedHeaders, UserContext},
     metrics::Limited,
     subscription::ServerSubscription,
     token::TokenError,
@@ -72,12 +72,6 @@ impl Identity {
         }
     }
 
-    /// Whether it has no user.
-    #[must_use]
-    pub(crate) fn is_anonymous(&self) -> bool {
-        self.user.is_empty()
-    }
-
     /// Whether a token or the backend put it into a channel.
     pub(super) fn is_given(&self, channel: &str) -> bool {
         self.subscriptions.iter().any(|sub| sub.channel == channel)
@@ -85,7 +79,7 @@ impl Identity {
 
     /// A hook's context with on whose behalf the backend is asked.
     #[must_use]
-    pub(crate) fn named_in(&self, hook_context: HookContext) -> HookContext {
+    pub(crate) fn named_in(&self, hook_context: HookContext) -> UserContext {
         hook_context.of_user(&self.user, &self.meta)
     }
 }

@@ -8,12 +8,12 @@ use serde_json::json;
 use super::{
     Node,
     auth::{AuthError, Identity},
-    authorize::plain::PlainRequest,
+    authorize::{Principal, plain::PlainRequest},
     revoke::Invalidation,
 };
 use crate::{
     broker::{BrokerError, HistoryFilter},
-    config::{Secret, Settings},
+    config::{Allow, Namespace, Secret, Settings},
     hooks::HookContext,
     registry::ChannelName,
     subscription::ServerSubscription,
@@ -63,11 +63,9 @@ fn limited(node: &Node, limit: &str) -> u64 {
 pub(super) fn nobody() -> HookContext {
     HookContext {
         client: "client".to_string(),
-        user: None,
         transport: "raw",
         protocol: "json",
         headers: Arc::default(),
-        meta: bytes::Bytes::new(),
     }
 }
 
@@ -154,6 +152,7 @@ fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
             .expect_err("four");
         assert_eq!((error.close().code, error.status()), (3505, 400));
 
+        let user_context = identity.named_in(nobody());
         let asked: Vec<ChannelName> = ["a", "x"].map(ChannelName::from).to_vec();
         let request = |asked| PlainRequest {
             identity: &identity,
@@ -161,14 +160,16 @@ fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
             endpoint: &[],
         };
         let fits = node
-            .authorize_channels(&nobody(), request(&asked[..1]))
+            .authorize_channels(&user_context, request(&asked[..1]))
             .await;
         assert_eq!(
             fits.map(|channels| channels.len()),
             Ok(3),
             "one is there twice"
         );
-        let error = node.authorize_channels(&nobody(), request(&asked)).await;
+        let error = node
+            .authorize_channels(&user_context, request(&asked))
+            .await;
         assert_eq!(error, Err(AuthError::TooManyChannels), "plain clients too");
 
         let asked = ["x", "y", "z", "zz"].map(String::from);
@@ -183,7 +184,7 @@ fn whoever_brings_no_token_is_nobody_in_particular_where_that_is_taken() {
     run(async {
         let open = node(|_| {});
         let identity = open.authenticate(Some("no token is looked at"), None).await;
-        assert!(identity.is_ok_and(|identity| identity.is_anonymous()));
+        assert!(identity.is_ok_and(|identity| identity.user.is_empty()));
         let shut = node(|settings| {
             with_tokens(settings);
             settings.client.anonymous = false;
@@ -216,6 +217,31 @@ fn a_client_of_the_protocol_has_from_the_start_what_it_is_given_and_what_it_may_
         let granted = granted.expect("few enough");
         let names: Vec<&str> = granted.iter().map(|sub| sub.channel.as_str()).collect();
         assert_eq!(names, ["given", "news"]);
+    });
+}
+
+// An identity was made up for it, of which only the user was true.
+#[test]
+fn whom_the_server_puts_into_a_channel_speaks_there_as_the_rules_let_its_user() {
+    run(async {
+        let node = node(|settings| {
+            let allow_publish = Allow {
+                client: true,
+                ..Allow::default()
+            };
+            settings.channels.configured = true;
+            settings.channels.default = Arc::new(Namespace {
+                allow_publish,
+                ..Namespace::default()
+            });
+        });
+        let may = |user, channel| {
+            let user = Principal::named(user);
+            node.may_publish_as_subscriber(user, channel)
+        };
+        assert!(may("42", "news") && may("42", "dialog#42,43"));
+        assert!(!may("", "news") && !may("44", "dialog#42,43"));
+        assert!(!may("42", "nosuch:news"));
     });
 }
 

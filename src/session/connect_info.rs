@@ -54,16 +54,14 @@ impl ConnectInfo {
         })
     }
 
-    /// On whose behalf the backend is asked, before anything is known of its user.
+    /// The session as the backend is told it, before anything is known of its user.
     #[must_use]
     pub(crate) fn hook_context(&self, protocol: &'static str) -> HookContext {
         HookContext {
             client: self.id.to_string(),
-            user: None,
             transport: self.transport.hook_name(),
             protocol,
             headers: self.headers.clone(),
-            meta: bytes::Bytes::new(),
         }
     }
 }

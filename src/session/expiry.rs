@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::Close,
-    hooks::{Answer, HookContext, RefreshAnswer},
+    hooks::{Answer, RefreshAnswer, UserContext},
     node::{auth::AuthError, authorize::GRACE_SECS},
     shard::ServerCommand,
     unix_time::{seconds_until, unix_now},
@@ -84,7 +84,7 @@ pub(crate) trait Expiring: Protocol {
 
     /// On whose behalf the backend is asked whether the session goes on; absent: it is not asked,
     /// and the session ends.
-    fn asks_for(session: &mut Session<Self>) -> Option<HookContext>;
+    fn asks_for(session: &mut Session<Self>) -> Option<UserContext>;
 
     /// The session goes on: keeps the backend's notes (empty: as before), and tells the client.
     fn on_refreshed(session: &mut Session<Self>, meta: Bytes);
@@ -206,11 +206,11 @@ impl<P: Expiring> Session<P> {
 
     /// Asks the backend whether the session goes on, where it is to be asked.
     fn ask_refresh(&mut self, tries: u32, ctx: &mut TaskContext<Self>) {
-        let Some(hook_context) = P::asks_for(self) else {
+        let Some(user_context) = P::asks_for(self) else {
             return self.close_now(Close::EXPIRED);
         };
         let node = self.context.node.clone();
-        let asking = async move { node.hooks.refresh(&hook_context).await };
+        let asking = async move { node.hooks.refresh(&user_context).await };
         self.later(ctx, asking, move |session, answer, ctx| {
             session.on_verdict(Verdict::of(answer, tries), tries, ctx);
         });

@@ -15,7 +15,7 @@ use super::{
     subscribe::ChannelSubscription,
 };
 use crate::{
-    hooks::HookContext,
+    hooks::UserContext,
     node::recovery::{Recovery, Since},
     publication::{Content, Payload, Publication, Target},
     registry::ChannelName,
@@ -88,7 +88,7 @@ impl<P: PlainProtocol> Expiring for P {
         }
     }
 
-    fn asks_for(_: &mut Session<Self>) -> Option<HookContext> {
+    fn asks_for(_: &mut Session<Self>) -> Option<UserContext> {
         None
     }
 

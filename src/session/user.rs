@@ -15,7 +15,7 @@ use super::{
 use crate::{
     close::{Close, Ending},
     hooks::Event,
-    node::{auth::Identity, rate_limit::UserPermit},
+    node::{auth::Identity, authorize::Principal, rate_limit::UserPermit},
     protocol::ClientInfo,
     registry::{ChannelName, is_internal},
     unix_time::unix_now_ms,
@@ -75,12 +75,16 @@ impl ConnectedUser {
         })
     }
 
+    /// Who the session is to the rules of a channel that it is in.
+    pub(super) fn principal<'a>(&self, context: &'a SessionContext) -> Principal<'a> {
+        Principal::named(self.name(context))
+    }
+
     /// Who the session is in a channel.
     pub(super) fn client_info(&self, context: &SessionContext, chan_info: Bytes) -> ClientInfo {
-        let info = context.connection.info();
         ClientInfo {
-            user: info.user().unwrap_or_default().to_string(),
-            client: info.id.to_string(),
+            user: self.name(context).to_string(),
+            client: context.connection.info().id.to_string(),
             conn_info: self.conn_info.as_deref().cloned().unwrap_or_default(),
             chan_info,
         }
@@ -108,7 +112,7 @@ impl ConnectedUser {
             events.send(Event::Subscribed {
                 time_ms: unix_now_ms(),
                 client: context.connection.info().id.to_string(),
-                user: self.user(context),
+                user: self.name(context).to_string(),
                 channel: channel.to_string(),
             });
         } else if !options.presence && !options.announce {
@@ -146,7 +150,7 @@ impl ConnectedUser {
             events.send(Event::Disconnected {
                 time_ms: unix_now_ms(),
                 client: info.id.to_string(),
-                user: self.user(context),
+                user: self.name(context).to_string(),
                 code: ending.code(),
                 reason: ending.reason().to_string(),
                 duration_ms: u64::try_from(info.started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -159,19 +163,15 @@ impl ConnectedUser {
             events.send(Event::Unsubscribed {
                 time_ms: unix_now_ms(),
                 client: context.connection.info().id.to_string(),
-                user: self.user(context),
+                user: self.name(context).to_string(),
                 channel: channel.to_string(),
             });
         }
     }
 
-    fn user(&self, context: &SessionContext) -> String {
-        context
-            .connection
-            .info()
-            .user()
-            .unwrap_or_default()
-            .to_string()
+    /// The user; empty is anonymous.
+    fn name<'a>(&self, context: &'a SessionContext) -> &'a str {
+        context.connection.info().user().unwrap_or_default()
     }
 }
 

@@ -42,3 +42,25 @@ fn the_node_has_every_step_that_is_left_to_it() {
         assert!(is_there, "no {step}: take it out of DECIDING");
     }
 }
+
+/// Steps that one place alone may take: each makes what proves that the steps before it were.
+const RESERVED: [(&str, &[&str]); 1] = [("of_user", &["hooks::context", "node::auth"])];
+
+/// A hook other than `connect` was asked with a user that nobody had named.
+#[test]
+fn what_proves_a_step_is_made_by_that_step_alone() {
+    let mut report = String::new();
+    for (step, places) in RESERVED {
+        let mut is_there = false;
+        for (name, module) in &TREE.modules {
+            for token in module.code.iter().filter(|token| token.is(step)) {
+                is_there = true;
+                if !places.contains(&name.as_str()) {
+                    let _ = writeln!(report, "{}: {step}", place(name, token.line));
+                }
+            }
+        }
+        assert!(is_there, "no {step}: take it out of RESERVED");
+    }
+    assert!(report.is_empty(), "only their own places may:\n{report}");
+}

@@ -13,38 +13,49 @@ use reqwest::header::{HeaderName, HeaderValue};
 /// session and the calls for it. Of most clients there are none, which take no memory.
 pub(crate) type PassedHeaders = Arc<[(String, String)]>;
 
-/// The session that a call is about.
+/// The session that a call is about, before it is known whose it is: what `connect` is asked with.
 #[derive(Clone, Debug)]
 pub(crate) struct HookContext {
     /// Id of the session.
     pub(crate) client: String,
-    /// User of the session; empty if anonymous, absent until that is known.
-    pub(crate) user: Option<String>,
     /// `websocket`, `sse`, `http_stream`, `uni_…` or `raw`.
     pub(crate) transport: &'static str,
     /// `json` or `protobuf`.
     pub(crate) protocol: &'static str,
     /// Headers of the handshake.
     pub(crate) headers: PassedHeaders,
+}
+
+/// The session that a call is about, whose user is known: what every hook but `connect` is asked
+/// with. An identity gives it (`tests/layering` holds that nothing else does), so no such hook is
+/// asked about a client before it is known who that is.
+#[derive(Clone, Debug)]
+pub(crate) struct UserContext {
+    /// The session.
+    pub(super) context: HookContext,
+    /// Its user; empty if anonymous.
+    pub(super) user: String,
     /// What the backend keeps with the session: JSON, or empty.
-    pub(crate) meta: Bytes,
+    pub(super) meta: Bytes,
 }
 
 impl HookContext {
     /// The context with the user and the notes that became known.
     #[must_use]
-    pub(crate) fn of_user(self, user: &str, meta: &Bytes) -> Self {
-        Self {
-            user: Some(user.to_string()),
+    pub(crate) fn of_user(self, user: &str, meta: &Bytes) -> UserContext {
+        UserContext {
+            context: self,
+            user: user.to_string(),
             meta: meta.clone(),
-            ..self
         }
     }
+}
 
-    /// The user as the backend is told it, who always finds one.
+impl UserContext {
+    /// Id of the session.
     #[must_use]
-    pub(crate) fn user(&self) -> &str {
-        self.user.as_deref().unwrap_or_default()
+    pub(crate) fn client(&self) -> &str {
+        &self.context.client
     }
 }
 

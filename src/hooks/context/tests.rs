@@ -12,11 +12,9 @@ fn picked(list: &HeaderList, headers: &[(&str, &str)]) -> Vec<(String, String)> 
         .map(|(name, value)| (name.to_string(), value.to_string()));
     let hook_context = HookContext {
         client: String::new(),
-        user: None,
         transport: "raw",
         protocol: "json",
         headers: headers.collect(),
-        meta: Bytes::new(),
     };
     list.pick(&hook_context)
         .map(|(name, value)| {

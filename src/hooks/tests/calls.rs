@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     AMPLE,
     backend::{Backend, Does, json as answer},
-    hook_context, hooks_at,
+    hook_context, hooks_at, user_context,
 };
 use crate::{
     config::Secret,
@@ -24,15 +24,12 @@ use crate::{
 async fn each_hook_asks_in_its_own_shape() {
     let backend = Backend::start(|_| answer(r#"{"result":{}}"#)).await;
     let client = HookClient::new(&hooks_at(&backend.url("/h?k=1"), AMPLE)).unwrap();
-    let hook_context = HookContext {
-        meta: Bytes::from_static(b"{\"m\":1}"),
-        ..hook_context()
-    };
+    let user_context = hook_context().of_user("alice", &Bytes::from_static(b"{\"m\":1}"));
     let data = Bytes::from_static(b"[1]");
     let channels = ["a".to_string()];
     client
         .connect(ConnectHookRequest {
-            context: &hook_context,
+            context: &hook_context(),
             data: data.clone(),
             name: "js",
             version: "2",
@@ -40,17 +37,17 @@ async fn each_hook_asks_in_its_own_shape() {
         })
         .await
         .unwrap();
-    client.refresh(&hook_context).await.unwrap();
+    client.refresh(&user_context).await.unwrap();
     client
-        .subscribe(&hook_context, "ch", "tok", data.clone())
+        .subscribe(&user_context, "ch", "tok", data.clone())
         .await
         .unwrap();
-    client.sub_refresh(&hook_context, "ch").await.unwrap();
+    client.sub_refresh(&user_context, "ch").await.unwrap();
     client
-        .publish(&hook_context, "ch", data.clone())
+        .publish(&user_context, "ch", data.clone())
         .await
         .unwrap();
-    client.rpc(&hook_context, "add", data).await.unwrap();
+    client.rpc(&user_context, "add", data).await.unwrap();
 
     let with = |fields: serde_json::Value| {
         let mut all = json!({
@@ -94,14 +91,14 @@ async fn errors_and_disconnects_of_the_backend_reach_the_caller() {
     })
     .await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), AMPLE)).unwrap();
-    let denied = client.rpc(&hook_context(), "deny", Bytes::new()).await;
+    let denied = client.rpc(&user_context(), "deny", Bytes::new()).await;
     let refusal = ReplyError {
         code: 1000,
         message: "denied".into(),
         temporary: false,
     };
     assert_eq!(denied, Err(HookFailure::Error(refusal)));
-    let out = client.rpc(&hook_context(), "", Bytes::new()).await;
+    let out = client.rpc(&user_context(), "", Bytes::new()).await;
     let expected = HookFailure::Disconnect {
         code: 4001,
         reason: "out".into(),
@@ -121,7 +118,7 @@ async fn a_call_is_signed_over_its_time_and_the_bytes_that_arrive() {
     let mut settings = hooks_at(&backend.url("/"), AMPLE);
     settings.secret = Some(secret.clone());
     let client = HookClient::new(&settings).unwrap();
-    client.refresh(&hook_context()).await.unwrap();
+    client.refresh(&user_context()).await.unwrap();
     let asked = &backend.asked()[0];
     let signature = asked.header("x-fanfare-signature").unwrap();
     let (time, _) = signature
@@ -150,8 +147,9 @@ async fn only_listed_headers_of_the_handshake_go_along() {
         headers: headers.into(),
         ..hook_context()
     };
+    let user_context = hook_context.of_user("alice", &Bytes::new());
     assert!(client.passes("X-Tenant") && !client.passes("Cookie") && !client.passes("Host"));
-    client.refresh(&hook_context).await.unwrap();
+    client.refresh(&user_context).await.unwrap();
     let asked = &backend.asked()[0];
     assert_eq!(asked.header("x-tenant"), Some("blue"));
     assert_eq!(
@@ -180,17 +178,17 @@ async fn a_message_goes_up_as_it_is_and_what_comes_back_is_for_its_sender() {
     .await;
     let client = HookClient::new(&hooks_at(&backend.url("/m"), AMPLE)).unwrap();
     let hook_context = HookContext {
-        user: Some("zoë".into()),
         transport: "raw",
         ..hook_context()
     };
+    let user_context = hook_context.of_user("zoë", &Bytes::new());
     let text = |text: &str| Payload::Text(text.into());
-    let nothing = client.message(&hook_context, "/ws", text("nothing")).await;
+    let nothing = client.message(&user_context, "/ws", text("nothing")).await;
     assert_eq!(nothing, Ok(vec![]));
-    let two = client.message(&hook_context, "/ws", text("two")).await;
+    let two = client.message(&user_context, "/ws", text("two")).await;
     assert_eq!(two, Ok(vec![text("a"), text(r#"{"b":1}"#)]));
     let bytes = Payload::Binary(Bytes::from_static(b"\0\xff"));
-    let back = client.message(&hook_context, "/ws", bytes.clone()).await;
+    let back = client.message(&user_context, "/ws", bytes.clone()).await;
     assert_eq!(back, Ok(vec![bytes]));
 
     let asked = backend.asked();

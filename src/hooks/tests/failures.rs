@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::{
     AMPLE,
     backend::{Backend, Does, json as answer, nowhere},
-    hook_context, hooks_at, until,
+    hooks_at, until, user_context,
 };
 use crate::{
     hooks::{HookClient, HookFailure, Unavailable, stats::CallOutcome, stats::HookKind},
@@ -27,7 +27,7 @@ async fn rpc(timeout: Duration, does: Does) -> (Result<Bytes, HookFailure>, Back
     let backend = Backend::start(move |_| does.clone()).await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), timeout)).unwrap();
     (
-        client.rpc(&hook_context(), "m", Bytes::new()).await,
+        client.rpc(&user_context(), "m", Bytes::new()).await,
         backend,
     )
 }
@@ -102,14 +102,14 @@ async fn what_is_no_json_or_no_http_is_told_apart() {
 async fn what_the_backend_may_have_acted_on_is_not_sent_twice() {
     let backend = Backend::start(|_| Does::Writes(Vec::new())).await;
     let client = HookClient::new(&hooks_at(&backend.url("/"), AMPLE)).unwrap();
-    let hook_context = hook_context();
-    let publish = client.publish(&hook_context, "a", Bytes::new()).await;
+    let user_context = user_context();
+    let publish = client.publish(&user_context, "a", Bytes::new()).await;
     assert_eq!(publish.err(), unavailable::<()>("broken").err());
-    let refresh = client.refresh(&hook_context).await;
+    let refresh = client.refresh(&user_context).await;
     assert_eq!(refresh.err(), unavailable::<()>("broken").err());
     let text = Payload::Text("hi".into());
     assert_eq!(
-        client.message(&hook_context, "/", text).await,
+        client.message(&user_context, "/", text).await,
         unavailable("broken")
     );
     assert_eq!(backend.asked().len(), 3);
@@ -119,16 +119,16 @@ async fn what_the_backend_may_have_acted_on_is_not_sent_twice() {
 async fn only_refreshes_are_repeated_where_no_connection_came_about() {
     let (_refusing, url) = nowhere();
     let client = HookClient::new(&hooks_at(&url, AMPLE)).unwrap();
-    let hook_context = hook_context();
-    assert!(client.refresh(&hook_context).await.is_err());
-    assert!(client.sub_refresh(&hook_context, "a").await.is_err());
+    let user_context = user_context();
+    assert!(client.refresh(&user_context).await.is_err());
+    assert!(client.sub_refresh(&user_context, "a").await.is_err());
     assert!(
         client
-            .publish(&hook_context, "a", Bytes::new())
+            .publish(&user_context, "a", Bytes::new())
             .await
             .is_err()
     );
-    let rpc = client.rpc(&hook_context, "m", Bytes::new()).await;
+    let rpc = client.rpc(&user_context, "m", Bytes::new()).await;
     assert_eq!(rpc, unavailable("connect"));
     let stats = client.stats();
     let retries = |kind: HookKind| stats.hooks[kind as usize].retries;
@@ -147,15 +147,15 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
     let client = HookClient::new(&settings).unwrap();
     let rpc = tokio::spawn({
         let client = Arc::clone(&client);
-        async move { client.rpc(&hook_context(), "m", Bytes::new()).await }
+        async move { client.rpc(&user_context(), "m", Bytes::new()).await }
     });
     until("the first call has left", || backend.asked().len() == 1).await;
     let waiting = tokio::spawn({
         let client = Arc::clone(&client);
-        async move { client.publish(&hook_context(), "a", Bytes::new()).await }
+        async move { client.publish(&user_context(), "a", Bytes::new()).await }
     });
     until("the second call waits", || client.stats().waiting == 1).await;
-    let third = client.rpc(&hook_context(), "m", Bytes::new()).await;
+    let third = client.rpc(&user_context(), "m", Bytes::new()).await;
     assert_eq!(third, unavailable("busy"));
     let second = waiting.await.unwrap();
     assert_eq!(second.err(), unavailable::<()>("timeout").err());
@@ -174,7 +174,7 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
         ),
         (1, 1)
     );
-    let next = tokio::spawn(async move { client.rpc(&hook_context(), "m", Bytes::new()).await });
+    let next = tokio::spawn(async move { client.rpc(&user_context(), "m", Bytes::new()).await });
     until("the next call has left", || backend.asked().len() == 2).await;
     next.abort();
 }
@@ -182,7 +182,7 @@ async fn a_full_queue_refuses_at_once_and_waiting_counts_against_the_timeout() {
 fn many(client: &Arc<HookClient>, count: usize) -> Vec<JoinHandle<Result<Bytes, HookFailure>>> {
     let call = |_| {
         let client = Arc::clone(client);
-        tokio::spawn(async move { client.rpc(&hook_context(), "m", Bytes::new()).await })
+        tokio::spawn(async move { client.rpc(&user_context(), "m", Bytes::new()).await })
     };
     (0..count).map(call).collect()
 }
@@ -232,6 +232,6 @@ async fn a_hook_that_is_not_set_allows_nothing() {
     settings.publish = None;
     let client = HookClient::new(&settings).unwrap();
     assert!(!client.has(HookKind::Publish) && client.has(HookKind::Rpc));
-    let answer = client.publish(&hook_context(), "a", Bytes::new()).await;
+    let answer = client.publish(&user_context(), "a", Bytes::new()).await;
     assert_eq!(answer.err(), unavailable::<()>("not_configured").err());
 }

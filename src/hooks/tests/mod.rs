@@ -12,7 +12,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::HookContext;
+use super::{HookContext, UserContext};
 use crate::config::{Hook, Hooks};
 
 /// Longer than anything takes that works.
@@ -48,12 +48,14 @@ pub(super) fn hooks_at(url: &str, timeout: Duration) -> Hooks {
 pub(super) fn hook_context() -> HookContext {
     HookContext {
         client: "c1".into(),
-        user: Some("alice".into()),
         transport: "websocket",
         protocol: "json",
         headers: Arc::default(),
-        meta: Bytes::new(),
     }
+}
+
+pub(super) fn user_context() -> UserContext {
+    hook_context().of_user("alice", &Bytes::new())
 }
 
 /// Waits until something is so; fails the test if it does not come about.

@@ -70,8 +70,8 @@ pub(super) async fn message(
             }
         }
         OnMessage::Hook { on_failure } => {
-            let hook_context = identity.named_in(connect_info.hook_context("json"));
-            let answer = node.hooks.message(&hook_context, path, payload).await;
+            let user_context = identity.named_in(connect_info.hook_context("json"));
+            let answer = node.hooks.message(&user_context, path, payload).await;
             answer_of_backend(answer, on_failure)
         }
     }

@@ -27,6 +27,7 @@ use crate::{
     logger::{self, REFUSAL_PAUSE, Subject},
     protocol::ReplyError,
     registry::ChannelName,
+    subscription::ServerSubscription,
 };
 
 /// What someone wants to do in a channel.
@@ -53,6 +54,36 @@ pub(crate) enum Permission {
     Denied,
 }
 
+/// Who wants something, as far as the rules look at it: a user who is known, and the channels that
+/// a token or the backend gave it. An identity is one; of a session that has begun its user is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Principal<'a> {
+    /// Empty: anonymous.
+    user: &'a str,
+    given: &'a [ServerSubscription],
+}
+
+impl<'a> Principal<'a> {
+    /// A user of whom nothing else is known any more.
+    #[must_use]
+    pub(crate) fn named(user: &'a str) -> Self {
+        Self { user, given: &[] }
+    }
+
+    fn is_given(&self, channel: &str) -> bool {
+        self.given.iter().any(|sub| sub.channel == channel)
+    }
+}
+
+impl<'a> From<&'a Identity> for Principal<'a> {
+    fn from(identity: &'a Identity) -> Self {
+        Self {
+            user: &identity.user,
+            given: &identity.subscriptions,
+        }
+    }
+}
+
 /// Whether a word of the backend's `allow` (Centrifugo's short ones too) covers an action.
 fn covers(word: &str, action: Action) -> bool {
     match action {
@@ -69,16 +100,17 @@ fn users_of(channel: &str) -> Option<impl Iterator<Item = &str>> {
     Some(users.split(','))
 }
 
-/// Whether an identity may do something in a channel. `subscription` is what the backend allows it
+/// Whether someone may do something in a channel. `subscription` is what the backend allows it
 /// beside as a subscriber; absent: it is none.
 #[must_use]
-pub(crate) fn permission(
+pub(crate) fn permission<'a>(
     action: Action,
     channel: &str,
     rules: &Namespace,
-    identity: &Identity,
+    who: impl Into<Principal<'a>>,
     subscription: Option<&[String]>,
 ) -> Permission {
+    let who: Principal = who.into();
     let allow = match action {
         Action::Subscribe => rules.allow_subscribe,
         Action::Publish => rules.allow_publish,
@@ -88,9 +120,9 @@ pub(crate) fn permission(
     if subscription.is_some_and(|words| words.iter().any(|word| covers(word, action))) {
         return Permission::Granted;
     }
-    let is_anonymous = identity.is_anonymous();
+    let is_anonymous = who.user.is_empty();
     let named =
-        users_of(channel).map(|mut users| !is_anonymous && users.any(|user| user == identity.user));
+        users_of(channel).map(|mut users| !is_anonymous && users.any(|user| user == who.user));
     match named {
         Some(false) => return Permission::Denied,
         Some(true) if action == Action::Subscribe => return Permission::Granted,
@@ -99,7 +131,7 @@ pub(crate) fn permission(
     let is_granted = (allow.client && !is_anonymous)
         || (allow.anonymous && is_anonymous)
         || (allow.subscriber && subscription.is_some() && action != Action::Subscribe)
-        || (action == Action::Subscribe && identity.is_given(channel));
+        || (action == Action::Subscribe && who.is_given(channel));
     if is_granted {
         Permission::Granted
     } else if allow.hook && matches!(action, Action::Subscribe | Action::Publish) {
@@ -179,21 +211,21 @@ impl Node {
         Ok(&channels.default)
     }
 
-    /// The rules of a channel in which an identity may do something, and whether the backend is to
+    /// The rules of a channel in which someone may do something, and whether the backend is to
     /// be asked first. `subscription` is what the backend allows it beside as a subscriber; absent:
     /// it is none.
     ///
     /// # Errors
-    /// There is no such channel, or the identity may not.
-    pub(crate) fn authorize(
+    /// There is no such channel, or they may not.
+    pub(crate) fn authorize<'a>(
         &self,
         action: Action,
         channel: &str,
-        identity: &Identity,
+        who: impl Into<Principal<'a>>,
         subscription: Option<&[String]>,
     ) -> Result<(&Arc<Namespace>, Permission), ReplyError> {
         let rules = self.rules(channel)?;
-        let permission = permission(action, channel, rules, identity, subscription);
+        let permission = permission(action, channel, rules, who, subscription);
         match permission {
             Permission::Denied => Err(denied(action, channel, &self.settings.channels, rules)),
             permission => Ok((rules, permission)),

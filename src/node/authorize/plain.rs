@@ -5,11 +5,11 @@ use std::{collections::HashSet, sync::Arc};
 
 use bytes::Bytes;
 
-use super::{Action, Grant, Permission, permission, rules_of};
+use super::{Action, Grant, Permission, Principal, permission, rules_of};
 use crate::{
     channel_name,
     config::{Channels, Namespace},
-    hooks::{HookContext, SubscribeAnswer},
+    hooks::{SubscribeAnswer, UserContext},
     metrics::RefusalReason,
     node::{
         Node,
@@ -189,15 +189,11 @@ impl Node {
     /// Whether what a client says on an endpoint that relays goes to a channel that the server has
     /// put it into.
     #[must_use]
-    pub(crate) fn may_publish_as_subscriber(&self, user: &str, channel: &str) -> bool {
+    pub(crate) fn may_publish_as_subscriber(&self, user: Principal<'_>, channel: &str) -> bool {
         if !self.settings.channels.configured {
             return true;
         }
-        let identity = Identity {
-            user: user.to_string(),
-            ..Identity::anonymous()
-        };
-        let authorized = self.authorize(Action::Publish, channel, &identity, Some(&[]));
+        let authorized = self.authorize(Action::Publish, channel, user, Some(&[]));
         matches!(authorized, Ok((_, Permission::Granted)))
     }
 
@@ -208,7 +204,7 @@ impl Node {
     /// The first channel that it may not have, or that they are too many.
     pub(in crate::node) async fn authorize_channels(
         &self,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         request: PlainRequest<'_>,
     ) -> Result<Vec<PlainChannel>, AuthError> {
         let channels = &self.settings.channels;
@@ -225,11 +221,10 @@ impl Node {
         }
         let planned = apply_rules(channels, request);
         let mut planned = planned.inspect_err(|_| self.metrics.refuse(RefusalReason::Channel))?;
-        let hook_context = identity.named_in(hook_context.clone());
         for plain in planned.iter_mut().filter(|plain| plain.is_to_be_asked()) {
             let answer = self
                 .hooks
-                .subscribe(&hook_context, &plain.channel, "", Bytes::new())
+                .subscribe(user_context, &plain.channel, "", Bytes::new())
                 .await?;
             plain.apply_answer(answer);
         }

@@ -8,7 +8,7 @@ use super::{Permission, grant};
 use crate::{
     broker::PublishRequest,
     config::Namespace,
-    hooks::HookContext,
+    hooks::UserContext,
     node::{Node, auth::AuthError},
     protocol::ClientInfo,
     publication::Payload,
@@ -96,11 +96,11 @@ impl ClientPublication {
     pub(in crate::node) async fn settle(
         self,
         node: &Node,
-        hook_context: &HookContext,
+        user_context: &UserContext,
     ) -> Result<PublishRequest, AuthError> {
         match self {
             Self::Ready(request) => Ok(request),
-            Self::AskHook(awaited) => awaited.ask(node, hook_context).await,
+            Self::AskHook(awaited) => awaited.ask(node, user_context).await,
         }
     }
 }
@@ -113,7 +113,7 @@ impl AwaitedPublication {
     pub(crate) async fn ask(
         self,
         node: &Node,
-        hook_context: &HookContext,
+        user_context: &UserContext,
     ) -> Result<PublishRequest, AuthError> {
         let Self {
             channel,
@@ -121,7 +121,7 @@ impl AwaitedPublication {
             publisher,
         } = self;
         let data = request.payload.bytes();
-        let answer = node.hooks.publish(hook_context, &channel, data).await?;
+        let answer = node.hooks.publish(user_context, &channel, data).await?;
         grant::apply(answer, &mut request, publisher.as_bytes);
         Ok(publisher.charged(request))
     }

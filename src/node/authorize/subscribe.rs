@@ -7,7 +7,7 @@ use log::Level;
 use super::{Action, Grant, Permission};
 use crate::{
     close::Close,
-    hooks::HookContext,
+    hooks::UserContext,
     logger::{self, REFUSAL_PAUSE, Subject},
     node::{
         Node,
@@ -27,7 +27,7 @@ impl Node {
     pub(crate) async fn authorize_subscribe(
         &self,
         identity: &Identity,
-        hook_context: &HookContext,
+        user_context: &UserContext,
         request: &SubscribeRequest,
     ) -> Result<Grant, AuthError> {
         let channel = &*request.channel;
@@ -38,7 +38,7 @@ impl Node {
         let rules = self.rules(channel).map_err(denied)?;
         let by_token = !request.token.is_empty() && rules.allow_subscribe.token;
         if by_token && self.tokens.is_configured() {
-            let client = &hook_context.client;
+            let client = user_context.client();
             return self
                 .authorize_token(&identity.user, client, channel, &request.token)
                 .await;
@@ -48,7 +48,7 @@ impl Node {
             Permission::AskHook => {
                 let data = request.data.clone();
                 let hooks = &self.hooks;
-                let answer = hooks.subscribe(hook_context, channel, &request.token, data);
+                let answer = hooks.subscribe(user_context, channel, &request.token, data);
                 Ok(answer.await?.into())
             }
             _ => Ok(Grant::default()),

@@ -12,7 +12,7 @@ use actix::AsyncContext;
 use super::{Centrifuge, Client, replies::TellsClient, transport::ClientTransport};
 use crate::{
     broker::{BrokerError, BrokerFuture},
-    hooks::{HookContext, PassedHeaders},
+    hooks::{PassedHeaders, UserContext},
     session::{
         ConnectedUser, Protocol, Session, SessionContext, TaskContext,
         ready::now_or_later,
@@ -120,7 +120,7 @@ impl ClientSession<'_> {
     }
 
     /// On whose behalf the backend is asked: made where it is, since most sessions never ask.
-    pub(super) fn hook_context(&self) -> HookContext {
+    pub(super) fn user_context(&self) -> UserContext {
         let info = self.context.connection.info();
         let hook_context = self.transport.hook_context(info, self.headers);
         self.client.identity.named_in(hook_context)

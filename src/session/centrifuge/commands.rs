@@ -95,9 +95,9 @@ impl ClientSession<'_> {
             }
             ClientPublication::AskHook(awaited) => awaited,
         };
-        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
+        let (node, user_context) = (self.context.node.clone(), self.user_context());
         let publishing = async move {
-            let request = awaited.ask(&node, &hook_context).await?;
+            let request = awaited.ask(&node, &user_context).await?;
             Ok(node.publish(request).await)
         };
         self.later(ctx, publishing, move |session, result, _| match result {
@@ -200,8 +200,8 @@ impl ClientSession<'_> {
         if self.context.node.settings.hooks.rpc.is_none() {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
-        let calling = async move { node.hooks.rpc(&hook_context, &method, data).await };
+        let (node, user_context) = (self.context.node.clone(), self.user_context());
+        let calling = async move { node.hooks.rpc(&user_context, &method, data).await };
         self.later(ctx, calling, move |session, answer, _| match answer {
             Ok(data) => session.reply(id, &Reply::Rpc { data }),
             Err(failure) => session.refuse(id, &AuthError::from(failure)),
@@ -214,13 +214,13 @@ impl ClientSession<'_> {
         if self.context.node.settings.hooks.message.is_none() {
             return self.end(Close::NOT_AVAILABLE.because("no hooks.message is set"));
         }
-        let (node, hook_context, payload) = (
+        let (node, user_context, payload) = (
             self.context.node.clone(),
-            self.hook_context(),
+            self.user_context(),
             self.payload(data),
         );
         let path = self.context.connection.info().endpoint.clone();
-        let sending = async move { node.hooks.message(&hook_context, &path, payload).await };
+        let sending = async move { node.hooks.message(&user_context, &path, payload).await };
         self.later(ctx, sending, move |session, answer, _| match answer {
             Ok(messages) => {
                 for message in messages {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     close::{Close, Unsubscribe},
-    hooks::HookContext,
+    hooks::UserContext,
     node::{
         Node,
         auth::{AuthError, Identity},
@@ -66,11 +66,11 @@ impl Expiring for Centrifuge {
         client.map_or(Term::NEVER, |client| client.term(self.transport))
     }
 
-    fn asks_for(session: &mut Session<Self>) -> Option<HookContext> {
+    fn asks_for(session: &mut Session<Self>) -> Option<UserContext> {
         let session = session.client_session()?;
         let has_hook = session.context.node.settings.hooks.refresh.is_some();
         let asks = has_hook && !session.client.identity.by_token;
-        asks.then(|| session.hook_context())
+        asks.then(|| session.user_context())
     }
 
     /// One-way clients are told that they go on.

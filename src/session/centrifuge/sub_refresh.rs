@@ -69,9 +69,9 @@ impl ClientSession<'_> {
     }
 
     fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut Task) {
-        let (node, hook_context) = (self.context.node.clone(), self.hook_context());
+        let (node, user_context) = (self.context.node.clone(), self.user_context());
         let channel = ended.0.clone();
-        let asking = async move { node.hooks.sub_refresh(&hook_context, &channel).await };
+        let asking = async move { node.hooks.sub_refresh(&user_context, &channel).await };
         self.later(ctx, asking, move |session, answer, ctx| {
             session.on_sub_verdict(ended, Verdict::of(answer, tries), tries, ctx);
         });
@@ -128,11 +128,9 @@ impl ClientSession<'_> {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
         let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
-        let (hook_context, channel) = (self.hook_context(), name.clone());
-        let reading = async move {
-            let (user, client) = (hook_context.user(), &*hook_context.client);
-            node.authorize_token(user, client, &name, &token).await
-        };
+        let (user, channel) = (self.client.identity.user.clone(), name.clone());
+        let client = self.context.connection.info().id.to_string();
+        let reading = async move { node.authorize_token(&user, &client, &name, &token).await };
         self.later(ctx, reading, move |session, grant, ctx| {
             let grant = match grant {
                 Ok(grant) => grant,

@@ -45,9 +45,9 @@ impl ClientSession<'_> {
             Err(error) => return self.error(id, &error),
         };
         let (node, identity) = (self.context.node.clone(), self.client.identity.clone());
-        let (hook_context, asked) = (self.hook_context(), request.clone());
+        let (user_context, asked) = (self.user_context(), request.clone());
         let deciding = async move {
-            node.authorize_subscribe(&identity, &hook_context, &asked)
+            node.authorize_subscribe(&identity, &user_context, &asked)
                 .await
         };
         let generation = self.reserve(&channel, false);

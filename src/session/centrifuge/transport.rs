@@ -1,7 +1,5 @@
 //! How a session of the protocol is carried.
 
-use bytes::Bytes;
-
 use crate::{
     connection::{ConnectionProfile, Pings, info::SessionInfo},
     hooks::{HookContext, PassedHeaders},
@@ -50,16 +48,14 @@ impl ClientTransport {
         self.encoding.name()
     }
 
-    /// On whose behalf the backend is asked, before it is known who the client is.
+    /// The session as the backend is told it, before it is known who the client is.
     #[must_use]
     pub(super) fn hook_context(self, info: &SessionInfo, headers: &PassedHeaders) -> HookContext {
         HookContext {
             client: info.id.to_string(),
-            user: None,
             transport: info.transport.hook_name(),
             protocol: self.hook_name(),
             headers: headers.clone(),
-            meta: Bytes::new(),
         }
     }
 }

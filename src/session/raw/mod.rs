@@ -24,7 +24,7 @@ use crate::{
     close::Close,
     codec::Opcode,
     config::{HookFailureAction, OnMessage, Settings},
-    hooks::{Answer, HookContext},
+    hooks::{Answer, HookContext, UserContext},
     metrics::Limited,
     node::{
         auth::Identity,
@@ -44,7 +44,7 @@ pub(crate) struct RawParams {
     /// Who it is, or how the session ends before it has begun: a page cannot see the status of a
     /// refused handshake.
     pub(crate) identity: Result<Identity, Close>,
-    /// On whose behalf the backend is asked.
+    /// The session as the backend is told it.
     pub(crate) hook_context: HookContext,
     /// Channels that it asked for or was given, with from where each goes on.
     pub(crate) channels: Vec<(ChannelName, ChannelRequest)>,
@@ -66,7 +66,7 @@ struct Client {
     /// membership.
     audience: Arc<[ChannelName]>,
     /// On whose behalf the backend is asked, where the endpoint asks it.
-    hook_context: Option<Box<HookContext>>,
+    user_context: Option<Box<UserContext>>,
     /// Absent until its first message.
     rate_limiter: Option<Box<RateLimiter>>,
 }
@@ -102,7 +102,7 @@ impl Protocol for Raw {
                     session.protocol.endpoint.settings.on_message,
                     OnMessage::Hook { .. }
                 );
-                client.hook_context =
+                client.user_context =
                     asks.then(|| Box::new(identity.named_in(params.hook_context)));
                 session.protocol.client = Some(client);
                 session.enter(params.channels, ctx);
@@ -147,13 +147,11 @@ impl PlainProtocol for Raw {
     }
 
     fn on_entered(session: &mut Session<Self>, channel: &ChannelName) {
-        let SessionContext {
-            node, connection, ..
-        } = &session.context;
-        let user = connection.info().user().unwrap_or_default();
+        let context = &session.context;
         if let Some(client) = &mut session.protocol.client
             && !client.audience.contains(channel)
-            && node.may_publish_as_subscriber(user, channel)
+            && let user = client.plain.user.principal(context)
+            && context.node.may_publish_as_subscriber(user, channel)
         {
             let audience = client.audience.iter().chain([channel]);
             client.audience = audience.cloned().collect();
@@ -182,7 +180,7 @@ impl Client {
         Self {
             plain: PlainUser::new(user),
             audience: Arc::default(),
-            hook_context: None,
+            user_context: None,
             rate_limiter: None,
         }
     }
@@ -317,12 +315,12 @@ impl Session<Raw> {
         ctx: &mut TaskContext<Self>,
     ) {
         let client = self.protocol.client.as_ref();
-        let Some(hook_context) = client.and_then(|client| client.hook_context.clone()) else {
+        let Some(user_context) = client.and_then(|client| client.user_context.clone()) else {
             return;
         };
         let node = self.context.node.clone();
         let path = self.protocol.endpoint.path.clone();
-        let asking = async move { node.hooks.message(&hook_context, &path, message).await };
+        let asking = async move { node.hooks.message(&user_context, &path, message).await };
         self.later(ctx, asking, move |session, answer, _| {
             session.on_hook_answer(answer, &on_failure);
         });
