@@ -7,7 +7,6 @@ use crate::{
         authorize::plain::{Origin, PlainChannel},
         recovery::Since,
     },
-    registry::ChannelName,
     session::{
         channel_request::ChannelRequest, connect_info::ConnectInfo, query::Query,
         raw::endpoint::Endpoint,
@@ -50,7 +49,7 @@ pub(super) fn channel_requests(
     granted: Vec<PlainChannel>,
     query: &Query,
     positions: bool,
-) -> Vec<(ChannelName, ChannelRequest)> {
+) -> Vec<ChannelRequest> {
     let each = granted.into_iter().enumerate().map(|(index, plain)| {
         let since = match (plain.origin, query.since(index)) {
             (Origin::Asked, since) => since,
@@ -61,8 +60,7 @@ pub(super) fn channel_requests(
                 Since::Now
             }
         };
-        let channel = plain.channel.clone();
-        (channel, ChannelRequest::granted(plain, since, positions))
+        ChannelRequest::granted(plain, since, positions)
     });
     each.collect()
 }

@@ -25,7 +25,6 @@ use crate::{
     connection::info::TransportKind,
     node::{
         Node,
-        access::Admitted,
         auth::{self, AuthError},
     },
     session::{connect_info::ConnectInfo, handshake::Refusal, query::Query, stream::StreamParams},
@@ -167,16 +166,10 @@ pub(super) async fn prepare(
         let text = "name at least one channel: ?channel=…";
         return Err(Box::new(plain_text(400, text)));
     }
-    let Admitted {
-        identity,
-        granted,
-        permit,
-    } = confirmed.admit().map_err(refuse)?;
+    let admitted = confirmed.admit().map_err(refuse)?;
     Ok(StreamParams {
-        permit,
         connect_info,
-        identity,
-        channels: access::channel_requests(granted, query, true),
+        admitted: admitted.map(|granted| access::channel_requests(granted, query, true)),
         envelope: query.envelope,
         comments: transport == TransportKind::PlainSse,
     })

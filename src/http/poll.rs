@@ -22,9 +22,12 @@ use crate::{
     id::StreamPosition,
     node::{Node, auth::status_of, recovery::Since},
     registry::ChannelName,
-    session::stream::{
-        self, SessionHandle,
-        cursor::{self, RecoveredChannel, StreamCursor, poll_message},
+    session::{
+        channel_request::ChannelRequest,
+        stream::{
+            self, SessionHandle,
+            cursor::{self, RecoveredChannel, StreamCursor, poll_message},
+        },
     },
     shard::Shard,
     transport::pending::PendingConnection,
@@ -55,21 +58,18 @@ async fn ask(
     let mut params = plain::prepare(request, node, &query, "/poll", TransportKind::Poll).await?;
     if query.has_since() {
         // Otherwise it would be answered with the newest again and again.
-        let channels = params.channels.iter_mut();
-        channels.for_each(|(_, request)| request.wait_where_nothing_is_known());
+        let channels = params.admitted.granted.iter_mut();
+        channels.for_each(ChannelRequest::wait_where_nothing_is_known);
     }
     let is_handed_over = node.is_handed_over();
-    let resumes_from = query.resumes_from(params.channels.len());
+    let resumes_from = query.resumes_from(params.admitted.granted.len());
     if let Some(since) = resumes_from.filter(|_| is_handed_over) {
         return Ok(nothing_new(&since));
     }
-    let recovered = stream::recover(node, &params.channels).await;
+    let recovered = stream::recover(node, &params.admitted.granted).await;
     let recovered = recovered.map_err(|_| plain::unrecovered(None))?;
-    let channels: Vec<ChannelName> = params
-        .channels
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
+    let requests = params.admitted.granted.iter();
+    let channels: Vec<ChannelName> = requests.map(|request| request.channel.clone()).collect();
     let is_answered = !query.has_since() || is_handed_over;
     if is_answered || recovered.iter().any(RecoveredChannel::has_messages) {
         let messages = Messages::past(&channels, recovered);
@@ -84,7 +84,8 @@ async fn ask(
     let complete = recovered.iter().all(RecoveredChannel::is_complete);
     // It goes on from what was just read: nothing is there yet, and nothing will be missed while
     // the session begins.
-    for (channel, channel_request) in &mut params.channels {
+    for channel_request in &mut params.admitted.granted {
+        let channel = &channel_request.channel;
         let known = recovered.iter().find(|one| one.channel == *channel);
         channel_request.since = match known.map(|known| known.recovery.top) {
             Some(top) if !top.epoch.is_none() => Since::position(top),

@@ -94,11 +94,8 @@ async fn begin(
     let params = plain::prepare(request, node, &query, "/sse", kind).await?;
     let shard = request::shard_of(request)
         .map_err(|refusal| Box::new(request::refuse(request, node, &refusal)))?;
-    let channels: Vec<ChannelName> = params
-        .channels
-        .iter()
-        .map(|(name, _)| name.clone())
-        .collect();
+    let requests = params.admitted.granted.iter();
+    let channels: Vec<ChannelName> = requests.map(|request| request.channel.clone()).collect();
     let retry = RETRY_MS + RETRY_SPREAD_MS * params.connect_info.id.fraction();
     let mut handle = stream::start(params, shard, node);
     let recovered = handle.recovered().await;

@@ -250,5 +250,16 @@ impl<T> Confirmed<'_, T> {
     }
 }
 
+impl<T> Admitted<T> {
+    /// With what becomes of what it may have.
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Admitted<U> {
+        Admitted {
+            identity: self.identity,
+            granted: f(self.granted),
+            permit: self.permit,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -21,6 +21,8 @@ use crate::{
 /// A plain client's wish for one channel, under the channel's rules.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ChannelRequest {
+    /// The channel.
+    pub(crate) channel: ChannelName,
     /// The position from which the client goes on.
     pub(crate) since: Since,
     /// The channel keeps history for so long; absent: it keeps none.
@@ -49,8 +51,9 @@ impl ChannelRequest {
     /// From now, in a channel without rules.
     #[cfg(test)]
     #[must_use]
-    pub(crate) fn plain() -> Self {
+    pub(crate) fn plain(channel: &str) -> Self {
         Self {
+            channel: channel.into(),
             since: Since::Now,
             keep: None,
             policy: None,
@@ -93,6 +96,7 @@ impl ChannelRequest {
         // A position counts there as in a channel that keeps nothing.
         let resumes = matches!(since, Since::Offset { .. } | Since::Cached { .. });
         Self {
+            channel: plain.channel,
             keep: rules
                 .filter(|rules| rules.history_size > 0 && !(conflated && resumes))
                 .map(|rules| rules.history_ttl),
@@ -145,9 +149,9 @@ impl ChannelRequest {
     }
 
     /// The subscription that it asks for.
-    pub(super) fn subscription(&self, channel: ChannelName) -> ChannelSubscription {
+    pub(super) fn subscription(&self) -> ChannelSubscription {
         ChannelSubscription {
-            channel,
+            channel: self.channel.clone(),
             options: SubscribeOptions {
                 positioned: self.is_kept(),
                 conflated: self.conflated,

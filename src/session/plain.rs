@@ -98,19 +98,16 @@ impl<P: PlainProtocol> Expiring for P {
 impl<P: PlainProtocol> Session<P> {
     /// Enters channels of which everything is delivered as it comes. Answers those whose history is
     /// to be read first.
-    pub(super) fn enter_plain(
-        &mut self,
-        channels: Vec<(ChannelName, ChannelRequest)>,
-    ) -> Vec<ChannelSubscription> {
+    pub(super) fn enter_plain(&mut self, channels: &[ChannelRequest]) -> Vec<ChannelSubscription> {
         let mut to_recover = Vec::new();
-        for (channel, request) in channels {
+        for request in channels {
             if let Some(plain) = self.protocol.plain_user() {
-                plain.set_channel_end(&channel, request.expire_at);
+                plain.set_channel_end(&request.channel, request.expire_at);
             }
             if request.is_plain() {
-                self.join(&channel, request.presence_options());
+                self.join(&request.channel, request.presence_options());
             } else {
-                to_recover.push(request.subscription(channel));
+                to_recover.push(request.subscription());
             }
         }
         to_recover
@@ -176,7 +173,7 @@ impl<P: PlainProtocol> Session<P> {
             self.bring_data(&channel, &given.data);
             return P::on_entered(self, &channel);
         }
-        let (subscription, data) = (request.subscription(channel.clone()), given.data.clone());
+        let (subscription, data) = (request.subscription(), given.data.clone());
         let recovers = given.recover_since.is_some();
         self.subscribe(vec![subscription], ctx, move |session, recovered, ctx| {
             let Ok([it]) = recovered else {

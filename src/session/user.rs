@@ -1,7 +1,8 @@
 //! Who a session's client is, once that is known: its place among its user's sessions, when its
-//! credentials end, and where it is present. Made by [`ConnectedUser::identify`] alone, so that
-//! nothing that needs an identity can be called before there is one. Owned by the session's
-//! protocol; left once, with the session.
+//! credentials end, and where it is present. Made by [`ConnectedUser::admit`], or of who was
+//! [`Admitted`] before its session began, and by nothing else, so that nothing that needs an
+//! identity can be called before there is one. Owned by the session's protocol; left once, with the
+//! session.
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use super::{
 use crate::{
     close::{Close, Ending},
     hooks::Event,
-    node::{auth::Identity, authorize::Principal, rate_limit::UserPermit},
+    node::{access::Admitted, auth::Identity, authorize::Principal, rate_limit::UserPermit},
     protocol::ClientInfo,
     registry::{ChannelName, is_internal},
     unix_time::unix_now_ms,
@@ -36,12 +37,38 @@ pub(crate) struct ConnectedUser {
 }
 
 impl ConnectedUser {
-    /// Says whose session it is, to the tables and to the backend.
+    /// Takes a place among its user's sessions, and says whose session it is.
     ///
     /// # Errors
-    /// How the session is to be closed: its user was blocked, or its token taken back, since it was
-    /// asked who it is.
-    pub(super) fn identify(
+    /// How the session is to be closed: its user has too many sessions, or was blocked, or its
+    /// token taken back, since it was asked who it is.
+    pub(super) fn admit(context: &SessionContext, identity: &Identity) -> Result<Self, Close> {
+        let permit = context.node.admit_user(&identity.user);
+        let permit = permit.map_err(|error| error.close())?;
+        Self::identify(context, identity, permit)
+    }
+
+    /// Says whose session it is, of a client who has its place already; answers what it was
+    /// granted, too.
+    ///
+    /// # Errors
+    /// How the session is to be closed: its user was blocked, or its token taken back, since it got
+    /// its place.
+    pub(super) fn of_admitted<T>(
+        context: &SessionContext,
+        admitted: Admitted<T>,
+    ) -> Result<(Self, T), Close> {
+        let Admitted {
+            identity,
+            granted,
+            permit,
+        } = admitted;
+        Ok((Self::identify(context, &identity, permit)?, granted))
+    }
+
+    /// Enters the tables of users, looks again whether the identity still counts, and tells the
+    /// backend.
+    fn identify(
         context: &SessionContext,
         identity: &Identity,
         permit: UserPermit,

@@ -63,8 +63,8 @@ pub(super) async fn message(
             let channels = access::channel_requests(granted, query, query.envelope);
             let audience = audience_of(endpoint, &channels);
             match channels.first() {
-                Some((shut, _)) if audience.is_empty() => {
-                    Err(refuse(node.denial(Action::Publish, shut)))
+                Some(shut) if audience.is_empty() => {
+                    Err(refuse(node.denial(Action::Publish, &shut.channel)))
                 }
                 _ => relay(node, &audience, &payload).await,
             }

@@ -111,11 +111,7 @@ impl Session<Centrifuge> {
         ctx: &mut TaskContext<Self>,
     ) {
         let context = &self.context;
-        let permit = context.node.admit_user(&identity.user);
-        let admitted = permit
-            .map_err(|error| error.close())
-            .and_then(|permit| ConnectedUser::identify(context, &identity, permit));
-        let user = match admitted {
+        let user = match ConnectedUser::admit(context, &identity) {
             Ok(user) => user,
             Err(close) => return self.end(close),
         };

@@ -24,15 +24,12 @@ const RELAY_RETRY: Duration = Duration::from_millis(5);
 /// To whom a client's messages are relayed: its channels, as far as it may publish there, or
 /// everyone on the path if it has none. Empty where it has channels and may speak in none of them.
 #[must_use]
-pub(crate) fn audience_of(
-    endpoint: &Endpoint,
-    channels: &[(ChannelName, ChannelRequest)],
-) -> Arc<[ChannelName]> {
+pub(crate) fn audience_of(endpoint: &Endpoint, channels: &[ChannelRequest]) -> Arc<[ChannelName]> {
     if channels.is_empty() {
         return endpoint.group().into_iter().cloned().collect();
     }
-    let open = channels.iter().filter(|(_, request)| request.publishes);
-    open.map(|(channel, _)| channel.clone()).collect()
+    let open = channels.iter().filter(|request| request.publishes);
+    open.map(|request| request.channel.clone()).collect()
 }
 
 /// A relayed message as it is published: to every channel of the sender's.

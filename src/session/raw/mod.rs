@@ -47,7 +47,7 @@ pub(crate) struct RawParams {
     /// The session as the backend is told it.
     pub(crate) hook_context: HookContext,
     /// Channels that it asked for or was given, with from where each goes on.
-    pub(crate) channels: Vec<(ChannelName, ChannelRequest)>,
+    pub(crate) channels: Vec<ChannelRequest>,
     /// Whether publications come in an envelope.
     pub(crate) envelope: bool,
 }
@@ -89,9 +89,7 @@ impl Protocol for Raw {
         };
         let mut session = Session { context, protocol };
         let admitted = params.identity.and_then(|identity| {
-            let permit = session.context.node.admit_user(&identity.user);
-            let permit = permit.map_err(|error| error.close())?;
-            let user = ConnectedUser::identify(&session.context, &identity, permit)?;
+            let user = ConnectedUser::admit(&session.context, &identity)?;
             Ok((identity, user))
         });
         match admitted {
@@ -105,7 +103,7 @@ impl Protocol for Raw {
                 client.user_context =
                     asks.then(|| Box::new(identity.named_in(params.hook_context)));
                 session.protocol.client = Some(client);
-                session.enter(params.channels, ctx);
+                session.enter(&params.channels, ctx);
             }
             Err(close) => session.context.close(close),
         }
@@ -201,7 +199,7 @@ impl Client {
 
 impl Session<Raw> {
     /// Greets the client and puts it into its channels.
-    fn enter(&mut self, channels: Vec<(ChannelName, ChannelRequest)>, ctx: &mut TaskContext<Self>) {
+    fn enter(&mut self, channels: &[ChannelRequest], ctx: &mut TaskContext<Self>) {
         if let Some(greeting) = &self.protocol.endpoint.settings.greeting {
             self.context
                 .connection

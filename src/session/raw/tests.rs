@@ -85,7 +85,7 @@ impl Harness {
             permit: self.admission.admit(None).expect("room"),
         };
         let params = RawParams {
-            channels: vec![("c".into(), ChannelRequest::plain())],
+            channels: vec![ChannelRequest::plain("c")],
             endpoint,
             identity: Ok(Identity::anonymous()),
             hook_context: connect_info.hook_context("json"),

@@ -24,8 +24,7 @@ use crate::{
     connection::{Connection, ConnectionProfile},
     node::{
         Node,
-        auth::Identity,
-        rate_limit::UserPermit,
+        access::Admitted,
         recovery::{self, RecoveryRequest},
     },
     publication::Payload,
@@ -37,12 +36,8 @@ use crate::{
 pub(crate) struct StreamParams {
     /// What every session has.
     pub(crate) connect_info: ConnectInfo,
-    /// Who it is.
-    pub(crate) identity: Identity,
-    /// Its place among its user's sessions.
-    pub(crate) permit: UserPermit,
-    /// Its channels, with from where each goes on.
-    pub(crate) channels: Vec<(ChannelName, ChannelRequest)>,
+    /// Who it is, and its channels.
+    pub(crate) admitted: Admitted<Vec<ChannelRequest>>,
     /// Whether publications come in an envelope.
     pub(crate) envelope: bool,
     /// Whether comment lines keep the connection alive; a poll is too short for that.
@@ -59,10 +54,8 @@ pub(crate) struct Stream {
 }
 
 /// What [`Stream`] begins with.
-pub(crate) struct Begin {
-    identity: Identity,
-    permit: UserPermit,
-    channels: Vec<(ChannelName, ChannelRequest)>,
+pub(crate) struct StreamStart {
+    admitted: Admitted<Vec<ChannelRequest>>,
     recovered: oneshot::Sender<Recovered>,
 }
 
@@ -73,10 +66,8 @@ pub(crate) fn start(params: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -
     let (connection, session) = Session::<Stream>::start_on_body(NewSession {
         connect_info: params.connect_info,
         profile: ConnectionProfile::stream(params.envelope, params.comments),
-        params: Begin {
-            identity: params.identity,
-            permit: params.permit,
-            channels: params.channels,
+        params: StreamStart {
+            admitted: params.admitted,
             recovered: sender,
         },
         shard,
@@ -93,55 +84,49 @@ pub(crate) fn start(params: StreamParams, shard: &Rc<Shard>, node: &Arc<Node>) -
 ///
 /// # Errors
 /// The broker's.
-pub(crate) async fn recover(node: &Node, channels: &[(ChannelName, ChannelRequest)]) -> Recovered {
-    let wanted: Vec<(&ChannelName, RecoveryRequest)> = channels
-        .iter()
-        .map(|(channel, request)| (channel, request.recovery_request()))
-        .collect();
-    let requests = wanted
-        .iter()
-        .map(|(channel, request)| (*channel, Some(request)));
+pub(crate) async fn recover(node: &Node, channels: &[ChannelRequest]) -> Recovered {
+    let wanted = channels.iter().map(ChannelRequest::recovery_request);
+    let wanted: Vec<RecoveryRequest> = wanted.collect();
+    let names = channels.iter().map(|request| &request.channel);
+    let requests = names.zip(wanted.iter().map(Some));
     let bytes_max = node.settings.limits.recovery_bytes();
     let recoveries = recovery::read_all(node, requests, bytes_max).await?;
-    let recovered = wanted
-        .into_iter()
-        .zip(recoveries)
-        .map(|((channel, request), recovery)| RecoveredChannel {
-            channel: channel.clone(),
-            recovery,
-            unknown: request.is_unknown(),
-        });
-    let mut recovered: Vec<_> = recovered.collect();
-    for (it, (_, request)) in recovered.iter_mut().zip(channels) {
+    let each = channels.iter().zip(&wanted).zip(recoveries);
+    let recovered = each.map(|((request, wanted), mut recovery)| {
         if request.conflated {
-            it.recovery.hide_place();
+            recovery.hide_place();
         }
-    }
-    Ok(recovered)
+        RecoveredChannel {
+            channel: request.channel.clone(),
+            recovery,
+            unknown: wanted.is_unknown(),
+        }
+    });
+    Ok(recovered.collect())
 }
 
 impl Protocol for Stream {
-    type Params = Begin;
+    type Params = StreamStart;
 
     /// A message that comes by several channels is sorted out where positions are kept, since each
     /// of them moves on.
-    fn is_plain(_: &Begin) -> bool {
+    fn is_plain(_: &StreamStart) -> bool {
         false
     }
 
     fn begin(
         context: SessionContext,
-        params: Begin,
+        params: StreamStart,
         ctx: &mut TaskContext<Session<Self>>,
     ) -> Session<Self> {
         let mut session = Session {
             context,
             protocol: Self { plain: None },
         };
-        match ConnectedUser::identify(&session.context, &params.identity, params.permit) {
-            Ok(user) => {
+        match ConnectedUser::of_admitted(&session.context, params.admitted) {
+            Ok((user, channels)) => {
                 session.protocol.plain = Some(PlainUser::new(user));
-                let to_recover = session.enter_plain(params.channels);
+                let to_recover = session.enter_plain(&channels);
                 session.watch_expiry(ctx);
                 session.subscribe(to_recover, ctx, move |_, recovered, _| {
                     tell(recovered, params.recovered)

@@ -23,7 +23,7 @@ use crate::{
         outbox::{Frame, FrameKind},
     },
     id::SessionId,
-    node::{auth::Identity, recovery::Since},
+    node::{access::Admitted, auth::Identity, recovery::Since},
     protocol::Encoding,
     publication::Framing,
     registry::ChannelName,
@@ -124,7 +124,7 @@ impl Harness {
         }
     }
 
-    pub(in crate::session) fn request(&self) -> Vec<(ChannelName, ChannelRequest)> {
+    pub(in crate::session) fn request(&self) -> Vec<ChannelRequest> {
         let request = ChannelRequest {
             since: Since::Offset {
                 offset: 0,
@@ -132,9 +132,9 @@ impl Harness {
             },
             keep: Some(Duration::from_secs(3600)),
             positions: true,
-            ..ChannelRequest::plain()
+            ..ChannelRequest::plain(CHANNEL)
         };
-        vec![(CHANNEL.into(), request)]
+        vec![request]
     }
 
     pub(in crate::session) fn raw(&self) -> Client {
@@ -199,9 +199,11 @@ impl Harness {
         let identity = Identity::anonymous();
         let params = StreamParams {
             connect_info: self.connect_info(),
-            permit: self.test.node.admit_user(&identity.user).expect("room"),
-            identity,
-            channels: self.request(),
+            admitted: Admitted {
+                permit: self.test.node.admit_user(&identity.user).expect("room"),
+                identity,
+                granted: self.request(),
+            },
             envelope: true,
             comments: false,
         };

@@ -145,11 +145,7 @@ impl Server {
                 Origin::Endpoint => Since::Now,
                 Origin::Asked | Origin::Given => query.since(index),
             };
-            let channel = plain.channel.clone();
-            (
-                channel,
-                ChannelRequest::granted(plain, since, query.envelope),
-            )
+            ChannelRequest::granted(plain, since, query.envelope)
         });
         let params = RawParams {
             endpoint: endpoint.clone(),
