@@ -7,19 +7,19 @@ use actix_web::{HttpRequest, HttpResponse, http::header};
 
 use crate::{
     close::Close,
-    config::{HookFailureAction, OnMessage},
+    config::HookFailureAction,
     connection::info::TransportKind,
     hooks::Answer,
     http::{access, plain, request},
-    node::{Node, access::Confirmed, auth::AuthError, authorize::Action},
+    node::{Node, access::Confirmed, auth::AuthError},
     publication::{Item, Payload, data_field},
-    registry::ChannelName,
     session::{
         query::Query,
         raw::{
             endpoint::Endpoint,
             message::{
-                answer_messages, audience_of, fill_message, publish_patiently, relay_requests,
+                MessageOutcome, MessageSender, answer_messages, audience_of, no_audience,
+                publish_patiently,
             },
         },
     },
@@ -49,44 +49,28 @@ pub(super) async fn message(
         identity, granted, ..
     } = authorized.confirm().map_err(refuse)?;
     plain::charge(node, &identity, connect_info.address)?;
-    match &endpoint.settings.on_message {
-        OnMessage::Ignore => Ok(nothing()),
-        OnMessage::Echo => Ok(reply(&payload)),
-        OnMessage::Reply(template) => {
-            let filled = fill_message(template, payload.as_bytes());
-            Ok(reply(&match payload {
-                Payload::Text(_) => Payload::guess(filled.into()),
-                Payload::Binary(_) => Payload::Binary(filled.into()),
-            }))
+    let channels = access::channel_requests(granted, query, query.envelope);
+    let sender = MessageSender {
+        audience: &audience_of(endpoint, &channels),
+        // There is no session of the sender's to leave out.
+        session: None,
+    };
+    match endpoint.on_message(node, sender, payload) {
+        MessageOutcome::Ignored => Ok(nothing()),
+        MessageOutcome::Reply(payload) => Ok(reply(&payload)),
+        MessageOutcome::NoAudience => {
+            let channel = channels.first().map(|request| &request.channel);
+            Err(refuse(no_audience(node, channel)))
         }
-        OnMessage::Relay { .. } => {
-            let channels = access::channel_requests(granted, query, query.envelope);
-            let audience = audience_of(endpoint, &channels);
-            match channels.first() {
-                Some(shut) if audience.is_empty() => {
-                    Err(refuse(node.denial(Action::Publish, &shut.channel)))
-                }
-                _ => relay(node, &audience, &payload).await,
-            }
-        }
-        OnMessage::Hook { on_failure } => {
+        MessageOutcome::Relay(requests) => match publish_patiently(node.clone(), requests).await {
+            Ok(()) => Ok(nothing()),
+            Err(error) => Err(plain::unpublished(error)),
+        },
+        MessageOutcome::AskBackend(payload, on_failure) => {
             let user_context = identity.named_in(connect_info.hook_context("json"));
             let answer = node.hooks.message(&user_context, path, payload).await;
             answer_of_backend(answer, on_failure)
         }
-    }
-}
-
-/// Everyone hears it: there is no session of the sender's to leave out.
-async fn relay(
-    node: &Arc<Node>,
-    audience: &Arc<[ChannelName]>,
-    payload: &Payload,
-) -> Result<HttpResponse, plain::ErrorResponse> {
-    let requests = relay_requests(node, audience, payload, None);
-    match publish_patiently(node.clone(), requests).await {
-        Ok(()) => Ok(nothing()),
-        Err(error) => Err(plain::unpublished(error)),
     }
 }
 

@@ -1,16 +1,16 @@
 //! What a message on a raw endpoint leads to: relayed to others, answered by a template or by the
-//! backend. The same whether it came by WebSocket or by `/send`. Nothing here keeps state; a relay
-//! waits at most [`RELAY_PATIENCE`] for room.
+//! backend. The same whether it came by WebSocket or by `/send`: [`Endpoint::on_message`] says what,
+//! and whoever has the message does it. Nothing here keeps state; a relay waits at most [`RELAY_PATIENCE`] for room.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{
     broker::{BrokerError, PublishRequest},
     close::Close,
-    config::HookFailureAction,
+    config::{HookFailureAction, OnMessage},
     hooks::{Answer, HookFailure},
     id::SessionId,
-    node::Node,
+    node::{Node, auth::AuthError, authorize::Action},
     publication::Payload,
     registry::ChannelName,
     session::{channel_request::ChannelRequest, raw::endpoint::Endpoint},
@@ -20,6 +20,72 @@ use crate::{
 /// sender is not read from; after it, the sender is told to come again (1013).
 pub(crate) const RELAY_PATIENCE: Duration = Duration::from_secs(2);
 const RELAY_RETRY: Duration = Duration::from_millis(5);
+
+/// Who says something on an endpoint.
+#[derive(Clone, Copy)]
+pub(crate) struct MessageSender<'a> {
+    /// To whom its messages are relayed: see [`audience_of`].
+    pub(crate) audience: &'a Arc<[ChannelName]>,
+    /// Its session, which is left out unless the endpoint relays to it too; absent where the
+    /// message came by a request.
+    pub(crate) session: Option<SessionId>,
+}
+
+/// What a message on an endpoint leads to, by its `on_message`.
+#[must_use]
+pub(crate) enum MessageOutcome<'a> {
+    /// Nothing.
+    Ignored,
+    /// Its sender gets this.
+    Reply(Payload),
+    /// It is published, once in each channel of the audience.
+    Relay(Vec<PublishRequest>),
+    /// Its sender has channels and may speak in none of them: see [`no_audience`].
+    NoAudience,
+    /// The backend is asked, and this is done where it fails.
+    AskBackend(Payload, &'a HookFailureAction),
+}
+
+impl Endpoint {
+    /// What a message of a client's leads to. Nothing is done yet.
+    pub(crate) fn on_message(
+        &self,
+        node: &Node,
+        sender: MessageSender<'_>,
+        message: Payload,
+    ) -> MessageOutcome<'_> {
+        match &self.settings.on_message {
+            OnMessage::Ignore => MessageOutcome::Ignored,
+            OnMessage::Echo => MessageOutcome::Reply(message),
+            OnMessage::Reply(template) => {
+                let filled = fill_message(template, message.as_bytes());
+                MessageOutcome::Reply(match message {
+                    Payload::Text(_) => Payload::guess(filled.into()),
+                    Payload::Binary(_) => Payload::Binary(filled.into()),
+                })
+            }
+            OnMessage::Relay { .. } if sender.audience.is_empty() => MessageOutcome::NoAudience,
+            OnMessage::Relay { relay_self } => {
+                let exclude = sender.session.filter(|_| !relay_self);
+                let requests = relay_requests(node, sender.audience, &message, exclude);
+                MessageOutcome::Relay(requests)
+            }
+            OnMessage::Hook { on_failure } => MessageOutcome::AskBackend(message, on_failure),
+        }
+    }
+}
+
+/// Why a client that has no audience may not speak; `channel` is the first that it has.
+#[must_use]
+pub(crate) fn no_audience(node: &Node, channel: Option<&ChannelName>) -> AuthError {
+    match channel {
+        Some(channel) => node.denial(Action::Publish, channel),
+        None => {
+            let close = Close::PERMISSION_DENIED.because("the session is in no channel");
+            AuthError::Disconnected(close)
+        }
+    }
+}
 
 /// To whom a client's messages are relayed: its channels, as far as it may publish there, or
 /// everyone on the path if it has none. Empty where it has channels and may speak in none of them.
@@ -34,7 +100,7 @@ pub(crate) fn audience_of(endpoint: &Endpoint, channels: &[ChannelRequest]) -> A
 
 /// A relayed message as it is published: to every channel of the sender's.
 #[must_use]
-pub(crate) fn relay_requests(
+pub(super) fn relay_requests(
     node: &Node,
     audience: &Arc<[ChannelName]>,
     payload: &Payload,
@@ -121,7 +187,7 @@ pub(crate) fn answer_messages(
 
 /// Puts `message` in place of every `{message}`; bytes stay bytes, so binary messages survive.
 #[must_use]
-pub(crate) fn fill_message(template: &str, message: &[u8]) -> Vec<u8> {
+pub(super) fn fill_message(template: &str, message: &[u8]) -> Vec<u8> {
     let mut reply = Vec::with_capacity(template.len() + message.len());
     for (index, part) in template.split("{message}").enumerate() {
         if index > 0 {

@@ -11,7 +11,9 @@ use std::{sync::Arc, time::Instant};
 
 use self::{
     endpoint::Endpoint,
-    message::{answer_messages, audience_of, fill_message, publish_patiently, relay_requests},
+    message::{
+        MessageOutcome, MessageSender, answer_messages, audience_of, no_audience, publish_patiently,
+    },
 };
 use super::{
     ConnectedUser, Protocol, Session, SessionContext, TaskContext,
@@ -28,7 +30,6 @@ use crate::{
     metrics::Limited,
     node::{
         auth::Identity,
-        authorize::Action,
         rate_limit::{RateDecision, RateLimiter},
         recovery::Recovery,
     },
@@ -265,31 +266,26 @@ impl Session<Raw> {
             self.context.node.metrics.limited(Limited::Messages);
             return self.context.close(Close::TOO_MANY_REQUESTS);
         }
-        match &self.protocol.endpoint.settings.on_message {
-            OnMessage::Ignore => {}
-            OnMessage::Echo => connection.reply(message.opcode(), message.as_bytes()),
-            OnMessage::Reply(template) => {
-                let reply = fill_message(template, message.as_bytes());
-                connection.reply(message.opcode(), &reply);
+        let (node, endpoint) = (&self.context.node, &self.protocol.endpoint);
+        let sender = MessageSender {
+            audience: &client.audience,
+            session: Some(connection.info().id),
+        };
+        match endpoint.on_message(node, sender, message) {
+            MessageOutcome::Ignored => {}
+            MessageOutcome::Reply(reply) => connection.reply(reply.opcode(), reply.as_bytes()),
+            MessageOutcome::NoAudience => {
+                let channel = self.context.membership.first_channel();
+                let error = no_audience(node, channel.as_ref());
+                self.context.close(error.close());
             }
-            OnMessage::Relay { .. } if client.audience.is_empty() => {
-                let node = &self.context.node;
-                let close = match self.context.membership.first_channel() {
-                    Some(channel) => node.denial(Action::Publish, &channel).close(),
-                    None => Close::PERMISSION_DENIED.because("the session is in no channel"),
-                };
-                self.context.close(close);
-            }
-            OnMessage::Relay { relay_self } => {
+            MessageOutcome::Relay(requests) => {
                 client.plain.user.announce(&self.context);
-                let sender = (!relay_self).then(|| connection.info().id);
-                let audience = &client.audience;
-                let more = audience.len().saturating_sub(1);
+                let more = requests.len().saturating_sub(1);
                 self.context.turn.spend_commands(more);
-                let requests = relay_requests(&self.context.node, audience, &message, sender);
                 self.relay(requests, ctx);
             }
-            OnMessage::Hook { on_failure } => {
+            MessageOutcome::AskBackend(message, on_failure) => {
                 let on_failure = on_failure.clone();
                 self.ask_backend(message, on_failure, ctx);
             }

@@ -13,7 +13,10 @@ use tokio::{
     net::UnixStream,
 };
 
-use super::{message::RELAY_PATIENCE, *};
+use super::{
+    message::{RELAY_PATIENCE, fill_message},
+    *,
+};
 use crate::{
     admission::Admission,
     broker::BrokerError,
@@ -25,6 +28,7 @@ use crate::{
         socket::{Socket, Upgraded},
     },
     id::SessionId,
+    node::Node,
     session::{NewSession, centrifuge::Centrifuge, connect_info::ConnectInfo, task::SessionTask},
     testing::{Op, TestNode},
 };
@@ -37,6 +41,81 @@ fn a_reply_takes_text_and_bytes_as_they_are() {
     );
     assert_eq!(fill_message("{message}{message}", b"\xff"), b"\xff\xff");
     assert_eq!(fill_message("fixed {text}", b"x"), b"fixed {text}");
+}
+
+/// An endpoint whose clients are in channel `c`.
+fn endpoint(on_message: OnMessage) -> Arc<Endpoint> {
+    Endpoint::new(&RawEndpoint {
+        path: "/ws".into(),
+        greeting: None,
+        on_message,
+        subprotocols: Vec::new(),
+        origins: None,
+        default_channels: Vec::new(),
+        channels: vec!["c".into()],
+        connect_hook: false,
+    })
+}
+
+/// What a message leads to, in words, with the sessions that a relay leaves out.
+fn outcome(node: &Node, on_message: OnMessage, sender: MessageSender, message: Payload) -> String {
+    match endpoint(on_message).on_message(node, sender, message) {
+        MessageOutcome::Ignored => "ignored".to_string(),
+        MessageOutcome::Reply(reply) => format!("{reply:?}"),
+        MessageOutcome::NoAudience => "no audience".to_string(),
+        MessageOutcome::Relay(requests) => {
+            let excluded = requests.iter().map(|request| request.exclude.len());
+            format!("relayed, without {:?}", excluded.collect::<Vec<_>>())
+        }
+        MessageOutcome::AskBackend(message, on_failure) => format!("{message:?}, {on_failure:?}"),
+    }
+}
+
+// What a message leads to was decided once for a session and once for `/send`.
+#[test]
+fn a_message_leads_to_the_same_by_a_socket_and_by_a_request_but_that_a_session_is_left_out() {
+    paused(async {
+        let harness = Harness::new();
+        let node = &harness.test.node;
+        let channels: Arc<[ChannelName]> = ["a", "b"].map(ChannelName::from).into();
+        let (text, bytes) = (
+            Payload::Text("x".into()),
+            Payload::Binary(Bytes::from_static(b"\xff")),
+        );
+        for (session, left_out) in [(None, 0), (Some(SessionId::random()), 1)] {
+            let sender = MessageSender {
+                audience: &channels,
+                session,
+            };
+            let of =
+                |on_message, message: &Payload| outcome(node, on_message, sender, message.clone());
+            assert_eq!(of(OnMessage::Ignore, &text), "ignored");
+            assert_eq!(of(OnMessage::Echo, &text), format!("{text:?}"));
+            assert_eq!(of(OnMessage::Echo, &bytes), format!("{bytes:?}"));
+            let template = OnMessage::Reply("<{message}>".to_string());
+            let filled = Payload::Text("<x>".into());
+            assert_eq!(of(template.clone(), &text), format!("{filled:?}"));
+            let filled = Payload::Binary(Bytes::from_static(b"<\xff>"));
+            assert_eq!(of(template, &bytes), format!("{filled:?}"));
+            let relay = |relay_self| of(OnMessage::Relay { relay_self }, &text);
+            assert_eq!(relay(true), "relayed, without [0, 0]");
+            let expected = format!("relayed, without [{left_out}, {left_out}]");
+            assert_eq!(relay(false), expected);
+            let on_failure = HookFailureAction::Close;
+            let hook = OnMessage::Hook { on_failure };
+            assert_eq!(of(hook, &text), format!("{text:?}, Close"));
+            let to_nobody = MessageSender {
+                audience: &Arc::default(),
+                session,
+            };
+            let relay = OnMessage::Relay { relay_self: true };
+            assert_eq!(outcome(node, relay, to_nobody, text.clone()), "no audience");
+        }
+        let error = no_audience(node, None);
+        assert_eq!(error.close().code, Close::PERMISSION_DENIED.code);
+        // The `Server` actor gets its first turn: it must not end before it began.
+        tokio::task::yield_now().await;
+    });
 }
 
 /// The answer to a handshake, as far as a client of these tests looks at it.
@@ -64,16 +143,7 @@ impl Harness {
     /// Begins a session that relays in channel `c`; the client's end of its socket.
     fn begin(&self) -> UnixStream {
         let (ours, theirs) = UnixStream::pair().expect("a pair of sockets");
-        let endpoint = Endpoint::new(&RawEndpoint {
-            path: "/ws".into(),
-            greeting: None,
-            on_message: OnMessage::Relay { relay_self: false },
-            subprotocols: Vec::new(),
-            origins: None,
-            default_channels: Vec::new(),
-            channels: vec!["c".into()],
-            connect_hook: false,
-        });
+        let endpoint = endpoint(OnMessage::Relay { relay_self: false });
         let connect_info = ConnectInfo {
             id: SessionId::random(),
             address: None,
