@@ -62,6 +62,23 @@ struct Shared {
     hurry: Notify,
 }
 
+/// How many events wait, and how many are posted at once.
+#[derive(Clone, Copy, Debug)]
+struct SinkBounds {
+    /// `hooks.events_queue`.
+    queue: usize,
+    /// `hooks.events_batch`.
+    batch: usize,
+}
+
+/// How events become the bodies that are posted.
+struct Batches<B> {
+    /// At most so many events in one.
+    events_max: usize,
+    /// The body of some.
+    body_of: B,
+}
+
 /// What became of the events of this process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct EventStats {
@@ -84,7 +101,10 @@ impl EventSink {
     #[must_use]
     pub(crate) fn start(settings: &Hooks, client: Arc<HookClient>, node: String) -> Option<Self> {
         client.has(HookKind::Events).then(|| {
-            let bounds = (settings.events_queue, settings.events_batch);
+            let bounds = SinkBounds {
+                queue: settings.events_queue,
+                batch: settings.events_batch,
+            };
             Self::spawn(bounds, node, move |body| {
                 let client = Arc::clone(&client);
                 async move { client.post_events(body).await }
@@ -92,15 +112,17 @@ impl EventSink {
         })
     }
 
-    fn spawn<P, F>((queue, batch): (usize, usize), node: String, post: P) -> Self
+    fn spawn<P, F>(bounds: SinkBounds, node: String, post: P) -> Self
     where
         P: Fn(Bytes) -> F + Send + Sync + 'static,
         F: Future<Output = Result<u16, Cow<'static, str>>> + Send + 'static,
     {
-        let (sender, receiver) = mpsc::channel(queue.max(1));
+        let (sender, receiver) = mpsc::channel(bounds.queue.max(1));
         let shared = Arc::<Shared>::default();
-        let body = move |events: &[Event]| event::batch(&node, events);
-        let batches = (batch.max(1), body);
+        let batches = Batches {
+            events_max: bounds.batch.max(1),
+            body_of: move |events: &[Event]| event::batch(&node, events),
+        };
         tokio::spawn(deliver(receiver, batches, Arc::clone(&shared), post));
         Self {
             queue: sender,
@@ -177,7 +199,7 @@ impl Shared {
 /// The task: one batch after the other, so that order holds.
 async fn deliver<P, F>(
     mut queue: mpsc::Receiver<Event>,
-    (batch_max, body_of): (usize, impl Fn(&[Event]) -> Bytes),
+    batches: Batches<impl Fn(&[Event]) -> Bytes>,
     shared: Arc<Shared>,
     post: P,
 ) where
@@ -185,9 +207,9 @@ async fn deliver<P, F>(
     F: Future<Output = Result<u16, Cow<'static, str>>>,
 {
     let mut events = Vec::new();
-    while queue.recv_many(&mut events, batch_max).await > 0 {
+    while queue.recv_many(&mut events, batches.events_max).await > 0 {
         let count = events.len() as u64;
-        let body = body_of(&events);
+        let body = (batches.body_of)(&events);
         events.clear();
         match deliver_batch(body, &shared, &post).await {
             Ok(()) => shared.settle(count, &shared.delivered),

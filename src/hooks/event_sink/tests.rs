@@ -26,7 +26,7 @@ impl Script {
 
     fn sink(self: &Arc<Self>, queue: usize, batch: usize) -> EventSink {
         let script = Arc::clone(self);
-        EventSink::spawn((queue, batch), "n".into(), move |body| {
+        EventSink::spawn(SinkBounds { queue, batch }, "n".into(), move |body| {
             let text = String::from_utf8(body.to_vec()).unwrap();
             script.batches.lock().unwrap().push((Instant::now(), text));
             let answer = script.answers.lock().unwrap().pop_front();

@@ -7,7 +7,7 @@ use actix::AsyncContext;
 use super::{
     client_session::{ClientSession, Task},
     replies::TellsClient,
-    subscription::Subscription,
+    subscription::{Subscription, SubscriptionKey},
 };
 use crate::{
     close::{Close, Unsubscribe},
@@ -17,9 +17,6 @@ use crate::{
     session::expiry::{ASK_AGAIN, Verdict, until},
     unix_time::{ttl_until, unix_now},
 };
-
-/// A subscription whose end has come: its channel and its number.
-type Ended = (ChannelName, u64);
 
 impl ClientSession<'_> {
     /// Sets the one timer of all subscriptions, for the earliest that ends; in place of the one
@@ -50,12 +47,16 @@ impl ClientSession<'_> {
                 let is_over = known.end().is_some_and(|end| end <= now);
                 is_over.then(|| {
                     known.asking = true;
-                    ((channel.clone(), known.generation), known.by_token)
+                    let key = SubscriptionKey {
+                        channel: channel.clone(),
+                        generation: known.generation,
+                    };
+                    (key, known.by_token)
                 })
             });
         for (ended, by_token) in over.collect::<Vec<_>>() {
             if by_token || self.context.node.settings.hooks.sub_refresh.is_none() {
-                self.expire_subscription(&ended.0);
+                self.expire_subscription(&ended.channel);
             } else {
                 self.ask_sub_refresh(ended, 0, ctx);
             }
@@ -68,17 +69,23 @@ impl ClientSession<'_> {
         self.context.membership.flush();
     }
 
-    fn ask_sub_refresh(&mut self, ended: Ended, tries: u32, ctx: &mut Task) {
+    fn ask_sub_refresh(&mut self, ended: SubscriptionKey, tries: u32, ctx: &mut Task) {
         let (node, user_context) = (self.context.node.clone(), self.user_context());
-        let channel = ended.0.clone();
+        let channel = ended.channel.clone();
         let asking = async move { node.hooks.sub_refresh(&user_context, &channel).await };
         self.later(ctx, asking, move |session, answer, ctx| {
             session.on_sub_verdict(ended, Verdict::of(answer, tries), tries, ctx);
         });
     }
 
-    fn on_sub_verdict(&mut self, ended: Ended, verdict: Verdict, tries: u32, ctx: &mut Task) {
-        let Some(known) = self.ended_subscription(&ended) else {
+    fn on_sub_verdict(
+        &mut self,
+        ended: SubscriptionKey,
+        verdict: Verdict,
+        tries: u32,
+        ctx: &mut Task,
+    ) {
+        let Some(known) = self.current_mut(&ended) else {
             return;
         };
         match verdict {
@@ -90,7 +97,7 @@ impl ClientSession<'_> {
                 known.asking = false;
                 self.watch_subscriptions(ctx);
             }
-            Verdict::Over => self.expire_subscription(&ended.0),
+            Verdict::Over => self.expire_subscription(&ended.channel),
             Verdict::AskAgain => {
                 ctx.run_later(ASK_AGAIN, move |session, ctx| {
                     if let Some(mut session) = session.client_session() {
@@ -102,17 +109,11 @@ impl ClientSession<'_> {
     }
 
     /// Asks once more, unless the subscription was renewed or left meanwhile.
-    fn ask_sub_refresh_again(&mut self, ended: Ended, tries: u32, ctx: &mut Task) {
-        let known = self.ended_subscription(&ended);
+    fn ask_sub_refresh_again(&mut self, ended: SubscriptionKey, tries: u32, ctx: &mut Task) {
+        let known = self.current_mut(&ended);
         if known.is_some_and(|known| known.asking) {
             self.ask_sub_refresh(ended, tries, ctx);
         }
-    }
-
-    /// A subscription whose end has come, unless it was left meanwhile.
-    fn ended_subscription(&mut self, (channel, generation): &Ended) -> Option<&mut Subscription> {
-        let known = self.client.subscriptions.get_mut(channel)?;
-        (known.generation == *generation).then_some(known)
     }
 
     /// The client brings a new token for a subscription.
@@ -123,12 +124,15 @@ impl ClientSession<'_> {
         let Some(known) = self.client.subscriptions.get(channel) else {
             return self.error(id, &ReplyError::PERMISSION_DENIED);
         };
-        let generation = known.generation;
+        let key = SubscriptionKey {
+            channel: channel.into(),
+            generation: known.generation,
+        };
         if !self.context.node.takes_token_of(channel) {
             return self.error(id, &ReplyError::NOT_AVAILABLE);
         }
-        let (node, name) = (self.context.node.clone(), ChannelName::from(channel));
-        let (user, channel) = (self.client.identity.user.clone(), name.clone());
+        let (node, name) = (self.context.node.clone(), key.channel.clone());
+        let user = self.client.identity.user.clone();
         let client = self.context.connection.info().id.to_string();
         let reading = async move { node.authorize_token(&user, &client, &name, &token).await };
         self.later(ctx, reading, move |session, grant, ctx| {
@@ -142,7 +146,7 @@ impl ClientSession<'_> {
                 }
                 Err(error) => return session.refuse(id, &error),
             };
-            let Some(known) = session.ended_subscription(&(channel, generation)) else {
+            let Some(known) = session.current_mut(&key) else {
                 return session.error(id, &ReplyError::PERMISSION_DENIED);
             };
             let at = grant.expire_at;

@@ -4,7 +4,7 @@
 use super::{
     client_session::{ClientSession, Task},
     replies::TellsClient,
-    subscription::{PendingSubscription, Subscription},
+    subscription::{PendingSubscription, Subscription, SubscriptionKey},
 };
 use crate::{
     broker::BrokerError,
@@ -50,50 +50,53 @@ impl ClientSession<'_> {
             node.authorize_subscribe(&identity, &user_context, &asked)
                 .await
         };
-        let generation = self.reserve(&channel, false);
+        let key = self.reserve(channel, false);
         self.later(ctx, deciding, move |session, decision, ctx| {
-            if !session.is_current(&channel, generation) {
+            if session.current_mut(&key).is_none() {
                 // Unsubscribed meanwhile.
                 return session.error(id, &ReplyError::PERMISSION_DENIED);
             }
             match decision {
                 Ok(grant) => {
-                    let pending =
-                        PendingSubscription::new((channel, generation), rules, grant, &request);
+                    let pending = PendingSubscription::new(key, rules, grant, &request);
                     session.on_granted(id, pending, &request.epoch, ctx);
                 }
                 Err(error) => {
-                    session.forget(&channel, generation);
+                    session.forget(&key);
                     session.refuse(id, &error);
                 }
             }
         });
     }
 
-    /// Notes a channel, so that nothing subscribes to it a second time. Answers the number of this
-    /// subscription.
-    fn reserve(&mut self, channel: &ChannelName, server_side: bool) -> u64 {
+    /// Notes a channel, so that nothing subscribes to it a second time.
+    fn reserve(&mut self, channel: ChannelName, server_side: bool) -> SubscriptionKey {
         let client = &mut *self.client;
         client.generation += 1;
+        let generation = client.generation;
         let subscription = Subscription {
-            generation: client.generation,
+            generation,
             server_side,
             ..Subscription::default()
         };
         client.subscriptions.insert(channel.clone(), subscription);
-        client.generation
+        SubscriptionKey {
+            channel,
+            generation,
+        }
     }
 
-    fn is_current(&self, channel: &str, generation: u64) -> bool {
-        let known = self.client.subscriptions.get(channel);
-        known.is_some_and(|known| known.generation == generation)
+    /// A subscription, unless it was left meanwhile.
+    pub(super) fn current_mut(&mut self, key: &SubscriptionKey) -> Option<&mut Subscription> {
+        let known = self.client.subscriptions.get_mut(&key.channel)?;
+        (known.generation == key.generation).then_some(known)
     }
 
     /// Gives a channel up that did not become a subscription; a later one of the same channel
     /// stays.
-    fn forget(&mut self, channel: &ChannelName, generation: u64) {
-        if self.is_current(channel, generation) {
-            self.client.subscriptions.remove(channel);
+    fn forget(&mut self, key: &SubscriptionKey) {
+        if self.current_mut(key).is_some() {
+            self.client.subscriptions.remove(&key.channel);
         }
     }
 
@@ -126,7 +129,7 @@ impl ClientSession<'_> {
             }
             Err(error) => error.into(),
         };
-        self.forget(&pending.channel, pending.generation);
+        self.forget(&pending.key);
         self.error(id, &error);
         false
     }
@@ -134,7 +137,7 @@ impl ClientSession<'_> {
     /// The client was told of a subscription.
     pub(super) fn on_subscribed(&mut self, pending: &PendingSubscription, ctx: &mut Task) {
         let grant = &pending.grant;
-        let Some(known) = self.client.subscriptions.get_mut(&pending.channel) else {
+        let Some(known) = self.client.subscriptions.get_mut(&pending.key.channel) else {
             return;
         };
         known.live = true;
@@ -165,7 +168,7 @@ impl ClientSession<'_> {
         if self.client.subscriptions.contains(&channel) {
             return None;
         }
-        let generation = self.reserve(&channel, true);
+        let key = self.reserve(channel, true);
         let mut request = asked.unwrap_or_default();
         if let Some(position) = given.recover_since {
             request.recover = true;
@@ -173,7 +176,7 @@ impl ClientSession<'_> {
             request.epoch = position.epoch.to_string();
         }
         let grant = Grant::from(given);
-        let pending = PendingSubscription::new((channel, generation), rules, grant, &request);
+        let pending = PendingSubscription::new(key, rules, grant, &request);
         let wanted = pending.wanted(&request.epoch);
         Some((pending, wanted))
     }
@@ -189,9 +192,9 @@ impl ClientSession<'_> {
         };
         self.subscribe(vec![wanted], ctx, move |session, recovered, ctx| {
             let Ok([it]) = recovered else {
-                session.context.tell_not_entered(&pending.channel);
+                session.context.tell_not_entered(&pending.key.channel);
                 if recovered.is_err() {
-                    session.forget(&pending.channel, pending.generation);
+                    session.forget(&pending.key);
                 }
                 return false;
             };
@@ -211,10 +214,10 @@ impl ClientSession<'_> {
             positioned: result.positioned,
             data: result.data.clone(),
         };
-        self.push(&pending.channel, &push);
+        self.push(&pending.key.channel, &push);
         // What was missed comes as if it came now.
         for publication in result.publications {
-            self.push(&pending.channel, &Push::Pub(publication));
+            self.push(&pending.key.channel, &Push::Pub(publication));
         }
     }
 

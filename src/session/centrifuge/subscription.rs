@@ -27,6 +27,7 @@ const FLAG_REQUIRE_RECOVERY: i64 = 2;
 /// A channel of this session.
 #[derive(Debug, Default)]
 pub(super) struct Subscription {
+    /// Tells it apart from those of the same channel before and after it.
     pub(super) generation: u64,
     /// The client has been told that it is subscribed.
     pub(super) live: bool,
@@ -53,11 +54,17 @@ impl Subscription {
     }
 }
 
+/// Which subscription of a session's it is: a channel has several, one after the other.
+#[derive(Clone, Debug)]
+pub(super) struct SubscriptionKey {
+    pub(super) channel: ChannelName,
+    /// The [`Subscription::generation`] that it has as long as it is there.
+    pub(super) generation: u64,
+}
+
 /// A subscription that was granted; its client is not told yet.
 pub(super) struct PendingSubscription {
-    pub(super) channel: ChannelName,
-    /// Which of the channel's subscriptions, one after the other, it is.
-    pub(super) generation: u64,
+    pub(super) key: SubscriptionKey,
     pub(super) grant: Grant,
     rules: Arc<Namespace>,
     options: SubscribeOptions,
@@ -71,7 +78,7 @@ pub(super) struct PendingSubscription {
 impl PendingSubscription {
     /// What a client asked for, under the rules of the channel and what was granted.
     pub(super) fn new(
-        (channel, generation): (ChannelName, u64),
+        key: SubscriptionKey,
         rules: Arc<Namespace>,
         grant: Grant,
         request: &SubscribeRequest,
@@ -96,8 +103,7 @@ impl PendingSubscription {
             conflated: rules.conflates(),
         };
         Self {
-            channel,
-            generation,
+            key,
             grant,
             rules,
             options,
@@ -126,7 +132,7 @@ impl PendingSubscription {
         // What is newest is read without a position to go on from, too.
         let is_cached = self.rules.conflates() && self.rules.cache_recovery;
         ChannelSubscription {
-            channel: self.channel.clone(),
+            channel: self.key.channel.clone(),
             options: self.options,
             recover: (self.options.positioned || is_cached).then_some(RecoveryRequest {
                 since,
@@ -143,7 +149,9 @@ impl PendingSubscription {
     /// The one of several that was recovered.
     pub(super) fn find<'a>(pending: &'a [Self], it: &RecoveredSubscription) -> Option<&'a Self> {
         let channel = &it.subscription.channel;
-        pending.iter().find(|pending| pending.channel == *channel)
+        pending
+            .iter()
+            .find(|pending| pending.key.channel == *channel)
     }
 
     /// Whether the client wants it only with all that it missed, and some is lost.

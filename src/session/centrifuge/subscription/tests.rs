@@ -16,8 +16,15 @@ fn kept() -> Namespace {
     }
 }
 
+fn key() -> SubscriptionKey {
+    SubscriptionKey {
+        channel: "c".into(),
+        generation: 1,
+    }
+}
+
 fn pending(rules: Namespace, request: &SubscribeRequest) -> PendingSubscription {
-    PendingSubscription::new(("c".into(), 1), rules.into(), Grant::default(), request)
+    PendingSubscription::new(key(), rules.into(), Grant::default(), request)
 }
 
 fn since(pending: &PendingSubscription) -> Option<Since> {
@@ -108,7 +115,7 @@ fn joins_and_leaves_go_to_who_asks_for_them_and_to_whom_they_are_forced_on() {
             join_leave: asks,
             ..SubscribeRequest::default()
         };
-        let pending = PendingSubscription::new(("c".into(), 1), rules.into(), grant, &request);
+        let pending = PendingSubscription::new(key(), rules.into(), grant, &request);
         pending.wanted("").options.join_leave
     };
     let none = SubscriptionOverrides::default();

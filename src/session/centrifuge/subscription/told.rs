@@ -47,7 +47,7 @@ pub(in crate::session::centrifuge) struct ToldSubscription<'a> {
 
 impl ToldSubscription<'_> {
     pub(in crate::session::centrifuge) fn channel(&self) -> &ChannelName {
-        &self.pending.channel
+        &self.pending.key.channel
     }
 
     /// At a time in Unix seconds.
