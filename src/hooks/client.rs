@@ -14,9 +14,9 @@ use super::{
     context::{HeaderList, HookContext, UserContext, header_text},
     dispatcher::{Dispatcher, HookOverview, Outgoing},
     envelope::{self, FromResult},
-    failure::Answer,
+    failure::HookResult,
     message_answer,
-    request::{ConnectHookRequest, Request},
+    request::{ConnectHookRequest, HookRequest},
     stats::{HookKind, HookSnapshot},
 };
 use crate::{
@@ -86,13 +86,13 @@ impl HookClient {
     pub(crate) async fn connect(
         &self,
         connect_request: ConnectHookRequest<'_>,
-    ) -> Answer<ConnectAnswer> {
+    ) -> HookResult<ConnectAnswer> {
         let hook_context = connect_request.context;
-        let request = Request {
+        let request = HookRequest {
             name: connect_request.name,
             version: connect_request.version,
             channels: connect_request.channels,
-            ..Request::newcomer(hook_context)
+            ..HookRequest::newcomer(hook_context)
         };
         let data = &connect_request.data;
         self.ask(HookKind::Connect, hook_context, request, data)
@@ -103,8 +103,8 @@ impl HookClient {
     ///
     /// # Errors
     /// [`super::HookFailure`].
-    pub(crate) async fn refresh(&self, user_context: &UserContext) -> Answer<RefreshAnswer> {
-        let request = Request::of(user_context);
+    pub(crate) async fn refresh(&self, user_context: &UserContext) -> HookResult<RefreshAnswer> {
+        let request = HookRequest::of(user_context);
         self.ask(
             HookKind::Refresh,
             &user_context.context,
@@ -124,11 +124,11 @@ impl HookClient {
         channel: &str,
         token: &str,
         data: Bytes,
-    ) -> Answer<SubscribeAnswer> {
-        let request = Request {
+    ) -> HookResult<SubscribeAnswer> {
+        let request = HookRequest {
             channel: Some(channel),
             token,
-            ..Request::of(user_context)
+            ..HookRequest::of(user_context)
         };
         self.ask(HookKind::Subscribe, &user_context.context, request, &data)
             .await
@@ -142,10 +142,10 @@ impl HookClient {
         &self,
         user_context: &UserContext,
         channel: &str,
-    ) -> Answer<RefreshAnswer> {
-        let request = Request {
+    ) -> HookResult<RefreshAnswer> {
+        let request = HookRequest {
             channel: Some(channel),
-            ..Request::of(user_context)
+            ..HookRequest::of(user_context)
         };
         self.ask(
             HookKind::SubRefresh,
@@ -165,10 +165,10 @@ impl HookClient {
         user_context: &UserContext,
         channel: &str,
         data: Bytes,
-    ) -> Answer<PublishAnswer> {
-        let request = Request {
+    ) -> HookResult<PublishAnswer> {
+        let request = HookRequest {
             channel: Some(channel),
-            ..Request::of(user_context)
+            ..HookRequest::of(user_context)
         };
         self.ask(HookKind::Publish, &user_context.context, request, &data)
             .await
@@ -183,10 +183,10 @@ impl HookClient {
         user_context: &UserContext,
         method: &str,
         data: Bytes,
-    ) -> Answer<Bytes> {
-        let request = Request {
+    ) -> HookResult<Bytes> {
+        let request = HookRequest {
             method: Some(method).filter(|method| !method.is_empty()),
-            ..Request::of(user_context)
+            ..HookRequest::of(user_context)
         };
         self.ask(HookKind::Rpc, &user_context.context, request, &data)
             .await
@@ -202,7 +202,7 @@ impl HookClient {
         user_context: &UserContext,
         path: &str,
         payload: Payload,
-    ) -> Answer<Vec<Payload>> {
+    ) -> HookResult<Vec<Payload>> {
         let UserContext { context, user, .. } = user_context;
         let about = [
             ("x-fanfare-client", context.client.as_str()),
@@ -237,9 +237,9 @@ impl HookClient {
         &self,
         kind: HookKind,
         hook_context: &HookContext,
-        request: Request<'_>,
+        request: HookRequest<'_>,
         data: &Bytes,
-    ) -> Answer<T> {
+    ) -> HookResult<T> {
         let headers = self.headers.pick(hook_context).collect();
         let request = request.with_data(data, self.dispatcher.binary_encoding(kind));
         let outgoing = Outgoing::json(request.body(), headers);

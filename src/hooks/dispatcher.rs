@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     concurrency::ConcurrencyLimit,
-    failure::{Answer, CallFault, HookFailure},
+    failure::{CallFault, HookFailure, HookResult},
     signer::{SIGNATURE_HEADER, Signer},
     stats::{CallOutcome, HookKind, HookSnapshot, HookStats, LastFailure, PerHookSnapshot},
 };
@@ -33,7 +33,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The endpoint of one hook.
 #[derive(Debug)]
-struct Target {
+struct HookTarget {
     url: Url,
     /// The address as it may be logged.
     shown: String,
@@ -71,7 +71,7 @@ pub(crate) struct HookOverview {
     pub(crate) last_error: Option<LastFailure>,
 }
 
-fn timed_out(target: &Target) -> CallFault {
+fn timed_out(target: &HookTarget) -> CallFault {
     let limit = humantime::format_duration(target.timeout);
     CallFault {
         failure: HookFailure::from(CallOutcome::Timeout),
@@ -80,7 +80,7 @@ fn timed_out(target: &Target) -> CallFault {
 }
 
 /// Says in the log that the backend does not do what it should.
-fn tell(fault: &CallFault, kind: HookKind, target: &Target) {
+fn tell(fault: &CallFault, kind: HookKind, target: &HookTarget) {
     if !matches!(fault.failure, HookFailure::Unavailable(_)) {
         return;
     }
@@ -98,7 +98,7 @@ fn tell(fault: &CallFault, kind: HookKind, target: &Target) {
 #[derive(Debug)]
 pub(super) struct Dispatcher {
     http: HttpClient,
-    targets: [Option<Target>; HookKind::ALL.len()],
+    targets: [Option<HookTarget>; HookKind::ALL.len()],
     signer: Option<Signer>,
     /// For calls that a client makes once a session or channel.
     limit: ConcurrencyLimit,
@@ -117,7 +117,7 @@ impl Dispatcher {
         let mut targets = [const { None }; HookKind::ALL.len()];
         for &kind in HookKind::ALL {
             if let Some(hook) = hook(settings, kind) {
-                targets[kind as usize] = Some(Target {
+                targets[kind as usize] = Some(HookTarget {
                     url: parse_url(&format!("hooks.{}", kind.word()), &hook.url)?,
                     shown: redacted(&hook.url),
                     timeout: hook.timeout,
@@ -214,7 +214,7 @@ impl Dispatcher {
         outgoing: Outgoing,
         is_answer: impl Fn(&HttpResponse) -> bool,
         read: impl Fn(HttpResponse) -> Result<T, CallFault>,
-    ) -> Answer<T> {
+    ) -> HookResult<T> {
         let Some(target) = &self.targets[kind as usize] else {
             return Err(HookFailure::NOT_CONFIGURED);
         };
@@ -248,7 +248,7 @@ impl Dispatcher {
     async fn send_in_turn(
         &self,
         kind: HookKind,
-        target: &Target,
+        target: &HookTarget,
         outgoing: &Outgoing,
     ) -> Result<HttpResponse, CallFault> {
         let limit = match kind {
@@ -274,7 +274,11 @@ impl Dispatcher {
         Ok(sent?)
     }
 
-    async fn send(&self, target: &Target, outgoing: &Outgoing) -> Result<HttpResponse, HttpError> {
+    async fn send(
+        &self,
+        target: &HookTarget,
+        outgoing: &Outgoing,
+    ) -> Result<HttpResponse, HttpError> {
         let mut request = self
             .http
             .post(&target.url)

@@ -94,7 +94,7 @@ pub(crate) enum Event {
 /// The body of a batch of the process `node`.
 pub(super) fn batch(node: &str, events: &[Event]) -> Bytes {
     #[derive(Serialize)]
-    struct Batch<'a> {
+    struct EventBatch<'a> {
         events: Vec<OfNode<'a>>,
     }
     #[derive(Serialize)]
@@ -104,7 +104,7 @@ pub(super) fn batch(node: &str, events: &[Event]) -> Bytes {
         node: &'a str,
     }
     let events = events.iter().map(|event| OfNode { event, node });
-    let batch = Batch {
+    let batch = EventBatch {
         events: events.collect(),
     };
     // Texts and numbers always serialise.

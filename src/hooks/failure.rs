@@ -6,7 +6,7 @@ use super::stats::CallOutcome;
 use crate::{close::Close, http_client::HttpError, protocol::ReplyError};
 
 /// The result of a hook.
-pub(crate) type Answer<T> = Result<T, HookFailure>;
+pub(crate) type HookResult<T> = Result<T, HookFailure>;
 
 /// A call without a result.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub(crate) use self::{
     dispatcher::HookOverview,
     event::Event,
     event_sink::{EventSink, EventStats},
-    failure::{Answer, HookFailure, Unavailable},
+    failure::{HookFailure, HookResult, Unavailable},
     request::ConnectHookRequest,
 };
 

@@ -34,7 +34,7 @@ pub(crate) struct ConnectHookRequest<'a> {
 
 /// The body of one request; hooks fill in what their shape has.
 #[derive(Serialize)]
-pub(super) struct Request<'a> {
+pub(super) struct HookRequest<'a> {
     pub(super) client: &'a str,
     pub(super) transport: &'a str,
     pub(super) protocol: &'a str,
@@ -62,7 +62,7 @@ pub(super) struct Request<'a> {
     pub(super) meta: Option<&'a RawValue>,
 }
 
-impl<'a> Request<'a> {
+impl<'a> HookRequest<'a> {
     /// What `connect` says of a caller that has neither a user nor metadata yet.
     pub(super) fn newcomer(hook_context: &'a HookContext) -> Self {
         Self {
@@ -129,7 +129,7 @@ mod tests {
         }
     }
 
-    fn text(request: &Request) -> String {
+    fn text(request: &HookRequest) -> String {
         String::from_utf8(request.body().to_vec()).unwrap()
     }
 
@@ -139,14 +139,17 @@ mod tests {
     #[test]
     fn connect_has_no_user_and_leaves_out_what_is_empty() {
         let hook_context = hook_context();
-        assert_eq!(text(&Request::newcomer(&hook_context)), format!("{HEAD}}}"));
+        assert_eq!(
+            text(&HookRequest::newcomer(&hook_context)),
+            format!("{HEAD}}}")
+        );
         let channels = ["a".to_string(), "b".to_string()];
         let data = Bytes::from_static(br#"{ "x": 1 }"#);
-        let request = Request {
+        let request = HookRequest {
             name: "js",
             version: "2",
             channels: &channels,
-            ..Request::newcomer(&hook_context)
+            ..HookRequest::newcomer(&hook_context)
         };
         assert_eq!(
             text(&request.with_data(&data, false)),
@@ -162,9 +165,9 @@ mod tests {
         for user in ["", "alice"] {
             for (meta, shown) in [(&kept, r#","meta":{"kept":1}"#), (&Bytes::new(), "")] {
                 let user_context = hook_context().of_user(user, meta);
-                let request = Request {
+                let request = HookRequest {
                     channel: Some("news"),
-                    ..Request::of(&user_context)
+                    ..HookRequest::of(&user_context)
                 };
                 assert_eq!(
                     text(&request),
@@ -182,7 +185,7 @@ mod tests {
         hook_context.protocol = "protobuf";
         let asked = |data: &'static [u8], binary_encoding| {
             let data = Bytes::from_static(data);
-            let request = Request::newcomer(&hook_context).with_data(&data, binary_encoding);
+            let request = HookRequest::newcomer(&hook_context).with_data(&data, binary_encoding);
             text(&request)
                 .strip_prefix(
                     r#"{"client":"c1","transport":"websocket","protocol":"protobuf","encoding":"#,

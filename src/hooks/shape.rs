@@ -24,9 +24,9 @@ use crate::{
 
 /// Any JSON as it came; empty if it is `null` or absent.
 #[derive(Default)]
-struct Json(Bytes);
+struct AnyJson(Bytes);
 
-impl<'de> Deserialize<'de> for Json {
+impl<'de> Deserialize<'de> for AnyJson {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
         let Some(raw) = Option::<Box<RawValue>>::deserialize(input)? else {
             return Ok(Self::default());
@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Json {
     }
 }
 
-impl Json {
+impl AnyJson {
     /// The bytes of the base64 form where that is given, else the JSON; `None` if the base64 is
     /// none.
     fn or_base64(self, base64: &str) -> Option<Bytes> {
@@ -96,17 +96,17 @@ pub(super) struct ConnectShape {
     user: String,
     #[serde(deserialize_with = "time")]
     expire_at: Option<u64>,
-    info: Json,
+    info: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64info: String,
-    data: Json,
+    data: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64data: String,
     #[serde(deserialize_with = "or_default")]
     channels: Vec<String>,
     #[serde(deserialize_with = "or_default")]
     subs: BTreeMap<String, Option<SubShape>>,
-    meta: Json,
+    meta: AnyJson,
 }
 
 /// `result` of `subscribe`, and an entry of `subs`, where `allow` means nothing.
@@ -115,10 +115,10 @@ pub(super) struct ConnectShape {
 pub(super) struct SubShape {
     #[serde(deserialize_with = "time")]
     expire_at: Option<u64>,
-    info: Json,
+    info: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64info: String,
-    data: Json,
+    data: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64data: String,
     r#override: Option<OverridesShape>,
@@ -134,17 +134,17 @@ pub(super) struct RefreshShape {
     expired: bool,
     #[serde(deserialize_with = "time")]
     expire_at: Option<u64>,
-    info: Json,
+    info: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64info: String,
-    meta: Json,
+    meta: AnyJson,
 }
 
 /// `result` of `publish`.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PublishShape {
-    data: Json,
+    data: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64data: String,
     #[serde(deserialize_with = "or_default")]
@@ -165,7 +165,7 @@ pub(super) struct PublishShape {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct RpcShape {
-    data: Json,
+    data: AnyJson,
     #[serde(deserialize_with = "or_default")]
     b64data: String,
 }

@@ -26,7 +26,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
 /// Whether a request is the administrator's. To be asked once a request, since a wrong key counts.
 ///
 /// # Errors
-/// Why not.
+/// As [`Node::check_admin`].
 pub(super) fn check(request: &HttpRequest, node: &Node) -> Result<Credential, NotAdmin> {
     let from = request::address_of(request, node);
     node.check_admin(bearer(request.headers()), from)
@@ -35,7 +35,7 @@ pub(super) fn check(request: &HttpRequest, node: &Node) -> Result<Credential, No
 /// Lets the administrator in. While no key is set, what needs it does not exist (404).
 ///
 /// # Errors
-/// The answer to give instead.
+/// The answer to who is none: 404, 401 or 429.
 pub(super) fn admit(request: &HttpRequest, node: &Node) -> Result<(), Box<HttpResponse>> {
     match check(request, node) {
         Ok(_) => Ok(()),

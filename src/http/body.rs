@@ -60,7 +60,7 @@ pub(super) fn vouch_for(request: &HttpRequest) {
 /// The whole body of a request.
 ///
 /// # Errors
-/// Why there is none.
+/// [`BodyError`]: it is encoded, larger than the limit, broke off, or did not come in time.
 pub(super) async fn read(
     request: &HttpRequest,
     payload: web::Payload,

@@ -117,7 +117,7 @@ fn open(
     let mut connect_info = request::connect_info(request, node, request.path().into(), transport)?;
     let mut response = request::upgrade_response(request, node, &mut connect_info, named);
     let window_bits = connect_info.window_bits.unwrap_or(0);
-    let way = ClientTransport {
+    let client_transport = ClientTransport {
         encoding: encoding(binary),
         unidirectional,
         framing: Framing::WebSocket { window_bits },
@@ -125,7 +125,7 @@ fn open(
     };
     let params = CentrifugeParams {
         connect,
-        ..CentrifugeParams::new(&connect_info, way, query.token(request))
+        ..CentrifugeParams::new(&connect_info, client_transport, query.token(request))
     };
     let node = node.clone();
     response
@@ -133,7 +133,7 @@ fn open(
         .insert(HandOver::new(move |upgraded| {
             let new = NewSession {
                 connect_info,
-                profile: way.profile(),
+                profile: client_transport.profile(),
                 params,
                 shard: &shard,
                 node: &node,
@@ -179,13 +179,19 @@ async fn posted(
         Ok(commands) => commands,
         Err(answer) => return *answer,
     };
-    let way = ClientTransport {
+    let client_transport = ClientTransport {
         encoding: encoding(body::is_binary(request)),
         unidirectional: transport == TransportKind::UniHttpStream,
         framing: Framing::Line,
         frame_pings: false,
     };
-    stream(request, node, way, transport, Commands::Posted(commands))
+    stream(
+        request,
+        node,
+        client_transport,
+        transport,
+        Commands::Posted(commands),
+    )
 }
 
 /// The commands that a stream begins with.
@@ -220,25 +226,25 @@ async fn events(
         },
         false => Commands::InAddress(Bytes::from(ConnectQuery::of(request).cf_connect)),
     };
-    let way = ClientTransport {
+    let client_transport = ClientTransport {
         encoding: Encoding::Json,
         unidirectional: transport == TransportKind::UniSse,
         framing: Framing::Event,
         frame_pings: false,
     };
-    stream(request, node, way, transport, commands)
+    stream(request, node, client_transport, transport, commands)
 }
 
 /// Begins a streamed session.
 fn stream(
     request: &HttpRequest,
     node: &Arc<Node>,
-    way: ClientTransport,
+    client_transport: ClientTransport,
     transport: TransportKind,
     commands: Commands,
 ) -> HttpResponse {
     // So that a browser says "open" before anything else comes.
-    let head = (way.framing == Framing::Event).then(|| Bytes::from_static(b"\r\n"));
+    let head = (client_transport.framing == Framing::Event).then(|| Bytes::from_static(b"\r\n"));
     let begun = (|| {
         if node.refuses_sessions() {
             return Err(Refusal::Draining);
@@ -246,14 +252,14 @@ fn stream(
         let shard = request::shard_of(request)?;
         let connect_info = request::connect_info(request, node, request.path().into(), transport)?;
         let token = ConnectQuery::of(request).token(request);
-        let params = CentrifugeParams::new(&connect_info, way, token);
+        let params = CentrifugeParams::new(&connect_info, client_transport, token);
         let params = match commands {
             Commands::Posted(commands) => params.with_commands(commands),
             Commands::InAddress(commands) => params.with_commands_of_address(commands),
         };
         Ok(Session::<Centrifuge>::start_on_body(NewSession {
             connect_info,
-            profile: way.profile(),
+            profile: client_transport.profile(),
             params,
             shard,
             node,
@@ -268,7 +274,7 @@ fn stream(
             return answer;
         }
     };
-    let content_type = match (way.framing, way.encoding) {
+    let content_type = match (client_transport.framing, client_transport.encoding) {
         (Framing::Event, _) => "text/event-stream",
         (_, Encoding::Protobuf) => "application/octet-stream",
         _ => "application/json",

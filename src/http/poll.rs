@@ -207,8 +207,8 @@ impl Messages {
             cursor: StreamCursor::before(channels, &recovered),
             recovered: recovered.iter().all(RecoveredChannel::is_complete),
         };
-        for (channel, position, item) in cursor::missed(recovered) {
-            messages.add(&channel, position, &item);
+        for missed in cursor::missed(recovered) {
+            messages.add(&missed.channel, missed.position, &missed.item);
         }
         messages
     }

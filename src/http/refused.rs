@@ -23,7 +23,7 @@ use crate::{
 const TOLD_BYTES_MAX: usize = 300;
 
 /// What the log says of an answer, beside its status.
-enum Told {
+enum RefusalNote {
     /// Another reason than its text, which says less or is of another form.
     Because { code: Option<u32>, reason: String },
     /// Nothing: it is no refusal.
@@ -42,13 +42,13 @@ pub(super) fn because_of_error(answer: &mut HttpResponse, code: u32, reason: imp
 
 fn note(answer: &mut HttpResponse, code: Option<u32>, reason: impl Display) {
     let reason = Cut(reason, TOLD_BYTES_MAX).to_string();
-    let told = Told::Because { code, reason };
+    let told = RefusalNote::Because { code, reason };
     answer.extensions_mut().insert(told);
 }
 
 /// Has the log say nothing of an answer that is no refusal, whatever its status.
 pub(super) fn not_refused(answer: &mut HttpResponse) {
-    answer.extensions_mut().insert(Told::Nothing);
+    answer.extensions_mut().insert(RefusalNote::Nothing);
 }
 
 /// Passes a request on, and tells of it if it is refused.
@@ -63,8 +63,8 @@ pub(crate) async fn tell_of_refusals(
     }
     let told = answer.response_mut().extensions_mut().remove();
     let answer = match told {
-        Some(Told::Nothing) => answer,
-        Some(Told::Because { code, reason }) => {
+        Some(RefusalNote::Nothing) => answer,
+        Some(RefusalNote::Because { code, reason }) => {
             tell(answer.request(), status, code, &reason);
             answer
         }

@@ -35,7 +35,7 @@ use crate::{
         body::{CHUNK_BYTES, poll_chunk},
         stream::{
             self, SessionHandle,
-            cursor::{self, RecoveredChannel, StreamCursor},
+            cursor::{self, MissedPublication, RecoveredChannel, StreamCursor},
         },
     },
 };
@@ -115,7 +115,7 @@ struct Events {
     cursor: StreamCursor,
     envelope: bool,
     head: Option<Bytes>,
-    missed: Box<dyn Iterator<Item = cursor::Missed>>,
+    missed: Box<dyn Iterator<Item = MissedPublication>>,
 }
 
 impl Events {
@@ -144,9 +144,14 @@ impl Events {
 
     fn put_missed(&mut self, chunk: &mut BytesMut) {
         while chunk.len() < CHUNK_BYTES {
-            let Some((channel, position, item)) = self.missed.next() else {
+            let Some(missed) = self.missed.next() else {
                 return;
             };
+            let MissedPublication {
+                channel,
+                position,
+                item,
+            } = missed;
             self.cursor.advance(&channel, position);
             let data = cursor::event_data(&channel, position, &item, self.envelope);
             let before = chunk.len();

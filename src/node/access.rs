@@ -1,7 +1,7 @@
 //! The one order in which it is found out what a request may: who its client is
 //! ([`Authenticated`]), what of that which it asks for it may have ([`Authorized`]), whether what
 //! says who it is was taken back while the backend was asked ([`Confirmed`]), and whether its user
-//! has room for one more session ([`Admitted`]). Each step is the only way to the next one; a
+//! has room for one more session ([`AdmittedClient`]). Each step is the only way to the next one; a
 //! session takes the last two where it enters the tables ([`Authorized::for_session`]).
 //!
 //! For plain clients: raw WebSocket, `/sse`, `/poll` and `/send`. A client of the client protocol
@@ -89,7 +89,7 @@ pub(crate) struct Confirmed<'a, T> {
 
 /// The client has a place among its user's sessions.
 #[must_use]
-pub(crate) struct Admitted<T> {
+pub(crate) struct AdmittedClient<T> {
     /// Who it is.
     pub(crate) identity: Identity,
     /// What it may have.
@@ -102,7 +102,7 @@ impl Node {
     /// Who a plain client is.
     ///
     /// # Errors
-    /// Why it is nobody who may come in.
+    /// As [`authenticate`](Self::authenticate).
     pub(crate) async fn authenticate_request<'a>(
         &'a self,
         request: AccessRequest<'a>,
@@ -129,8 +129,8 @@ impl Node {
     /// Who a plain client is, and which channels it gets.
     ///
     /// # Errors
-    /// Why it is nobody who may come in, the first channel that it may not have, or that they are
-    /// too many.
+    /// As [`authenticate`](Self::authenticate), for the first channel that it may not have
+    /// ([`AuthError::Channel`], or the backend's refusal), or that they are too many.
     pub(crate) async fn authorize_request<'a>(
         &'a self,
         request: AccessRequest<'a>,
@@ -181,7 +181,8 @@ impl<'a> Authenticated<'a> {
     /// A message for every channel that it names, as each is published.
     ///
     /// # Errors
-    /// Why it may not publish in one of them: then it publishes in none.
+    /// The rules of one of them do not let it ([`AuthError::Channel`]), or the backend refuses or
+    /// does not answer: then it publishes in none.
     pub(crate) async fn authorize_publications(
         self,
         publisher: &Publisher,
@@ -240,9 +241,9 @@ impl<T> Confirmed<'_, T> {
     ///
     /// # Errors
     /// [`AuthError::TooManySessions`].
-    pub(crate) fn admit(self) -> Result<Admitted<T>, AuthError> {
+    pub(crate) fn admit(self) -> Result<AdmittedClient<T>, AuthError> {
         let permit = self.node.admit_user(&self.identity.user)?;
-        Ok(Admitted {
+        Ok(AdmittedClient {
             identity: self.identity,
             granted: self.granted,
             permit,
@@ -250,10 +251,10 @@ impl<T> Confirmed<'_, T> {
     }
 }
 
-impl<T> Admitted<T> {
+impl<T> AdmittedClient<T> {
     /// With what becomes of what it may have.
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> Admitted<U> {
-        Admitted {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> AdmittedClient<U> {
+        AdmittedClient {
             identity: self.identity,
             granted: f(self.granted),
             permit: self.permit,

@@ -89,7 +89,8 @@ impl Node {
     /// particular.
     ///
     /// # Errors
-    /// Why it is nobody who may come in.
+    /// The token does not count, the backend refuses or does not answer, there is no token where
+    /// one is needed ([`AuthError::Missing`]), or a token or an answer names too many channels.
     pub(crate) async fn authenticate(
         &self,
         token: Option<&str>,
@@ -193,7 +194,8 @@ impl Node {
     /// commands reach it, and what was commanded while it was found out who it is has not.
     ///
     /// # Errors
-    /// What the session ends with.
+    /// [`AuthError::BLOCKED`], [`AuthError::Expired`] for a token that was invalidated, or that it
+    /// was revoked.
     pub(crate) fn check_revoked(&self, identity: &Identity) -> Result<(), AuthError> {
         let revocations = self.tokens.revocations();
         if identity.by_token {

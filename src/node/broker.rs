@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Who is in a channel.
-type Present = Vec<(SessionId, Arc<ClientInfo>)>;
+type PresentClients = Vec<(SessionId, Arc<ClientInfo>)>;
 
 impl Node {
     /// Publishes. The publication has its place when this returns; the answer says which.
@@ -54,7 +54,7 @@ impl Node {
     }
 
     /// Who is in a channel.
-    pub(crate) fn presence(&self, channel: &ChannelName) -> BrokerFuture<Present> {
+    pub(crate) fn presence(&self, channel: &ChannelName) -> BrokerFuture<PresentClients> {
         self.presence.presence(channel)
     }
 

@@ -41,7 +41,7 @@ impl EmulatedSession {
     /// Hands a frame to the session, which does its commands in its turns.
     ///
     /// # Errors
-    /// Why it was not taken.
+    /// [`NotTaken::Full`] while too many frames wait, [`NotTaken::Ended`].
     pub(crate) fn send(&self, commands: Bytes) -> Result<(), NotTaken> {
         let room = self.room.clone().try_acquire_owned();
         let room = Some(room.map_err(|_| NotTaken::Full)?);

@@ -26,7 +26,7 @@ use crate::config::Settings;
 
 /// What is let through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+enum GateStage {
     /// Nothing yet.
     Shut,
     /// Everything.
@@ -102,7 +102,7 @@ pub(crate) struct GateStats {
 /// See the module.
 pub(crate) struct Gate {
     is_open: AtomicBool,
-    stage: watch::Sender<Stage>,
+    stage: watch::Sender<GateStage>,
     bounds: GateBounds,
     /// From when on nothing is held.
     deadline: OnceLock<Instant>,
@@ -117,7 +117,7 @@ impl Gate {
     pub(crate) fn new(bounds: GateBounds) -> Self {
         Self {
             is_open: AtomicBool::new(false),
-            stage: watch::channel(Stage::Shut).0,
+            stage: watch::channel(GateStage::Shut).0,
             bounds,
             deadline: OnceLock::new(),
             held: Mutex::default(),
@@ -134,15 +134,15 @@ impl Gate {
     /// The state is there: what waits passes, and whatever comes.
     pub(crate) fn open(&self) {
         self.is_open.store(true, Release);
-        self.stage.send_replace(Stage::Open);
+        self.stage.send_replace(GateStage::Open);
     }
 
     /// The process ends: what waits, and whatever comes, is refused, unless the gate was opened.
     pub(crate) fn end(&self) {
         self.stage.send_if_modified(|stage| {
-            let is_shut = *stage == Stage::Shut;
+            let is_shut = *stage == GateStage::Shut;
             if is_shut {
-                *stage = Stage::Ending;
+                *stage = GateStage::Ending;
             }
             is_shut
         });
@@ -157,14 +157,14 @@ impl Gate {
     /// Waits until the gate is open; `bytes` are what the caller holds meanwhile.
     ///
     /// # Errors
-    /// Why it does not wait any longer.
+    /// [`NotPassed`]: the time is over, too many or too much wait, or the process ends.
     pub(crate) async fn pass(&self, bytes: usize) -> Result<(), NotPassed> {
         let mut stage = self.stage.subscribe();
         let now = *stage.borrow_and_update();
         let passed = match now {
-            Stage::Open => return Ok(()),
-            Stage::Ending => Err(NotPassed::Ending),
-            Stage::Shut => self.wait(&mut stage, bytes).await,
+            GateStage::Open => return Ok(()),
+            GateStage::Ending => Err(NotPassed::Ending),
+            GateStage::Shut => self.wait(&mut stage, bytes).await,
         };
         if let Err(reason) = passed {
             self.refused[reason as usize].fetch_add(1, Relaxed);
@@ -174,7 +174,7 @@ impl Gate {
 
     async fn wait(
         &self,
-        stage: &mut watch::Receiver<Stage>,
+        stage: &mut watch::Receiver<GateStage>,
         bytes: usize,
     ) -> Result<(), NotPassed> {
         let deadline = self.deadline();
@@ -182,9 +182,9 @@ impl Gate {
             return Err(NotPassed::Time);
         }
         let _permit = self.enter(bytes)?;
-        let changed = timeout_at(deadline, stage.wait_for(|stage| *stage != Stage::Shut)).await;
+        let changed = timeout_at(deadline, stage.wait_for(|stage| *stage != GateStage::Shut)).await;
         match changed {
-            Ok(Ok(stage)) if *stage == Stage::Open => Ok(()),
+            Ok(Ok(stage)) if *stage == GateStage::Open => Ok(()),
             Ok(_) => Err(NotPassed::Ending),
             Err(_) => Err(NotPassed::Time),
         }

@@ -120,14 +120,14 @@ struct User {
 
 /// All users that are remembered: those with a session, and those whose bucket is not full yet.
 #[derive(Default)]
-struct Table {
+struct UserTable {
     users: HashMap<Arc<str>, User>,
     /// Those without a session, by when their buckets are full: from then on remembering them
     /// changes nothing.
     idle: BTreeSet<(Instant, Arc<str>)>,
 }
 
-impl Table {
+impl UserTable {
     /// Forgets users without a session whose bucket is full, and those beyond [`IDLE_MAX`].
     fn forget(&mut self, now: Instant) {
         while let Some((full, _)) = self.idle.first() {
@@ -170,7 +170,7 @@ impl Table {
 pub(crate) struct Users {
     sessions_max: usize,
     rate: u32,
-    table: Mutex<Table>,
+    table: Mutex<UserTable>,
 }
 
 impl Users {
@@ -237,7 +237,7 @@ impl Users {
         with_session.count()
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Table> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, UserTable> {
         // No step on the table panics half way.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Which tokens of a user count no more.
-pub(crate) struct Invalidation<'a> {
+pub(crate) struct TokenInvalidation<'a> {
     /// The user.
     pub(crate) user: &'a str,
     /// Those issued before, in Unix seconds; absent: before now.
@@ -35,7 +35,7 @@ impl Node {
     /// that are there (3503).
     ///
     /// # Errors
-    /// It could not be noted.
+    /// [`RevocationError`]: its name is none, there is no room, or the disk does not take it.
     pub(crate) async fn block_user(
         &self,
         user: &str,
@@ -54,7 +54,7 @@ impl Node {
     /// Ends a block.
     ///
     /// # Errors
-    /// It could not be written.
+    /// [`RevocationError`]: the disk does not take it.
     pub(crate) async fn unblock_user(&self, user: &str) -> Result<(), RevocationError> {
         self.forward(&ControlCommand::UnblockUser {
             user: user.to_string(),
@@ -69,7 +69,7 @@ impl Node {
     /// go on.
     ///
     /// # Errors
-    /// It could not be noted.
+    /// [`RevocationError`]: its name is none, there is no room, or the disk does not take it.
     pub(crate) async fn revoke_token(
         &self,
         id: &str,
@@ -87,12 +87,12 @@ impl Node {
     /// (2501), and come back with newer tokens.
     ///
     /// # Errors
-    /// It could not be noted.
+    /// [`RevocationError`]: its name is none, there is no room, or the disk does not take it.
     pub(crate) async fn invalidate_tokens(
         &self,
-        invalidation: Invalidation<'_>,
+        invalidation: TokenInvalidation<'_>,
     ) -> Result<(), RevocationError> {
-        let Invalidation {
+        let TokenInvalidation {
             user,
             issued_before,
             channel,

@@ -9,7 +9,7 @@ use super::{
     Node,
     auth::{AuthError, Identity},
     authorize::{Principal, plain::PlainRequest},
-    revoke::Invalidation,
+    revoke::TokenInvalidation,
 };
 use crate::{
     broker::{BrokerError, HistoryFilter},
@@ -80,7 +80,7 @@ fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
         let identity = node.authenticate(Some(&token(&claims)), None).await;
         let identity = identity.expect("a token that counts");
         assert_eq!(node.check_revoked(&identity), Ok(()));
-        let invalidation = |user| Invalidation {
+        let invalidation = |user| TokenInvalidation {
             user,
             issued_before: None,
             channel: None,

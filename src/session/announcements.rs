@@ -21,14 +21,14 @@ struct Untold {
 }
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingAnnouncements {
     /// In the order in which the channels were first named.
     untold: Vec<(ChannelName, Untold)>,
     /// Where each channel stands there.
     places: HashMap<ChannelName, usize>,
 }
 
-impl Waiting {
+impl WaitingAnnouncements {
     fn of(&mut self, channel: &ChannelName) -> &mut Untold {
         let next = self.untold.len();
         let place = *self.places.entry(channel.clone()).or_insert(next);
@@ -41,7 +41,7 @@ impl Waiting {
 
 /// The joins and leaves of one session that wait.
 #[derive(Default)]
-pub(super) struct Announcements(RefCell<Waiting>);
+pub(super) struct Announcements(RefCell<WaitingAnnouncements>);
 
 impl Announcements {
     /// The session has entered a channel.

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::{ConnectedUser, Protocol, Session, SessionContext, TaskContext};
 use crate::{
     close::Close,
-    hooks::{Answer, RefreshAnswer, UserContext},
+    hooks::{HookResult, RefreshAnswer, UserContext},
     node::{auth::AuthError, authorize::GRACE_SECS},
     shard::ServerCommand,
     unix_time::{seconds_until, unix_now},
@@ -138,7 +138,7 @@ impl From<RefreshAnswer> for Refreshed {
 
 /// What the backend says of something whose end has come: a session, or a subscription.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict {
+pub(super) enum RefreshVerdict {
     /// It goes on.
     GoesOn(RefreshAnswer),
     /// It is over, or nobody could say so for [`GRACE`].
@@ -149,9 +149,9 @@ pub(super) enum Verdict {
     Disconnect(Close),
 }
 
-impl Verdict {
+impl RefreshVerdict {
     /// What an answer says; `tries` are those before it.
-    pub(super) fn of(answer: Answer<RefreshAnswer>, tries: u32) -> Self {
+    pub(super) fn of(answer: HookResult<RefreshAnswer>, tries: u32) -> Self {
         let error = match answer {
             // An end in the past would only be asked about again at once.
             Ok(answer) if answer.expired || is_past(answer.expire_at) => return Self::Over,
@@ -212,19 +212,19 @@ impl<P: Expiring> Session<P> {
         let node = self.context.node.clone();
         let asking = async move { node.hooks.refresh(&user_context).await };
         self.later(ctx, asking, move |session, answer, ctx| {
-            session.on_verdict(Verdict::of(answer, tries), tries, ctx);
+            session.on_verdict(RefreshVerdict::of(answer, tries), tries, ctx);
         });
     }
 
-    fn on_verdict(&mut self, verdict: Verdict, tries: u32, ctx: &mut TaskContext<Self>) {
+    fn on_verdict(&mut self, verdict: RefreshVerdict, tries: u32, ctx: &mut TaskContext<Self>) {
         let is_due = self.protocol.term().is_due();
         match verdict {
-            Verdict::Disconnect(close) => self.close_now(close),
+            RefreshVerdict::Disconnect(close) => self.close_now(close),
             // It was renewed meanwhile.
             _ if !is_due => {}
-            Verdict::GoesOn(answer) => self.refresh_identity(answer.into(), ctx),
-            Verdict::Over => self.close_now(Close::EXPIRED),
-            Verdict::AskAgain => {
+            RefreshVerdict::GoesOn(answer) => self.refresh_identity(answer.into(), ctx),
+            RefreshVerdict::Over => self.close_now(Close::EXPIRED),
+            RefreshVerdict::AskAgain => {
                 if let Some(user) = self.protocol.user() {
                     ctx.cancel_future(user.expiry_timer);
                     user.expiry_timer = ctx.run_later(ASK_AGAIN, move |session, ctx| {

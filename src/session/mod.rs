@@ -61,13 +61,17 @@ use crate::{
 /// One client.
 ///
 /// Its inputs, all heard on its worker's thread:
-/// * messages of its socket ([`Inbound`]): text, binary, ping, pong, close, a fault of the
-///   client's, its end;
-/// * [`SessionMessage`]s: commands of the server, gaps that the shard has found, frames that came
-///   by `/emulation`, and the word that a streamed body was dropped;
+/// * what its socket brings ([`Inbound`]): text, binary, ping, pong, close, bytes that nobody
+///   hears of, a fault of the client's, and once that the session was ended by someone else;
+/// * [`SessionMessage`]s: commands of the server, gaps that the shard has found, frames of commands
+///   (by `/emulation`, or those with which the request of a stream came), and the word that a
+///   streamed body was dropped;
 /// * answers of the backend and the broker, by [`later`](Self::later);
-/// * its timers: the end of its credentials and of its subscriptions. Pings and deadlines are its
-///   connection's.
+/// * its next turn, once a spent one has let the others of the worker go first;
+/// * its timers: the end of its credentials and of its subscriptions, the next try to ask a backend
+///   that was away, the wait for a client's connect, and the wait for the body of a
+///   stream that ended before it was fetched. Pings and deadlines are its connection's;
+/// * being dropped, at the latest.
 pub(crate) struct Session<P: Protocol> {
     pub(crate) context: SessionContext,
     pub(crate) protocol: P,

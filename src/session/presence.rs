@@ -29,14 +29,14 @@ struct PresenceEntry {
 }
 
 #[derive(Default)]
-struct Present {
+struct PresenceEntries {
     channels: HashMap<ChannelName, PresenceEntry>,
     announcements: Rc<Announcements>,
 }
 
 /// The channels that a session is present in. Most sessions have none, and a pointer is little.
 #[derive(Default)]
-pub(super) struct ChannelPresence(Option<Box<Present>>);
+pub(super) struct ChannelPresence(Option<Box<PresenceEntries>>);
 
 impl ChannelPresence {
     pub(super) fn enter(

@@ -99,7 +99,7 @@ impl Query {
     /// A channel name that is none, more than `channels_max` channels, or a `since` that is none or
     /// fits no channel.
     pub(crate) fn parse(text: QueryText<'_>, channels_max: usize) -> Result<Self, QueryError> {
-        let mut reading = Reading::default();
+        let mut reading = PartialQuery::default();
         for fields in [text.address.as_bytes(), text.form] {
             for field in fields.split(|byte| *byte == b'&') {
                 reading.field(field, channels_max)?;
@@ -151,7 +151,7 @@ impl Query {
 
 /// What was read so far.
 #[derive(Default)]
-struct Reading {
+struct PartialQuery {
     query: Query,
     /// The place of each name in the query.
     known: HashMap<ChannelName, usize>,
@@ -163,7 +163,7 @@ struct Reading {
     id: Option<String>,
 }
 
-impl Reading {
+impl PartialQuery {
     fn field(&mut self, field: &[u8], channels_max: usize) -> Result<(), QueryError> {
         let mut parts = field.splitn(2, |byte| *byte == b'=');
         let name = text(parts.next().unwrap_or_default());

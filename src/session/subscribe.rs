@@ -53,12 +53,12 @@ impl RecoveredSubscription {
 }
 
 /// Who is subscribed: a session, or what a protocol sees of its own.
-pub(super) trait Subscriber {
+pub(super) trait SubscribingSession {
     /// Its place in the node, and its user, once that is known.
     fn parts(&mut self) -> (&SessionContext, Option<&mut ConnectedUser>);
 }
 
-impl<P: Protocol> Subscriber for Session<P> {
+impl<P: Protocol> SubscribingSession for Session<P> {
     fn parts(&mut self) -> (&SessionContext, Option<&mut ConnectedUser>) {
         (&self.context, self.protocol.user())
     }
@@ -120,7 +120,7 @@ pub(super) fn enter(
 
 impl HeldBack {
     /// Has the client told; then all go live, or are left. Answers whether it was told of them.
-    pub(super) fn settle<S: Subscriber>(
+    pub(super) fn settle<S: SubscribingSession>(
         self,
         subscriber: &mut S,
         tell: impl FnOnce(&mut S, Result<&[RecoveredSubscription], BrokerError>) -> bool,

@@ -130,12 +130,12 @@ struct Futures<A>(Vec<Spawned<A>>);
 
 struct Spawned<A> {
     handle: SpawnHandle,
-    slot: Slot<A>,
+    slot: FutureSlot<A>,
 }
 
 /// A spawned future. Places do not move while the futures are polled, so that each can spawn and
 /// cancel.
-enum Slot<A> {
+enum FutureSlot<A> {
     Waiting(Pin<Box<dyn ActorFuture<A, Output = ()>>>),
     /// It is taken out, to be polled.
     Polled,
@@ -153,7 +153,7 @@ impl<A: Actor<Context = Self>> TaskContext<A> {
         }
     }
 
-    fn slot(&mut self, index: usize) -> Option<&mut Slot<A>> {
+    fn slot(&mut self, index: usize) -> Option<&mut FutureSlot<A>> {
         let Futures(spawned) = self.spawned.as_deref_mut()?;
         spawned.get_mut(index).map(|it| &mut it.slot)
     }
@@ -163,23 +163,23 @@ impl<A: Actor<Context = Self>> TaskContext<A> {
         while !self.stops
             && let Some(slot) = self.slot(index)
         {
-            if let Slot::Waiting(mut future) = std::mem::replace(slot, Slot::Polled) {
+            if let FutureSlot::Waiting(mut future) = std::mem::replace(slot, FutureSlot::Polled) {
                 let polled = future.as_mut().poll(actor, self, cx);
                 // It may have been cancelled meanwhile, by itself too.
                 let slot = self.slot(index);
-                if let Some(slot) = slot.filter(|slot| matches!(slot, Slot::Polled)) {
+                if let Some(slot) = slot.filter(|slot| matches!(slot, FutureSlot::Polled)) {
                     *slot = match polled {
-                        Poll::Pending => Slot::Waiting(future),
-                        Poll::Ready(()) => Slot::Over,
+                        Poll::Pending => FutureSlot::Waiting(future),
+                        Poll::Ready(()) => FutureSlot::Over,
                     };
                 }
             } else {
-                *slot = Slot::Over;
+                *slot = FutureSlot::Over;
             }
             index += 1;
         }
         if let Some(Futures(spawned)) = self.spawned.as_deref_mut() {
-            spawned.retain(|it| !matches!(it.slot, Slot::Over));
+            spawned.retain(|it| !matches!(it.slot, FutureSlot::Over));
             if spawned.is_empty() {
                 self.spawned = None;
             }
@@ -220,7 +220,7 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for TaskContext<A> {
         let Futures(spawned) = &mut **self.spawned.get_or_insert_with(none);
         spawned.push(Spawned {
             handle: self.last,
-            slot: Slot::Waiting(Box::pin(future)),
+            slot: FutureSlot::Waiting(Box::pin(future)),
         });
         self.last
     }
@@ -243,7 +243,7 @@ impl<A: Actor<Context = Self>> AsyncContext<A> for TaskContext<A> {
         let mut spawned = self.spawned.iter_mut().flat_map(|futures| &mut futures.0);
         let known = spawned.find(|it| it.handle == handle);
         if let Some(known) = known {
-            known.slot = Slot::Over;
+            known.slot = FutureSlot::Over;
             return true;
         }
         false

@@ -1,6 +1,6 @@
 //! Who a session's client is, once that is known: its place among its user's sessions, when its
-//! credentials end, and where it is present. Made by [`ConnectedUser::admit`], or of who was
-//! [`Admitted`] before its session began, and by nothing else, so that nothing that needs an
+//! credentials end, and where it is present. Made by [`ConnectedUser::admit`], or from an
+//! [`AdmittedClient`] whose session begins then, and by nothing else, so that nothing that needs an
 //! identity can be called before there is one. Owned by the session's protocol; left once, with the
 //! session.
 
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     close::{Close, Ending},
     hooks::Event,
-    node::{access::Admitted, auth::Identity, authorize::Principal, rate_limit::UserPermit},
+    node::{access::AdmittedClient, auth::Identity, authorize::Principal, rate_limit::UserPermit},
     protocol::ClientInfo,
     registry::{ChannelName, is_internal},
     unix_time::unix_now_ms,
@@ -56,9 +56,9 @@ impl ConnectedUser {
     /// its place.
     pub(super) fn of_admitted<T>(
         context: &SessionContext,
-        admitted: Admitted<T>,
+        admitted: AdmittedClient<T>,
     ) -> Result<(Self, T), Close> {
-        let Admitted {
+        let AdmittedClient {
             identity,
             granted,
             permit,

@@ -45,11 +45,11 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct EventSink {
     queue: mpsc::Sender<Event>,
-    shared: Arc<Shared>,
+    shared: Arc<SinkCounts>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SinkCounts {
     /// Accepted and neither delivered nor dropped.
     pending: AtomicU64,
     sent: AtomicU64,
@@ -118,7 +118,7 @@ impl EventSink {
         F: Future<Output = Result<u16, Cow<'static, str>>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(bounds.queue.max(1));
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<SinkCounts>::default();
         let batches = Batches {
             events_max: bounds.batch.max(1),
             body_of: move |events: &[Event]| event::batch(&node, events),
@@ -178,7 +178,7 @@ impl EventSink {
     }
 }
 
-impl Shared {
+impl SinkCounts {
     fn settle(&self, count: u64, into: &AtomicU64) {
         into.fetch_add(count, Relaxed);
         self.pending.fetch_sub(count, Relaxed);
@@ -200,7 +200,7 @@ impl Shared {
 async fn deliver<P, F>(
     mut queue: mpsc::Receiver<Event>,
     batches: Batches<impl Fn(&[Event]) -> Bytes>,
-    shared: Arc<Shared>,
+    shared: Arc<SinkCounts>,
     post: P,
 ) where
     P: Fn(Bytes) -> F,
@@ -221,7 +221,7 @@ async fn deliver<P, F>(
 }
 
 /// Posts until the backend has it; `Err` with the status if it never will.
-async fn deliver_batch<P, F>(body: Bytes, shared: &Shared, post: &P) -> Result<(), u16>
+async fn deliver_batch<P, F>(body: Bytes, shared: &SinkCounts, post: &P) -> Result<(), u16>
 where
     P: Fn(Bytes) -> F,
     F: Future<Output = Result<u16, Cow<'static, str>>>,

@@ -41,7 +41,7 @@ impl<'a> ShownError<'a> {
 }
 
 #[derive(Serialize)]
-struct Push<'a> {
+struct PushView<'a> {
     channel: Option<&'a str>,
     every_seconds: f64,
     runs: u64,
@@ -53,7 +53,7 @@ struct Push<'a> {
     last_error: Option<ShownError<'a>>,
 }
 
-impl<'a> Push<'a> {
+impl<'a> PushView<'a> {
     fn of(push: &'a PushStatus) -> Self {
         Self {
             channel: push.channel.as_deref(),
@@ -70,7 +70,7 @@ impl<'a> Push<'a> {
 }
 
 #[derive(Serialize)]
-struct Poll<'a> {
+struct PollView<'a> {
     channel: &'a str,
     url: &'a str,
     every_seconds: f64,
@@ -84,7 +84,7 @@ struct Poll<'a> {
     last_error: Option<ShownError<'a>>,
 }
 
-impl<'a> Poll<'a> {
+impl<'a> PollView<'a> {
     fn of(poll: &'a PollStatus) -> Self {
         Self {
             channel: &poll.channel,
@@ -104,8 +104,8 @@ impl<'a> Poll<'a> {
 
 #[derive(Serialize)]
 struct Pushes<'a> {
-    pushes: Vec<Push<'a>>,
-    polls: Vec<Poll<'a>>,
+    pushes: Vec<PushView<'a>>,
+    polls: Vec<PollView<'a>>,
 }
 
 /// Answers `GET /admin/pushes`.
@@ -117,13 +117,13 @@ pub(super) async fn pushes(
     let overview = node.overview().await.ok_or(AdminError::Stopping)?;
     let polls: Vec<PollStatus> = http.polls.iter().map(|poll| poll.status()).collect();
     json(&Pushes {
-        pushes: overview.pushes.iter().map(Push::of).collect(),
-        polls: polls.iter().map(Poll::of).collect(),
+        pushes: overview.pushes.iter().map(PushView::of).collect(),
+        polls: polls.iter().map(PollView::of).collect(),
     })
 }
 
 #[derive(Serialize)]
-struct Hook<'a> {
+struct HookView<'a> {
     hook: &'static str,
     url: &'a str,
     timeout_seconds: f64,
@@ -134,7 +134,7 @@ struct Hook<'a> {
     last_error: Option<ShownError<'a>>,
 }
 
-impl<'a> Hook<'a> {
+impl<'a> HookView<'a> {
     fn of(hook: &'a HookOverview) -> Self {
         let ended: u64 = hook.counts.buckets.iter().sum();
         let last = hook.last_error.as_ref();
@@ -155,8 +155,8 @@ impl<'a> Hook<'a> {
 }
 
 #[derive(Serialize)]
-struct Hooks<'a> {
-    hooks: Vec<Hook<'a>>,
+struct HooksView<'a> {
+    hooks: Vec<HookView<'a>>,
     waiting: usize,
     events: Option<EventStats>,
 }
@@ -164,8 +164,8 @@ struct Hooks<'a> {
 /// Answers `GET /admin/hooks`.
 pub(super) async fn hooks(_: Administrator, node: Data<Node>) -> Result<HttpResponse, AdminError> {
     let (waiting, overview) = node.hooks.overview();
-    json(&Hooks {
-        hooks: overview.iter().map(Hook::of).collect(),
+    json(&HooksView {
+        hooks: overview.iter().map(HookView::of).collect(),
         waiting,
         events: node.events.as_ref().map(|events| events.stats()),
     })

@@ -15,13 +15,13 @@ use crate::{
 };
 
 /// What a method answers: its result as JSON.
-pub(super) type Answer = Result<String, ReplyError>;
+pub(super) type ApiResult = Result<String, ReplyError>;
 
 /// The result that says nothing.
 pub(super) const DONE: &str = "{}";
 
 /// An answer with a result as JSON.
-pub(super) fn result(value: &impl Serialize) -> Answer {
+pub(super) fn result(value: &impl Serialize) -> ApiResult {
     // Fails only for maps whose keys are no texts, which no result has.
     serde_json::to_string(value).map_err(|_| ReplyError::INTERNAL)
 }
@@ -47,7 +47,7 @@ fn error_body(error: &ReplyError) -> String {
 }
 
 /// Appends `"<name>":<result>` or `"error":{…}`.
-pub(super) fn write_member(out: &mut String, name: &str, answer: &Answer) {
+pub(super) fn write_member(out: &mut String, name: &str, answer: &ApiResult) {
     let (name, body) = match answer {
         Ok(result) => (name, std::borrow::Cow::Borrowed(result.as_str())),
         Err(error) => ("error", error_body(error).into()),
@@ -59,14 +59,14 @@ pub(super) fn write_member(out: &mut String, name: &str, answer: &Answer) {
 }
 
 /// Appends `{"<name>":<result>}` or `{"error":{…}}`.
-fn write(out: &mut String, name: &str, answer: &Answer) {
+fn write(out: &mut String, name: &str, answer: &ApiResult) {
     out.push('{');
     write_member(out, name, answer);
     out.push('}');
 }
 
 /// `[a,b,…]` of answers.
-pub(super) fn list(answers: impl Iterator<Item = (&'static str, Answer)>) -> String {
+pub(super) fn list(answers: impl Iterator<Item = (&'static str, ApiResult)>) -> String {
     let mut out = String::from("[");
     for (index, (name, answer)) in answers.enumerate() {
         if index > 0 {
@@ -91,7 +91,7 @@ pub(super) fn with_body(status: StatusCode, body: String) -> HttpResponse {
 }
 
 /// The answer of a method, under this name.
-pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &Answer) -> HttpResponse {
+pub(super) fn of_method(request: &HttpRequest, name: &str, answer: &ApiResult) -> HttpResponse {
     match answer {
         Err(error) if is_transport_mode(request) => with_status(request, status_of(error), error),
         _ => {

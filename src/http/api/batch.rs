@@ -2,7 +2,7 @@
 //! [`command_lines`](super::command_lines).
 
 use super::{
-    answer::{self, Answer, bad_request},
+    answer::{self, ApiResult, bad_request},
     call::ApiCall,
     message,
     table::{Batch, Call},
@@ -22,7 +22,7 @@ pub(super) const COMMANDS_MAX: usize = 10_000;
 /// those before it.
 #[derive(Default)]
 struct Replies {
-    answers: Vec<(&'static str, Answer)>,
+    answers: Vec<(&'static str, ApiResult)>,
     publishing: Vec<Result<BrokerFuture<PublishResult>, ReplyError>>,
 }
 
@@ -37,14 +37,14 @@ impl Replies {
         }
     }
 
-    async fn push(&mut self, name: &'static str, answer: impl Future<Output = Answer>) {
+    async fn push(&mut self, name: &'static str, answer: impl Future<Output = ApiResult>) {
         self.settle().await;
         self.answers.push((name, answer.await));
     }
 }
 
 /// `batch`.
-pub(super) async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> Answer {
+pub(super) async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> ApiResult {
     if commands.len() > COMMANDS_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
@@ -63,7 +63,7 @@ pub(super) async fn batch(call: &ApiCall<'_>, Batch { commands, .. }: Batch) -> 
 pub(super) async fn run(
     call: &ApiCall<'_>,
     calls: impl Iterator<Item = Result<Call, ReplyError>>,
-) -> Vec<(&'static str, Answer)> {
+) -> Vec<(&'static str, ApiResult)> {
     let (turn, mut replies) = (call.turn(), Replies::default());
     for (index, next) in calls.enumerate() {
         if index % turn == turn - 1 {

@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
-    answer::{self, Answer, DONE, bad_request},
+    answer::{self, ApiResult, DONE, bad_request},
     call::ApiCall,
     request as r,
 };
@@ -65,7 +65,7 @@ impl<'a> Info<'a> {
 }
 
 /// `presence`.
-pub(super) async fn presence(call: &ApiCall<'_>, request: r::InChannel) -> Answer {
+pub(super) async fn presence(call: &ApiCall<'_>, request: r::InChannel) -> ApiResult {
     let (channel, rules) = call.channel(&request.channel)?;
     if !rules.presence {
         return Err(ReplyError::NOT_AVAILABLE);
@@ -79,7 +79,7 @@ pub(super) async fn presence(call: &ApiCall<'_>, request: r::InChannel) -> Answe
 }
 
 /// `presence_stats`.
-pub(super) async fn presence_stats(call: &ApiCall<'_>, request: r::InChannel) -> Answer {
+pub(super) async fn presence_stats(call: &ApiCall<'_>, request: r::InChannel) -> ApiResult {
     let (channel, rules) = call.channel(&request.channel)?;
     if !rules.presence {
         return Err(ReplyError::NOT_AVAILABLE);
@@ -92,8 +92,8 @@ pub(super) async fn presence_stats(call: &ApiCall<'_>, request: r::InChannel) ->
 }
 
 #[derive(Serialize)]
-struct Kept<'a> {
-    data: Data<'a>,
+struct PublicationView<'a> {
+    data: DataView<'a>,
     offset: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     info: Option<Info<'a>>,
@@ -103,9 +103,9 @@ struct Kept<'a> {
 
 /// A payload in JSON, as clients of the protocol see it: JSON as it stands, other text as a string,
 /// bytes as base64.
-struct Data<'a>(protocol::PayloadRef<'a>);
+struct DataView<'a>(protocol::PayloadRef<'a>);
 
-impl Serialize for Data<'_> {
+impl Serialize for DataView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             json @ (protocol::PayloadRef::Json(_) | protocol::PayloadRef::JsonLines(_)) => {
@@ -119,10 +119,10 @@ impl Serialize for Data<'_> {
     }
 }
 
-impl<'a> Kept<'a> {
+impl<'a> PublicationView<'a> {
     fn of(item: &'a Item) -> Self {
         Self {
-            data: Data(item.as_json()),
+            data: DataView(item.as_json()),
             offset: item.offset,
             info: item.info.as_deref().map(Info::of),
             tags: item.tags.as_deref(),
@@ -132,13 +132,13 @@ impl<'a> Kept<'a> {
 
 #[derive(Serialize)]
 struct HistoryResult<'a> {
-    publications: Vec<Kept<'a>>,
+    publications: Vec<PublicationView<'a>>,
     epoch: Cow<'a, str>,
     offset: u64,
 }
 
 /// `history`: `limit` 0 or absent is only the position, a negative one is all that is kept.
-pub(super) async fn history(call: &ApiCall<'_>, request: r::History) -> Answer {
+pub(super) async fn history(call: &ApiCall<'_>, request: r::History) -> ApiResult {
     let (channel, rules) = call.channel(&request.channel)?;
     if rules.history_size == 0 {
         return Err(ReplyError::NOT_AVAILABLE);
@@ -157,14 +157,18 @@ pub(super) async fn history(call: &ApiCall<'_>, request: r::History) -> Answer {
         return Err(ReplyError::UNRECOVERABLE_POSITION);
     }
     answer::result(&HistoryResult {
-        publications: history.items.iter().map(|item| Kept::of(item)).collect(),
+        publications: history
+            .items
+            .iter()
+            .map(|item| PublicationView::of(item))
+            .collect(),
         epoch: history.top.epoch.to_string().into(),
         offset: history.top.offset,
     })
 }
 
 /// `history_remove`.
-pub(super) async fn history_remove(call: &ApiCall<'_>, request: r::InChannel) -> Answer {
+pub(super) async fn history_remove(call: &ApiCall<'_>, request: r::InChannel) -> ApiResult {
     let (channel, rules) = call.channel(&request.channel)?;
     if rules.history_size == 0 {
         return Err(ReplyError::NOT_AVAILABLE);
@@ -174,7 +178,7 @@ pub(super) async fn history_remove(call: &ApiCall<'_>, request: r::InChannel) ->
 }
 
 /// `channels`: those with a member on this node, by a glob.
-pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> Answer {
+pub(super) async fn channels(call: &ApiCall<'_>, request: r::Channels) -> ApiResult {
     if request.pattern.len() > PATTERN_BYTES_MAX {
         return Err(bad_request(
             "bad request: pattern has more than 255 bytes".to_string(),
@@ -303,7 +307,7 @@ mod tests {
     fn what_is_kept_is_shown_as_clients_see_it() {
         let shown = |payload| {
             let item = Item::new(payload, 7);
-            serde_json::to_string(&Kept::of(&item)).expect("JSON")
+            serde_json::to_string(&PublicationView::of(&item)).expect("JSON")
         };
         assert_eq!(
             shown(Payload::Text("{\"a\": 1}".into())),

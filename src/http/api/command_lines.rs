@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::{
-    answer::{self, Answer, bad_request},
+    answer::{self, ApiResult, bad_request},
     batch::{self, COMMANDS_MAX},
     call::{ApiCall, admit},
     form::nullable,
@@ -160,7 +160,7 @@ pub(super) async fn call(
 }
 
 /// `{"id":…,"result":…}` or `{"id":…,"error":…}`, each on a line.
-fn replies(answers: impl Iterator<Item = (u32, Answer)>) -> String {
+fn replies(answers: impl Iterator<Item = (u32, ApiResult)>) -> String {
     let mut out = String::new();
     for (id, answer) in answers {
         if !out.is_empty() {

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// JSON as it stands in the request.
-pub(super) type Json = Option<Box<RawValue>>;
+pub(super) type JsonField = Option<Box<RawValue>>;
 
 /// A field that may be `null`, which is as if it were absent.
 pub(super) fn nullable<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -42,7 +42,7 @@ pub(super) fn texts<'de, D: Deserializer<'de>>(
 }
 
 /// A field that is JSON: `null` is a value like any other.
-pub(super) fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Json, D::Error> {
+pub(super) fn json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<JsonField, D::Error> {
     Box::<RawValue>::deserialize(deserializer).map(Some)
 }
 
@@ -68,7 +68,7 @@ fn decode(base64: &str) -> Result<Bytes, ReplyError> {
 }
 
 /// What is to be published: `data` or `b64data`, of which one must be there.
-pub(super) fn payload(data: Json, b64data: &str) -> Result<Payload, ReplyError> {
+pub(super) fn payload(data: JsonField, b64data: &str) -> Result<Payload, ReplyError> {
     if !b64data.is_empty() {
         return decode(b64data).map(Payload::guess);
     }
@@ -78,7 +78,7 @@ pub(super) fn payload(data: Json, b64data: &str) -> Result<Payload, ReplyError> 
 }
 
 /// `info`, `meta` and `data` that may be absent, as JSON or else as base64. Absent is empty.
-pub(super) fn optional(json: Json, base64: &str) -> Result<Bytes, ReplyError> {
+pub(super) fn optional(json: JsonField, base64: &str) -> Result<Bytes, ReplyError> {
     if !base64.is_empty() {
         return decode(base64);
     }
@@ -119,7 +119,7 @@ mod tests {
     #[serde(default)]
     struct Request {
         #[serde(deserialize_with = "json")]
-        data: Json,
+        data: JsonField,
         #[serde(deserialize_with = "nullable")]
         b64data: String,
         #[serde(deserialize_with = "texts")]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    answer::{self, Answer, bad_request},
+    answer::{self, ApiResult, bad_request},
     call::ApiCall,
     request as r,
 };
@@ -46,7 +46,7 @@ pub(crate) struct Process {
 }
 
 /// `info`.
-pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> Answer {
+pub(super) async fn info(call: &ApiCall<'_>, _: r::Info) -> ApiResult {
     let node = call.node;
     let uptime = call.http.uptime();
     let node = NodeInfo {
@@ -86,18 +86,18 @@ pub(crate) fn process(uptime: f64) -> Option<Process> {
 }
 
 #[derive(Serialize)]
-struct Connection {
+struct ConnectionView {
     transport: &'static str,
     protocol: &'static str,
     user: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<std::net::IpAddr>,
     endpoint: String,
-    state: State,
+    state: StateView,
 }
 
 #[derive(Serialize)]
-struct State {
+struct StateView {
     channels: BTreeMap<String, Nothing>,
 }
 
@@ -106,13 +106,13 @@ struct Nothing {}
 
 #[derive(Serialize)]
 struct ConnectionsResult {
-    connections: BTreeMap<String, Connection>,
+    connections: BTreeMap<String, ConnectionView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<u64>,
 }
 
 /// `connections`, oldest first by pages: `after` is the `next` of the page before.
-pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> Answer {
+pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> ApiResult {
     if !request.expression.is_empty() {
         return Err(ReplyError {
             message: "not available: filter by user, channel and address".into(),
@@ -169,14 +169,14 @@ pub(super) async fn connections(call: &ApiCall<'_>, request: r::Connections) -> 
     })
 }
 
-fn connection(info: &SessionInfo, channels: &[ChannelName]) -> Connection {
-    Connection {
+fn connection(info: &SessionInfo, channels: &[ChannelName]) -> ConnectionView {
+    ConnectionView {
         transport: info.transport.hook_name(),
         protocol: info.protocol().unwrap_or("json"),
         user: info.user().unwrap_or_default().to_string(),
         address: info.address,
         endpoint: info.endpoint.to_string(),
-        state: State {
+        state: StateView {
             channels: channels
                 .iter()
                 .map(|name| (name.to_string(), Nothing {}))

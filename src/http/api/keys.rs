@@ -34,7 +34,7 @@ pub(in crate::http) fn credentials<'a>(
 /// Lets a call of the API in, whose key may stand in its address. To be asked once a request.
 ///
 /// # Errors
-/// Why not.
+/// As [`Node::authorize_api`].
 pub(super) fn admit(
     request: &HttpRequest,
     node: &Node,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::{
-    answer::{self, Answer, DONE},
+    answer::{self, ApiResult, DONE},
     call::ApiCall,
     form, request as r,
 };
@@ -33,7 +33,7 @@ const EXCLUDED_MAX: usize = 1000;
 pub(super) const BROADCAST_MAX: usize = 10_000;
 
 /// What is published, but for the channel.
-struct Message {
+struct PublishBody {
     payload: Payload,
     keep: bool,
     delta: bool,
@@ -43,7 +43,7 @@ struct Message {
     exclude: Box<[SessionId]>,
 }
 
-impl Message {
+impl PublishBody {
     fn read(request: r::MessageFields) -> Result<Self, ReplyError> {
         let key = request.idempotency_key;
         if key.len() > KEY_BYTES_MAX || request.version_epoch.len() > VERSION_EPOCH_BYTES_MAX {
@@ -112,7 +112,7 @@ async fn publish_within_rate(
 }
 
 /// `publish`.
-pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> Answer {
+pub(super) async fn publish(call: &ApiCall<'_>, request: r::Publish) -> ApiResult {
     published(begin_publish(call, request)?.await)
 }
 
@@ -122,17 +122,17 @@ pub(super) fn begin_publish(
     request: r::Publish,
 ) -> Result<BrokerFuture<PublishResult>, ReplyError> {
     let (channel, fields) = request.split();
-    let request = Message::read(fields)?.admitted(call, &channel)?;
+    let request = PublishBody::read(fields)?.admitted(call, &channel)?;
     Ok(call.node.publish(request))
 }
 
 /// What `publish` answers.
-pub(super) fn published(result: Result<PublishResult, BrokerError>) -> Answer {
+pub(super) fn published(result: Result<PublishResult, BrokerError>) -> ApiResult {
     answer::result(&PublishPosition::of(&result?))
 }
 
 /// `broadcast`: one answer a channel, in their order.
-pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answer {
+pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> ApiResult {
     let (channels, fields) = request.split();
     if channels.is_empty() {
         return Err(answer::bad_request(
@@ -142,7 +142,7 @@ pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answ
     if channels.len() > BROADCAST_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
     }
-    let message = Message::read(fields)?;
+    let message = PublishBody::read(fields)?;
     // All are on their way before any answer is awaited: ten thousand channels are not ten thousand
     // round trips.
     let mut turns = Vec::with_capacity(channels.len().div_ceil(call.turn()));
@@ -176,7 +176,7 @@ pub(super) async fn broadcast(call: &ApiCall<'_>, request: r::Broadcast) -> Answ
 }
 
 /// `send`: to a user, a session or everyone, without a channel.
-pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> Answer {
+pub(super) async fn send(call: &ApiCall<'_>, request: r::Send) -> ApiResult {
     let one = |word: &str| answer::bad_request(format!("bad request: {word}"));
     let target = match (request.user.as_str(), request.client.as_str(), request.all) {
         ("", "", true) => Target::Everyone,

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::form::{Json, json, nullable, texts};
+use super::form::{JsonField, json, nullable, texts};
 
 /// Declares a request; every field may be absent or `null` but for JSON of the caller's own, which
 /// is marked `json`.
@@ -28,7 +28,7 @@ macro_rules! publications {
             $($(#[$doc])*
             $name {
                 $target: $kind as "nullable",
-                data: Json as "json",
+                data: JsonField as "json",
                 b64data: String as "nullable",
                 skip_history: bool as "nullable",
                 tags: BTreeMap<String, String> as "texts",
@@ -62,7 +62,7 @@ macro_rules! publications {
 
 /// What a request says of the message that it publishes, as it is on the wire.
 pub(super) struct MessageFields {
-    pub(super) data: Json,
+    pub(super) data: JsonField,
     pub(super) b64data: String,
     pub(super) skip_history: bool,
     pub(super) tags: BTreeMap<String, String>,
@@ -87,7 +87,7 @@ requests! {
         user: String as "nullable",
         client: String as "nullable",
         all: bool as "nullable",
-        data: Json as "json",
+        data: JsonField as "json",
         b64data: String as "nullable",
     }
 
@@ -97,9 +97,9 @@ requests! {
         channel: String as "nullable",
         client: String as "nullable",
         session: String as "nullable",
-        info: Json as "json",
+        info: JsonField as "json",
         b64info: String as "nullable",
-        data: Json as "json",
+        data: JsonField as "json",
         b64data: String as "nullable",
         expire_at: i64 as "nullable",
         recover_since: Option<StreamPosition> as "nullable",
@@ -130,7 +130,7 @@ requests! {
         session: String as "nullable",
         expired: bool as "nullable",
         expire_at: i64 as "nullable",
-        info: Json as "json",
+        info: JsonField as "json",
     }
 
     /// `presence`, `presence_stats` and `history_remove`.

@@ -6,7 +6,7 @@
 //! and ends when what it was given ends, since it can be told of neither.
 
 use super::{
-    answer::{Answer, DONE, bad_request},
+    answer::{ApiResult, DONE, bad_request},
     call::ApiCall,
     form, request as r,
 };
@@ -39,13 +39,17 @@ fn named(user: String, client: String, session: String) -> Result<NamedSelector,
     Ok(named)
 }
 
-async fn send_command(call: &ApiCall<'_>, named: &NamedSelector, command: ServerCommand) -> Answer {
+async fn send_command(
+    call: &ApiCall<'_>,
+    named: &NamedSelector,
+    command: ServerCommand,
+) -> ApiResult {
     call.node.command(named, command).await;
     Ok(DONE.to_string())
 }
 
 /// `subscribe`.
-pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answer {
+pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> ApiResult {
     let named = named(request.user, request.client, request.session)?;
     let (channel, _) = call.channel(&request.channel)?;
     let set = &request.r#override;
@@ -71,7 +75,7 @@ pub(super) async fn subscribe(call: &ApiCall<'_>, request: r::Subscribe) -> Answ
 }
 
 /// `unsubscribe`.
-pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> Answer {
+pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> ApiResult {
     let named = named(request.user, request.client, request.session)?;
     let (channel, _) = call.channel(&request.channel)?;
     send_command(
@@ -86,7 +90,7 @@ pub(super) async fn unsubscribe(call: &ApiCall<'_>, request: r::Unsubscribe) -> 
 }
 
 /// `disconnect`.
-pub(super) async fn disconnect(call: &ApiCall<'_>, request: r::Disconnect) -> Answer {
+pub(super) async fn disconnect(call: &ApiCall<'_>, request: r::Disconnect) -> ApiResult {
     let mut named = named(request.user, request.client, request.session)?;
     if request.whitelist.len() > EXCEPT_MAX {
         return Err(ReplyError::LIMIT_EXCEEDED);
@@ -105,7 +109,7 @@ fn close_of(wish: r::CloseWith) -> Result<Close, ReplyError> {
 }
 
 /// `refresh`.
-pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> Answer {
+pub(super) async fn refresh(call: &ApiCall<'_>, request: r::Refresh) -> ApiResult {
     let named = named(request.user, request.client, request.session)?;
     let info = match &request.info {
         Some(_) => Some(form::optional(request.info, "")?).filter(|info| !info.is_empty()),

@@ -5,7 +5,8 @@
 use serde::Deserialize;
 
 use super::{
-    answer::Answer, call::ApiCall, channels, form::nullable, message, request as r, sessions, users,
+    answer::ApiResult, call::ApiCall, channels, form::nullable, message, request as r, sessions,
+    users,
 };
 
 /// Makes the table's types of its lines.
@@ -37,7 +38,7 @@ macro_rules! methods {
             }
 
             /// Carries the call out.
-            pub(super) async fn run(self, call: &ApiCall<'_>) -> Answer {
+            pub(super) async fn run(self, call: &ApiCall<'_>) -> ApiResult {
                 match self {
                     $(Self::$variant(request) => {
                         call.tell(stringify!($name), &*request);

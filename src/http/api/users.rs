@@ -6,11 +6,11 @@
 //! is answered, and one that the disk does not take counts all the same and is error 100.
 
 use super::{
-    answer::{Answer, DONE, bad_request},
+    answer::{ApiResult, DONE, bad_request},
     call::ApiCall,
     form, request as r,
 };
-use crate::{node::revoke::Invalidation, protocol::ReplyError, token::RevocationError};
+use crate::{node::revoke::TokenInvalidation, protocol::ReplyError, token::RevocationError};
 
 fn named(value: &str, field: &str) -> Result<(), ReplyError> {
     if value.is_empty() {
@@ -33,7 +33,7 @@ fn refused(error: RevocationError) -> ReplyError {
 }
 
 /// `block_user`: no session of the user's from now on, and those that are there end with 3503.
-pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Answer {
+pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> ApiResult {
     named(&request.user, "user")?;
     let until = form::moment("expire_at", request.expire_at)?;
     let blocked = call.node.block_user(&request.user, until).await;
@@ -42,7 +42,7 @@ pub(super) async fn block_user(call: &ApiCall<'_>, request: r::BlockUser) -> Ans
 }
 
 /// `unblock_user`.
-pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) -> Answer {
+pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) -> ApiResult {
     named(&request.user, "user")?;
     call.node
         .unblock_user(&request.user)
@@ -53,7 +53,7 @@ pub(super) async fn unblock_user(call: &ApiCall<'_>, request: r::UnblockUser) ->
 
 /// `revoke_token`: the token opens nothing any more. Sessions that it has opened already are the
 /// caller's to disconnect.
-pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> Answer {
+pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) -> ApiResult {
     named(&request.uid, "uid")?;
     let until = form::moment("expire_at", request.expire_at)?;
     let revoked = call.node.revoke_token(&request.uid, until).await;
@@ -67,13 +67,13 @@ pub(super) async fn revoke_token(call: &ApiCall<'_>, request: r::RevokeToken) ->
 pub(super) async fn invalidate_user_tokens(
     call: &ApiCall<'_>,
     request: r::InvalidateUserTokens,
-) -> Answer {
+) -> ApiResult {
     named(&request.user, "user")?;
     let channel = match request.channel.as_str() {
         "" => None,
         name => Some(call.channel(name)?.0),
     };
-    let invalidated = call.node.invalidate_tokens(Invalidation {
+    let invalidated = call.node.invalidate_tokens(TokenInvalidation {
         user: &request.user,
         issued_before: form::moment("issued_before", request.issued_before)?,
         channel,

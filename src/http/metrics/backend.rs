@@ -5,11 +5,11 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter},
 };
 
-use super::numbers::{Encoded, counter, gauge};
+use super::numbers::{EncodeResult, counter, gauge};
 use crate::{hooks::EventSink, node::Node};
 
 /// Writes the counts.
-pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
     let snapshot = node.hooks.stats();
     gauge(
         encoder,

@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use self::numbers::{Encoded, Family, gauges_by};
+use self::numbers::{EncodeResult, MetricFamily, gauges_by};
 use super::{HttpState, api, auth};
 use crate::node::{Node, authorize::api::ApiDenied};
 
@@ -37,7 +37,7 @@ pub(super) async fn metrics(
     }
     let overview = node.overview().await;
     let mut registry = Registry::default();
-    registry.register_collector(Box::new(Snapshot {
+    registry.register_collector(Box::new(NodeCollector {
         node: node.into_inner(),
         by_endpoint: overview.map_or(Vec::new(), |overview| overview.by_endpoint),
     }));
@@ -80,19 +80,19 @@ fn refuse(denied: ApiDenied) -> HttpResponse {
     response.content_type("text/plain; charset=utf-8").body(why)
 }
 
-struct Snapshot {
+struct NodeCollector {
     node: Arc<Node>,
     by_endpoint: Vec<(Arc<str>, usize)>,
 }
 
-impl std::fmt::Debug for Snapshot {
+impl std::fmt::Debug for NodeCollector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Snapshot")
     }
 }
 
-impl Collector for Snapshot {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Encoded {
+impl Collector for NodeCollector {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> EncodeResult {
         let encoder = &mut encoder;
         node::encode(&self.node, encoder)?;
         if self.node.settings.state.dir.is_some() {
@@ -106,7 +106,7 @@ impl Collector for Snapshot {
         let by_endpoint = self.by_endpoint.iter();
         gauges_by(
             encoder,
-            Family {
+            MetricFamily {
                 name: "fanfare_endpoint_sessions",
                 help: "Sessions now, by endpoint",
                 label: "endpoint",

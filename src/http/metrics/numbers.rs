@@ -8,11 +8,11 @@ use prometheus_client::{
 };
 
 /// Whether the text took it, which it does.
-pub(super) type Encoded = Result<(), std::fmt::Error>;
+pub(super) type EncodeResult = Result<(), std::fmt::Error>;
 
 /// Numbers of one name that a label tells apart.
 #[derive(Clone, Copy)]
-pub(super) struct Family<'a> {
+pub(super) struct MetricFamily<'a> {
     pub(super) name: &'a str,
     pub(super) help: &'a str,
     /// The label's name.
@@ -25,7 +25,7 @@ pub(super) fn gauge(
     name: &str,
     help: &str,
     value: u64,
-) -> Encoded {
+) -> EncodeResult {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     ConstGauge::new(value).encode(metric)
 }
@@ -36,7 +36,7 @@ pub(super) fn counter(
     name: &str,
     help: &str,
     value: u64,
-) -> Encoded {
+) -> EncodeResult {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     ConstCounter::new(value).encode(metric)
 }
@@ -44,10 +44,10 @@ pub(super) fn counter(
 /// Those that go up and down, with the number of each value of their label.
 pub(super) fn gauges_by<V: Display>(
     encoder: &mut DescriptorEncoder<'_>,
-    family: Family<'_>,
+    family: MetricFamily<'_>,
     counts: impl IntoIterator<Item = (V, u64)>,
-) -> Encoded {
-    let Family { name, help, label } = family;
+) -> EncodeResult {
+    let MetricFamily { name, help, label } = family;
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     for (value, count) in counts {
         let labels = [(label, value.to_string())];
@@ -59,10 +59,10 @@ pub(super) fn gauges_by<V: Display>(
 /// As [`gauges_by`], those that only grow.
 pub(super) fn counters_by<V: Display>(
     encoder: &mut DescriptorEncoder<'_>,
-    family: Family<'_>,
+    family: MetricFamily<'_>,
     counts: impl IntoIterator<Item = (V, u64)>,
-) -> Encoded {
-    let Family { name, help, label } = family;
+) -> EncodeResult {
+    let MetricFamily { name, help, label } = family;
     let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
     for (value, count) in counts {
         let labels = [(label, value.to_string())];

@@ -2,14 +2,14 @@
 
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::numbers::{Encoded, Family, counters_by};
+use super::numbers::{EncodeResult, MetricFamily, counters_by};
 use crate::metrics::Metrics;
 
 /// Writes the counts.
-pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_limited",
             help: "Messages, sessions and subscriptions refused by a limit",
             label: "limit",
@@ -18,7 +18,7 @@ pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> 
     )?;
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_refused_handshakes",
             help: "Handshakes refused, by reason",
             label: "reason",
@@ -27,7 +27,7 @@ pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> 
     )?;
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_refused_requests",
             help: "Requests refused, by status",
             label: "status",
@@ -36,7 +36,7 @@ pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> 
     )?;
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_api_errors",
             help: "Calls of the API answered with an error, by its code",
             label: "code",
@@ -45,7 +45,7 @@ pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> 
     )?;
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_cut_connections",
             help: "Connections ended before they were a session, by reason",
             label: "reason",
@@ -54,7 +54,7 @@ pub(super) fn encode(metrics: &Metrics, encoder: &mut DescriptorEncoder<'_>) -> 
     )?;
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_handovers",
             help: "Hand-overs to a new process (SIGUSR2), by outcome",
             label: "outcome",

@@ -5,11 +5,11 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
-use super::numbers::{Encoded, Family, counter, counters_by, gauge};
+use super::numbers::{EncodeResult, MetricFamily, counter, counters_by, gauge};
 use crate::{node::gate::GateStats, state::StateStats};
 
 /// Writes what waits, and has waited, for the state of the process before.
-pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
     gauge(
         encoder,
         "fanfare_state_held_requests",
@@ -30,7 +30,7 @@ pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>
     )?;
     counters_by(
         encoder,
-        Family {
+        MetricFamily {
             name: "fanfare_state_refused_requests",
             help: "Requests refused since the state on disk was not read yet, by reason",
             label: "reason",
@@ -40,7 +40,7 @@ pub(super) fn encode_gate(stats: &GateStats, encoder: &mut DescriptorEncoder<'_>
 }
 
 /// Writes the numbers of the state on disk.
-pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
     let gauges = [
         (
             "fanfare_state_queue",

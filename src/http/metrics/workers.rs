@@ -2,7 +2,7 @@
 
 use prometheus_client::{encoding::DescriptorEncoder, metrics::MetricType};
 
-use super::numbers::{Encoded, Family, counters_by, gauges_by};
+use super::numbers::{EncodeResult, MetricFamily, counters_by, gauges_by};
 use crate::{
     metrics::{Count, WorkerStats},
     node::Node,
@@ -82,8 +82,8 @@ const PER_WORKER: [PerWorker; 11] = [
     ),
 ];
 
-fn by_worker<'a>(name: &'a str, help: &'a str) -> Family<'a> {
-    Family {
+fn by_worker<'a>(name: &'a str, help: &'a str) -> MetricFamily<'a> {
+    MetricFamily {
         name,
         help,
         label: "worker",
@@ -91,7 +91,7 @@ fn by_worker<'a>(name: &'a str, help: &'a str) -> Family<'a> {
 }
 
 /// Writes the numbers of each worker.
-pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encoded {
+pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
     let workers = node.metrics.workers();
     let sessions = workers.iter().map(|stats| stats.sessions.get());
     let family = by_worker("fanfare_worker_sessions", "Sessions now, by worker");

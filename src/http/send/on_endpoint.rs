@@ -9,7 +9,7 @@ use crate::{
     close::Close,
     config::HookFailureAction,
     connection::info::TransportKind,
-    hooks::Answer,
+    hooks::HookResult,
     http::{access, plain, request},
     node::{Node, access::Confirmed, auth::AuthError},
     publication::{Item, Payload, data_field},
@@ -28,7 +28,9 @@ use crate::{
 /// Does what a message on an endpoint would do.
 ///
 /// # Errors
-/// The refusal.
+/// The answer to who may not come here (403), is nobody who may come in (401), may not have a
+/// channel or speak there (403, 404), says too much (429), or whose message the backend or the
+/// broker does not take (502, 503).
 pub(super) async fn message(
     request: &HttpRequest,
     node: &Arc<Node>,
@@ -76,7 +78,7 @@ pub(super) async fn message(
 
 /// What the sender is answered for what the backend said.
 fn answer_of_backend(
-    answer: Answer<Vec<Payload>>,
+    answer: HookResult<Vec<Payload>>,
     on_failure: &HookFailureAction,
 ) -> Result<HttpResponse, plain::ErrorResponse> {
     match answer_messages(answer, on_failure) {

@@ -27,7 +27,9 @@ const KEY_BYTES_MAX: usize = 256;
 /// Publishes to every channel that is named.
 ///
 /// # Errors
-/// The refusal.
+/// The answer to who is nobody that may come in (401), names no channel or a key that is none
+/// (400), may not publish in one (403, 404), says too much (429), or whose publication the backend
+/// or the broker does not take (503).
 pub(super) async fn publish(
     request: &HttpRequest,
     node: &Node,

@@ -53,7 +53,8 @@ impl Node {
     /// Whether someone who brings this, from there, is an administrator. A wrong key is counted.
     ///
     /// # Errors
-    /// Why not.
+    /// [`NotAdmin`]: there are no administrators, nothing was brought, it is wrong or over, or too
+    /// many were wrong from there.
     pub(crate) fn check_admin(
         &self,
         given: Option<&[u8]>,

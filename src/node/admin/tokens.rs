@@ -48,12 +48,12 @@ pub(super) struct Issued {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Life {
+struct TokenLife {
     over_at: Instant,
     ends_at: Instant,
 }
 
-impl Life {
+impl TokenLife {
     /// Begins, or goes on, at `now`; a lifetime beyond what a clock can hold ends with its `ttl`.
     fn renewed(ends_at: Instant, ttl: Duration, now: Instant) -> Self {
         let over_at = now.checked_add(ttl).map_or(ends_at, |at| at.min(ends_at));
@@ -72,7 +72,7 @@ impl Life {
 /// The tokens that count.
 pub(super) struct AdminTokens {
     bounds: TokenBounds,
-    tokens: Mutex<HashMap<KeyDigest, Life>>,
+    tokens: Mutex<HashMap<KeyDigest, TokenLife>>,
 }
 
 impl AdminTokens {
@@ -101,7 +101,7 @@ impl AdminTokens {
             tokens_max,
         } = self.bounds;
         let ends_at = now.checked_add(lifetime).unwrap_or(now + ttl);
-        let life = Life::renewed(ends_at, ttl, now);
+        let life = TokenLife::renewed(ends_at, ttl, now);
         let mut tokens = self.lock();
         tokens.retain(|_, life| life.times(now).is_some());
         let mut ended = 0;
@@ -132,7 +132,7 @@ impl AdminTokens {
         let mut tokens = self.lock();
         let life = tokens.get_mut(&digest_of(token))?;
         life.times(now)?;
-        *life = Life::renewed(life.ends_at, self.bounds.ttl, now);
+        *life = TokenLife::renewed(life.ends_at, self.bounds.ttl, now);
         life.times(now)
     }
 
@@ -141,7 +141,7 @@ impl AdminTokens {
         self.lock().remove(&digest_of(token)).is_some()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<KeyDigest, Life>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<KeyDigest, TokenLife>> {
         // Single steps on the map, which is whole after a panic too.
         self.tokens.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -41,7 +41,8 @@ impl Node {
     /// request brings only that. To be asked once a request, since a wrong key counts.
     ///
     /// # Errors
-    /// Why it is nobody's.
+    /// [`ApiDenied`]: no key or a wrong one, a request from elsewhere while no key is set, or a
+    /// right of the administrator's that does not count.
     pub(crate) fn authorize_api(
         &self,
         brought: &ApiCredentials<'_>,
@@ -63,7 +64,7 @@ impl Node {
     /// and while none is this machine. To be asked once a request.
     ///
     /// # Errors
-    /// Why not.
+    /// [`ApiDenied`]: it brought none of these, or the administrator's is refused for now.
     pub(crate) fn authorize_reader(&self, brought: &ApiCredentials<'_>) -> Result<(), ApiDenied> {
         match self.check_admin_if_brought(brought) {
             Some(Ok(_)) => Ok(()),

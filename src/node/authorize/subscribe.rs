@@ -23,7 +23,9 @@ impl Node {
     /// the rules, or by the backend.
     ///
     /// # Errors
-    /// Why not.
+    /// There is no such channel or its rules do not let the client ([`AuthError::Channel`]), its
+    /// token does not count (see [`authorize_token`](Self::authorize_token)), or the backend
+    /// refuses or does not answer.
     pub(crate) async fn authorize_subscribe(
         &self,
         identity: &Identity,
@@ -58,7 +60,9 @@ impl Node {
     /// What a token for a channel grants to a client.
     ///
     /// # Errors
-    /// Why it does not count.
+    /// It is too old ([`AuthError::Expired`]), does not count or was revoked
+    /// ([`AuthError::Channel`]), or is for another channel, user or client
+    /// ([`AuthError::Disconnected`]).
     pub(crate) async fn authorize_token(
         &self,
         user: &str,

@@ -5,7 +5,7 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 use super::{ControlCommand, NamedSelector};
 use crate::{
     close::{Close, Unsubscribe},
-    node::{Node, revoke::Invalidation},
+    node::{Node, revoke::TokenInvalidation},
     shard::{self, ServerCommand},
     token::RevocationError,
 };
@@ -91,7 +91,7 @@ impl Node {
                 channel,
                 until,
             } => {
-                let invalidation = Invalidation {
+                let invalidation = TokenInvalidation {
                     user: &user,
                     issued_before: Some(issued_before),
                     channel: channel.map(Into::into),

@@ -16,12 +16,12 @@ pub(crate) const BYTES_MAX: usize = 1 << 20;
 /// The commands that wait.
 #[derive(Debug, Default)]
 pub(crate) struct ControlQueue {
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingCommands>,
     filled: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct WaitingCommands {
     /// There is someone to be told.
     is_open: bool,
     lines: String,
@@ -35,7 +35,7 @@ impl ControlQueue {
 
     /// That process has ended; nothing more is taken.
     pub(crate) fn close(&self) {
-        *self.waiting() = Waiting::default();
+        *self.waiting() = WaitingCommands::default();
     }
 
     /// Whether that process is there.
@@ -72,7 +72,7 @@ impl ControlQueue {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+    fn waiting(&self) -> MutexGuard<'_, WaitingCommands> {
         // Each change is whole.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }

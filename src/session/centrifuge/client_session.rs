@@ -9,14 +9,14 @@ use std::future::Future;
 
 use actix::AsyncContext;
 
-use super::{Centrifuge, Client, replies::TellsClient, transport::ClientTransport};
+use super::{Centrifuge, KnownClient, replies::TellsClient, transport::ClientTransport};
 use crate::{
     broker::{BrokerError, BrokerFuture},
     hooks::{PassedHeaders, UserContext},
     session::{
         ConnectedUser, Protocol, Session, SessionContext, TaskContext,
         ready::now_or_later,
-        subscribe::{ChannelSubscription, RecoveredSubscription, Subscriber, enter},
+        subscribe::{ChannelSubscription, RecoveredSubscription, SubscribingSession, enter},
         waiting::answered,
     },
 };
@@ -28,7 +28,7 @@ pub(super) type Task = TaskContext<Session<Centrifuge>>;
 pub(super) struct ClientSession<'a> {
     pub(super) context: &'a mut SessionContext,
     pub(super) transport: ClientTransport,
-    pub(super) client: &'a mut Client,
+    pub(super) client: &'a mut KnownClient,
     headers: &'a PassedHeaders,
     /// Answers that may be waited for.
     pending_max: usize,
@@ -127,7 +127,7 @@ impl ClientSession<'_> {
     }
 }
 
-impl Subscriber for ClientSession<'_> {
+impl SubscribingSession for ClientSession<'_> {
     fn parts(&mut self) -> (&SessionContext, Option<&mut ConnectedUser>) {
         (&*self.context, Some(&mut self.client.user))
     }

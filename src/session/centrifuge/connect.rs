@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Instant};
 
 use actix::AsyncContext;
 
-use super::{Centrifuge, Client, Phase, replies::TellsClient, subscriptions::Subscriptions};
+use super::{
+    Centrifuge, ClientPhase, KnownClient, replies::TellsClient, subscriptions::Subscriptions,
+};
 use crate::{
     close::Close,
     connection::info::cut,
@@ -25,7 +27,7 @@ use crate::{
 const NAME_BYTES_MAX: usize = 16;
 const VERSION_BYTES_MAX: usize = 64;
 
-impl Client {
+impl KnownClient {
     fn new(context: &SessionContext, user: ConnectedUser, identity: Identity) -> Self {
         let limits = &context.node.settings.limits;
         let (rate, burst) = (limits.messages_per_second, limits.messages_burst());
@@ -63,7 +65,7 @@ impl Session<Centrifuge> {
         {
             return self.refuse_connect(id, &AuthError::Refused(error), ctx);
         }
-        self.protocol.phase = Phase::Authenticating {
+        self.protocol.phase = ClientPhase::Authenticating {
             backlog: Box::default(),
         };
         self.add_headers(&request);
@@ -118,12 +120,15 @@ impl Session<Centrifuge> {
         let personal = context.node.settings.client.personal_channel.as_ref();
         let is_single = personal.is_some_and(|personal| personal.single_connection);
         let name = is_single.then(|| Arc::from(identity.user.as_str()));
-        let client = Box::new(Client::new(context, user, identity));
+        let client = Box::new(KnownClient::new(context, user, identity));
         let identified = client.identified;
-        self.protocol.phase = match std::mem::replace(&mut self.protocol.phase, Phase::Refused) {
-            Phase::Authenticating { backlog } => Phase::Welcoming { client, backlog },
-            other => other,
-        };
+        self.protocol.phase =
+            match std::mem::replace(&mut self.protocol.phase, ClientPhase::Refused) {
+                ClientPhase::Authenticating { backlog } => {
+                    ClientPhase::Welcoming { client, backlog }
+                }
+                other => other,
+            };
         let Some(name) = name.filter(|name: &Arc<str>| !name.is_empty()) else {
             return self.begin_subscriptions(id, &request, ctx);
         };
@@ -148,10 +153,10 @@ impl Session<Centrifuge> {
             return self.end(why.close());
         }
         self.error(id, &error);
-        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
+        let before = std::mem::replace(&mut self.protocol.phase, ClientPhase::Refused);
         let patience = self.context.node.settings.client.connect_timeout;
         ctx.run_later(patience, Self::end_if_not_connected);
-        if let Phase::Authenticating { backlog } = before {
+        if let ClientPhase::Authenticating { backlog } = before {
             self.run_backlog(backlog.commands, ctx);
         }
     }

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::{
-    Centrifuge, Phase,
+    Centrifuge, ClientPhase,
     client_session::{ClientSession, Task},
     replies::TellsClient,
 };
@@ -21,14 +21,14 @@ impl Session<Centrifuge> {
     pub(super) fn on_client_command(&mut self, command: Command, ctx: &mut Task) {
         let backlog_max = self.context.node.settings.limits.commands_pending.max(1);
         match &mut self.protocol.phase {
-            Phase::New { token } => match command.request {
+            ClientPhase::New { token } => match command.request {
                 Request::Connect(request) => {
                     let token = token.take();
                     self.connect(command.id, request, token, ctx);
                 }
                 _ => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
             },
-            Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
+            ClientPhase::Authenticating { backlog } | ClientPhase::Welcoming { backlog, .. } => {
                 if backlog.commands.len() < backlog_max {
                     backlog.commands.push_back(command);
                 } else {
@@ -36,8 +36,10 @@ impl Session<Centrifuge> {
                     self.error(command.id, &ReplyError::TOO_MANY_REQUESTS);
                 }
             }
-            Phase::Refused => self.end(Close::BAD_REQUEST.because("connect comes first, once")),
-            Phase::Connected(_) => {
+            ClientPhase::Refused => {
+                self.end(Close::BAD_REQUEST.because("connect comes first, once"))
+            }
+            ClientPhase::Connected(_) => {
                 if let Some(mut session) = self.client_session() {
                     session.on_command(command, ctx);
                 }

@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::{Centrifuge, Phase, Work, replies::TellsClient, transport::ClientTransport};
+use super::{
+    Centrifuge, ClientPhase, UnfinishedFrame, replies::TellsClient, transport::ClientTransport,
+};
 use crate::{
     close::Close,
     connection::clock,
@@ -29,7 +31,7 @@ impl Session<Centrifuge> {
             self.context.turn.spend_command();
             return self.on_unidirectional(encoding, &frame.commands, ctx);
         }
-        let mut work = Work {
+        let mut work = UnfinishedFrame {
             commands: protocol::decode_commands(encoding, &frame.commands),
             _room: frame.room,
         };
@@ -86,7 +88,7 @@ impl Session<Centrifuge> {
 
     /// Connects a client that has said with its handshake who it is.
     pub(super) fn connect_at_once(&mut self, request: ConnectRequest, ctx: &mut TaskContext<Self>) {
-        if let Phase::New { token } = &mut self.protocol.phase {
+        if let ClientPhase::New { token } = &mut self.protocol.phase {
             let token = token.take();
             self.connect(0, request, token, ctx);
         }
@@ -116,8 +118,8 @@ impl Session<Centrifuge> {
         ctx: &mut TaskContext<Self>,
     ) {
         let token = match &mut self.protocol.phase {
-            Phase::New { token } => token.take(),
-            Phase::Connected(client) => {
+            ClientPhase::New { token } => token.take(),
+            ClientPhase::Connected(client) => {
                 if client.rate_limiter.take(Instant::now()) == RateDecision::End {
                     self.end(Close::TOO_MANY_REQUESTS);
                 }

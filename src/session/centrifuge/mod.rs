@@ -48,12 +48,12 @@ pub(crate) struct Centrifuge {
     transport: ClientTransport,
     /// Headers of its requests that the backend is shown.
     headers: PassedHeaders,
-    phase: Phase,
+    phase: ClientPhase,
     /// The timer of the wait for its connect.
     patience: SpawnHandle,
     /// Frames whose commands are not all done, in order: of a socket at most one, since nothing is
     /// read meanwhile; of a streamed session as many as the emulation registry lets wait.
-    work: VecDeque<Work>,
+    work: VecDeque<UnfinishedFrame>,
     /// The next frame's commands stand in an address.
     from_address: bool,
     /// Under this name commands come by requests of their own.
@@ -61,14 +61,14 @@ pub(crate) struct Centrifuge {
 }
 
 /// What is left of a frame.
-struct Work {
+struct UnfinishedFrame {
     commands: CommandDecoder,
     /// Its place among those that wait.
     _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Where a client is between its first command and its work.
-enum Phase {
+enum ClientPhase {
     /// Nothing came yet.
     New {
         /// A token that came with the request.
@@ -82,14 +82,14 @@ enum Phase {
     /// It is known who it is, and what it has from the start is read; it is told next.
     Welcoming {
         /// Who it is.
-        client: Box<Client>,
+        client: Box<KnownClient>,
         /// What waits for the welcome.
         backlog: Box<Backlog>,
     },
     /// Its connect was answered with an error: the next command ends it.
     Refused,
     /// It may do what it may.
-    Connected(Box<Client>),
+    Connected(Box<KnownClient>),
 }
 
 /// What waits until a client is told that it is connected.
@@ -102,7 +102,7 @@ struct Backlog {
 }
 
 /// A client that is known.
-struct Client {
+struct KnownClient {
     user: ConnectedUser,
     identity: Identity,
     /// When it was in the tables as its user's.
@@ -143,7 +143,7 @@ impl Protocol for Centrifuge {
         let protocol = Self {
             transport: params.transport,
             headers: params.headers,
-            phase: Phase::New {
+            phase: ClientPhase::New {
                 token: params.token,
             },
             patience,
@@ -169,7 +169,9 @@ impl Protocol for Centrifuge {
 
     fn pending_max(session: &Session<Self>) -> usize {
         match session.protocol.phase {
-            Phase::Connected(_) => session.context.node.settings.limits.commands_pending.max(1),
+            ClientPhase::Connected(_) => {
+                session.context.node.settings.limits.commands_pending.max(1)
+            }
             // Nothing else of this client matters until it is known who it is.
             _ => 1,
         }
@@ -236,16 +238,16 @@ impl Protocol for Centrifuge {
     }
 }
 
-impl Phase {
+impl ClientPhase {
     /// The client, once it is known who it is.
-    fn client_mut(&mut self) -> Option<&mut Client> {
+    fn client_mut(&mut self) -> Option<&mut KnownClient> {
         match self {
             Self::Connected(client) | Self::Welcoming { client, .. } => Some(client),
             Self::New { .. } | Self::Authenticating { .. } | Self::Refused => None,
         }
     }
 
-    fn client(&self) -> Option<&Client> {
+    fn client(&self) -> Option<&KnownClient> {
         match self {
             Self::Connected(client) | Self::Welcoming { client, .. } => Some(client),
             Self::New { .. } | Self::Authenticating { .. } | Self::Refused => None,
@@ -256,7 +258,10 @@ impl Phase {
 impl Session<Centrifuge> {
     /// `client.connect_timeout` is over.
     fn end_if_not_connected(&mut self, ctx: &mut TaskContext<Self>) {
-        if matches!(self.protocol.phase, Phase::New { .. } | Phase::Refused) {
+        if matches!(
+            self.protocol.phase,
+            ClientPhase::New { .. } | ClientPhase::Refused
+        ) {
             self.context.close(Close::STALE);
             self.context.membership.flush();
             self.stop_if_streamed(ctx);

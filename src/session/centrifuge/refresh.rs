@@ -6,7 +6,7 @@ use std::{collections::HashSet, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    Centrifuge, Client,
+    Centrifuge, KnownClient,
     client_session::{ClientSession, Task},
     replies::TellsClient,
     transport::ClientTransport,
@@ -32,7 +32,7 @@ use crate::{
 /// Channels that a client's last token put it into, or let it subscribe to, and its new one does
 /// not name: it is there no longer by right. What it may have anyhow stays, as what the backend
 /// gave.
-fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> {
+fn taken_back(node: &Node, client: &KnownClient, new: &Identity) -> Vec<ChannelName> {
     let named: HashSet<&str> = new.subscriptions.iter().map(|it| &*it.channel).collect();
     let before = client.identity.subscriptions.iter();
     let before = before.filter(|_| client.identity.by_token);
@@ -48,7 +48,7 @@ fn taken_back(node: &Node, client: &Client, new: &Identity) -> Vec<ChannelName> 
     lost.map(|(channel, _)| channel.clone()).collect()
 }
 
-impl Client {
+impl KnownClient {
     /// A client renews its token when it ends; one that only listens renews nothing.
     fn term(&self, transport: ClientTransport) -> Term {
         let renews = self.identity.by_token && !transport.unidirectional;

@@ -1,7 +1,7 @@
 //! What the server wants of a session, and what its client is told of it.
 
 use super::{
-    Centrifuge, Phase,
+    Centrifuge, ClientPhase,
     client_session::{ClientSession, Task},
     replies::TellsClient,
 };
@@ -36,9 +36,9 @@ impl Session<Centrifuge> {
     pub(super) fn on_server_command(&mut self, command: &ServerCommand, ctx: &mut Task) {
         let waiting_max = self.context.node.settings.limits.subscriptions;
         match &mut self.protocol.phase {
-            Phase::Connected(_) => {}
+            ClientPhase::Connected(_) => {}
             // The client is told first that it is connected, then what has changed since.
-            Phase::Authenticating { backlog } | Phase::Welcoming { backlog, .. } => {
+            ClientPhase::Authenticating { backlog } | ClientPhase::Welcoming { backlog, .. } => {
                 if backlog.server_commands.len() < waiting_max {
                     backlog.server_commands.push(command.clone());
                 } else {
@@ -47,7 +47,7 @@ impl Session<Centrifuge> {
                 }
                 return;
             }
-            Phase::New { .. } | Phase::Refused => return,
+            ClientPhase::New { .. } | ClientPhase::Refused => return,
         }
         if let ServerCommand::Refresh {
             expire_at, info, ..

@@ -14,7 +14,7 @@ use crate::{
     node::auth::AuthError,
     protocol::{Reply, ReplyError},
     registry::ChannelName,
-    session::expiry::{ASK_AGAIN, Verdict, until},
+    session::expiry::{ASK_AGAIN, RefreshVerdict, until},
     unix_time::{ttl_until, unix_now},
 };
 
@@ -74,14 +74,14 @@ impl ClientSession<'_> {
         let channel = ended.channel.clone();
         let asking = async move { node.hooks.sub_refresh(&user_context, &channel).await };
         self.later(ctx, asking, move |session, answer, ctx| {
-            session.on_sub_verdict(ended, Verdict::of(answer, tries), tries, ctx);
+            session.on_sub_verdict(ended, RefreshVerdict::of(answer, tries), tries, ctx);
         });
     }
 
     fn on_sub_verdict(
         &mut self,
         ended: SubscriptionKey,
-        verdict: Verdict,
+        verdict: RefreshVerdict,
         tries: u32,
         ctx: &mut Task,
     ) {
@@ -89,16 +89,16 @@ impl ClientSession<'_> {
             return;
         };
         match verdict {
-            Verdict::Disconnect(close) => self.end(close),
+            RefreshVerdict::Disconnect(close) => self.end(close),
             // Its client renewed it meanwhile.
             _ if !known.asking => {}
-            Verdict::GoesOn(answer) => {
+            RefreshVerdict::GoesOn(answer) => {
                 known.expire_at = answer.expire_at;
                 known.asking = false;
                 self.watch_subscriptions(ctx);
             }
-            Verdict::Over => self.expire_subscription(&ended.channel),
-            Verdict::AskAgain => {
+            RefreshVerdict::Over => self.expire_subscription(&ended.channel),
+            RefreshVerdict::AskAgain => {
                 ctx.run_later(ASK_AGAIN, move |session, ctx| {
                     if let Some(mut session) = session.client_session() {
                         session.ask_sub_refresh_again(ended, tries + 1, ctx);

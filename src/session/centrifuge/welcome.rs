@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use actix::AsyncContext;
 
 use super::{
-    Centrifuge, Phase,
+    Centrifuge, ClientPhase,
     client_session::{ClientSession, Task},
     replies::TellsClient,
     subscription::PendingSubscription,
@@ -97,12 +97,12 @@ impl Session<Centrifuge> {
     /// The client was told that it is connected, and its subscriptions are live: from here on it
     /// may do what it may, and what waited for that is done.
     pub(super) fn on_welcomed(&mut self, ctx: &mut Task) {
-        let before = std::mem::replace(&mut self.protocol.phase, Phase::Refused);
-        let Phase::Welcoming { client, backlog } = before else {
+        let before = std::mem::replace(&mut self.protocol.phase, ClientPhase::Refused);
+        let ClientPhase::Welcoming { client, backlog } = before else {
             self.protocol.phase = before;
             return;
         };
-        self.protocol.phase = Phase::Connected(client);
+        self.protocol.phase = ClientPhase::Connected(client);
         ctx.cancel_future(self.protocol.patience);
         for command in &backlog.server_commands {
             self.on_server_command(command, ctx);

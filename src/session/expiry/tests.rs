@@ -6,7 +6,7 @@ use crate::{
     protocol::ReplyError,
 };
 
-fn away() -> Answer<RefreshAnswer> {
+fn away() -> HookResult<RefreshAnswer> {
     Err(HookFailure::Unavailable(Unavailable::of_kind("timeout")))
 }
 
@@ -20,21 +20,21 @@ fn what_the_backend_lets_go_on_goes_on_unless_its_new_end_has_come_too() {
     let ahead = Some(unix_now() + 60);
     for at in [None, ahead] {
         let answer = until(at, false);
-        let verdict = Verdict::of(Ok(answer.clone()), 0);
-        assert_eq!(verdict, Verdict::GoesOn(answer), "{at:?}");
+        let verdict = RefreshVerdict::of(Ok(answer.clone()), 0);
+        assert_eq!(verdict, RefreshVerdict::GoesOn(answer), "{at:?}");
     }
     for answer in [until(ahead, true), until(Some(unix_now()), false)] {
-        assert_eq!(Verdict::of(Ok(answer), 0), Verdict::Over);
+        assert_eq!(RefreshVerdict::of(Ok(answer), 0), RefreshVerdict::Over);
     }
     let refused = Err(HookFailure::Error(ReplyError::PERMISSION_DENIED));
-    assert_eq!(Verdict::of(refused, 0), Verdict::Over);
+    assert_eq!(RefreshVerdict::of(refused, 0), RefreshVerdict::Over);
 }
 
 #[test]
 fn a_backend_that_is_away_is_asked_for_as_long_as_a_client_may_take_to_renew() {
-    let verdicts = (0..).map(|tries| Verdict::of(away(), tries));
+    let verdicts = (0..).map(|tries| RefreshVerdict::of(away(), tries));
     let asked = verdicts
-        .take_while(|verdict| *verdict == Verdict::AskAgain)
+        .take_while(|verdict| *verdict == RefreshVerdict::AskAgain)
         .count();
     assert_eq!(u64::try_from(asked), Ok(GRACE_SECS / ASK_AGAIN.as_secs()));
 }
@@ -49,7 +49,10 @@ fn a_disconnect_of_the_backend_counts_whenever_it_comes() {
             reason: "no".to_string(),
         });
         let close = Close::new(4001, "no");
-        assert_eq!(Verdict::of(disconnect, tries), Verdict::Disconnect(close));
+        assert_eq!(
+            RefreshVerdict::of(disconnect, tries),
+            RefreshVerdict::Disconnect(close)
+        );
     }
 }
 

@@ -141,7 +141,7 @@ impl Refusal {
 /// hear of it.
 ///
 /// # Errors
-/// The first fault.
+/// The first [`Refusal`]: version, method, one of the headers, or a body.
 pub(crate) fn check(method: &Method, version: Version, headers: &HeaderMap) -> Result<(), Refusal> {
     if version < Version::HTTP_11 {
         return Err(Refusal::Http10);

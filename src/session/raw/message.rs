@@ -1,6 +1,7 @@
 //! What a message on a raw endpoint leads to: relayed to others, answered by a template or by the
-//! backend. The same whether it came by WebSocket or by `/send`: [`Endpoint::on_message`] says what,
-//! and whoever has the message does it. Nothing here keeps state; a relay waits at most [`RELAY_PATIENCE`] for room.
+//! backend. The same whether it came by WebSocket or by `/send`: [`Endpoint::on_message`] says
+//! what, and whoever has the message does it. Nothing here keeps state; a relay waits at most
+//! [`RELAY_PATIENCE`] for room.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,7 +9,7 @@ use crate::{
     broker::{BrokerError, PublishRequest},
     close::Close,
     config::{HookFailureAction, OnMessage},
-    hooks::{Answer, HookFailure},
+    hooks::{HookFailure, HookResult},
     id::SessionId,
     node::{Node, auth::AuthError, authorize::Action},
     publication::Payload,
@@ -172,9 +173,10 @@ pub(crate) async fn publish_patiently(
 /// What the sender of a message gets for the backend's answer.
 ///
 /// # Errors
-/// The connection is to be closed.
+/// The close that the backend asks for, or [`Close::BACKEND_FAILED`] where it failed and the
+/// endpoint closes then.
 pub(crate) fn answer_messages(
-    answer: Answer<Vec<Payload>>,
+    answer: HookResult<Vec<Payload>>,
     on_failure: &HookFailureAction,
 ) -> Result<Vec<Payload>, Close> {
     match (answer, on_failure) {

@@ -26,7 +26,7 @@ use crate::{
     close::Close,
     codec::Opcode,
     config::{HookFailureAction, OnMessage, Settings},
-    hooks::{Answer, HookContext, UserContext},
+    hooks::{HookContext, HookResult, UserContext},
     metrics::Limited,
     node::{
         auth::Identity,
@@ -57,11 +57,11 @@ pub(crate) struct RawParams {
 pub(crate) struct Raw {
     endpoint: Arc<Endpoint>,
     /// Absent where the session was refused: it only waits for the answer to its Close.
-    client: Option<Client>,
+    client: Option<RawClient>,
 }
 
 /// A raw client that may be here.
-struct Client {
+struct RawClient {
     plain: PlainUser,
     /// To whom its messages are relayed: empty where it may speak to nobody. Follows its
     /// membership.
@@ -95,7 +95,7 @@ impl Protocol for Raw {
         });
         match admitted {
             Ok((identity, user)) => {
-                let mut client = Client::new(user);
+                let mut client = RawClient::new(user);
                 client.audience = audience_of(&session.protocol.endpoint, &params.channels);
                 let asks = matches!(
                     session.protocol.endpoint.settings.on_message,
@@ -174,7 +174,7 @@ impl PlainProtocol for Raw {
     }
 }
 
-impl Client {
+impl RawClient {
     fn new(user: ConnectedUser) -> Self {
         Self {
             plain: PlainUser::new(user),
@@ -320,7 +320,7 @@ impl Session<Raw> {
         });
     }
 
-    fn on_hook_answer(&self, answer: Answer<Vec<Payload>>, on_failure: &HookFailureAction) {
+    fn on_hook_answer(&self, answer: HookResult<Vec<Payload>>, on_failure: &HookFailureAction) {
         match answer_messages(answer, on_failure) {
             Ok(messages) => {
                 for message in messages {

@@ -139,11 +139,18 @@ pub(crate) fn poll_message(channel: &str, item: &Item, out: &mut Vec<u8>) {
     out.push(b'}');
 }
 
-/// A publication that was missed, with its channel and the place behind it.
-pub(crate) type Missed = (ChannelName, StreamPosition, Arc<Item>);
+/// A publication that was missed.
+pub(crate) struct MissedPublication {
+    /// The channel.
+    pub(crate) channel: ChannelName,
+    /// The place behind it.
+    pub(crate) position: StreamPosition,
+    /// What was published.
+    pub(crate) item: Arc<Item>,
+}
 
 /// What was missed, in the order in which it is taken.
-pub(crate) fn missed(recovered: Vec<RecoveredChannel>) -> impl Iterator<Item = Missed> {
+pub(crate) fn missed(recovered: Vec<RecoveredChannel>) -> impl Iterator<Item = MissedPublication> {
     recovered.into_iter().flat_map(
         |RecoveredChannel {
              channel, recovery, ..
@@ -151,7 +158,11 @@ pub(crate) fn missed(recovered: Vec<RecoveredChannel>) -> impl Iterator<Item = M
             let epoch = recovery.top.epoch;
             recovery.items.into_iter().map(move |item| {
                 let offset = item.offset;
-                (channel.clone(), StreamPosition { offset, epoch }, item)
+                MissedPublication {
+                    channel: channel.clone(),
+                    position: StreamPosition { offset, epoch },
+                    item,
+                }
             })
         },
     )
@@ -218,8 +229,8 @@ mod tests {
         let mut cursor = StreamCursor::before(&channels, &recovered);
         assert_eq!(cursor.since(), format!("7@{b},3@{a}"));
         let seen: Vec<String> = missed(recovered)
-            .map(|(channel, position, _)| {
-                cursor.advance(&channel, position);
+            .map(|missed| {
+                cursor.advance(&missed.channel, missed.position);
                 cursor.since()
             })
             .collect();

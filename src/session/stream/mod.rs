@@ -24,7 +24,7 @@ use crate::{
     connection::{Connection, ConnectionProfile},
     node::{
         Node,
-        access::Admitted,
+        access::AdmittedClient,
         recovery::{self, RecoveryRequest},
     },
     publication::Payload,
@@ -37,7 +37,7 @@ pub(crate) struct StreamParams {
     /// What every session has.
     pub(crate) connect_info: ConnectInfo,
     /// Who it is, and its channels.
-    pub(crate) admitted: Admitted<Vec<ChannelRequest>>,
+    pub(crate) admitted: AdmittedClient<Vec<ChannelRequest>>,
     /// Whether publications come in an envelope.
     pub(crate) envelope: bool,
     /// Whether comment lines keep the connection alive; a poll is too short for that.
@@ -55,7 +55,7 @@ pub(crate) struct Stream {
 
 /// What [`Stream`] begins with.
 pub(crate) struct StreamStart {
-    admitted: Admitted<Vec<ChannelRequest>>,
+    admitted: AdmittedClient<Vec<ChannelRequest>>,
     recovered: oneshot::Sender<Recovered>,
 }
 

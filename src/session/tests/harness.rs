@@ -23,7 +23,7 @@ use crate::{
         outbox::{Frame, FrameKind},
     },
     id::SessionId,
-    node::{access::Admitted, auth::Identity, recovery::Since},
+    node::{access::AdmittedClient, auth::Identity, recovery::Since},
     protocol::Encoding,
     publication::Framing,
     registry::ChannelName,
@@ -199,7 +199,7 @@ impl Harness {
         let identity = Identity::anonymous();
         let params = StreamParams {
             connect_info: self.connect_info(),
-            admitted: Admitted {
+            admitted: AdmittedClient {
                 permit: self.test.node.admit_user(&identity.user).expect("room"),
                 identity,
                 granted: self.request(),
