@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, Inner, Phase, Wire};
+use super::{Connection, ConnectionPhase, Inner, Wire};
 use crate::{
     close::{Close, Ending},
     connection::outbox::FrameKind,
@@ -16,15 +16,15 @@ impl Connection {
     pub(crate) fn close(&self, close: Close, now: Instant) {
         let close = self.profile.translate_close(close);
         let mut inner = self.inner.borrow_mut();
-        if inner.phase == Phase::Open && self.profile.is_silent(&close) {
+        if inner.phase == ConnectionPhase::Open && self.profile.is_silent(&close) {
             return self.cut(&mut inner, Ending::ByServer(close));
         }
-        if inner.phase == Phase::Open {
+        if inner.phase == ConnectionPhase::Open {
             self.queue_close(&mut inner, &close);
             inner.phase = match inner.wire {
-                Wire::Socket(_) => Phase::Closing,
+                Wire::Socket(_) => ConnectionPhase::Closing,
                 // HTTP has no Close that could be answered.
-                Wire::Body => Phase::Lingering,
+                Wire::Body => ConnectionPhase::Lingering,
             };
             self.end_with(&mut inner, Ending::ByServer(close), now);
         }
@@ -38,9 +38,9 @@ impl Connection {
     }
 
     pub(super) fn fail_inner(&self, inner: &mut Inner, close: Close, now: Instant) {
-        if inner.phase == Phase::Open {
+        if inner.phase == ConnectionPhase::Open {
             self.queue_close(inner, &close);
-            inner.phase = Phase::Lingering;
+            inner.phase = ConnectionPhase::Lingering;
             self.end_with(inner, Ending::ByServer(close), now);
         }
     }
@@ -49,20 +49,20 @@ impl Connection {
     /// wait.
     pub(crate) fn answer_close(&self, close: Close, now: Instant) {
         let mut inner = self.inner.borrow_mut();
-        if inner.phase == Phase::Open {
+        if inner.phase == ConnectionPhase::Open {
             self.queue_close(&mut inner, &Close::new(close.code, ""));
             self.end_with(&mut inner, Ending::ByPeer(close), now);
         }
-        if inner.phase != Phase::Ended {
-            inner.phase = Phase::Lingering;
+        if inner.phase != ConnectionPhase::Ended {
+            inner.phase = ConnectionPhase::Lingering;
         }
     }
 
     /// What the client sends cannot be read any more while we wait for its Close: stop waiting.
     pub(crate) fn stop_waiting(&self) {
         let mut inner = self.inner.borrow_mut();
-        if inner.phase == Phase::Closing {
-            inner.phase = Phase::Lingering;
+        if inner.phase == ConnectionPhase::Closing {
+            inner.phase = ConnectionPhase::Lingering;
         }
     }
 
@@ -92,7 +92,7 @@ impl Connection {
 
     pub(super) fn cut(&self, inner: &mut Inner, ending: Ending) {
         inner.exceptional.end_by(ending);
-        inner.phase = Phase::Ended;
+        inner.phase = ConnectionPhase::Ended;
         if let Some(waker) = &inner.waker {
             waker.wake_by_ref();
         }

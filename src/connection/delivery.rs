@@ -4,7 +4,7 @@
 use std::{rc::Rc, time::Instant};
 
 use super::{
-    Connection, Phase,
+    Connection, ConnectionPhase,
     outbox::{Pushed, SharedFrame, SharedPublication},
 };
 use crate::{close::Close, config::SlowPolicy, publication::Publication};
@@ -21,7 +21,7 @@ impl Connection {
         lost: impl FnOnce(Vec<SharedPublication>),
     ) -> bool {
         let mut inner = self.inner.borrow_mut();
-        if inner.phase != Phase::Open {
+        if inner.phase != ConnectionPhase::Open {
             return false;
         }
         let outbox = &self.shared.config.outbox;

@@ -59,7 +59,7 @@ use crate::{
 
 /// Where a session is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum ConnectionPhase {
     /// Messages flow.
     Open,
     /// Our Close is queued or sent; we wait for the client's (RFC 6455 §7.1.2).
@@ -84,7 +84,7 @@ enum Wire {
 struct Inner {
     wire: Wire,
     outbox: Outbox,
-    phase: Phase,
+    phase: ConnectionPhase,
     heartbeat: Heartbeat,
     exceptional: Exceptional,
     /// Our direction is shut.
@@ -164,7 +164,7 @@ impl Connection {
             inner: RefCell::new(Inner {
                 wire,
                 outbox: Outbox::default(),
-                phase: Phase::Open,
+                phase: ConnectionPhase::Open,
                 heartbeat,
                 exceptional: Exceptional::default(),
                 shut: false,
@@ -189,7 +189,7 @@ impl Connection {
 
     /// Where the session is in its life.
     #[must_use]
-    pub(crate) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> ConnectionPhase {
         self.inner.borrow().phase
     }
 
@@ -242,7 +242,7 @@ impl Connection {
 
     fn own(&self, bytes: Bytes, kind: FrameKind) {
         let mut inner = self.inner.borrow_mut();
-        if inner.phase == Phase::Open {
+        if inner.phase == ConnectionPhase::Open {
             inner
                 .outbox
                 .push_own(bytes, kind, &self.shared.config.outbox);

@@ -1,7 +1,7 @@
 //! When nothing is read from a client: its own answers fill half of the bound, its session waits
 //! for someone else, or the session's turn is spent.
 
-use super::{Connection, Inner, Phase};
+use super::{Connection, ConnectionPhase, Inner};
 
 impl Connection {
     /// Whether reading is to pause: the session's own answers fill half of the bound.
@@ -23,7 +23,7 @@ impl Connection {
     }
 
     pub(super) fn pauses_reads(&self, inner: &Inner) -> bool {
-        inner.phase == Phase::Open
+        inner.phase == ConnectionPhase::Open
             && (self.waiting.get()
                 || inner.outbox.reply_cost() > self.shared.config.outbox.bytes_max / 2)
     }

@@ -17,7 +17,7 @@ use bytes::{Buf, BytesMut};
 use futures_core::Stream;
 use tokio::io::ReadBuf;
 
-use super::{Connection, Phase, clock};
+use super::{Connection, ConnectionPhase, clock};
 use crate::{
     close::Ending,
     codec::{Decoder, Message, ProtocolError},
@@ -140,16 +140,19 @@ impl Stream for Reader {
         loop {
             let mut phase = this.connection.phase();
             // While more of the same read is at hand, its replies join those that wait already.
-            if phase != Phase::Open || this.rest.is_none() || this.connection.reads_paused() {
+            if phase != ConnectionPhase::Open
+                || this.rest.is_none()
+                || this.connection.reads_paused()
+            {
                 phase = this.connection.poll_write(cx, clock::now());
             }
             match phase {
-                Phase::Ended => return Poll::Ready(None),
-                Phase::Lingering | Phase::Closing if !this.told => {
+                ConnectionPhase::Ended => return Poll::Ready(None),
+                ConnectionPhase::Lingering | ConnectionPhase::Closing if !this.told => {
                     this.told = true;
                     return Poll::Ready(Some(Inbound::Ended));
                 }
-                Phase::Lingering => {
+                ConnectionPhase::Lingering => {
                     if !this.ended {
                         ready!(this.poll_discard(cx));
                         this.ended = true;
@@ -162,10 +165,10 @@ impl Stream for Reader {
                     this.connection.end(Ending::Lost);
                     return Poll::Ready(None);
                 }
-                Phase::Open if this.connection.reads_paused() => return Poll::Pending,
+                ConnectionPhase::Open if this.connection.reads_paused() => return Poll::Pending,
                 // Who was closed and goes on sending is read in turns as well.
-                Phase::Closing if this.connection.is_resting() => return Poll::Pending,
-                Phase::Open | Phase::Closing => {}
+                ConnectionPhase::Closing if this.connection.is_resting() => return Poll::Pending,
+                ConnectionPhase::Open | ConnectionPhase::Closing => {}
             }
             let decoded = match this.decode_rest() {
                 None => ready!(this.poll_decode(cx)),
@@ -179,14 +182,14 @@ impl Stream for Reader {
                 Ok(None) => return Poll::Ready(Some(Inbound::Unheard(bytes))),
                 Ok(Some(message)) => {
                     let is_close = matches!(message, Message::Close(_));
-                    if phase == Phase::Open || is_close {
+                    if phase == ConnectionPhase::Open || is_close {
                         // A Close of the client's is news enough.
                         this.told |= is_close;
                         return Poll::Ready(Some(Inbound::Message(translate(message))));
                     }
                     return Poll::Ready(Some(Inbound::Unheard(len(&message))));
                 }
-                Err(_) if phase == Phase::Closing => this.connection.stop_waiting(),
+                Err(_) if phase == ConnectionPhase::Closing => this.connection.stop_waiting(),
                 Err(protocol_error) => {
                     this.told = true;
                     return Poll::Ready(Some(Inbound::Fault(protocol_error)));

@@ -3,7 +3,7 @@
 
 use std::task::{Context, Poll};
 
-use super::{Connection, Phase, clock, outbox::Frame};
+use super::{Connection, ConnectionPhase, clock, outbox::Frame};
 
 impl Connection {
     /// Takes the next frame for the body of an HTTP answer, which is then responsible for it;
@@ -17,14 +17,14 @@ impl Connection {
         {
             inner.waker = Some(cx.waker().clone());
         }
-        if inner.phase == Phase::Ended {
+        if inner.phase == ConnectionPhase::Ended {
             return Poll::Ready(None);
         }
         let Some(frame) = inner.outbox.take(&self.shared.config.outbox) else {
-            if inner.phase == Phase::Open {
+            if inner.phase == ConnectionPhase::Open {
                 return Poll::Pending;
             }
-            inner.phase = Phase::Ended;
+            inner.phase = ConnectionPhase::Ended;
             return Poll::Ready(None);
         };
         let bytes = frame.bytes().len();

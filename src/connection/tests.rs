@@ -84,7 +84,7 @@ impl Harness {
     }
 
     /// The session's task has its turn.
-    fn poll(&self, seconds: u64) -> Phase {
+    fn poll(&self, seconds: u64) -> ConnectionPhase {
         self.look();
         let _guard = self.runtime.enter();
         let waker = Waker::from(self.woken.clone());
@@ -176,7 +176,7 @@ fn a_client_that_is_silent_after_a_ping_is_told_so_and_ends() {
         harness.connection.ending(),
         Some(Ending::ByServer(Close::NO_PONG))
     );
-    assert_eq!(harness.poll(ping + 9), Phase::Lingering);
+    assert_eq!(harness.poll(ping + 9), ConnectionPhase::Lingering);
     let close = harness.got();
     assert_eq!(u16::from_be_bytes([close[2], close[3]]), 3012);
 }
@@ -224,7 +224,7 @@ fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout() {
     let harness = Harness::new();
     let large = vec![b'x'; 512 * 1024];
     harness.connection.reply(Opcode::Binary, &large);
-    assert_eq!(harness.poll(0), Phase::Open);
+    assert_eq!(harness.poll(0), ConnectionPhase::Open);
     harness.pass(1..=9);
     assert_eq!(harness.connection.ending(), None);
     harness.pass(10..=11);
@@ -232,7 +232,7 @@ fn a_peer_that_takes_nothing_is_cut_after_the_write_timeout() {
         harness.connection.ending(),
         Some(Ending::ByServer(Close::WRITE_TIMEOUT))
     );
-    assert_eq!(harness.connection.phase(), Phase::Ended);
+    assert_eq!(harness.connection.phase(), ConnectionPhase::Ended);
 }
 
 #[test]
@@ -269,14 +269,14 @@ fn an_orderly_end_lets_what_waits_go_first_and_waits_for_the_answer() {
     harness.push("last");
     harness.connection.close(Close::RESTART, harness.start);
     harness.push("too late");
-    assert_eq!(harness.poll(0), Phase::Closing);
+    assert_eq!(harness.poll(0), ConnectionPhase::Closing);
     let got = harness.got();
     assert_eq!(&got[..6], b"\x81\x04last");
     assert_eq!((got[6], u16::from_be_bytes([got[8], got[9]])), (0x88, 1012));
     harness
         .connection
         .answer_close(Close::new(1012, ""), harness.start);
-    assert_eq!(harness.poll(0), Phase::Lingering);
+    assert_eq!(harness.poll(0), ConnectionPhase::Lingering);
     assert!(harness.connection.is_done(), "our direction is shut");
     assert_eq!(
         harness.connection.ending(),
@@ -288,9 +288,9 @@ fn an_orderly_end_lets_what_waits_go_first_and_waits_for_the_answer() {
 fn who_does_not_answer_a_close_is_cut() {
     let harness = Harness::new();
     harness.connection.close(Close::RESTART, harness.start);
-    assert_eq!(harness.poll(0), Phase::Closing);
+    assert_eq!(harness.poll(0), ConnectionPhase::Closing);
     harness.pass(1..=2);
-    assert_eq!(harness.connection.phase(), Phase::Ended);
+    assert_eq!(harness.connection.phase(), ConnectionPhase::Ended);
 }
 
 #[test]
@@ -336,5 +336,5 @@ fn a_streamed_connection_ends_when_its_last_words_are_taken() {
         assert_eq!(taken, kind);
     }
     assert!(matches!(connection.poll_take(&mut cx), Poll::Ready(None)));
-    assert_eq!(connection.phase(), Phase::Ended);
+    assert_eq!(connection.phase(), ConnectionPhase::Ended);
 }

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use super::{Connection, Inner, Phase, Pings};
+use super::{Connection, ConnectionPhase, Inner, Pings};
 use crate::{
     close::{Close, Ending},
     heartbeat::HeartbeatAction,
@@ -41,7 +41,7 @@ impl Connection {
                 return self.cut(inner, Ending::Lost);
             }
             next = Some(next.map_or(at, |next: Instant| next.min(at)));
-        } else if inner.phase == Phase::Open {
+        } else if inner.phase == ConnectionPhase::Open {
             let heartbeat_config = self.profile.heartbeat(self.shared.config.heartbeat);
             let reads_paused = self.pauses_reads(inner);
             let mut beat = inner.heartbeat.poll(now, &heartbeat_config, reads_paused);

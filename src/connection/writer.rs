@@ -10,7 +10,7 @@ use std::{
 
 use tokio::io::AsyncWrite;
 
-use super::{Connection, Inner, Phase, Wire};
+use super::{Connection, ConnectionPhase, Inner, Wire};
 use crate::{
     close::Ending,
     connection::outbox::{Frame, FrameKind},
@@ -22,7 +22,7 @@ const SLICES_MAX: usize = 64;
 impl Connection {
     /// Writes what waits, as the session's own task: registers it for writability and follows the
     /// phase.
-    pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> Phase {
+    pub fn poll_write(&self, cx: &mut Context<'_>, now: Instant) -> ConnectionPhase {
         let mut inner = self.inner.borrow_mut();
         if !inner
             .waker
@@ -47,7 +47,7 @@ impl Connection {
         // Taken out and put back, since cloning a waker costs two atomic operations a delivery.
         if let Some(waker) = inner.waker.take() {
             self.flush_inner(inner, &mut Context::from_waker(&waker), now);
-            if inner.phase == Phase::Ended {
+            if inner.phase == ConnectionPhase::Ended {
                 waker.wake_by_ref();
             }
             inner.waker = Some(waker);
@@ -55,7 +55,7 @@ impl Connection {
     }
 
     fn flush_inner(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) {
-        if inner.phase == Phase::Ended {
+        if inner.phase == ConnectionPhase::Ended {
             return;
         }
         if matches!(inner.wire, Wire::Body) {
@@ -72,7 +72,7 @@ impl Connection {
             }
             Err(_) => {
                 inner.exceptional.end_by(Ending::Lost);
-                inner.phase = Phase::Ended;
+                inner.phase = ConnectionPhase::Ended;
             }
         }
     }
@@ -115,7 +115,7 @@ impl Connection {
         let Wire::Socket(socket) = &mut inner.wire else {
             return Ok(true);
         };
-        if inner.phase == Phase::Lingering && !inner.shut {
+        if inner.phase == ConnectionPhase::Lingering && !inner.shut {
             match Pin::new(socket).poll_shutdown(cx) {
                 Poll::Pending => return Ok(false),
                 // A peer that has gone already cannot be told so; reading will notice.

@@ -8,7 +8,7 @@ use actix::{Handler, Message, MessageResult};
 
 use super::{ShardActor, entry::SessionEntry};
 use crate::{
-    connection::Phase,
+    connection::ConnectionPhase,
     id::SessionId,
     registry::{ChannelName, is_internal},
 };
@@ -37,7 +37,7 @@ pub(crate) struct InChannel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionState {
     /// Where it is in its life.
-    pub(crate) phase: Phase,
+    pub(crate) phase: ConnectionPhase,
     /// Channels that it is in.
     pub(crate) subscriptions: usize,
     /// Messages that wait for it.

@@ -35,7 +35,7 @@ struct Waiting {
 }
 
 /// One channel's line, and when it ends.
-struct Line {
+struct WaitingLine {
     rules: Arc<Namespace>,
     /// By their numbers, which only grow.
     waiting: BTreeMap<u64, Waiting>,
@@ -82,7 +82,7 @@ pub(super) struct Departed {
 /// The lines of a shard.
 pub(super) struct Windows {
     rules: Arc<Channels>,
-    lines: HashMap<ChannelName, Line>,
+    lines: HashMap<ChannelName, WaitingLine>,
     ends: BTreeSet<(Instant, ChannelName)>,
 }
 
@@ -135,7 +135,7 @@ impl Windows {
         let share = (self.lines.hasher().hash_one(&channel) % 1024) as u32;
         let end = now + rules.window - (rules.window / 2) * share / 1024;
         self.ends.insert((end, channel.clone()));
-        let line = Line {
+        let line = WaitingLine {
             rules,
             waiting: BTreeMap::new(),
             next: 0,
@@ -250,7 +250,7 @@ impl Windows {
     }
 }
 
-impl Line {
+impl WaitingLine {
     /// Whether nothing waits and nothing has left within the last window.
     fn is_quiet(&self, now: Instant) -> bool {
         self.waiting.is_empty() && self.left + self.rules.window <= now

@@ -231,7 +231,9 @@ impl SocketSource<'_> {
         let mut listeners = Vec::new();
         let mut last = None;
         for &address in addresses {
-            if let Some(TakenSocket { socket, is_own }) = self.inherited.take_tcp(address, self.named) {
+            if let Some(TakenSocket { socket, is_own }) =
+                self.inherited.take_tcp(address, self.named)
+            {
                 listeners.push(TcpSocket {
                     socket,
                     is_own,

@@ -1,5 +1,5 @@
-//! Channels with a window, as streams and polls have them. What WebSockets get of it is tested under
-//! a clock that stands still (`session/tests/on_sockets/windows`).
+//! Channels with a window, as streams and polls have them. What clients on WebSockets get of it is
+//! tested under a clock that stands still (`session/tests/on_sockets/windows`).
 
 use std::time::{Duration, Instant};
 

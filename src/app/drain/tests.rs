@@ -7,7 +7,7 @@ use std::future::Future;
 
 use super::*;
 use crate::{
-    connection::Phase as ConnectionPhase,
+    connection::ConnectionPhase,
     testing::{Listener, TestNode},
 };
 

@@ -2,7 +2,7 @@
 //! What is joined is copied once for its client and can no longer be dropped by a policy, so it is
 //! bounded, and joined only when it is about to be written.
 
-use super::{Frame, FrameKind, Outbox, OutboxConfig, Store};
+use super::{Frame, FrameKind, FrameStore, Outbox, OutboxConfig};
 use crate::codec::{self, Opcode};
 
 /// Messages that share one frame at most.
@@ -45,7 +45,7 @@ impl Outbox {
         if self.written > 0 {
             return;
         }
-        let Store::Many(frames) = &mut self.store else {
+        let FrameStore::Many(frames) = &mut self.store else {
             return;
         };
         let (mut count, mut bytes) = (0, 0);

@@ -36,7 +36,7 @@ pub enum Pushed {
 }
 
 #[derive(Debug, Default)]
-enum Store {
+enum FrameStore {
     #[default]
     Empty,
     One(Frame),
@@ -59,7 +59,7 @@ pub struct OutboxConfig {
 /// Frames that wait for one client, within [`OutboxConfig`].
 #[derive(Debug, Default)]
 pub struct Outbox {
-    store: Store,
+    store: FrameStore,
     /// Bytes of the first frame that are written already.
     written: usize,
     /// Bytes that are not written yet.
@@ -75,7 +75,7 @@ impl Outbox {
     /// Whether nothing waits.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.store, Store::Empty)
+        matches!(self.store, FrameStore::Empty)
     }
 
     /// Messages that wait, and control frames.
@@ -148,7 +148,7 @@ impl Outbox {
     #[must_use]
     pub fn single(&self) -> Option<&[u8]> {
         match &self.store {
-            Store::One(frame) => Some(&frame.bytes()[self.written..]),
+            FrameStore::One(frame) => Some(&frame.bytes()[self.written..]),
             _ => None,
         }
     }
@@ -208,37 +208,37 @@ impl Outbox {
 
     fn iter(&self) -> impl Iterator<Item = &Frame> {
         let (one, many) = match &self.store {
-            Store::Empty => (None, None),
-            Store::One(frame) => (Some(frame), None),
-            Store::Many(frames) => (None, Some(frames.iter())),
+            FrameStore::Empty => (None, None),
+            FrameStore::One(frame) => (Some(frame), None),
+            FrameStore::Many(frames) => (None, Some(frames.iter())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 
     fn front(&self) -> Option<&Frame> {
         match &self.store {
-            Store::Empty => None,
-            Store::One(frame) => Some(frame),
-            Store::Many(frames) => frames.front(),
+            FrameStore::Empty => None,
+            FrameStore::One(frame) => Some(frame),
+            FrameStore::Many(frames) => frames.front(),
         }
     }
 
     fn take_front(&mut self) -> Option<Frame> {
         match &mut self.store {
-            Store::Many(frames) if frames.len() > 1 => frames.pop_front(),
+            FrameStore::Many(frames) if frames.len() > 1 => frames.pop_front(),
             _ => match std::mem::take(&mut self.store) {
-                Store::Empty => None,
-                Store::One(frame) => Some(frame),
-                Store::Many(mut frames) => frames.pop_front(),
+                FrameStore::Empty => None,
+                FrameStore::One(frame) => Some(frame),
+                FrameStore::Many(mut frames) => frames.pop_front(),
             },
         }
     }
 
     #[inline(always)]
     fn append(&mut self, frame: Frame) {
-        if let Store::Empty = self.store {
+        if let FrameStore::Empty = self.store {
             // It has nothing to drop, which is not asked here for each delivery.
-            std::mem::forget(std::mem::replace(&mut self.store, Store::One(frame)));
+            std::mem::forget(std::mem::replace(&mut self.store, FrameStore::One(frame)));
         } else {
             self.append_behind(frame);
         }
@@ -248,11 +248,11 @@ impl Outbox {
     #[inline(never)]
     fn append_behind(&mut self, frame: Frame) {
         match std::mem::take(&mut self.store) {
-            Store::Empty => self.store = Store::One(frame),
-            Store::One(first) => self.store = Store::Many(VecDeque::from([first, frame])),
-            Store::Many(mut frames) => {
+            FrameStore::Empty => self.store = FrameStore::One(frame),
+            FrameStore::One(first) => self.store = FrameStore::Many(VecDeque::from([first, frame])),
+            FrameStore::Many(mut frames) => {
                 frames.push_back(frame);
-                self.store = Store::Many(frames);
+                self.store = FrameStore::Many(frames);
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Frame, Outbox, OutboxConfig, Pushed, SharedPublication, Store};
+use super::{Frame, FrameStore, Outbox, OutboxConfig, Pushed, SharedPublication};
 use crate::config::SlowPolicy;
 
 impl Outbox {
@@ -94,9 +94,9 @@ impl Outbox {
         mut keep: impl FnMut(usize, &Frame) -> bool,
     ) {
         let mut frames = match std::mem::take(&mut self.store) {
-            Store::Empty => return,
-            Store::One(frame) => VecDeque::from([frame]),
-            Store::Many(frames) => frames,
+            FrameStore::Empty => return,
+            FrameStore::One(frame) => VecDeque::from([frame]),
+            FrameStore::Many(frames) => frames,
         };
         let mut index = 0;
         let (mut bytes, mut cost, mut replies) = (0, 0, 0);
@@ -115,8 +115,8 @@ impl Outbox {
         self.cost = cost.saturating_sub(self.written);
         self.reply_cost = replies;
         self.store = match frames.len() {
-            0 => Store::Empty,
-            _ => Store::Many(frames),
+            0 => FrameStore::Empty,
+            _ => FrameStore::Many(frames),
         };
     }
 }

@@ -58,7 +58,7 @@ pub(super) async fn about(
 /// The body of `POST /admin/drain`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Drain {
+struct DrainRequest {
     node: Option<String>,
 }
 
@@ -76,7 +76,7 @@ pub(super) async fn drain(
     node: Data<Node>,
     payload: Payload,
 ) -> Result<HttpResponse, AdminError> {
-    let drain: Drain = body_of(&request, payload).await?;
+    let drain: DrainRequest = body_of(&request, payload).await?;
     let Some(name) = drain.node else {
         return Err(AdminError::BadRequest(
             "node is missing: the name of this node".to_string(),

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     close::Close,
-    connection::{Phase, info::SessionInfo},
+    connection::{ConnectionPhase, info::SessionInfo},
     http::HttpState,
     id::SessionId,
     logger::Address,
@@ -257,10 +257,10 @@ pub(super) async fn one(
             shown: ShownSession::of(&info, Some(state)),
             channels,
             phase: match state.phase {
-                Phase::Open => "open",
-                Phase::Closing => "closing",
-                Phase::Lingering => "lingering",
-                Phase::Ended => "ended",
+                ConnectionPhase::Open => "open",
+                ConnectionPhase::Closing => "closing",
+                ConnectionPhase::Lingering => "lingering",
+                ConnectionPhase::Ended => "ended",
             },
         },
     })

@@ -251,16 +251,15 @@ fn who_was_accepted_before_is_served_for_the_grace_and_then_sent_on() {
         let settings = "handover_grace = \"3s\"\nspread = 0\n[http]\nrequest_timeout = \"4s\"\n";
         let node = Drained::new(settings);
         let silent = node.connection();
-        let phases = Rc::new(RefCell::new(Vec::new()));
+        let phases: Rc<RefCell<Vec<(Phase, Duration)>>> = Rc::default();
         let (seen, seer) = (phases.clone(), node.clone());
         spawn_local(async move {
             loop {
                 let phase = seer.test.node.phase();
-                let mut seen = seen.borrow_mut();
-                if seen.last().is_none_or(|(last, _)| *last != phase) {
-                    seen.push((phase, seer.began.elapsed()));
+                let last = seen.borrow().last().map(|(last, _)| *last);
+                if last != Some(phase) {
+                    seen.borrow_mut().push((phase, seer.began.elapsed()));
                 }
-                drop(seen);
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
         });
