@@ -77,7 +77,7 @@ async function open(options) {
   for (let index = 0; index < DOORS; index += 1) doors.push(await Door.before(node.port));
   const world = {
     options, folder, verdict, book, backend, backendDoor, certificates, clock, machine, state, node, doors, chosen, left,
-    say, random: new Random(options.seed, 'faults'), restarts: 0, done: new Set(), lost: 0, blocks: 0, blocked: new Set(),
+    say, random: new Random(options.seed, 'faults'), restarts: 0, done: new Set(), lost: 0, blocks: 0, blocked: new Set(), crashes: 0,
   };
   return world;
 }

@@ -130,11 +130,12 @@ function read(journal) {
   return disk;
 }
 
-/** Takes back what was not synced; answers how much of what. */
-export function crash(journal, random) {
+/**
+ * Takes back what was not synced, but for so many percent that got to the disk by themselves: all, nothing or some, by chance.
+ * Answers how much of what.
+ */
+export function crash(journal, random, stays = random.of([0, 50, 50, 95])) {
   const disk = read(journal);
-  // Everything, nothing or some of it got to the disk by itself.
-  const stays = random.of([0, 50, 50, 95]);
   const told = { files: 0, sectors: 0, names: 0 };
   for (const [path, file] of disk.files) {
     if (!existsSync(path) || (file.parts.length === 0 && file.size === file.syncedSize)) continue;
@@ -215,8 +216,8 @@ export class Machine {
   }
 
   /** The machine crashed: to be called once the process is killed. */
-  crash(random) {
-    const told = crash(this.journal, random);
+  crash(random, stays) {
+    const told = crash(this.journal, random, stays);
     this.reboot();
     return told;
   }
