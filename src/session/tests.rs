@@ -149,7 +149,7 @@ fn who_goes_while_the_history_is_read_leaves_nothing_behind() {
     });
 }
 
-/// An order that came while the history was read waited until it was there, for the actor heard
+/// A command that came while the history was read waited until it was there, for the actor heard
 /// nothing meanwhile.
 #[test]
 fn who_is_taken_out_of_a_channel_while_its_history_is_read_does_not_go_live() {
@@ -227,6 +227,21 @@ fn centrifuge<F: Future<Output = ()> + 'static>(test: impl Fn(Rc<Harness>) -> F 
 
 /// A connect that waits for the history of a channel that the client has from the start.
 const SLOW_CONNECT: &str = "{\"id\":1,\"connect\":{\"subs\":{\"c\":{\"recover\":true}}}}";
+
+/// It was closed with 3004 where a raw client was told 1013, as for a fault of the server's own.
+#[test]
+fn a_connect_whose_history_cannot_be_read_is_to_come_again() {
+    centrifuge(|harness| async move {
+        let before = harness.listeners();
+        harness.test.broker.hold(Op::History);
+        let mut client = harness.centrifuge_with(SLOW_CONNECT);
+        assert_eq!(client.got().await, []);
+        let deadline = harness.test.node.settings.limits.broker_timeout;
+        tokio::time::sleep(deadline + Duration::from_millis(10)).await;
+        assert_eq!(client.got().await, [Refused(1013)]);
+        assert_eq!(harness.listeners(), before, "and it has left");
+    });
+}
 
 /// What stood behind a connect that waited, in the same frame, was refused with 111: reading was
 /// still paused when its turn came.

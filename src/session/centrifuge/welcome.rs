@@ -13,7 +13,6 @@ use super::{
 };
 use crate::{
     broker::BrokerError,
-    close::Close,
     node::auth::AuthError,
     protocol::{Command, ConnectRequest, ConnectResult, Push, Reply},
     session::{
@@ -56,9 +55,9 @@ impl Session<Centrifuge> {
     ) -> bool {
         let recovered = match recovered {
             Ok(recovered) => recovered,
+            // As a raw client is told: what it needs is away, and it is to come again.
             Err(error) => {
-                let why = format!("the history cannot be read: {error}");
-                self.end(Close::SERVER_ERROR.because(why));
+                self.end(error.close());
                 return false;
             }
         };
