@@ -81,6 +81,18 @@ fn what_was_accepted_before_the_drain_reaches_everyone_who_was_connected() {
     assert_eq!(server.wait(), 0);
 }
 
+/// A real session, on a real socket, that the process has to cut: nobody answers its Close.
+#[test]
+fn who_does_not_answer_is_cut_at_the_deadline_of_an_interrupt_too() {
+    let mut server = Server::start(
+        &("[drain]\nspread = 0\n[close]\ntimeout = \"300ms\"\n".to_string() + &raw("/ws", "")),
+    );
+    let _silent = server.ws("/ws");
+    server.wait_status("sessions", 1);
+    server.signal("INT");
+    assert_eq!(server.wait(), 0);
+}
+
 #[test]
 fn a_second_signal_ends_at_once_with_1() {
     let mut server = Server::start(&("[drain]\nspread = \"60s\"\n".to_string() + &raw("/ws", "")));
