@@ -7,6 +7,7 @@
 //! waits there is that one's. [`Accepting::pause`] leaves all of them to another process.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     io,
     net::SocketAddr,
@@ -164,7 +165,9 @@ struct AsyncListener {
     /// No other process accepts on it.
     is_own: bool,
     door: Door,
-    gives_options: bool,
+    /// Whether its connections have the options that it has: of a listener that has them, asked of
+    /// its first connection, since a sandbox may call itself Linux and hand none on.
+    gives_options: Cell<Option<bool>>,
 }
 
 /// What it accepts is registered with the runtime of its worker and with no other: a listener of
@@ -179,7 +182,10 @@ enum AsyncSocket {
 impl AsyncListener {
     fn new(listener: HttpListener) -> io::Result<Self> {
         let (is_own, door) = (listener.is_own(), listener.door());
-        let gives_options = listener.gives_options();
+        let gives_options = Cell::new(match listener.has_options() {
+            true => None,
+            false => Some(false),
+        });
         let tcp = |socket| watched(TcpListener::from_std(socket));
         let socket = match listener.into_socket() {
             BoundSocket::Tcp(socket) => AsyncSocket::Tcp(tcp(socket)?),
@@ -239,11 +245,26 @@ impl AsyncListener {
 
     fn arrival(&self, socket: Incoming, peer: Option<SocketAddr>) -> Arrival {
         Arrival {
+            has_options: self.gives_options_to(&socket),
             socket,
             peer,
             door: self.door,
-            has_options: self.gives_options,
         }
+    }
+
+    /// Whether this connection has the listener's options; one of a unix socket has none to have.
+    fn gives_options_to(&self, socket: &Incoming) -> bool {
+        let stream = match socket {
+            Incoming::Tcp(stream) | Incoming::Tls(stream) => stream,
+            #[cfg(unix)]
+            Incoming::Unix(_) => return true,
+        };
+        let known = self.gives_options.get();
+        known.unwrap_or_else(|| {
+            let gives = stream.nodelay().unwrap_or(false);
+            self.gives_options.set(Some(gives));
+            gives
+        })
     }
 }
 
@@ -327,4 +348,69 @@ fn is_of_one_connection(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::ConnectionReset
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use socket2::SockRef;
+
+    use super::*;
+    use crate::{
+        testing,
+        transport::{inherited::InheritedSockets, socket_options::SocketOptions},
+    };
+
+    const SETTINGS: &str = "listen = [\"127.0.0.1:0\"]\n[tcp]\nkeepalive = \"77s\"\n\
+                            user_timeout = \"33s\"\n";
+
+    /// Connects to a listener, and gives what it accepts its options as a worker does; answers
+    /// whether it had them, and the connection.
+    async fn accepted(listener: HttpListener) -> (bool, std::net::TcpStream) {
+        let address = listener.url().replace("http://", "").replace('/', "");
+        let listener = AsyncListener::new(listener).expect("a runtime");
+        let _client = std::net::TcpStream::connect(address).expect("it listens");
+        let arrival = poll_fn(|cx| listener.poll_accept(cx)).await;
+        let arrival = arrival.expect("a connection");
+        let Incoming::Tcp(stream) = arrival.socket else {
+            panic!("it is TCP");
+        };
+        (arrival.has_options, stream)
+    }
+
+    fn bind(inherited: Option<std::net::TcpListener>) -> HttpListener {
+        let settings = testing::settings(SETTINGS);
+        let mut inherited = InheritedSockets::of(inherited);
+        let bound = HttpListener::bind_all(&settings, &mut inherited);
+        bound.expect("a free port").remove(0)
+    }
+
+    /// Four calls of the system a connection are spared where a listener gives its options on.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_has_the_options_of_a_listener_that_was_bound_here() {
+        let (has_options, stream) = accepted(bind(None)).await;
+        assert!(has_options);
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().expect("an option"));
+        assert!(socket.keepalive().expect("an option"));
+        let time = |seconds| Duration::from_secs(seconds);
+        assert_eq!(socket.tcp_keepalive_time().expect("an option"), time(77));
+        assert_eq!(
+            socket.tcp_user_timeout().expect("an option"),
+            Some(time(33))
+        );
+    }
+
+    /// systemd's sockets have systemd's options, and whoever waits on one has them too.
+    #[tokio::test]
+    async fn a_connection_of_an_inherited_listener_is_said_to_have_none() {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let (has_options, stream) = accepted(bind(Some(socket))).await;
+        assert!(!has_options);
+        let options = SocketOptions::new(&testing::settings(SETTINGS));
+        options.apply(&stream);
+        let socket = SockRef::from(&stream);
+        assert!(socket.tcp_nodelay().expect("an option"));
+        assert!(socket.keepalive().expect("an option"));
+    }
 }

