@@ -2,15 +2,8 @@
 //! WebSocket, `/sse`, `/poll` and `/send`. Nothing is decided here: see [`crate::node::access`].
 
 use crate::{
-    node::{
-        access::{AccessRequest, EndpointChannels},
-        authorize::plain::{Origin, PlainChannel},
-        recovery::Since,
-    },
-    session::{
-        channel_request::ChannelRequest, connect_info::ConnectInfo, query::Query,
-        raw::endpoint::Endpoint,
-    },
+    node::access::{AccessRequest, EndpointChannels},
+    session::{connect_info::ConnectInfo, query::Query, raw::endpoint::Endpoint},
 };
 
 /// What a request asks for that is for no endpoint.
@@ -41,26 +34,4 @@ pub(super) fn on_endpoint<'a>(
         },
         ..access
     }
-}
-
-/// The channels of a plain client, with from where it goes on in each. `positions`: it is told
-/// positions.
-pub(super) fn channel_requests(
-    granted: Vec<PlainChannel>,
-    query: &Query,
-    positions: bool,
-) -> Vec<ChannelRequest> {
-    let each = granted.into_iter().enumerate().map(|(index, plain)| {
-        let since = match (plain.origin, query.since(index)) {
-            (Origin::Asked, since) => since,
-            // Where an answer told this client all its positions, the given channels stand behind
-            // those it named.
-            (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
-            (Origin::Given, Since::Newest(_) | Since::Cached { .. }) | (Origin::Endpoint, _) => {
-                Since::Now
-            }
-        };
-        ChannelRequest::granted(plain, since, positions)
-    });
-    each.collect()
 }

@@ -2,23 +2,20 @@
 //! they are told where they may not. Everything is settled before a session begins, so that a
 //! refusal is a status that a page can see.
 
-use std::{net::IpAddr, sync::Arc};
-
-use std::time::Duration;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{ConnectionType, Method, StatusCode, Version, header},
     web,
 };
+use bytes::Bytes;
 
 use super::{
     access,
     body::{self, BodyLimit},
     refused, request,
 };
-use bytes::Bytes;
-
 use crate::{
     broker::BrokerError,
     close::{Close, Ending},
@@ -27,7 +24,10 @@ use crate::{
         Node,
         auth::{self, AuthError},
     },
-    session::{connect_info::ConnectInfo, handshake::Refusal, query::Query, stream::StreamParams},
+    session::{
+        channel_request, connect_info::ConnectInfo, handshake::Refusal, query::Query,
+        stream::StreamParams,
+    },
 };
 
 /// Seconds after which who found no room is to come again.
@@ -169,7 +169,7 @@ pub(super) async fn prepare(
     let admitted = confirmed.admit().map_err(refuse)?;
     Ok(StreamParams {
         connect_info,
-        admitted: admitted.map(|granted| access::channel_requests(granted, query, true)),
+        admitted: admitted.map(|granted| channel_request::channel_requests(granted, query, true)),
         envelope: query.envelope,
         comments: transport == TransportKind::PlainSse,
     })

@@ -15,7 +15,7 @@ use crate::{
         authorize::plain::PlainChannel,
     },
     session::{
-        NewSession, Session,
+        NewSession, Session, channel_request,
         connect_info::ConnectInfo,
         handshake::{self, Refusal},
         raw::{Raw, RawParams, endpoint::Endpoint},
@@ -74,7 +74,7 @@ async fn accept(request: &HttpRequest, node: &web::Data<Node>) -> Result<HttpRes
         endpoint: endpoint.clone(),
         identity,
         hook_context: connect_info.hook_context("json"),
-        channels: access::channel_requests(granted, &query, query.envelope),
+        channels: channel_request::channel_requests(granted, &query, query.envelope),
         envelope: query.envelope,
     };
     let profile = ConnectionProfile::raw(connect_info.window_bits, query.envelope, query.heartbeat);

@@ -90,12 +90,28 @@ pub(crate) struct Confirmed<'a, T> {
 /// The client has a place among its user's sessions.
 #[must_use]
 pub(crate) struct AdmittedClient<T> {
-    /// Who it is.
-    pub(crate) identity: Identity,
+    identity: Identity,
     /// What it may have.
     pub(crate) granted: T,
-    /// Its place among its user's sessions, given back by drop.
-    pub(crate) permit: UserPermit,
+    permit: UserPermit,
+}
+
+impl<T> AdmittedClient<T> {
+    /// Who it is, what it may have, and its place among its user's sessions, given back by drop.
+    pub(crate) fn into_parts(self) -> (Identity, T, UserPermit) {
+        (self.identity, self.granted, self.permit)
+    }
+
+    /// An anonymous client that may have this.
+    #[cfg(test)]
+    pub(crate) fn anonymous(node: &Node, granted: T) -> Self {
+        let identity = Identity::anonymous();
+        Self {
+            permit: node.admit_user(&identity.user).expect("room"),
+            identity,
+            granted,
+        }
+    }
 }
 
 impl Node {

@@ -5,18 +5,40 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
-use super::{presence::PresenceOptions, subscribe::ChannelSubscription};
+use super::{presence::PresenceOptions, query::Query, subscribe::ChannelSubscription};
 use crate::{
     config::{Namespace, SlowPolicy},
     id::Epoch,
     node::{
-        authorize::plain::PlainChannel,
+        authorize::plain::{Origin, PlainChannel},
         recovery::{Recovery, RecoveryRequest, Since},
     },
     publication::{Item, data_field, json_string},
     registry::ChannelName,
     shard::SubscribeOptions,
 };
+
+/// The channels of a plain client, with from where it goes on in each. `positions`: it is told
+/// positions.
+pub(crate) fn channel_requests(
+    granted: Vec<PlainChannel>,
+    query: &Query,
+    positions: bool,
+) -> Vec<ChannelRequest> {
+    let each = granted.into_iter().enumerate().map(|(index, plain)| {
+        let since = match (plain.origin, query.since(index)) {
+            (Origin::Asked, since) => since,
+            // Where an answer told this client all its positions, the given channels stand behind
+            // those it named.
+            (Origin::Given, since @ (Since::Now | Since::Offset { .. })) => since,
+            (Origin::Given, Since::Newest(_) | Since::Cached { .. }) | (Origin::Endpoint, _) => {
+                Since::Now
+            }
+        };
+        ChannelRequest::granted(plain, since, positions)
+    });
+    each.collect()
+}
 
 /// A plain client's wish for one channel, under the channel's rules.
 #[derive(Clone, Debug, PartialEq)]

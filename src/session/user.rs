@@ -29,7 +29,7 @@ pub(crate) struct ConnectedUser {
     /// When its credentials end, in Unix seconds; absent: never.
     pub(super) expire_at: Option<u64>,
     /// The timer of that end, or of the next time that the backend is asked; of no future where
-    /// there is neither.
+    /// there is neither, since an `Option` would cost every session 8 bytes.
     pub(super) expiry_timer: SpawnHandle,
     /// The session's place among its user's.
     pub(super) permit: UserPermit,
@@ -58,11 +58,7 @@ impl ConnectedUser {
         context: &SessionContext,
         admitted: AdmittedClient<T>,
     ) -> Result<(Self, T), Close> {
-        let AdmittedClient {
-            identity,
-            granted,
-            permit,
-        } = admitted;
+        let (identity, granted, permit) = admitted.into_parts();
         Ok((Self::identify(context, &identity, permit)?, granted))
     }
 

@@ -14,6 +14,7 @@ use crate::{
     node::{Node, access::Confirmed, auth::AuthError},
     publication::{Item, Payload, data_field},
     session::{
+        channel_request,
         query::Query,
         raw::{
             endpoint::Endpoint,
@@ -51,7 +52,7 @@ pub(super) async fn message(
         identity, granted, ..
     } = authorized.confirm().map_err(refuse)?;
     plain::charge(node, &identity, connect_info.address)?;
-    let channels = access::channel_requests(granted, query, query.envelope);
+    let channels = channel_request::channel_requests(granted, query, query.envelope);
     let sender = MessageSender {
         audience: &audience_of(endpoint, &channels),
         // There is no session of the sender's to leave out.

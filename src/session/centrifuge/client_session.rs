@@ -101,7 +101,8 @@ impl ClientSession<'_> {
         self.context.is_waiting(self.pending_max)
     }
 
-    /// As [`Session::subscribe`]: the same way into channels.
+    /// As [`Session::subscribe`]: the same way into channels, of a client that is welcomed already,
+    /// so that nothing waits for its going live.
     pub(super) fn subscribe(
         &mut self,
         channels: Vec<ChannelSubscription>,

@@ -2,7 +2,6 @@
 //! only moves when everything waits.
 
 use std::{
-    future::Future,
     io::{ErrorKind, Read as _},
     time::Duration,
 };
@@ -30,7 +29,7 @@ use crate::{
     id::SessionId,
     node::Node,
     session::{NewSession, centrifuge::Centrifuge, connect_info::ConnectInfo, task::SessionTask},
-    testing::{Op, TestNode},
+    testing::{Op, TestNode, paused},
 };
 
 #[test]
@@ -204,15 +203,6 @@ impl Harness {
         }
         panic!("{:?}, not {tables:?}", self.tables());
     }
-}
-
-fn paused<F: Future<Output = ()> + 'static>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, test);
 }
 
 /// A text "x" from a client, masked with zeros.

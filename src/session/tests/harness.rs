@@ -196,14 +196,9 @@ impl Harness {
     }
 
     pub(in crate::session) fn stream(&self) -> Client {
-        let identity = Identity::anonymous();
         let params = StreamParams {
             connect_info: self.connect_info(),
-            admitted: AdmittedClient {
-                permit: self.test.node.admit_user(&identity.user).expect("room"),
-                identity,
-                granted: self.request(),
-            },
+            admitted: AdmittedClient::anonymous(&self.test.node, self.request()),
             envelope: true,
             comments: false,
         };

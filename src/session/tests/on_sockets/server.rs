@@ -14,18 +14,14 @@ use crate::{
         socket::{Socket, Upgraded},
     },
     id::SessionId,
-    node::{
-        access::{AccessRequest, EndpointChannels},
-        authorize::plain::Origin,
-        recovery::Since,
-    },
+    node::access::{AccessRequest, EndpointChannels},
     protocol::Encoding,
     publication::Framing,
     server::RunPushes,
     session::{
         NewSession, Session,
         centrifuge::{Centrifuge, CentrifugeParams, ClientTransport},
-        channel_request::ChannelRequest,
+        channel_request::channel_requests,
         connect_info::ConnectInfo,
         query::{Query, QueryText},
         raw::{Raw, RawParams, endpoint::Endpoint},
@@ -139,17 +135,9 @@ impl Server {
         };
         let authorized = node.authorize_request(request).await.expect("it may");
         let (identity, granted) = authorized.for_session();
-        let granted = granted.into_iter().enumerate();
-        let channels = granted.map(|(index, plain)| {
-            let since = match plain.origin {
-                Origin::Endpoint => Since::Now,
-                Origin::Asked | Origin::Given => query.since(index),
-            };
-            ChannelRequest::granted(plain, since, query.envelope)
-        });
         let params = RawParams {
             endpoint: endpoint.clone(),
-            channels: channels.collect(),
+            channels: channel_requests(granted, &query, query.envelope),
             identity: Ok(identity),
             hook_context,
             envelope: query.envelope,
