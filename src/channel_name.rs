@@ -37,7 +37,7 @@ pub(crate) enum ChannelNameError {
 /// Whether a channel may be called so by whoever is not the server itself.
 ///
 /// # Errors
-/// Why not.
+/// It is empty, too long, or has or begins with what no name may.
 pub(crate) fn check(name: &str) -> Result<(), ChannelNameError> {
     if name.is_empty() {
         return Err(ChannelNameError::Empty);

@@ -57,7 +57,7 @@ use crate::{
     registry::SessionKey,
 };
 
-/// Where a session is in its life.
+/// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionPhase {
     /// Messages flow.

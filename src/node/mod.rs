@@ -66,15 +66,15 @@ pub(crate) struct Node {
     pub(crate) reports: Arc<SessionReports>,
     /// Counts of everything else.
     pub(crate) metrics: Arc<Metrics>,
-    /// The shards.
+    /// One for each worker, with the sessions of its thread.
     pub(crate) shards: Arc<Shards>,
-    /// The broker.
+    /// Publishes and keeps history, within `limits.broker_timeout`.
     pub(crate) broker: Arc<dyn Broker>,
     /// Who is in which channel.
     pub(crate) presence: Arc<dyn Presence>,
     /// Which shards of this node listen to which channel.
     pub(crate) fanout: Arc<Fanout>,
-    /// The `Server` actor.
+    /// Knows who is connected, and runs the interval pushes.
     pub(crate) server: Addr<Server>,
     /// What is kept on disk, once that is read; never, if nothing is.
     pub(crate) state: OnceLock<Arc<StateDir>>,
@@ -88,7 +88,7 @@ pub(crate) struct Node {
     admin: Option<AdminAccess>,
     /// Who may call its API.
     api_keys: ApiKeys,
-    /// The backend.
+    /// Asks the backend (`hooks.*`).
     pub(crate) hooks: Arc<HookClient>,
     /// What the backend is told of sessions and channels.
     pub(crate) events: Option<EventSink>,

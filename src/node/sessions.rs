@@ -5,6 +5,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Duration,
 };
 
 use super::{
@@ -24,6 +25,9 @@ use crate::{
         ChannelsOf, CountMembers, Disconnect, MembersOf, Selector, SendCommand, ServerCommand,
     },
 };
+
+/// How long the last ends of sessions are waited for.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
 
 impl Node {
     /// Gives a command to sessions; answers how many there were.
@@ -96,10 +100,15 @@ impl Node {
         });
     }
 
-    /// Waits until the `Server` actor has logged every end of a session that was told.
+    /// Waits until the `Server` actor has logged every end of a session that was told, at most
+    /// [`SETTLE_MAX`]: a thread that stands still must not hold up the end of the process.
     pub(crate) async fn settle_reports(&self) {
-        // Without the actor nothing is logged any more.
-        let _ = self.server.send(TakeReports).await;
+        let taken = self.server.send(TakeReports);
+        if tokio::time::timeout(SETTLE_MAX, taken).await.is_err() {
+            log::warn!(
+                "the ends of some sessions are not in the log: the server's thread stands still"
+            );
+        }
     }
 
     /// Sessions by endpoint and the interval pushes; absent while the node ends.

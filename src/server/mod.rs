@@ -1,9 +1,8 @@
-//! The central `Server` actor: knows every session of this node, counts them, and runs the interval
-//! pushes.
+//! The central `Server` actor: knows every session of this node, and runs the interval pushes.
 //!
 //! It has a thread of its own and stands beside the delivery path, never in it: sessions tell it
-//! that they came and went ([`reports`]), the routes ask it, and its pushes go to the broker like
-//! anyone else's.
+//! that they came and went, which counts them too ([`reports`]), the routes ask it, and its pushes
+//! go to the broker like anyone else's.
 
 mod administration;
 mod directory;
@@ -136,7 +135,8 @@ impl Actor for Server {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        // Sessions that come together report together; the default of 16 would only make them wait.
+        // Questions of the routes and the word of reports that wait; the default of 16 would only
+        // make them ask again.
         ctx.set_mailbox_capacity(1024);
         ctx.run_interval(BROKER_TICK, |server, _| {
             server.broker.expire(std::time::Instant::now());

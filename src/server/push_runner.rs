@@ -27,7 +27,7 @@ impl Server {
         }
         let asking = self.broker.has_subscribers(push.target());
         ctx.spawn(asking.into_actor(self).map(move |has, server, ctx| {
-            let (sessions, bytes_max) = (server.directory.len() as u64, server.data_bytes_max);
+            let (sessions, bytes_max) = (server.reports.counts().now, server.data_bytes_max);
             // Without an answer it is published, which says what is the matter.
             let has = has.unwrap_or(true);
             let push = &mut server.pushes[index];

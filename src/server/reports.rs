@@ -3,8 +3,9 @@
 //! times, and not a thousand. The counts have them at once, and so has whoever asks the actor: it
 //! takes what waits before it answers.
 //!
-//! Each session tells two, so `limits.sessions` bounds what comes at once. That the actor's thread
-//! stands still is told by `/ready`.
+//! The list has no bound of its own: while the actor's thread stands still it grows by some hundred
+//! bytes a session that comes or goes, which `/ready` tells after `limits.thread_timeout`. Losing a
+//! report would leave a session in the directory that is gone.
 
 use std::{
     sync::{

@@ -85,7 +85,7 @@ pub struct Disconnect {
     pub(crate) close: Close,
 }
 
-/// An order to sessions, wherever they are; answers how many of this shard heard it.
+/// A command to sessions, wherever they are; answers how many of this shard heard it.
 #[derive(Message, Clone)]
 #[rtype(result = "usize")]
 pub struct SendCommand {
@@ -331,15 +331,15 @@ impl Handler<Terminate> for ShardActor {
 impl Handler<Disconnect> for ShardActor {
     type Result = bool;
 
-    fn handle(&mut self, kick: Disconnect, _: &mut Self::Context) -> bool {
+    fn handle(&mut self, disconnect: Disconnect, _: &mut Self::Context) -> bool {
         let mut state = self.shard.state.borrow_mut();
-        if let Some(key) = state.key_of(kick.session) {
+        if let Some(key) = state.key_of(disconnect.session) {
             state.send_waiting(key);
         }
-        let found = state.find(kick.session);
+        let found = state.find(disconnect.session);
         if let Some((_, entry)) = found {
             let now = clock::now();
-            entry.connection.close(kick.close, now);
+            entry.connection.close(disconnect.close, now);
             entry.connection.flush(now);
         }
         found.is_some()
