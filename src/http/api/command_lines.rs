@@ -42,7 +42,7 @@ const NUMBERS: [(u64, &str); 17] = [
 /// One command.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct CommandLine<'a> {
+struct BodyCommand<'a> {
     /// Comes back with the reply, unless it is 0.
     #[serde(deserialize_with = "nullable")]
     id: u32,
@@ -87,7 +87,7 @@ impl<'de> Deserialize<'de> for Method {
     }
 }
 
-impl CommandLine<'_> {
+impl BodyCommand<'_> {
     /// The call; or what is wrong with it.
     fn call(&self) -> Result<Call, ReplyError> {
         let Method(method) = &self.method;
@@ -135,8 +135,8 @@ pub(super) async fn call(
     if !body.starts_with(b"{") {
         return answer::no_object(&request, body);
     }
-    let lines = serde_json::Deserializer::from_slice(body).into_iter::<CommandLine>();
-    let lines: Vec<CommandLine> = match lines.take(COMMANDS_MAX + 1).collect() {
+    let lines = serde_json::Deserializer::from_slice(body).into_iter::<BodyCommand>();
+    let lines: Vec<BodyCommand> = match lines.take(COMMANDS_MAX + 1).collect() {
         Ok(lines) => lines,
         Err(error) => return answer::unreadable(&request, &error),
     };
@@ -153,7 +153,7 @@ pub(super) async fn call(
         http: &http,
         caller,
     };
-    let answers = batch::run(&call, lines.iter().map(CommandLine::call)).await;
+    let answers = batch::run(&call, lines.iter().map(BodyCommand::call)).await;
     let ids = lines.iter().map(|line| line.id);
     let answers = answers.into_iter().map(|(_, answer)| answer);
     answer::with_body(StatusCode::OK, replies(ids.zip(answers)))
@@ -182,7 +182,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<&'static str, u32> {
-        let line: CommandLine = serde_json::from_str(text).expect("a line");
+        let line: BodyCommand = serde_json::from_str(text).expect("a line");
         line.call()
             .map(|call| call.name())
             .map_err(|error| error.code)
