@@ -171,7 +171,7 @@ pub(super) fn connect_info(
     let headers = request.headers();
     warn_of_doubt(request, node);
     let address = address_of(request, node);
-    let permit = node.admission.admit(address)?;
+    let permit = node.admit(address)?;
     Ok(ConnectInfo {
         id: SessionId::random(),
         address,

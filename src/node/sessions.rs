@@ -4,6 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    net::IpAddr,
     sync::Arc,
     time::Duration,
 };
@@ -13,6 +14,7 @@ use super::{
     control::{ControlCommand, NamedSelector},
 };
 use crate::{
+    admission::{LimitReached, Permit},
     close::{Close, Ending},
     connection::info::SessionInfo,
     id::SessionId,
@@ -69,6 +71,18 @@ impl Node {
             self.forward(&command);
         }
         found
+    }
+
+    /// A place for a session from this address.
+    ///
+    /// # Errors
+    /// The limit that is reached; also that of all sessions, while the `Server` actor is behind with
+    /// those that came and went.
+    pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<Permit, LimitReached> {
+        if self.reports.is_behind(self.settings.limits.sessions) {
+            return Err(LimitReached::Full);
+        }
+        self.admission.admit(address)
     }
 
     /// How many sessions there are.

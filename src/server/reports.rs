@@ -3,13 +3,13 @@
 //! times, and not a thousand. The counts have them at once, and so has whoever asks the actor: it
 //! takes what waits before it answers.
 //!
-//! The list has no bound of its own: while the actor's thread stands still it grows by some hundred
-//! bytes a session that comes or goes, which `/ready` tells after `limits.thread_timeout`. Losing a
-//! report would leave a session in the directory that is gone.
+//! None is ever lost, since that would leave a session in the directory that is gone. What bounds the
+//! list is that nobody comes in while [`SessionReports::is_behind`]: the sessions there are can still
+//! end, once each. `/ready` tells of a thread that stands still after `limits.thread_timeout`.
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -21,6 +21,10 @@ use crate::{close::Ending, connection::info::SessionInfo, id::SessionId};
 
 /// How long a report waits for others.
 pub(crate) const REPORT_DELAY: Duration = Duration::from_millis(1);
+
+/// While more reports wait than this for each session that `limits.sessions` allows, nobody comes in:
+/// one that begins and ends has two.
+const REPORTS_PER_SESSION_MAX: usize = 2;
 
 /// Counts of sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +61,13 @@ pub(crate) struct SessionReports {
 pub(crate) struct TakeReports;
 
 impl SessionReports {
+    /// Whether the `Server` actor has so many reports to take that nobody is to come in; by
+    /// `limits.sessions`.
+    pub(crate) fn is_behind(&self, sessions_max: usize) -> bool {
+        let waiting = self.waiting().len();
+        waiting >= sessions_max.saturating_mul(REPORTS_PER_SESSION_MAX).max(1)
+    }
+
     /// The counts.
     #[must_use]
     pub(crate) fn counts(&self) -> SessionCounts {
@@ -86,14 +97,17 @@ impl SessionReports {
 
     /// What waits, oldest first.
     pub(super) fn take(&self) -> Vec<SessionReport> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut waiting)
+        std::mem::take(&mut *self.waiting())
     }
 
     fn push(&self, report: SessionReport) -> bool {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.waiting();
         waiting.push(report);
         waiting.len() == 1
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Vec<SessionReport>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,7 +115,9 @@ impl SessionReports {
 mod tests {
     use super::*;
     use crate::{
+        admission::LimitReached,
         close::Close,
+        config::Settings,
         server::directory::tests::session,
         testing::{TestNode, paused},
     };
@@ -128,6 +144,26 @@ mod tests {
             assert_eq!(endpoints().await, []);
             let counts = node.session_counts();
             assert_eq!((counts.now, counts.peak, counts.total), (0, 1, 1));
+        });
+    }
+
+    /// The list grew without bound while the actor's thread stood still.
+    #[test]
+    fn nobody_comes_in_while_the_actor_is_behind_with_those_who_came_and_went() {
+        paused(async {
+            let mut settings = Settings::demonstration();
+            settings.limits.sessions = 3;
+            let node = TestNode::with(10, settings).node;
+            for _ in 0..3 {
+                let permit = node.admit(None).expect("room");
+                let info = session("/ws", "10.0.0.1");
+                node.tell_opened(info.clone());
+                drop(permit);
+                node.tell_closed(info.id, Ending::ByServer(Close::SHUTDOWN));
+            }
+            assert_eq!(node.admit(None).err(), Some(LimitReached::Full));
+            node.overview().await.expect("it is there");
+            assert!(node.admit(None).is_ok(), "once it has taken them");
         });
     }
 
