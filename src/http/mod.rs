@@ -57,6 +57,10 @@ pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut Servi
     app.app_data(Data::from(node.clone()))
         .app_data(Data::from(http.clone()))
         .app_data(shard);
+    // The routes of which most is asked come first: each is looked for in this order.
+    if node.settings.api.enabled {
+        app.service(api::scope());
+    }
     for_people(&node.settings, app);
     // A prefix of every path, so it comes last and holds whatever comes to be served here.
     let held = web::scope("")
@@ -73,9 +77,6 @@ fn with_state(node: &Node, http: &HttpState, app: &mut ServiceConfig) {
         app.service(resource.to(websocket::open));
     }
     for_clients(&node.settings, app);
-    if node.settings.api.enabled {
-        api::configure(app);
-    }
 }
 
 /// The ways in that are not raw endpoints.

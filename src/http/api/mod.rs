@@ -23,8 +23,10 @@ mod table;
 mod users;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse, Resource, Route,
+    dev::HttpServiceFactory,
     http::{Method, StatusCode, header},
+    middleware::from_fn,
     web,
 };
 
@@ -37,31 +39,34 @@ pub(super) use self::{channels::ChannelPattern, info::process, keys::credentials
 use super::HttpState;
 use crate::{node::Node, protocol::ReplyError};
 
-/// Registers the API's routes.
-pub(super) fn configure(app: &mut web::ServiceConfig) {
-    app.service(
-        web::resource("/api/openapi.json")
-            .route(web::get().to(openapi::document))
-            .route(web::head().to(openapi::document))
-            .route(web::method(Method::OPTIONS).to(super::plain::options))
-            .default_service(web::to(super::plain::only_get)),
-    );
-    // A name may hold slashes.
-    app.service(
-        web::resource("/api/channels/{channel:.*}")
-            .route(web::post().to(raw_publish::publish))
-            .default_service(web::to(only_post)),
-    );
-    app.service(
-        web::resource(["/api", "/api/"])
-            .route(web::post().to(command_lines::call))
-            .default_service(web::to(only_post)),
-    );
-    app.service(
-        web::resource("/api/{method:.*}")
-            .route(web::post().to(call))
-            .default_service(web::to(only_post)),
-    );
+/// The API's routes, in a scope of their own: whatever stands beside it is passed over at once, and
+/// calls have a prefix and two patterns before them. It is held as all routes that need the state.
+pub(super) fn scope() -> impl HttpServiceFactory {
+    web::scope("/api")
+        .wrap(from_fn(super::hold::until_open))
+        .service(
+            web::resource("/openapi.json")
+                .route(web::get().to(openapi::document))
+                .route(web::head().to(openapi::document))
+                .route(web::method(Method::OPTIONS).to(super::plain::options))
+                .default_service(web::to(super::plain::only_get)),
+        )
+        .service(posted(web::resource("/{method}"), web::post().to(call)))
+        // A name may hold slashes.
+        .service(posted(
+            web::resource("/channels/{channel:.*}"),
+            web::post().to(raw_publish::publish),
+        ))
+        .service(posted(
+            web::resource(["", "/"]),
+            web::post().to(command_lines::call),
+        ))
+        // Nothing that there is; the call says so.
+        .service(posted(web::resource("/{method:.*}"), web::post().to(call)))
+}
+
+fn posted(resource: Resource, route: Route) -> Resource {
+    resource.route(route).default_service(web::to(only_post))
 }
 
 /// Whether a path is one of the API's.
