@@ -280,11 +280,16 @@ impl Connection {
         TICK * ticks.wrapping_sub(self.heard.get())
     }
 
-    /// Messages that wait for its client, and their bytes.
+    /// Messages that wait for its client.
     #[must_use]
-    pub(crate) fn waiting(&self) -> (usize, usize) {
-        let inner = self.inner.borrow();
-        (inner.outbox.len(), inner.outbox.bytes())
+    pub(crate) fn outbox_len(&self) -> usize {
+        self.inner.borrow().outbox.len()
+    }
+
+    /// Bytes that wait for its client.
+    #[must_use]
+    pub(crate) fn outbox_bytes(&self) -> usize {
+        self.inner.borrow().outbox.bytes()
     }
 
     /// A data message came in.

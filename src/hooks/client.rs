@@ -68,9 +68,9 @@ impl HookClient {
         self.dispatcher.stats()
     }
 
-    /// The hooks that are set, with how they do, and the number of calls that wait.
+    /// The hooks that are set, with how they do.
     #[must_use]
-    pub(crate) fn overview(&self) -> (usize, Vec<HookOverview>) {
+    pub(crate) fn overview(&self) -> HookOverview {
         self.dispatcher.overview()
     }
 

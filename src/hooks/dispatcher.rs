@@ -58,9 +58,18 @@ impl Outgoing {
     }
 }
 
-/// A hook that is set, as administrators see it.
+/// The hooks that are set, as administrators see them.
 #[derive(Clone, Debug)]
 pub(crate) struct HookOverview {
+    /// Calls that wait for their turn.
+    pub(crate) waiting: usize,
+    /// One entry a hook that is set, in the order of [`HookKind::ALL`].
+    pub(crate) hooks: Vec<PerHookOverview>,
+}
+
+/// One hook that is set.
+#[derive(Clone, Debug)]
+pub(crate) struct PerHookOverview {
     /// Its address as it may be shown.
     pub(crate) url: String,
     /// How long a call may take.
@@ -157,20 +166,23 @@ impl Dispatcher {
         self.stats.snapshot(waiting)
     }
 
-    /// The hooks that are set, with how they do, and the number of calls that wait.
-    pub(super) fn overview(&self) -> (usize, Vec<HookOverview>) {
+    /// The hooks that are set, with how they do.
+    pub(super) fn overview(&self) -> HookOverview {
         let HookSnapshot { waiting, hooks } = self.stats();
         let all = HookKind::ALL.iter().zip(hooks);
         let set = all.filter_map(|(&kind, counts)| {
             let target = self.targets[kind as usize].as_ref()?;
-            Some(HookOverview {
+            Some(PerHookOverview {
                 url: target.shown.clone(),
                 timeout: target.timeout,
                 counts,
                 last_error: self.stats.last_failure(kind),
             })
         });
-        (waiting, set.collect())
+        HookOverview {
+            waiting,
+            hooks: set.collect(),
+        }
     }
 
     /// Posts a batch of events and tells the answer's status.

@@ -28,7 +28,7 @@ pub(crate) use self::{
     backoff::delay as backoff_delay,
     client::HookClient,
     context::{HookContext, PassedHeaders, UserContext},
-    dispatcher::HookOverview,
+    dispatcher::PerHookOverview,
     event::Event,
     event_sink::{EventSink, EventStats},
     failure::{HookFailure, HookResult, Unavailable},

@@ -21,13 +21,26 @@ use crate::{
 /// How long before its end a client renews what it was granted by a token.
 const RENEWED_BEFORE: u64 = 25;
 
-/// From when on a client is to renew what ends after so long, in Unix seconds, and how long after
-/// that it ends: never before its token, and less than a second after it.
-fn renewal(left: Duration) -> (u64, u64) {
-    let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
-    let end = unix_now_ms().saturating_add(left_ms).div_ceil(1000);
-    let before = RENEWED_BEFORE.min(left.as_secs() / 2);
-    (end.saturating_sub(before), before)
+/// When a client is to renew what a token granted it.
+struct Renewal {
+    /// From when on, in Unix seconds.
+    expire_at: u64,
+    /// How long after that it ends, in seconds: never before its token, and less than a second
+    /// after it.
+    grace: u64,
+}
+
+impl Renewal {
+    /// Of what ends after so long.
+    fn of(left: Duration) -> Self {
+        let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+        let end = unix_now_ms().saturating_add(left_ms).div_ceil(1000);
+        let grace = RENEWED_BEFORE.min(left.as_secs() / 2);
+        Self {
+            expire_at: end.saturating_sub(grace),
+            grace,
+        }
+    }
 }
 
 impl Node {
@@ -60,11 +73,11 @@ impl Node {
             };
             return Err(AuthError::channel(error, STATS_CHANNEL));
         };
-        let (expire_at, grace) = renewal(times.expires_in);
+        let renewal = Renewal::of(times.expires_in);
         Ok(Grant {
-            expire_at: Some(expire_at),
+            expire_at: Some(renewal.expire_at),
             by_token: true,
-            grace,
+            grace: renewal.grace,
             ..Grant::default()
         })
     }
@@ -79,7 +92,7 @@ impl Node {
             return Some(Err(AuthError::Expired));
         };
         Some(Ok(Identity {
-            expire_at: Some(renewal(times.expires_in).0),
+            expire_at: Some(Renewal::of(times.expires_in).expire_at),
             by_token: true,
             ..Identity::anonymous()
         }))

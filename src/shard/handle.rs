@@ -59,14 +59,16 @@ impl ShardHandle {
         self.stats.sessions.get() as usize
     }
 
-    /// Publications that wait for this shard or have room reserved there, and their bytes.
+    /// Publications that wait for this shard or have room reserved there.
     #[must_use]
-    pub(crate) fn waiting(&self) -> (usize, usize) {
-        let credit = &self.credit;
-        (
-            credit.publications.load(Relaxed),
-            credit.bytes.load(Relaxed),
-        )
+    pub(crate) fn queued_publications(&self) -> usize {
+        self.credit.publications.load(Relaxed)
+    }
+
+    /// Bytes of publications that wait for this shard or have room reserved there.
+    #[must_use]
+    pub(crate) fn queued_bytes(&self) -> usize {
+        self.credit.bytes.load(Relaxed)
     }
 
     /// Takes room for one publication of `bytes`; absent if there is none. A single publication may

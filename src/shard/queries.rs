@@ -110,12 +110,11 @@ impl Handler<StatesOf> for ShardActor {
             .filter_map(|id| Some((*id, state.find(*id)?)));
         let states = here.map(|(id, (key, entry))| {
             let channels = state.registry.channels_of(key);
-            let (queue_messages, queue_bytes) = entry.connection.waiting();
             let state = SessionState {
                 phase: entry.connection.phase(),
                 subscriptions: channels.filter(|name| !is_internal(name)).count(),
-                queue_messages,
-                queue_bytes,
+                queue_messages: entry.connection.outbox_len(),
+                queue_bytes: entry.connection.outbox_bytes(),
                 idle: entry.connection.idle(),
             };
             (id, state)

@@ -11,7 +11,7 @@ use super::{
     answer::{json, seconds},
 };
 use crate::{
-    hooks::{EventStats, HookOverview},
+    hooks::{EventStats, PerHookOverview},
     http::HttpState,
     last_error::LastError,
     node::Node,
@@ -135,7 +135,7 @@ struct HookView<'a> {
 }
 
 impl<'a> HookView<'a> {
-    fn of(hook: &'a HookOverview) -> Self {
+    fn of(hook: &'a PerHookOverview) -> Self {
         let ended: u64 = hook.counts.buckets.iter().sum();
         let last = hook.last_error.as_ref();
         Self {
@@ -163,10 +163,10 @@ struct HooksView<'a> {
 
 /// Answers `GET /admin/hooks`.
 pub(super) async fn hooks(_: Administrator, node: Data<Node>) -> Result<HttpResponse, AdminError> {
-    let (waiting, overview) = node.hooks.overview();
+    let overview = node.hooks.overview();
     json(&HooksView {
-        hooks: overview.iter().map(HookView::of).collect(),
-        waiting,
+        hooks: overview.hooks.iter().map(HookView::of).collect(),
+        waiting: overview.waiting,
         events: node.events.as_ref().map(|events| events.stats()),
     })
 }

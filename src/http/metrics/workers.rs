@@ -9,19 +9,19 @@ use crate::{
     shard::ShardHandle,
 };
 
-/// What waits for each worker: name, help, which of publications and bytes.
-type PerQueue = (&'static str, &'static str, fn(&(usize, usize)) -> usize);
+/// What waits for each worker: name, help, number.
+type PerQueue = (&'static str, &'static str, fn(&ShardHandle) -> usize);
 
 const PER_QUEUE: [PerQueue; 2] = [
     (
         "fanfare_worker_queue",
         "Publications that wait for a worker (limits.shard_queue)",
-        |waiting| waiting.0,
+        ShardHandle::queued_publications,
     ),
     (
         "fanfare_worker_queue_bytes",
         "Bytes of publications that wait for a worker (limits.shard_queue_bytes)",
-        |waiting| waiting.1,
+        ShardHandle::queued_bytes,
     ),
 ];
 
@@ -96,10 +96,9 @@ pub(super) fn encode(node: &Node, encoder: &mut DescriptorEncoder<'_>) -> Encode
     let sessions = workers.iter().map(|stats| stats.sessions.get());
     let family = by_worker("fanfare_worker_sessions", "Sessions now, by worker");
     gauges_by(encoder, family, sessions.enumerate())?;
-    let waiting = node.shards.all();
-    let waiting: Vec<_> = waiting.iter().map(ShardHandle::waiting).collect();
+    let shards = node.shards.all();
     for (name, help, of) in PER_QUEUE {
-        let waiting = waiting.iter().map(|waiting| of(waiting) as u64);
+        let waiting = shards.iter().map(|shard| of(shard) as u64);
         gauges_by(encoder, by_worker(name, help), waiting.enumerate())?;
     }
     for (name, help, of) in PER_WORKER {
