@@ -15,7 +15,7 @@ use super::{
 pub(super) type Field = (&'static str, u32);
 
 /// Writes the fields of one message. Zero values are left out except where a method says otherwise.
-pub(super) trait Fields {
+pub(super) trait MessageEncoder {
     fn text(&mut self, field: Field, value: &str);
     /// JSON has it even when empty.
     fn text_always(&mut self, field: Field, value: &str);
@@ -40,7 +40,7 @@ pub(super) trait Fields {
     );
 }
 
-pub(super) fn reply(to: &mut impl Fields, id: u32, reply: &Reply<'_>) {
+pub(super) fn reply(to: &mut impl MessageEncoder, id: u32, reply: &Reply<'_>) {
     to.number(("id", 1), id.into());
     match reply {
         Reply::Error(error) => to.message(("error", 2), |to| reply_error(to, error)),
@@ -87,7 +87,12 @@ pub(super) fn reply(to: &mut impl Fields, id: u32, reply: &Reply<'_>) {
     }
 }
 
-pub(super) fn push(to: &mut impl Fields, unidirectional: bool, channel: &str, push: &Push<'_>) {
+pub(super) fn push(
+    to: &mut impl MessageEncoder,
+    unidirectional: bool,
+    channel: &str,
+    push: &Push<'_>,
+) {
     if unidirectional {
         push_fields(to, channel, push);
     } else {
@@ -95,7 +100,7 @@ pub(super) fn push(to: &mut impl Fields, unidirectional: bool, channel: &str, pu
     }
 }
 
-fn push_fields(to: &mut impl Fields, channel: &str, push: &Push<'_>) {
+fn push_fields(to: &mut impl MessageEncoder, channel: &str, push: &Push<'_>) {
     to.text(("channel", 2), channel);
     match push {
         Push::Pub(shown) => to.message(("pub", 4), |to| publication(to, shown)),
@@ -132,13 +137,13 @@ fn push_fields(to: &mut impl Fields, channel: &str, push: &Push<'_>) {
     }
 }
 
-fn reply_error(to: &mut impl Fields, error: &ReplyError) {
+fn reply_error(to: &mut impl MessageEncoder, error: &ReplyError) {
     to.number_always(("code", 1), error.code.into());
     to.text_always(("message", 2), &error.message);
     to.flag(("temporary", 3), error.temporary);
 }
 
-fn publication(to: &mut impl Fields, shown: &Pub<'_>) {
+fn publication(to: &mut impl MessageEncoder, shown: &Pub<'_>) {
     to.payload(("data", 4), shown.data);
     if let Some(info) = shown.info {
         to.message(("info", 5), |to| client_info(to, info));
@@ -153,7 +158,11 @@ fn publication(to: &mut impl Fields, shown: &Pub<'_>) {
 }
 
 /// What a publication says of who published it, for forms that say the rest in their own way.
-pub(super) fn publisher(to: &mut impl Fields, info: Option<&ClientInfo>, tags: Option<&Tags>) {
+pub(super) fn publisher(
+    to: &mut impl MessageEncoder,
+    info: Option<&ClientInfo>,
+    tags: Option<&Tags>,
+) {
     if let Some(info) = info {
         to.message(("info", 5), |to| client_info(to, info));
     }
@@ -162,18 +171,18 @@ pub(super) fn publisher(to: &mut impl Fields, info: Option<&ClientInfo>, tags: O
     }
 }
 
-fn client_info(to: &mut impl Fields, info: &ClientInfo) {
+fn client_info(to: &mut impl MessageEncoder, info: &ClientInfo) {
     to.text_always(("user", 1), &info.user);
     to.text_always(("client", 2), &info.client);
     to.data(("conn_info", 3), &info.conn_info);
     to.data(("chan_info", 4), &info.chan_info);
 }
 
-fn about(to: &mut impl Fields, info: &ClientInfo) {
+fn about(to: &mut impl MessageEncoder, info: &ClientInfo) {
     to.message(("info", 1), |to| client_info(to, info));
 }
 
-fn subscribe(to: &mut impl Fields, result: &SubscribeResult<'_>) {
+fn subscribe(to: &mut impl MessageEncoder, result: &SubscribeResult<'_>) {
     expiry(to, result.expires, result.ttl);
     to.flag(("recoverable", 3), result.recoverable);
     to.text(("epoch", 6), result.epoch);
@@ -210,7 +219,7 @@ const CONNECT_PUSH: ConnectNumbers = ConnectNumbers {
     ttl: 6,
 };
 
-fn connect(to: &mut impl Fields, result: &ConnectResult<'_>, numbers: &ConnectNumbers) {
+fn connect(to: &mut impl MessageEncoder, result: &ConnectResult<'_>, numbers: &ConnectNumbers) {
     to.text_always(("client", 1), &result.client);
     to.text(("version", 2), &result.version);
     to.flag(("expires", numbers.expires), result.expires);
@@ -226,7 +235,7 @@ fn connect(to: &mut impl Fields, result: &ConnectResult<'_>, numbers: &ConnectNu
     to.number(("time", 11), unix_ms(result.time));
 }
 
-fn expiry(to: &mut impl Fields, expires: bool, ttl: u32) {
+fn expiry(to: &mut impl MessageEncoder, expires: bool, ttl: u32) {
     to.flag(("expires", 1), expires);
     to.number(("ttl", 2), ttl.into());
 }

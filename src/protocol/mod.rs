@@ -154,7 +154,7 @@ pub(crate) fn encode_reply(encoding: Encoding, id: u32, reply: &Reply<'_>, out: 
     match encoding {
         Encoding::Json => json::encode::object(out, |fields| encode::reply(fields, id, reply)),
         Encoding::Protobuf => {
-            encode::reply(&mut protobuf::encode::Message::new(out), id, reply);
+            encode::reply(&mut protobuf::encode::ProtobufEncoder::new(out), id, reply);
         }
     }
 }
@@ -174,7 +174,7 @@ pub(crate) fn encode_push(
         }),
         Encoding::Protobuf => {
             encode::push(
-                &mut protobuf::encode::Message::new(out),
+                &mut protobuf::encode::ProtobufEncoder::new(out),
                 unidirectional,
                 channel,
                 push,

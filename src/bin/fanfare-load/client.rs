@@ -22,7 +22,7 @@ pub(crate) struct Client {
     /// When it was to begin.
     pub began: u64,
     pub unsent: Vec<u8>,
-    phase: Phase,
+    state: ClientState,
     /// The start of what has not arrived whole.
     partial: Vec<u8>,
     /// The frames of a message of several.
@@ -31,8 +31,9 @@ pub(crate) struct Client {
     inflater: Option<Box<Inflater>>,
 }
 
+/// What the client waits for or reads.
 #[derive(Debug)]
-enum Phase {
+enum ClientState {
     /// The socket is not connected yet.
     Connecting,
     /// The answer to the handshake is awaited.
@@ -48,7 +49,7 @@ impl Client {
             session,
             began,
             unsent: request,
-            phase: Phase::Connecting,
+            state: ClientState::Connecting,
             partial: Vec::new(),
             fragments: Vec::new(),
             are_deflated: false,
@@ -58,14 +59,14 @@ impl Client {
 
     /// Goes on after the system told something. An error says how the connection ended.
     pub(crate) fn on_event(&mut self, shared: &mut Shared<'_>) -> Result<(), String> {
-        if matches!(self.phase, Phase::Connecting) {
+        if matches!(self.state, ClientState::Connecting) {
             if let Ok(Some(error)) = self.stream.socket().take_error() {
                 return Err(error.to_string());
             }
             if self.stream.socket().peer_addr().is_err() {
                 return Ok(());
             }
-            self.phase = Phase::Handshake;
+            self.state = ClientState::Handshake;
         }
         self.flush()?;
         self.read(shared)?;
@@ -75,7 +76,7 @@ impl Client {
     /// Writes what waits. What ended the connection is told by the read that follows.
     pub(crate) fn flush(&mut self) -> Result<(), String> {
         let is_idle = self.unsent.is_empty() && self.stream.is_plain();
-        if is_idle || matches!(self.phase, Phase::Connecting) {
+        if is_idle || matches!(self.state, ClientState::Connecting) {
             return Ok(());
         }
         if self.stream.flush(&mut self.unsent).is_err() {
@@ -122,10 +123,10 @@ impl Client {
         let mut used = 0;
         while used < bytes.len() {
             let rest = &bytes[used..];
-            let step = match &mut self.phase {
-                Phase::Connecting | Phase::Handshake => self.answer(context, rest)?,
-                Phase::Frames => self.frame(context, rest)?,
-                Phase::Events(body) => {
+            let step = match &mut self.state {
+                ClientState::Connecting | ClientState::Handshake => self.answer(context, rest)?,
+                ClientState::Frames => self.frame(context, rest)?,
+                ClientState::Events(body) => {
                     let protocol = context.terms.protocol;
                     let session = &mut self.session;
                     body.feed(rest, &mut |lines| {
@@ -160,7 +161,7 @@ impl Client {
             return Err(format!("the handshake was answered with {}", head.status));
         }
         if terms.is_web_socket {
-            self.phase = Phase::Frames;
+            self.state = ClientState::Frames;
             if head.deflates {
                 self.inflater = Some(Box::new(Inflater::new(head.keeps_window)));
             }
@@ -168,7 +169,7 @@ impl Client {
                 .protocol
                 .open(terms, &mut self.session, &mut self.unsent);
         } else {
-            self.phase = Phase::Events(Box::new(Body::new(head.is_chunked)));
+            self.state = ClientState::Events(Box::new(Body::new(head.is_chunked)));
             self.session.is_joined = true;
         }
         if self.session.is_joined {

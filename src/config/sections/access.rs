@@ -7,8 +7,8 @@ use super::declaration::sections;
 use crate::config::{
     channels::{Allow, HISTORY_TTL, WINDOW_BYTES},
     setting_type::{
-        AllowList, Bool, Bytes, Count, KeepRule, KeyOrList, Optional, SlowPolicyName, Text,
-        TextList, TextOrList, Time,
+        AllowList, Bool, Bytes, KeepRule, KeyOrList, Optional, SlowPolicyName, Text, TextList,
+        TextOrList, Time, Usize,
     },
     values::{Keep, Secret, SlowPolicy},
 };
@@ -20,7 +20,7 @@ sections! {
     ChannelsSection {
         /// Publications kept of each channel, from which clients recover what they missed; 0 is
         /// none.
-        history_size: usize as Count = 0;
+        history_size: usize as Usize = 0;
         /// How long each is kept.
         history_ttl: Duration as Time = HISTORY_TTL;
         /// Whether every subscriber gets positions and recovers, without asking for it; needs
@@ -68,7 +68,7 @@ sections! {
         /// `_` and `.`.
         name: String as Text = String::new();
         /// Publications kept of each channel; 0 is none.
-        history_size: Option<usize> as Optional<Count> = None;
+        history_size: Option<usize> as Optional<Usize> = None;
         /// How long each is kept.
         history_ttl: Option<Duration> as Optional<Time> = None;
         /// Whether every subscriber gets positions and recovers, without asking for it.

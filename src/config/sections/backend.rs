@@ -7,7 +7,7 @@ use super::declaration::sections;
 use crate::config::{
     backend::{HOOK_TIMEOUT, Hook, Hooks},
     setting_type::{
-        Bool, Bytes, Count, Headers, Key, KeyOrList, Optional, Text, TextList, Time, U32,
+        Bool, Bytes, Headers, Key, KeyOrList, Optional, Text, TextList, Time, U32, Usize,
     },
     values::Secret,
 };
@@ -85,14 +85,14 @@ sections! {
         headers: Vec<String> as TextList = passed_headers();
         /// Calls at a time of `connect`, `refresh`, `subscribe` and `sub_refresh` together, and as
         /// many of `publish`, `rpc` and `message`.
-        concurrency: usize as Count = 256;
+        concurrency: usize as Usize = 256;
         /// Calls of each of the two kinds that may wait for their turn; further ones fail at once.
-        queue: usize as Count = 4096;
+        queue: usize as Usize = 4096;
         /// Events that may wait while the backend does not take them; further ones are dropped and
         /// counted.
-        events_queue: usize as Count = 65_536;
+        events_queue: usize as Usize = 65_536;
         /// Events that one call carries at most.
-        events_batch: usize as Count = 100;
+        events_batch: usize as Usize = 100;
     }
 
     /// HTTP endpoints of the backend that are asked again and again, any number of them, with their

@@ -1,11 +1,11 @@
 //! How a section of the settings file is declared: once, by [`sections!`], as a struct whose fields
 //! name their type, default and sentence. From that come the struct, its defaults, and the
-//! [`Field`]s that reading, checking, printing and documenting go by.
+//! [`SettingField`]s that reading, checking, printing and documenting go by.
 
 use crate::config::setting_type::SettingInput;
 
-/// What is known of one setting of the section `S`.
-pub(in crate::config) struct Field<S> {
+/// What is declared of one setting of the section `S`.
+pub(in crate::config) struct SettingField<S> {
     /// Name within the section; has a dot where the setting is in a table within the section's.
     pub(in crate::config) name: &'static str,
     /// What it is for, in a sentence or more.
@@ -26,11 +26,11 @@ pub(in crate::config) struct Setting {
     pub(in crate::config) path: String,
     /// Name of its section; empty at the top of the file.
     pub(in crate::config) section: &'static str,
-    /// Name within its section, as [`Field::name`] has it.
+    /// Name within its section, as [`SettingField::name`] has it.
     pub(in crate::config) name: &'static str,
-    /// What it is for, as [`Field::sentence`] says it.
+    /// What it is for, as [`SettingField::sentence`] says it.
     pub(in crate::config) sentence: &'static str,
-    /// What may be written, as [`Field::expected`] says it.
+    /// What may be written, as [`SettingField::expected`] says it.
     pub(in crate::config) expected: &'static str,
     /// Its value as TOML; `None` where it is absent or secret.
     pub(in crate::config) value: Option<String>,
@@ -48,11 +48,11 @@ pub(in crate::config) trait Section: Sized + Default + 'static {
     /// What it is about, in a sentence or more.
     const ABOUT: &'static str;
     /// Its settings, in the order of the declaration.
-    const FIELDS: &'static [Field<Self>];
+    const FIELDS: &'static [SettingField<Self>];
 
     /// Its settings with their values; `section` is its name in the file.
     fn settings(&self, section: &'static str) -> Vec<Setting> {
-        let setting = |field: &Field<Self>| Setting {
+        let setting = |field: &SettingField<Self>| Setting {
             path: match section {
                 "" => field.name.to_string(),
                 section => format!("{section}.{}", field.name),
@@ -68,7 +68,7 @@ pub(in crate::config) trait Section: Sized + Default + 'static {
 
     /// Names of the settings that have another value in `other`.
     fn changes(&self, other: &Self) -> Vec<&'static str> {
-        let changed = |field: &&Field<Self>| !(field.is_same)(self, other);
+        let changed = |field: &&SettingField<Self>| !(field.is_same)(self, other);
         let changes = Self::FIELDS.iter().filter(changed);
         changes.map(|field| field.name).collect()
     }
@@ -124,15 +124,15 @@ macro_rules! sections {
 
         const _: () = {
             use $crate::config::{
-                sections::declaration::{Field, Section, setting_name},
+                sections::declaration::{SettingField, Section, setting_name},
                 setting_type::SettingType,
             };
 
             // A line of a doc comment begins with a space, so that lines join as words do.
             impl Section for $section {
                 const ABOUT: &'static str = concat!($($about),*).trim_ascii();
-                const FIELDS: &'static [Field<Self>] = &[$(
-                    Field {
+                const FIELDS: &'static [SettingField<Self>] = &[$(
+                    SettingField {
                         name: setting_name!($name $($dotted)?),
                         sentence: concat!($($sentence),*).trim_ascii(),
                         expected: <$kind as SettingType>::EXPECTED,

@@ -6,8 +6,8 @@ use std::{path::PathBuf, time::Duration};
 use super::declaration::sections;
 use crate::config::{
     setting_type::{
-        Bool, Bytes, Count, FilePath, Key, ListenAddresses, LogFormatName, Optional, ProxyList,
-        SlowPolicyName, SyncPolicyName, Text, TextList, Time, U32,
+        Bool, Bytes, FilePath, Key, ListenAddresses, LogFormatName, Optional, ProxyList,
+        SlowPolicyName, SyncPolicyName, Text, TextList, Time, U32, Usize,
     },
     values::{Listen, LogFormat, Secret, SlowPolicy, SyncPolicy, TrustedProxies},
 };
@@ -34,7 +34,7 @@ sections! {
         /// `unix:/path?mode=0660&group=www-data`.
         listen: Vec<Listen> as ListenAddresses = vec![Listen::Tcp("127.0.0.1:8080".to_string())];
         /// Worker threads; by default one a core.
-        workers: usize as Count = cores();
+        workers: usize as Usize = cores();
         /// Name of this node in status; by default the machine's.
         node: String as Text = host_name();
         /// Proxies whose X-Forwarded-For, Forwarded and X-Real-IP are believed; `unix` stands for
@@ -50,16 +50,16 @@ sections! {
     /// Bounds on what clients may use.
     Limits {
         /// Sessions at a time; further handshakes get 503.
-        sessions: usize as Count = 100_000;
+        sessions: usize as Usize = 100_000;
         /// Sessions of one address at a time (IPv6: of one /64), further ones get 429; 0 is no
         /// limit, since carriers put thousands behind one address.
-        sessions_per_address: usize as Count = 0;
+        sessions_per_address: usize as Usize = 0;
         /// Connections at a time that are not sessions: in their handshake, with half a request, or
         /// idle between two; at the bound the address with most of them loses its oldest.
-        pending_connections: usize as Count = 4096;
+        pending_connections: usize as Usize = 4096;
         /// The same of one address (IPv6: of one /64), which then loses its oldest; trusted proxies
         /// and unix sockets are exempt; 0 is no limit.
-        pending_connections_per_address: usize as Count = 512;
+        pending_connections_per_address: usize as Usize = 512;
         /// Bytes of bodies of requests that have come while the rest is waited for, unless a key of
         /// the API came with them; at the bound the address with most of them loses the connection
         /// of its oldest. One body may exceed it alone.
@@ -73,10 +73,10 @@ sections! {
         /// slow.policy says what happens beyond. One message may exceed it alone.
         outbox_bytes: usize as Bytes = 1 << 20;
         /// Channels that one connection may name.
-        subscriptions: usize as Count = 128;
+        subscriptions: usize as Usize = 128;
         /// Publications that may wait for one worker; a publisher without room is told to come
         /// again.
-        shard_queue: usize as Count = 16_384;
+        shard_queue: usize as Usize = 16_384;
         /// Bytes of publications that may wait for one worker.
         shard_queue_bytes: usize as Bytes = 64 << 20;
         /// Bytes of publications that one recovery may bring; a larger one is answered with
@@ -89,7 +89,7 @@ sections! {
         /// nobody listens to, first of channels to which nothing was published.
         position_bytes: usize as Bytes = 32 << 20;
         /// Sessions of one user at a time, further ones are closed with 3504; 0 is no limit.
-        sessions_per_user: usize as Count = 0;
+        sessions_per_user: usize as Usize = 0;
         /// Messages and commands a second that one session may send; beyond it commands get error
         /// 111, and who goes on is closed with 3013; 0 is no limit.
         messages_per_second: u32 as U32 = 0;
@@ -117,14 +117,14 @@ sections! {
         poll_wait: Duration as Time = Duration::from_secs(25);
         /// Commands of one session that may wait for the backend; nothing more is read from it
         /// until there is room.
-        commands_pending: usize as Count = 128;
+        commands_pending: usize as Usize = 128;
         /// Frames of one streamed session, which come by /emulation, that may wait for their turn;
         /// at the bound they are answered with 503.
-        frames_pending: usize as Count = 16;
+        frames_pending: usize as Usize = 16;
         /// Commands, or messages of a plain client, that one session has done, or requests that one
         /// connection has, before the others of its worker get their turn; what is left of a frame,
         /// or of a batch of the API, waits. A request counts once for each channel that it names.
-        commands_per_turn: usize as Count = 64;
+        commands_per_turn: usize as Usize = 64;
         /// Bytes of messages, as they are after inflating, that one session has read before the
         /// others of its worker get their turn.
         inflated_bytes_per_turn: usize as Bytes = 256 << 10;
@@ -218,7 +218,7 @@ sections! {
         /// less history is kept where that does not fit. Absent: what limits.history_bytes needs.
         bytes: Option<usize> as Optional<Bytes> = None;
         /// Records that may wait to be written; a publisher without room is told to come again.
-        queue: usize as Count = 65_536;
+        queue: usize as Usize = 65_536;
         /// Bytes of records that may wait to be written.
         queue_bytes: usize as Bytes = 64 << 20;
         /// How long a process that was started with listening sockets, by SIGUSR2 or a supervisor,
@@ -226,7 +226,7 @@ sections! {
         /// are refused, with 503 or error 100, an error line says so, and it goes on waiting.
         handover: Duration as Time = Duration::from_secs(10);
         /// Requests that it holds at a time; further ones are refused.
-        handover_requests: usize as Count = 10_000;
+        handover_requests: usize as Usize = 10_000;
         /// Bytes of their heads, and of what is read of their bodies, at most 128 KiB each.
         handover_bytes: usize as Bytes = 64 << 20;
     }
@@ -256,7 +256,7 @@ sections! {
         /// How long a login counts however often it is renewed.
         token_lifetime: Duration as Time = Duration::from_secs(12 * 60 * 60);
         /// Logins at a time; one more ends the one that would be over first.
-        tokens: usize as Count = 64;
+        tokens: usize as Usize = 64;
     }
 
     /// Logging, to standard error. SIGHUP takes changes up.
@@ -272,7 +272,7 @@ sections! {
         headers: Vec<String> as TextList = Vec::new();
         /// Lines that may wait to be written, of at most some KiB each; what does not fit is
         /// dropped, and a line says how many.
-        queue: usize as Count = 4096;
+        queue: usize as Usize = 4096;
         /// Lines a second about refusals, of all addresses together; one kind of one address has
         /// one a second, with its number. The rest is counted.
         refusals_per_second: u32 as U32 = 100;

@@ -11,8 +11,8 @@ pub(super) use self::{
     headers::{Headers, check_header_name},
     lists::{AllowList, KeyOrList, ListenAddresses, ProxyList, TextList, TextOrList},
     scalars::{
-        Bool, Bytes, Count, FilePath, KeepRule, Key, LogFormatName, Optional, SlowPolicyName,
-        SyncPolicyName, Text, Time, U32,
+        Bool, Bytes, FilePath, KeepRule, Key, LogFormatName, Optional, SlowPolicyName,
+        SyncPolicyName, Text, Time, U32, Usize,
     },
 };
 

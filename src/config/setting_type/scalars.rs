@@ -8,9 +8,9 @@ use super::{SettingInput, SettingType, expected, quoted};
 use crate::config::values::{Keep, LogFormat, Secret, SlowPolicy, SyncPolicy};
 
 /// A whole number from 0.
-pub(in crate::config) struct Count;
+pub(in crate::config) struct Usize;
 
-impl SettingType for Count {
+impl SettingType for Usize {
     type Value = usize;
     const EXPECTED: &'static str = "a whole number such as 1000";
     fn read(input: SettingInput<'_>) -> Result<usize, String> {
@@ -31,7 +31,7 @@ impl SettingType for U32 {
     type Value = u32;
     const EXPECTED: &'static str = "a whole number";
     fn read(input: SettingInput<'_>) -> Result<u32, String> {
-        u32::try_from(Count::read(input)?).map_err(|_| expected::<Self>())
+        u32::try_from(Usize::read(input)?).map_err(|_| expected::<Self>())
     }
     fn to_toml(value: &u32) -> Option<String> {
         Some(value.to_string())
@@ -46,7 +46,7 @@ impl SettingType for Bytes {
     const EXPECTED: &'static str =
         "a size such as \"64KiB\", \"1MB\" or bare bytes (65536, without quotes)";
     fn read(input: SettingInput<'_>) -> Result<usize, String> {
-        if let Ok(bytes) = Count::read(input) {
+        if let Ok(bytes) = Usize::read(input) {
             return Ok(bytes);
         }
         let size: ByteSize = input

@@ -117,7 +117,7 @@ mod tests {
 
     #[derive(Default, Deserialize)]
     #[serde(default)]
-    struct Request {
+    struct DataRequest {
         #[serde(deserialize_with = "json")]
         data: JsonField,
         #[serde(deserialize_with = "nullable")]
@@ -129,14 +129,15 @@ mod tests {
     // A tag that was null refused the whole request.
     #[test]
     fn a_tag_that_is_null_is_none() {
-        let request: Request = serde_json::from_str(r#"{"tags":{"a":null,"b":"c"}}"#).expect("one");
+        let request: DataRequest =
+            serde_json::from_str(r#"{"tags":{"a":null,"b":"c"}}"#).expect("one");
         assert_eq!(request.tags, BTreeMap::from([("b".into(), "c".into())]));
-        let request: Request = serde_json::from_str(r#"{"tags":null}"#).expect("one");
+        let request: DataRequest = serde_json::from_str(r#"{"tags":null}"#).expect("one");
         assert!(request.tags.is_empty());
     }
 
     fn read(text: &str) -> Result<Payload, ReplyError> {
-        let request: Request = serde_json::from_str(text).expect("a request");
+        let request: DataRequest = serde_json::from_str(text).expect("a request");
         payload(request.data, &request.b64data)
     }
 

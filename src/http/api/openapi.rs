@@ -31,9 +31,9 @@ mod tests {
     use crate::{channel_name, http::api::table};
 
     /// Deserializes nothing, but learns which fields a struct asks for.
-    struct Fields<'a>(&'a mut &'static [&'static str]);
+    struct FieldNames<'a>(&'a mut &'static [&'static str]);
 
-    impl<'de> de::Deserializer<'de> for Fields<'_> {
+    impl<'de> de::Deserializer<'de> for FieldNames<'_> {
         type Error = de::value::Error;
 
         fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
@@ -60,7 +60,7 @@ mod tests {
     pub(in crate::http::api) fn fields_of<T: for<'de> Deserialize<'de>>() -> &'static [&'static str]
     {
         let mut fields: &'static [&'static str] = &[];
-        assert!(T::deserialize(Fields(&mut fields)).is_err());
+        assert!(T::deserialize(FieldNames(&mut fields)).is_err());
         fields
     }
 

@@ -81,9 +81,10 @@ impl CommandShape {
     }
 }
 
+/// What stands in the object of a command: its id, or a method.
 #[derive(Deserialize)]
 #[serde(field_identifier, rename_all = "snake_case")]
-enum Key {
+enum CommandField {
     Id,
     Connect,
     Subscribe,
@@ -103,9 +104,9 @@ enum Key {
 
 impl<'de> Deserialize<'de> for CommandShape {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Methods;
+        struct CommandVisitor;
 
-        impl<'de> Visitor<'de> for Methods {
+        impl<'de> Visitor<'de> for CommandVisitor {
             type Value = CommandShape;
 
             fn expecting(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,13 +115,13 @@ impl<'de> Deserialize<'de> for CommandShape {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<CommandShape, A::Error> {
                 let mut shape = CommandShape::default();
-                while let Some(key) = map.next_key::<Key>()? {
+                while let Some(key) = map.next_key::<CommandField>()? {
                     match key {
-                        Key::Id if shape.id.is_some() => {
+                        CommandField::Id if shape.id.is_some() => {
                             return Err(A::Error::duplicate_field("id"));
                         }
-                        Key::Id => shape.id = map.next_value()?,
-                        Key::Unknown => {
+                        CommandField::Id => shape.id = map.next_value()?,
+                        CommandField::Unknown => {
                             map.next_value::<IgnoredAny>()?;
                         }
                         method => {
@@ -134,7 +135,7 @@ impl<'de> Deserialize<'de> for CommandShape {
             }
         }
 
-        from.deserialize_map(Methods)
+        from.deserialize_map(CommandVisitor)
     }
 }
 
@@ -179,35 +180,40 @@ json_objects! {
 }
 
 /// The request of a method; none where it is `null`, which is as absent.
-fn request<'de, A: MapAccess<'de>>(method: Key, map: &mut A) -> Result<Option<Request>, A::Error> {
+fn request<'de, A: MapAccess<'de>>(
+    method: CommandField,
+    map: &mut A,
+) -> Result<Option<Request>, A::Error> {
     match method {
-        Key::Connect => fields(map, Request::Connect),
-        Key::Subscribe => fields(map, Request::Subscribe),
-        Key::History => fields(map, Request::History),
-        Key::Unsubscribe => fields(map, |Channel { channel }| Request::Unsubscribe { channel }),
-        Key::Presence => fields(map, |Channel { channel }| Request::Presence { channel }),
-        Key::PresenceStats => fields(map, |Channel { channel }| Request::PresenceStats {
+        CommandField::Connect => fields(map, Request::Connect),
+        CommandField::Subscribe => fields(map, Request::Subscribe),
+        CommandField::History => fields(map, Request::History),
+        CommandField::Unsubscribe => {
+            fields(map, |Channel { channel }| Request::Unsubscribe { channel })
+        }
+        CommandField::Presence => fields(map, |Channel { channel }| Request::Presence { channel }),
+        CommandField::PresenceStats => fields(map, |Channel { channel }| Request::PresenceStats {
             channel,
         }),
-        Key::Publish => fields(map, |it: Publish| match it.r#type {
+        CommandField::Publish => fields(map, |it: Publish| match it.r#type {
             0 => Request::Publish {
                 channel: it.channel,
                 data: it.data,
             },
             _ => Request::Unavailable,
         }),
-        Key::Ping => fields(map, |Nothing {}| Request::Unavailable),
-        Key::Send => fields(map, |Send { data }| Request::Send { data }),
-        Key::Rpc => fields(map, |Rpc { method, data }| Request::Rpc { method, data }),
-        Key::Refresh => fields(map, |Refresh { token }| Request::Refresh { token }),
-        Key::SubRefresh => fields(map, |it: SubRefresh| match it.r#type {
+        CommandField::Ping => fields(map, |Nothing {}| Request::Unavailable),
+        CommandField::Send => fields(map, |Send { data }| Request::Send { data }),
+        CommandField::Rpc => fields(map, |Rpc { method, data }| Request::Rpc { method, data }),
+        CommandField::Refresh => fields(map, |Refresh { token }| Request::Refresh { token }),
+        CommandField::SubRefresh => fields(map, |it: SubRefresh| match it.r#type {
             0 => Request::SubRefresh {
                 channel: it.channel,
                 token: it.token,
             },
             _ => Request::Unavailable,
         }),
-        Key::Id | Key::Unknown => Ok(None),
+        CommandField::Id | CommandField::Unknown => Ok(None),
     }
 }
 

@@ -4,28 +4,28 @@
 //! had their newlines removed.
 
 use super::super::{
-    encode::{Field, Fields},
+    encode::{Field, MessageEncoder},
     payload::{Data, PayloadRef, clean_json, string},
     tags::Tags,
 };
 
-/// An object that is being written.
-pub(in super::super) struct Object<'o> {
+/// Writes the fields of an object that stands open.
+pub(in super::super) struct JsonEncoder<'o> {
     out: &'o mut Vec<u8>,
 }
 
 /// Appends an object.
-pub(in super::super) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
-    let mut object = Object { out };
+pub(in super::super) fn object(out: &mut Vec<u8>, fill: impl FnOnce(&mut JsonEncoder<'_>)) {
+    let mut object = JsonEncoder { out };
     object.braced(fill);
 }
 
 /// Appends fields to an object that stands open.
-pub(in super::super) fn more(out: &mut Vec<u8>, fill: impl FnOnce(&mut Object<'_>)) {
-    fill(&mut Object { out });
+pub(in super::super) fn more(out: &mut Vec<u8>, fill: impl FnOnce(&mut JsonEncoder<'_>)) {
+    fill(&mut JsonEncoder { out });
 }
 
-impl Object<'_> {
+impl JsonEncoder<'_> {
     fn braced(&mut self, fill: impl FnOnce(&mut Self)) {
         self.out.push(b'{');
         fill(self);
@@ -54,7 +54,7 @@ impl Object<'_> {
     }
 }
 
-impl Fields for Object<'_> {
+impl MessageEncoder for JsonEncoder<'_> {
     fn text(&mut self, field: Field, value: &str) {
         if !value.is_empty() {
             self.text_always(field, value);

@@ -5,7 +5,7 @@
 //! nothing moves more often than that.
 
 use super::super::{
-    encode::{Field, Fields},
+    encode::{Field, MessageEncoder},
     payload::{Data, PayloadRef},
     tags::Tags,
 };
@@ -22,12 +22,12 @@ pub(in super::super) fn varint(mut value: u64, out: &mut Vec<u8>) {
     out.push(value as u8);
 }
 
-/// A message that is being written.
-pub(in super::super) struct Message<'o> {
+/// Writes the fields of a message that ends where the output does.
+pub(in super::super) struct ProtobufEncoder<'o> {
     out: &'o mut Vec<u8>,
 }
 
-impl<'o> Message<'o> {
+impl<'o> ProtobufEncoder<'o> {
     /// Goes to the end of `out`.
     pub(in super::super) fn new(out: &'o mut Vec<u8>) -> Self {
         Self { out }
@@ -46,7 +46,7 @@ impl<'o> Message<'o> {
     }
 }
 
-impl Fields for Message<'_> {
+impl MessageEncoder for ProtobufEncoder<'_> {
     fn text(&mut self, field: Field, value: &str) {
         self.bytes(field, value.as_bytes());
     }

@@ -125,15 +125,15 @@ fn position(told: &[u8]) -> Position {
     position
 }
 
-/// One field of a message: a number, or bytes.
+/// One field of a message as it came: a number, or bytes.
 #[derive(Debug, Clone, Copy)]
-struct Field<'a> {
+struct WireField<'a> {
     number_of_field: u64,
     number: u64,
     bytes: &'a [u8],
 }
 
-fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
+fn next_field<'a>(rest: &mut &'a [u8]) -> Option<WireField<'a>> {
     let tag = take_number(rest)?;
     let (mut number, mut bytes) = (0, &[][..]);
     match tag & 7 {
@@ -143,7 +143,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
         5 => *rest = rest.get(4..)?,
         _ => return None,
     }
-    Some(Field {
+    Some(WireField {
         number_of_field: tag >> 3,
         number,
         bytes,
@@ -151,7 +151,7 @@ fn next_field<'a>(rest: &mut &'a [u8]) -> Option<Field<'a>> {
 }
 
 /// The first field of a number.
-fn field(message: &[u8], number: u64) -> Option<Field<'_>> {
+fn field(message: &[u8], number: u64) -> Option<WireField<'_>> {
     let mut rest = message;
     std::iter::from_fn(|| next_field(&mut rest)).find(|field| field.number_of_field == number)
 }
