@@ -7,7 +7,7 @@
 //! [`publication`], [`heartbeat`], [`admission`], [`metrics`], [`token`], [`hooks`],
 //! [`http_client`], [`liveness`], [`logger`], [`signals`], [`store`], [`supervisor`], the traits of
 //! [`broker`]; [`codec`], [`protocol`], [`fossil`], [`close`], [`id`], [`channel_name`],
-//! [`subscription`], [`unix_time`], [`last_error`], [`config`].
+//! [`identity`], [`subscription`], [`unix_time`], [`last_error`], [`config`].
 
 // A reader that takes nothing would hold up whoever prints: what runs speaks through the logger.
 #![warn(clippy::print_stderr, clippy::print_stdout)]
@@ -34,6 +34,7 @@ pub(crate) mod hooks;
 pub(crate) mod http;
 pub(crate) mod http_client;
 pub mod id;
+pub(crate) mod identity;
 pub(crate) mod last_error;
 mod liveness;
 pub mod logger;

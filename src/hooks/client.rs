@@ -107,7 +107,7 @@ impl HookClient {
         let request = HookRequest::of(user_context);
         self.ask(
             HookKind::Refresh,
-            &user_context.context,
+            user_context.context(),
             request,
             &Bytes::new(),
         )
@@ -130,7 +130,7 @@ impl HookClient {
             token,
             ..HookRequest::of(user_context)
         };
-        self.ask(HookKind::Subscribe, &user_context.context, request, &data)
+        self.ask(HookKind::Subscribe, user_context.context(), request, &data)
             .await
     }
 
@@ -149,7 +149,7 @@ impl HookClient {
         };
         self.ask(
             HookKind::SubRefresh,
-            &user_context.context,
+            user_context.context(),
             request,
             &Bytes::new(),
         )
@@ -170,7 +170,7 @@ impl HookClient {
             channel: Some(channel),
             ..HookRequest::of(user_context)
         };
-        self.ask(HookKind::Publish, &user_context.context, request, &data)
+        self.ask(HookKind::Publish, user_context.context(), request, &data)
             .await
     }
 
@@ -188,7 +188,7 @@ impl HookClient {
             method: Some(method).filter(|method| !method.is_empty()),
             ..HookRequest::of(user_context)
         };
-        self.ask(HookKind::Rpc, &user_context.context, request, &data)
+        self.ask(HookKind::Rpc, user_context.context(), request, &data)
             .await
     }
 
@@ -203,10 +203,10 @@ impl HookClient {
         path: &str,
         payload: Payload,
     ) -> HookResult<Vec<Payload>> {
-        let UserContext { context, user, .. } = user_context;
+        let context = user_context.context();
         let about = [
             ("x-fanfare-client", context.client.as_str()),
-            ("x-fanfare-user", user),
+            ("x-fanfare-user", user_context.user()),
             ("x-fanfare-path", path),
             ("x-fanfare-transport", context.transport),
         ];

@@ -86,9 +86,9 @@ impl<'a> HookRequest<'a> {
     /// What all other hooks say of a caller.
     pub(super) fn of(user_context: &'a UserContext) -> Self {
         Self {
-            user: Some(&user_context.user),
-            meta: serde_json::from_slice(&user_context.meta).ok(),
-            ..Self::newcomer(&user_context.context)
+            user: Some(user_context.user()),
+            meta: serde_json::from_slice(user_context.meta()).ok(),
+            ..Self::newcomer(user_context.context())
         }
     }
 
@@ -119,6 +119,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::identity::Identity;
 
     fn hook_context() -> HookContext {
         HookContext {
@@ -164,7 +165,12 @@ mod tests {
         let kept = Bytes::from_static(br#"{"kept":1}"#);
         for user in ["", "alice"] {
             for (meta, shown) in [(&kept, r#","meta":{"kept":1}"#), (&Bytes::new(), "")] {
-                let user_context = hook_context().of_user(user, meta);
+                let identity = Identity {
+                    user: user.to_string(),
+                    meta: meta.clone(),
+                    ..Identity::anonymous()
+                };
+                let user_context = UserContext::of(&identity, hook_context());
                 let request = HookRequest {
                     channel: Some("news"),
                     ..HookRequest::of(&user_context)

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     broker::PublishRequest,
-    hooks::{ConnectHookRequest, HookContext},
+    hooks::{ConnectHookRequest, HookContext, UserContext},
     protocol::ClientInfo,
     publication::Payload,
     registry::ChannelName,
@@ -185,7 +185,7 @@ impl<'a> Authenticated<'a> {
             asked: request.channels,
             endpoint: request.endpoint.of(has_own),
         };
-        let user_context = identity.named_in(request.hook_context);
+        let user_context = UserContext::of(&identity, request.hook_context);
         let granted = node.authorize_channels(&user_context, wanted).await?;
         Ok(Authorized {
             node,
@@ -209,7 +209,7 @@ impl<'a> Authenticated<'a> {
             identity,
             request,
         } = self;
-        let user_context = identity.named_in(request.hook_context);
+        let user_context = UserContext::of(&identity, request.hook_context);
         let mut granted = Vec::with_capacity(request.channels.len());
         for channel in request.channels {
             let authorized = node.authorize(Action::Publish, channel, &identity, None);

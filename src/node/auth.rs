@@ -23,66 +23,15 @@ pub(super) use self::api_keys::ApiKeys;
 pub use self::error::AuthError;
 pub(crate) use self::{api_keys::ApiCaller, error::status_of};
 use super::{Node, rate_limit::UserPermit};
+pub(crate) use crate::identity::Identity;
 use crate::{
     close::Close,
     connection::info::{TEXT_BYTES_MAX, cut},
-    hooks::{ConnectAnswer, ConnectHookRequest, HookContext, PassedHeaders, UserContext},
+    hooks::{ConnectAnswer, ConnectHookRequest, PassedHeaders},
     metrics::Limited,
     subscription::ServerSubscription,
     token::TokenError,
 };
-
-/// Who a session is.
-#[derive(Clone, Debug)]
-pub(crate) struct Identity {
-    /// The user; empty is anonymous.
-    pub(crate) user: String,
-    /// Public information, as JSON; empty for none.
-    pub info: Bytes,
-    /// The backend's own notes on the session.
-    pub(crate) meta: Bytes,
-    /// When it ends unless it is renewed, in Unix seconds.
-    pub(crate) expire_at: Option<u64>,
-    /// Whether a token said so, so that a token can renew it.
-    pub(crate) by_token: bool,
-    /// When that token was made, in Unix seconds.
-    pub(crate) issued_at: Option<u64>,
-    /// That token's own id.
-    pub(crate) token_id: Option<Box<str>>,
-    /// Channels that it is subscribed to from the start, each once.
-    pub(crate) subscriptions: Vec<ServerSubscription>,
-    /// What the backend gives the client with its welcome.
-    pub(crate) data: Bytes,
-}
-
-impl Identity {
-    /// Nobody in particular, who brings nothing.
-    #[must_use]
-    pub(crate) fn anonymous() -> Self {
-        Self {
-            user: String::new(),
-            info: Bytes::new(),
-            meta: Bytes::new(),
-            expire_at: None,
-            by_token: false,
-            issued_at: None,
-            token_id: None,
-            subscriptions: Vec::new(),
-            data: Bytes::new(),
-        }
-    }
-
-    /// Whether a token or the backend put it into a channel.
-    pub(super) fn is_given(&self, channel: &str) -> bool {
-        self.subscriptions.iter().any(|sub| sub.channel == channel)
-    }
-
-    /// A hook's context with on whose behalf the backend is asked.
-    #[must_use]
-    pub(crate) fn named_in(&self, hook_context: HookContext) -> UserContext {
-        hook_context.of_user(&self.user, &self.meta)
-    }
-}
 
 impl Node {
     /// Who a client is: by its token, else by the backend where that is to be asked, else nobody in

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     broker::{BrokerError, HistoryFilter},
     config::{Allow, Namespace, Secret, Settings},
-    hooks::HookContext,
+    hooks::{HookContext, UserContext},
     registry::ChannelName,
     subscription::ServerSubscription,
     testing::{self, TestNode, scripted::Op},
@@ -152,7 +152,7 @@ fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
             .expect_err("four");
         assert_eq!((error.close().code, error.status()), (3505, 400));
 
-        let user_context = identity.named_in(nobody());
+        let user_context = UserContext::of(&identity, nobody());
         let asked: Vec<ChannelName> = ["a", "x"].map(ChannelName::from).to_vec();
         let request = |asked| PlainRequest {
             identity: &identity,

@@ -44,16 +44,12 @@ fn the_node_has_every_step_that_is_left_to_it() {
 }
 
 /// Steps that one place alone may take: each makes what proves that the steps before it were.
-const RESERVED: [(&str, &[&str]); 2] = [
-    ("of_user", &["hooks::context", "node::auth"]),
-    (
-        "admit_user",
-        &["node::auth", "node::access", "session::user"],
-    ),
-];
+const RESERVED: [(&str, &[&str]); 1] = [(
+    "admit_user",
+    &["node::auth", "node::access", "session::user"],
+)];
 
-/// A hook other than `connect` could be asked about a user that nobody had named, and a session be
-/// identified without its place among its user's.
+/// A session could be identified without its place among its user's.
 #[test]
 fn what_proves_a_step_is_made_by_that_step_alone() {
     let mut report = String::new();

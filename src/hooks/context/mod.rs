@@ -9,6 +9,8 @@ use std::{collections::BTreeSet, fmt::Write, sync::Arc};
 use bytes::Bytes;
 use reqwest::header::{HeaderName, HeaderValue};
 
+use crate::identity::Identity;
+
 /// Headers of a client's request that [`HeaderList::passes`], names in lower case; shared by its
 /// session and the calls for it. Of most clients there are none, which take no memory.
 pub(crate) type PassedHeaders = Arc<[(String, String)]>;
@@ -27,31 +29,41 @@ pub(crate) struct HookContext {
 }
 
 /// The session that a call is about, whose user is known: what every hook but `connect` is asked
-/// with. An identity gives it (`tests/layering` holds that nothing else does), so no such hook is
-/// asked about a client before it is known who that is.
+/// with. It is made of an identity and in no other way, so no such hook is asked about a client
+/// before it is known who that is.
 #[derive(Clone, Debug)]
 pub(crate) struct UserContext {
-    /// The session.
-    pub(super) context: HookContext,
-    /// Its user; empty if anonymous.
-    pub(super) user: String,
-    /// What the backend keeps with the session: JSON, or empty.
-    pub(super) meta: Bytes,
-}
-
-impl HookContext {
-    /// The context with the user and the notes that became known.
-    #[must_use]
-    pub(crate) fn of_user(self, user: &str, meta: &Bytes) -> UserContext {
-        UserContext {
-            context: self,
-            user: user.to_string(),
-            meta: meta.clone(),
-        }
-    }
+    context: HookContext,
+    user: String,
+    meta: Bytes,
 }
 
 impl UserContext {
+    /// The session with on whose behalf the backend is asked.
+    #[must_use]
+    pub(crate) fn of(identity: &Identity, context: HookContext) -> Self {
+        Self {
+            context,
+            user: identity.user.clone(),
+            meta: identity.meta.clone(),
+        }
+    }
+
+    /// The session.
+    pub(super) fn context(&self) -> &HookContext {
+        &self.context
+    }
+
+    /// Its user; empty if anonymous.
+    pub(super) fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// What the backend keeps with the session: JSON, or empty.
+    pub(super) fn meta(&self) -> &[u8] {
+        &self.meta
+    }
+
     /// Id of the session.
     #[must_use]
     pub(crate) fn client(&self) -> &str {

@@ -6,16 +6,17 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::{
-    AMPLE,
+    AMPLE, alice,
     backend::{Backend, Does, json as answer},
     hook_context, hooks_at, user_context,
 };
 use crate::{
     config::Secret,
     hooks::{
-        ConnectHookRequest, HookClient, HookContext, HookFailure, signer::Signer,
+        ConnectHookRequest, HookClient, HookContext, HookFailure, UserContext, signer::Signer,
         stats::CallOutcome,
     },
+    identity::Identity,
     protocol::ReplyError,
     publication::Payload,
 };
@@ -24,7 +25,13 @@ use crate::{
 async fn each_hook_asks_in_its_own_shape() {
     let backend = Backend::start(|_| answer(r#"{"result":{}}"#)).await;
     let client = HookClient::new(&hooks_at(&backend.url("/h?k=1"), AMPLE)).unwrap();
-    let user_context = hook_context().of_user("alice", &Bytes::from_static(b"{\"m\":1}"));
+    let user_context = UserContext::of(
+        &Identity {
+            meta: Bytes::from_static(b"{\"m\":1}"),
+            ..alice()
+        },
+        hook_context(),
+    );
     let data = Bytes::from_static(b"[1]");
     let channels = ["a".to_string()];
     client
@@ -147,7 +154,7 @@ async fn only_listed_headers_of_the_handshake_go_along() {
         headers: headers.into(),
         ..hook_context()
     };
-    let user_context = hook_context.of_user("alice", &Bytes::new());
+    let user_context = UserContext::of(&alice(), hook_context);
     assert!(client.passes("X-Tenant") && !client.passes("Cookie") && !client.passes("Host"));
     client.refresh(&user_context).await.unwrap();
     let asked = &backend.asked()[0];
@@ -181,7 +188,11 @@ async fn a_message_goes_up_as_it_is_and_what_comes_back_is_for_its_sender() {
         transport: "raw",
         ..hook_context()
     };
-    let user_context = hook_context.of_user("zoë", &Bytes::new());
+    let zoe = Identity {
+        user: "zoë".into(),
+        ..Identity::anonymous()
+    };
+    let user_context = UserContext::of(&zoe, hook_context);
     let text = |text: &str| Payload::Text(text.into());
     let nothing = client.message(&user_context, "/ws", text("nothing")).await;
     assert_eq!(nothing, Ok(vec![]));

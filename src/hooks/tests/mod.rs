@@ -10,10 +10,11 @@ mod failures;
 
 use std::{sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use super::{HookContext, UserContext};
-use crate::config::{Hook, Hooks};
+use crate::{
+    config::{Hook, Hooks},
+    identity::Identity,
+};
 
 /// Longer than anything takes that works.
 pub(super) const AMPLE: Duration = Duration::from_secs(20);
@@ -54,8 +55,15 @@ pub(super) fn hook_context() -> HookContext {
     }
 }
 
+pub(super) fn alice() -> Identity {
+    Identity {
+        user: "alice".into(),
+        ..Identity::anonymous()
+    }
+}
+
 pub(super) fn user_context() -> UserContext {
-    hook_context().of_user("alice", &Bytes::new())
+    UserContext::of(&alice(), hook_context())
 }
 
 /// Waits until something is so; fails the test if it does not come about.

@@ -9,7 +9,7 @@ use crate::{
     close::Close,
     config::HookFailureAction,
     connection::info::TransportKind,
-    hooks::HookResult,
+    hooks::{HookResult, UserContext},
     http::{access, plain, request},
     node::{Node, access::Confirmed, auth::AuthError},
     publication::{Item, Payload, data_field},
@@ -70,7 +70,7 @@ pub(super) async fn message(
             Err(error) => Err(plain::unpublished(error)),
         },
         MessageOutcome::AskBackend(payload, on_failure) => {
-            let user_context = identity.named_in(connect_info.hook_context("json"));
+            let user_context = UserContext::of(&identity, connect_info.hook_context("json"));
             let answer = node.hooks.message(&user_context, path, payload).await;
             answer_of_backend(answer, on_failure)
         }

@@ -124,7 +124,7 @@ impl ClientSession<'_> {
     pub(super) fn user_context(&self) -> UserContext {
         let info = self.context.connection.info();
         let hook_context = self.transport.hook_context(info, self.headers);
-        self.client.identity.named_in(hook_context)
+        UserContext::of(&self.client.identity, hook_context)
     }
 }
 

@@ -102,7 +102,7 @@ impl Protocol for Raw {
                     OnMessage::Hook { .. }
                 );
                 client.user_context =
-                    asks.then(|| Box::new(identity.named_in(params.hook_context)));
+                    asks.then(|| Box::new(UserContext::of(&identity, params.hook_context)));
                 session.protocol.client = Some(client);
                 session.enter(&params.channels, ctx);
             }
