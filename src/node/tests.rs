@@ -1,6 +1,6 @@
 //! The node with a broker that does as it is told: no socket, no backend.
 
-use std::{future::Future, sync::Arc};
+use std::sync::Arc;
 
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::json;
@@ -17,7 +17,7 @@ use crate::{
     hooks::{HookContext, UserContext},
     registry::ChannelName,
     subscription::ServerSubscription,
-    testing::{self, TestNode, scripted::Op},
+    testing::{self, TestNode, paused, scripted::Op},
 };
 
 const SECRET: &str = "a secret of more than thirty-two bytes";
@@ -34,19 +34,6 @@ fn test_node(change: impl FnOnce(&mut Settings)) -> TestNode {
 
 pub(super) fn with_tokens(settings: &mut Settings) {
     settings.token.hmac_secret = vec![Secret::new(SECRET)];
-}
-
-pub(super) fn run<F: Future<Output = ()> + 'static>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        test.await;
-        // The `Server` actor gets its first turn: it must not end before it began.
-        tokio::task::yield_now().await;
-    });
 }
 
 pub(super) fn token(claims: &serde_json::Value) -> String {
@@ -74,7 +61,7 @@ pub(super) fn nobody() -> HookContext {
 // request has no session.
 #[test]
 fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
-    run(async {
+    paused(async {
         let node = node(with_tokens);
         let claims = json!({"sub": "42", "iat": 1_700_000_000, "jti": "t1"});
         let identity = node.authenticate(Some(&token(&claims)), None).await;
@@ -115,7 +102,7 @@ fn what_was_taken_back_after_someone_was_identified_no_longer_counts() {
 // counted. Each kind of session counted for itself.
 #[test]
 fn a_session_over_its_users_limit_is_counted_whatever_kind_it_is() {
-    run(async {
+    paused(async {
         let node = node(|settings| settings.limits.sessions_per_user = 1);
         let first = node.admit_user("42").expect("room");
         let error = node.admit_user("42").expect_err("no room");
@@ -131,7 +118,7 @@ fn a_session_over_its_users_limit_is_counted_whatever_kind_it_is() {
 // before anything is made of them.
 #[test]
 fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
-    run(async {
+    paused(async {
         let node = node(|settings| {
             with_tokens(settings);
             settings.limits.subscriptions = 3;
@@ -181,7 +168,7 @@ fn more_channels_than_a_session_may_have_are_refused_by_their_number() {
 
 #[test]
 fn whoever_brings_no_token_is_nobody_in_particular_where_that_is_taken() {
-    run(async {
+    paused(async {
         let open = node(|_| {});
         let identity = open.authenticate(Some("no token is looked at"), None).await;
         assert!(identity.is_ok_and(|identity| identity.user.is_empty()));
@@ -203,7 +190,7 @@ fn whoever_brings_no_token_is_nobody_in_particular_where_that_is_taken() {
 
 #[test]
 fn a_client_of_the_protocol_has_from_the_start_what_it_is_given_and_what_it_may_have_anyway() {
-    run(async {
+    paused(async {
         let node = node(|_| {});
         let given = Identity {
             subscriptions: vec![ServerSubscription {
@@ -223,7 +210,7 @@ fn a_client_of_the_protocol_has_from_the_start_what_it_is_given_and_what_it_may_
 // An identity was made up for it, of which only the user was true.
 #[test]
 fn whom_the_server_puts_into_a_channel_speaks_there_as_the_rules_let_its_user() {
-    run(async {
+    paused(async {
         let node = node(|settings| {
             let allow_publish = Allow {
                 client: true,
@@ -247,7 +234,7 @@ fn whom_the_server_puts_into_a_channel_speaks_there_as_the_rules_let_its_user() 
 
 #[test]
 fn whoever_asks_a_broker_that_does_not_answer_is_told_so_in_time() {
-    run(async {
+    paused(async {
         let TestNode { node, broker, .. } = test_node(|_| {});
         broker.hold(Op::Publish);
         broker.hold(Op::History);
@@ -269,7 +256,7 @@ fn whoever_asks_a_broker_that_does_not_answer_is_told_so_in_time() {
 // here, and what follows such a command counts.
 #[test]
 fn a_command_that_is_not_understood_stands_for_the_end_of_every_session() {
-    run(async {
+    paused(async {
         let node = node(with_tokens);
         node.control.open();
         node.on_control_line(

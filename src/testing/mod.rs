@@ -66,14 +66,28 @@ pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
     }
 }
 
-/// Runs `test` with a clock that only moves when everything waits.
-pub(crate) fn paused<F: Future<Output = ()> + 'static>(test: F) {
+/// Runs a test as a worker does, with a clock that only moves when everything waits.
+pub(crate) fn paused(test: impl Future<Output = ()>) {
+    run(test, true);
+}
+
+/// Runs a test as a worker does, with the clock of the machine.
+pub(crate) fn on_a_worker(test: impl Future<Output = ()>) {
+    run(test, false);
+}
+
+/// A runtime a test, of one thread, since a shard belongs to its thread.
+fn run(test: impl Future<Output = ()>, is_paused: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .start_paused(true)
+        .start_paused(is_paused)
         .build()
         .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, test);
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        test.await;
+        // An actor that was never polled is polled when it is dropped, which needs the runtime.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    });
 }
 
 /// A node with the demonstration's settings, on a scripted broker, whose only shard is that of this
@@ -195,20 +209,6 @@ impl Listener {
         }
         taken
     }
-}
-
-/// Runs a test on a thread of its own kind: a shard belongs to its thread.
-pub(crate) fn on_a_worker<F: std::future::Future<Output = ()> + 'static>(test: F) {
-    // A thread a test, since a shard belongs to its thread.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        test.await;
-        // An actor that was never polled is polled when it is dropped, which needs the runtime.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    });
 }
 
 /// A payload of this text.

@@ -3,29 +3,14 @@
 
 mod node;
 
-use std::future::Future;
-
 use super::*;
 use crate::{
     connection::ConnectionPhase,
-    testing::{Listener, TestNode},
+    testing::{Listener, TestNode, paused},
 };
 
 /// More than two steps of a drain.
 const SESSIONS: usize = 600;
-
-fn paused<F: Future<Output = ()> + 'static>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        test.await;
-        // An actor that was never polled is polled when it is dropped, which needs the runtime.
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    });
-}
 
 fn closed(sessions: &[Listener]) -> usize {
     let is_closed = |it: &&Listener| it.connection.phase() != ConnectionPhase::Open;

@@ -8,8 +8,8 @@ use super::*;
 use crate::{
     broker::KeyOwner,
     config::{Allow, Namespace},
-    node::tests::{nobody, node, run, token, with_tokens},
-    testing,
+    node::tests::{nobody, node, token, with_tokens},
+    testing::{self, paused},
 };
 
 fn asking<'a>(token: Option<&'a str>, channels: &'a [ChannelName]) -> AccessRequest<'a> {
@@ -25,7 +25,7 @@ fn asking<'a>(token: Option<&'a str>, channels: &'a [ChannelName]) -> AccessRequ
 // The routes took the steps by themselves, each in an order of its own, and one could be left out.
 #[test]
 fn a_plain_client_is_admitted_once_nothing_of_what_lets_it_in_was_taken_back() {
-    run(async {
+    paused(async {
         let node = node(|settings| {
             with_tokens(settings);
             settings.limits.sessions_per_user = 1;
@@ -52,7 +52,7 @@ fn a_plain_client_is_admitted_once_nothing_of_what_lets_it_in_was_taken_back() {
 
 #[test]
 fn an_endpoint_has_other_channels_for_who_has_none_of_its_own() {
-    run(async {
+    paused(async {
         let node = node(|_| {});
         let [news, all, lobby] = ["news", "all", "lobby"].map(ChannelName::from);
         let (beside_own, without_own) = ([all.clone()], [all, lobby]);
@@ -75,7 +75,7 @@ fn an_endpoint_has_other_channels_for_who_has_none_of_its_own() {
 // What a client published by `/send` and by the client protocol was put together in two places.
 #[test]
 fn a_publication_of_a_client_has_its_name_and_its_key() {
-    run(async {
+    paused(async {
         let node = node(|settings| {
             with_tokens(settings);
             settings.channels.default = Arc::new(Namespace {

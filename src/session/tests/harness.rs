@@ -27,7 +27,7 @@ use crate::{
     protocol::Encoding,
     publication::Framing,
     registry::ChannelName,
-    testing::{self, TestNode},
+    testing::{self, TestNode, paused},
 };
 
 pub(in crate::session) const CHANNEL: &str = "c";
@@ -340,12 +340,7 @@ pub(in crate::session) fn each<F: Future<Output = ()> + 'static>(
 ) {
     for kind in KINDS {
         let run = || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .start_paused(true)
-                .build()
-                .expect("a runtime");
-            tokio::task::LocalSet::new().block_on(&runtime, async {
+            paused(async {
                 let harness = Rc::new(Harness::new());
                 settle().await;
                 test(kind, harness).await;

@@ -19,34 +19,20 @@ mod slow;
 mod subscriptions;
 mod windows;
 
-use std::{future::Future, time::Duration};
+use std::time::Duration;
 
 use self::{
     peer::{Frame, Peer, masked},
     protocol_client::{OPEN, ProtocolClient, code},
     server::Server,
 };
-use super::harness::settle;
-use crate::testing::raw;
+use crate::testing::{paused as run, raw};
 
 /// How long anything may take, by the clock of the test.
 const SOON: Duration = Duration::from_secs(20);
 
 /// Until a condition is looked at again.
 const STEP: Duration = Duration::from_millis(10);
-
-/// Runs a test under a clock that stands still until everything waits.
-fn run<F: Future<Output = ()> + 'static>(test: F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .expect("a runtime");
-    tokio::task::LocalSet::new().block_on(&runtime, async {
-        test.await;
-        settle().await;
-    });
-}
 
 /// Waits until it is so.
 async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
