@@ -17,20 +17,30 @@ fn flood(sender: &mut Client, count: usize) {
     }
 }
 
+/// A server with these settings and a relay at `/ws`, and a client of `path` that reads nothing
+/// unless the test does. It comes by a unix socket, whose buffers are soon full: those of TCP take
+/// megabytes, and a loaded machine its time to fill them.
+fn with_deaf_client(path: &str, settings: &str) -> (Server, Client) {
+    let dir = TempDir::new();
+    let socket = dir.path().join("socket");
+    let settings = format!(
+        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n{settings}{}",
+        socket.display(),
+        raw("/ws", "on_message = \"relay\"")
+    );
+    let server = Server::start_in(dir, &settings, &[]);
+    let stream = UnixStream::connect(socket).expect("a connection");
+    let (_, deaf) = Client::handshake(stream, path, "");
+    (server, deaf.expect("a client"))
+}
+
 #[test]
 fn who_never_reads_is_closed_as_slow_and_memory_stays_bounded() {
-    let dir = TempDir::new();
-    let path = dir.path().join("socket");
-    let settings = format!(
-        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n[limits]\noutbox_bytes = \"256KiB\"\nmessage_bytes = \"64KiB\"\n[slow]\nwrite_timeout = \"1s\"\n[close]\ntimeout = \"500ms\"\n",
-        path.display()
+    let (server, _deaf) = with_deaf_client(
+        "/ws",
+        "[limits]\noutbox_bytes = \"256KiB\"\nmessage_bytes = \"64KiB\"\n\
+         [slow]\nwrite_timeout = \"1s\"\n[close]\ntimeout = \"500ms\"\n",
     );
-    let settings = settings + &raw("/ws", "on_message = \"relay\"");
-    let server = Server::start_in(dir, &settings, &[]);
-    // By a socket whose buffers are soon full: those of TCP take megabytes, and a loaded machine
-    // its time to fill them.
-    let deaf = UnixStream::connect(path).expect("a connection");
-    let (_, _deaf) = Client::handshake(deaf, "/ws", "");
     let mut reader = server.ws("/ws");
     let mut sender = server.ws("/ws");
     server.wait_status("sessions", 3);
@@ -61,17 +71,11 @@ fn who_never_reads_is_closed_as_slow_and_memory_stays_bounded() {
 /// Where only the newest counts, the many of one channel must not push out the one of another.
 #[test]
 fn with_policy_latest_a_slow_client_gets_the_newest_of_each_channel() {
-    let dir = TempDir::new();
-    let path = dir.path().join("socket");
-    let settings = format!(
-        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n[limits]\noutbox_bytes = \"64KiB\"\nmessage_bytes = \"64KiB\"\n[slow]\npolicy = \"latest\"\nwrite_timeout = \"60s\"\n",
-        path.display()
+    let (server, mut deaf) = with_deaf_client(
+        "/ws?channel=a&channel=b",
+        "[limits]\noutbox_bytes = \"64KiB\"\nmessage_bytes = \"64KiB\"\n\
+         [slow]\npolicy = \"latest\"\nwrite_timeout = \"60s\"\n",
     );
-    let settings = settings + &raw("/ws", "on_message = \"relay\"");
-    let server = Server::start_in(dir, &settings, &[]);
-    let deaf = UnixStream::connect(path).expect("a connection");
-    let (_, deaf) = Client::handshake(deaf, "/ws?channel=a&channel=b", "");
-    let mut deaf = deaf.expect("a client");
     let (mut a, mut b) = (server.ws("/ws?channel=a"), server.ws("/ws?channel=b"));
     server.wait_status("sessions", 3);
     // So small that what is taken in one turn, and dropped together, is less than half the bound.
