@@ -81,18 +81,21 @@ impl SessionReports {
     /// A session began. True where no report waited before: then the actor is to be told.
     #[must_use]
     pub(crate) fn opened(&self, info: Arc<SessionInfo>) -> bool {
+        // Told before it is counted: whoever has seen the count finds it in the directory.
+        let is_first = self.push(SessionReport::Opened(info));
         self.total.fetch_add(1, Relaxed);
         let now = self.now.fetch_add(1, Relaxed) + 1;
         self.peak.fetch_max(now, Relaxed);
-        self.push(SessionReport::Opened(info))
+        is_first
     }
 
     /// A session that has told its beginning ended, by this close. Once a session. True where no
     /// report waited before: then the actor is to be told.
     #[must_use]
     pub(crate) fn closed(&self, session: SessionId, ending: Ending) -> bool {
+        let is_first = self.push(SessionReport::Closed(session, ending));
         self.now.fetch_sub(1, Relaxed);
-        self.push(SessionReport::Closed(session, ending))
+        is_first
     }
 
     /// What waits, oldest first.
