@@ -193,6 +193,8 @@ impl Writer {
                 self.since += bytes;
                 self.has_new = true;
                 self.queue.done();
+                // Whoever has its answer finds it in the numbers.
+                self.count();
                 Written::tell(self.batch.drain(..).map(|one| one.written), Ok(()));
                 self.batch.shrink_to(BATCH_RECORDS);
                 bytes
