@@ -29,6 +29,11 @@ history_ttl = "1h"
 recovery = true
 [state]
 dir = "{}"
+handover = "10m"
+[http]
+request_timeout = "30s"
+[close]
+timeout = "30s"
 [drain]
 spread = 0
 {drain}
@@ -76,6 +81,8 @@ fn publishes(address: SocketAddr, number: u64) -> JoinHandle<Response> {
 
 /// The new process has the state, so that the old one has let go of it.
 fn is_ready(server: &Server) {
+    // Of the two, only the new one is ready from here on.
+    server.log.wait_for("draining");
     eventually("the new process is ready", || {
         (server.try_get("/ready").ok()?.status == 200).then_some(())
     });

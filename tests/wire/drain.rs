@@ -18,14 +18,14 @@ fn sessions_are_closed_with_1012_and_the_process_ends_with_0() {
         assert!(!reason.is_empty());
     }
     assert_eq!(server.wait(), 0);
-    let ended = server.log.text().matches("code=1012").count();
+    let ended = server.log.whole().matches("code=1012").count();
     assert_eq!(ended, 20, "each session's end is logged once");
 }
 
 #[test]
 fn during_the_notice_the_node_is_not_ready_but_serves() {
     let mut server = Server::start(
-        &("[drain]\nnotice = \"1s\"\nspread = 0\n".to_string()
+        &("[drain]\nnotice = \"5s\"\nspread = 0\n".to_string()
             + &raw("/ws", "on_message = \"echo\"")),
     );
     let mut client = server.ws("/ws");

@@ -4,7 +4,7 @@
 use std::{
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{
@@ -13,9 +13,6 @@ use crate::{
 };
 
 const KEY: &str = "a key of these tests";
-
-/// Ten times what a request may take beside others that say nothing.
-const ANSWERED: Duration = Duration::from_secs(10);
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
@@ -73,6 +70,12 @@ fn wait_metric(server: &Server, name: &str, number: u64) {
     });
 }
 
+fn wait_metric_at_least(server: &Server, name: &str, number: u64) {
+    eventually(&format!("{name} >= {number}"), || {
+        (metric(server, name) >= number).then_some(())
+    });
+}
+
 /// A plain listener first, then one of TLS; the address of the second.
 fn start_both(settings: &str) -> (Server, SocketAddr) {
     let dir = TempDir::new();
@@ -106,8 +109,9 @@ fn beside_600_silent_connections_tls_and_plain_requests_are_answered() {
         client.expect_text("over TLS");
         assert_eq!(server.get("/health").status, 200);
     }
-    assert!(started.elapsed() < ANSWERED, "{:?}", started.elapsed());
-    assert!(metric(&server, "fanfare_pending_connections") >= 600);
+    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    // The other worker may have some of them to look at still.
+    wait_metric_at_least(&server, "fanfare_pending_connections", 600);
     drop(silent);
     // The request that asks is being answered.
     wait_metric(&server, "fanfare_pending_connections", 0);
@@ -132,7 +136,9 @@ fn a_tls_handshake_that_does_not_come_is_ended_and_counted() {
 #[test]
 fn an_address_with_too_many_pending_connections_loses_its_oldest() {
     let server = Server::start(
-        &("limits.pending_connections_per_address = 8\n".to_string() + &raw("/echo", "")),
+        &("limits.pending_connections_per_address = 8\nhttp.request_timeout = \"10m\"\n"
+            .to_string()
+            + &raw("/echo", "")),
     );
     let connect_all =
         |count: usize| -> Vec<TcpStream> { (0..count).map(|_| connect(server.address)).collect() };
@@ -152,7 +158,8 @@ fn an_address_with_too_many_pending_connections_loses_its_oldest() {
     assert!(is_ended(&mut idle));
     assert!(ask(&mut newcomers[7]).contains("200"));
     let evicted = "fanfare_cut_connections_total{reason=\"address\"}";
-    assert!(metric(&server, evicted) >= 10);
+    // Each is counted behind its end, by the worker of whoever it made room for.
+    wait_metric_at_least(&server, evicted, 10);
 }
 
 /// A head without an end was kept up to 128 KiB, of each connection. It is bounded by
@@ -253,7 +260,7 @@ fn trusted_proxies_have_no_bound_of_their_own() {
     }
     assert!(is_ended(&mut silent[0]));
     let evicted = "fanfare_cut_connections_total{reason=\"total\"}";
-    assert!(metric(&server, evicted) >= 1);
+    wait_metric_at_least(&server, evicted, 1);
 }
 
 /// Workers got connections in turn, so that those whose clients had gone stayed nearly empty. The
@@ -282,7 +289,8 @@ fn the_worker_with_the_fewest_sessions_gets_the_next() {
 /// one line at info that says whose it was, and TLS a hint.
 #[test]
 fn what_is_no_http_has_one_line_with_its_address() {
-    let (server, tls_address) = start_both("log.filter = \"info\"\n");
+    let (server, tls_address) =
+        start_both("log.filter = \"info\"\ntls.handshake_timeout = \"60s\"\n");
     let send = |address: SocketAddr, bytes: &[u8]| {
         let mut stream = connect(address);
         stream.write_all(bytes).expect("sent");
@@ -322,17 +330,21 @@ fn what_is_no_http_has_one_line_with_its_address() {
 /// is answered.
 #[test]
 fn a_request_that_was_begun_before_the_drain_is_answered() {
-    let mut server = Server::start(&(format!("api.key = \"{KEY}\"\n") + &raw("/echo", "")));
+    let settings = format!("api.key = \"{KEY}\"\nclose.timeout = \"60s\"\n");
+    let mut server = Server::start(&(settings + &raw("/echo", "")));
     let mut stream = connect(server.address);
     let body = r#"{"channel":"news","data":"hello"}"#;
     let head = format!(
-        "POST /api/publish HTTP/1.1\r\nHost: test\r\nX-API-Key: {KEY}\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/publish HTTP/1.1\r\nHost: test\r\nX-API-Key: {KEY}\r\nExpect: 100-continue\r\n\
+         Content-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all(head.as_bytes()).expect("sent");
+    // The head is there.
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).expect("a word to go on");
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&body.as_bytes()[..10]).expect("sent");
-    // Sent before it on another connection, this one is answered: the first one's head is there.
-    server.get("/health");
     server.signal("TERM");
     server.log.wait_for("drained: every session");
     stream.write_all(&body.as_bytes()[10..]).expect("sent");
@@ -421,7 +433,8 @@ fn an_address_with_too_many_bytes_of_unfinished_bodies_loses_its_oldest() {
     let mut third = begin("/send?channel=news", "");
     assert!(is_ended(&mut first));
     let cut = "fanfare_cut_connections_total{reason=\"address_body_bytes\"}";
-    assert_eq!(metric(&server, cut), 1);
+    // Counted behind the end, by the worker of the third.
+    wait_metric(&server, cut, 1);
     let line = server.log.wait_for("makes room");
     assert!(
         line.contains("limits.pending_body_bytes_per_address"),
@@ -439,7 +452,7 @@ fn an_address_with_too_many_bytes_of_unfinished_bodies_loses_its_oldest() {
 /// request in the same packet got a 400 without a word. The answer and the log say what is wrong.
 #[test]
 fn a_request_that_cannot_be_read_is_told_why() {
-    let (server, tls_address) = start_both("");
+    let (server, tls_address) = start_both("tls.handshake_timeout = \"60s\"\n");
     let get = "GET /health HTTP/1.1\r\nHost: test\r\n";
     for (sent, fault) in [
         (format!("{get}Host: other\r\n\r\n"), "more than one Host"),
@@ -492,11 +505,10 @@ fn a_request_that_cannot_be_read_is_told_why() {
         "{}",
         answer.body
     );
-    assert_eq!(
-        metric(
-            &server,
-            "fanfare_cut_connections_total{reason=\"not_http\"}"
-        ),
-        6
+    // Counted behind the answer, by the worker.
+    wait_metric(
+        &server,
+        "fanfare_cut_connections_total{reason=\"not_http\"}",
+        6,
     );
 }

@@ -11,7 +11,7 @@ use std::{
     process::{Child, Command, Stdio},
     sync::{
         Arc, Condvar, Mutex,
-        atomic::{AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use std::{
 pub(crate) use crate::frames::{Frame, masked};
 
 /// How long anything may take that should be immediate; generous, since machines are shared.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// Waits until `condition` gives something.
 #[expect(
@@ -72,12 +72,21 @@ impl Drop for TempDir {
 #[derive(Default)]
 pub(crate) struct Log {
     lines: Mutex<Vec<String>>,
+    /// Everyone who writes here has ended.
+    is_over: AtomicBool,
     more: Condvar,
 }
 
 impl Log {
     fn push(&self, line: String) {
         self.lines.lock().unwrap().push(line);
+        self.more.notify_all();
+    }
+
+    fn end(&self) {
+        let lines = self.lines.lock().unwrap();
+        self.is_over.store(true, Ordering::Relaxed);
+        drop(lines);
         self.more.notify_all();
     }
 
@@ -99,8 +108,21 @@ impl Log {
         }
     }
 
+    /// What has come so far.
     pub(crate) fn text(&self) -> String {
         self.lines.lock().unwrap().join("\n")
+    }
+
+    /// All that a process wrote which has ended, and what those wrote that it started.
+    pub(crate) fn whole(&self) -> String {
+        let deadline = Instant::now() + SOON;
+        let mut lines = self.lines.lock().unwrap();
+        while !self.is_over.load(Ordering::Relaxed) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "someone writes on");
+            lines = self.more.wait_timeout(lines, left).unwrap().0;
+        }
+        lines.join("\n")
     }
 }
 
@@ -157,6 +179,7 @@ impl Server {
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
                 collected.push(line);
             }
+            collected.end();
         });
         let line = log.wait_for("listening on ");
         let address = line
@@ -230,8 +253,9 @@ impl Server {
     pub(crate) fn request(&self, text: &str) -> io::Result<Response> {
         let mut stream = TcpStream::connect(self.address)?;
         stream.set_read_timeout(Some(SOON))?;
-        stream.write_all(text.as_bytes())?;
-        Response::read(&mut stream)
+        // Who is refused early has an answer, and may be cut before all of it is sent.
+        let sent = stream.write_all(text.as_bytes());
+        Response::read(&mut stream).map_err(|error| sent.err().unwrap_or(error))
     }
 
     pub(crate) fn status(&self) -> serde_json::Value {

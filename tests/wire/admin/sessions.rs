@@ -34,6 +34,7 @@ fn a_session_is_found_by_whatever_is_known_of_it_and_shown_with_its_state() {
     let _second = session(&server, "2001:db8::beef", "Desk", "a&channel=b");
     server.wait_status("sessions", 2);
     first.text("hello");
+    server.wait_status("messages_in", 1);
     let all = list(&server, "");
     assert_eq!((&all["matched"], &all["total"]), (&2.into(), &2.into()));
     assert_eq!((&all["offset"], &all["limit"]), (&0.into(), &50.into()));
