@@ -1,11 +1,11 @@
 //! The Centrifuge protocol on the wire: commands as bytes, replies and pushes as they come, codes
 //! for everything that is wrong.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, os::unix::net::UnixStream};
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Frame, Server, eventually, raw};
+use crate::support::{Client, Frame, Server, TempDir, eventually, raw};
 
 /// A client of the protocol in JSON.
 pub(crate) struct Session {
@@ -16,15 +16,23 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn open(server: &Server) -> Self {
+        Self::of(server.ws("/connection/websocket"))
+    }
+
+    fn of(client: Client) -> Self {
         Self {
-            client: server.ws("/connection/websocket"),
+            client,
             waiting: VecDeque::new(),
             id: 0,
         }
     }
 
     pub(crate) fn connected(server: &Server) -> Self {
-        let mut session = Self::open(server);
+        Self::open(server).connect()
+    }
+
+    fn connect(self) -> Self {
+        let mut session = self;
         let reply = session.ask(json!({"connect": {}}));
         assert!(reply["connect"]["client"].is_string(), "{reply}");
         session
@@ -171,11 +179,19 @@ fn a_refusal_names_the_setting_that_would_allow_it() {
 
 #[test]
 fn a_slow_subscriber_whose_publications_were_dropped_is_told_to_begin_anew() {
+    // By a socket whose buffers are soon full: those of TCP take megabytes, and a loaded machine its
+    // time to fill them.
+    let dir = TempDir::new();
+    let path = dir.path().join("socket");
     let settings = format!(
-        "[limits]\noutbox_bytes = \"64KiB\"\nmessage_bytes = \"32KiB\"\n[slow]\npolicy = \"drop_oldest\"\nwrite_timeout = \"60s\"\n[heartbeat]\nping_interval = \"5m\"\n{OPEN}"
+        "listen = [\"127.0.0.1:0\", \"unix:{}\"]\n[limits]\noutbox_bytes = \"64KiB\"\nmessage_bytes = \"32KiB\"\n[slow]\npolicy = \"drop_oldest\"\nwrite_timeout = \"60s\"\n[heartbeat]\nping_interval = \"5m\"\n{OPEN}",
+        path.display()
     );
-    let server = Server::start(&settings);
-    let (mut slow, mut publisher) = (Session::connected(&server), Session::connected(&server));
+    let server = Server::start_in(dir, &settings, &[]);
+    let slow = UnixStream::connect(path).expect("a connection");
+    let (_, slow) = Client::handshake(slow, "/connection/websocket", "");
+    let mut slow = Session::of(slow.expect("a client")).connect();
+    let mut publisher = Session::connected(&server);
     slow.ask(json!({"subscribe": {"channel": "news", "positioned": true}}));
     let data = "x".repeat(16 * 1024);
     eventually("publications are dropped", || {

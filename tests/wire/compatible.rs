@@ -153,7 +153,7 @@ fn a_one_way_websocket_connects_by_its_url_and_may_send_what_it_likes() {
 #[test]
 fn a_client_may_be_asked_for_life_by_the_pings_of_websocket() {
     let server = Server::start(&format!(
-        "[heartbeat]\nping_interval = \"300ms\"\npong_timeout = \"200ms\"\n{OPEN}"
+        "[heartbeat]\nping_interval = \"3s\"\npong_timeout = \"2900ms\"\n{OPEN}"
     ));
     let mut client = server.ws("/connection/websocket?cf_ws_frame_ping_pong=true");
     client.text("{\"id\":1,\"connect\":{}}");

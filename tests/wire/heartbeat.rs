@@ -2,14 +2,14 @@
 
 use crate::support::{Server, raw};
 
-fn start() -> Server {
-    let settings = "[heartbeat]\nping_interval = \"400ms\"\npong_timeout = \"300ms\"\n";
-    Server::start(&(settings.to_string() + &raw("/ws", "on_message = \"echo\"")))
+fn start(heartbeat: &str) -> Server {
+    let echo = raw("/ws", "on_message = \"echo\"");
+    Server::start(&format!("[heartbeat]\n{heartbeat}{echo}"))
 }
 
 #[test]
 fn who_answers_nothing_is_told_so_and_gone() {
-    let server = start();
+    let server = start("ping_interval = \"400ms\"\npong_timeout = \"300ms\"\n");
     let mut client = server.ws("/ws");
     assert!(client.next().expect("a ping").is(9));
     let (code, reason) = client.expect_close();
@@ -22,7 +22,7 @@ fn who_answers_nothing_is_told_so_and_gone() {
 
 #[test]
 fn heartbeat_1_sends_text_that_clients_can_see() {
-    let server = start();
+    let server = start("ping_interval = \"2s\"\npong_timeout = \"1900ms\"\n");
     let mut client = server.ws("/ws?heartbeat=1");
     client.expect_text("{}");
     client.expect_text("{}");

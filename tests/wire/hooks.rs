@@ -1,8 +1,9 @@
 //! The backend decides and knows: hooks of the client protocol and of raw endpoints, events, polls.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex,
     atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    mpsc::{Receiver, SyncSender, sync_channel},
 };
 
 use serde_json::{Value, json};
@@ -275,33 +276,53 @@ fn messages_of_a_raw_endpoint_go_to_the_backend_and_its_answers_come_back_in_ord
     calm.expect_text("你说 x");
 }
 
-#[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a slow backend, on a thread of its own"
-)]
-fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
-    let backend = Backend::start(|asked| {
-        if asked.body == "slow" {
-            std::thread::sleep(std::time::Duration::from_millis(1500));
-        }
-        (200, "text/plain", asked.body.clone())
+/// A backend that says when it is asked, and answers with what it was asked when it is told to.
+fn patient_backend() -> (Backend, Receiver<()>, SyncSender<()>) {
+    let (asked, is_asked) = sync_channel(1);
+    let (answer, answers) = sync_channel::<()>(1);
+    let (asked, answers) = (Mutex::new(asked), Mutex::new(answers));
+    let backend = Backend::start(move |request| {
+        asked.lock().unwrap().send(()).expect("the test listens");
+        let _ = answers.lock().unwrap().recv();
+        (200, "text/plain", request.body.clone())
     });
+    (backend, is_asked, answer)
+}
+
+/// Settings of that backend, which may take as long as a test does.
+fn waits_for(backend: &Backend) -> String {
+    format!("{}timeout = \"10m\"\n", backend.hook("message"))
+}
+
+/// What comes behind so many pings, none of which is answered.
+fn behind_pings(client: &mut Client, count: usize) {
+    for _ in 0..count {
+        let frame = client.next().expect("the connection lives");
+        assert!(frame.is(9), "{frame:?}");
+    }
+}
+
+#[test]
+fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
+    let (backend, is_asked, answer) = patient_backend();
     let settings = format!(
-        "[heartbeat]\nping_interval = \"300ms\"\npong_timeout = \"200ms\"\n{}{}{}",
-        backend.hook("message"),
+        "[heartbeat]\nping_interval = \"3s\"\npong_timeout = \"2900ms\"\n{}{}{}",
+        waits_for(&backend),
         raw("/ws", "on_message = \"hook\""),
         raw("/echo", "on_message = \"echo\"")
     );
-    let server = Server::start(&settings);
-    let (mut slow, mut other) = (server.ws("/ws"), server.ws("/echo"));
+    // On the same worker, which would wait for the backend.
+    let server = Server::start(&format!("workers = 1\n{settings}"));
+    let mut slow = server.ws("/ws");
     slow.text("slow");
-    let begun = std::time::Instant::now();
+    is_asked.recv().expect("the backend is asked");
+    let mut other = server.ws("/echo");
     for n in 0..20 {
         other.text(&n.to_string());
         other.expect_text(&n.to_string());
     }
-    assert!(begun.elapsed() < std::time::Duration::from_millis(1400));
+    behind_pings(&mut slow, 2);
+    answer.send(()).expect("it waits");
     slow.expect_text("slow");
 }
 
@@ -309,51 +330,35 @@ fn a_slow_backend_costs_no_connection_and_slows_nobody_else() {
 /// shorter than the backend's time cut the connection, and the answer never arrived. Pings go on;
 /// only the verdict about the client waits.
 #[test]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a slow backend, on a thread of its own"
-)]
 fn pings_go_on_while_the_backend_is_asked() {
-    let backend = Backend::start(|asked| {
-        std::thread::sleep(std::time::Duration::from_millis(1500));
-        (200, "text/plain", asked.body.clone())
-    });
+    let (backend, is_asked, answer) = patient_backend();
     let settings = format!(
         "[heartbeat]\nping_interval = \"200ms\"\npong_timeout = \"150ms\"\n{}{}",
-        backend.hook("message"),
+        waits_for(&backend),
         raw("/ws", "on_message = \"hook\"")
     );
     let server = Server::start(&settings);
     let mut client = server.ws("/ws");
     client.text("slow");
-    let mut pings = 0;
-    let answer = loop {
+    is_asked.recv().expect("the backend is asked");
+    behind_pings(&mut client, 4);
+    answer.send(()).expect("it waits");
+    let answer = eventually("the answer", || {
         let frame = client.next().expect("the connection lives");
-        match frame.is(9) {
-            true => pings += 1,
-            false => break frame,
-        }
-    };
+        (!frame.is(9)).then_some(frame)
+    });
     assert_eq!(answer, Frame::text("slow"));
-    assert!(pings >= 4, "{pings} pings in 1.5 s");
 }
 
 /// A session that waited for its backend heard nothing else, so an administrator's disconnect came
 /// through only after the backend had answered. Commands of the server are heard meanwhile.
 #[test]
 fn commands_of_the_server_are_heard_while_the_backend_is_asked() {
-    let (asked, is_asked) = std::sync::mpsc::sync_channel(1);
-    let (answer, answers) = std::sync::mpsc::sync_channel::<()>(1);
-    let (asked, answers) = (std::sync::Mutex::new(asked), std::sync::Mutex::new(answers));
-    let backend = Backend::start(move |request| {
-        asked.lock().unwrap().send(()).expect("the test listens");
-        // Until the test has seen the end of the session.
-        let _ = answers.lock().unwrap().recv();
-        (200, "text/plain", request.body.clone())
-    });
+    // Answers when the test has seen the end of the session.
+    let (backend, is_asked, answer) = patient_backend();
     let settings = format!(
         "api.key = \"k\"\n{}{}",
-        backend.hook("message"),
+        waits_for(&backend),
         raw("/ws", "on_message = \"hook\"")
     );
     let server = Server::start(&settings);
@@ -517,6 +522,10 @@ fn an_endpoint_that_clients_poll_becomes_push() {
         metrics.contains("fanfare_hook_calls_waiting 0"),
         "{metrics}"
     );
+    // Counted behind what the client has heard.
+    eventually("both changes are counted", || {
+        (server.status()["polls"][0]["changes"] == 2).then_some(())
+    });
     let polls = &server.status()["polls"][0];
     assert_eq!(
         (&polls["changes"], &polls["failures"]),

@@ -9,7 +9,7 @@ use crate::support::{Frame, Server, raw};
 #[test]
 fn scenario_1_an_echo_server_for_a_mini_program_behind_nginx() {
     let server = Server::start(
-        &("trusted_proxies = [\"127.0.0.1\"]\n[admin]\nkey = \"k\"\n[heartbeat]\nping_interval = \"300ms\"\npong_timeout = \"200ms\"\n".to_string()
+        &("trusted_proxies = [\"127.0.0.1\"]\n[admin]\nkey = \"k\"\n[heartbeat]\nping_interval = \"3s\"\npong_timeout = \"2900ms\"\n".to_string()
             + &raw("/wss", "greeting = \"连接成功\"\non_message = \"reply\"\nreply = \"Server: Received({message})\"")),
     );
     // What nginx passes on, and what a phone adds.

@@ -281,7 +281,7 @@ fn a_session_goes_on_with_a_new_token() {
     let mut client = server.ws("/connection/websocket");
     connect(
         &mut client,
-        &json!({"token": token(&["--user", "42", "--ttl", "5s"])}),
+        &json!({"token": token(&["--user", "42", "--ttl", "60s"])}),
     );
     let refresh = |client: &mut Client, token: &str| {
         client.text(&json!({"id": 2, "refresh": {"token": token}}).to_string());

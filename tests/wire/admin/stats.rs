@@ -192,12 +192,12 @@ fn a_logout_ends_the_subscription_at_once_and_others_come_back() {
 /// not renewed ends.
 #[test]
 fn a_subscription_goes_on_with_a_renewed_token_and_ends_with_one_that_is_over() {
-    let server = start(&format!("admin.token_ttl = \"6s\"\n{OPEN}"));
+    let server = start(&format!("admin.token_ttl = \"10s\"\n{OPEN}"));
     let (token, _) = login(&server);
     let mut page = Session::connected(&server);
     let reply = subscribe(&mut page, &token);
     let ttl = reply["subscribe"]["ttl"].as_u64().expect("a time");
-    assert!(ttl <= 6, "{ttl}");
+    assert!(ttl <= 10, "{ttl}");
     assert_eq!(
         post(&server, "/admin/renew", &bearer(&token), "").status,
         200

@@ -94,7 +94,7 @@ fn what_does_not_count_is_401_and_on_a_socket_a_close() {
 #[test]
 fn the_end_of_a_token_is_the_end_of_its_stream_and_poll() {
     let server = Server::start(&settings());
-    let jwt = token(&serde_json::json!({"sub": "42", "exp": now() + 2}));
+    let jwt = token(&serde_json::json!({"sub": "42", "exp": now() + 5}));
     let mut events = Events::open(server.address, &format!("/sse?channel=a&token={jwt}"), "");
     let at = events.greeting().id.expect("an id");
     let poll = server.get(&format!("/poll?channel=a&token={jwt}&since={at}"));
