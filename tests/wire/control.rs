@@ -1,12 +1,12 @@
 //! Commands of the API over a hand-over: given to the process that has taken over, and meant for
 //! sessions that the one before still has.
 
-use std::process::Command;
+use std::{io::Read as _, process::Command};
 
 use serde_json::{Value, json};
 
 use crate::{
-    handover::{Last, hand_over, taken_over},
+    handover::{HEALTH, Last, ask, connect, hand_over, taken_over},
     support::{Client, Server, TempDir, eventually},
 };
 
@@ -60,6 +60,18 @@ fn first_ones(server: &Server) -> Vec<Client> {
     (0..8).map(|_| session(server, "first").0).collect()
 }
 
+/// The process that has taken over as the `count`th, once the one before it accepts nobody any
+/// more: that one does by itself what it is told first, and refuses it later.
+fn serves_alone(server: &Server, count: usize, begin: impl FnOnce()) -> Last {
+    let mut idle = connect(server.address);
+    assert_eq!(ask(&mut idle, HEALTH).status, 200);
+    begin();
+    let new = taken_over(&server.log, count);
+    // It is ended behind all that was accepted.
+    assert_eq!(idle.read(&mut [0]).expect("an end"), 0);
+    new
+}
+
 /// A user who was blocked went on for as long as the old process still had the session, up to the
 /// whole of `drain.spread`: commands reach the new process alone. It passes them on.
 #[test]
@@ -69,7 +81,7 @@ fn what_the_new_process_is_told_holds_for_the_sessions_of_the_old_one() {
         let _first = first_ones(&server);
         let [blocked, kicked, named, left, expired, spared] =
             ["42", "43", "44", "45", "46", "47"].map(|user| session(&server, user));
-        let _new = hand_over(&server);
+        let _new = serves_alone(&server, 1, || server.signal("USR2"));
         api(&server, "block_user", &json!({"user": "42"}));
         let (mut blocked, _) = blocked;
         assert_eq!(blocked.expect_close().0, 3503);
@@ -107,9 +119,8 @@ fn an_order_passes_through_a_process_that_has_handed_over_itself() {
     let server = start(false);
     let _first = first_ones(&server);
     let (mut blocked, _) = session(&server, "42");
-    let second = hand_over(&server);
-    second.signal("USR2");
-    let _third: Last = taken_over(&server.log, 2);
+    let second = serves_alone(&server, 1, || server.signal("USR2"));
+    let _third = serves_alone(&server, 2, || second.signal("USR2"));
     api(&server, "block_user", &json!({"user": "42"}));
     assert_eq!(blocked.expect_close().0, 3503);
 }

@@ -25,8 +25,8 @@ use crate::{
 };
 
 const API_KEY: &str = "a key of these tests";
-/// Ten times what anyone may wait while processes change.
-const ANSWERED: Duration = Duration::from_secs(10);
+/// How long a process that has handed over waits for its clients, however slow the machine is.
+const PATIENT: &str = "close.timeout = \"30s\"\nhttp.request_timeout = \"30s\"\n";
 
 /// The last process of those that took over from each other; killed at the end.
 pub(crate) struct Last(pub(crate) u32);
@@ -191,7 +191,7 @@ impl Load {
 #[test]
 fn over_twenty_hand_overs_nobody_is_refused_or_reset() {
     let server = Server::start(&format!(
-        "api.key = \"{API_KEY}\"\ndrain.spread = \"100ms\"\n{}",
+        "api.key = \"{API_KEY}\"\ndrain.spread = \"100ms\"\n{PATIENT}{}",
         raw("/ws", "")
     ));
     let mut first = server;
@@ -239,7 +239,7 @@ fn over_twenty_hand_overs_nobody_is_refused_or_reset() {
         &faults[0]
     );
     let longest = *load.longest.lock().unwrap();
-    assert!(longest < ANSWERED, "{longest:?}");
+    assert!(longest < SOON, "{longest:?}");
     assert!(load.answers.load(Relaxed) > 100);
 }
 
@@ -247,7 +247,8 @@ fn over_twenty_hand_overs_nobody_is_refused_or_reset() {
 /// end, each answer is the last of its connection, and who asks late is sent to the new one.
 #[test]
 fn the_old_process_serves_what_it_accepted_and_sends_everyone_to_the_new_one() {
-    let mut server = Server::start(&("drain.spread = 0\n".to_string() + &raw("/ws", "")));
+    let settings = format!("drain.spread = 0\n{PATIENT}");
+    let mut server = Server::start(&(settings + &raw("/ws", "")));
     let mut session = server.ws("/ws");
     let mut idle = connect(server.address);
     let kept = ask(&mut idle, HEALTH);

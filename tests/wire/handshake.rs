@@ -8,12 +8,12 @@ use std::{
 use crate::support::{Client, Frame, KEY, Response, SOON, Server, masked, raw};
 
 fn start() -> Server {
-    Server::start(
-        &(raw(
-            "/ws",
-            "on_message = \"echo\"\nsubprotocols = [\"superchat\", \"chat\"]",
-        ) + &raw("/any", "subprotocols = [\"*\"]")),
-    )
+    // A slow client is read to its end.
+    let endpoints = raw(
+        "/ws",
+        "on_message = \"echo\"\nsubprotocols = [\"superchat\", \"chat\"]",
+    ) + &raw("/any", "subprotocols = [\"*\"]");
+    Server::start(&format!("close.timeout = \"60s\"\n{endpoints}"))
 }
 
 /// A GET of `/ws` with these headers besides Host.

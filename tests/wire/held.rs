@@ -81,9 +81,14 @@ impl Kept {
     fn next(&self, more: &str) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
+        // Longer than any machine takes, where a test does not say how long.
+        let held = match more.contains("handover = ") {
+            true => "",
+            false => "handover = \"10m\"\n",
+        };
         let settings = format!(
             "listen = [\"{address}\"]\n{}",
-            settings(self.dir.path(), more)
+            settings(self.dir.path(), &format!("{held}{more}"))
         );
         let config = self.dir.write("next.toml", &settings);
         Server::spawn(with_sockets(&config, vec![listener.into()]), TempDir::new())

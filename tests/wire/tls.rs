@@ -130,7 +130,8 @@ fn start_with(dir: TempDir) -> Server {
 fn settings_of(dir: &TempDir) -> String {
     let path = dir.path().display();
     format!(
-        "listen = [\"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\ntls.key = \"{path}/key.pem\"\n{}",
+        "listen = [\"tls:127.0.0.1:0\"]\ntls.cert = \"{path}/cert.pem\"\ntls.key = \"{path}/key.pem\"\n\
+         tls.handshake_timeout = \"60s\"\n{}",
         raw("/echo", "on_message = \"echo\"")
     )
 }

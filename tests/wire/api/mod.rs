@@ -23,7 +23,6 @@ const SETTINGS: &str = r#"
 api.key = ["k", "other"]
 token.hmac_secret = "0123456789abcdef0123456789abcdef"
 client.anonymous = true
-close.timeout = "200ms"
 admin.key = "s3cret"
 [channels]
 allow.subscribe = ["client", "anonymous"]

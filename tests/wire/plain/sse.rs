@@ -380,7 +380,7 @@ fn an_event_source_comes_back_from_a_full_server_and_others_are_refused() {
 // lived.
 #[test]
 fn an_event_source_that_asks_a_draining_node_comes_back() {
-    let mut server = Server::start(&("[drain]\nspread = \"20s\"\n".to_string() + OPEN));
+    let mut server = Server::start(&("[drain]\nspread = \"5m\"\n".to_string() + OPEN));
     let _kept = [(); 8].map(|()| {
         let mut events = Events::open(server.address, "/sse?channel=a", "");
         events.greeting();
