@@ -23,7 +23,7 @@ export async function launch() {
   if (!existsSync(executablePath)) {
     throw new Error(`no Chromium at ${executablePath}; install it or set CHROMIUM`);
   }
-  return chromium.launch({ executablePath, headless: true, args: FLAGS });
+  return chromium.launch({ executablePath, headless: true, args: FLAGS, timeout: 90_000 });
 }
 
 /** A screen. */
@@ -75,6 +75,26 @@ export class Screen {
   async connect() {
     await this.tap('connect');
     await this.shows('state', '已连接 · WebSocket');
+  }
+
+  /** Keeps what flies from now on, frame by frame: it is gone before a slow machine has looked. */
+  async keepBullets() {
+    await this.page.evaluate(() => {
+      const kept = { places: [], own: 0 };
+      window.bullets = kept;
+      const look = () => {
+        const [first] = document.querySelectorAll('.bullet');
+        if (first) kept.places.push(first.getBoundingClientRect().x);
+        kept.own = Math.max(kept.own, document.querySelectorAll('.bullet.mine').length);
+        requestAnimationFrame(look);
+      };
+      look();
+    });
+  }
+
+  /** Where the first one was in each frame, and how many of one's own there were at a time. */
+  bullets() {
+    return this.page.evaluate(() => window.bullets);
   }
 
   /** Waits until an element shows this text, or one that matches. */
