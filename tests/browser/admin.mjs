@@ -33,8 +33,12 @@ export class Admin extends Tab {
 
   /** Goes to a view, and waits until it has something. */
   async view(name) {
+    const isThere = new URL(this.page.url()).hash === `#${name}`;
+    // The view before has a heading too, and stands until the page hears of the new address.
+    if (!isThere) await this.page.evaluate(() => { document.querySelector('#view').firstElementChild.dataset.before = ''; });
     await this.page.click(`#views a[href="#${name}"]`);
-    await this.until(`the view ${name}`, () => this.page.locator('#view h2').first().isVisible());
+    await this.until(`the view ${name}`, async () => (await this.page.locator('#view [data-before]').count()) === 0
+      && (await this.page.locator(`#views a[href="#${name}"][aria-current=page]`).count()) === 1 && this.page.locator('#view h2').first().isVisible());
   }
 
   /** Looks for something, and waits until the server has answered. */

@@ -7,7 +7,7 @@ import { statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Admin } from './admin.mjs';
-import { Server } from './server.mjs';
+import { endAll, Server } from './server.mjs';
 import { launch, Tab } from './tab.mjs';
 
 const BYTES_MAX = 200_000;
@@ -79,10 +79,7 @@ if (process.env.UPDATE_SCREENSHOTS === '1') {
     [server, browser] = await Promise.all([Server.start(settings), launch()]);
   });
 
-  after(async () => {
-    await browser?.close();
-    await server?.remove();
-  });
+  after(endAll);
 
   test('the pictures are renewed', async () => {
     await withTraffic(browser, server, async () => {

@@ -7,7 +7,7 @@ import { createServer } from 'node:http';
 
 import { inSeconds, token as signed } from '../sdk/token.mjs';
 import { API_KEY, SETTINGS } from '../sdk/server.mjs';
-import { Server, SLOWEST, until } from './server.mjs';
+import { ended, Server, SLOWEST, until } from './server.mjs';
 
 const FILES = ['fanfare.mjs', 'fanfare.js', 'fanfare-worker.js'];
 const BUILT = new URL('../../clients/browser/', import.meta.url);
@@ -74,15 +74,19 @@ export class App {
   missing = [];
   #server = createServer((request, response) => this.#answer(request, response));
 
-  static async start() {
-    const app = new App();
-    app.#server.listen(0, '127.0.0.1');
-    await once(app.#server, 'listening');
-    app.origin = `http://127.0.0.1:${app.#server.address().port}`;
-    return app;
+  /** Starts it; `endAll` ends it. */
+  static start() {
+    return ended(new App().#start(), (app) => app.#stop());
   }
 
-  async stop() {
+  async #start() {
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.origin = `http://127.0.0.1:${this.#server.address().port}`;
+    return this;
+  }
+
+  async #stop() {
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, 'close');
@@ -118,12 +122,25 @@ export class AppPage {
   static async open(context, app, path = '/', before = () => {}) {
     const made = new AppPage();
     made.page = await context.newPage();
-    made.page.setDefaultTimeout(SLOWEST * 15_000);
+    made.page.setDefaultTimeout(SLOWEST * 20_000);
+    made.page.setDefaultNavigationTimeout(SLOWEST * 30_000);
     made.page.on('pageerror', (error) => made.errors.push(error.message));
     await before(made.page);
     await made.page.goto(`${app.origin}${path}`);
     await made.page.waitForFunction('window.enter');
     return made;
+  }
+
+  /**
+   * Starts the worker of shared connections and waits until it speaks: a client gives it three seconds, and then goes its own way,
+   * as it should and as no test of sharing wants it.
+   */
+  async workerRuns({ name, worker }) {
+    await this.page.evaluate(([file, its]) => new Promise((done, failed) => {
+      window.worker = new SharedWorker(file, its);
+      window.worker.onerror = () => failed(new Error('the worker does not start'));
+      window.worker.port.onmessage = done;
+    }).then(() => window.worker.port.close()), [worker, name]);
   }
 
   start(server, user = '', options = {}) {

@@ -8,7 +8,7 @@ import { after, before, test } from 'node:test';
 import { Gate } from '../clients/gate.mjs';
 import { Proxy } from '../nginx/proxy.mjs';
 import { App, AppPage, startServer } from './app.mjs';
-import { Server, until } from './server.mjs';
+import { endAll, Server, SLOWEST, until } from './server.mjs';
 import { launch } from './tab.mjs';
 
 const SHARE = { name: 'app', worker: '/fanfare-worker.js' };
@@ -21,11 +21,7 @@ before(async () => {
   [server, app, browser] = await Promise.all([startServer(), App.start(), launch()]);
 });
 
-after(async () => {
-  await browser?.close();
-  await app?.stop();
-  await server?.remove();
-});
+after(endAll);
 
 async function withContext(steps, options = {}) {
   const context = await browser.newContext(options);
@@ -40,6 +36,7 @@ async function withContext(steps, options = {}) {
 /** A page that is connected and in a channel. */
 async function inside(context, channel, { at = server, user = 'ann', path = '/', options = {} } = {}) {
   const page = await AppPage.open(context, app, path);
+  if (options.share) await page.workerRuns(options.share);
   await page.start(at, user, options);
   await page.connected();
   await page.enter(channel);
@@ -117,7 +114,8 @@ for (const [what, rule] of [['refused', 403], ['swallowed', 'hold']]) {
     const gate = await Gate.before(t, server.port);
     await withContext(async (context) => {
       gate.rules = { websocket: rule };
-      const options = { timeout: 4000 };
+      // For an attempt in all; one by events that takes longer gives way to polls.
+      const options = { timeout: SLOWEST * 4000 };
       const page = await inside(context, `room:${what}`, { at: gate, options });
       assert.equal(await page.transport(), 'sse');
       await server.publish(`room:${what}`, 1, 2);

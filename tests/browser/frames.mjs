@@ -4,7 +4,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { Pump } from './peers.mjs';
-import { Server } from './server.mjs';
+import { endAll, Server } from './server.mjs';
 import { launch, Tab } from './tab.mjs';
 
 const SECONDS = 6;
@@ -61,9 +61,7 @@ try {
   console.log(`10,000 messages at once are there, and the last is seen, after ${drawn.toFixed(0)} ms; a search among them takes ${found.toFixed(0)} ms`);
   await full.close();
 } finally {
-  await browser.close();
-  await pump.stop();
-  await server.remove();
+  await endAll();
 }
 
 const folder = new URL('../../static/', import.meta.url);

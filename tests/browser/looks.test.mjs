@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { keeping, Server } from './server.mjs';
+import { endAll, keeping, Server } from './server.mjs';
 import { launch, withTabs } from './tab.mjs';
 
 let server;
@@ -16,10 +16,7 @@ before(async () => {
   [server, browser] = await Promise.all([Server.start((port) => `${keeping(port)}\n[admin]\nkey = "a key of the tests of looks"\n`), launch()]);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.remove();
-});
+after(endAll);
 
 /** Keeps what the server sends from a page until `release()`, so that what the first message ends is seen before it does. */
 function withheld() {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { after, before, test } from 'node:test';
-import { Server } from './server.mjs';
+import { endAll, Server } from './server.mjs';
 import { launch, withTabs as tabsOf } from './tab.mjs';
 
 const ROOT = new URL('../../', import.meta.url);
@@ -17,10 +17,7 @@ before(async () => {
   [server, browser] = await Promise.all([Server.start(), launch()]);
 });
 
-after(async () => {
-  await browser?.close();
-  await server?.remove();
-});
+after(endAll);
 
 const withTabs = (options, steps) => tabsOf(browser, server, options, steps);
 
@@ -49,9 +46,12 @@ test('the page comes from the binary alone, under a strict policy that is in for
       return tries.map((one) => { try { one(); return 'taken'; } catch (error) { return error.name; } });
     });
     assert.deepEqual(refused, ['TypeError', 'TypeError']);
+    // Each of them, in whatever order: an address is followed later, and one that is noticed late is a complaint of the page's.
+    for (const what of [/TrustedScript/, /TrustedHTML/, /JavaScript URL/i]) {
+      await tab.until(`${what} is noticed`, () => tab.complaints.some((text) => what.test(text)));
+    }
     assert.equal(await tab.page.evaluate(() => window.ran), undefined);
-    await tab.until('the refusals are noticed', () => tab.complaints.length > 0);
-    tab.complaints.length = 0;
+    assert.equal(tab.complaints.splice(0).length, 3);
   });
 });
 
@@ -255,11 +255,18 @@ test('the log can be searched, filtered, indented, paused and cleared', async ()
 
 test('the round trip is measured by an echo where there is one, else by HTTP, and says which', async () => {
   await withTabs([{}], async (tab) => {
-    await tab.page.click('#round-trip');
-    await tab.until('a figure by HTTP', async () => /^HTTP GET of health.* median \d+\.\d ms/.test(await tab.text('round-trip-result')));
+    // The page gives a probe three seconds; where a busy machine takes longer it says so, and one asks again.
+    const measured = async (what, figure) => {
+      await tab.page.click('#round-trip');
+      await tab.until(what, async () => {
+        const told = await tab.text('round-trip-result');
+        if (/^No answer came in time/.test(told) && (await tab.page.isEnabled('#round-trip'))) await tab.page.click('#round-trip');
+        return figure.test(told);
+      });
+    };
+    await measured('a figure by HTTP', /^HTTP GET of health.* median \d+\.\d ms/);
     await tab.connect('/echo');
-    await tab.page.click('#round-trip');
-    await tab.until('a figure by echo', async () => /^WebSocket echo.* median \d+\.\d ms/.test(await tab.text('round-trip-result')));
+    await measured('a figure by echo', /^WebSocket echo.* median \d+\.\d ms/);
   });
 });
 
@@ -326,15 +333,11 @@ test('a server restart is shown and survived: an orderly one (1012), then a kill
     for (const [signal, code] of [['SIGTERM', 1012], ['SIGKILL', 1006]]) {
       const reconnects = Number(await tab.text('count-reconnects'));
       // A loss without a word has a finding that gives way to what the next try meets, however slow this test looks.
-      await tab.page.evaluate(() => {
-        window.findings = [];
-        new MutationObserver(() => window.findings.push(document.getElementById('finding').textContent))
-          .observe(document.getElementById('finding'), { childList: true });
-      });
+      await tab.keepFindings();
       await server.end(signal);
       await tab.heard(new RegExp(`^Closed (cleanly )?after .*: ${code} `), { direction: 'info' });
       await tab.until('the countdown', async () => /^in \d+\.\d s$/.test(await tab.text('countdown')));
-      await tab.until('the finding', () => tab.page.evaluate((wanted) => window.findings.some((text) => text.startsWith(`${wanted} `)), code));
+      await tab.found(new RegExp(`^${code} `));
       if (code === 1012) {
         // By the second one the first has been looked into.
         await tab.until('two tries in vain', async () => (await tab.bodies('info')).filter((text) => /^The handshake failed/.test(text)).length >= 2);
@@ -392,7 +395,10 @@ test('every document is read from the binary, in its languages, and links only t
     assert.deepEqual(all.filter((name) => !name.startsWith('README')).sort(), files.sort());
     for (const name of all) {
       await page.evaluate((hash) => { location.hash = hash; }, name);
-      await tab.until(name, async () => page.evaluate((lang) => document.querySelectorAll('#document h1').length === 1 && document.getElementById('document').lang === lang, name.endsWith('.zh-CN') ? 'zh-CN' : 'en'));
+      // The contents are drawn behind the document: what they have as the one of now is there.
+      await tab.until(name, async () => page.evaluate(([file, lang]) => document.querySelectorAll('#document h1').length === 1
+        && document.querySelector('#contents [aria-current]').getAttribute('href') === `#${file}`
+        && document.getElementById('document').lang === lang, [name, name.endsWith('.zh-CN') ? 'zh-CN' : 'en']));
       const found = await page.evaluate(() => ({
         marks: [...document.querySelectorAll('#document > :not(pre)')].map((one) => one.innerText).join('\n').match(/^#{1,4} .*|!\w|\]\(.*\)|^\|.*\|$/gm),
         links: [...document.querySelectorAll('#document a')].map((one) => one.getAttribute('href')),

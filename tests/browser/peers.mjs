@@ -6,6 +6,8 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { connect } from 'node:net';
 
+import { ended } from './server.mjs';
+
 /** Two seconds of what the stream's tests send: what is more never ends on a machine that cannot take so much. */
 const AHEAD_MAX = 2000;
 
@@ -19,17 +21,22 @@ export class Pump {
   #server = createServer((_, response) => response.writeHead(426).end());
   #sockets = new Set();
 
-  static async start() {
-    const pump = new Pump();
-    pump.#server.on('upgrade', (upgrade, socket) => pump.#accept(upgrade, socket));
-    pump.#server.listen(0, '127.0.0.1');
-    await once(pump.#server, 'listening');
-    pump.address = `ws://127.0.0.1:${pump.#server.address().port}`;
-    return pump;
+  /** Starts it; `endAll` ends it. */
+  static start() {
+    return ended(new Pump().#start(), (pump) => pump.#stop());
   }
 
-  async stop() {
+  async #start() {
+    this.#server.on('upgrade', (upgrade, socket) => this.#accept(upgrade, socket));
+    this.#server.listen(0, '127.0.0.1');
+    await once(this.#server, 'listening');
+    this.address = `ws://127.0.0.1:${this.#server.address().port}`;
+    return this;
+  }
+
+  async #stop() {
     for (const socket of this.#sockets) socket.destroy();
+    this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, 'close');
   }

@@ -8,6 +8,8 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { ended } from './server.mjs';
+
 const COMMAND_MAX_MS = 45_000;
 
 /** A browser as a user has it, but without a window to look at. */
@@ -18,18 +20,27 @@ export class RawBrowser {
   #last = 0;
   #rest = '';
 
-  static async start() {
+  /** Starts it; `endAll` ends it. */
+  static start() {
+    return ended(new RawBrowser().#start(), (browser) => browser.#end());
+  }
+
+  async #start() {
     const program = process.env.CHROMIUM || '/usr/bin/chromium';
     if (!existsSync(program)) throw new Error(`no Chromium at ${program}; install it or set CHROMIUM`);
-    const browser = new RawBrowser();
-    browser.#process = spawn(program, [
-      '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${browser.#folder}`, '--no-sandbox', '--disable-gpu', '--disable-quic',
+    this.#process = spawn(program, [
+      '--headless=new', '--remote-debugging-pipe', `--user-data-dir=${this.#folder}`, '--no-sandbox', '--disable-gpu', '--disable-quic',
       '--no-first-run', '--no-default-browser-check', '--disable-background-networking', '--disable-component-update', '--disable-sync', 'about:blank',
     ], { stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-    browser.#process.stdio[4].on('data', (piece) => browser.#read(piece));
-    browser.#process.stdio[3].on('error', () => {});
-    await browser.send('Target.getTargets');
-    return browser;
+    this.#process.stdio[4].setEncoding('utf8').on('data', (piece) => this.#read(piece));
+    this.#process.stdio[3].on('error', () => {});
+    try {
+      await this.send('Target.getTargets');
+    } catch (error) {
+      await this.#end();
+      throw error;
+    }
+    return this;
   }
 
   /** A command and its result; `sessionId` says of which page. */
@@ -56,13 +67,17 @@ export class RawBrowser {
   }
 
   /** Ends it and removes its folder. */
-  async close() {
-    const exit = once(this.#process, 'exit');
-    this.send('Browser.close').catch(() => {});
-    const timer = setTimeout(() => this.#process.kill('SIGKILL'), COMMAND_MAX_MS);
-    await exit;
-    clearTimeout(timer);
-    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 5 });
+  async #end() {
+    if (this.#process.exitCode === null && this.#process.signalCode === null) {
+      const exit = once(this.#process, 'exit');
+      this.send('Browser.close').catch(() => {});
+      const timer = setTimeout(() => this.#process.kill('SIGKILL'), COMMAND_MAX_MS);
+      await exit;
+      clearTimeout(timer);
+    }
+    for (const settle of this.#waiting.values()) settle({ error: { message: 'the browser is gone' } });
+    // What it left behind may still write there.
+    rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20 });
   }
 
   #read(piece) {

@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { Server } from './server.mjs';
+import { endAll, Server } from './server.mjs';
 import { launch, Tab } from './tab.mjs';
 
 const BYTES_MAX = 200_000;
@@ -101,10 +101,7 @@ if (process.env.UPDATE_SCREENSHOTS === '1') {
   before(async () => {
     [server, browser] = await Promise.all([Server.start(settings), launch()]);
   });
-  after(async () => {
-    await browser?.close();
-    await server?.remove();
-  });
+  after(endAll);
   for (const [name, looks] of Object.entries(PICTURES)) {
     test(`pictures for the documents: ${name}`, async () => {
       for (const [language, locale] of Object.entries(LANGUAGES)) {

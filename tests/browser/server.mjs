@@ -1,16 +1,35 @@
 //! The real server for the page's tests: a configuration in a temporary folder, the binary of FANFARE_BIN, a port of its own.
-//! Owned by the test that starts it. Bounds: 45 s to get ready, 10 s to end. It must not outlive the test, nor serve
+//! Owned by the test that starts it. Bounds: 45 s to get ready, 30 s to end. It must not outlive the test, nor serve
 //! anything but loopback.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { freePort } from '../nginx/until.mjs';
+
 const READY_MAX_MS = 15_000;
 const END_MAX_MS = 10_000;
+
+const begun = [];
+
+/** What `starting` comes to is ended by `endAll`, also where what starts beside it fails first. Answers with it. */
+export function ended(starting, end) {
+  begun.push(starting.then((one) => () => end(one), () => () => {}));
+  return starting;
+}
+
+/** Ends all that was started, the newest first, and what is still on its way too: without it a test file never ends. */
+export async function endAll() {
+  const failures = [];
+  for (const one of begun.splice(0).reverse()) {
+    const end = await one;
+    await Promise.resolve().then(end).catch((error) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
 
 /** A server process that can be ended and started again on the same port. */
 export class Server {
@@ -18,15 +37,23 @@ export class Server {
   #folder = mkdtempSync(join(tmpdir(), 'fanfare-page-'));
   #output = '';
 
-  /** Starts one on a free port and waits until it is ready. */
-  static async start(settings = configuration) {
-    const server = new Server();
-    server.port = await freePort();
-    server.origin = `http://127.0.0.1:${server.port}`;
-    server.address = `ws://127.0.0.1:${server.port}`;
-    writeFileSync(join(server.#folder, 'fanfare.toml'), settings(server.port));
-    await server.again();
-    return server;
+  /** Starts one on a free port and waits until it is ready. `endAll` ends it. */
+  static start(settings = configuration) {
+    return ended(new Server().#start(settings), (server) => server.remove());
+  }
+
+  async #start(settings) {
+    try {
+      this.port = await freePort();
+      this.origin = `http://127.0.0.1:${this.port}`;
+      this.address = `ws://127.0.0.1:${this.port}`;
+      writeFileSync(join(this.#folder, 'fanfare.toml'), settings(this.port));
+      await this.again();
+    } catch (error) {
+      await this.remove();
+      throw error;
+    }
+    return this;
   }
 
   /** Starts the process (anew) and waits for /ready. */
@@ -45,10 +72,10 @@ export class Server {
   async end(signal = 'SIGTERM') {
     const gone = this.#process;
     this.#process = null;
-    if (gone === null || gone.exitCode !== null || gone.signalCode !== null) return;
+    if (gone === null || gone.pid === undefined || gone.exitCode !== null || gone.signalCode !== null) return;
     const exit = once(gone, 'exit');
     gone.kill(signal);
-    const timer = setTimeout(() => gone.kill('SIGKILL'), END_MAX_MS);
+    const timer = setTimeout(() => gone.kill('SIGKILL'), SLOWEST * END_MAX_MS);
     await exit;
     clearTimeout(timer);
   }
@@ -60,7 +87,7 @@ export class Server {
   }
 
   async #ready() {
-    if (this.#process.exitCode !== null) throw new Error(`the server ended:\n${this.#output}`);
+    if (this.#process.exitCode !== null || this.#process.pid === undefined) throw new Error(`the server ended:\n${this.#output}`);
     try {
       return (await fetch(`${this.origin}/ready`)).ok;
     } catch {
@@ -121,14 +148,4 @@ allow.subscribe = ["client", "anonymous"]
 allow.publish = ["client", "anonymous"]
 allow.history = ["client", "anonymous"]
 `;
-}
-
-/** A port that is free. */
-export async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
 }

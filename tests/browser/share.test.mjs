@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { App, AppPage, startServer } from './app.mjs';
-import { until } from './server.mjs';
+import { endAll, until } from './server.mjs';
 import { launch } from './tab.mjs';
 
 const SHARE = { name: 'app', worker: '/fanfare-worker.js' };
@@ -18,11 +18,7 @@ before(async () => {
   [server, app, browser] = await Promise.all([startServer(), App.start(), launch()]);
 });
 
-after(async () => {
-  await browser?.close();
-  await app?.stop();
-  await server?.remove();
-});
+after(endAll);
 
 /** Runs `steps` with a browser context of its own; nobody is left on the server behind it. */
 async function withContext(steps) {
@@ -38,9 +34,10 @@ async function withContext(steps) {
 
 const sessions = (count) => until(`${count} sessions`, async () => (await server.sessions()) === count, 15_000);
 
-/** A page with a client that shares, connected. */
-async function tab(context, user, options = {}) {
+/** A page with a client that shares, connected; `hasWorker` is false where there is none to share by. */
+async function tab(context, user, { hasWorker = true, ...options } = {}) {
   const page = await AppPage.open(context, app);
+  if (hasWorker) await page.workerRuns(SHARE);
   await page.start(server, user, { share: SHARE, ...options });
   await page.connected();
   return page;
@@ -67,6 +64,7 @@ test('tabs of one user share one connection, and each gets everything once', asy
     const history = await two.call('room', 'history', { limit: 2 });
     assert.deepEqual(history.value.publications.map(({ data }) => data), ['a', 'b']);
     await two.got('a', 'b', 'c');
+    await one.got('a', 'b', 'c');
     assert.deepEqual(await one.position(), await two.position());
     assert.equal(await server.sessions(), 1);
   });
@@ -229,7 +227,8 @@ test('a tab that answers for another user moves to a connection of that user', a
 test('where the worker is missing, or there are none, each tab has a connection of its own', async () => {
   await withContext(async (context) => {
     app.missing = ['fanfare-worker.js'];
-    const [one, two] = [await tab(context, 'ann'), await tab(context, 'ann')];
+    const alone = { hasWorker: false };
+    const [one, two] = [await tab(context, 'ann', alone), await tab(context, 'ann', alone)];
     assert.equal(await server.sessions(), 2);
     assert.equal(await one.transport(), 'websocket');
     await two.enter('room:alone');
@@ -239,8 +238,8 @@ test('where the worker is missing, or there are none, each tab has a connection 
   });
   await withContext(async (context) => {
     await context.addInitScript(() => { delete window.SharedWorker; });
-    await tab(context, 'ann');
-    await tab(context, 'ann');
+    await tab(context, 'ann', { hasWorker: false });
+    await tab(context, 'ann', { hasWorker: false });
     assert.equal(await server.sessions(), 2);
   });
 });

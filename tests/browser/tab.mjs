@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { chromium } from 'playwright-core';
-import { SLOWEST, until } from './server.mjs';
+import { ended, SLOWEST, until } from './server.mjs';
 
 const FLAGS = [
   '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
@@ -14,11 +14,17 @@ const FLAGS = [
   '--host-resolver-rules=MAP far.example 127.0.0.1',
 ];
 
-/** Starts Chromium with a fresh profile; fails where there is none, since a skipped test looks like a passed one. */
-export async function launch() {
+const LAUNCH_MAX_MS = 30_000;
+
+/** Starts Chromium with a fresh profile; fails where there is none, since a skipped test looks like a passed one. `endAll` ends it. */
+export function launch() {
+  return ended(start(), (browser) => browser.close());
+}
+
+async function start() {
   const executablePath = process.env.CHROMIUM || '/usr/bin/chromium';
   if (!existsSync(executablePath)) throw new Error(`no Chromium at ${executablePath}; install it or set CHROMIUM`);
-  return chromium.launch({ executablePath, headless: true, args: FLAGS });
+  return chromium.launch({ executablePath, headless: true, args: FLAGS, timeout: SLOWEST * LAUNCH_MAX_MS });
 }
 
 /** A page, its element ids as methods. */
@@ -34,15 +40,21 @@ export class Tab {
     tab.server = server;
     tab.context = await browser.newContext({ locale, viewport: { width, height }, ...rest });
     tab.page = await tab.context.newPage();
-    tab.page.setDefaultTimeout(SLOWEST * 10_000);
+    tab.page.setDefaultTimeout(SLOWEST * 20_000);
+    tab.page.setDefaultNavigationTimeout(SLOWEST * 30_000);
     tab.page.on('pageerror', (error) => tab.complaints.push(`script error: ${error.message}`));
     tab.page.on('request', (request) => tab.requests.push(request.url()));
     tab.page.on('console', (line) => {
       if (/content.security.policy|trusted ?(script|html|types)/i.test(line.text())) tab.complaints.push(line.text());
     });
-    await before?.(tab.page);
-    await tab.page.goto(`${server.origin}/${hash}`);
-    await tab.started();
+    try {
+      await before?.(tab.page);
+      await tab.page.goto(`${server.origin}/${hash}`);
+      await tab.started();
+    } catch (error) {
+      await tab.close().catch(() => {});
+      throw error;
+    }
     return tab;
   }
 
@@ -122,6 +134,21 @@ export class Tab {
   /** The same of what was sent. */
   async heardOut(body) {
     return this.heard(body, { direction: 'out' });
+  }
+
+  /** Keeps every finding from now on: one may give way to another, or go, before a slow test looks. */
+  async keepFindings() {
+    await this.page.evaluate(() => {
+      const finding = document.getElementById('finding');
+      window.findings = [finding.textContent];
+      window.findingsKept ??= new MutationObserver(() => window.findings.push(finding.textContent));
+      window.findingsKept.observe(finding, { childList: true });
+    });
+  }
+
+  /** Waits until one of those that were kept matches. */
+  async found(pattern) {
+    await this.until(`the finding ${pattern}`, async () => (await this.page.evaluate(() => window.findings)).some((text) => pattern.test(text)));
   }
 
   /** Waits for a condition, telling the log when it fails. */

@@ -1,10 +1,12 @@
 //! The tests' own page: what must hold of it on a slow machine. Owned by this folder. Bounds: loopback only.
 
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { Server, until } from './server.mjs';
+import { fileURLToPath } from 'node:url';
+import { endAll, Server, SLOWEST, until } from './server.mjs';
 import { launch, Tab } from './tab.mjs';
 
 // A test that ended while one of its routes was fetching failed its whole file, by a rejection that nobody awaited.
@@ -30,7 +32,17 @@ test('a page is closed while one of its routes still waits for an answer', async
   } finally {
     silent.closeAllConnections();
     silent.close();
-    await browser.close();
-    await server.remove();
+    await endAll();
   }
+});
+
+// The browser that was started beside it kept the file going until the whole run was ended.
+test('a file whose server does not start fails, and ends, and its browser with it', async () => {
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  const file = fileURLToPath(new URL('looks.test.mjs', import.meta.url));
+  const run = spawn(process.execPath, [file], { env: { ...env, FANFARE_BIN: '/nowhere/fanfare' }, stdio: 'ignore' });
+  const timer = setTimeout(() => run.kill('SIGKILL'), SLOWEST * 30_000);
+  const [code] = await once(run, 'exit');
+  clearTimeout(timer);
+  assert.equal(code, 1);
 });

@@ -28,12 +28,32 @@ export async function within(what, promise, deadlineMs = 10_000) {
   }
 }
 
-/** A port of 127.0.0.1 that nobody listens on at this moment. */
+// Below the ports that a system gives to whoever connects (from 32768, elsewhere from 49152). One of those may be free now and a
+// client's by the time that the program listens: the very client's that asks whether it does. Each process has a hundred.
+const PORTS_BEGIN = 11_000;
+const PORTS_EACH = 100;
+const PROCESSES = 200;
+
+let asked = 0;
+
+/** A port of 127.0.0.1 that nobody listens on, and that nobody else is given. */
 export async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
+  for (let tries = 0; tries < PORTS_EACH; tries += 1) {
+    const port = PORTS_BEGIN + (process.pid % PROCESSES) * PORTS_EACH + (asked % PORTS_EACH);
+    asked += 1;
+    if (await isFree(port)) return port;
+  }
+  throw new Error('all ports of this process are taken');
+}
+
+async function isFree(port) {
+  const probe = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(probe, 'listening');
+  } catch {
+    return false;
+  }
   probe.close();
   await once(probe, 'close');
-  return port;
+  return true;
 }
