@@ -47,6 +47,7 @@ export class Table {
       return;
     }
     const before = this.rows;
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     this.rows = new Map();
     const lines = rows.map((row) => {
       const name = this.key(row);
@@ -59,6 +60,8 @@ export class Table {
       if (this.body.children[at] !== line) this.body.insertBefore(line, this.body.children[at] ?? null);
     });
     while (this.body.children.length > lines.length) this.body.lastChild.remove();
+    // A row that is put elsewhere, because one above it is gone, loses the focus that is in it.
+    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
     put(this.none, emptyText);
     show(this.none, rows.length === 0);
     put(this.place, t('page', { from: count(rows.length ? this.offset + 1 : 0), to: count(this.offset + rows.length), of: count(matched) }));

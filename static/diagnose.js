@@ -26,6 +26,11 @@ export function isFinal(findings) {
   return findings.length > 0 && FINAL.includes(findings[0].key);
 }
 
+/** Whether nobody answered, or not in time: what is wrong shows only once somebody does. */
+export function isUnreachable(findings) {
+  return findings.length > 0 && findings[0].key === 'found-unreachable';
+}
+
 /** The pure part: answers in, findings out. `endpoint` is `{status, body}` or null, `diag` the server's JSON or null. */
 export function conclude({ endpoint, diag, protocols, path, host, origin, secure = false }) {
   if (endpoint === null) return [{ key: 'found-unreachable', values: { host } }];

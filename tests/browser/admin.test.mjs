@@ -157,6 +157,25 @@ test('a row stays under a pressed pointer, and goes to its new place behind the 
   });
 });
 
+test('a row keeps the focus in it when the one above it goes, or they change places', async () => {
+  // Sessions come and go every second; who goes through them by the keyboard was thrown back to the top of the page each time.
+  await withTabs(browser, server, [{}], async (tab) => {
+    const told = await tab.page.evaluate(async () => {
+      const { Table } = await import('./static/admin-table.js');
+      const table = new Table({ caption: 'rows', key: (row) => row, columns: [{ label: 'row', cell: (row) => row }], open() {}, changed() {}, empty: '' });
+      document.body.append(table.element);
+      table.fill(['a', 'b', 'c']);
+      table.body.rows[1].querySelector('button').focus();
+      return [['b', 'c'], ['c', 'b'], ['d', 'c', 'b'], ['c']].map((rows) => {
+        table.fill(rows);
+        return document.activeElement.textContent;
+      });
+    });
+    assert.deepEqual(told.slice(0, 3), ['b', 'b', 'b']);
+    assert.notEqual(told[3], 'c', 'nobody is put into another row');
+  });
+});
+
 test('a channel shows its history, takes a publication and leads to its sessions', async () => {
   await withTabs(browser, server, [{}], async (talk) => {
     await talk.connect('/ws?channel=room');
