@@ -1,6 +1,6 @@
 //! Who a client is, once a token, the backend or a rule of the node has said so.
 //!
-//! Plain data, made by `node::auth` and owned by the session or the request that it is about. Its
+//! Plain data, made by the node and owned by the session or the request that it is about. Its
 //! channels are bounded where they come from (`limits.subscriptions`). It must not judge whether
 //! it still counts: what was taken back since then the node knows.
 

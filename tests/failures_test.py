@@ -69,6 +69,22 @@ class WhatFailed(unittest.TestCase):
              "    actual: 1,"],
         )
 
+    def test_what_a_test_printed_and_a_list_of_its_own_do_not_hide_why_it_failed(self):
+        printed = "".join(f"step {number}\n" for number in range(50)) + "failures:\n    an::inner_one\n"
+        text = CARGO.replace("stdout ----\n", "stdout ----\n" + printed)
+        self.assertEqual(lines_of("cargo", text), lines_of("cargo", CARGO))
+
+    def test_lines_of_an_assertion_that_look_like_a_stack_are_told(self):
+        text = CARGO.replace("  left: 5\n", "  left: 5\n  1: expected\n   at the end of it\n")
+        self.assertEqual(lines_of("cargo", text)[3:6], ["  left: 5", "  1: expected", "   at the end of it"])
+
+    def test_a_binary_that_aborts_is_told_beside_a_test_that_failed(self):
+        text = CARGO + "thread 'x' has overflowed its stack\nprocess didn't exit successfully: `x` (signal: 6, SIGABRT)\n"
+        lines = lines_of("cargo", text + "test later ... ok\n" * 30)
+        self.assertEqual(lines[0], "---- listener::a_name stdout ----")
+        self.assertEqual(lines[-1], "process didn't exit successfully: `x` (signal: 6, SIGABRT)")
+        self.assertIn("thread 'x' has overflowed its stack", lines)
+
     def test_of_what_broke_before_a_test_failed_the_last_lines_are_told(self):
         text = "".join(f"line {number}\n" for number in range(30))
         for language in ("cargo", "node", "rig"):

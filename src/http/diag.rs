@@ -85,7 +85,7 @@ fn problems(request: &HttpRequest, node: &Node, peer: Option<std::net::IpAddr>) 
     }
     if node.phase() > Phase::Running {
         problems.push("The server is shutting down.".to_string());
-    } else if node.admission.is_full() {
+    } else if node.is_full() {
         problems.push("The server is full (limits.sessions).".to_string());
     }
     problems

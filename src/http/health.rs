@@ -33,7 +33,7 @@ pub(super) async fn ready(node: web::Data<Node>) -> HttpResponse {
         answer(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
     } else if node.phase() < Phase::Running {
         answer(StatusCode::SERVICE_UNAVAILABLE, "starting\n")
-    } else if node.admission.is_full() {
+    } else if node.is_full() {
         answer(StatusCode::SERVICE_UNAVAILABLE, "full\n")
     } else if is_stateless(&node) {
         answer(

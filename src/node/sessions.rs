@@ -73,16 +73,25 @@ impl Node {
         found
     }
 
-    /// A place for a session from this address.
+    /// A place for a session from this address, or for a request that is answered like one.
     ///
     /// # Errors
-    /// The limit that is reached; also that of all sessions, while the `Server` actor is behind with
-    /// those that came and went.
+    /// The limit that is reached; also that of all sessions, while the `Server` actor is far behind
+    /// with those that came and went.
     pub(crate) fn admit(&self, address: Option<IpAddr>) -> Result<Permit, LimitReached> {
-        if self.reports.is_behind(self.settings.limits.sessions) {
+        if self.is_behind() {
             return Err(LimitReached::Full);
         }
         self.admission.admit(address)
+    }
+
+    /// Whether the next session would be refused, wherever it comes from.
+    pub(crate) fn is_full(&self) -> bool {
+        self.admission.is_full() || self.is_behind()
+    }
+
+    fn is_behind(&self) -> bool {
+        self.reports.is_behind(self.settings.limits.sessions)
     }
 
     /// How many sessions there are.

@@ -3,9 +3,9 @@
 //! times, and not a thousand. The counts have them at once, and so has whoever asks the actor: it
 //! takes what waits before it answers.
 //!
-//! None is ever lost, since that would leave a session in the directory that is gone. What bounds the
-//! list is that nobody comes in while [`SessionReports::is_behind`]: the sessions there are can still
-//! end, once each. `/ready` tells of a thread that stands still after `limits.thread_timeout`.
+//! None is ever lost, since that would leave a session in the directory that is gone. What bounds
+//! the list is that nobody comes in while [`SessionReports::is_behind`]: those who are in by then
+//! can still tell that they begin and end, which is two more for each of `limits.sessions`.
 
 use std::{
     sync::{
@@ -22,9 +22,11 @@ use crate::{close::Ending, connection::info::SessionInfo, id::SessionId};
 /// How long a report waits for others.
 pub(crate) const REPORT_DELAY: Duration = Duration::from_millis(1);
 
-/// While more reports wait than this for each session that `limits.sessions` allows, nobody comes in:
-/// one that begins and ends has two.
+/// With so many reports waiting for each of `limits.sessions` nobody comes in: a session that begins
+/// and ends has two.
 const REPORTS_PER_SESSION_MAX: usize = 2;
+/// So many may wait whatever the limit, some hundred bytes each: some always do, for their delay.
+const REPORTS_MAX_LEAST: usize = 4096;
 
 /// Counts of sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +66,8 @@ impl SessionReports {
     /// Whether the `Server` actor has so many reports to take that nobody is to come in; by
     /// `limits.sessions`.
     pub(crate) fn is_behind(&self, sessions_max: usize) -> bool {
-        let waiting = self.waiting().len();
-        waiting >= sessions_max.saturating_mul(REPORTS_PER_SESSION_MAX).max(1)
+        let most = sessions_max.saturating_mul(REPORTS_PER_SESSION_MAX);
+        self.waiting().len() >= most.max(REPORTS_MAX_LEAST)
     }
 
     /// The counts.
@@ -155,9 +157,9 @@ mod tests {
     fn nobody_comes_in_while_the_actor_is_behind_with_those_who_came_and_went() {
         paused(async {
             let mut settings = Settings::demonstration();
-            settings.limits.sessions = 3;
+            settings.limits.sessions = 1;
             let node = TestNode::with(10, settings).node;
-            for _ in 0..3 {
+            for _ in 0..REPORTS_MAX_LEAST / 2 {
                 let permit = node.admit(None).expect("room");
                 let info = session("/ws", "10.0.0.1");
                 node.tell_opened(info.clone());
@@ -165,8 +167,10 @@ mod tests {
                 node.tell_closed(info.id, Ending::ByServer(Close::SHUTDOWN));
             }
             assert_eq!(node.admit(None).err(), Some(LimitReached::Full));
+            assert!(node.is_full());
             node.overview().await.expect("it is there");
-            assert!(node.admit(None).is_ok(), "once it has taken them");
+            assert!(!node.is_full(), "once it has taken them");
+            assert!(node.admit(None).is_ok());
         });
     }
 
