@@ -47,7 +47,6 @@ export class Table {
       return;
     }
     const before = this.rows;
-    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     this.rows = new Map();
     const lines = rows.map((row) => {
       const name = this.key(row);
@@ -56,12 +55,14 @@ export class Table {
       this.rows.set(name, line);
       return line.element;
     });
+    // What is gone first, so that those below it stay where they are, with their focus and selection.
+    for (const [name, line] of before) if (!this.rows.has(name)) line.element.remove();
+    const focused = this.body.contains(document.activeElement) ? document.activeElement : null;
     lines.forEach((line, at) => {
       if (this.body.children[at] !== line) this.body.insertBefore(line, this.body.children[at] ?? null);
     });
-    while (this.body.children.length > lines.length) this.body.lastChild.remove();
-    // A row that is put elsewhere, because one above it is gone, loses the focus that is in it.
-    if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
+    // A row that changed its place lost the focus that was in it.
+    if (focused && document.activeElement !== focused) focused.focus({ preventScroll: true });
     put(this.none, emptyText);
     show(this.none, rows.length === 0);
     put(this.place, t('page', { from: count(rows.length ? this.offset + 1 : 0), to: count(this.offset + rows.length), of: count(matched) }));

@@ -22,8 +22,8 @@ use crate::{close::Ending, connection::info::SessionInfo, id::SessionId};
 /// How long a report waits for others.
 pub(crate) const REPORT_DELAY: Duration = Duration::from_millis(1);
 
-/// With so many reports waiting for each of `limits.sessions` nobody comes in: a session that begins
-/// and ends has two.
+/// With so many reports waiting for each of `limits.sessions` nobody comes in: a session that
+/// begins and ends has two.
 const REPORTS_PER_SESSION_MAX: usize = 2;
 /// So many may wait whatever the limit, some hundred bytes each: some always do, for their delay.
 const REPORTS_MAX_LEAST: usize = 4096;

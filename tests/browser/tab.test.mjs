@@ -40,9 +40,12 @@ test('a page is closed while one of its routes still waits for an answer', async
 test('a file whose server does not start fails, and ends, and its browser with it', async () => {
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const file = fileURLToPath(new URL('looks.test.mjs', import.meta.url));
-  const run = spawn(process.execPath, [file], { env: { ...env, FANFARE_BIN: '/nowhere/fanfare' }, stdio: 'ignore' });
+  const run = spawn(process.execPath, [file], { env: { ...env, FANFARE_BIN: '/nowhere/fanfare' }, stdio: ['ignore', 'pipe', 'ignore'] });
+  let output = '';
+  run.stdout.on('data', (piece) => { output += piece; });
   const timer = setTimeout(() => run.kill('SIGKILL'), SLOWEST * 30_000);
-  const [code] = await once(run, 'exit');
+  const [code] = await once(run, 'close');
   clearTimeout(timer);
   assert.equal(code, 1);
+  assert.match(output, /the server ended/, 'it was the server that did not start');
 });

@@ -34,9 +34,10 @@ const PORTS_BEGIN = 11_000;
 const PORTS_EACH = 100;
 const PROCESSES = 200;
 
-let asked = 0;
+// Not the first, since processes whose ids are that far apart have the same hundred.
+let asked = Math.floor(Math.random() * PORTS_EACH);
 
-/** A port of 127.0.0.1 that nobody listens on, and that nobody else is given. */
+/** A port of 127.0.0.1 that nobody listens on, and that no client is given. */
 export async function freePort() {
   for (let tries = 0; tries < PORTS_EACH; tries += 1) {
     const port = PORTS_BEGIN + (process.pid % PROCESSES) * PORTS_EACH + (asked % PORTS_EACH);

@@ -179,8 +179,8 @@ fn a_refusal_names_the_setting_that_would_allow_it() {
 
 #[test]
 fn a_slow_subscriber_whose_publications_were_dropped_is_told_to_begin_anew() {
-    // By a socket whose buffers are soon full: those of TCP take megabytes, and a loaded machine its
-    // time to fill them.
+    // By a socket whose buffers are soon full: those of TCP take megabytes, and a loaded machine
+    // its time to fill them.
     let dir = TempDir::new();
     let path = dir.path().join("socket");
     let settings = format!(

@@ -239,7 +239,7 @@ fn over_twenty_hand_overs_nobody_is_refused_or_reset() {
         &faults[0]
     );
     let longest = *load.longest.lock().unwrap();
-    assert!(longest < SOON, "{longest:?}");
+    assert!(longest < ANSWERED, "{longest:?}");
     assert!(load.answers.load(Relaxed) > 100);
 }
 

@@ -14,6 +14,9 @@ use crate::{
 
 const KEY: &str = "a key of these tests";
 
+/// Nobody waits so long whom nothing holds up, on a machine that does ten other things.
+const ANSWERED: Duration = Duration::from_secs(20);
+
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("a connection");
     stream.set_read_timeout(Some(SOON)).expect("a timeout");
@@ -109,7 +112,7 @@ fn beside_600_silent_connections_tls_and_plain_requests_are_answered() {
         client.expect_text("over TLS");
         assert_eq!(server.get("/health").status, 200);
     }
-    assert!(started.elapsed() < SOON, "{:?}", started.elapsed());
+    assert!(started.elapsed() < ANSWERED, "{:?}", started.elapsed());
     // The other worker may have some of them to look at still.
     wait_metric_at_least(&server, "fanfare_pending_connections", 600);
     drop(silent);

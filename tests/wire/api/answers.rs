@@ -229,3 +229,37 @@ fn a_byte_order_mark_is_passed_over_and_an_encoding_is_named() {
     let plain = format!("{KEY}Content-Encoding: identity\r\n");
     assert_eq!(post(&server, "/api/info", &plain, b"{}").status, 200);
 }
+
+/// Which of the patterns under `/api` takes what, and with which methods: they are looked through in
+/// an order.
+#[test]
+fn each_path_of_the_api_is_its_own_resource() {
+    let server = start("");
+    for (method, path, status, body) in [
+        ("POST", "/api/publish", 200, "data or b64data is missing"),
+        ("POST", "/api/channels", 200, r#"{"channels":{}}"#),
+        ("GET", "/api/publish", 405, "only POST"),
+        ("OPTIONS", "/api/publish", 405, "only POST"),
+        ("POST", "/api/channels/a/b", 202, r#"{"delivered":0}"#),
+        ("POST", "/api/channels/", 400, "channel is missing"),
+        ("POST", "/api", 200, "method is missing"),
+        ("POST", "/api/", 200, "method is missing"),
+        ("POST", "/api/nothing", 404, "method not found"),
+        ("POST", "/api/publish/x", 404, "method not found"),
+        ("POST", "/api//publish", 404, "method not found"),
+        ("GET", "/api/openapi.json", 200, r#""openapi""#),
+        ("OPTIONS", "/api/openapi.json", 200, ""),
+        ("POST", "/api/openapi.json", 405, "only GET"),
+        // What only begins like it.
+        ("POST", "/apix", 404, ""),
+    ] {
+        let head =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{KEY}");
+        let request = format!("{head}Content-Length: 2\r\n\r\n{{}}");
+        let answer = server.request(&request).expect("an answer");
+        let told = (method, path, &answer.body);
+        assert_eq!(answer.status, status, "{told:?}");
+        assert!(answer.body.contains(body), "{told:?}");
+        assert_eq!(answer.header("allow").is_some(), status == 405, "{told:?}");
+    }
+}
