@@ -59,7 +59,7 @@ pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut Servi
         .app_data(shard);
     // The routes of which most is asked come first: each is looked for in this order.
     if node.settings.api.enabled {
-        app.service(api::scope());
+        app.service(api::scope().wrap(from_fn(hold::until_open)));
     }
     for_people(&node.settings, app);
     // A prefix of every path, so it comes last and holds whatever comes to be served here.

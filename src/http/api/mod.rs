@@ -23,10 +23,8 @@ mod table;
 mod users;
 
 use actix_web::{
-    HttpRequest, HttpResponse, Resource, Route,
-    dev::HttpServiceFactory,
+    HttpRequest, HttpResponse, Resource, Route, Scope,
     http::{Method, StatusCode, header},
-    middleware::from_fn,
     web,
 };
 
@@ -40,10 +38,9 @@ use super::HttpState;
 use crate::{node::Node, protocol::ReplyError};
 
 /// The API's routes, in a scope of their own: whatever stands beside it is passed over at once, and
-/// calls have a prefix and two patterns before them. It is held as all routes that need the state.
-pub(super) fn scope() -> impl HttpServiceFactory {
+/// calls have a prefix and two patterns before them.
+pub(super) fn scope() -> Scope {
     web::scope("/api")
-        .wrap(from_fn(super::hold::until_open))
         .service(
             web::resource("/openapi.json")
                 .route(web::get().to(openapi::document))

@@ -230,8 +230,8 @@ fn a_byte_order_mark_is_passed_over_and_an_encoding_is_named() {
     assert_eq!(post(&server, "/api/info", &plain, b"{}").status, 200);
 }
 
-/// Which of the patterns under `/api` takes what, and with which methods: they are looked through in
-/// an order.
+/// Which of the patterns under `/api` takes what, and with which methods: they are looked through
+/// in an order.
 #[test]
 fn each_path_of_the_api_is_its_own_resource() {
     let server = start("");
