@@ -31,9 +31,9 @@ recovery = true
 dir = "{}"
 handover = "10m"
 [http]
-request_timeout = "30s"
+request_timeout = "15s"
 [close]
-timeout = "30s"
+timeout = "15s"
 [drain]
 spread = 0
 {drain}

@@ -16,7 +16,10 @@ const SECRET: &str = "a secret of more than thirty-two bytes";
 fn start(with_state: bool) -> Server {
     let dir = TempDir::new();
     let state = match with_state {
-        true => format!("state.dir = \"{}\"\n", dir.path().join("state").display()),
+        true => format!(
+            "state.dir = \"{}\"\nstate.handover = \"10m\"\n",
+            dir.path().join("state").display()
+        ),
         false => String::new(),
     };
     let settings = format!(

@@ -26,11 +26,11 @@ use crate::{
 
 const API_KEY: &str = "a key of these tests";
 /// How long a process that has handed over waits for its clients, however slow the machine is.
-const PATIENT: &str = "close.timeout = \"30s\"\nhttp.request_timeout = \"30s\"\n";
+const PATIENT: &str = "close.timeout = \"15s\"\nhttp.request_timeout = \"15s\"\n";
 
 /// So long a client waits at most on a machine that does ten other things: less than old processes
 /// wait, at whose end it would be answered all the same.
-const ANSWERED: Duration = Duration::from_secs(20);
+const ANSWERED: Duration = Duration::from_secs(12);
 
 /// The last process of those that took over from each other; killed at the end.
 pub(crate) struct Last(pub(crate) u32);
@@ -273,6 +273,8 @@ fn the_old_process_serves_what_it_accepted_and_sends_everyone_to_the_new_one() {
     drop((plain, late));
     assert_eq!(session.message().code_and_reason().0, 1012);
     session.send(&Frame::close(1012, ""));
+    // It waits for whoever stays.
+    drop((session, idle));
     assert_eq!(server.wait(), 0);
     let mut client = server.ws("/ws");
     client.expect_nothing();
@@ -380,7 +382,9 @@ fn a_stop_behind_a_hand_over_leaves_the_new_process_serving() {
     assert_eq!(server.wait(), 0);
     drop(silent);
     assert!(is_alive(new.0));
-    assert_eq!(server.get("/ready").status, 200);
+    eventually("it is ready", || {
+        (server.get("/ready").status == 200).then_some(())
+    });
 }
 
 /// A socket that nobody asked for would take connections in that nobody accepts. Its address is in

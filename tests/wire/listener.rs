@@ -363,7 +363,8 @@ fn however_many_whole_handshakes_come_at_once_none_is_lost() {
     const CLIENTS: usize = 2000;
     rlimit::increase_nofile_limit(2 * CLIENTS as u64 + 100).expect("descriptors");
     let server = Server::start(
-        &("limits.pending_connections_per_address = 8\nlimits.pending_connections = 8\n"
+        &("limits.pending_connections_per_address = 8\nlimits.pending_connections = 8\n\
+           heartbeat.ping_interval = \"10m\"\n"
             .to_string()
             + &raw("/echo", "on_message = \"echo\"")),
     );

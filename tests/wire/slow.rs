@@ -161,7 +161,7 @@ fn small_frames_that_wait_cost_no_more_than_the_bound() {
 #[test]
 fn a_flood_from_one_worker_leaves_another_its_turns() {
     let server = Server::start(
-        &("workers = 2\n[slow]\npolicy = \"drop_oldest\"\nwrite_timeout = \"60s\"\n[limits]\noutbox_bytes = \"64KiB\"\n".to_string()
+        &("workers = 2\nheartbeat.ping_interval = \"10m\"\n[slow]\npolicy = \"drop_oldest\"\nwrite_timeout = \"60s\"\n[limits]\noutbox_bytes = \"64KiB\"\n".to_string()
             + &raw("/ws", "on_message = \"relay\"")
             + &raw("/echo", "on_message = \"echo\"")),
     );

@@ -166,6 +166,8 @@ impl Server {
 
     /// Starts a prepared command, its environment as it is.
     pub(crate) fn spawn_with_environment(mut command: Command, dir: TempDir) -> Self {
+        // One that was started with sockets may have no state yet for as long as a test wants.
+        let may_be_starting = command.get_envs().any(|(name, _)| name == "LISTEN_FDS");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -200,8 +202,13 @@ impl Server {
             dir,
         };
         if line.contains("http://") {
-            eventually("the server is ready", || {
+            eventually("the server is there", || {
                 (server.try_get("/health").ok()?.status == 200).then_some(())
+            });
+            // It accepts a moment before it has begun.
+            eventually("it has begun", || {
+                let is_starting = server.try_get("/ready").ok()?.body == "starting\n";
+                (may_be_starting || !is_starting).then_some(())
             });
         }
         server

@@ -128,7 +128,9 @@ fn a_handover_keeps_the_doors_apart() {
     eventually("the new process answers", || {
         (server.try_get("/admin").ok()?.status == 404).then_some(())
     });
-    assert_eq!(server.get("/ready").status, 200);
+    eventually("the new process is ready", || {
+        (server.get("/ready").status == 200).then_some(())
+    });
     server.address = admin;
     assert_eq!(server.get("/admin").status, 200);
     login(&server);
