@@ -34,6 +34,12 @@ async function withContext(steps) {
 
 const sessions = (count) => until(`${count} sessions`, async () => (await server.sessions()) === count, 15_000);
 
+/** How often a page lost its connection. The first one may take several tries, where its token is over before a slow page comes. */
+async function losses(page) {
+  const { states } = await page.told();
+  return states.slice(states.findIndex(({ state }) => state === 'connected')).filter(({ state }) => state !== 'connected');
+}
+
 /** A page with a client that shares, connected; `hasWorker` is false where there is none to share by. */
 async function tab(context, user, { hasWorker = true, ...options } = {}) {
   const page = await AppPage.open(context, app);
@@ -172,9 +178,9 @@ test('one tab is asked for a token when one is due, and a hidden death of the ta
   await withContext(async (context) => {
     const [one, two] = [await tab(context, 'ann', { ttl: 3 }), await tab(context, 'ann', { ttl: 3 })];
     const asked = async () => (await one.told()).tokens + (await two.told()).tokens;
-    await until('a renewal', async () => (await asked()) >= 4, 20_000);
-    const { states } = await one.told();
-    assert.equal(states.filter(({ state }) => state === 'connecting').length, 1, JSON.stringify(states));
+    const first = await asked();
+    await until('a renewal', async () => (await asked()) >= first + 2, 20_000);
+    assert.deepEqual(await losses(one), []);
     assert.equal(await server.sessions(), 1);
     // The tab that is asked goes without a word; its lock says so.
     await two.page.close();
@@ -192,11 +198,14 @@ test('a channel that needs a token has one for all tabs, and a tab is asked agai
       await page.subscribed();
     }
     const asked = async () => (await one.told()).channelTokens + (await two.told()).channelTokens;
-    await until('a renewal', async () => (await asked()) >= 4, 20_000);
+    // A token of three seconds may be over before a slow page has used it, which is told; a renewal has longer.
+    const faults = async () => (await Promise.all([one, two].map((page) => page.told()))).flatMap(({ ends, errors }) => [...ends, ...errors]);
+    const [first, before] = [await asked(), await faults()];
+    await until('a renewal', async () => (await asked()) >= first + 2, 20_000);
     await server.publish('gate:tokens', 1, 2);
     await one.got(1, 2);
     await two.got(1, 2);
-    for (const page of [one, two]) assert.deepEqual((await page.told()).ends.concat((await page.told()).errors), []);
+    assert.deepEqual(await faults(), before);
     // One without a token comes into the subscription that stands, as another part of the same page would; another user does not.
     const stranger = await tab(context, 'bo');
     await stranger.enter('gate:tokens');
@@ -220,7 +229,7 @@ test('a tab that answers for another user moves to a connection of that user', a
     await one.subscribed();
     const both = await one.call('room', 'presence');
     assert.deepEqual(Object.values(both.value).map(({ user }) => user).sort(), ['ann', 'bo']);
-    assert.equal((await one.told()).states.filter(({ state }) => state === 'connecting').length, 1);
+    assert.deepEqual(await losses(one), []);
   });
 });
 
