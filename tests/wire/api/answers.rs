@@ -260,6 +260,9 @@ fn each_path_of_the_api_is_its_own_resource() {
         let told = (method, path, &answer.body);
         assert_eq!(answer.status, status, "{told:?}");
         assert!(answer.body.contains(body), "{told:?}");
-        assert_eq!(answer.header("allow").is_some(), status == 405, "{told:?}");
+        assert!(
+            status != 405 || answer.header("allow").is_some(),
+            "{told:?}"
+        );
     }
 }
