@@ -8,6 +8,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { App, AppPage } from '../browser/app.mjs';
+import { endAll } from '../browser/server.mjs';
 import { until } from '../nginx/until.mjs';
 import { removeLeft } from './left.mjs';
 import { Line } from './line.mjs';
@@ -32,6 +33,7 @@ const CLIENTS = [
 
 let server;
 let browser;
+/** The site of the pages; `endAll` ends it. */
 let app;
 /** The way of the pages and that of the phones. */
 let lines;
@@ -46,7 +48,7 @@ before(async () => {
 after(async () => {
   await removeLeft();
   await browser?.close();
-  await app?.stop();
+  await endAll();
   await server?.remove();
   console.log(['', `| ms, ${ROUNDS} rounds |`, ...CLIENTS.map((name) => ` ${name} |`)].join(''));
   console.log(`| --- |${' --- |'.repeat(CLIENTS.length)}`);
