@@ -132,6 +132,18 @@ impl ShardActor {
         self.shard.deliver_all(&mut self.turn);
     }
 
+    /// What waits of other channels, taken out of the turn, where a loss is planted at the drain:
+    /// so many sessions begin that nothing would wait by then.
+    #[cfg(feature = "planted-faults")]
+    fn of_others(&mut self, channel: &ChannelName) -> Vec<Numbered> {
+        let is_planted = crate::planted::is(crate::planted::Fault::LosesAtADrain);
+        let is_other = |(_, publication): &mut Numbered| match publication.target() {
+            crate::publication::Target::Channel(name) => is_planted && name != channel,
+            _ => false,
+        };
+        self.turn.extract_if(.., is_other).collect()
+    }
+
     /// Ends a turn that is full. A mailbox that others fill as fast as it is emptied would keep
     /// this thread to itself: the actor's context goes on with it until it is empty. So the
     /// sessions get their turn here, and the wheel and the windows their ticks, which the context
@@ -253,8 +265,12 @@ impl Handler<Begin> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
+        #[cfg(feature = "planted-faults")]
+        let others = self.of_others(&begin.channel);
         // What came before it in the mailbox goes out before it.
         self.end_turn();
+        #[cfg(feature = "planted-faults")]
+        self.turn.extend(others);
         let mut state = self.shard.state.borrow_mut();
         state.begin(begin.key, &begin.channel, begin.pending);
     }
@@ -264,8 +280,12 @@ impl Handler<Missed> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, Missed(channel): Missed, _: &mut Self::Context) {
+        #[cfg(feature = "planted-faults")]
+        let others = self.of_others(&channel);
         // What came before it in the mailbox goes out before it.
         self.end_turn();
+        #[cfg(feature = "planted-faults")]
+        self.turn.extend(others);
         self.end_window(&channel);
         self.shard.state.borrow_mut().tell_missed(&channel);
     }
