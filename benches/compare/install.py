@@ -70,6 +70,11 @@ def plain():
 
 
 @functools.lru_cache(None)
+def baseline():
+    return named("BASELINE_BIN") or str(build(HERE, "baseline") / "baseline")
+
+
+@functools.lru_cache(None)
 def node_modules():
     """`npm ci`, when the lock file is not the one that was installed last. Answers the folder of programs."""
     if not (shutil.which("node") and shutil.which("npm")):

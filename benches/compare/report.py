@@ -75,13 +75,13 @@ def conditions(results):
 
 def who_does_what(results):
     """Of every work and server: whether it does that, and whether it was measured."""
-    rows = []
+    rows, compared = [], {name: server for name, server in SERVERS.items() if not server.is_baseline}
     for name, work in WORKS.items():
         found = results.get(name, {"measurements": []})["measurements"]
-        entries = {server: [entry.name for entry in work.entries if entry.server == server] for server in SERVERS}
-        rows.append([f"{work.title} (`{name}`)", *(mark(entries[server], found) for server in SERVERS)])
+        entries = {server: [entry.name for entry in work.entries if entry.server == server] for server in compared}
+        rows.append([f"{work.title} (`{name}`)", *(mark(entries[server], found) for server in compared)])
     return ("## Who does what\n\n✓ was measured, ✗ was tried and has no figure, ○ was not tried, – does not do this work here.\n\n"
-            + table(["work", *(server.title for server in SERVERS.values())], rows))
+            + table(["work", *(server.title for server in compared.values())], rows))
 
 
 def mark(entries, measurements):

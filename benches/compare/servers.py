@@ -83,6 +83,8 @@ class Server:
     commands: Callable[[Place], list]
     # Beyond the environment, for all of them.
     environment: Callable[[Place], dict] = lambda place: {}
+    # No push server, but what a part of the work costs by itself: in the tables of that work alone.
+    is_baseline: bool = False
 
 
 def first_line(*words):
@@ -123,6 +125,10 @@ def bun(place):
     return [[install.bun(), str(SETTINGS / "bun.js"), str(place.port()), *words]]
 
 
+def baseline(way):
+    return lambda place: [[install.baseline(), str(place.port()), way]]
+
+
 def node(script):
     return lambda place: [["node", str(SETTINGS / script), str(place.port()), *place.words]]
 
@@ -143,6 +149,10 @@ SERVERS = {
                lambda: (install.nginx(), install.nchan()), nchan),
         Server("centrifugo", "Centrifugo", lambda: install.CENTRIFUGO, install.centrifugo, centrifugo,
                lambda place: {"GOMAXPROCS": str(len(place.cores))}),
+        Server("actix", "actix-web that only answers", lambda: "benches/compare/src/bin/baseline.rs", install.baseline, baseline("actix"),
+               is_baseline=True),
+        Server("socket", "a read and a write", lambda: "benches/compare/src/bin/baseline.rs", install.baseline, baseline("socket"),
+               is_baseline=True),
         Server("proxied", "fanfare behind nginx", lambda: "the same fanfare and nginx", lambda: (install.nginx(), install.fanfare()),
                fanfare_behind_nginx),
     )

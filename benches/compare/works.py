@@ -168,8 +168,10 @@ def channels(is_quick):
 def publish(is_quick):
     for kept, history in (("load-{n}", "without history"), ("kept:load-{n}", "with history")):
         for clients in (0, 1):
+            # What answers and does nothing else has nobody to deliver to.
+            only = () if (history, clients) == ("without history", 0) else ("fanfare", "fanfare, raw publish", "centrifugo", "nchan")
             yield Step(f"{history}, {clients} subscriber{'' if clients == 1 else 's'}", "publish", clients,
-                       ("--in-flight", "16", "--channel", kept, *lasts(is_quick, 3)))
+                       ("--in-flight", "16", "--channel", kept, *lasts(is_quick, 3)), only=only)
 
 
 def latency(is_quick):
@@ -252,11 +254,15 @@ WORKS = {
              columns=(Column("pss_kb_per_conn", "KiB/client", ",.2f"), Column("kernel_kb_per_conn", "kernel, both ends, KiB", ",.1f")),
              derive="slope", plot="pss_kb_per_conn"),
         Work("publish", "Publications a second by HTTP",
-             "16 connections, each with one call at a time. fanfare, Centrifugo and nchan with and without a history of 1,000 messages.",
+             "16 connections, each with one call at a time. fanfare, Centrifugo and nchan with and without a history of 1,000 messages. Two "
+             "rows publish nothing and say what the rest of a call costs: a read and a write of the same bytes, without HTTP, which is the "
+             "kernel's share; and actix-web with one route that reads the body and answers.",
              (Entry("fanfare", "fanfare", path="/ws" + IN_CHANNELS, options=PUBLISH_API),
               Entry("fanfare, raw publish", "fanfare", path="/ws" + IN_CHANNELS, options=PUBLISH_RAW),
               Entry("centrifugo", "centrifugo", "centrifuge-json", path=CENTRIFUGE, options=PUBLISH_API),
-              Entry("nchan", "nchan", path="/sub/{channel}", options=PUBLISH_NCHAN)),
+              Entry("nchan", "nchan", path="/sub/{channel}", options=PUBLISH_NCHAN),
+              Entry("actix-web that only answers", "actix", options=PUBLISH_API),
+              Entry("a read and a write", "socket", options=PUBLISH_API)),
              **steps(publish), columns=(Column("publications_per_s", "publications/s", ",.0f", less=False),
                                         Column("cpu_us_per_publication", "CPU µs/publication", ",.1f")), plot="publications_per_s",
              absent="Bun, ws, Socket.IO and the plain server have no API of their own: what their program answered by HTTP would measure how it was written."),
