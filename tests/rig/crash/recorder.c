@@ -30,6 +30,8 @@
 
 #define REAL(name) __typeof__(&name) real = (__typeof__(&name))dlsym(RTLD_NEXT, #name)
 
+#define PIECE_BYTES 65536
+
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static int journal = -1;
 static unsigned kept;
@@ -98,28 +100,37 @@ static void place_of_kept(char *path) {
     snprintf(path, PATH_MAX, "%s.%d.%u", getenv("RIG_RECORD") ? getenv("RIG_RECORD") : "", (int)getpid(), kept++);
 }
 
+/* Copies a part of a file, as far as it goes; answers how much, or -1 where it cannot be written. Piece by piece: the memory of the
+ * process is measured, and what is kept can be a file of 32 MiB. */
+static off_t copy_part(int from, int to, off_t offset, off_t length) {
+    char bytes[PIECE_BYTES];
+    off_t copied = 0;
+    while (copied < length) {
+        size_t wanted = length - copied < PIECE_BYTES ? (size_t)(length - copied) : PIECE_BYTES;
+        ssize_t had = pread(from, bytes, wanted, offset + copied);
+        if (had <= 0) break;
+        if (put(to, bytes, (size_t)had) != had) return -1;
+        copied += had;
+    }
+    return copied;
+}
+
 /* Keeps what stands in a part of a file before it is written over. */
 static void keep_part(const char *path, off_t offset, off_t length) {
-    char place[PATH_MAX], *bytes;
+    char place[PATH_MAX];
     static int (*real_open)(const char *, int, ...);
     int from, to;
-    ssize_t had;
     if (length <= 0) return;
     real_open = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
     from = real_open(path, O_RDONLY | O_CLOEXEC);
     if (from < 0) return;
-    bytes = malloc((size_t)length);
-    had = bytes ? pread(from, bytes, (size_t)length, offset) : 0;
-    close(from);
-    if (had > 0) {
-        place_of_kept(place);
-        to = real_open(place, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-        if (to >= 0) {
-            if (put(to, bytes, (size_t)had) == had) note("O\t%s\t%lld\t%s\n", path, (long long)offset, place);
-            close(to);
-        }
+    place_of_kept(place);
+    to = real_open(place, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to >= 0) {
+        if (copy_part(from, to, offset, length) > 0) note("O\t%s\t%lld\t%s\n", path, (long long)offset, place);
+        close(to);
     }
-    free(bytes);
+    close(from);
 }
 
 static void note_write(const char *path, off_t offset, size_t length) {
