@@ -5,7 +5,7 @@ import { textSize } from './bytes.js';
 import { mayCloseWith } from './codes.js';
 import { Composer } from './composer.js';
 import { openDanmaku } from './danmaku.js';
-import { diagnose, isFinal, isUnreachable } from './diagnose.js';
+import { diagnose, isFinal, isPassing } from './diagnose.js';
 import { byId, copy, notice, put, show } from './dom.js';
 import { Finding } from './finding.js';
 import { closeFinding, handshakeFinding, mixedFinding } from './findings.js';
@@ -44,8 +44,8 @@ const probe = new EchoProbe();
 const finding = new Finding();
 let target = null;
 let echoPath = '';
-// Nobody answered when it was asked why the handshake failed: the next failure is looked into as well.
-let isUnanswered = false;
+// What a failed handshake was put down to, if that is of the moment: the next failure is looked into as well. Else null.
+let passing = null;
 
 const links = new Links({
   state: () => {
@@ -57,7 +57,7 @@ const links = new Links({
     if (again) line.counts.reconnects += 1;
     line.forgetRecovered();
     // It is over.
-    isUnanswered = false;
+    passing = null;
     finding.clear();
     event(key, { ms: Math.round(ms), ...values });
     line.draw();
@@ -137,7 +137,7 @@ async function connect() {
     return tellRefusal(refusal);
   }
   target = next;
-  isUnanswered = false;
+  passing = null;
   finding.clear();
   line.forgetRecovered();
   // A token stays out of the log, which people copy and export.
@@ -170,23 +170,23 @@ function ended(end) {
   else event(!end.opened ? 'refused' : wasClean ? 'closed-clean' : 'closed', { code, reason, seconds });
   // What one did oneself needs no finding; what is being looked into keeps the one it has.
   if (end.wanted && (end.opened || end.terminal)) finding.set(code < 1000 || code === 1006 ? 'lost' : 'close', closeFinding(end));
-  else if (end.firstRefusal || (!end.opened && isUnanswered)) explainFailure(target);
+  else if (end.firstRefusal || (!end.opened && passing !== null)) explainFailure(target);
   line.draw();
   return undefined;
 }
 
 async function explainFailure(failed) {
-  const wasUnanswered = isUnanswered;
+  const before = passing;
   // One question at a time, however often it is tried meanwhile.
-  isUnanswered = false;
+  passing = null;
   const findings = await diagnose(failed);
   // Meanwhile somebody may have connected elsewhere, or it may have worked at last.
   if (failed !== target || links.state === 'open') return;
-  isUnanswered = isUnreachable(findings);
+  passing = isPassing(findings) ? findings[0].key : null;
   // What the server said when it closed is not overwritten by what a retry meets, unless that ends the retries.
   if (finding.id === 'close' && !isFinal(findings)) return;
   // The same again would take the focus and what is unfolded from who reads it.
-  if (isUnanswered && wasUnanswered) return;
+  if (passing !== null && passing === before) return;
   finding.set('handshake', handshakeFinding(findings, () => changeScheme('wss:', 'ws:')));
   if (!isFinal(findings) || (links.state !== 'waiting' && links.state !== 'connecting')) return;
   links.close();

@@ -7,6 +7,8 @@ const BODY_CHARS_MAX = 300;
 
 // Findings that stay true however often it is tried: somebody has to change something first.
 const FINAL = ['found-200', 'found-400', 'found-401', 'found-403', 'found-404', 'found-upgrade', 'found-protocol', 'found-wss'];
+// Findings that say nothing of the endpoint: whoever is in front of it, or nobody, answered.
+const PASSING = ['found-unreachable', 'found-500', 'found-502', 'found-503'];
 
 /** Findings, each `{key, values}` for the page's texts: what it is put down to, then what that is concluded from. */
 export async function diagnose({ url, protocols }) {
@@ -26,9 +28,9 @@ export function isFinal(findings) {
   return findings.length > 0 && FINAL.includes(findings[0].key);
 }
 
-/** Whether nobody answered, or not in time: what is wrong shows only once somebody does. */
-export function isUnreachable(findings) {
-  return findings.length > 0 && findings[0].key === 'found-unreachable';
+/** Whether they are of this moment: nobody answered in time, or who did has nothing of the endpoint. What is wrong shows only later. */
+export function isPassing(findings) {
+  return findings.length > 0 && PASSING.includes(findings[0].key);
 }
 
 /** The pure part: answers in, findings out. `endpoint` is `{status, body}` or null, `diag` the server's JSON or null. */

@@ -254,22 +254,27 @@ test('a refusal that will not change is not tried again, and the finding offers 
 });
 
 // Who was away for a moment was taken to be away for good: the page tried for ever what the server would have refused at once.
-test('what nobody answered is asked again at the next failure, and the finding is the one of then', async () => {
-  let asked = 0;
-  const before = (page) => page.route('**/nowhere', (route) => {
-    asked += 1;
-    return asked === 1 ? route.abort() : route.continue();
+for (const [what, answer, told] of [
+  ['nobody answered', (route) => route.abort(), /^Nothing answers at/],
+  ['the proxy answered', (route) => route.fulfill({ status: 502, body: 'Bad Gateway' }), /^The proxy answers, but the server behind it does not/],
+]) {
+  test(`where ${what} it is asked again at the next failure, and the finding is the one of then`, async () => {
+    let asked = 0;
+    const before = (page) => page.route('**/nowhere', (route) => {
+      asked += 1;
+      return asked === 1 ? answer(route) : route.continue();
+    });
+    await tabs([{ before }], async (tab) => {
+      await tab.keepFindings();
+      await tab.page.fill('#url', `${server.address}/nowhere`);
+      await tab.page.click('#connect');
+      await tab.heard(/^Not tried again/, { direction: 'info' });
+      await tab.found(told);
+      assert.match(await tab.text('finding'), /^There is no \/nowhere/);
+      assert.equal(asked, 2);
+    });
   });
-  await tabs([{ before }], async (tab) => {
-    await tab.keepFindings();
-    await tab.page.fill('#url', `${server.address}/nowhere`);
-    await tab.page.click('#connect');
-    await tab.heard(/^Not tried again/, { direction: 'info' });
-    await tab.found(/^Nothing answers at/);
-    assert.match(await tab.text('finding'), /^There is no \/nowhere/);
-    assert.equal(asked, 2);
-  });
-});
+}
 
 // The form offered /ws also where there is none, so that the first thing a visitor saw was an error.
 test('the endpoints are those of the server, and one of them is in the form', async () => {
