@@ -83,15 +83,16 @@ impl Connection {
             if let Some(separator) = self.profile.separator() {
                 self.join_front(inner, separator, now);
             }
+            let is_full = inner.exceptional.stalled().is_some();
             let Wire::Socket(socket) = &mut inner.wire else {
                 return Ok(true);
             };
             let sent = match inner.outbox.single() {
-                Some(bytes) => socket.poll_send(cx, bytes),
+                Some(bytes) => socket.poll_send(cx, bytes, is_full),
                 None => {
                     let mut slices = [IoSlice::new(&[]); SLICES_MAX];
                     let filled = inner.outbox.slices(&mut slices);
-                    socket.poll_send_vectored(cx, &slices[..filled])
+                    socket.poll_send_vectored(cx, &slices[..filled], is_full)
                 }
             };
             let Poll::Ready(n) = sent else {
