@@ -191,7 +191,7 @@ def not_measured(results):
     left_out = {server: why for found in results.values() for server, why in found["conditions"].get("left_out", {}).items()}
     versions = {server for found in results.values() for server in found["conditions"]["versions"]}
     lines += [f"- {server.title}: left out of the whole; {clean(left_out.get(name, 'it was not asked for'))}."
-              for name, server in SERVERS.items() if name not in versions]
+              for name, server in SERVERS.items() if name not in versions and not server.is_baseline]
     lines += [f"- {work.title} with the servers that have a dash above: {work.absent}" for work in WORKS.values() if work.absent]
     return "## What is not measured\n\n" + prose.NOT_MEASURED + "\n".join(lines) + "\n"
 

@@ -255,8 +255,8 @@ WORKS = {
              derive="slope", plot="pss_kb_per_conn"),
         Work("publish", "Publications a second by HTTP",
              "16 connections, each with one call at a time. fanfare, Centrifugo and nchan with and without a history of 1,000 messages. Two "
-             "rows publish nothing and say what the rest of a call costs: a read and a write of the same bytes, without HTTP, which is the "
-             "kernel's share; and actix-web with one route that reads the body and answers.",
+             "rows publish nothing and say what the rest of a call costs: a read and a write of the same bytes, without HTTP, which is what "
+             "the kernel and the runtime take; and actix-web with one route that reads the body and answers.",
              (Entry("fanfare", "fanfare", path="/ws" + IN_CHANNELS, options=PUBLISH_API),
               Entry("fanfare, raw publish", "fanfare", path="/ws" + IN_CHANNELS, options=PUBLISH_RAW),
               Entry("centrifugo", "centrifugo", "centrifuge-json", path=CENTRIFUGE, options=PUBLISH_API),

@@ -9,6 +9,7 @@ from unittest import mock
 
 from compare import aims, plots, report
 from compare.results import by_round
+from compare.servers import SERVERS
 from compare.works import WORKS
 
 STEP = WORKS["fanout"].quick_steps[0].name
@@ -53,6 +54,16 @@ class TheDocument(unittest.TestCase):
         self.assertIn("plain actix-web-actors: left out of the whole", text)
         self.assertIn("| Echo (`echo`) | ○ |", text)
 
+
+    def test_baselines_stand_beside_publications_alone(self):
+        # They push nothing: a column of dashes would read as if they could not, and a line as if they had been left out.
+        text = self.text()
+        who = text.split("## Who does what", 1)[1].split("\n## ", 1)[0]
+        self.assertIn("| Centrifugo |", who)
+        for server in (server for server in SERVERS.values() if server.is_baseline):
+            self.assertNotIn(server.title, text)
+        steps = [step.name for step in WORKS["publish"].steps if not step.only or "a read and a write" in step.only]
+        self.assertEqual(steps, ["without history, 0 subscribers"])
 
     def test_what_is_missing_is_told_with_its_reason(self):
         # A reader must be able to tell a server that lost from one that was never there.
