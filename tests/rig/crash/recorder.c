@@ -128,6 +128,7 @@ static void keep_part(const char *path, off_t offset, off_t length) {
     to = real_open(place, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (to >= 0) {
         if (copy_part(from, to, offset, length) > 0) note("O\t%s\t%lld\t%s\n", path, (long long)offset, place);
+        else unlink(place);
         close(to);
     }
     close(from);
