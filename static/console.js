@@ -46,6 +46,8 @@ let target = null;
 let echoPath = '';
 // What a failed handshake was put down to, if that is of the moment: the next failure is looked into as well. Else null.
 let passing = null;
+// How often it was asked: an answer to an older question is one too late.
+let questions = 0;
 
 const links = new Links({
   state: () => {
@@ -179,9 +181,11 @@ async function explainFailure(failed) {
   const before = passing;
   // One question at a time, however often it is tried meanwhile.
   passing = null;
+  questions += 1;
+  const question = questions;
   const findings = await diagnose(failed);
-  // Meanwhile somebody may have connected elsewhere, or it may have worked at last.
-  if (failed !== target || links.state === 'open') return;
+  // Meanwhile somebody may have connected elsewhere, or it may have worked at last, and failed anew.
+  if (question !== questions || failed !== target || links.state === 'open') return;
   passing = isPassing(findings) ? findings[0].key : null;
   // What the server said when it closed is not overwritten by what a retry meets, unless that ends the retries.
   if (finding.id === 'close' && !isFinal(findings)) return;

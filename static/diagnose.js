@@ -7,7 +7,7 @@ const BODY_CHARS_MAX = 300;
 
 // Findings that stay true however often it is tried: somebody has to change something first.
 const FINAL = ['found-200', 'found-400', 'found-401', 'found-403', 'found-404', 'found-upgrade', 'found-protocol', 'found-wss'];
-// Findings that say nothing of the endpoint: whoever is in front of it, or nobody, answered.
+// Findings of the moment: the next try may meet something else. Not 429: who is told to wait is not to be asked more.
 const PASSING = ['found-unreachable', 'found-500', 'found-502', 'found-503'];
 
 /** Findings, each `{key, values}` for the page's texts: what it is put down to, then what that is concluded from. */
@@ -28,7 +28,7 @@ export function isFinal(findings) {
   return findings.length > 0 && FINAL.includes(findings[0].key);
 }
 
-/** Whether they are of this moment: nobody answered in time, or who did has nothing of the endpoint. What is wrong shows only later. */
+/** Whether they are of this moment: nobody answered in time, or a proxy alone, or a server that cannot now. */
 export function isPassing(findings) {
   return findings.length > 0 && PASSING.includes(findings[0].key);
 }
