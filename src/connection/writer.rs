@@ -79,11 +79,12 @@ impl Connection {
 
     /// Returns whether everything is out, and the direction shut where that was next.
     fn write_all(&self, inner: &mut Inner, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
+        // Of all that is written here: what a slow reader makes room for is soon full again.
+        let is_full = inner.exceptional.stalled().is_some();
         while !inner.outbox.is_empty() {
             if let Some(separator) = self.profile.separator() {
                 self.join_front(inner, separator, now);
             }
-            let is_full = inner.exceptional.stalled().is_some();
             let Wire::Socket(socket) = &mut inner.wire else {
                 return Ok(true);
             };
