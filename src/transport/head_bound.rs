@@ -4,6 +4,8 @@
 //! actix-http keeps up to 128 KiB of a head that has no end, of each connection. Here the bytes are
 //! looked through for the blank line that ends a head, until a route has the request.
 
+use memchr::memchr;
+
 /// The end of a head.
 const END: &[u8] = b"\r\n\r\n";
 
@@ -33,11 +35,21 @@ impl IncomingHead {
 
     /// Looks at bytes that came; whether the head has more than `bytes_max`.
     pub(super) fn is_too_large(&mut self, came: &[u8], bytes_max: usize) -> bool {
-        for &byte in came {
+        let mut rest = came;
+        while !rest.is_empty() {
             if self.is_whole {
                 self.is_passed = true;
                 break;
             }
+            if self.matched == 0 {
+                let plain = memchr(END[0], rest).unwrap_or(rest.len());
+                self.bytes += plain;
+                rest = &rest[plain..];
+            }
+            let Some((&byte, behind)) = rest.split_first() else {
+                break;
+            };
+            rest = behind;
             self.bytes += 1;
             self.matched = match (byte == END[self.matched], byte) {
                 (true, _) => self.matched + 1,

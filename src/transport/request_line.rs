@@ -14,6 +14,7 @@ use std::{
 };
 
 use bytes::BytesMut;
+use memchr::memchr;
 use tokio::io::{AsyncRead, ReadBuf};
 
 /// See the module.
@@ -90,7 +91,7 @@ impl RequestLine {
         if matches!(self.phase, LinePhase::New | LinePhase::Over) {
             return None;
         }
-        let end = came.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', came);
         let (line, rest) = came.split_at(end.unwrap_or(came.len()));
         // Most often it is there whole, and as it must be.
         if self.phase == LinePhase::Method && end.is_some() && is_plain(line) {
@@ -143,14 +144,24 @@ impl RequestLine {
 
 /// Whether a whole line has three parts in which nothing is to be encoded.
 fn is_plain(line: &[u8]) -> bool {
-    let blanks = line.iter().filter(|byte| **byte == b' ').count();
-    let may_stay = |byte: &u8| *byte == b' ' || may_stay(*byte);
-    blanks == 2 && line.iter().all(may_stay)
+    let mut blanks = 0;
+    for &byte in line {
+        match byte {
+            b' ' => blanks += 1,
+            byte if may_stay(byte) => {}
+            _ => return false,
+        }
+    }
+    blanks == 2
 }
 
 /// Whether a byte may stand in a target as it is; the end of a line has a carriage return.
-fn may_stay(byte: u8) -> bool {
-    byte == b'\r' || (byte.is_ascii_graphic() && !b"\"<>^`".contains(&byte))
+const fn may_stay(byte: u8) -> bool {
+    match byte {
+        b'"' | b'<' | b'>' | b'^' | b'`' => false,
+        b'\r' => true,
+        byte => byte.is_ascii_graphic(),
+    }
 }
 
 #[cfg(test)]
