@@ -30,10 +30,12 @@ fn serve(fault: Fault) -> SocketAddr {
             }
             let answer = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: \
                 Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-            stream.write_all(answer).expect("an answer");
-            all.lock()
-                .unwrap()
-                .push(stream.try_clone().expect("a clone"));
+            {
+                // Whoever has its answer is among those who get what is sent from then on.
+                let mut all = all.lock().unwrap();
+                stream.write_all(answer).expect("an answer");
+                all.push(stream.try_clone().expect("a clone"));
+            }
             let (all, count) = (Arc::clone(&all), Arc::clone(&count));
             thread::spawn(move || relay(stream, &all, &count, fault));
         }

@@ -1,4 +1,4 @@
-//! What an answer by HTTP costs before anybody publishes anything: the baseline of the work `publish`.
+//! What an answer by HTTP costs before anybody publishes anything: the baseline of `publish`.
 //!
 //! `baseline PORT actix` is actix-web with one route, whose handler reads the body and answers what
 //! fanfare's API answers to a publication. `baseline PORT socket` has no HTTP at all: it takes each
