@@ -37,6 +37,8 @@ export class LogView {
   #takenId = 0;
   #frame = 0;
   #follow = true;
+  // Somebody went up and has not turned back since: a view at its end is then where it was written to before.
+  #hasLeft = false;
   #isStream = false;
   // Of the box, as it was last told: asking for them in the middle of a change would lay the page out each time.
   #width = 0;
@@ -54,12 +56,18 @@ export class LogView {
     for (const part of [this.#space, this.#window]) part.setAttribute('role', 'presentation');
     this.#box.addEventListener('scroll', () => this.#scrolled());
     // A scroll is told late; a stream of messages would pull the view back to its end before.
-    this.#box.addEventListener('wheel', ({ deltaY, ctrlKey }) => { if (deltaY < 0 && !ctrlKey) this.#leaveEnd(); }, { passive: true });
+    this.#box.addEventListener('wheel', ({ deltaY, ctrlKey }) => {
+      if (deltaY < 0 && !ctrlKey) this.#leaveEnd();
+      else if (deltaY > 0) this.#hasLeft = false;
+    }, { passive: true });
     this.#box.addEventListener('touchstart', ({ touches }) => { this.#touchY = touches[0].clientY; }, { passive: true });
     this.#box.addEventListener('touchmove', ({ touches }) => {
       if (touches[0].clientY > this.#touchY) this.#leaveEnd();
+      else if (touches[0].clientY < this.#touchY) this.#hasLeft = false;
       this.#touchY = touches[0].clientY;
     }, { passive: true });
+    // By the bar or by a key somebody may want to go anywhere.
+    for (const kind of ['mousedown', 'keydown']) this.#box.addEventListener(kind, () => { this.#hasLeft = false; });
     this.#box.addEventListener('click', ({ target }) => this.#clicked(target));
     this.#jump.addEventListener('click', () => this.toEnd());
     new ResizeObserver(() => this.#resized()).observe(this.#box);
@@ -126,6 +134,7 @@ export class LogView {
   /** Goes to the newest row and stays with it. */
   toEnd() {
     this.#follow = true;
+    this.#hasLeft = false;
     this.#draw();
   }
 
@@ -251,7 +260,9 @@ export class LogView {
 
   /** Somebody goes up: what comes must not take the view along. */
   #leaveEnd() {
-    if (this.#top > 0) this.#follow = false;
+    if (this.#top === 0) return;
+    this.#follow = false;
+    this.#hasLeft = true;
   }
 
   #scrolled() {
@@ -263,7 +274,7 @@ export class LogView {
     this.#top = top;
     // What got shorter is cut off at its end without anybody's will.
     if (!isAtEnd) this.#follow = false;
-    else if (isDown) this.#follow = true;
+    else if (isDown && !this.#hasLeft) this.#follow = true;
     this.update();
   }
 

@@ -162,6 +162,29 @@ test('the End key goes to the newest and stays with it, and an arrow up stays wh
   });
 });
 
+// What the view wrote before somebody turned the wheel up can be carried out, and told, behind the turn. It was taken for somebody
+// who went down to the end, and the view was pulled along with what came.
+test('a write of the view that is carried out behind a turn of the wheel does not pull anybody back, and a turn down goes on', async () => {
+  await inStream(async (tab) => {
+    const turn = (deltaY) => tab.page.evaluate((delta) => {
+      const log = document.getElementById('log');
+      const to = (top) => {
+        log.scrollTop = top;
+        log.dispatchEvent(new Event('scroll'));
+      };
+      log.dispatchEvent(new WheelEvent('wheel', { deltaY: delta }));
+      if (delta < 0) to(log.scrollTop - 600);
+      to(log.scrollHeight);
+    }, deltaY);
+    await turn(-600);
+    await more(tab, 200);
+    assert.ok(await tab.page.isVisible('#jump'), 'it was pulled back');
+    await turn(600);
+    await more(tab, 200);
+    assert.equal(await tab.page.isVisible('#jump'), false);
+  });
+});
+
 // The view scrolls itself to its end, and the browser tells so a frame later. Who turned the wheel up meanwhile was taken for
 // somebody who is at the end, and pulled back to it.
 test('a scroll of the view itself that is told late does not pull anybody back', async () => {
