@@ -18,6 +18,8 @@ const STREAM_ROWS = 8;
 const STREAM_FRAMES = 3;
 const ROW_PX = 30;
 const AT_END_PX = 24;
+// By so much a browser may round where it was told to go.
+const ROUNDED_PX = 2;
 
 /** The view. `selected(entry)` hears which entry is chosen, or undefined. */
 export class LogView {
@@ -37,8 +39,8 @@ export class LogView {
   #takenId = 0;
   #frame = 0;
   #follow = true;
-  // Somebody went up and has not turned back since: a view at its end is then where it was written to before.
-  #hasLeft = false;
+  // Where the view was written to when somebody went up and has not turned back since: a write that is carried out late ends there.
+  #leftAt = -Infinity;
   #isStream = false;
   // Of the box, as it was last told: asking for them in the middle of a change would lay the page out each time.
   #width = 0;
@@ -58,16 +60,16 @@ export class LogView {
     // A scroll is told late; a stream of messages would pull the view back to its end before.
     this.#box.addEventListener('wheel', ({ deltaY, ctrlKey }) => {
       if (deltaY < 0 && !ctrlKey) this.#leaveEnd();
-      else if (deltaY > 0) this.#hasLeft = false;
+      else if (deltaY > 0) this.#turnBack();
     }, { passive: true });
     this.#box.addEventListener('touchstart', ({ touches }) => { this.#touchY = touches[0].clientY; }, { passive: true });
     this.#box.addEventListener('touchmove', ({ touches }) => {
       if (touches[0].clientY > this.#touchY) this.#leaveEnd();
-      else if (touches[0].clientY < this.#touchY) this.#hasLeft = false;
+      else if (touches[0].clientY < this.#touchY) this.#turnBack();
       this.#touchY = touches[0].clientY;
     }, { passive: true });
     // By the bar or by a key somebody may want to go anywhere.
-    for (const kind of ['mousedown', 'keydown']) this.#box.addEventListener(kind, () => { this.#hasLeft = false; });
+    for (const kind of ['mousedown', 'keydown']) this.#box.addEventListener(kind, () => { this.#leftAt = -Infinity; });
     this.#box.addEventListener('click', ({ target }) => this.#clicked(target));
     this.#jump.addEventListener('click', () => this.toEnd());
     new ResizeObserver(() => this.#resized()).observe(this.#box);
@@ -112,7 +114,7 @@ export class LogView {
     this.#forgetElements();
     this.#takenId = 0;
     this.#take(last);
-    if (!this.paused) this.#follow = true;
+    if (!this.paused) this.#followEnd();
     this.#draw();
   }
 
@@ -133,8 +135,7 @@ export class LogView {
 
   /** Goes to the newest row and stays with it. */
   toEnd() {
-    this.#follow = true;
-    this.#hasLeft = false;
+    this.#followEnd();
     this.#draw();
   }
 
@@ -184,6 +185,7 @@ export class LogView {
   #draw() {
     const gone = this.#rows.dropBelow(this.#log.oldestId);
     const before = this.#rows.next;
+    this.#leftAt -= gone;
     if (!this.paused) this.#take(Infinity);
     this.#isStream = this.#rows.next - before > STREAM_ROWS * (this.#isStream ? STREAM_FRAMES : 1);
     this.#place(this.#top - gone, this.#runsPast ? SPARE_ROWS_IN_STREAM : SPARE_ROWS);
@@ -260,9 +262,24 @@ export class LogView {
 
   /** Somebody goes up: what comes must not take the view along. */
   #leaveEnd() {
-    if (this.#top === 0) return;
+    if (this.#top <= 0) return;
     this.#follow = false;
-    this.#hasLeft = true;
+    this.#leftAt = this.#top;
+  }
+
+  /** Somebody goes down again. Who is at the end already scrolls nothing, which is told nowhere else. */
+  #turnBack() {
+    this.#leftAt = -Infinity;
+    if (this.#isEnd(this.#top)) this.#follow = true;
+  }
+
+  #followEnd() {
+    this.#follow = true;
+    this.#leftAt = -Infinity;
+  }
+
+  #isEnd(top) {
+    return this.#rows.total - top - this.#height < AT_END_PX;
   }
 
   #scrolled() {
@@ -270,11 +287,10 @@ export class LogView {
     // What was written here is told too, and late: it says nothing of where somebody wants to be.
     if (Math.abs(top - this.#top) < 1) return;
     const isDown = top > this.#top;
-    const isAtEnd = this.#rows.total - top - this.#height < AT_END_PX;
     this.#top = top;
     // What got shorter is cut off at its end without anybody's will.
-    if (!isAtEnd) this.#follow = false;
-    else if (isDown && !this.#hasLeft) this.#follow = true;
+    if (!this.#isEnd(top)) this.#follow = false;
+    else if (isDown && top > this.#leftAt + ROUNDED_PX) this.#follow = true;
     this.update();
   }
 

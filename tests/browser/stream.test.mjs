@@ -185,6 +185,38 @@ test('a write of the view that is carried out behind a turn of the wheel does no
   });
 });
 
+// Who is at the end scrolls nothing by going down, so that nothing tells of it but the turn.
+test('a turn down at the end goes on with what comes, though it scrolls nothing', async () => {
+  await withTabs(browser, server, [{}], async (tab) => {
+    await tab.connect('/echo');
+    const send = (count) => tab.page.evaluate(async (many) => {
+      const field = document.getElementById('message');
+      for (let at = 0; at < many; at += 1) {
+        field.value = `line ${at}`;
+        field.dispatchEvent(new Event('input'));
+        document.getElementById('send').click();
+        await new Promise(requestAnimationFrame);
+      }
+    }, count);
+    await send(40);
+    await tab.until('they are here', async () => Number(await tab.text('count-in')) >= 40);
+    for (const deltaY of [-600, 600]) {
+      await tab.page.evaluate((delta) => {
+        const log = document.getElementById('log');
+        log.dispatchEvent(new WheelEvent('wheel', { deltaY: delta }));
+        if (delta > 0) return;
+        log.scrollTop -= 600;
+        log.dispatchEvent(new Event('scroll'));
+        log.scrollTop = log.scrollHeight;
+        log.dispatchEvent(new Event('scroll'));
+      }, deltaY);
+    }
+    await send(20);
+    await tab.until('they are here too', async () => Number(await tab.text('count-in')) >= 60);
+    assert.equal(await tab.page.isVisible('#jump'), false);
+  });
+});
+
 // The view scrolls itself to its end, and the browser tells so a frame later. Who turned the wheel up meanwhile was taken for
 // somebody who is at the end, and pulled back to it.
 test('a scroll of the view itself that is told late does not pull anybody back', async () => {

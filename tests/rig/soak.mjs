@@ -12,7 +12,7 @@ const WARM_MS = 600_000;
 const REST_EACH_MS = 300_000;
 /** Longer than the allocator keeps such pages, which is 10 s. */
 const REST_MS = 15_000;
-/** Fewer rests say nothing of growth. */
+/** Fewer rests, which are less than some 50 minutes, say nothing of growth. */
 const RESTS_MIN = 9;
 /** What is first and last is the middle of so many. */
 const RESTS_COMPARED = 3;
@@ -86,7 +86,7 @@ export function growth(rests) {
   const [first, last] = [middle(begin, 'kib'), middle(end, 'kib')];
   const more = Math.max(0, middle(end, 'kept') - middle(begin, 'kept')) / 1024;
   const part = (last - more) / first - 1;
-  return { first_kib: first, last_kib: last, kept_kib_more: Math.round(more), growth_percent: Number((part * 100).toFixed(2)), grew: part > GROWTH_MAX };
+  return { first_kib: first, last_kib: last, kept_kib_more: Math.round(more), growth_percent: Number((part * 100).toFixed(2)), grew: !(part <= GROWTH_MAX) };
 }
 
 /** Load and network faults for so long; memory is looked at. `step` does a piece of the load. */
@@ -100,7 +100,8 @@ export async function soak(world, ms, step, quiet) {
     await look(world, 'under load');
     if (performance.now() - began < next) continue;
     rests.push(await rest(world, quiet));
-    next += REST_EACH_MS;
+    // A standstill must not bring rests without the load between them.
+    next = performance.now() - began + REST_EACH_MS;
   }
   await quiet(world);
   if (rests.length < RESTS_MIN) {

@@ -30,3 +30,7 @@ test('one rest that is unlike the others changes nothing', () => {
   found[10].kib *= 2;
   assert.equal(growth(found).grew, false);
 });
+
+test('what could not be read is no proof that nothing grew', () => {
+  assert.equal(growth(rests(40, 40).map((one) => ({ ...one, kept: NaN }))).grew, true);
+});
