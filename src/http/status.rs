@@ -150,6 +150,7 @@ fn kept_json(stats: &StateStats, held: u64) -> Value {
         "reading": false,
         "held": held,
         "writable": stats.is_writable,
+        "whole": stats.is_whole,
         "bytes": stats.bytes,
         "segments": stats.segments,
         "queue": stats.queue,

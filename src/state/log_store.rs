@@ -177,6 +177,7 @@ impl LogStore {
             failed_writes: counters.failed_writes.load(Relaxed),
             damaged: counters.damaged.load(Relaxed),
             is_writable: queue.is_open,
+            is_whole: !counters.has_lost.load(Relaxed),
         }
     }
 

@@ -1,6 +1,9 @@
 //! What is told of a log: counted by its writer, read by anyone.
 
-use std::{sync::atomic::AtomicU64, time::Duration};
+use std::{
+    sync::atomic::{AtomicBool, AtomicU64},
+    time::Duration,
+};
 
 /// What the writer counts.
 #[derive(Debug, Default)]
@@ -10,6 +13,7 @@ pub(super) struct Counters {
     pub(super) snapshots: AtomicU64,
     pub(super) failed_writes: AtomicU64,
     pub(super) damaged: AtomicU64,
+    pub(super) has_lost: AtomicBool,
 }
 
 /// How a log is.
@@ -35,10 +39,13 @@ pub struct StateStats {
     pub(crate) damaged: u64,
     /// Whether everything is taken.
     pub(crate) is_writable: bool,
+    /// Whether the files have all that was acknowledged, as far as is known: where they may have lost
+    /// something, it is written anew from memory.
+    pub(crate) is_whole: bool,
 }
 
 impl StateStats {
-    /// Two logs in one: sums, the longest wait, and whether both take everything.
+    /// Two logs in one: sums, the longest wait, and what is true of both.
     pub(super) fn and(self, other: Self) -> Self {
         Self {
             queue: self.queue + other.queue,
@@ -51,6 +58,7 @@ impl StateStats {
             failed_writes: self.failed_writes + other.failed_writes,
             damaged: self.damaged + other.damaged,
             is_writable: self.is_writable && other.is_writable,
+            is_whole: self.is_whole && other.is_whole,
         }
     }
 }

@@ -504,6 +504,32 @@ fn after_a_sync_that_failed_everything_is_written_anew() {
     sick_and_well("unsynced", "sync = \"always\"\n");
 }
 
+// Whoever deploys a moment after a disk was sick has all of it in memory still: nobody loses his place.
+#[test]
+fn a_node_that_ends_right_after_a_sync_failed_costs_no_epoch() {
+    let disk = SickDisk::new();
+    let mut node = disk.node("sync = \"100ms\"\n");
+    node.publish("news", "1").expect("taken");
+    let epoch = node.history("news").1;
+    disk.sicken("unsynced");
+    let mut newest = 1;
+    eventually("it is noticed", || match node.publish("news", "sick") {
+        Ok(offset) => {
+            newest = offset;
+            None
+        }
+        Err(_) => Some(()),
+    });
+    assert_eq!(node.metric("fanfare_state_whole"), 0);
+    disk.heal("unsynced");
+    node.server.signal("TERM");
+    eventually("it ends", || node.server.try_wait());
+    let node = disk.node("");
+    let (offset, kept, _) = node.history("news");
+    assert_eq!((offset, kept), (newest, epoch));
+    assert_eq!(node.metric("fanfare_state_whole"), 1);
+}
+
 /// Flips a bit of a file where these bytes are.
 fn damage(file: &Path, bytes: &[u8]) {
     let mut content = Vec::new();

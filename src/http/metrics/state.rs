@@ -59,6 +59,11 @@ pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) ->
             "1 while everything that is to be kept can be written",
             u64::from(stats.is_writable),
         ),
+        (
+            "fanfare_state_whole",
+            "0 while the files may have lost something that is being written anew from memory",
+            u64::from(stats.is_whole),
+        ),
     ];
     for (name, help, number) in gauges {
         gauge(encoder, name, help, number)?;

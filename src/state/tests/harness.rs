@@ -143,9 +143,15 @@ impl Harness {
 
     /// The life ends by itself.
     pub(super) fn end(mut self) {
+        self.turn();
+        self.turn();
+        self.end_at_once();
+    }
+
+    /// The life ends by itself, before it came to do anything else.
+    pub(super) fn end_at_once(mut self) {
         self.writer.queue.close();
-        self.turn();
-        self.turn();
+        while self.writer.turn(self.now, Duration::ZERO) {}
         self.writer.end();
     }
 }

@@ -83,6 +83,23 @@ fn damage_before_the_end_is_told_kept_apart_and_told_until_all_is_written_anew()
     assert!(!harness.report.may_have_lost);
 }
 
+// Told once is enough: a damaged file that still stands there, since its life was short, would be told at
+// each start.
+#[test]
+fn damage_is_told_no_more_after_a_life_that_ended_by_itself_however_short() {
+    let machine = SimulatedMachine::new();
+    drop(life(&machine, SECOND, 100));
+    damage(&machine, FIRST, 5);
+    let harness = start(&machine, SECOND);
+    assert!(harness.report.may_have_lost);
+    harness.end_at_once();
+    let names = machine.list().expect("names");
+    assert!(names.contains(&format!("{FIRST}.damaged")), "{names:?}");
+    let harness = start(&machine, SECOND);
+    assert!(!harness.report.may_have_lost);
+    assert_eq!(harness.read.len(), 99);
+}
+
 // A file that somebody removed from the middle leaves no byte that is wrong.
 #[test]
 fn a_segment_that_is_gone_is_told() {

@@ -124,6 +124,71 @@ fn after_a_failed_sync_everything_is_written_anew() {
     assert_eq!(start(&machine, SECOND).read, (0..10).collect::<Vec<_>>());
 }
 
+/// A disk that was full, and full again when room was wanted, and whose sync failed behind that.
+fn full_then_unsynced(machine: &Arc<SimulatedMachine>) -> Harness {
+    let mut harness = start(machine, SECOND);
+    let full = Faults {
+        is_full: true,
+        ..Faults::default()
+    };
+    machine.set_faults(full);
+    let mut number = 0;
+    while harness.store.is_writable() {
+        harness.append(number).expect("room");
+        harness.turn();
+        number += 1;
+    }
+    machine.set_faults(Faults::default());
+    machine.set_room(300);
+    harness.turn();
+    machine.set_room(usize::MAX);
+    for _ in 0..3 {
+        harness.now += Duration::from_secs(1);
+        harness.writer.turn(harness.now, Duration::ZERO);
+    }
+    assert!(harness.store.is_writable());
+    harness.append(number).expect("room");
+    harness.writer.turn(harness.now, Duration::ZERO);
+    machine.set_faults(Faults {
+        syncs: true,
+        ..Faults::default()
+    });
+    assert!(!harness.writer.syncer.sync());
+    harness.writer.turn(harness.now, Duration::ZERO);
+    assert!(!harness.store.stats().is_whole);
+    machine.set_faults(Faults::default());
+    harness
+}
+
+// What was put off since the disk was full was put off for what its syncs had lost too: for ten seconds
+// any restart cost every stream its epoch.
+#[test]
+fn what_a_failed_sync_may_have_lost_is_written_anew_at_once_however_sick_the_disk_was_before() {
+    let machine = SimulatedMachine::new();
+    let mut harness = full_then_unsynced(&machine);
+    for _ in 0..3 {
+        harness.now += Duration::from_secs(1);
+        harness.writer.turn(harness.now, Duration::ZERO);
+        harness.writer.syncer.sync();
+    }
+    assert!(harness.store.stats().is_whole);
+    drop(harness);
+    assert!(!start(&machine, SECOND).report.may_have_lost);
+}
+
+// Whoever deploys right after the disk was sick loses nothing: all of it is in memory still. There is
+// not even a file to write to then.
+#[test]
+fn a_life_that_ends_by_itself_writes_first_what_the_files_may_have_lost() {
+    let machine = SimulatedMachine::new();
+    let harness = full_then_unsynced(&machine);
+    let kept = harness.owner.kept();
+    harness.end_at_once();
+    let next = start(&machine, SECOND);
+    assert!(!next.report.may_have_lost);
+    assert_eq!(next.read, kept);
+}
+
 // A revocation that found the queue full counts in memory, and was written only when everything was
 // written anew for another reason: until then a restart made a stolen token good again.
 #[test]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long until it is tried again to write.
-const RETRY: Duration = Duration::from_secs(1);
+pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// On a full disk segments are smaller by this.
 const SMALL_SHARE: u64 = 32;
 
@@ -41,6 +41,8 @@ impl Writer {
         let pending = self.pending.take();
         self.is_wanted |= is_doubtful || pending.is_some() || self.segments.options.holds_refused;
         self.queue.done();
+        // Whoever has its answer finds it in the numbers.
+        self.count();
         let batch = self.batch.drain(..).map(|one| one.written);
         Written::tell(batch, Err(error.answer));
         let waiting = waiting.into_iter().map(|one| one.written);

@@ -15,6 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::failure::RETRY;
 use super::{
     queue::{Intake, Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
@@ -262,8 +263,10 @@ impl Writer {
                 self.counters.failed_writes.fetch_add(1, Relaxed);
                 self.pending = None;
                 self.is_wanted = true;
-                // What was acknowledged since the sync before may be gone, but for memory.
+                // What was acknowledged since the sync before may be gone, but for memory. Until all of
+                // it is written anew a kill costs every stream its epoch: nothing puts that off.
                 self.segments.has_lost |= !self.segments.is_always();
+                self.not_before = None;
                 if self.segments.is_writing() {
                     self.segments.seal(false);
                     if let Err(error) = self.segments.begin(0) {
@@ -334,8 +337,13 @@ impl Writer {
     /// Notes that everything was written anew, or that it did not work and is `put_off`.
     fn rewritten(&mut self, now: Instant, put_off: bool) {
         self.rewritten_at = Some(now);
-        let is_late = put_off || self.queue.intake() != Intake::Open;
-        self.not_before = is_late.then(|| now + REWRITE_PAUSE);
+        let is_sick = self.queue.intake() != Intake::Open;
+        let pause = if self.segments.has_lost && !is_sick {
+            RETRY
+        } else {
+            REWRITE_PAUSE
+        };
+        self.not_before = (put_off || is_sick).then(|| now + pause);
     }
 
     fn count(&self) {
@@ -350,12 +358,21 @@ impl Writer {
         self.counters
             .segments
             .store(self.segments.count() as u64, Relaxed);
+        self.counters
+            .has_lost
+            .store(self.segments.has_lost, Relaxed);
     }
 
     /// Ends a life as whole: all is on the disk, and the files say so.
     pub(super) fn end(&mut self) {
         self.syncer.end();
-        let is_held = self.syncer.sync() && self.syncer.look(u64::MAX) != Synced::Failed;
+        let now = Instant::now();
+        let mut is_held = self.settle(now);
+        // What the files may have lost is in memory for the last time, and the disk may be well again.
+        if self.segments.has_lost && (self.segments.is_writing() || self.begin(now).is_ok()) {
+            self.rewrite(now);
+            is_held = self.settle(now);
+        }
         if !(is_held && self.segments.is_writing()) {
             // The next start finds a life that did not end, and judges by that.
             return;
@@ -363,5 +380,16 @@ impl Writer {
         if let Err(error) = self.segments.end() {
             log::error!("the state on disk cannot be ended: {error}");
         }
+    }
+
+    /// Syncs all that is written, and does what was to be done then. Whether it worked.
+    fn settle(&mut self, now: Instant) -> bool {
+        let is_held = self.syncer.sync();
+        self.see_to_syncs(now);
+        // A damaged file that stays would count again at the next start.
+        while self.remove_replaced() {
+            self.pulse.beat(Instant::now());
+        }
+        is_held
     }
 }

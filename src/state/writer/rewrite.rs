@@ -146,7 +146,8 @@ impl Writer {
             }
             progress.appended += appended;
         }
-        if self.queue.is_ending() {
+        // What the files may have lost is written anew even so: the next start has it from nowhere else.
+        if self.queue.is_ending() && !self.segments.has_lost {
             Err(Stopped::Ending)
         } else {
             Ok(())
