@@ -46,6 +46,8 @@ export class LogView {
   #width = 0;
   #height = 0;
   #top = 0;
+  // Where the view was written to last, which the browser may carry out behind what somebody did meanwhile.
+  #writtenTop = 0;
   #touchY = 0;
   #filter = { direction: 'all', search: '' };
   #countRows = paced(() => this.#count());
@@ -177,6 +179,7 @@ export class LogView {
   }
 
   #scrollTo(top) {
+    this.#writtenTop = top;
     if (Math.abs(this.#top - top) <= 0.5) return;
     this.#top = top;
     this.#box.scrollTop = top;
@@ -186,6 +189,7 @@ export class LogView {
     const gone = this.#rows.dropBelow(this.#log.oldestId);
     const before = this.#rows.next;
     this.#leftAt -= gone;
+    this.#writtenTop -= gone;
     if (!this.paused) this.#take(Infinity);
     this.#isStream = this.#rows.next - before > STREAM_ROWS * (this.#isStream ? STREAM_FRAMES : 1);
     this.#place(this.#top - gone, this.#runsPast ? SPARE_ROWS_IN_STREAM : SPARE_ROWS);
@@ -264,7 +268,8 @@ export class LogView {
   #leaveEnd() {
     if (this.#top <= 0) return;
     this.#follow = false;
-    this.#leftAt = this.#top;
+    // The turn itself may be told behind the scroll that it made.
+    this.#leftAt = Math.max(this.#top, this.#writtenTop);
   }
 
   /** Somebody goes down again. Who is at the end already scrolls nothing, which is told nowhere else. */
