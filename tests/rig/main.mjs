@@ -70,7 +70,7 @@ async function open(options) {
   const env = () => ({ ...clock?.env, ...machine?.env, ...(preload && { LD_PRELOAD: preload }) });
   const node = new Node(options.binary, folder, {
     env, backend: `http://127.0.0.1:${backendDoor.port}`, extra: state ? `[state]\ndir = "${state}"\n` : '',
-    historySize: options.historySize, certificates, descriptorsMax: chosen.includes('descriptors') ? DESCRIPTORS_MAX : null,
+    historySize: options.historySize, keysTtl: options.keysTtl, certificates, descriptorsMax: chosen.includes('descriptors') ? DESCRIPTORS_MAX : null,
   });
   await node.place();
   const doors = [];

@@ -36,8 +36,8 @@ export class Node {
   lines = [];
 
   /** `binary` with a folder for its files; `env` comes before each start. */
-  constructor(binary, folder, { env = () => ({}), extra = '', backend, certificates = null, descriptorsMax = null, historySize = 5000 }) {
-    Object.assign(this, { binary, folder, env, extra, backend, certificates, descriptorsMax, historySize });
+  constructor(binary, folder, { env = () => ({}), extra = '', backend, certificates = null, descriptorsMax = null, historySize = 5000, keysTtl = '10m' }) {
+    Object.assign(this, { binary, folder, env, extra, backend, certificates, descriptorsMax, historySize, keysTtl });
     this.log = createWriteStream(join(folder, 'node.log'));
   }
 

@@ -22,6 +22,8 @@ export function parse(words) {
     rate: number('rate', soak ? 150 : 560), visits: number('visits', soak ? 150 : 290), binary,
     // A short history is soon full, so that what grows afterwards is no history.
     historySize: soak ? 200 : 5000,
+    // Nor keys: as many end as come well before memory is looked at.
+    keysTtl: soak ? '3m' : '10m',
     faults: values.faults?.split(',') ?? null,
     /** Whether it is to bring what a minute promises. */
     isWhole: !soak && values.faults === undefined && values.rate === undefined && values.visits === undefined,

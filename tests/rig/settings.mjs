@@ -11,14 +11,14 @@ export const ROOMS = Array.from({ length: 20 }, (_, index) => `room:${index}`);
 export const DRAIN_MAX_MS = 500 + 2000 + 1000 + 5000 + 1500;
 
 /** What a node is started with; `extra` are tables of features that the binary may not have. */
-export function settings({ port, tlsPort, certificates, backend, historySize, extra = '' }) {
+export function settings({ port, tlsPort, certificates, backend, historySize, keysTtl, extra = '' }) {
   const tls = certificates ? [`, "tls:127.0.0.1:${tlsPort}"`, `\n[tls]\ncert = "${certificates.cert}"\nkey = "${certificates.key}"\n`] : ['', ''];
   return `listen = ["127.0.0.1:${port}"${tls[0]}]
 node = "rig"
 
 [limits]
 pending_connections_per_address = 0
-idempotency_ttl = "10m"
+idempotency_ttl = "${keysTtl}"
 history_bytes = "256MiB"
 outbox_bytes = "4MiB"
 
