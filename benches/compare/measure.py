@@ -18,7 +18,7 @@ from pathlib import Path
 
 from . import faults, install, machine
 from .paths import Missing, Stop, say
-from .results import WRONG, values
+from .results import values
 from .servers import Running
 
 LOAD_SECONDS_MAX = 120
@@ -27,8 +27,6 @@ REPEATS_MAX = 12
 PERF_HERTZ = 4999
 # Of the measured seconds; the rest is for perf to start.
 PERF_SHARE = 0.95
-# Of several processes their sum counts.
-COUNTS = ("delivered", *(key for key, _ in WRONG), "user_samples", "pss_kb")
 
 
 class Measurer:
@@ -86,34 +84,31 @@ def rate_of(work, step, stood):
     return max(1.0, round(min(highest) / 2, 1))
 
 
-def words(step, entry, server, rate, clients):
-    """The load tool's command line."""
-    http = server.url("http", "")
-    found = [install.load(), step.mode, "--url", server.url(entry.scheme, entry.path, entry.port), "--protocol", entry.protocol,
-             "--conns", clients, *step.options, *(word.replace("{http}", http) for word in entry.options)]
+def words(step, entry, servers, rate):
+    """The load tool's command line. At several processes of a server each message is published at each of them."""
+    http = servers[0].url("http", "")
+    urls = [word for server in servers for word in ("--url", server.url(entry.scheme, entry.path, entry.port))]
+    found = [install.load(), step.mode, *urls, "--protocol", entry.protocol,
+             "--conns", step.clients, *step.options, *(word.replace("{http}", http) for word in entry.options)]
     if rate:
         found += ["--rate", rate]
-    return [str(word) for word in [*found, "--pids", ",".join(map(str, server.pids())), "--json"]]
+    pids = [pid for server in servers for pid in server.pids()]
+    return [str(word) for word in [*found, "--pids", ",".join(map(str, pids)), "--json"]]
 
 
 def load(work, step, entry, servers, rate):
-    """Runs the load tool, once for each process of the server, at the same time."""
-    clients = step.clients // len(servers)
+    """Runs the load tool beside the server, or beside all its processes."""
     kernel = Kernel() if step.mode == "idle" else None
-    workers = Workers(servers[0].url("http", "/status"), clients) if len(servers[0].cores) > 1 else None
-    runs = []
+    workers = Workers(servers[0].url("http", "/status"), step.clients) if len(servers[0].cores) > 1 else None
+    run = Load(["taskset", "-c", ",".join(map(str, entry.load_cores)), *words(step, entry, servers, rate)])
     try:
-        for server in servers:
-            cores = ",".join(map(str, entry.load_cores))
-            runs.append(Load(["taskset", "-c", cores, *words(step, entry, server, rate, clients)]))
-        share = user_share(runs[0], servers[0].pids(), step) if work.kind == "user" else None
-        told = [run.end() for run in runs]
+        share = user_share(run, servers[0].pids(), step) if work.kind == "user" else None
+        told = run.end()
     finally:
-        for run in runs:
-            run.kill()
+        run.kill()
         sessions = workers.end() if workers else None
         grown = kernel.end() if kernel else None
-    figures = together([flat(one) for one in told])
+    figures = flat(told)
     if 0 in (figures.get("cpu_us"), figures.get("cpu_us_per_publication")) and (figures.get("delivered") or figures.get("publications_per_s")):
         raise ValueError("the server took no CPU time: its processes are not those that were looked at")
     if rate:
@@ -122,10 +117,10 @@ def load(work, step, entry, servers, rate):
         figures["kernel_kb_per_conn"] = grown / step.clients
     if workers:
         figures["sessions_balance"] = balance(sessions)
-        figures["cpu_balance"] = balance(told[0]["server"]["threads_cpu_s"], len(servers[0].cores))
+        figures["cpu_balance"] = balance(told["server"]["threads_cpu_s"], len(servers[0].cores))
     if work.kind == "user" and figures.get("cpu_us"):
         figures.update(user_figures(figures, share))
-    figures["raw"] = told
+    figures["raw"] = [told]
     return figures
 
 
@@ -267,25 +262,6 @@ def flat(told):
         **{f"{name}_us": latency.get(name) for name in ("p50", "p90", "p99", "p999", "p9999", "max")},
     }
     return {key: value for key, value in figures.items() if value is not None}
-
-
-def together(found):
-    """Of several processes one: sums of counts and rates, costs by their deliveries, else the worst."""
-    if len(found) == 1:
-        return found[0]
-    total = sum(one.get("delivered", 0) for one in found) or 1
-    figures = {}
-    for key in found[0]:
-        numbers = [one[key] for one in found if key in one]
-        if key == "clean":
-            figures[key] = all(numbers)
-        elif key in COUNTS or key.endswith("_per_s"):
-            figures[key] = sum(numbers)
-        elif key in ("cpu_us", "user_us"):
-            figures[key] = sum(one[key] * one.get("delivered", 0) for one in found) / total
-        else:
-            figures[key] = max(numbers)
-    return figures
 
 
 def balance(found, count=None):

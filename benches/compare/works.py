@@ -200,7 +200,7 @@ def storm(is_quick):
 
 
 def two(is_quick):
-    # At a rate that both bear, a write takes one message at either; in flight, how many it takes depends on who waits for a core.
+    # At a rate that both bear, a write takes one message at either; in flight, several.
     yield Step(named(is_quick, 4000, ", 10 messages a second"), "fanout", scaled(is_quick, 4000),
                ("--rate", "10", "--warm-up", "10", *lasts(is_quick, 4)))
     yield Step(named(is_quick, 4000, ", 4 in flight"), "fanout", scaled(is_quick, 4000),
@@ -208,11 +208,11 @@ def two(is_quick):
 
 
 def user(is_quick):
-    # 14 s in five rounds, of a server that is busy for most of them, are the minute of its time that a sampled share needs.
-    for step in fan((1000, 10_000), (1, 4, 16), seconds=15)(is_quick):
+    # 24 s in five rounds, of a server that is busy for half of them, are the minute of its time that a sampled share needs.
+    for step in fan((1000, 10_000), (1, 4, 16), seconds=25)(is_quick):
         yield replace(step, only=("fanfare", "bun"))
     for clients in (100, 1000):
-        yield Step(named(is_quick, clients, ", echo"), "echo", scaled(is_quick, clients), lasts(is_quick, 15),
+        yield Step(named(is_quick, clients, ", echo"), "echo", scaled(is_quick, clients), lasts(is_quick, 25),
                    only=("fanfare, echo", "bun, echo"))
 
 
@@ -289,9 +289,9 @@ WORKS = {
              "fanfare with two workers on two cores, the load on the same two, beside two processes of one worker and one core each, with "
              "half of the clients: cost per delivery, not throughput. Balance is what the worker with more has, over the mean of both: of the "
              "sessions, as `/status` tells them by worker, and of the CPU time of the two busiest threads, by `schedstat`. With both cores "
-             "shared by load and server, no rate and no latency of this table is to be quoted. With 4 in flight it is not the same work: one "
-             "load waits for the slower of two workers, while each of two processes has a load of its own and 4 messages for itself, so that "
-             "a write joins about twice as many (by the segments that TCP sent). At a rate each write has one message on both sides.",
+             "shared by load and server, no rate and no latency of this table is to be quoted. One load serves both processes: each message is "
+             "published at both, and the next leaves when everyone at both has it, as with two workers. With a load of its own each process "
+             "joined twice as many messages in a write, which is other work.",
              (Entry("two workers", "fanfare", cores=(0, 1), load_cores=(0, 1)),
               Entry("two processes", "fanfare", cores=(0, 1), load_cores=(0, 1), processes=2)),
              **steps(two), columns=(CPU, Column("sessions_balance", "sessions, greatest/mean", ".3f"),

@@ -82,6 +82,19 @@ fn fanout(fault: Fault, more: &[&str]) -> (i32, serde_json::Value) {
     (status, told)
 }
 
+/// Two servers at which every message is to be published, of which the second is faulty.
+fn fanout_at_two(fault: Fault, more: &[&str]) -> (i32, serde_json::Value) {
+    let [one, other] = [serve(|_, frame, _| vec![frame]), serve(fault)];
+    let [one, other] = [format!("ws://{one}/"), format!("ws://{other}/")];
+    let mut arguments = vec!["fanout", "--url", &one, "--url", &other, "--conns", "5"];
+    arguments.extend(["--connecting", "1", "--messages", "20", "--size", "60"]);
+    arguments.extend(["--patience", "300ms"]);
+    arguments.extend(more);
+    let (status, told, said) = load(&arguments);
+    assert!(told.is_object(), "{said}");
+    (status, told)
+}
+
 fn faults(told: &serde_json::Value) -> [u64; 4] {
     ["delivered", "lost", "doubled", "out_of_order"].map(|name| told[name].as_u64().expect(name))
 }
@@ -111,6 +124,26 @@ fn what_is_lost_is_counted_and_the_run_goes_on() {
         let (status, told) = fanout(lose, &pace);
         assert_eq!((status, faults(&told)), (1, [58, 2, 0, 0]), "{told}");
     }
+}
+
+// Two processes are compared with two workers by one message that goes to everyone. If it went to one
+// of them only, or each had a pace of its own, that would be other work.
+#[test]
+fn at_several_servers_a_message_is_one_that_everyone_at_all_of_them_gets() {
+    for pace in [["--in-flight", "4"], ["--rate", "200"]] {
+        let (status, told) = fanout_at_two(|_, frame, _| vec![frame], &pace);
+        assert_eq!((status, faults(&told)), (0, [100, 0, 0, 0]), "{told}");
+        assert_eq!(told["published"], 20, "{told}");
+    }
+    let lose = |number, frame, _: &mut _| {
+        if number == 3 {
+            vec![]
+        } else {
+            vec![frame]
+        }
+    };
+    let (status, told) = fanout_at_two(lose, &[]);
+    assert_eq!((status, faults(&told)), (1, [99, 1, 0, 0]), "{told}");
 }
 
 // What comes twice would hide a loss if receipts were only added up. The last message counts too:

@@ -19,6 +19,12 @@ fn what_contradicts_itself_is_refused_with_a_sentence() {
     refused(&["storm", url, at], "--publish-url");
     refused(&["fanout", url, at, "--channels", "2"], "{channel}");
     refused(&["fanout", url, at, "--conns", "0"], "--conns 0");
+    let two = [url, at, url, at];
+    refused(&[&["echo"][..], &two].concat(), "several --url");
+    let few = [&["fanout", "--conns", "1"][..], &two].concat();
+    refused(&few, "each server needs a client");
+    let mixed = ["idle", url, at, url, "http://127.0.0.1:9/"];
+    refused(&mixed, "all ws or all http");
     refused(&["fanout", url, at, "--size", "8"], "24 to 8388608");
     refused(
         &["fanout", url, at, "--rate", "1", "--in-flight", "2"],

@@ -5,7 +5,9 @@ import json
 import threading
 import unittest
 
-from compare.measure import Workers, balance, user_figures
+from unittest import mock
+
+from compare.measure import Workers, balance, user_figures, words
 from compare.works import WORKS
 
 
@@ -21,6 +23,19 @@ class TwoWorkers(unittest.TestCase):
         # Two processes on one core had their messages joined by the wait for it, and looked cheaper than they are.
         shares = {entry.name: entry.shares_of_cores() for entry in WORKS["two"].entries}
         self.assertEqual(shares, {"two workers": [(0, 1)], "two processes": [(0,), (1,)]})
+
+    def test_each_message_goes_to_both_processes(self):
+        # With a load of its own each process joined twice as many messages in a write: other work.
+        work = WORKS["two"]
+        (entry,) = [entry for entry in work.entries if entry.processes == 2]
+        servers = [mock.Mock(**{"pids.return_value": [pid], "url.side_effect": lambda scheme, path, port="port", at=pid: f"{scheme}://{at}{path}"})
+                   for pid in (1, 2)]
+        step = work.steps[0]
+        with mock.patch("compare.install.load", return_value="load"):
+            found = words(step, entry, servers, None)
+        urls = [word for place, word in enumerate(found) if found[place - 1] == "--url"]
+        self.assertEqual([url.split("/")[2] for url in urls], ["1", "2"])
+        self.assertEqual((found[found.index("--pids") + 1], found[found.index("--conns") + 1]), ("1,2", str(step.clients)))
 
     def test_sessions_by_worker_are_taken_once_all_are_there(self):
         # Half-way through, the two differ by what is just being accepted.

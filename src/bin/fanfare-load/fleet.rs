@@ -84,7 +84,7 @@ impl Fleet {
         let session = Session::new(number, position);
         let request = self.plan.request(&session)?;
         self.tally.begun += 1;
-        let mut stream = match self.plan.endpoint.connect(number) {
+        let mut stream = match self.plan.endpoint_of(number).connect(number) {
             Ok(stream) => stream,
             Err(LoadError::Io { what, source }) if is_refusal(&source) => {
                 self.tally.ended(false, format!("{what}: {source}"));

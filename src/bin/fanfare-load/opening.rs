@@ -38,7 +38,7 @@ pub(crate) fn open_all(
         if fleet.tally.failed > 0 && fleet.tally.opened == 0 && fleet.tally.under_way() == 0 {
             return Err(LoadError::Stalled(format!(
                 "no client could connect to {}: {}",
-                fleet.plan.options.url,
+                fleet.plan.options.url.join(" and "),
                 fleet.tally.commonest_end()
             )));
         }

@@ -18,9 +18,10 @@ pub(crate) struct Options {
     #[arg(value_enum)]
     pub work: Work,
     /// Where the clients connect to; ws, wss, http or https. `{channel}` stands for a channel's
-    /// name.
-    #[arg(long)]
-    pub url: String,
+    /// name. May stand several times: the clients of a channel are spread over the servers in turn,
+    /// and each message is published at every one of them.
+    #[arg(long, required = true, value_name = "URL")]
+    pub url: Vec<String>,
     /// How they speak.
     #[arg(long, value_enum, default_value_t = Protocol::Raw)]
     pub protocol: Protocol,

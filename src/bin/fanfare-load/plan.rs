@@ -27,7 +27,8 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct Plan {
     pub clock: Clock,
     pub terms: Terms,
-    pub endpoint: Endpoint,
+    /// Of each `--url`.
+    pub endpoints: Vec<Endpoint>,
     pub options: Options,
     headers: String,
 }
@@ -35,21 +36,41 @@ pub(crate) struct Plan {
 impl Plan {
     pub(crate) fn new(options: Options) -> Result<Self, LoadError> {
         let mut terms = terms(&options);
-        let url = parse_url("--url", &options.url, &terms.channel_name(0))?;
-        terms.is_web_socket = matches!(url.scheme(), "ws" | "wss");
-        let sources = options.sources.unwrap_or(0).max(1);
-        let mut plan = Self {
-            clock: Clock::start(),
-            terms,
-            endpoint: Endpoint::new(&url, options.insecure, sources)?,
-            headers: header_lines("--header", &options.header)?,
-            options,
-        };
-        if plan.options.sources.is_none() && plan.endpoint.is_local() {
-            let sources = plan.options.conns.div_ceil(crate::endpoint::PER_SOURCE);
-            plan.endpoint = Endpoint::new(&url, plan.options.insecure, sources.max(1))?;
+        let channel = terms.channel_name(0);
+        let urls = options
+            .url
+            .iter()
+            .map(|url| parse_url("--url", url, &channel))
+            .collect::<Result<Vec<_>, _>>()?;
+        let is_web_socket = |url: &Url| matches!(url.scheme(), "ws" | "wss");
+        terms.is_web_socket = urls.iter().all(is_web_socket);
+        if !terms.is_web_socket && urls.iter().any(is_web_socket) {
+            let why = "several --url are all ws or all http";
+            return Err(LoadError::Usage(why.to_owned()));
         }
-        Ok(plan)
+        let endpoint = |url| endpoint(url, &options);
+        Ok(Self {
+            clock: Clock::start(),
+            endpoints: urls.iter().map(endpoint).collect::<Result<_, _>>()?,
+            headers: header_lines("--header", &options.header)?,
+            terms,
+            options,
+        })
+    }
+
+    /// Which of the servers a client connects to: those of one channel to each in turn.
+    fn server_of(&self, client: usize) -> usize {
+        client / self.terms.channels % self.endpoints.len()
+    }
+
+    pub(crate) fn endpoint_of(&self, client: usize) -> &Endpoint {
+        &self.endpoints[self.server_of(client)]
+    }
+
+    /// The clients that publish into a channel: the first one at each server.
+    pub(crate) fn publishing_clients(&self, channel: usize) -> impl Iterator<Item = usize> + use<> {
+        let channels = self.terms.channels;
+        (0..self.endpoints.len()).map(move |server| channel + server * channels)
     }
 
     /// How many publish into each channel: by HTTP each connection is one, in an order of its own.
@@ -67,8 +88,10 @@ impl Plan {
     /// The request with which a client begins.
     pub(crate) fn request(&self, session: &Session) -> Result<Vec<u8>, LoadError> {
         let name = self.terms.channel_name_of(session.number);
-        let url = parse_url("--url", &self.options.url, &name)?;
+        let url = &self.options.url[self.server_of(session.number)];
+        let url = parse_url("--url", url, &name)?;
         let mut target = self.terms.protocol.target(&url);
+        let host = &self.endpoint_of(session.number).host;
         let mut headers = Cow::Borrowed(self.headers.as_str());
         if let Some(position) = &session.position {
             self.terms
@@ -78,16 +101,27 @@ impl Plan {
         Ok(if self.terms.is_web_socket {
             let subprotocol = self.terms.protocol.subprotocol(self.terms.keeps_positions);
             handshake::upgrade(
-                &self.endpoint.host,
+                host,
                 &target,
                 &headers,
                 subprotocol,
                 self.options.deflate,
             )
         } else {
-            handshake::events(&self.endpoint.host, &target, &headers)
+            handshake::events(host, &target, &headers)
         })
     }
+}
+
+/// A server, with as many source addresses as are asked for or needed.
+fn endpoint(url: &Url, options: &Options) -> Result<Endpoint, LoadError> {
+    let sources = options.sources.unwrap_or(0).max(1);
+    let endpoint = Endpoint::new(url, options.insecure, sources)?;
+    if options.sources.is_some() || !endpoint.is_local() {
+        return Ok(endpoint);
+    }
+    let sources = options.conns.div_ceil(crate::endpoint::PER_SOURCE);
+    Endpoint::new(url, options.insecure, sources.max(1))
 }
 
 /// What clients ask for; by which way, only their address says.

@@ -157,21 +157,28 @@ impl<'a> Publishing<'a> {
         Ok(())
     }
 
-    /// The channel's first client sends. What falls due together leaves in one write.
+    /// The channel's first client sends, at each server. What falls due together leaves in one
+    /// write.
     fn send_by_client(&mut self, channel: usize, now: u64) -> bool {
-        if self.fleet.unsent(channel) > UNSENT_MAX {
+        let mut clients = self.fleet.plan.publishing_clients(channel);
+        if clients.any(|client| self.fleet.unsent(client) > UNSENT_MAX) {
             return false;
         }
-        if !self.fleet.is_open(channel) {
+        let mut clients = self.fleet.plan.publishing_clients(channel);
+        if clients.any(|client| !self.fleet.is_open(client)) {
             // Nobody can publish there any more.
             self.given_up = GIVEN_UP_MAX;
             return false;
         }
         let due = self.due(now);
         let mark = self.fleet.tally.send(channel, 0, due, now);
-        self.fleet.send(channel, &mark);
-        if self.touched.last() != Some(&channel) {
-            self.touched.push(channel);
+        for client in self.fleet.plan.publishing_clients(channel) {
+            self.fleet.send(client, &mark);
+            // As many as have just been touched, or a message would cost a look at all of them.
+            let mut last = self.touched.iter().rev().take(self.fleet.plan.endpoints.len());
+            if !last.any(|it| *it == client) {
+                self.touched.push(client);
+            }
         }
         true
     }

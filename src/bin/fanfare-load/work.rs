@@ -90,10 +90,19 @@ fn check(options: &Options) -> Result<(), LoadError> {
     if options.work == Work::Publish && options.rate.is_some() {
         return usage("publish is as fast as it is answered; for a --rate take fanout");
     }
-    let by_name = options.url.contains("{channel}") || options.protocol.is_centrifuge();
+    let mut urls = options.url.iter();
+    let by_name = options.protocol.is_centrifuge() || urls.all(|url| url.contains("{channel}"));
     let several = options.channels > 1 && options.work != Work::Echo;
     if several && !by_name {
         return usage("several --channels need {channel} in --url, where their names are put");
+    }
+    let servers = options.url.len();
+    let is_spread = matches!(options.work, Work::Idle | Work::Connect | Work::Fanout);
+    if servers > 1 && (!is_spread || options.publishes_by_http()) {
+        return usage("several --url are for idle, connect and fanout, with clients that publish");
+    }
+    if servers > 1 && options.conns < servers * options.channels.max(1) {
+        return usage("with several --url each server needs a client in each channel");
     }
     Ok(())
 }
@@ -155,7 +164,11 @@ fn fleet(plan: Plan) -> Result<Fleet, LoadError> {
     let by_client = !options.publishes_by_http();
     let excluded = options.publisher_excluded && by_client && work != Work::Echo;
     // Who publishes reads, or it would end the run.
-    let spared = if by_client { plan.terms.channels } else { 0 };
+    let spared = if by_client {
+        plan.terms.channels * plan.endpoints.len()
+    } else {
+        0
+    };
     let share = options.never_read / 100.0;
     let mut fleet = Fleet::new(plan, tally, if by_client { 0 } else { publishers })?;
     for number in 0..conns {
