@@ -71,7 +71,7 @@ impl Epoch {
         Self::of_bits(Uuid::new_v4().as_u128() as u64)
     }
 
-    /// Of these bits, which nobody can guess: a restarted node does not continue another's offsets.
+    /// Of these bits, which nobody can guess: no node continues another's offsets by chance.
     #[must_use]
     pub(crate) fn of_bits(bits: u64) -> Self {
         // 40 bits: 8 characters on the wire, and the chance that a stream gets its predecessor's

@@ -55,9 +55,12 @@ pub(crate) enum Record {
         channel: ChannelName,
         /// Which of the channel's streams.
         epoch: Epoch,
+        /// How many streams have ended in the channel's share with this one; absent in files of
+        /// before, where it is one more.
+        count: Option<u32>,
     },
-    /// How many streams have ended in each share of the channels, of a snapshot; of a share that is
-    /// not named, none.
+    /// How many streams have ended in some shares of the channels at least: in all where any have,
+    /// of a snapshot.
     EndedShares(Vec<(u32, u32)>),
     /// A user, a token or several are taken back, or no more.
     Revocation(Box<Revocation>),

@@ -250,5 +250,8 @@ impl Queue {
 
 /// Whether a record is taken where there is no room, since it lets others go.
 fn makes_room(record: &Record) -> bool {
-    matches!(record, Record::Removed { .. } | Record::Ended { .. })
+    matches!(
+        record,
+        Record::Removed { .. } | Record::Ended { .. } | Record::EndedShares(_)
+    )
 }

@@ -140,7 +140,7 @@ impl SummaryTables {
                     Self::remove(channel, until);
                 }
             }
-            Record::Ended { channel, epoch } => {
+            Record::Ended { channel, epoch, .. } => {
                 if self
                     .channels
                     .get(&channel)
@@ -170,7 +170,8 @@ impl Summary {
     /// Whether all of it can be read, and nothing may be missing.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        self.damaged == 0 && [&self.log, &self.revocations].iter().all(|log| log.is_ok())
+        let mut logs = [&self.log, &self.revocations].into_iter();
+        self.damaged == 0 && logs.all(|log| log.as_ref().is_ok_and(|report| !report.may_have_lost))
     }
 
     fn state(&self) -> String {

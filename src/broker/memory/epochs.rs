@@ -59,19 +59,32 @@ impl Epochs {
         hasher.finish()
     }
 
-    fn share(&self, channel: &str) -> usize {
-        (self.hash(channel, SHARE, 0) % SHARES as u64) as usize
+    fn share(&self, channel: &str) -> u32 {
+        (self.hash(channel, SHARE, 0) % SHARES as u64) as u32
+    }
+
+    /// How many streams have ended in a share.
+    pub(super) fn count(&self, share: u32) -> u32 {
+        let place = self.ended.get(share as usize);
+        place.map_or(0, |count| count.load(Relaxed))
     }
 
     /// The name of a stream that begins now.
     pub(super) fn of(&self, channel: &str) -> Epoch {
-        let ended = self.ended[self.share(channel)].load(Relaxed);
+        let ended = self.count(self.share(channel));
         Epoch::of_bits(self.hash(channel, NAME, ended))
     }
 
-    /// A stream that was published to is forgotten.
-    pub(super) fn end(&self, channel: &str) {
-        self.ended[self.share(channel)].fetch_add(1, Relaxed);
+    /// A stream that was published to is forgotten: the share, and how many have ended in it now.
+    pub(super) fn end(&self, channel: &str) -> (u32, u32) {
+        let share = self.share(channel);
+        let before = self.ended[share as usize].fetch_add(1, Relaxed);
+        (share, before.wrapping_add(1))
+    }
+
+    /// A stream of a channel has ended before, as so many had in its share then.
+    pub(super) fn restore_end(&self, channel: &str, count: u32) {
+        self.restore(&[(self.share(channel), count)]);
     }
 
     /// The shares in which streams have ended, with how many.

@@ -12,6 +12,7 @@
 mod alarms;
 mod answers;
 mod durable;
+mod end_notes;
 mod epochs;
 mod evict;
 mod keys;
@@ -37,6 +38,7 @@ use std::{
 };
 
 use self::{
+    end_notes::EndNotes,
     epochs::Epochs,
     keys::{EarlierKeys, KeyBounds},
     now::Clock,
@@ -85,6 +87,8 @@ pub struct MemoryBroker {
 /// What makes a broker outlive its process.
 struct Durable {
     store: Arc<dyn Store>,
+    /// What it is to have before anything else.
+    end_notes: EndNotes,
     /// By which records say when they expire.
     clock: Clock,
     secret: HashSecret,
@@ -119,7 +123,7 @@ impl MemoryBroker {
             epochs,
             position_bytes_max: bounds.position_bytes_max,
             idempotency_ttl: bounds.idempotency_ttl,
-            store: durable.as_ref().map(|durable| durable.store.clone()),
+            end_notes: durable.as_ref().map(|durable| durable.end_notes.clone()),
             waiting: durable
                 .as_ref()
                 .map(|durable| durable.waiting.clone())

@@ -3,7 +3,10 @@
 
 use std::{
     mem,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::Ordering::{Acquire, Relaxed},
+    },
     time::Instant,
 };
 
@@ -192,11 +195,12 @@ impl Durable {
     /// Whether a publication is to be written, or may have to wait behind one that is.
     fn has_steps(&self, request: &PublishRequest) -> bool {
         let has_record = request.history.is_some() || request.idempotency_key.is_some();
-        has_record || self.waiting.load(Relaxed) > 0
+        has_record || self.waiting.load(Acquire) > 0
     }
 
     /// Hands over a record under this lock, so that records are in the order of the places.
     fn append(&self, lock: usize, record: Record) -> Result<(), BrokerError> {
+        self.end_notes.settle().map_err(refusal)?;
         let written = Written::Commit(self.this.clone(), lock);
         self.store.append(record, written).map_err(refusal)
     }
@@ -212,6 +216,7 @@ impl Committer for MemoryBroker {
                 continue;
             };
             let channel = Hashed::again(&entry.channel, entry.hash);
+            let steps = entry.steps();
             let completed = CompletedAppend {
                 commit: entry.commit,
                 outcome,
@@ -220,6 +225,7 @@ impl Committer for MemoryBroker {
                 let context = CommitContext { shards, now };
                 stripe.commit(channel, completed, context, &mut wakes);
             });
+            stripe.waiting.settled(steps);
         }
         self.make_room();
         wakes.send();

@@ -17,6 +17,7 @@ use std::{
 
 use super::{
     Durable, MemoryBounds, MemoryBroker,
+    end_notes::EndNotes,
     epochs::Epochs,
     locked,
     now::{Clock, Now},
@@ -158,7 +159,11 @@ impl Restored {
                 channel.top.offset = channel.top.offset.max(until.offset);
                 channel.trim(until.offset + 1);
             }
-            Record::Ended { channel, epoch } => self.end(&channel, epoch),
+            Record::Ended {
+                channel,
+                epoch,
+                count,
+            } => self.end(&channel, epoch, count),
             Record::EndedShares(shares) => {
                 if let Some((_, epochs)) = &self.names {
                     epochs.restore(&shares);
@@ -220,9 +225,14 @@ impl Restored {
         }
     }
 
-    fn end(&mut self, name: &ChannelName, epoch: Epoch) {
-        if let Some((_, epochs)) = &self.names {
-            epochs.end(name);
+    fn end(&mut self, name: &ChannelName, epoch: Epoch, count: Option<u32>) {
+        match (&self.names, count) {
+            (Some((_, epochs)), Some(count)) => epochs.restore_end(name, count),
+            // Of files that say that there was one more.
+            (Some((_, epochs)), None) => {
+                epochs.end(name);
+            }
+            (None, _) => {}
         }
         if self
             .channels
@@ -262,6 +272,7 @@ impl MemoryBroker {
         });
         let broker = Arc::new_cyclic(|this: &Weak<Self>| {
             let durable = Durable {
+                end_notes: EndNotes::new(store.clone(), epochs.clone()),
                 store,
                 clock: Clock::since(report.newest_ms),
                 secret,

@@ -8,6 +8,7 @@ use std::{
 
 use super::{
     alarms::Alarms,
+    end_notes::EndNotes,
     epochs::Epochs,
     keys::{AskedKey, EarlierKeys, IdempotencyKeys, KeyBounds, ReservedKey},
     ledger::{Ledger, Streams},
@@ -25,7 +26,6 @@ use crate::{
     id::StreamPosition,
     publication::Item,
     registry::ChannelName,
-    store::{Record, Store},
 };
 
 /// Whether anyone on this node listens to a channel.
@@ -40,8 +40,8 @@ pub(super) struct Stripe {
     pub(super) idempotency_ttl: Duration,
     /// What is placed and not written yet; empty without a store.
     pub(super) waiting: WaitingSteps,
-    /// Where the end of a stream is noted.
-    pub(super) store: Option<Arc<dyn Store>>,
+    /// Where the end of a stream is noted; absent without a store.
+    pub(super) end_notes: Option<EndNotes>,
 }
 
 /// What all locks have in common.
@@ -53,7 +53,7 @@ pub(super) struct StripeParts {
     pub(super) epochs: Epochs,
     pub(super) position_bytes_max: usize,
     pub(super) idempotency_ttl: Duration,
-    pub(super) store: Option<Arc<dyn Store>>,
+    pub(super) end_notes: Option<EndNotes>,
     pub(super) waiting: Arc<AtomicUsize>,
 }
 
@@ -71,7 +71,7 @@ impl Stripe {
             position_bytes_max: shared.position_bytes_max,
             idempotency_ttl: shared.idempotency_ttl,
             waiting: WaitingSteps::new(shared.names.clone(), shared.waiting.clone()),
-            store: shared.store.clone(),
+            end_notes: shared.end_notes.clone(),
         }
     }
 
@@ -163,13 +163,9 @@ impl Stripe {
         let charge = stream.charge(name);
         self.ledger.totals.change(charge, Charge::default());
         if stream.top > 0 {
-            self.ledger.epochs.end(name);
-            if let Some(store) = &self.store {
-                // Left out where there is no room: then it comes back at a restart as it was.
-                store.note(Record::Ended {
-                    channel: name.clone(),
-                    epoch: stream.epoch,
-                });
+            let ended = self.ledger.epochs.end(name);
+            if let Some(notes) = &self.end_notes {
+                notes.note(name.clone(), stream.epoch, ended);
             }
         }
         self.streams.shrink();

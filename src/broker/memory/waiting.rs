@@ -16,7 +16,10 @@ use std::{
     collections::{HashMap, VecDeque},
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{
+            AtomicUsize,
+            Ordering::{Relaxed, Release},
+        },
     },
 };
 
@@ -43,6 +46,13 @@ pub(super) struct WaitingStep {
     /// Of its name.
     pub(super) hash: u64,
     pub(super) commit: PendingCommit,
+}
+
+impl WaitingStep {
+    /// With what only waits for it.
+    pub(super) fn steps(&self) -> usize {
+        1 + self.commit.behind()
+    }
 }
 
 /// What waits in one channel.
@@ -219,11 +229,11 @@ impl WaitingSteps {
     }
 
     /// The first entry, whose record came back; its channel is to be told by
-    /// [`leave`](Self::leave).
+    /// [`leave`](Self::leave), and once it is committed its steps count no more
+    /// ([`settled`](Self::settled)).
     pub(super) fn pop(&mut self) -> Option<WaitingStep> {
         let entry = self.entries.pop_front()?;
         self.first += 1;
-        self.count.fetch_sub(1 + entry.commit.behind(), Relaxed);
         if let CommitStep::Publish { key: Some(key), .. } = &entry.commit.step {
             self.keys.remove(&key.id);
         }
@@ -235,6 +245,12 @@ impl WaitingSteps {
             }
         }
         Some(entry)
+    }
+
+    /// So many steps were committed. Not earlier: a publication that is not kept goes past the lock
+    /// where none waits, and would overtake one that is being committed.
+    pub(super) fn settled(&self, steps: usize) {
+        self.count.fetch_sub(steps, Release);
     }
 
     /// The first step of a channel with this stream waits no more.

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::{
-    BEGIN, BINARY, END, ENDED, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, LogEntry, Mark, POLL,
-    PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, SegmentBegin, TAGS, TIME, WHOLE,
+    BEGIN, BINARY, END, ENDED, ENDED_AT, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, LogEntry, Mark,
+    POLL, PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, SegmentBegin, TAGS, TIME, WHOLE,
 };
 use crate::{
     broker::Version,
@@ -82,12 +82,14 @@ impl RecordDecoder {
             ENDED => Record::Ended {
                 channel: self.channel(input)?,
                 epoch: epoch(input)?,
+                count: None,
             },
-            ENDED_SHARES => {
-                let count = input.u64()?;
-                let shares = (0..count).map(|_| Ok((input.u32()?, input.u32()?)));
-                Record::EndedShares(shares.collect::<Result<_, _>>()?)
-            }
+            ENDED_AT => Record::Ended {
+                channel: self.channel(input)?,
+                epoch: epoch(input)?,
+                count: Some(input.u32()?),
+            },
+            ENDED_SHARES => Record::EndedShares(ended_shares(input)?),
             REVOCATION => Record::Revocation(Box::new(revocation(input)?)),
             PUSH => Record::Push(Box::new(PushRecord {
                 entry: input.u128()?,
@@ -176,6 +178,12 @@ fn key(input: &mut RecordInput<'_>) -> Result<KeyRecord, MalformedRecord> {
         expires_ms: input.u64()?,
         position: option(input, position)?,
     })
+}
+
+fn ended_shares(input: &mut RecordInput<'_>) -> Result<Vec<(u32, u32)>, MalformedRecord> {
+    let count = input.u64()?;
+    let shares = (0..count).map(|_| Ok((input.u32()?, input.u32()?)));
+    shares.collect()
 }
 
 fn revocation(input: &mut RecordInput<'_>) -> Result<Revocation, MalformedRecord> {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use super::{
-    BEGIN, BINARY, END, ENDED, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, Mark, POLL, PUBLICATION,
-    PUSH, REMOVED, REVOCATION, SECRET, STREAM, TAGS, TIME, WHOLE,
+    BEGIN, BINARY, END, ENDED, ENDED_AT, ENDED_SHARES, FOLLOWS, INFO, ITEM, KEY, Mark, POLL,
+    PUBLICATION, PUSH, REMOVED, REVOCATION, SECRET, STREAM, TAGS, TIME, WHOLE,
 };
 use crate::{
     broker::Version,
-    id::StreamPosition,
+    id::{Epoch, StreamPosition},
     publication::{Item, Payload},
     state::wire::{put_bytes, put_u64, put_u128},
     store::{KeyRecord, PublicationRecord, Record, Revocation, RevocationSubject},
@@ -69,18 +69,12 @@ pub(crate) fn put_record(out: &mut Vec<u8>, record: &Record) {
             put_bytes(out, channel.as_bytes());
             put_position(out, *until);
         }
-        Record::Ended { channel, epoch } => {
-            out.push(ENDED);
-            put_bytes(out, channel.as_bytes());
-            put_u64(out, epoch.to_number());
-        }
-        Record::EndedShares(shares) => {
-            put_kind_and(out, ENDED_SHARES, shares.len() as u64);
-            for (share, count) in shares {
-                put_u64(out, u64::from(*share));
-                put_u64(out, u64::from(*count));
-            }
-        }
+        Record::Ended {
+            channel,
+            epoch,
+            count,
+        } => put_ended(out, channel, *epoch, *count),
+        Record::EndedShares(shares) => put_ended_shares(out, shares),
         Record::Revocation(one) => put_revocation(out, one),
         Record::Push(one) => {
             out.push(PUSH);
@@ -96,6 +90,23 @@ pub(crate) fn put_record(out: &mut Vec<u8>, record: &Record) {
             });
             put_option(out, one.last.as_ref(), put_last);
         }
+    }
+}
+
+fn put_ended(out: &mut Vec<u8>, channel: &str, epoch: Epoch, count: Option<u32>) {
+    out.push(if count.is_some() { ENDED_AT } else { ENDED });
+    put_bytes(out, channel.as_bytes());
+    put_u64(out, epoch.to_number());
+    if let Some(count) = count {
+        put_u64(out, u64::from(count));
+    }
+}
+
+fn put_ended_shares(out: &mut Vec<u8>, shares: &[(u32, u32)]) {
+    put_kind_and(out, ENDED_SHARES, shares.len() as u64);
+    for (share, count) in shares {
+        put_u64(out, u64::from(*share));
+        put_u64(out, u64::from(*count));
     }
 }
 

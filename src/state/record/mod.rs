@@ -67,6 +67,7 @@ const ENDED_SHARES: u8 = 23;
 const REVOCATION: u8 = 24;
 const PUSH: u8 = 25;
 const POLL: u8 = 26;
+const ENDED_AT: u8 = 27;
 
 /// Flags of an item.
 const BINARY: u8 = 1;

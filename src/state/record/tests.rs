@@ -164,7 +164,11 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
         kept(),
         key().prop_map(Record::Key),
         (channel(), position()).prop_map(|(channel, until)| Record::Removed { channel, until }),
-        (channel(), epoch()).prop_map(|(channel, epoch)| Record::Ended { channel, epoch }),
+        (channel(), epoch(), of(any::<u32>())).prop_map(|(channel, epoch, count)| Record::Ended {
+            channel,
+            epoch,
+            count
+        }),
         vec((any::<u32>(), any::<u32>()), 0..9).prop_map(Record::EndedShares),
         revocation(),
         push.prop_map(|(entry, seq, last)| Record::Push(Box::new(PushRecord { entry, seq, last }))),
@@ -253,6 +257,7 @@ fn records_of_one_channel_share_its_name() {
     let item = |name: &str| Record::Ended {
         channel: name.into(),
         epoch: Epoch::of_bits(1),
+        count: None,
     };
     let mut decoder = RecordDecoder::default();
     let mut names = ["a", "a", "b", "a"].map(|name| match decoder.decode(&encoded(&item(name))) {

@@ -94,6 +94,7 @@ pub(super) fn records() -> Vec<Record> {
         Record::Ended {
             channel: "other".into(),
             epoch,
+            count: None,
         },
         Record::EndedShares(vec![(0, 1), (65_535, 70_000)]),
         Record::Push(Box::new(PushRecord {

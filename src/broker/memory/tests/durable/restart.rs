@@ -246,3 +246,80 @@ fn a_history_that_is_read_has_no_gap() {
         assert_eq!(offsets(lacking.collect()), (6, vec![]));
     });
 }
+
+/// Items expire, and then their positions.
+fn expire(broker: &MemoryBroker, ages: u32) {
+    for age in [1, 2] {
+        broker.expire(Instant::now() + age * ages * LONG);
+    }
+}
+
+/// A stream that has ended and one that began behind it, whose publication is in the files; what
+/// became of the record of the end, `end` decides.
+async fn ended_and_begun(
+    end: impl FnOnce(&DurableHarness),
+) -> (DurableHarness, Vec<StreamPosition>) {
+    let durable = DurableHarness::new();
+    let mut places = Vec::new();
+    let first = durable.broker.publish(kept("news", "a", LONG));
+    durable.store.write(usize::MAX);
+    places.extend(first.await.expect("written").position);
+    end(&durable);
+    assert_eq!(durable.broker.streams(), 0);
+    durable.store.refuse(None);
+    let second = durable.broker.publish(kept("news", "b", LONG));
+    durable.store.write(usize::MAX);
+    places.extend(second.await.expect("written").position);
+    (durable, places)
+}
+
+// The name of a stream comes of how many have ended before. An end that a full or failing disk did not
+// take was forgotten with the process, and the next stream had the name of one whose places are given.
+#[test]
+fn the_end_of_a_stream_that_was_not_written_gives_no_name_again_after_a_restart() {
+    let refused = |durable: &DurableHarness, error| {
+        durable.store.refuse(Some(error));
+        expire(&durable.broker, 2);
+    };
+    let lost = |durable: &DurableHarness| {
+        expire(&durable.broker, 2);
+        durable.store.fail(StoreError::NotWritten);
+    };
+    type End = Box<dyn FnOnce(&DurableHarness)>;
+    let ends: [End; 3] = [
+        Box::new(move |durable| refused(durable, StoreError::Full)),
+        Box::new(move |durable| refused(durable, StoreError::NotWritten)),
+        Box::new(lost),
+    ];
+    for end in ends {
+        on_a_worker(async move {
+            let (durable, mut places) = ended_and_begun(end).await;
+            let again = durable.reopen(durable.records());
+            expire(&again, 9);
+            assert_eq!(again.streams(), 0);
+            let third = again.publish(kept("news", "c", LONG));
+            durable.store.write(usize::MAX);
+            places.extend(third.await.expect("written").position);
+            let epochs: std::collections::BTreeSet<_> =
+                places.iter().map(|place| place.epoch.to_number()).collect();
+            assert_eq!(epochs.len(), 3, "{places:?}");
+        });
+    }
+}
+
+// A snapshot that was begun while the record of an end waited has counted it already.
+#[test]
+fn an_end_that_is_read_behind_a_snapshot_that_knows_it_counts_once() {
+    on_a_worker(async {
+        let durable = DurableHarness::new();
+        let first = durable.broker.publish(kept("news", "a", LONG));
+        durable.store.write(usize::MAX);
+        first.await.expect("written");
+        expire(&durable.broker, 2);
+        let mut records: Vec<_> = durable.broker.snapshot().flatten().collect();
+        records.extend(durable.store.waiting());
+        assert!(matches!(records.last(), Some(Record::Ended { .. })));
+        let again = durable.reopen(records);
+        assert_eq!(again.epochs.ended(), durable.broker.epochs.ended());
+    });
+}
