@@ -98,18 +98,18 @@ impl Entries {
         self.known().polls.get(&entry).cloned()
     }
 
-    /// Notes how far a push is. The answer comes once that is written, or cannot be; absent where
-    /// nothing outlives the process.
-    pub(crate) fn note_push(&self, push: PushRecord) -> Option<oneshot::Receiver<()>> {
+    /// Notes how far a push is. The answer says whether that is written, once it is known; absent
+    /// where nothing outlives the process.
+    pub(crate) fn note_push(&self, push: PushRecord) -> Option<oneshot::Receiver<bool>> {
         let store = self.store.get()?;
         let record = Record::Push(Box::new(push.clone()));
         self.known().pushes.insert(push.entry, push);
         let (sender, written) = oneshot::channel();
-        // Not taken, the sender is dropped.
+        // Not taken, the sender is dropped, which says no as well.
         let _ = store.append(
             record,
-            Written::call(move |_| {
-                let _ = sender.send(());
+            Written::call(move |outcome| {
+                let _ = sender.send(outcome.is_ok());
             }),
         );
         Some(written)

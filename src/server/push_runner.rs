@@ -6,7 +6,10 @@
 use actix::{ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 
 use super::{RunPushes, Server, entries::is_kept};
-use crate::{broker::PublishRequest, publication::Target};
+use crate::{
+    broker::{BrokerError, PublishRequest},
+    publication::Target,
+};
 
 impl Server {
     fn schedule_push(&mut self, index: usize, ctx: &mut Context<Self>) {
@@ -38,8 +41,13 @@ impl Server {
             match server.entries.note_push(push.record(None)) {
                 None => server.publish(index, request, ctx),
                 Some(noting) => {
-                    ctx.spawn(noting.into_actor(server).map(move |_, server, ctx| {
-                        server.publish(index, request, ctx);
+                    ctx.spawn(noting.into_actor(server).map(move |written, server, ctx| {
+                        let push = &mut server.pushes[index];
+                        if written.unwrap_or(false) || !push.names_seq() {
+                            server.publish(index, request, ctx);
+                        } else {
+                            push.published(Err(BrokerError::NotKept));
+                        }
                     }));
                 }
             }

@@ -54,6 +54,9 @@ pub(super) struct IntervalPush {
     /// Ticks since the start, those left out included.
     tick: u64,
     seq: u64,
+    /// The text of this tick has it.
+    names_seq: bool,
+    runs: u64,
     skipped: u64,
     refused: u64,
     unreadable: u64,
@@ -65,8 +68,6 @@ pub(super) struct IntervalPush {
     last: Option<u128>,
     /// Names it among the entries of the settings.
     entry: u128,
-    /// The `{seq}` that this process began with.
-    first_seq: u64,
     /// The tick before is not through with the broker yet.
     is_running: bool,
 }
@@ -84,6 +85,8 @@ impl IntervalPush {
             start: Instant::now(),
             tick: 0,
             seq: 0,
+            names_seq: false,
+            runs: 0,
             skipped: 0,
             refused: 0,
             unreadable: 0,
@@ -92,7 +95,6 @@ impl IntervalPush {
             last_error: None,
             last: None,
             entry: entry_id(settings),
-            first_seq: 0,
             is_running: false,
         }
     }
@@ -101,7 +103,7 @@ impl IntervalPush {
     pub(super) fn begin_at(&mut self, now: Instant, entries: &Entries) {
         self.start = now;
         if let Some(before) = entries.push(self.entry) {
-            (self.seq, self.first_seq) = (before.seq, before.seq);
+            self.seq = before.seq;
         }
     }
 
@@ -129,7 +131,7 @@ impl IntervalPush {
         PushStatus {
             every: self.settings.every,
             channel: self.settings.channel.clone(),
-            runs: self.seq - self.first_seq,
+            runs: self.runs,
             skipped: self.skipped,
             refused: self.refused,
             unreadable: self.unreadable,
@@ -208,17 +210,24 @@ impl IntervalPush {
         })
     }
 
+    /// Whether what this tick publishes has its `{seq}`, which must be written before.
+    pub(super) fn names_seq(&self) -> bool {
+        self.names_seq
+    }
+
     /// Ends the tick with what the broker says.
     pub(super) fn published(&mut self, result: Result<PublishResult, BrokerError>) {
         self.is_running = false;
         if result.is_ok() {
+            self.runs += 1;
             self.last_run = Some(SystemTime::now());
         }
         if let Err(refused) = result {
             // Not counted as a run, and not taken for the last text: the next tick says it again.
             self.last_error = Some(LastError::now(&refused.to_string()));
             self.refused += 1;
-            self.seq -= 1;
+            // What is in doubt may have gone out: its number is nobody else's.
+            self.seq -= u64::from(refused != BrokerError::Doubtful);
             self.last = None;
             log::warn!(
                 "push to {} left out: {refused}",
@@ -259,7 +268,8 @@ impl IntervalPush {
 
     fn text(&mut self, sessions: u64, bytes_max: usize) -> Option<String> {
         let seq = self.seq + 1;
-        let template = self.template(bytes_max)?;
+        let template = self.template(bytes_max)?.into_owned();
+        self.names_seq = template.contains("{seq}");
         Some(fill(
             &template,
             &[

@@ -7,10 +7,20 @@ use actix::{Actor, Addr};
 use super::*;
 use crate::{
     server::{GetOverview, RunPushes, Server, reports::SessionReports},
-    testing::{Op, ScriptedBroker, paused, scripted},
+    store::StoreError,
+    testing::{Op, ScriptedBroker, paused, scripted, store::ScriptedStore},
 };
 
 fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Addr<Server>) {
+    start_with(Arc::default(), every, data, only_changed)
+}
+
+fn start_with(
+    entries: Arc<Entries>,
+    every: u64,
+    data: &str,
+    only_changed: bool,
+) -> (Arc<ScriptedBroker>, Addr<Server>) {
     let recorder = scripted();
     let push = config::PushSettings {
         every: Duration::from_secs(every),
@@ -27,6 +37,7 @@ fn start(every: u64, data: &str, only_changed: bool) -> (Arc<ScriptedBroker>, Ad
         1 << 20,
         recorder.clone(),
     )
+    .with_entries(entries)
     .start();
     server.try_send(RunPushes).expect("room");
     (recorder, server)
@@ -112,6 +123,43 @@ fn a_broker_that_is_slower_than_the_clock_is_not_asked_twice_at_a_time() {
         assert_eq!(recorder.texts(), ["1", "2", "3"]);
         let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
         assert_eq!((status.runs, status.skipped), (3, 9));
+    });
+}
+
+// A client that sees a number twice takes the second for the first. What is in doubt may have gone out.
+#[test]
+fn a_number_that_may_have_gone_out_is_given_to_no_other() {
+    paused(async {
+        let (recorder, server) = start(1, "{seq}", false);
+        recorder.fail(Op::Publish, BrokerError::Doubtful, 1);
+        pass(3).await;
+        assert_eq!(recorder.texts(), ["1", "2", "3"]);
+        let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+        assert_eq!((status.runs, status.refused), (2, 1));
+    });
+}
+
+// Where its record is not written a kill would give the number again.
+#[test]
+fn a_push_whose_number_is_not_written_waits_for_the_disk_and_one_without_does_not() {
+    paused(async {
+        for (data, texts, refused) in [("{seq}", vec!["1", "2"], 3), ("x", vec!["x"; 5], 0)] {
+            let store = Arc::new(ScriptedStore::default());
+            let entries = Arc::new(Entries::default());
+            entries.write_to(store.clone());
+            store.refuse(Some(StoreError::NotWritten));
+            let (recorder, server) = start_with(entries, 1, data, false);
+            pass(3).await;
+            store.refuse(None);
+            for _ in 0..2 {
+                pass(1).await;
+                store.write(usize::MAX);
+            }
+            pass(0).await;
+            assert_eq!(recorder.texts(), texts);
+            let status = &server.send(GetOverview).await.expect("it runs").pushes[0];
+            assert_eq!((status.runs, status.refused), (texts.len() as u64, refused));
+        }
     });
 }
 
