@@ -520,7 +520,10 @@ fn a_node_that_ends_right_after_a_sync_failed_costs_no_epoch() {
         }
         Err(_) => Some(()),
     });
-    assert_eq!(node.metric("fanfare_state_whole"), 0);
+    eventually("it is told", || {
+        (node.metric("fanfare_state_whole") == 0).then_some(())
+    });
+    assert_eq!(node.server.status()["state"]["whole"], false);
     disk.heal("unsynced");
     node.server.signal("TERM");
     eventually("it ends", || node.server.try_wait());

@@ -86,6 +86,7 @@ fn the_state_is_in_status_and_metrics_where_there_is_one() {
         "fanfare_state_bytes",
         "fanfare_state_segments",
         "fanfare_state_writable",
+        "fanfare_state_whole",
         "fanfare_state_snapshots_total",
         "fanfare_state_failed_writes_total",
         "fanfare_state_damaged_total",

@@ -84,6 +84,10 @@ pub(super) fn encode(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) ->
         let descriptor = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         ConstGauge::new(time.as_secs_f64()).encode(descriptor)?;
     }
+    encode_counters(stats, encoder)
+}
+
+fn encode_counters(stats: &StateStats, encoder: &mut DescriptorEncoder<'_>) -> EncodeResult {
     let counters = [
         (
             "fanfare_state_snapshots",

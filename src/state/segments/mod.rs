@@ -37,6 +37,8 @@ pub(super) struct Segments {
     /// The disk may hold no segment of this life: the next one is to be there before anything is
     /// acknowledged, or a start after a crash would take the life before for the last one.
     is_first: bool,
+    /// A segment that could not be begun, of which the first frame says that something may be lost.
+    left_head: Option<u64>,
 }
 
 impl Segments {
@@ -59,6 +61,7 @@ impl Segments {
             life: unix_now_ms(),
             has_lost: reading.report.may_have_lost,
             is_first: true,
+            left_head: None,
         }
     }
 
@@ -131,20 +134,32 @@ impl Segments {
         put_frame(&mut head, FramePlace { tag, batch, last }, |out| {
             put_mark(out, &begin)
         });
+        if let Some(left) = self.left_head.take_if(|left| *left != number) {
+            // What it has of the length of another would be believed.
+            self.disk.remove(&self.options.segment(left))?;
+        }
         let name = self.options.segment(number);
         let room = self.room.max(wanted + head.len() as u64);
         let file = self.disk.create(&name, room)?;
         let is_held = self.is_first || self.has_lost || self.is_always();
-        let begun = write_all(&*file, &head, 0).map_err(|failed| failed.error);
-        let begun = begun.and_then(|()| if is_held { file.sync() } else { Ok(()) });
+        let written = write_all(&*file, &head, 0).map_err(|failed| failed.error);
+        let is_written = written.is_ok();
+        let begun = written.and_then(|()| if is_held { file.sync() } else { Ok(()) });
         let begun = begun.and_then(|()| if is_held { self.disk.sync() } else { Ok(()) });
         if let Err(error) = begun {
-            // It is made anew under the same number, whether this works or not.
-            let _ = self.disk.remove(&name);
+            // It is made anew under the same number, whether this works or not. Where it says that
+            // something may be lost it stays meanwhile: a start behind a kill finds it nowhere else.
+            // Not beside a segment that is written, whose length it has.
+            if is_written && self.has_lost && self.current.is_none() {
+                self.left_head = Some(number);
+            } else {
+                let _ = self.disk.remove(&name);
+            }
             return Err(error);
         }
         self.seal(true);
         self.is_first = false;
+        self.left_head = None;
         self.syncer.begin(file.clone(), !is_held);
         self.current = Some(Current {
             file,
@@ -258,7 +273,10 @@ impl Segments {
             return Ok(());
         };
         current.file.set_len(current.length)?;
-        current.file.sync()?;
+        // The mark may have needed a segment of its own: both are synced.
+        if !self.syncer.sync() {
+            return Err(io::Error::other("it cannot be synced"));
+        }
         self.disk.sync()
     }
 }

@@ -189,6 +189,56 @@ fn a_life_that_ends_by_itself_writes_first_what_the_files_may_have_lost() {
     assert_eq!(next.read, kept);
 }
 
+// A disk that cannot be synced takes no mark for certain that something may be lost. What the system has
+// of it is enough as long as the machine runs: whoever is killed meanwhile must not be believed.
+#[test]
+fn a_kill_while_the_disk_cannot_be_synced_is_told_at_the_next_start() {
+    let machine = SimulatedMachine::new();
+    let mut harness = start(&machine, SECOND);
+    harness.append(1).expect("room");
+    harness.turn();
+    machine.set_faults(Faults {
+        syncs: true,
+        ..Faults::default()
+    });
+    assert!(!harness.writer.syncer.sync());
+    for _ in 0..3 {
+        harness.turn();
+    }
+    drop(harness);
+    machine.set_faults(Faults::default());
+    let harness = start(&machine, SECOND);
+    assert!(harness.report.may_have_lost);
+    assert_eq!(harness.read, [1]);
+    // Told once: this life writes all of it anew.
+    harness.end_at_once();
+    assert!(!start(&machine, SECOND).report.may_have_lost);
+}
+
+// The same where a full disk refused it: it counts in memory, and nobody will write it later.
+#[test]
+fn what_its_owner_holds_and_the_disk_refused_is_written_before_the_end() {
+    let machine = SimulatedMachine::new();
+    let holding = LogOptions {
+        holds_refused: true,
+        ..options(SECOND)
+    };
+    let mut harness = Harness::start(&machine, holding.clone()).expect("a start");
+    machine.set_faults(Faults {
+        writes: true,
+        ..Faults::default()
+    });
+    harness.append(7).expect("room");
+    harness.turn();
+    assert_eq!(harness.told(7), Some(Err(StoreError::NotWritten)));
+    // As a table of revocations does.
+    harness.owner.told.lock().unwrap().insert(7, Some(Ok(())));
+    machine.set_faults(Faults::default());
+    harness.end_at_once();
+    let read = Harness::start(&machine, holding).expect("a start").read;
+    assert_eq!(read, [7]);
+}
+
 // A revocation that found the queue full counts in memory, and was written only when everything was
 // written anew for another reason: until then a restart made a stolen token good again.
 #[test]

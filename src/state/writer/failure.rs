@@ -82,6 +82,10 @@ impl Writer {
             self.segments.room = self.segments.options.segment_bytes;
             log::info!("the state can be written to disk again");
             self.queue.set_intake(Intake::Open);
+            if self.segments.has_lost {
+                // What was put off, it was for the disk.
+                self.not_before = None;
+            }
         } else {
             self.be_tight(now);
         }

@@ -261,12 +261,14 @@ impl Writer {
             }
             Synced::Failed => {
                 self.counters.failed_writes.fetch_add(1, Relaxed);
-                self.pending = None;
                 self.is_wanted = true;
                 // What was acknowledged since the sync before may be gone, but for memory. Until all of
-                // it is written anew a kill costs every stream its epoch: nothing puts that off.
+                // it is written anew a kill costs every stream its epoch, so it is done at once; but
+                // snapshots whose own syncs fail would fill the disk.
                 self.segments.has_lost |= !self.segments.is_always();
-                self.not_before = None;
+                let was_snapshot = self.pending.take().is_some();
+                self.not_before = was_snapshot.then(|| now + REWRITE_PAUSE);
+                self.count();
                 if self.segments.is_writing() {
                     self.segments.seal(false);
                     if let Err(error) = self.segments.begin(0) {
@@ -368,18 +370,27 @@ impl Writer {
         self.syncer.end();
         let now = Instant::now();
         let mut is_held = self.settle(now);
-        // What the files may have lost is in memory for the last time, and the disk may be well again.
-        if self.segments.has_lost && (self.segments.is_writing() || self.begin(now).is_ok()) {
+        // What the files lack is in memory for the last time, and the disk may be well again.
+        if self.owes_all() && (self.segments.is_writing() || self.begin(now).is_ok()) {
+            log::info!("the state is written to disk anew before the end");
             self.rewrite(now);
             is_held = self.settle(now);
         }
+        self.count();
         if !(is_held && self.segments.is_writing()) {
             // The next start finds a life that did not end, and judges by that.
-            return;
+            return log::error!("the state on disk is not ended: the disk takes nothing");
         }
         if let Err(error) = self.segments.end() {
             log::error!("the state on disk cannot be ended: {error}");
         }
+    }
+
+    /// Whether the files lack something that only writing everything anew brings: what a sync may
+    /// have lost, or what was refused and its owner holds.
+    fn owes_all(&self) -> bool {
+        let holds_refused = self.segments.options.holds_refused && self.is_wanted;
+        self.segments.has_lost || holds_refused
     }
 
     /// Syncs all that is written, and does what was to be done then. Whether it worked.

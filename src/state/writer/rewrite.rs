@@ -146,8 +146,8 @@ impl Writer {
             }
             progress.appended += appended;
         }
-        // What the files may have lost is written anew even so: the next start has it from nowhere else.
-        if self.queue.is_ending() && !self.segments.has_lost {
+        // What the files lack is written anew even so: the next start has it from nowhere else.
+        if self.queue.is_ending() && !self.owes_all() {
             Err(Stopped::Ending)
         } else {
             Ok(())
