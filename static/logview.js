@@ -179,8 +179,8 @@ export class LogView {
   }
 
   #scrollTo(top) {
-    this.#writtenTop = top;
     if (Math.abs(this.#top - top) <= 0.5) return;
+    this.#writtenTop = top;
     this.#top = top;
     this.#box.scrollTop = top;
   }
@@ -268,8 +268,8 @@ export class LogView {
   #leaveEnd() {
     if (this.#top <= 0) return;
     this.#follow = false;
-    // The turn itself may be told behind the scroll that it made.
-    this.#leftAt = Math.max(this.#top, this.#writtenTop);
+    // The turn itself may be told behind the scroll that it made, and it may be one of several.
+    this.#leftAt = Math.max(this.#leftAt, this.#top, this.#writtenTop);
   }
 
   /** Somebody goes down again. Who is at the end already scrolls nothing, which is told nowhere else. */

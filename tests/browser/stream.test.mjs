@@ -190,6 +190,42 @@ test('a write of the view that is carried out behind a turn of the wheel does no
   });
 });
 
+// A wheel that turns on is told again and again, and the view draws meanwhile: what was written before the first turn is still under
+// way at the third.
+test('a write from before several turns of the wheel does not pull anybody back', async () => {
+  await withTabs(browser, server, [{}], async (tab) => {
+    await tab.connect('/echo');
+    const send = (count) => tab.page.evaluate(async (many) => {
+      const field = document.getElementById('message');
+      for (let at = 0; at < many; at += 1) {
+        field.value = `line ${at}`;
+        field.dispatchEvent(new Event('input'));
+        document.getElementById('send').click();
+        await new Promise(requestAnimationFrame);
+      }
+    }, count);
+    await send(40);
+    await tab.until('they are here', async () => Number(await tab.text('count-in')) >= 40);
+    await tab.page.evaluate(async () => {
+      const log = document.getElementById('log');
+      const to = (top) => {
+        log.scrollTop = top;
+        log.dispatchEvent(new Event('scroll'));
+      };
+      const end = log.scrollTop;
+      for (const top of [end - 200, end - 400, end - 600]) {
+        log.dispatchEvent(new WheelEvent('wheel', { deltaY: -200 }));
+        to(top);
+        for (let frame = 0; frame < 3; frame += 1) await new Promise(requestAnimationFrame);
+      }
+      to(end);
+    });
+    await send(20);
+    await tab.until('they are here too', async () => Number(await tab.text('count-in')) >= 60);
+    assert.ok(await tab.page.isVisible('#jump'), 'it was pulled back');
+  });
+});
+
 // Who is at the end scrolls nothing by going down, so that nothing tells of it but the turn.
 test('a turn down at the end goes on with what comes, though it scrolls nothing', async () => {
   await withTabs(browser, server, [{}], async (tab) => {
