@@ -98,9 +98,9 @@ def words(step, entry, servers, rate):
 
 def load(work, step, entry, servers, rate):
     """Runs the load tool beside the server, or beside all its processes."""
+    run = Load(["taskset", "-c", ",".join(map(str, entry.load_cores)), *words(step, entry, servers, rate)])
     kernel = Kernel() if step.mode == "idle" else None
     workers = Workers(servers[0].url("http", "/status"), step.clients) if len(servers[0].cores) > 1 else None
-    run = Load(["taskset", "-c", ",".join(map(str, entry.load_cores)), *words(step, entry, servers, rate)])
     try:
         share = user_share(run, servers[0].pids(), step) if work.kind == "user" else None
         told = run.end()

@@ -136,11 +136,7 @@ fn at_several_servers_a_message_is_one_that_everyone_at_all_of_them_gets() {
         assert_eq!(told["published"], 20, "{told}");
     }
     let lose = |number, frame, _: &mut _| {
-        if number == 3 {
-            vec![]
-        } else {
-            vec![frame]
-        }
+        if number == 3 { vec![] } else { vec![frame] }
     };
     let (status, told) = fanout_at_two(lose, &[]);
     assert_eq!((status, faults(&told)), (1, [99, 1, 0, 0]), "{told}");

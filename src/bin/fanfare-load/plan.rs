@@ -100,13 +100,7 @@ impl Plan {
         }
         Ok(if self.terms.is_web_socket {
             let subprotocol = self.terms.protocol.subprotocol(self.terms.keeps_positions);
-            handshake::upgrade(
-                host,
-                &target,
-                &headers,
-                subprotocol,
-                self.options.deflate,
-            )
+            handshake::upgrade(host, &target, &headers, subprotocol, self.options.deflate)
         } else {
             handshake::events(host, &target, &headers)
         })

@@ -175,7 +175,11 @@ impl<'a> Publishing<'a> {
         for client in self.fleet.plan.publishing_clients(channel) {
             self.fleet.send(client, &mark);
             // As many as have just been touched, or a message would cost a look at all of them.
-            let mut last = self.touched.iter().rev().take(self.fleet.plan.endpoints.len());
+            let mut last = self
+                .touched
+                .iter()
+                .rev()
+                .take(self.fleet.plan.endpoints.len());
             if !last.any(|it| *it == client) {
                 self.touched.push(client);
             }
