@@ -39,8 +39,8 @@ pub struct StateStats {
     pub(crate) damaged: u64,
     /// Whether everything is taken.
     pub(crate) is_writable: bool,
-    /// Whether the files have all that was acknowledged, as far as is known: where they may have lost
-    /// something, it is written anew from memory.
+    /// Whether the files have all that was acknowledged, as far as is known: where they may have
+    /// lost something, it is written anew from memory.
     pub(crate) is_whole: bool,
 }
 

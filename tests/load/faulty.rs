@@ -126,8 +126,8 @@ fn what_is_lost_is_counted_and_the_run_goes_on() {
     }
 }
 
-// Two processes are compared with two workers by one message that goes to everyone. If it went to one
-// of them only, or each had a pace of its own, that would be other work.
+// Two processes are compared with two workers by one message that goes to everyone. If it went to
+// one of them only, or each had a pace of its own, that would be other work.
 #[test]
 fn at_several_servers_a_message_is_one_that_everyone_at_all_of_them_gets() {
     for pace in [["--in-flight", "4"], ["--rate", "200"]] {

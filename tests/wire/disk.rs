@@ -504,7 +504,8 @@ fn after_a_sync_that_failed_everything_is_written_anew() {
     sick_and_well("unsynced", "sync = \"always\"\n");
 }
 
-// Whoever deploys a moment after a disk was sick has all of it in memory still: nobody loses his place.
+// Whoever deploys a moment after a disk was sick has all of it in memory still: nobody loses his
+// place.
 #[test]
 fn a_node_that_ends_right_after_a_sync_failed_costs_no_epoch() {
     let disk = SickDisk::new();

@@ -3,9 +3,9 @@
 //! A name of a stream comes of how many have ended in its share of the channels ([`Epochs`]), so a
 //! count that the files lack would give a name again after a restart. Each end is noted with the
 //! count that it made. Where that found no room, or was not written, its share is remembered, and
-//! nothing more of any channel is handed to the store before the counts of all such shares are: what
-//! is written in order is lost in order, so that whoever has a name in the files has its count too.
-//! Bound: the shares, of which there are 65,536.
+//! nothing more of any channel is handed to the store before the counts of all such shares are:
+//! what is written in order is lost in order, so that whoever has a name in the files has its count
+//! too. Bound: the shares, of which there are 65,536.
 
 use std::{
     collections::BTreeSet,

@@ -126,7 +126,8 @@ fn a_broker_that_is_slower_than_the_clock_is_not_asked_twice_at_a_time() {
     });
 }
 
-// A client that sees a number twice takes the second for the first. What is in doubt may have gone out.
+// A client that sees a number twice takes the second for the first. What is in doubt may have gone
+// out.
 #[test]
 fn a_number_that_may_have_gone_out_is_given_to_no_other() {
     paused(async {

@@ -148,8 +148,8 @@ impl Segments {
         let begun = begun.and_then(|()| if is_held { self.disk.sync() } else { Ok(()) });
         if let Err(error) = begun {
             // It is made anew under the same number, whether this works or not. Where it says that
-            // something may be lost it stays meanwhile: a start behind a kill finds it nowhere else.
-            // Not beside a segment that is written, whose length it has.
+            // something may be lost it stays meanwhile: a start behind a kill finds it nowhere
+            // else. Not beside a segment that is written, whose length it has.
             if is_written && self.has_lost && self.current.is_none() {
                 self.left_head = Some(number);
             } else {

@@ -83,8 +83,8 @@ fn damage_before_the_end_is_told_kept_apart_and_told_until_all_is_written_anew()
     assert!(!harness.report.may_have_lost);
 }
 
-// Told once is enough: a damaged file that still stands there, since its life was short, would be told at
-// each start.
+// Told once is enough: a damaged file that still stands there, since its life was short, would be
+// told at each start.
 #[test]
 fn damage_is_told_no_more_after_a_life_that_ended_by_itself_however_short() {
     let machine = SimulatedMachine::new();

@@ -160,8 +160,8 @@ fn full_then_unsynced(machine: &Arc<SimulatedMachine>) -> Harness {
     harness
 }
 
-// What was put off since the disk was full was put off for what its syncs had lost too: for ten seconds
-// any restart cost every stream its epoch.
+// What was put off since the disk was full was put off for what its syncs had lost too: for ten
+// seconds any restart cost every stream its epoch.
 #[test]
 fn what_a_failed_sync_may_have_lost_is_written_anew_at_once_however_sick_the_disk_was_before() {
     let machine = SimulatedMachine::new();
@@ -176,8 +176,8 @@ fn what_a_failed_sync_may_have_lost_is_written_anew_at_once_however_sick_the_dis
     assert!(!start(&machine, SECOND).report.may_have_lost);
 }
 
-// Whoever deploys right after the disk was sick loses nothing: all of it is in memory still. There is
-// not even a file to write to then.
+// Whoever deploys right after the disk was sick loses nothing: all of it is in memory still. There
+// is not even a file to write to then.
 #[test]
 fn a_life_that_ends_by_itself_writes_first_what_the_files_may_have_lost() {
     let machine = SimulatedMachine::new();
@@ -189,8 +189,9 @@ fn a_life_that_ends_by_itself_writes_first_what_the_files_may_have_lost() {
     assert_eq!(next.read, kept);
 }
 
-// A disk that cannot be synced takes no mark for certain that something may be lost. What the system has
-// of it is enough as long as the machine runs: whoever is killed meanwhile must not be believed.
+// A disk that cannot be synced takes no mark for certain that something may be lost. What the
+// system has of it is enough as long as the machine runs: whoever is killed meanwhile must not be
+// believed.
 #[test]
 fn a_kill_while_the_disk_cannot_be_synced_is_told_at_the_next_start() {
     let machine = SimulatedMachine::new();

@@ -1,13 +1,9 @@
 //! What the writer does where something cannot be written: refuses what waits, tries again, and
 //! makes use of what was set aside for a full disk.
 
-use std::{
-    io, mem,
-    sync::atomic::Ordering::Relaxed,
-    time::{Duration, Instant},
-};
+use std::{io, mem, sync::atomic::Ordering::Relaxed, time::Instant};
 
-use super::Writer;
+use super::{RETRY, Writer};
 use crate::{
     state::{
         queue::Intake,
@@ -16,8 +12,6 @@ use crate::{
     store::{StoreError, Written},
 };
 
-/// How long until it is tried again to write.
-pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// On a full disk segments are smaller by this.
 const SMALL_SHARE: u64 = 32;
 

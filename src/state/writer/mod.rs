@@ -15,7 +15,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::failure::RETRY;
 use super::{
     queue::{Intake, Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
@@ -32,6 +31,8 @@ use crate::{
 
 /// Weight of the records that are written at once.
 const BATCH_BYTES: usize = 1 << 20;
+/// How long until it is tried again to write.
+const RETRY: Duration = Duration::from_secs(1);
 /// How often files that are too large for their bound are written anew.
 const REWRITE_PAUSE: Duration = Duration::from_secs(10);
 /// What expired leaves the files after this, although nothing is written.
@@ -262,9 +263,9 @@ impl Writer {
             Synced::Failed => {
                 self.counters.failed_writes.fetch_add(1, Relaxed);
                 self.is_wanted = true;
-                // What was acknowledged since the sync before may be gone, but for memory. Until all of
-                // it is written anew a kill costs every stream its epoch, so it is done at once; but
-                // snapshots whose own syncs fail would fill the disk.
+                // What was acknowledged since the sync before may be gone, but for memory. Until
+                // all of it is written anew a kill costs every stream its epoch, so it is done at
+                // once; but snapshots whose own syncs fail would fill the disk.
                 self.segments.has_lost |= !self.segments.is_always();
                 let was_snapshot = self.pending.take().is_some();
                 self.not_before = was_snapshot.then(|| now + REWRITE_PAUSE);

@@ -273,8 +273,9 @@ async fn ended_and_begun(
     (durable, places)
 }
 
-// The name of a stream comes of how many have ended before. An end that a full or failing disk did not
-// take was forgotten with the process, and the next stream had the name of one whose places are given.
+// The name of a stream comes of how many have ended before. An end that a full or failing disk did
+// not take was forgotten with the process, and the next stream had the name of one whose places are
+// given.
 #[test]
 fn the_end_of_a_stream_that_was_not_written_gives_no_name_again_after_a_restart() {
     let refused = |durable: &DurableHarness, error| {
