@@ -213,7 +213,7 @@ function report(world, began, few) {
   const told = {
     seed: options.seed, minutes: options.minutes, seconds: Math.round((performance.now() - began) / 1000), clients: options.clients,
     publications, answered, refused, unknown, by, ...figures, restarts: world.restarts, told_lost: world.lost,
-    slowest_answer_ms: Math.round(load.slowest), faults: [...world.done], rules: Object.keys(RULES).length, rules_broken: verdict.counts, good: verdict.isGood,
+    slowest_answer_ms: Math.round(load.slowest), faults: [...world.done], left_out: [...world.left.keys()], rules: Object.keys(RULES).length, rules_broken: verdict.counts, good: verdict.isGood,
   };
   if (few.length > 0) {
     told.good = false;
