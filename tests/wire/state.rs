@@ -5,8 +5,9 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::{
+    backend::Backend,
     handover::{Last, taken_over},
-    support::{Frame, Response, SOON, Server, TempDir, eventually},
+    support::{Client, Frame, Response, SOON, Server, TempDir, eventually},
 };
 
 const SETTINGS: &str = r#"[api]
@@ -50,10 +51,14 @@ impl Node {
 
     /// Ends the process by a signal, and starts another.
     fn restart(&mut self, signal: &str) {
+        self.end(signal);
+        self.server = Some(Server::start(&self.settings));
+    }
+
+    fn end(&mut self, signal: &str) {
         let mut server = self.server.take().expect("it runs");
         server.signal(signal);
         eventually("it ends", || server.try_wait());
-        self.server = Some(Server::start(&self.settings));
     }
 
     fn api(&self, method: &str, body: &Value) -> Value {
@@ -94,6 +99,16 @@ impl Node {
             epoch,
             items.collect(),
         )
+    }
+
+    /// A client that is subscribed.
+    fn listens(&self, channel: &str) -> Client {
+        let mut client = self.server().ws("/connection/websocket");
+        client.text(&json!({"id": 1, "connect": {}}).to_string());
+        client.json_lines();
+        client.text(&json!({"id": 2, "subscribe": {"channel": channel}}).to_string());
+        client.json_lines();
+        client
     }
 
     /// What a client that was at this place is told.
@@ -236,6 +251,46 @@ fn the_numbers_of_pushes_go_on_and_an_unchanged_text_is_not_said_again() {
         });
         node.restart(signal);
     }
+    // Whoever looks for it in the history finds nothing: it is said again.
+    node.api("history_remove", &json!({"channel": "same"}));
+    node.restart("KILL");
+    let _client = node.listens("same");
+    eventually("said again", || {
+        (node.history("same").2 == [1]).then_some(())
+    });
+}
+
+// After a restart a poll asked for everything again and published it to everyone, though nothing had
+// changed. It goes on from what it saw, as long as the channel still has that.
+#[test]
+fn a_poll_goes_on_from_what_it_saw_as_long_as_its_channel_has_it() {
+    let backend = Backend::start(|_| (200, "application/json\r\nETag: \"v1\"", "7".to_string()));
+    let mut node = Node::start(&format!(
+        "[[poll]]\nurl = \"http://{}/rows\"\nevery = \"100ms\"\nchannel = \"rows\"\n",
+        backend.address
+    ));
+    let _client = node.listens("rows");
+    let has_it = |node: &Node| (node.history("rows").2 == [7]).then_some(());
+    eventually("published", || has_it(&node));
+    let etag_of_the_next = |node: &mut Node, signal| {
+        node.end(signal);
+        let before = backend.asked("/rows").len();
+        node.server = Some(Server::start(&node.settings));
+        let _client = node.listens("rows");
+        let next = eventually("asked twice, so that the first is through", || {
+            let asked = backend.asked("/rows");
+            (asked.len() > before + 1).then(|| asked[before].clone())
+        });
+        next.header("if-none-match").map(str::to_string)
+    };
+    for signal in ["KILL", "TERM"] {
+        let etag = etag_of_the_next(&mut node, signal);
+        assert_eq!(etag.as_deref(), Some("\"v1\""), "{signal}");
+        assert_eq!(node.history("rows").2, [7], "{signal}");
+    }
+    node.api("history_remove", &json!({"channel": "rows"}));
+    assert_eq!(etag_of_the_next(&mut node, "KILL"), None);
+    eventually("published again", || has_it(&node));
 }
 
 #[test]
