@@ -7,15 +7,12 @@ import { join } from 'node:path';
 const SAMPLE_MS = 15_000;
 /** What is filled by then is full: histories, keys, pools. */
 const WARM_MS = 600_000;
-/** From then on the load rests as often, and memory is judged by what it is at the end of a rest: under the load it is more by what
- *  waits, and by pages that the allocator has no use for and has not given back. */
-const REST_EACH_MS = 300_000;
-/** Longer than the allocator keeps such pages, which is 10 s. */
-const REST_MS = 15_000;
-/** Fewer rests, which are less than some 50 minutes, say nothing of growth. */
-const RESTS_MIN = 9;
-/** What is first and last is the middle of so many. */
-const RESTS_COMPARED = 3;
+/** One look differs from the next by some percent, also where the load has rested before: by what waits, by pages that the allocator
+ *  has not given back yet, by what the last fault left. So the middle of many stands against that of many; fewer than these, which are
+ *  less than some 45 minutes, say nothing of growth. */
+const LOOKS_MIN = 120;
+/** What is first and last is the middle of such a part of them. */
+const PART = 1 / 3;
 const GROWTH_MAX = 0.02;
 /** Of what is kept: 2.5 times and once more while it is written anew; beside it 64 MiB and the reserve. */
 const FILES_OF_KEPT = 3.5;
@@ -64,51 +61,41 @@ async function kept(node) {
 
 /** Looks at memory, and says it with what is kept and what of it is code, so that a step of the one can be told from a step of the
  *  other. */
-async function look(world, when) {
+async function look(world) {
   const { kib, files: mapped } = memory(world.node.pid);
   const [bytes, had] = [await checkFiles(world), await kept(world.node)];
-  world.say(`memory ${when} ${kib} KiB, ${mapped} of it pages of files, kept ${had} bytes, files ${bytes} bytes`);
+  world.say(`memory ${kib} KiB, ${mapped} of it pages of files, kept ${had} bytes, files ${bytes} bytes`);
   return { kib, kept: had };
 }
 
-/** Nobody does anything until what is left is what stays. */
-async function rest(world, quiet) {
-  await quiet(world);
-  await new Promise((next) => { setTimeout(next, REST_MS); });
-  return look(world, 'at rest');
-}
-
-/** Whether memory grew, by what it was at each rest. What is kept is charged to its own bound: where more is kept at last than at
+/** Whether memory grew, by what it was at each look. What is kept is charged to its own bound: where more is kept at last than at
  *  first, by the chance of the faults, so much more memory is right. Where less is kept, no less memory is asked for. */
-export function growth(rests) {
+export function growth(looks) {
   const middle = (some, name) => median(some.map((one) => one[name]));
-  const [begin, end] = [rests.slice(0, RESTS_COMPARED), rests.slice(-RESTS_COMPARED)];
+  const part = Math.floor(looks.length * PART);
+  const [begin, end] = [looks.slice(0, part), looks.slice(-part)];
   const [first, last] = [middle(begin, 'kib'), middle(end, 'kib')];
   const more = Math.max(0, middle(end, 'kept') - middle(begin, 'kept')) / 1024;
-  const part = (last - more) / first - 1;
-  return { first_kib: first, last_kib: last, kept_kib_more: Math.round(more), growth_percent: Number((part * 100).toFixed(2)), grew: !(part <= GROWTH_MAX) };
+  const grown = (last - more) / first - 1;
+  return { first_kib: first, last_kib: last, kept_kib_more: Math.round(more), growth_percent: Number((grown * 100).toFixed(2)), grew: !(grown <= GROWTH_MAX) };
 }
 
 /** Load and network faults for so long; memory is looked at. `step` does a piece of the load. */
 export async function soak(world, ms, step, quiet) {
-  const rests = [];
+  const looks = [];
   const began = performance.now();
-  let next = WARM_MS;
   while (performance.now() - began < ms) {
     await step(world, SAMPLE_MS);
     world.machine?.prune();
-    await look(world, 'under load');
-    if (performance.now() - began < next) continue;
-    rests.push(await rest(world, quiet));
-    // A standstill must not bring rests without the load between them.
-    next = performance.now() - began + REST_EACH_MS;
+    const found = await look(world);
+    if (performance.now() - began >= WARM_MS) looks.push(found);
   }
   await quiet(world);
-  if (rests.length < RESTS_MIN) {
+  if (looks.length < LOOKS_MIN) {
     world.say('this run is too short to say whether memory grows: it is not judged');
     return { memory_judged: false };
   }
-  const { grew, ...figures } = growth(rests);
+  const { grew, ...figures } = growth(looks);
   if (grew) world.verdict.fault({ rule: 'soak', text: `memory grew: ${JSON.stringify(figures)}` });
   return figures;
 }
