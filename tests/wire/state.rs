@@ -260,8 +260,8 @@ fn the_numbers_of_pushes_go_on_and_an_unchanged_text_is_not_said_again() {
     });
 }
 
-// After a restart a poll asked for everything again and published it to everyone, though nothing had
-// changed. It goes on from what it saw, as long as the channel still has that.
+// After a restart a poll asked for everything again and published it to everyone, though nothing
+// had changed. It goes on from what it saw, as long as the channel still has that.
 #[test]
 fn a_poll_goes_on_from_what_it_saw_as_long_as_its_channel_has_it() {
     let backend = Backend::start(|_| (200, "application/json\r\nETag: \"v1\"", "7".to_string()));
