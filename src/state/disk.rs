@@ -87,6 +87,9 @@ fn is_nfs(_: &File) -> io::Result<bool> {
 /// Lays the bytes out, so that a full disk is found here and a sync has little to do. Where the
 /// file system cannot, the file only has its length.
 fn allocate(file: &File, bytes: u64) -> io::Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
     #[cfg(target_os = "linux")]
     {
         use nix::{

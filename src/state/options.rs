@@ -68,6 +68,11 @@ impl LogOptions {
         format!("{}{number:010}.log", self.prefix)
     }
 
+    /// The name of the file that says that something may be lost.
+    pub(super) fn lost_mark(&self) -> String {
+        format!("{}lost", self.prefix)
+    }
+
     /// The number of the segment that a file is, if it is one of this log.
     pub(super) fn number(&self, name: &str) -> Option<u64> {
         let digits = name.strip_prefix(self.prefix)?.strip_suffix(".log")?;

@@ -34,6 +34,8 @@ pub(super) struct FoundLog {
     pub(super) report: ReadReport,
     /// Files that were begun and hold nothing.
     pub(super) empty: Vec<u64>,
+    /// A file beside them says that something may be lost.
+    pub(super) is_marked_lost: bool,
 }
 
 /// What the marks say, as far as they were read.
@@ -63,7 +65,11 @@ pub(super) fn read(
     boot: u128,
     each: &mut dyn FnMut(Record),
 ) -> Result<FoundLog, StateError> {
-    let mut reading = FoundLog::default();
+    let names = disk.list().map_err(StateError::io("listing", "."))?;
+    let mut reading = FoundLog {
+        is_marked_lost: names.contains(&options.lost_mark()),
+        ..FoundLog::default()
+    };
     let mut heads = Vec::new();
     for number in numbers(disk, options)? {
         match head(disk, options, number)? {
@@ -133,7 +139,7 @@ impl FoundLog {
         }
         let is_damaged = self.segments.iter().any(|found| found.is_damaged);
         self.report = ReadReport {
-            may_have_lost: is_crash || is_damaged || life.has_lost,
+            may_have_lost: is_crash || is_damaged || life.has_lost || self.is_marked_lost,
             newest_ms: life.newest_ms,
         };
         #[cfg(feature = "planted-faults")]

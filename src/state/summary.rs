@@ -182,7 +182,7 @@ impl Summary {
                  at the next start",
                 self.damaged
             ),
-            (Ok(report), Ok(_)) if report.may_have_lost => {
+            (Ok(log), Ok(revocations)) if log.may_have_lost || revocations.may_have_lost => {
                 "something may be missing: every stream gets a new epoch at the next start".into()
             }
             _ => "whole".into(),

@@ -76,7 +76,8 @@ export function growth(looks) {
   const [begin, end] = [looks.slice(0, part), looks.slice(-part)];
   const [first, last] = [middle(begin, 'kib'), middle(end, 'kib')];
   const more = Math.max(0, middle(end, 'kept') - middle(begin, 'kept')) / 1024;
-  const grown = (last - more) / first - 1;
+  // From the middle of the one part to that of the other is only so much of the time.
+  const grown = ((last - more) / first - 1) / (1 - PART);
   return { first_kib: first, last_kib: last, kept_kib_more: Math.round(more), growth_percent: Number((grown * 100).toFixed(2)), grew: !(grown <= GROWTH_MAX) };
 }
 

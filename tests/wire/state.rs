@@ -272,6 +272,8 @@ fn a_poll_goes_on_from_what_it_saw_as_long_as_its_channel_has_it() {
     let _client = node.listens("rows");
     let has_it = |node: &Node| (node.history("rows").2 == [7]).then_some(());
     eventually("published", || has_it(&node));
+    // What was seen is noted behind that, before it is asked again.
+    eventually("noted", || (backend.asked("/rows").len() > 3).then_some(()));
     let etag_of_the_next = |node: &mut Node, signal| {
         node.end(signal);
         let before = backend.asked("/rows").len();

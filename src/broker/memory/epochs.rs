@@ -75,11 +75,18 @@ impl Epochs {
         Epoch::of_bits(self.hash(channel, NAME, ended))
     }
 
-    /// A stream that was published to is forgotten: the share, and how many have ended in it now.
-    pub(super) fn end(&self, channel: &str) -> (u32, u32) {
+    /// A stream that was published to is forgotten: the share, and how many have ended in it now. A
+    /// count that was lost with a process may be lower than the one that the stream was named by:
+    /// it goes on until the channel's next stream has another name.
+    pub(super) fn end(&self, channel: &str, epoch: Epoch) -> (u32, u32) {
         let share = self.share(channel);
-        let before = self.ended[share as usize].fetch_add(1, Relaxed);
-        (share, before.wrapping_add(1))
+        loop {
+            let before = self.ended[share as usize].fetch_add(1, Relaxed);
+            let count = before.wrapping_add(1);
+            if Epoch::of_bits(self.hash(channel, NAME, count)) != epoch {
+                return (share, count);
+            }
+        }
     }
 
     /// A stream of a channel has ended before, as so many had in its share then.
@@ -115,18 +122,30 @@ mod tests {
         assert_eq!(epochs.of("a"), first);
         assert_ne!(epochs.of("b"), first);
         let others: Vec<_> = (0..1000).map(|n| epochs.of(&format!("c{n}"))).collect();
-        epochs.end("a");
+        epochs.end("a", first);
         assert_ne!(epochs.of("a"), first);
         let names = others.iter().enumerate();
         let same = names.filter(|(n, name)| epochs.of(&format!("c{n}")) == **name);
         assert!(same.count() > 950, "one share of many");
     }
 
+    // Counts of channels of one share are written by whoever ends first: a kill between may lose
+    // the one that another stream was named by.
+    #[test]
+    fn a_stream_whose_count_was_lost_gives_its_name_to_no_other() {
+        let epochs = Epochs::new(7);
+        epochs.end("a", epochs.of("a"));
+        let second = epochs.of("a");
+        let again = Epochs::new(7);
+        again.end("a", second);
+        assert_ne!(again.of("a"), second);
+    }
+
     #[test]
     fn names_and_counts_can_be_made_again_and_others_cannot_be_guessed_from_them() {
         let epochs = Epochs::new(7);
         for channel in ["a", "b", "b"] {
-            epochs.end(channel);
+            epochs.end(channel, epochs.of(channel));
         }
         let again = Epochs::new(7);
         again.restore(&epochs.ended());

@@ -230,7 +230,7 @@ impl Restored {
             (Some((_, epochs)), Some(count)) => epochs.restore_end(name, count),
             // Of files that say that there was one more.
             (Some((_, epochs)), None) => {
-                epochs.end(name);
+                epochs.end(name, epoch);
             }
             (None, _) => {}
         }

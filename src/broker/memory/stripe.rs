@@ -163,7 +163,7 @@ impl Stripe {
         let charge = stream.charge(name);
         self.ledger.totals.change(charge, Charge::default());
         if stream.top > 0 {
-            let ended = self.ledger.epochs.end(name);
+            let ended = self.ledger.epochs.end(name, stream.epoch);
             if let Some(notes) = &self.end_notes {
                 notes.note(name.clone(), stream.epoch, ended);
             }

@@ -250,6 +250,17 @@ fn marks_are_read_again() {
     }
 }
 
+// What a build wrote is read by those after it: these bytes are in files.
+#[test]
+fn the_end_of_a_stream_with_its_count_has_these_bytes() {
+    let record = Record::Ended {
+        channel: "ab".into(),
+        epoch: Epoch::from_number(5),
+        count: Some(300),
+    };
+    assert_eq!(encoded(&record), [27, 2, b'a', b'b', 5, 0xac, 2]);
+}
+
 // A whole snapshot names each channel once an item; a copy of the name for each would be most of
 // what is kept.
 #[test]

@@ -37,8 +37,8 @@ pub(super) struct Segments {
     /// The disk may hold no segment of this life: the next one is to be there before anything is
     /// acknowledged, or a start after a crash would take the life before for the last one.
     is_first: bool,
-    /// A segment that could not be begun, of which the first frame says that something may be lost.
-    left_head: Option<u64>,
+    /// The file that says so stands beside the segments.
+    is_marked_lost: bool,
 }
 
 impl Segments {
@@ -61,7 +61,7 @@ impl Segments {
             life: unix_now_ms(),
             has_lost: reading.report.may_have_lost,
             is_first: true,
-            left_head: None,
+            is_marked_lost: reading.is_marked_lost,
         }
     }
 
@@ -107,9 +107,32 @@ impl Segments {
         self.disk.sync()
     }
 
+    /// What was acknowledged may be missing in the files from now on. A segment says so once it is
+    /// synced, which may be long; until then a file does, for a start behind a kill. Only a crash
+    /// of the machine takes that back, which is told by itself.
+    pub(super) fn mark_lost(&mut self) {
+        self.has_lost = true;
+        let name = self.options.lost_mark();
+        self.is_marked_lost = self.is_marked_lost || self.disk.create(&name, 0).is_ok();
+    }
+
+    /// Everything was written anew, and the log says so.
+    pub(super) fn unmark_lost(&mut self) {
+        self.has_lost = false;
+        if self.is_marked_lost {
+            match self.disk.remove(&self.options.lost_mark()) {
+                Ok(()) => self.is_marked_lost = false,
+                Err(error) => log::warn!("the next start will say that state may be lost: {error}"),
+            }
+        }
+    }
+
     /// Begins the next segment, which has room for so many bytes at least, and seals the current
     /// one.
     pub(super) fn begin(&mut self, wanted: u64) -> io::Result<()> {
+        if self.has_lost && !self.is_always() {
+            self.mark_lost();
+        }
         let (number, old) = (self.next(), self.old.back().map_or(0, |old| old.good));
         let begin = Mark::Begin(SegmentBegin {
             boot: self.boot,
@@ -134,32 +157,20 @@ impl Segments {
         put_frame(&mut head, FramePlace { tag, batch, last }, |out| {
             put_mark(out, &begin)
         });
-        if let Some(left) = self.left_head.take_if(|left| *left != number) {
-            // What it has of the length of another would be believed.
-            self.disk.remove(&self.options.segment(left))?;
-        }
         let name = self.options.segment(number);
         let room = self.room.max(wanted + head.len() as u64);
         let file = self.disk.create(&name, room)?;
         let is_held = self.is_first || self.has_lost || self.is_always();
-        let written = write_all(&*file, &head, 0).map_err(|failed| failed.error);
-        let is_written = written.is_ok();
-        let begun = written.and_then(|()| if is_held { file.sync() } else { Ok(()) });
+        let begun = write_all(&*file, &head, 0).map_err(|failed| failed.error);
+        let begun = begun.and_then(|()| if is_held { file.sync() } else { Ok(()) });
         let begun = begun.and_then(|()| if is_held { self.disk.sync() } else { Ok(()) });
         if let Err(error) = begun {
-            // It is made anew under the same number, whether this works or not. Where it says that
-            // something may be lost it stays meanwhile: a start behind a kill finds it nowhere
-            // else. Not beside a segment that is written, whose length it has.
-            if is_written && self.has_lost && self.current.is_none() {
-                self.left_head = Some(number);
-            } else {
-                let _ = self.disk.remove(&name);
-            }
+            // It is made anew under the same number, whether this works or not.
+            let _ = self.disk.remove(&name);
             return Err(error);
         }
         self.seal(true);
         self.is_first = false;
-        self.left_head = None;
         self.syncer.begin(file.clone(), !is_held);
         self.current = Some(Current {
             file,

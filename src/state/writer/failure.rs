@@ -33,7 +33,8 @@ impl Writer {
             .abandon(!(is_doubtful && self.segments.is_always()));
         // What was begun without a sync is written anew too.
         let pending = self.pending.take();
-        self.is_wanted |= is_doubtful || pending.is_some() || self.segments.options.holds_refused;
+        self.owes_refused |= self.segments.options.holds_refused;
+        self.is_wanted |= is_doubtful || pending.is_some() || self.owes_refused;
         self.queue.done();
         // Whoever has its answer finds it in the numbers.
         self.count();

@@ -85,6 +85,11 @@ pub(super) struct Writer {
     rewritten_at: Option<Instant>,
     /// Not before this.
     not_before: Option<Instant>,
+    /// Snapshots in a row that could not be synced, and until when the next one waits for that.
+    failed_snapshots: u32,
+    no_snapshot_before: Option<Instant>,
+    /// Something was refused that its owner holds.
+    owes_refused: bool,
     /// When it is tried again what did not work.
     retry_at: Option<Instant>,
     has_reserve: bool,
@@ -118,6 +123,9 @@ impl Writer {
             is_wanted,
             rewritten_at: None,
             not_before: None,
+            failed_snapshots: 0,
+            no_snapshot_before: None,
+            owes_refused: false,
             retry_at: None,
             has_reserve: false,
             has_new: true,
@@ -157,6 +165,7 @@ impl Writer {
         // Its owner holds what was refused, and has it written with all else.
         if self.segments.options.holds_refused && self.queue.take_refused() {
             self.is_wanted = true;
+            self.owes_refused = true;
         }
         if self.is_due(now) {
             self.rewrite(now);
@@ -266,9 +275,16 @@ impl Writer {
                 // What was acknowledged since the sync before may be gone, but for memory. Until
                 // all of it is written anew a kill costs every stream its epoch, so it is done at
                 // once; but snapshots whose own syncs fail would fill the disk.
-                self.segments.has_lost |= !self.segments.is_always();
-                let was_snapshot = self.pending.take().is_some();
-                self.not_before = was_snapshot.then(|| now + REWRITE_PAUSE);
+                if !self.segments.is_always() {
+                    self.segments.mark_lost();
+                }
+                self.not_before = None;
+                if self.pending.take().is_some() {
+                    // The second in a row, and all behind it, wait.
+                    let is_again = self.failed_snapshots > 0;
+                    self.no_snapshot_before = is_again.then(|| now + REWRITE_PAUSE);
+                    self.failed_snapshots += 1;
+                }
                 self.count();
                 if self.segments.is_writing() {
                     self.segments.seal(false);
@@ -285,7 +301,8 @@ impl Writer {
             self.is_wanted = true;
             return self.fail(now, &error);
         }
-        self.segments.has_lost = false;
+        self.segments.unmark_lost();
+        (self.failed_snapshots, self.no_snapshot_before) = (0, None);
         self.snapshot = pending.bytes;
         self.counters.snapshots.fetch_add(1, Relaxed);
         self.replaced = Some(pending.first);
@@ -323,7 +340,8 @@ impl Writer {
         let is_old = now.saturating_duration_since(at) >= REWRITE_AFTER
             && self.segments.bytes() > self.segments.options.margin_bytes;
         let is_writing = self.segments.is_writing() && self.pending.is_none();
-        let is_time = self.not_before.is_none_or(|at| at <= now);
+        let not_before = self.not_before.max(self.no_snapshot_before);
+        let is_time = not_before.is_none_or(|at| at <= now);
         is_writing && is_time && (self.is_wanted || is_large || is_over || is_old)
     }
 
@@ -390,8 +408,7 @@ impl Writer {
     /// Whether the files lack something that only writing everything anew brings: what a sync may
     /// have lost, or what was refused and its owner holds.
     fn owes_all(&self) -> bool {
-        let holds_refused = self.segments.options.holds_refused && self.is_wanted;
-        self.segments.has_lost || holds_refused
+        self.segments.has_lost || self.owes_refused
     }
 
     /// Syncs all that is written, and does what was to be done then. Whether it worked.

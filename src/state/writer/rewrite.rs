@@ -66,6 +66,7 @@ impl Writer {
         match self.write_all(now, &sources, &mut progress) {
             Ok(()) => {
                 self.is_wanted = false;
+                self.owes_refused = false;
                 let sync = self.syncer.ask();
                 if self.segments.is_always() && self.syncer.sync() {
                     self.segments.held();

@@ -16,8 +16,14 @@ const looks = (from, to, kept = [18, 18]) => Array.from({ length: LOOKS }, (_, i
 
 test('memory that grows by more than a fiftieth is told, and less is not', () => {
   assert.equal(growth(looks(40, 42)).grew, true);
-  assert.equal(growth(looks(40, 40.7)).grew, false);
+  assert.equal(growth(looks(40, 40.5)).grew, false);
   assert.equal(growth(looks(42, 40)).grew, false);
+});
+
+test('a growth all the while is told by what it is in all, of which the middles see two thirds', () => {
+  const steady = (percent) => Array.from({ length: LOOKS }, (_, index) => ({ kib: 40 * MIB * (1 + (percent / 100) * (index / LOOKS)), kept: 0 }));
+  assert.equal(growth(steady(2.2)).grew, true);
+  assert.equal(growth(steady(1.8)).grew, false);
 });
 
 test('what is kept more explains as much, and what is kept less explains nothing', () => {
