@@ -290,8 +290,7 @@ WORKS = {
              "half of the clients: cost per delivery, not throughput. Balance is what the worker with more has, over the mean of both: of the "
              "sessions, as `/status` tells them by worker, and of the CPU time of the two busiest threads, by `schedstat`. With both cores "
              "shared by load and server, no rate and no latency of this table is to be quoted. One load serves both processes: each message is "
-             "published at both, and the next leaves when everyone at both has it, as with two workers. With a load of its own each process "
-             "joined twice as many messages in a write, which is other work.",
+             "published at both, and the next leaves when everyone at both has it, as with two workers.",
              (Entry("two workers", "fanfare", cores=(0, 1), load_cores=(0, 1)),
               Entry("two processes", "fanfare", cores=(0, 1), load_cores=(0, 1), processes=2)),
              **steps(two), columns=(CPU, Column("sessions_balance", "sessions, greatest/mean", ".3f"),
