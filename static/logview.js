@@ -181,6 +181,8 @@ export class LogView {
   #scrollTo(top) {
     if (Math.abs(this.#top - top) <= 0.5) return;
     this.#writtenTop = top;
+    // Rows above that are measured move the place of what is looked at, also behind the turn of whoever left.
+    if (this.#leftAt > -Infinity) this.#leftAt = Math.max(this.#leftAt, top);
     this.#top = top;
     this.#box.scrollTop = top;
   }

@@ -60,6 +60,20 @@ async function more(tab, count) {
   await tab.until(`${count} more`, async () => (await came(tab)) > before + count);
 }
 
+/** Sends so many messages, one a frame, and waits until so many in all came back. */
+async function echoed(tab, count, all) {
+  await tab.page.evaluate(async (many) => {
+    const field = document.getElementById('message');
+    for (let at = 0; at < many; at += 1) {
+      field.value = `line ${at}`;
+      field.dispatchEvent(new Event('input'));
+      document.getElementById('send').click();
+      await new Promise(requestAnimationFrame);
+    }
+  }, count);
+  await tab.until(`${all} are here`, async () => (await came(tab)) >= all);
+}
+
 /** Counts in the page, in `window.cost`: frames, most rows made between two of them, when the counters changed. */
 function count() {
   const cost = { frames: 0, madeMax: 0, counted: [] };
@@ -195,17 +209,7 @@ test('a write of the view that is carried out behind a turn of the wheel does no
 test('a write from before several turns of the wheel does not pull anybody back', async () => {
   await withTabs(browser, server, [{}], async (tab) => {
     await tab.connect('/echo');
-    const send = (count) => tab.page.evaluate(async (many) => {
-      const field = document.getElementById('message');
-      for (let at = 0; at < many; at += 1) {
-        field.value = `line ${at}`;
-        field.dispatchEvent(new Event('input'));
-        document.getElementById('send').click();
-        await new Promise(requestAnimationFrame);
-      }
-    }, count);
-    await send(40);
-    await tab.until('they are here', async () => Number(await tab.text('count-in')) >= 40);
+    await echoed(tab, 40, 40);
     await tab.page.evaluate(async () => {
       const log = document.getElementById('log');
       const to = (top) => {
@@ -220,8 +224,7 @@ test('a write from before several turns of the wheel does not pull anybody back'
       }
       to(end);
     });
-    await send(20);
-    await tab.until('they are here too', async () => Number(await tab.text('count-in')) >= 60);
+    await echoed(tab, 20, 60);
     assert.ok(await tab.page.isVisible('#jump'), 'it was pulled back');
   });
 });
@@ -230,17 +233,7 @@ test('a write from before several turns of the wheel does not pull anybody back'
 test('a turn down at the end goes on with what comes, though it scrolls nothing', async () => {
   await withTabs(browser, server, [{}], async (tab) => {
     await tab.connect('/echo');
-    const send = (count) => tab.page.evaluate(async (many) => {
-      const field = document.getElementById('message');
-      for (let at = 0; at < many; at += 1) {
-        field.value = `line ${at}`;
-        field.dispatchEvent(new Event('input'));
-        document.getElementById('send').click();
-        await new Promise(requestAnimationFrame);
-      }
-    }, count);
-    await send(40);
-    await tab.until('they are here', async () => Number(await tab.text('count-in')) >= 40);
+    await echoed(tab, 40, 40);
     for (const deltaY of [-600, 600]) {
       await tab.page.evaluate((delta) => {
         const log = document.getElementById('log');
@@ -252,8 +245,7 @@ test('a turn down at the end goes on with what comes, though it scrolls nothing'
         log.dispatchEvent(new Event('scroll'));
       }, deltaY);
     }
-    await send(20);
-    await tab.until('they are here too', async () => Number(await tab.text('count-in')) >= 60);
+    await echoed(tab, 20, 60);
     assert.equal(await tab.page.isVisible('#jump'), false);
   });
 });

@@ -37,7 +37,7 @@ pub(super) struct Segments {
     /// The disk may hold no segment of this life: the next one is to be there before anything is
     /// acknowledged, or a start after a crash would take the life before for the last one.
     is_first: bool,
-    /// The file that says so stands beside the segments.
+    /// The file that says that something may be lost stands beside the segments.
     is_marked_lost: bool,
 }
 
