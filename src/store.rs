@@ -293,6 +293,15 @@ pub(crate) trait SnapshotSource: Send + Sync {
     fn charged_bytes(&self) -> usize {
         0
     }
+
+    /// Throws out of memory what may be, those first that expire first, until so many charged bytes
+    /// are gone: all that is kept does not fit into the files. In the files it is until they are
+    /// made again.
+    /// How many went, which may be a few more or less; absent where there is nothing to throw out.
+    fn evict(&self, bytes: usize) -> Option<usize> {
+        let _ = bytes;
+        None
+    }
 }
 
 /// What was read at the start.

@@ -11,6 +11,7 @@ use std::{
 };
 
 use super::{
+    MemoryBroker, locked,
     stream::{ChannelStream, StreamStage},
     stripe::{HasMembers, Stripe},
 };
@@ -22,8 +23,34 @@ const ALARMS_A_TURN: usize = 1024;
 const ALARM_MIN: Duration = Duration::from_secs(1);
 /// How often a stream without items, but with listeners, is looked at.
 const MEMBERS_ALARM: Duration = Duration::from_secs(60);
+/// Alarms that one publication may find behind their streams while it makes room for itself. Each
+/// of them was left so by another publication.
+const LATE_ALARMS_A_TURN: usize = 256;
 /// Positions looked at for each one that is added: more than one, so that they come down again.
 const POSITIONS_A_STEP: usize = 2;
+
+impl MemoryBroker {
+    /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes
+    /// first.
+    pub(super) fn make_room(&self) {
+        self.shrink_histories(self.history_bytes_max);
+    }
+
+    /// Brings all histories together down to so many bytes; stops before where too many alarms are
+    /// behind their streams.
+    pub(super) fn shrink_histories(&self, bytes: usize) {
+        let mut late = 0;
+        while self.totals.history_bytes.load(Relaxed) > bytes
+            && late < LATE_ALARMS_A_TURN
+            && let Some(stripe) = self.totals.first_to_end()
+        {
+            let mut stripe = locked(&self.stripes[stripe]);
+            if !stripe.throw_out_item(&|channel| self.fanout.has_members(channel)) {
+                late += 1;
+            }
+        }
+    }
+}
 
 impl Stripe {
     /// Lets go of what has expired.

@@ -3,10 +3,7 @@
 
 use std::{
     mem,
-    sync::{
-        Arc,
-        atomic::Ordering::{Acquire, Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Acquire},
     time::Instant,
 };
 
@@ -26,10 +23,6 @@ use crate::{
     registry::ChannelName,
     store::{Committer, Record, StoreError, Written},
 };
-
-/// Alarms that one publication may find behind their streams while it makes room for itself. Each
-/// of them was left so by another publication.
-const LATE_ALARMS_A_TURN: usize = 256;
 
 /// Without a store, or where it is not needed.
 impl MemoryBroker {
@@ -67,21 +60,6 @@ impl MemoryBroker {
         drop(stripe);
         self.make_room();
         result
-    }
-
-    /// Keeps all histories together under their bound: what is next to expire, wherever it is, goes
-    /// first.
-    pub(super) fn make_room(&self) {
-        let mut late = 0;
-        while self.totals.history_bytes.load(Relaxed) > self.history_bytes_max
-            && late < LATE_ALARMS_A_TURN
-            && let Some(stripe) = self.totals.first_to_end()
-        {
-            let mut stripe = locked(&self.stripes[stripe]);
-            if !stripe.throw_out_item(&|channel| self.fanout.has_members(channel)) {
-                late += 1;
-            }
-        }
     }
 }
 

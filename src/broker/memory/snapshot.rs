@@ -24,6 +24,13 @@ impl SnapshotSource for MemoryBroker {
     fn charged_bytes(&self) -> usize {
         self.totals.history_bytes.load(Relaxed)
     }
+
+    fn evict(&self, bytes: usize) -> Option<usize> {
+        self.totals.first_to_end()?;
+        let before = self.totals.history_bytes.load(Relaxed);
+        self.shrink_histories(before.saturating_sub(bytes));
+        Some(before.saturating_sub(self.totals.history_bytes.load(Relaxed)))
+    }
 }
 
 struct BrokerSnapshot<'a> {

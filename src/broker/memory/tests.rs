@@ -13,6 +13,7 @@ use crate::{
     },
     id::StreamPosition,
     shard::{Shard, Shards},
+    store::SnapshotSource as _,
     testing::{Listener, on_a_worker, shard_settings, text},
 };
 
@@ -141,6 +142,28 @@ fn all_histories_together_stay_under_their_bound_and_the_oldest_go_first() {
             .await
             .expect("an answer");
         assert_eq!(oldest.items.len(), 0);
+    });
+}
+
+// The files may have room for less than the histories' own bound, where keys take it.
+#[test]
+fn what_does_not_fit_into_the_files_is_thrown_out_from_what_expires_first_on() {
+    on_a_worker(async {
+        let Harness { broker, .. } = Harness::new(1 << 30);
+        for number in 0..100 {
+            let ttl = Duration::from_secs(if number % 2 == 0 { 600 } else { 60 });
+            let request = kept(&format!("c{number}"), &"x".repeat(1000), ttl);
+            broker.publish(request).await.expect("room");
+        }
+        let before = usage(&broker);
+        let evicted = broker.evict(before.history_bytes / 2).expect("some");
+        let after = usage(&broker);
+        assert_eq!(before.history_bytes - after.history_bytes, evicted);
+        assert!((49..=51).contains(&after.evicted_publications), "{after:?}");
+        assert_eq!(read(&broker, "c1").await.items.len(), 0);
+        assert_eq!(read(&broker, "c2").await.items.len(), 1);
+        assert!(broker.evict(usize::MAX).is_some());
+        assert_eq!(broker.evict(usize::MAX), None, "nothing is left");
     });
 }
 

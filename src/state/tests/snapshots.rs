@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    harness::{Harness, SECOND, options, record, start},
+    harness::{Harness, Owner, SECOND, options, record, start},
     machine::SimulatedMachine,
 };
 use crate::{
@@ -77,6 +77,64 @@ fn small_messages_are_written_anew_as_seldom_as_the_bound_of_the_files_lets_them
     assert!(small * 3 < large * 2, "{small} and {large}");
     let all = snapshots(1 << 20);
     assert!(all * 4 > large, "a start reads all: {all} and {large}");
+}
+
+/// Charged for each record, which takes a little less in the files.
+const RECORD_CHARGE: usize = 45;
+
+/// An owner that throws out its smallest numbers where that is asked for.
+struct Evicting(Arc<Owner>);
+
+impl SnapshotSource for Evicting {
+    fn snapshot(&self) -> Box<dyn Iterator<Item = Vec<Record>> + Send + '_> {
+        self.0.snapshot()
+    }
+
+    fn charged_bytes(&self) -> usize {
+        self.0.kept().len() * RECORD_CHARGE
+    }
+
+    fn evict(&self, bytes: usize) -> Option<usize> {
+        let kept = self.0.kept();
+        let out = &kept[..kept.len().min(bytes.div_ceil(RECORD_CHARGE))];
+        let mut told = self.0.told.lock().unwrap();
+        told.retain(|number, _| !out.contains(number));
+        (!out.is_empty()).then_some(out.len() * RECORD_CHARGE)
+    }
+}
+
+// Keys and positions take room in the files too, beside a history within its own bound: publications
+// were refused each time that all of it was written anew.
+#[test]
+fn where_all_that_is_kept_does_not_fit_what_expires_first_is_thrown_out() {
+    let small = LogOptions {
+        bytes_max: 12_000,
+        ..options(SECOND)
+    };
+    let mut harness = Harness::start(&SimulatedMachine::new(), small).expect("a start");
+    let others: Arc<dyn SnapshotSource> = Arc::new(Charged(50, 0));
+    let evicting: Arc<dyn SnapshotSource> = Arc::new(Evicting(harness.owner.clone()));
+    harness.writer.sources = vec![Arc::downgrade(&others), Arc::downgrade(&evicting)];
+    let mut fewest = 60;
+    for number in 0..2000 {
+        let taken = harness.append(number);
+        // How large a snapshot is the first one tells.
+        assert!(taken.is_ok() || number < 500, "{number}");
+        let kept = harness.owner.kept().len();
+        fewest = fewest.min(if number < 500 { 60 } else { kept });
+        if kept >= 60 {
+            evicting.evict(RECORD_CHARGE);
+        }
+        harness.turn();
+        harness.sync();
+        let bytes = harness.writer.segments.bytes();
+        assert!(bytes < 12_000 || number < 500, "{number}: {bytes}");
+    }
+    let kept = harness.owner.kept();
+    assert!((1..30).contains(&fewest), "{fewest}");
+    assert!(harness.store.stats().snapshots < 100);
+    let oldest = 2000 - kept.len() as u64;
+    assert!(kept.into_iter().eq(oldest..2000));
 }
 
 // What expires is written nowhere. Without a look now and then a night without a publication would

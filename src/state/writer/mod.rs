@@ -5,6 +5,8 @@
 //! then it is tried again each second, by itself. On a full disk the bytes that were set aside let
 //! in what makes room.
 
+mod bounds;
+mod end;
 mod failure;
 mod rewrite;
 
@@ -15,8 +17,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use self::bounds::REWRITE_PAUSE;
 use super::{
-    queue::{Intake, Queue, WaitingRecord},
+    queue::{Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
     segment::{FramePlace, put_frame},
     segments::{Segments, WriteError},
@@ -25,7 +28,7 @@ use super::{
 };
 use crate::{
     liveness::Pulse,
-    store::{SnapshotSource, StoreError, Written},
+    store::{SnapshotSource, Written},
     unix_time::unix_now_ms,
 };
 
@@ -33,10 +36,6 @@ use crate::{
 const BATCH_BYTES: usize = 1 << 20;
 /// How long until it is tried again to write.
 const RETRY: Duration = Duration::from_secs(1);
-/// How often files that are too large for their bound are written anew.
-const REWRITE_PAUSE: Duration = Duration::from_secs(10);
-/// What expired leaves the files after this, although nothing is written.
-const REWRITE_AFTER: Duration = Duration::from_secs(60 * 60);
 /// A buffer that a large record made larger than this is given back.
 const BUFFER_BYTES: usize = 4 << 20;
 /// A batch's room for records that is kept; what held a queue that ran full is given back.
@@ -83,6 +82,9 @@ pub(super) struct Writer {
     pub(super) is_wanted: bool,
     /// When everything was written anew last, or the life began.
     rewritten_at: Option<Instant>,
+    /// Charged bytes that are to be thrown out, and how many were.
+    to_evict: u64,
+    evicted: u64,
     /// Not before this.
     not_before: Option<Instant>,
     /// Snapshots in a row that could not be synced, and until when the next one waits for that.
@@ -122,6 +124,8 @@ impl Writer {
             snapshot: 0,
             is_wanted,
             rewritten_at: None,
+            to_evict: 0,
+            evicted: 0,
             not_before: None,
             failed_snapshots: 0,
             no_snapshot_before: None,
@@ -147,7 +151,7 @@ impl Writer {
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry(now);
         }
-        let limit = if self.remove_replaced() {
+        let limit = if self.remove_replaced() || self.evict_some() {
             Duration::ZERO
         } else {
             limit
@@ -304,6 +308,7 @@ impl Writer {
         self.segments.unmark_lost();
         (self.failed_snapshots, self.no_snapshot_before) = (0, None);
         self.snapshot = pending.bytes;
+        self.to_evict = self.surplus();
         self.counters.snapshots.fetch_add(1, Relaxed);
         self.replaced = Some(pending.first);
     }
@@ -323,50 +328,6 @@ impl Writer {
         false
     }
 
-    /// Whether everything is to be written anew now.
-    fn is_due(&mut self, now: Instant) -> bool {
-        let options = &self.segments.options;
-        let most = self.snapshot / 4 + options.margin_bytes;
-        let is_large = self.since >= most && self.since >= most + self.spare();
-        let beside = options.segment_bytes + options.reserve_bytes;
-        let is_over = self.segments.bytes() > options.bytes_max.saturating_sub(beside);
-        if is_over && self.queue.intake() == Intake::Open {
-            log::error!("the state on disk has reached state.bytes: new records are refused");
-            self.queue.set_intake(Intake::Tight(StoreError::Full));
-        } else if !is_over && self.queue.intake() == Intake::Tight(StoreError::Full) {
-            self.queue.set_intake(Intake::Open);
-        }
-        let at = *self.rewritten_at.get_or_insert(now);
-        let is_old = now.saturating_duration_since(at) >= REWRITE_AFTER
-            && self.segments.bytes() > self.segments.options.margin_bytes;
-        let is_writing = self.segments.is_writing() && self.pending.is_none();
-        let not_before = self.not_before.max(self.no_snapshot_before);
-        let is_time = not_before.is_none_or(|at| at <= now);
-        is_writing && is_time && (self.is_wanted || is_large || is_over || is_old)
-    }
-
-    /// What the files may grow by beyond that, since their bound goes by what memory is charged,
-    /// of which small messages take much less in a snapshot. Bounded, since a start reads it all.
-    fn spare(&self) -> u64 {
-        let sources = self.sources.iter().filter_map(Weak::upgrade);
-        let charged: usize = sources.map(|source| source.charged_bytes()).sum();
-        // The next snapshot may have as many bytes as are charged, and as many more beside it.
-        let more = (charged as u64).saturating_sub(self.snapshot);
-        (more + more / 4).min(self.segments.options.margin_bytes * 3 / 2)
-    }
-
-    /// Notes that everything was written anew, or that it did not work and is `put_off`.
-    fn rewritten(&mut self, now: Instant, put_off: bool) {
-        self.rewritten_at = Some(now);
-        let is_sick = self.queue.intake() != Intake::Open;
-        let pause = if self.segments.has_lost && !is_sick {
-            RETRY
-        } else {
-            REWRITE_PAUSE
-        };
-        self.not_before = (put_off || is_sick).then(|| now + pause);
-    }
-
     fn count(&self) {
         let reserve = if self.has_reserve {
             self.segments.options.reserve_bytes
@@ -382,43 +343,5 @@ impl Writer {
         self.counters
             .has_lost
             .store(self.segments.has_lost, Relaxed);
-    }
-
-    /// Ends a life as whole: all is on the disk, and the files say so.
-    pub(super) fn end(&mut self) {
-        self.syncer.end();
-        let now = Instant::now();
-        let mut is_held = self.settle(now);
-        // What the files lack is in memory for the last time, and the disk may be well again.
-        if self.owes_all() && (self.segments.is_writing() || self.begin(now).is_ok()) {
-            log::info!("the state is written to disk anew before the end");
-            self.rewrite(now);
-            is_held = self.settle(now);
-        }
-        self.count();
-        if !(is_held && self.segments.is_writing()) {
-            // The next start finds a life that did not end, and judges by that.
-            return log::error!("the state on disk is not ended: the disk takes nothing");
-        }
-        if let Err(error) = self.segments.end() {
-            log::error!("the state on disk cannot be ended: {error}");
-        }
-    }
-
-    /// Whether the files lack something that only writing everything anew brings: what a sync may
-    /// have lost, or what was refused and its owner holds.
-    fn owes_all(&self) -> bool {
-        self.segments.has_lost || self.owes_refused
-    }
-
-    /// Syncs all that is written, and does what was to be done then. Whether it worked.
-    fn settle(&mut self, now: Instant) -> bool {
-        let is_held = self.syncer.sync();
-        self.see_to_syncs(now);
-        // A damaged file that stays would count again at the next start.
-        while self.remove_replaced() {
-            self.pulse.beat(Instant::now());
-        }
-        is_held
     }
 }
