@@ -27,6 +27,14 @@ function cpuTime(pid) {
   return (user + system) * 10;
 }
 
+/** How a process ended that took over, and so is nobody's child here: `run` adopts it and writes that down. 0 where it cannot. */
+export function endOf(pid) {
+  const file = process.env.RIG_ENDS && join(process.env.RIG_ENDS, String(pid));
+  if (!file || !existsSync(file)) return file ? 'unknown' : 0;
+  const status = Number(readFileSync(file, 'utf8'));
+  return status >= 0 ? status : `signal ${-status}`;
+}
+
 /** The process of one life. */
 export class Node {
   /** How many lives it had. */
@@ -129,8 +137,7 @@ export class Node {
     if (this.pid !== child.pid) {
       const end = performance.now() + deadlineMs;
       while (!this.isOver && performance.now() < end) await new Promise((next) => { setTimeout(next, 20); });
-      // Whose child it is, the rig is not: it cannot know the status.
-      return this.isOver ? 0 : 'late';
+      return this.isOver ? endOf(this.pid) : 'late';
     }
     if (!this.isOver) {
       const end = once(child, 'exit').then(() => true);

@@ -111,7 +111,7 @@ class Pair {
     this.#hold('down', this.server, ms);
   }
 
-  /** Nothing passes from the node to the client. */
+  /** Nothing passes from the server to the client. */
   oneWay(ms) { this.#hold('down', this.server, ms); }
 
   #hold(direction, socket, ms) {

@@ -42,21 +42,34 @@ export async function slow({ residents, random }) {
   return { ...await residents.ask('sleep', { share: random.of([5, 20]), ms }), ms };
 }
 
-/** The backend answers late, wrong, or is not there. */
+/** What can be done to the connections between node and backend. */
+const HARM = ['cut', 'reset', 'stall', 'oneWay', 'halfOpen', 'trickle'];
+
+/** The backend answers late, wrong, or is not there; or the network between the node and it does what networks do. */
 export async function backend(world) {
-  const { random } = world;
-  const how = random.of(['slow', 'broken', 'down']);
+  const { random, backendDoor } = world;
+  const how = random.of(['slow', 'broken', 'down', ...HARM]);
   const ms = Math.round(random.between(300, 3000));
+  let connections = 0;
+  if (HARM.includes(how)) {
+    // Connections come and go with the events: whoever is there at some moment of this time is meant.
+    const end = performance.now() + ms;
+    do {
+      connections += backendDoor.harm(random, 100, how, ms);
+      await pause(Math.min(200, ms));
+    } while (performance.now() < end);
+    return { how, ms, connections };
+  }
   if (how === 'down') {
-    world.backendDoor.mode = 'refuse';
-    world.backendDoor.harm(random, 100, 'reset');
+    backendDoor.mode = 'refuse';
+    connections = backendDoor.harm(random, 100, 'reset');
   } else {
     world.backend.mode = how;
   }
   await pause(ms);
   world.backend.mode = 'ok';
-  world.backendDoor.mode = null;
-  return { how, ms };
+  backendDoor.mode = null;
+  return { how, ms, connections };
 }
 
 /** Much at once, into few channels. */
