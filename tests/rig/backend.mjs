@@ -1,7 +1,7 @@
 //! The backend that a node asks and tells, and what it makes of the events: each process that served has a life of its own in them,
-//! which begins with `node_started`, and within it they are what happened. Owned by `main.mjs`. Bounds: the sessions of the lives.
+//! which begins with `node_started`, and within it they are what happened. Owned by `main.mjs`. Bounds: the sessions and batches of the lives.
 
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 
@@ -15,7 +15,8 @@ class Life {
   sessions = new Map();
   gone = new Set();
   occupied = new Set();
-  last = '';
+  /** Hashes of the batches that were taken. */
+  taken = new Set();
   /** Another process began, and it was not said that this one goes on: nothing more may come of it. */
   isOver = false;
 
@@ -85,9 +86,10 @@ export class Backend {
     const isKnown = this.#lives.has(node);
     if (!isKnown && events[0].type === 'node_started') this.#begin(events[0]);
     const life = this.life(node);
-    // The same batch again: its answer was lost.
-    if (body === life.last) return;
-    life.last = body;
+    // The same batch again: its answer was lost, or what had been held up on its way came after it was sent anew.
+    const hash = createHash('sha256').update(body).digest('base64');
+    if (life.taken.has(hash)) return;
+    life.taken.add(hash);
     if (!this.#lives.has(node)) life.fault(`tells of ${events[0].type} first`);
     if (life.isOver) life.fault(`tells of ${events[0].type}, and another process began without it`);
     events.forEach((event, index) => {

@@ -1,7 +1,8 @@
 //! What goes: what has expired, and what is thrown out to keep within the bounds.
 //!
 //! Who publishes throws out publications, those first that expire first, and pays for it: each step
-//! takes one, or finds an alarm behind its stream, which a publication before it has left so. Who
+//! takes one, or finds an alarm behind its stream, which a publication before it has left so. The
+//! store's thread does so too, where the files have no room for all of them. Who
 //! reads throws out positions of channels to which nothing was published, which are good all the
 //! same ([`Epochs`](super::epochs)), and does two steps for each position that it adds.
 
@@ -23,7 +24,7 @@ const ALARMS_A_TURN: usize = 1024;
 const ALARM_MIN: Duration = Duration::from_secs(1);
 /// How often a stream without items, but with listeners, is looked at.
 const MEMBERS_ALARM: Duration = Duration::from_secs(60);
-/// Alarms that one publication may find behind their streams while it makes room for itself. Each
+/// Alarms that may be found behind their streams while room is made for one publication. Each
 /// of them was left so by another publication.
 const LATE_ALARMS_A_TURN: usize = 256;
 /// Positions looked at for each one that is added: more than one, so that they come down again.

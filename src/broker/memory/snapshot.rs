@@ -26,8 +26,8 @@ impl SnapshotSource for MemoryBroker {
     }
 
     fn evict(&self, bytes: usize) -> Option<usize> {
-        self.totals.first_to_end()?;
         let before = self.totals.history_bytes.load(Relaxed);
+        self.totals.first_to_end().filter(|_| before > 0)?;
         self.shrink_histories(before.saturating_sub(bytes));
         Some(before.saturating_sub(self.totals.history_bytes.load(Relaxed)))
     }

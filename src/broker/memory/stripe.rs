@@ -141,6 +141,7 @@ impl Stripe {
         if stream.items.front().is_some_and(|kept| kept.until <= now) {
             self.ledger.change(name, stream, |stream| stream.trim(now));
             self.ledger.alarms.follow(name, stream);
+            self.ledger.note_first_end();
         }
         part(stream, filter)
     }

@@ -42,10 +42,8 @@ impl Writer {
     /// What the files may grow by beyond that, since their bound goes by what memory is charged,
     /// of which small messages take much less in a snapshot. Bounded, since a start reads it all.
     fn spare(&self) -> u64 {
-        let sources = self.sources.iter().filter_map(Weak::upgrade);
-        let charged: usize = sources.map(|source| source.charged_bytes()).sum();
         // The next snapshot may have as many bytes as are charged, and as many more beside it.
-        let more = (charged as u64).saturating_sub(self.snapshot);
+        let more = self.charged().saturating_sub(self.snapshot);
         (more + more / 4).min(self.segments.options.margin_bytes * 3 / 2)
     }
 
@@ -61,6 +59,11 @@ impl Writer {
         self.not_before = (put_off || is_sick).then(|| now + pause);
     }
 
+    fn charged(&self) -> u64 {
+        let sources = self.sources.iter().filter_map(Weak::upgrade);
+        sources.map(|source| source.charged_bytes() as u64).sum()
+    }
+
     /// What all segments may have.
     fn log_max(&self) -> u64 {
         let options = &self.segments.options;
@@ -68,48 +71,53 @@ impl Writer {
         options.bytes_max.saturating_sub(beside)
     }
 
-    /// How much smaller the last snapshot would have to be. Beside it there is to be room for what
-    /// comes until the next one, a quarter of it and the margin, for that one, and for a quarter
-    /// that comes meanwhile. Where it is larger it becomes smaller than it must be, so that it is
-    /// not written anew for every few publications.
-    pub(super) fn surplus(&self) -> u64 {
+    /// What is to be thrown out for the last snapshot to leave room for what comes until the next
+    /// one: a quarter of it and the margin. Else new records would be refused for good. Where it is
+    /// too large it becomes smaller than it must be, so that it is not written anew for every few
+    /// publications. None where all of them together would not do, by what they are charged or
+    /// since that was tried.
+    pub(super) fn surplus(&mut self) -> u64 {
         let most = self
             .log_max()
             .saturating_sub(self.segments.options.margin_bytes)
             / 5
-            * 2;
-        match self.snapshot.checked_sub(most) {
-            Some(surplus) if surplus > 0 => surplus + most / 8,
-            _ => 0,
+            * 4;
+        let surplus = self.snapshot.saturating_sub(most);
+        self.is_evicted_in_vain &= surplus > 0;
+        let can_help = !self.is_evicted_in_vain && self.charged() >= surplus;
+        match surplus > 0 && can_help {
+            true => surplus + most / 8,
+            false => 0,
         }
     }
 
-    /// Has some of the publications thrown out that do not fit. What one is charged is not less
-    /// than it takes in the files, and may be more: then the next snapshot is still too large.
-    /// Whether there are more to go.
-    pub(super) fn evict_some(&mut self) -> bool {
+    /// Has some of the publications thrown out that do not fit; what one takes in the files may be
+    /// less than it is charged, and then the next snapshot is still too large. Whether there are
+    /// more to go now.
+    pub(super) fn evict_some(&mut self, now: Instant) -> bool {
         if self.to_evict == 0 {
             return false;
         }
-        let (bytes, mut is_empty) = (self.to_evict.min(EVICT_BYTES), true);
-        for source in self.sources.iter().filter_map(Weak::upgrade) {
-            if let Some(evicted) = source.evict(bytes as usize) {
-                is_empty = false;
-                self.to_evict = self.to_evict.saturating_sub(evicted as u64);
-                self.evicted += evicted as u64;
-            }
-        }
-        if self.to_evict > 0 && !is_empty {
-            return true;
+        let bytes = self.to_evict.min(EVICT_BYTES) as usize;
+        let sources = self.sources.iter().filter_map(Weak::upgrade);
+        let evicted: Vec<usize> = sources.filter_map(|source| source.evict(bytes)).collect();
+        let sum = evicted.iter().sum::<usize>() as u64;
+        self.to_evict = self.to_evict.saturating_sub(sum);
+        self.evicted += sum;
+        self.is_evicted_in_vain = evicted.is_empty();
+        if self.to_evict > 0 && !self.is_evicted_in_vain {
+            // Nothing may go at once where what is noted of a history is behind it.
+            return sum > 0;
         }
         self.to_evict = 0;
-        if self.evicted > 0 {
+        let bytes = std::mem::take(&mut self.evicted);
+        if bytes > 0 {
             log::warn!(
-                "what is kept does not fit into state.bytes: publications of {} bytes are thrown \
-                 out, those first that expire first",
-                std::mem::take(&mut self.evicted)
+                "what is kept does not fit into state.bytes: publications of {bytes} bytes of memory \
+                 are thrown out, those first that expire first"
             );
             self.is_wanted = true;
+            self.not_before = Some(now + RETRY);
         }
         false
     }

@@ -85,6 +85,8 @@ pub(super) struct Writer {
     /// Charged bytes that are to be thrown out, and how many were.
     to_evict: u64,
     evicted: u64,
+    /// All that may be thrown out was, and that was not enough.
+    is_evicted_in_vain: bool,
     /// Not before this.
     not_before: Option<Instant>,
     /// Snapshots in a row that could not be synced, and until when the next one waits for that.
@@ -126,6 +128,7 @@ impl Writer {
             rewritten_at: None,
             to_evict: 0,
             evicted: 0,
+            is_evicted_in_vain: false,
             not_before: None,
             failed_snapshots: 0,
             no_snapshot_before: None,
@@ -151,7 +154,7 @@ impl Writer {
         if self.retry_at.is_some_and(|at| at <= now) {
             self.retry(now);
         }
-        let limit = if self.remove_replaced() || self.evict_some() {
+        let limit = if self.remove_replaced() || self.evict_some(now) {
             Duration::ZERO
         } else {
             limit

@@ -45,21 +45,27 @@ export async function slow({ residents, random }) {
 /** What can be done to the connections between node and backend. */
 const HARM = ['cut', 'reset', 'stall', 'oneWay', 'halfOpen', 'trickle'];
 
+/** Does it once to each connection that is there at some moment of this time, since they come and go with the events; answers how many. */
+async function harmEach(door, how, ms) {
+  const harmed = new Set();
+  const end = performance.now() + ms;
+  for (let left = ms; left > 0; left = end - performance.now()) {
+    for (const pair of door.pairs) {
+      if (!harmed.has(pair)) pair[how](left);
+      harmed.add(pair);
+    }
+    await pause(Math.min(100, left));
+  }
+  return harmed.size;
+}
+
 /** The backend answers late, wrong, or is not there; or the network between the node and it does what networks do. */
 export async function backend(world) {
   const { random, backendDoor } = world;
   const how = random.of(['slow', 'broken', 'down', ...HARM]);
   const ms = Math.round(random.between(300, 3000));
+  if (HARM.includes(how)) return { how, ms, connections: await harmEach(backendDoor, how, ms) };
   let connections = 0;
-  if (HARM.includes(how)) {
-    // Connections come and go with the events: whoever is there at some moment of this time is meant.
-    const end = performance.now() + ms;
-    do {
-      connections += backendDoor.harm(random, 100, how, ms);
-      await pause(Math.min(200, ms));
-    } while (performance.now() < end);
-    return { how, ms, connections };
-  }
   if (how === 'down') {
     backendDoor.mode = 'refuse';
     connections = backendDoor.harm(random, 100, 'reset');
