@@ -7,11 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{RETRY, Writer};
+use super::{RETRY, REWRITE_PAUSE, Writer};
 use crate::{state::queue::Intake, store::StoreError};
 
-/// How often files that are too large for their bound are written anew.
-pub(super) const REWRITE_PAUSE: Duration = Duration::from_secs(10);
 /// What expired leaves the files after this, although nothing is written.
 const REWRITE_AFTER: Duration = Duration::from_secs(60 * 60);
 /// Charged bytes that are thrown out in one turn: whoever publishes meanwhile waits for no more.

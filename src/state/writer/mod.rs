@@ -17,7 +17,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use self::bounds::REWRITE_PAUSE;
 use super::{
     queue::{Queue, WaitingRecord},
     record::{Mark, put_mark, put_record},
@@ -36,6 +35,8 @@ use crate::{
 const BATCH_BYTES: usize = 1 << 20;
 /// How long until it is tried again to write.
 const RETRY: Duration = Duration::from_secs(1);
+/// How often files that are too large for their bound are written anew.
+const REWRITE_PAUSE: Duration = Duration::from_secs(10);
 /// A buffer that a large record made larger than this is given back.
 const BUFFER_BYTES: usize = 4 << 20;
 /// A batch's room for records that is kept; what held a queue that ran full is given back.
