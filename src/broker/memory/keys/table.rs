@@ -15,6 +15,9 @@ use crate::{
 /// Keys that are let go of in one turn.
 pub(super) const KEYS_A_TURN: usize = 1024;
 
+/// Room that is not worth a copy to give back; there are as many tables as locks.
+const ROOM_MIN: usize = 64;
+
 /// A key as it is known: a hash of channel and key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::broker::memory) struct KeyId(pub(in crate::broker::memory) u128);
@@ -60,7 +63,7 @@ impl KeyTable {
         }
         let (len, capacity) = (self.known.len(), self.known.capacity());
         // A quarter more keys than are left then would make it double again.
-        let is_large = capacity > 1024 && len * 5 < capacity * 2;
+        let is_large = capacity > ROOM_MIN && len * 5 < capacity * 2;
         if is_large || len == 0 {
             self.known.shrink_to_fit();
             self.order.shrink_to_fit();
