@@ -92,7 +92,7 @@ pub(super) async fn run(
             Instant::now() + unserved_grace(settings)
         }
     };
-    // Behind whatever publications were accepted before, in the same mailboxes.
+    // Behind whatever publications were accepted before, in the same inboxes.
     node.shards.send_all(&shard::Drain {
         spread,
         close: Close::RESTART,

@@ -4,7 +4,7 @@
 //! One for the process, whatever the broker is. Channels are spread over `STRIPES` locks, each held
 //! for as long as a publication is handed to the shards that listen, which is what makes all of
 //! them hear a channel's publications in one order. Bounds: an entry a channel that has a member,
-//! and the shards' mailboxes: nothing is sent to one without a [`Reservation`]. It must
+//! and the shards' inboxes: nothing is sent to one without a [`Reservation`]. It must
 //! not wait for anyone, nor know histories or sessions.
 
 use std::sync::{

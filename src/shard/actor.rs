@@ -1,17 +1,25 @@
-//! The actor of a shard: the turns of its mailbox, the tick of its wheel, and the drain.
+//! The actor of a shard: the turns of its inbox, the tick of its wheel, and the drain.
 
 mod windows;
 
 use std::{
+    collections::VecDeque,
     rc::Rc,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, Message, SpawnHandle, WrapFuture};
+use actix::{
+    Actor, ActorFutureExt as _, Addr, AsyncContext, Context, Handler, Message, SpawnHandle,
+    WrapFuture,
+};
 
 use super::{
-    Selector, ServerCommand, SessionMessage, Shard, begin::Begin, joined_line::Numbered,
+    Selector, ServerCommand, SessionMessage, Shard,
+    begin::Begin,
+    drain::{Drain, DrainPlan},
+    inbox::{Incoming, KEPT_ROOM, Wake},
+    joined_line::Numbered,
     reservation::Reservation,
 };
 use crate::{
@@ -23,9 +31,9 @@ use crate::{
     registry::{ChannelName, SessionKey},
 };
 
-/// Publications that a busy mailbox delivers before the outboxes are written, so that a stream of
+/// Publications that a busy inbox delivers before the outboxes are written, so that a stream of
 /// them cannot keep the writing waiting.
-const PUBLICATIONS_A_TURN: usize = 64;
+pub(super) const PUBLICATIONS_A_TURN: usize = 64;
 
 /// The same bound in deliveries, for publications with many receivers.
 const DELIVERIES_A_TURN: usize = 16 * 1024;
@@ -40,35 +48,9 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// Sessions that a step of a drain closes at most; then the others of the worker have their turn.
 const CLOSES_A_STEP: usize = 256;
 
-/// A publication to deliver.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Deliver {
-    pub(super) publication: Arc<Publication>,
-    /// Given back when the publication leaves the mailbox.
-    pub(super) room: Reservation,
-}
-
-/// The members of a channel that count its offsets have missed something that cannot be brought.
-/// Bound: sent only in place of a publication that was on its way before this shard listened, and
-/// found no room when it came.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(super) struct Missed(pub(super) ChannelName);
-
 #[derive(Message)]
 #[rtype(result = "()")]
 struct Flush;
-
-/// Close all sessions, spread evenly over a time.
-#[derive(Message, Clone)]
-#[rtype(result = "()")]
-pub struct Drain {
-    /// Over how long; said again, only a spread of 0 counts: whoever is left ends now.
-    pub(crate) spread: Duration,
-    /// With which code and reason.
-    pub(crate) close: Close,
-}
 
 /// Cut whatever is left, without a word.
 #[derive(Message, Clone, Copy)]
@@ -98,6 +80,8 @@ pub struct SendCommand {
 /// The actor through which other threads reach a shard.
 pub struct ShardActor {
     pub(super) shard: Rc<Shard>,
+    /// What was taken out of the inbox and has not had its turn.
+    taken: VecDeque<Incoming>,
     /// Publications of this turn; at most [`PUBLICATIONS_A_TURN`].
     turn: Vec<Numbered>,
     /// Deliveries that they make.
@@ -109,6 +93,10 @@ pub struct ShardActor {
     waited: usize,
     /// The timer of the windows, and when it rings.
     armed: Option<(Instant, SpawnHandle)>,
+    /// A [`Flush`] is on its way.
+    flush_comes: bool,
+    /// Whom a drain has still to close.
+    plan: Option<DrainPlan>,
 }
 
 impl ShardActor {
@@ -116,20 +104,111 @@ impl ShardActor {
     pub(super) fn start_for(shard: Rc<Shard>) -> Addr<Self> {
         Self {
             shard,
+            taken: VecDeque::new(),
             turn: Vec::new(),
             deliveries: 0,
             ticked: clock::now(),
             due: Vec::new(),
             waited: 0,
             armed: None,
+            flush_comes: false,
+            plan: None,
         }
         .start()
+    }
+
+    /// Ends the turn once inbox and mailbox are empty; finds nothing to do if it was full before.
+    fn flush_soon(&mut self, ctx: &mut Context<Self>) {
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
+            // So that something waits when the drain comes.
+            ctx.notify_later(Flush, crate::planted::LATE);
+            return;
+        }
+        if !std::mem::replace(&mut self.flush_comes, true) {
+            ctx.notify(Flush);
+        }
     }
 
     fn end_turn(&mut self) {
         self.deliveries = 0;
         self.waited = 0;
         self.shard.deliver_all(&mut self.turn);
+    }
+
+    /// Takes what is in the inbox into turns.
+    fn take_in(&mut self, ctx: &mut Context<Self>) {
+        self.shard.inbox.take(&mut self.taken);
+        self.take_rest(ctx);
+    }
+
+    /// Takes what was in the inbox into turns. Where one is full, the rest comes behind the turns
+    /// of the sessions, and before anything else that is in the mailbox.
+    fn take_rest(&mut self, ctx: &mut Context<Self>) {
+        // First, so that they work beside this one; and each time that others have had their turn.
+        self.shard.owed.pay();
+        while let Some(incoming) = self.taken.pop_front() {
+            match incoming {
+                Incoming::Begin(begin) => self.begin(&begin),
+                Incoming::Drain(drain) => self.drain(ctx, drain),
+                Incoming::Missed(channel) => self.tell_missed(&channel),
+                Incoming::Publication(publication, room) => {
+                    if self.add(publication, room, ctx) {
+                        return self.end_full_turn(ctx);
+                    }
+                }
+            }
+        }
+        self.taken.shrink_to(KEPT_ROOM);
+    }
+
+    /// Adds a publication to the turn; whether that is full.
+    fn add(
+        &mut self,
+        publication: Arc<Publication>,
+        room: Reservation,
+        ctx: &mut Context<Self>,
+    ) -> bool {
+        let Some(publication) = self.admit(publication, room, ctx) else {
+            return self.waited == PUBLICATIONS_A_TURN;
+        };
+        if self.turn.is_empty() {
+            self.flush_soon(ctx);
+        }
+        let receivers = self.shard.state.borrow().receivers(&publication);
+        let last = self.turn.last();
+        let is_joined = last.is_some_and(|(_, last)| last.target() == publication.target());
+        self.deliveries += match is_joined {
+            true => receivers / JOINED_DELIVERIES,
+            false => receivers,
+        };
+        self.turn.push((0, Rc::new(publication)));
+        let is_full =
+            self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN;
+        #[cfg(feature = "planted-faults")]
+        let is_full = is_full && !crate::planted::is(crate::planted::Fault::LosesAtADrain);
+        is_full
+    }
+
+    fn begin(&mut self, begin: &Begin) {
+        self.end_turn_before(&begin.channel);
+        let mut state = self.shard.state.borrow_mut();
+        state.begin(begin.key, &begin.channel, begin.pending);
+    }
+
+    fn tell_missed(&mut self, channel: &ChannelName) {
+        self.end_turn_before(channel);
+        self.end_window(channel);
+        self.shard.state.borrow_mut().tell_missed(channel);
+    }
+
+    /// What came before a mark in the inbox goes out before it.
+    fn end_turn_before(&mut self, _channel: &ChannelName) {
+        #[cfg(feature = "planted-faults")]
+        let others = self.of_others(_channel);
+        self.end_turn();
+        #[cfg(feature = "planted-faults")]
+        self.turn.extend(others);
     }
 
     /// What waits of other channels, taken out of the turn, where a loss is planted at the drain:
@@ -144,10 +223,10 @@ impl ShardActor {
         self.turn.extract_if(.., is_other).collect()
     }
 
-    /// Ends a turn that is full. A mailbox that others fill as fast as it is emptied would keep
-    /// this thread to itself: the actor's context goes on with it until it is empty. So the
-    /// sessions get their turn here, and the wheel and the windows their ticks, which the context
-    /// would only look at afterwards.
+    /// Ends a turn that is full. An inbox that others fill as fast as it is emptied would keep this
+    /// thread to itself: the actor's context goes on with its mailbox until that is empty. So the
+    /// sessions get their turn here, and the wheel, the windows and a drain their ticks, which the
+    /// context would only look at afterwards.
     fn end_full_turn(&mut self, ctx: &mut Context<Self>) {
         self.end_turn();
         let now = clock::now();
@@ -157,7 +236,12 @@ impl ShardActor {
         if self.armed.is_some_and(|(at, _)| at <= now) {
             self.end_windows(ctx);
         }
-        ctx.wait(tokio::task::yield_now().into_actor(self));
+        let next = self.plan.as_ref().and_then(|plan| plan.next);
+        if next.is_some_and(|(at, _)| at <= now) {
+            self.drain_step(ctx, now);
+        }
+        let others = tokio::task::yield_now().into_actor(self);
+        ctx.wait(others.map(|(), shard, ctx| shard.take_rest(ctx)));
     }
 
     fn on_tick(&mut self, now: Instant) {
@@ -175,10 +259,45 @@ impl ShardActor {
         self.due = due;
     }
 
+    /// Begins to close all sessions; what was accepted before goes out before any Close.
+    fn drain(&mut self, ctx: &mut Context<Self>, drain: Drain) {
+        let close = drain.close.clone();
+        let before = self.shard.state.borrow_mut().draining.replace(close);
+        if before.is_some() && !drain.spread.is_zero() {
+            return;
+        }
+        #[cfg(feature = "planted-faults")]
+        if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
+            self.turn.clear();
+        }
+        self.end_turn();
+        self.end_all_windows();
+        let state = self.shard.state.borrow();
+        let sessions = state.sessions.iter();
+        let keys = sessions
+            .map(|(key, entry)| (key as SessionKey, entry.id()))
+            .collect();
+        drop(state);
+        let now = clock::now();
+        self.plan = Some(DrainPlan {
+            started: now,
+            drain,
+            keys,
+            closed: 0,
+            next: None,
+        });
+        self.drain_step(ctx, now);
+    }
+
     /// Closes sessions so that, at any moment, the share of closed ones is the share of the spread
     /// that passed.
-    fn drain_step(&mut self, ctx: &mut Context<Self>, mut plan: DrainPlan) {
-        let now = clock::now();
+    fn drain_step(&mut self, ctx: &mut Context<Self>, now: Instant) {
+        let Some(mut plan) = self.plan.take() else {
+            return;
+        };
+        if let Some((_, timer)) = plan.next.take() {
+            ctx.cancel_future(timer);
+        }
         let passed = now.saturating_duration_since(plan.started).as_secs_f64();
         let spread = plan.drain.spread.as_secs_f64();
         let share = if spread > 0.0 { passed / spread } else { 1.0 };
@@ -199,27 +318,11 @@ impl ShardActor {
                 true => Duration::from_millis(1),
                 false => DRAIN_STEP,
             };
-            ctx.run_later(pause, move |shard, ctx| shard.drain_step(ctx, plan));
+            let timer = ctx.run_later(pause, |shard, ctx| shard.drain_step(ctx, clock::now()));
+            plan.next = Some((now + pause, timer));
+            self.plan = Some(plan);
         }
     }
-}
-
-/// Ends the turn once the mailbox is empty; finds nothing to do if the turn was full before.
-fn flush_soon(ctx: &mut Context<ShardActor>) {
-    #[cfg(feature = "planted-faults")]
-    if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
-        // So that something waits when the drain comes.
-        ctx.notify_later(Flush, crate::planted::LATE);
-        return;
-    }
-    ctx.notify(Flush);
-}
-
-struct DrainPlan {
-    started: Instant,
-    drain: Drain,
-    keys: Vec<(SessionKey, SessionId)>,
-    closed: usize,
 }
 
 impl Actor for ShardActor {
@@ -230,64 +333,11 @@ impl Actor for ShardActor {
     }
 }
 
-impl Handler<Deliver> for ShardActor {
+impl Handler<Wake> for ShardActor {
     type Result = ();
 
-    fn handle(&mut self, Deliver { publication, room }: Deliver, ctx: &mut Self::Context) {
-        let Some(publication) = self.admit(publication, room, ctx) else {
-            if self.waited == PUBLICATIONS_A_TURN {
-                self.end_full_turn(ctx);
-            }
-            return;
-        };
-        if self.turn.is_empty() {
-            flush_soon(ctx);
-        }
-        let receivers = self.shard.state.borrow().receivers(&publication);
-        let last = self.turn.last();
-        let is_joined = last.is_some_and(|(_, last)| last.target() == publication.target());
-        self.deliveries += match is_joined {
-            true => receivers / JOINED_DELIVERIES,
-            false => receivers,
-        };
-        self.turn.push((0, Rc::new(publication)));
-        let is_full =
-            self.turn.len() == PUBLICATIONS_A_TURN || self.deliveries >= DELIVERIES_A_TURN;
-        #[cfg(feature = "planted-faults")]
-        let is_full = is_full && !crate::planted::is(crate::planted::Fault::LosesAtADrain);
-        if is_full {
-            self.end_full_turn(ctx);
-        }
-    }
-}
-
-impl Handler<Begin> for ShardActor {
-    type Result = ();
-
-    fn handle(&mut self, begin: Begin, _: &mut Self::Context) {
-        #[cfg(feature = "planted-faults")]
-        let others = self.of_others(&begin.channel);
-        // What came before it in the mailbox goes out before it.
-        self.end_turn();
-        #[cfg(feature = "planted-faults")]
-        self.turn.extend(others);
-        let mut state = self.shard.state.borrow_mut();
-        state.begin(begin.key, &begin.channel, begin.pending);
-    }
-}
-
-impl Handler<Missed> for ShardActor {
-    type Result = ();
-
-    fn handle(&mut self, Missed(channel): Missed, _: &mut Self::Context) {
-        #[cfg(feature = "planted-faults")]
-        let others = self.of_others(&channel);
-        // What came before it in the mailbox goes out before it.
-        self.end_turn();
-        #[cfg(feature = "planted-faults")]
-        self.turn.extend(others);
-        self.end_window(&channel);
-        self.shard.state.borrow_mut().tell_missed(&channel);
+    fn handle(&mut self, _: Wake, ctx: &mut Self::Context) {
+        self.take_in(ctx);
     }
 }
 
@@ -295,6 +345,7 @@ impl Handler<Flush> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
+        self.flush_comes = false;
         self.end_turn();
     }
 }
@@ -303,38 +354,8 @@ impl Handler<Drain> for ShardActor {
     type Result = ();
 
     fn handle(&mut self, drain: Drain, ctx: &mut Self::Context) {
-        let close = drain.close.clone();
-        if self
-            .shard
-            .state
-            .borrow_mut()
-            .draining
-            .replace(close)
-            .is_some()
-            && !drain.spread.is_zero()
-        {
-            return;
-        }
-        #[cfg(feature = "planted-faults")]
-        if crate::planted::is(crate::planted::Fault::LosesAtADrain) {
-            self.turn.clear();
-        }
-        // What was accepted before goes out before any Close.
-        self.end_turn();
-        self.end_all_windows();
-        let state = self.shard.state.borrow();
-        let sessions = state.sessions.iter();
-        let keys = sessions
-            .map(|(key, entry)| (key as SessionKey, entry.id()))
-            .collect();
-        drop(state);
-        let plan = DrainPlan {
-            started: clock::now(),
-            drain,
-            keys,
-            closed: 0,
-        };
-        self.drain_step(ctx, plan);
+        self.shard.inbox.push(Incoming::Drain(drain));
+        self.take_in(ctx);
     }
 }
 
@@ -351,7 +372,10 @@ impl Handler<Terminate> for ShardActor {
 impl Handler<Disconnect> for ShardActor {
     type Result = bool;
 
-    fn handle(&mut self, disconnect: Disconnect, _: &mut Self::Context) -> bool {
+    fn handle(&mut self, disconnect: Disconnect, ctx: &mut Self::Context) -> bool {
+        // Whoever asks for it may have been answered what is in the inbox still.
+        self.take_in(ctx);
+        self.end_turn();
         let mut state = self.shard.state.borrow_mut();
         if let Some(key) = state.key_of(disconnect.session) {
             state.send_waiting(key);
@@ -372,8 +396,10 @@ impl Handler<SendCommand> for ShardActor {
     fn handle(
         &mut self,
         SendCommand { selector, command }: SendCommand,
-        _: &mut Self::Context,
+        ctx: &mut Self::Context,
     ) -> usize {
+        // Whoever asks for it may have been answered what is in the inbox still.
+        self.take_in(ctx);
         let state = self.shard.state.borrow();
         let entries = state.select(&selector);
         for entry in &entries {
@@ -388,5 +414,7 @@ impl Drop for ShardActor {
         if std::thread::panicking() {
             crate::logger::abort(format_args!("shard {} panicked", self.shard.id));
         }
+        self.shard.inbox.close();
+        self.shard.owed.pay();
     }
 }

@@ -1,8 +1,7 @@
-//! How other threads reach a shard: handles, room reserved in its mailbox, and the list of all
-//! shards of this process.
+//! How other threads reach a shard: handles, room reserved in its inbox, and the list of all shards
+//! of this process.
 //!
-//! A [`Reservation`] is the bound of its shard's mailbox: `do_send` knows none. The list grows by
-//! one a worker thread.
+//! A [`Reservation`] is the bound of its shard's inbox. The list grows by one a worker thread.
 
 use std::{
     cell::OnceCell,
@@ -14,7 +13,8 @@ use actix::{Addr, Handler, Message};
 
 use super::{
     Shard,
-    actor::{Deliver, Missed, ShardActor},
+    actor::{PUBLICATIONS_A_TURN, ShardActor},
+    inbox::{Inbox, Incoming},
     reservation::{QueueCredit, Reservation},
     window::Windows,
 };
@@ -31,7 +31,7 @@ use crate::{
 /// How a shard's queue is bounded (`limits.shard_queue`, `limits.shard_queue_bytes`).
 #[derive(Clone, Copy, Debug)]
 pub struct QueueBounds {
-    /// Publications that wait in the mailbox.
+    /// Publications that wait in the inbox.
     pub publications_max: usize,
     /// Their bytes, each with what it keeps beside its payload.
     pub bytes_max: usize,
@@ -41,15 +41,22 @@ pub struct QueueBounds {
 #[derive(Clone)]
 pub struct ShardHandle {
     addr: Addr<ShardActor>,
+    inbox: Arc<Inbox>,
     credit: Arc<QueueCredit>,
     bounds: QueueBounds,
     stats: Arc<WorkerStats>,
 }
 
 impl ShardHandle {
-    /// The address for what is no publication: those reserve room first.
+    /// The address for what is no publication: those reserve room first. What is sent there by this
+    /// thread comes behind what it has handed over.
     #[must_use]
     pub(crate) fn addr(&self) -> &Addr<ShardActor> {
+        CURRENT.with(|current| {
+            if let Some(own) = current.get() {
+                own.owed.pay();
+            }
+        });
         &self.addr
     }
 
@@ -88,28 +95,35 @@ impl ShardHandle {
         fits.then_some(reservation)
     }
 
-    /// Sends a publication, for which room was reserved in this shard.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "room was reserved in this shard: limits.shard_queue, limits.shard_queue_bytes"
-    )]
+    /// Hands over a publication, for which room was reserved in this shard.
     pub(crate) fn deliver(&self, publication: Arc<Publication>, room: Reservation) {
-        self.addr.do_send(Deliver { publication, room });
+        self.hand_over(Incoming::Publication(publication, room));
     }
 
     /// Has the members of a channel that count its offsets told that they have missed something.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "nothing sends it yet but tests; an engine will, and has to bound it by a mark on the channel"
-    )]
     pub(crate) fn tell_missed(&self, channel: ChannelName) {
-        self.addr.do_send(Missed(channel));
+        self.hand_over(Incoming::Missed(channel));
+    }
+
+    /// In the order of the calls. A worker wakes another one's shard in its own shard's next turn,
+    /// behind all that is handed over until then, or when that is a turn already; whoever is no
+    /// worker does at once.
+    fn hand_over(&self, incoming: Incoming) {
+        let waiting = self.inbox.push(incoming);
+        let is_owed = waiting < PUBLICATIONS_A_TURN
+            && CURRENT.with(|current| match current.get() {
+                Some(own) if !Arc::ptr_eq(&own.inbox, &self.inbox) => own.owe(&self.inbox),
+                _ => false,
+            });
+        if !is_owed {
+            self.inbox.wake();
+        }
     }
 }
 
 /// What a new shard is made with.
 pub struct ShardSettings {
-    /// Bounds of its mailbox.
+    /// Bounds of its inbox.
     pub queue: QueueBounds,
     /// Bytes of publications that one subscriber holds back while its history is read
     /// (`limits.recovery_bytes`).
@@ -173,10 +187,10 @@ impl Shards {
             shard.state.borrow_mut().windows = Some(Box::new(Windows::new(rules.clone())));
         }
         let addr = ShardActor::start_for(shard.clone());
-        // It is not set yet.
-        let _ = shard.mailbox.set(addr.downgrade().recipient());
+        shard.inbox.set_actor(addr.clone().recipient());
         handles.push(ShardHandle {
             addr,
+            inbox: shard.inbox.clone(),
             credit: Arc::default(),
             bounds: self.settings.queue,
             stats,
@@ -217,7 +231,7 @@ impl Shards {
         ShardActor: Handler<M>,
     {
         for shard in self.read().iter() {
-            shard.addr.do_send(message.clone());
+            shard.addr().do_send(message.clone());
         }
     }
 }

@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc, sync::Arc};
 use actix::WeakRecipient;
 
 use super::{
-    SessionMessage, Shard, SubscribeOptions, SubscriptionId, begin::Begin,
+    SessionMessage, Shard, SubscribeOptions, SubscriptionId, begin::Begin, inbox::Incoming,
     user_channel::user_channel,
 };
 use crate::{
@@ -71,32 +71,27 @@ impl Membership {
         if let Some(pending) = pending {
             // In this order: what comes behind the mark is whole, since the shard cannot stop
             // listening in between.
-            self.begin_behind_the_mailbox(channel, pending);
+            self.begin_behind_the_inbox(channel, pending);
             self.shard.subscribe(channel);
         }
         pending.is_some()
     }
 
-    /// What waits in the mailbox may be older than what was not sent here while nobody listened: a
+    /// What waits in the inbox may be older than what was not sent here while nobody listened: a
     /// member that got it would have a hole.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "one for each join, which limits.commands_per_turn bounds"
-    )]
-    fn begin_behind_the_mailbox(&self, channel: &ChannelName, pending: Slot) {
-        let mailbox = self.shard.mailbox.get();
-        match mailbox.and_then(WeakRecipient::upgrade) {
-            Some(mailbox) => mailbox.do_send(Begin {
-                key: self.key,
-                channel: channel.clone(),
-                pending,
-            }),
-            // It has ended, or was never there: nothing waits.
-            None => {
-                let mut state = self.shard.state.borrow_mut();
-                state.begin(self.key, channel, pending);
-            }
+    fn begin_behind_the_inbox(&self, channel: &ChannelName, pending: Slot) {
+        let inbox = &self.shard.inbox;
+        if !inbox.is_open() {
+            // Its actor has ended, or was never there: nothing waits.
+            let mut state = self.shard.state.borrow_mut();
+            return state.begin(self.key, channel, pending);
         }
+        inbox.push(Incoming::Begin(Begin {
+            key: self.key,
+            channel: channel.clone(),
+            pending,
+        }));
+        inbox.wake();
     }
 
     /// Joins a channel, held back until [`go_live`](Self::go_live). Nothing if it was joined

@@ -1,18 +1,21 @@
 //! A shard: one actor per worker thread, with everything that belongs to that thread's sessions.
 //!
 //! Owns the registry (channel ⇄ sessions), the sessions' outboxes and the timing wheel, so that
-//! nothing on the delivery path is locked. Sessions live on the same thread and call [`Shard`]
-//! directly; other threads send messages to [`ShardActor`]. Its mailbox is bounded in effect:
-//! publications reserve room first ([`ShardHandle::reserve`]), and other messages are as rare as
-//! signals and administrators. It tells the [`LocalFanout`] of its members and knows no broker.
+//! nothing on the delivery path is locked but the inbox, once a turn. Sessions live on the same
+//! thread and call [`Shard`] directly; other threads put publications into its inbox and send
+//! other messages to [`ShardActor`]. Both are bounded in effect: publications reserve room first
+//! ([`ShardHandle::reserve`]), and other messages are as rare as signals and administrators. It
+//! tells the [`LocalFanout`] of its members and knows no broker.
 //! A panic in a shard ends the process: half a server that looks whole is worse than a restart.
 
 mod actor;
 mod begin;
 mod commands;
 mod delivery;
+mod drain;
 mod entry;
 mod handle;
+mod inbox;
 mod joined_line;
 mod membership;
 mod queries;
@@ -23,18 +26,13 @@ mod subscriber;
 mod user_channel;
 mod window;
 
-use std::{
-    cell::{OnceCell, RefCell},
-    rc::Rc,
-    sync::Arc,
-};
-
-use actix::WeakRecipient;
+use std::{cell::RefCell, rc::Rc, sync::Arc};
 
 pub(crate) use self::queries::{InChannel, SessionState, StatesOf};
 pub use self::{
-    actor::{Disconnect, Drain, SendCommand, ShardActor, Terminate},
+    actor::{Disconnect, SendCommand, ShardActor, Terminate},
     commands::{CommandFrame, Selector, ServerCommand, SessionMessage},
+    drain::Drain,
     handle::{QueueBounds, ShardHandle, ShardSettings, Shards},
     membership::Membership,
     queries::{ChannelsOf, CountMembers, MembersOf},
@@ -42,8 +40,12 @@ pub use self::{
     subscriber::{SubscribeOptions, SubscriptionId},
 };
 use self::{
-    begin::Begin, delivery::DeliverySettings, joined_line::Numbered, state::ShardState,
-    user_channel::USER_PREFIX, window::Departed,
+    delivery::DeliverySettings,
+    inbox::{Inbox, OwedWakes},
+    joined_line::Numbered,
+    state::ShardState,
+    user_channel::USER_PREFIX,
+    window::Departed,
 };
 use crate::{
     broker::LocalFanout,
@@ -64,8 +66,10 @@ pub struct Shard {
     shared: Rc<ConnectionShared>,
     fanout: Arc<dyn LocalFanout>,
     state: RefCell<ShardState>,
-    /// Its actor's mailbox, once that is started.
-    mailbox: OnceCell<WeakRecipient<Begin>>,
+    /// What other threads hand to it, and what goes in one order with that.
+    inbox: Arc<Inbox>,
+    /// The other shards that this worker has handed something.
+    owed: OwedWakes,
 }
 
 impl Shard {
@@ -83,7 +87,8 @@ impl Shard {
             })),
             shared,
             fanout,
-            mailbox: OnceCell::new(),
+            inbox: Arc::default(),
+            owed: OwedWakes::default(),
         })
     }
 
@@ -122,6 +127,15 @@ impl Shard {
         self.count_channels();
     }
 
+    /// Has another shard woken in this one's next turn. False where there will be none.
+    fn owe(&self, inbox: &Arc<Inbox>) -> bool {
+        let is_paid = self.inbox.wake();
+        if is_paid {
+            self.owed.add(inbox);
+        }
+        is_paid
+    }
+
     fn count_channels(&self) {
         let channels = self.state.borrow().registry.channel_count();
         self.shared.stats.channels.set(channels as u64);
@@ -147,7 +161,7 @@ impl Shard {
         state.registry.members(&line.channel).len() * line.publications.len()
     }
 
-    /// Delivers what one turn of the mailbox brought. What goes to the same receivers, one behind
+    /// Delivers what one turn of the inbox brought. What goes to the same receivers, one behind
     /// the other, is joined once for all of them. Where that is everything, it is written receiver
     /// by receiver, so that each outbox is touched once; else all is queued first and then leaves
     /// together.

@@ -1,18 +1,18 @@
-//! Room in a shard's mailbox: taken before a publication is sent there, given back by drop.
+//! Room in a shard's inbox: taken before a publication is put there, given back by drop.
 
 use std::sync::{
     Arc,
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-/// What waits in a shard's mailbox.
+/// What waits in a shard's inbox.
 #[derive(Debug, Default)]
 pub(super) struct QueueCredit {
     pub(super) publications: AtomicUsize,
     pub(super) bytes: AtomicUsize,
 }
 
-/// Room for one publication in one shard's mailbox. It travels with the publication and is given
+/// Room for one publication in one shard's inbox. It travels with the publication and is given
 /// back when it is dropped: when the shard takes the publication, or on any other path.
 #[derive(Debug)]
 pub struct Reservation {
@@ -23,7 +23,7 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// The publication has left the mailbox and goes on waiting in this shard: its bytes keep their
+    /// The publication has left the inbox and goes on waiting in this shard: its bytes keep their
     /// place.
     pub(super) fn keep_bytes_only(&mut self) {
         if std::mem::take(&mut self.counts) {

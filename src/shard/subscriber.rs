@@ -165,7 +165,7 @@ impl Subscriber {
             (_, Content::Join(_) | Content::Leave(_)) => Verdict::Skip,
             (State::Held { waiting, bytes }, Content::Item(_)) => {
                 *bytes = bytes.saturating_add(publication.weight());
-                // A single one may exceed the bound in bytes, as it may in an empty mailbox.
+                // A single one may exceed the bound in bytes, as it may in an empty inbox.
                 let fits = waiting.is_empty() || *bytes <= held_bytes_max;
                 if waiting.len() == HELD_MAX || !fits {
                     return self.miss();

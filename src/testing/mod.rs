@@ -37,7 +37,7 @@ use crate::{
     token::Tokens,
 };
 
-/// Shards whose mailboxes hold so many publications.
+/// Shards whose inboxes hold so many publications.
 pub(crate) fn shard_settings(publications_max: usize) -> ShardSettings {
     let second = Duration::from_secs(1);
     ShardSettings {
@@ -100,7 +100,7 @@ pub(crate) struct TestNode {
 }
 
 impl TestNode {
-    /// Whose shard's mailbox holds so many publications.
+    /// Whose shard's inbox holds so many publications.
     pub(crate) fn new(room: usize) -> Self {
         Self::with(room, Settings::demonstration())
     }

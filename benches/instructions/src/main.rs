@@ -106,7 +106,7 @@ struct Deliver {
     channel: ChannelName,
     kept: bool,
     requests: Vec<PublishRequest>,
-    /// Publications that the shard finds in its mailbox at once.
+    /// Publications that the shard finds in its inbox at once.
     a_turn: usize,
     published: u64,
 }
@@ -230,7 +230,7 @@ impl Subscribe {
     }
 }
 
-/// Publishing: from a request to the mailbox of the one shard that listens; nothing is delivered
+/// Publishing: from a request to the inbox of the one shard that listens; nothing is delivered
 /// yet.
 struct Publish {
     node: Node,

@@ -205,7 +205,7 @@ fn a_join_that_finds_no_room_is_counted() {
 }
 
 /// A plain client without positions could get a publication from before it came, which still waited
-/// in its shard's mailbox, and not the next one, which went out while nobody listened there: a hole
+/// in its shard's inbox, and not the next one, which went out while nobody listened there: a hole
 /// that nobody told it of. It gets what is published from its join on.
 #[test]
 fn a_member_without_positions_gets_nothing_from_before_it_joined() {

@@ -26,7 +26,7 @@ pub(crate) struct Fixture {
     pub(crate) fanout: Arc<Fanout>,
     /// Where the suite's receivers are, on the thread of the test.
     pub(crate) shard: Rc<Shard>,
-    /// Publications that the shard's mailbox holds.
+    /// Publications that the shard's inbox holds.
     pub(crate) room: usize,
 }
 

@@ -14,7 +14,7 @@ async fn what_is_refused_has_no_offset_and_reached_nobody(fixture: &Fixture) {
     let listener = fixture.listener(&["news"]).await;
     let mut accepted = 0;
     let refused = loop {
-        // Without a pause in which the shard could empty its mailbox.
+        // Without a pause in which the shard could empty its inbox.
         match fixture
             .broker
             .publish(kept("news", "x", 10_000, LONG))

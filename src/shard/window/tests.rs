@@ -297,7 +297,7 @@ fn who_has_left_and_channels_without_members_are_forgotten() {
     assert_eq!(harness.queued(), (0, 0));
 }
 
-/// What waits must not be free of `limits.shard_queue_bytes`, nor block the mailbox for those whose
+/// What waits must not be free of `limits.shard_queue_bytes`, nor block the inbox for those whose
 /// publications would not wait. It keeps its bytes, and gives back its place among the
 /// publications.
 #[test]

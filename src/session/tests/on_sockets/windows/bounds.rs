@@ -73,7 +73,7 @@ fn slow_policies_drop_whole_batches_and_tell() {
     });
 }
 
-/// What waits takes memory like what waits in the mailbox, and its publishers are told when there
+/// What waits takes memory like what waits in the inbox, and its publishers are told when there
 /// is no room. It has its room until the window ends, and then there is room again.
 #[test]
 fn what_waits_keeps_its_place_in_the_queue_of_its_worker() {
@@ -91,7 +91,7 @@ fn what_waits_keeps_its_place_in_the_queue_of_its_worker() {
         let started = Instant::now();
         let mut waiting = 0;
         while try_publish().is_ok() {
-            // So that it is no longer in the mailbox.
+            // So that it is no longer in the inbox.
             member.expect_nothing().await;
             waiting += 1;
             assert!(waiting < 16, "what waits is free");
