@@ -14,7 +14,7 @@ use actix::{Addr, Handler, Message};
 use super::{
     Shard,
     actor::{PUBLICATIONS_A_TURN, ShardActor},
-    inbox::{Inbox, Incoming},
+    inbox::{HeldWakes, Inbox, Incoming},
     reservation::{QueueCredit, Reservation},
     window::Windows,
 };
@@ -107,13 +107,14 @@ impl ShardHandle {
 
     /// In the order of the calls. A worker wakes another one's shard in its own shard's next turn,
     /// behind all that is handed over until then, or when that is a turn already; whoever is no
-    /// worker does at once.
+    /// worker does at once, or once it has handed over all ([`HeldWakes`]).
     fn hand_over(&self, incoming: Incoming) {
         let waiting = self.inbox.push(incoming);
         let is_owed = waiting < PUBLICATIONS_A_TURN
             && CURRENT.with(|current| match current.get() {
                 Some(own) if !Arc::ptr_eq(&own.inbox, &self.inbox) => own.owe(&self.inbox),
-                _ => false,
+                Some(_) => false,
+                None => HeldWakes::add(&self.inbox),
             });
         if !is_owed {
             self.inbox.wake();

@@ -3,7 +3,8 @@
 //! Handing over and waking are two steps. A worker hands over all that one turn of a session
 //! publishes and then wakes the others once, when its own shard's turn comes: a thread that is
 //! woken may take the core of the one that woke it, and would deliver the first publication by
-//! itself while the rest is not handed over yet.
+//! itself while the rest is not handed over yet. Whoever is no worker says for how long it goes on
+//! ([`HeldWakes`]), or wakes with each.
 //!
 //! Bounds: each publication has a [`Reservation`]; a mark is as rare as joins
 //! (`limits.commands_per_turn`), and in place of a publication.
@@ -11,6 +12,7 @@
 use std::{
     cell::RefCell,
     collections::VecDeque,
+    marker::PhantomData,
     mem,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -122,6 +124,51 @@ impl Inbox {
         let left = mem::take(&mut *queue);
         drop(queue);
         drop(left);
+    }
+}
+
+thread_local! {
+    /// The shards that this thread has handed something while it held their wakes.
+    static HELD: RefCell<Option<OwedWakes>> = const { RefCell::new(None) };
+}
+
+/// While it is there, this thread wakes no shard that it hands something, unless that is a turn by
+/// itself; then all of them. For a thread that is no worker and hands over several publications.
+pub(crate) struct HeldWakes {
+    /// The first of several that are nested.
+    is_first: bool,
+    /// It ends on the thread that it began on.
+    _here: PhantomData<*const ()>,
+}
+
+impl HeldWakes {
+    pub(crate) fn begin() -> Self {
+        let before = HELD.with(|held| {
+            let mut held = held.borrow_mut();
+            held.is_some() || held.replace(OwedWakes::default()).is_some()
+        });
+        Self {
+            is_first: !before,
+            _here: PhantomData,
+        }
+    }
+
+    /// Leaves the wake of a shard to the end of what is held. False where nothing is.
+    pub(super) fn add(inbox: &Arc<Inbox>) -> bool {
+        HELD.with(|held| {
+            let held = held.borrow();
+            held.as_ref().inspect(|held| held.add(inbox)).is_some()
+        })
+    }
+}
+
+impl Drop for HeldWakes {
+    fn drop(&mut self) {
+        if self.is_first
+            && let Some(held) = HELD.with(|held| held.borrow_mut().take())
+        {
+            held.pay();
+        }
     }
 }
 

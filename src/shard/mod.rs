@@ -28,7 +28,6 @@ mod window;
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-pub(crate) use self::queries::{InChannel, SessionState, StatesOf};
 pub use self::{
     actor::{Disconnect, SendCommand, ShardActor, Terminate},
     commands::{CommandFrame, Selector, ServerCommand, SessionMessage},
@@ -46,6 +45,10 @@ use self::{
     state::ShardState,
     user_channel::USER_PREFIX,
     window::Departed,
+};
+pub(crate) use self::{
+    inbox::HeldWakes,
+    queries::{InChannel, SessionState, StatesOf},
 };
 use crate::{
     broker::LocalFanout,

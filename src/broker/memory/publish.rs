@@ -21,6 +21,7 @@ use crate::{
     },
     publication::{Content, Item, Publication, Target},
     registry::ChannelName,
+    shard::HeldWakes,
     store::{Committer, Record, StoreError, Written},
 };
 
@@ -187,6 +188,8 @@ impl Durable {
 impl Committer for MemoryBroker {
     fn written(&self, locks: &[usize], outcome: Result<(), StoreError>) {
         let (outcome, now) = (outcome.map_err(refusal), Instant::now());
+        // All of a batch is handed over before a shard looks.
+        let held = HeldWakes::begin();
         let mut wakes = Wakes::default();
         for lock in locks {
             let mut stripe = locked(&self.stripes[*lock]);
@@ -206,6 +209,7 @@ impl Committer for MemoryBroker {
             stripe.waiting.settled(steps);
         }
         self.make_room();
+        drop(held);
         wakes.send();
     }
 }

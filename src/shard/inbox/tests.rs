@@ -103,6 +103,31 @@ fn whoever_is_no_worker_wakes_a_shard_at_once_and_in_the_order_of_all() {
     });
 }
 
+// The thread that writes the state delivers a batch of publications; nobody else may make one wait
+// for the rest of them for ever.
+#[test]
+fn who_is_no_worker_may_hold_wakes_until_all_is_handed_over() {
+    on_a_worker(async {
+        let harness = Harness::new();
+        Harness::settle().await;
+        let (fanout, other) = (harness.fanout.clone(), harness.other.inbox.clone());
+        let published = std::thread::spawn(move || {
+            let held = HeldWakes::begin();
+            for number in 0..10 {
+                let nested = HeldWakes::begin();
+                publish(&fanout, number);
+                drop(nested);
+                assert!(!other.is_woken.load(SeqCst), "after {number}");
+            }
+            drop(held);
+            assert!(other.is_woken.load(SeqCst));
+        });
+        published.join().expect("no panic");
+        Harness::settle().await;
+        assert_eq!(harness.texts().len(), 10);
+    });
+}
+
 // An owed wake was paid only once the own shard had nothing more to do: for as long as that took, a
 // shard with nothing else to do slept.
 #[test]
