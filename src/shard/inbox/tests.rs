@@ -60,11 +60,15 @@ impl Harness {
     }
 }
 
+/// Publishes a text; how many get it.
+fn publish_to(fanout: &Fanout, channel: &str, text: &str) -> usize {
+    let target = Target::Channel(channel.into());
+    let publication = Publication::message(target, Payload::Text(text.into()));
+    fanout.send(publication).expect("room")
+}
+
 fn publish(fanout: &Fanout, number: u64) {
-    let target = Target::Channel(CHANNEL.into());
-    let payload = Payload::Text(number.to_string().into());
-    let publication = Publication::message(target, payload);
-    assert_eq!(fanout.send(publication).expect("room"), 1);
+    assert_eq!(publish_to(fanout, CHANNEL, &number.to_string()), 1);
 }
 
 // A thread that is woken for the first of several publications may take the core of the one that
@@ -138,9 +142,7 @@ fn another_workers_shard_does_not_wait_for_the_backlog_of_the_own_one() {
         own.membership.join(&"own".into());
         Harness::settle().await;
         for _ in 0..900 {
-            let target = Target::Channel("own".into());
-            let publication = Publication::message(target, Payload::Text("x".into()));
-            harness.fanout.send(publication).expect("room");
+            publish_to(&harness.fanout, "own", "x");
         }
         tokio::task::yield_now().await;
         harness.publish(0);
@@ -215,9 +217,7 @@ fn who_joins_gets_nothing_that_was_handed_over_before() {
         harness.publish(0);
         let late = Listener::new(&harness.other);
         late.membership.join(&CHANNEL.into());
-        let target = Target::Channel(CHANNEL.into());
-        let publication = Publication::message(target, Payload::Text("1".into()));
-        assert_eq!(harness.fanout.send(publication).expect("room"), 2);
+        assert_eq!(publish_to(&harness.fanout, CHANNEL, "1"), 2);
         Harness::settle().await;
         assert_eq!(harness.texts(), ["0", "1"]);
         assert_eq!(late.taken(), [(0, "1".to_string())]);
