@@ -103,18 +103,25 @@ impl SnapshotSource for Evicting {
     }
 }
 
-// Keys and positions take room in the files too, beside a history within its own bound: once they
-// left too little of it, publications were refused until some expired.
-#[test]
-fn where_all_that_is_kept_does_not_fit_what_expires_first_is_thrown_out() {
+/// A log of 12,000 bytes whose owner can throw out what it has, beside so many records that nobody
+/// can.
+fn small_with(others: u64) -> (Harness, Arc<dyn SnapshotSource>, Arc<dyn SnapshotSource>) {
     let small = LogOptions {
         bytes_max: 12_000,
         ..options(SECOND)
     };
     let mut harness = Harness::start(&SimulatedMachine::new(), small).expect("a start");
-    let others: Arc<dyn SnapshotSource> = Arc::new(Charged(90, 0));
+    let others: Arc<dyn SnapshotSource> = Arc::new(Charged(others, 0));
     let evicting: Arc<dyn SnapshotSource> = Arc::new(Evicting(harness.owner.clone()));
     harness.writer.sources = vec![Arc::downgrade(&others), Arc::downgrade(&evicting)];
+    (harness, evicting, others)
+}
+
+// Keys and positions take room in the files too, beside a history within its own bound: once they
+// left too little of it, publications were refused until some expired.
+#[test]
+fn where_all_that_is_kept_does_not_fit_what_expires_first_is_thrown_out() {
+    let (mut harness, evicting, _others) = small_with(90);
     let (mut fewest, mut refused) = (usize::MAX, 0);
     for number in 0..2000 {
         refused += usize::from(harness.append(number).is_err());
@@ -146,14 +153,7 @@ fn where_all_that_is_kept_does_not_fit_what_expires_first_is_thrown_out() {
 // anew again and again.
 #[test]
 fn what_would_make_no_room_is_not_thrown_out_and_nothing_is_written_for_it() {
-    let small = LogOptions {
-        bytes_max: 12_000,
-        ..options(SECOND)
-    };
-    let mut harness = Harness::start(&SimulatedMachine::new(), small).expect("a start");
-    let others: Arc<dyn SnapshotSource> = Arc::new(Charged(200, 0));
-    let evicting: Arc<dyn SnapshotSource> = Arc::new(Evicting(harness.owner.clone()));
-    harness.writer.sources = vec![Arc::downgrade(&others), Arc::downgrade(&evicting)];
+    let (mut harness, _evicting, _others) = small_with(200);
     for number in 0..20 {
         harness.append(number).expect("room");
         harness.turn();
