@@ -196,8 +196,7 @@ impl App {
                 requests::http_service(options, move || {
                     let (node, http) = (routes.clone(), http.clone());
                     actix_web::App::new()
-                        .wrap(from_fn(http::tell_of_refusals))
-                        .wrap(from_fn(http::settle))
+                        .wrap(from_fn(http::answer))
                         .configure(move |app| http::configure(&node, &http, app))
                 })
             };

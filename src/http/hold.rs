@@ -1,6 +1,7 @@
 //! What a process does with requests that need the state on disk before it has read that: they are
 //! held at the [`Gate`](crate::node::gate::Gate) as they came, no byte of a body read, and go on
-//! when it opens. A layer around all routes that need it; those of people and probes stand outside.
+//! when it opens. A layer around all routes that need it, and the first step of the API; those of
+//! people and probes stand outside.
 //!
 //! Whoever is not held any longer is answered with 503, or with error 100 by the API, which both
 //! say to come again. A handshake is answered with 503 too, as in a drain: clients come again by
@@ -8,8 +9,6 @@
 //!
 //! The process that has handed its state over takes no command of the API and no message by `/send`
 //! any more: the other one would not know of it. Its sessions are sent there by their end.
-
-use std::fmt::Display;
 
 use actix_web::{
     Error, HttpRequest, HttpResponse,
@@ -20,7 +19,7 @@ use actix_web::{
     web::Data,
 };
 
-use super::{api, cors, plain, request};
+use super::{cors, plain, request};
 use crate::node::Node;
 
 /// Bytes of a body that are read ahead of whoever wants it: actix-http stops behind 32 KiB, and one
@@ -29,35 +28,41 @@ const BODY_BYTES_MAX: usize = 128 << 10;
 /// What a header is charged beside its name and value.
 const HEADER_BYTES: usize = 32;
 
-/// Passes a request on when what it needs is there.
-pub(super) async fn until_open(
+/// Passes a request on when what it needs is there. Around all routes that need it but the API's,
+/// which asks for itself.
+pub(super) async fn hold(
     request: ServiceRequest,
     next: Next<BoxBody>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     // Registered with every App by `configure`.
-    let node = request.app_data::<Data<Node>>();
-    if let Some(answer) = node.and_then(|node| elsewhere(request.request(), node)) {
-        return Ok(request.into_response(answer));
-    }
-    if let Some(node) = node.filter(|node| !node.gate.is_open()).cloned() {
-        let bytes = bytes_of(request.request());
-        if let Err(not_passed) = node.gate.pass(bytes).await {
-            let answer = refuse(request.request(), &node, &not_passed);
+    if let Some(node) = request.app_data::<Data<Node>>().cloned() {
+        let is_order = request.path() == "/send";
+        if let Err(why) = until_open(request.request(), &node, is_order).await {
+            let answer = refuse(request.request(), &node, &why);
             return Ok(request.into_response(answer));
         }
     }
     next.call(request).await
 }
 
-/// The answer to what only the process that has taken over can carry out.
-fn elsewhere(request: &HttpRequest, node: &Node) -> Option<HttpResponse> {
-    let is_order = || is_of_api(request, node) || request.path() == "/send";
-    let why = "another process has taken over; come again";
-    (node.is_handed_over() && is_order()).then(|| refuse(request, node, &why))
-}
-
-fn is_of_api(request: &HttpRequest, node: &Node) -> bool {
-    node.settings.api.enabled && api::is_path(request.path())
+/// Waits until what a request needs is there; an order is nothing for a process that has handed its
+/// state over.
+///
+/// # Errors
+/// Why it cannot be carried out now, in words for whoever asks.
+pub(super) async fn until_open(
+    request: &HttpRequest,
+    node: &Node,
+    is_order: bool,
+) -> Result<(), String> {
+    if is_order && node.is_handed_over() {
+        return Err("another process has taken over; come again".to_string());
+    }
+    if node.gate.is_open() {
+        return Ok(());
+    }
+    let passed = node.gate.pass(bytes_of(request)).await;
+    passed.map_err(|not_passed| not_passed.to_string())
 }
 
 /// What a request holds while it waits: its head, and what is read of its body.
@@ -73,11 +78,8 @@ fn bytes_of(request: &HttpRequest) -> usize {
     head + body.min(BODY_BYTES_MAX)
 }
 
-fn refuse(request: &HttpRequest, node: &Node, why: &dyn Display) -> HttpResponse {
-    if is_of_api(request, node) {
-        return api::come_again(request, why.to_string());
-    }
-    let mut answer = plain::plain_text(503, &why.to_string());
+fn refuse(request: &HttpRequest, node: &Node, why: &str) -> HttpResponse {
+    let mut answer = plain::plain_text(503, why);
     if request::check_client_origin(request, node).is_ok() {
         // Else a page could not tell this answer from a network that is gone.
         cors::add_headers(request, node, answer.headers_mut());

@@ -40,14 +40,29 @@ mod websocket;
 use std::{rc::Rc, sync::Arc};
 
 use actix_web::{
-    Route, guard,
+    Error, Route,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    guard,
     http::Method,
-    middleware::from_fn,
+    middleware::{Next, from_fn},
     web::{self, Data, ServiceConfig},
 };
 
-pub(crate) use self::{persistence::settle, refused::tell_of_refusals, state::HttpState};
+pub(crate) use self::state::HttpState;
 use crate::{broker::LocalFanout, config::Settings, node::Node, shard::Shard};
+
+/// What is done around every request, whichever route answers it. One layer for all of it: each
+/// costs every request an allocation.
+pub(crate) async fn answer(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let asks_for_upgrade = persistence::asks_for_upgrade(&request);
+    let mut answer = refused::tell_of_refusal(next.call(request).await?);
+    persistence::settle(&mut answer, asks_for_upgrade);
+    Ok(answer)
+}
 
 /// Registers every route that the settings leave enabled. Called on a worker thread, whose shard it
 /// starts.
@@ -59,12 +74,12 @@ pub(crate) fn configure(node: &Arc<Node>, http: &Arc<HttpState>, app: &mut Servi
         .app_data(shard);
     // The routes of which most is asked come first: each is looked for in this order.
     if node.settings.api.enabled {
-        app.service(api::scope().wrap(from_fn(hold::until_open)));
+        app.service(api::scope());
     }
     for_people(&node.settings, app);
     // A prefix of every path, so it comes last and holds whatever comes to be served here.
     let held = web::scope("")
-        .wrap(from_fn(hold::until_open))
+        .wrap(from_fn(hold::hold))
         .configure(|app| with_state(node, http, app))
         .default_service(web::to(not_found::not_found));
     app.service(held);

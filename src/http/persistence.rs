@@ -9,29 +9,27 @@
 //! the next request there and meets the end. Here every such answer but a 101 says `close`.
 
 use actix_web::{
-    Error,
     body::MessageBody,
     dev::{ServiceRequest, ServiceResponse},
     http::{
         ConnectionType, StatusCode,
         header::{HeaderValue, RETRY_AFTER},
     },
-    middleware::Next,
     web::Data,
 };
 
 use crate::node::{Node, phase::Phase};
 
-/// Passes a request on; its answer says what becomes of the connection.
-pub(crate) async fn settle<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let asks_for_upgrade = request.head().connection_type() == ConnectionType::Upgrade;
-    let mut answer = next.call(request).await?;
+/// Whether a request is one that actix-http takes for the last of its connection.
+pub(super) fn asks_for_upgrade(request: &ServiceRequest) -> bool {
+    request.head().connection_type() == ConnectionType::Upgrade
+}
+
+/// Has an answer say what becomes of the connection.
+pub(super) fn settle<B: MessageBody>(answer: &mut ServiceResponse<B>, asks_for_upgrade: bool) {
     let status = answer.status();
     if status == StatusCode::SWITCHING_PROTOCOLS {
-        return Ok(answer);
+        return;
     }
     let node = answer.request().app_data::<Data<Node>>();
     let phase = node.map_or(Phase::Running, |node| node.phase());
@@ -44,5 +42,4 @@ pub(crate) async fn settle<B: MessageBody>(
         head.headers_mut()
             .insert(RETRY_AFTER, HeaderValue::from_static("0"));
     }
-    Ok(answer)
 }

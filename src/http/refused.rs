@@ -4,11 +4,10 @@
 use std::fmt::Display;
 
 use actix_web::{
-    Error, HttpRequest, HttpResponse,
+    HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody as _},
-    dev::{ServiceRequest, ServiceResponse},
+    dev::ServiceResponse,
     http::StatusCode,
-    middleware::Next,
     web::Data,
 };
 use log::{Level, kv::Value};
@@ -51,15 +50,11 @@ pub(super) fn not_refused(answer: &mut HttpResponse) {
     answer.extensions_mut().insert(RefusalNote::Nothing);
 }
 
-/// Passes a request on, and tells of it if it is refused.
-pub(crate) async fn tell_of_refusals(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let mut answer = next.call(request).await?;
+/// Tells of a request if it is refused.
+pub(super) fn tell_of_refusal(mut answer: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
     let status = answer.status();
     if !status.is_client_error() && !status.is_server_error() {
-        return Ok(answer);
+        return answer;
     }
     let told = answer.response_mut().extensions_mut().remove();
     let answer = match told {
@@ -70,7 +65,7 @@ pub(crate) async fn tell_of_refusals(
         }
         None => told_by_text(answer),
     };
-    Ok(event_source::or_come_back(answer))
+    event_source::or_come_back(answer)
 }
 
 /// Tells of an answer what its text says.

@@ -5,18 +5,18 @@
 
 use std::fmt::Write as _;
 
-use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
+use actix_web::{HttpResponse, http::StatusCode};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::value::RawValue;
 
 use super::{
     answer::{self, ApiResult, bad_request},
     batch::{self, COMMANDS_MAX},
-    call::{ApiCall, admit},
+    call::ApiCall,
     form::nullable,
     table::{Call, METHODS},
 };
-use crate::{http::HttpState, node::Node, protocol::ReplyError};
+use crate::protocol::ReplyError;
 
 /// The numbers that Centrifugo's first API libraries write instead of names.
 const NUMBERS: [(u64, &str); 17] = [
@@ -121,39 +121,25 @@ fn unknown() -> String {
 }
 
 /// Answers `POST /api`: a reply a line, in the order of the commands.
-pub(super) async fn call(
-    request: HttpRequest,
-    node: web::Data<Node>,
-    http: web::Data<HttpState>,
-    payload: web::Payload,
-) -> HttpResponse {
-    let (caller, body) = match admit(&request, &node, &http, payload).await {
-        Ok(admitted) => admitted,
-        Err(response) => return *response,
-    };
+pub(super) async fn run(call: &ApiCall<'_>, body: &[u8]) -> HttpResponse {
+    let request = call.request;
     let body = body.trim_ascii();
     if !body.starts_with(b"{") {
-        return answer::no_object(&request, body);
+        return answer::no_object(request, body);
     }
     let lines = serde_json::Deserializer::from_slice(body).into_iter::<BodyCommand>();
     let lines: Vec<BodyCommand> = match lines.take(COMMANDS_MAX + 1).collect() {
         Ok(lines) => lines,
-        Err(error) => return answer::unreadable(&request, &error),
+        Err(error) => return answer::unreadable(request, &error),
     };
     if lines.len() > COMMANDS_MAX {
         let error = ReplyError {
             message: format!("limit exceeded: {COMMANDS_MAX} commands at most").into(),
             ..ReplyError::LIMIT_EXCEEDED
         };
-        return answer::with_status(&request, StatusCode::BAD_REQUEST, &error);
+        return answer::with_status(request, StatusCode::BAD_REQUEST, &error);
     }
-    let call = ApiCall {
-        request: &request,
-        node: &node,
-        http: &http,
-        caller,
-    };
-    let answers = batch::run(&call, lines.iter().map(BodyCommand::call)).await;
+    let answers = batch::run(call, lines.iter().map(BodyCommand::call)).await;
     let ids = lines.iter().map(|line| line.id);
     let answers = answers.into_iter().map(|(_, answer)| answer);
     answer::with_body(StatusCode::OK, replies(ids.zip(answers)))

@@ -40,6 +40,10 @@ pub(super) fn admit(
     node: &Node,
     http: &HttpState,
 ) -> Result<ApiCaller, ApiDenied> {
+    let by_key = given(request.headers()).and_then(|key| node.authorize_key(key));
+    if let Some(caller) = by_key {
+        return caller;
+    }
     let brought = credentials(request, node, http);
     if brought.key.is_some() {
         return node.authorize_api(&brought);

@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, http::header};
 const DOCUMENT: &str = include_str!("openapi.json");
 
 /// Answers the OpenAPI document.
-pub(super) async fn document() -> HttpResponse {
+pub(super) fn document() -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, "no-cache"))
         .content_type("application/json")

@@ -6,41 +6,18 @@
 use std::borrow::Cow;
 
 use actix_web::{
-    HttpRequest, HttpResponse,
+    HttpResponse,
     http::{StatusCode, header},
-    web,
 };
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-use super::{
-    answer,
-    call::{ApiCall, admit},
-    message,
-    request::InChannel,
-};
-use crate::{
-    channel_name::ChannelNameError,
-    http::{HttpState, body},
-    node::Node,
-};
+use super::{answer, call::ApiCall, message, request::InChannel};
+use crate::{channel_name::ChannelNameError, http::body};
 
 /// Answers it: 200, or 202 when nobody on this node listened.
-pub(super) async fn publish(
-    request: HttpRequest,
-    node: web::Data<Node>,
-    http: web::Data<HttpState>,
-    payload: web::Payload,
-) -> HttpResponse {
-    let (caller, body) = match admit(&request, &node, &http, payload).await {
-        Ok(admitted) => admitted,
-        Err(response) => return *response,
-    };
-    let call = ApiCall {
-        request: &request,
-        node: &node,
-        http: &http,
-        caller,
-    };
+pub(super) async fn publish(call: &ApiCall<'_>, body: Bytes) -> HttpResponse {
+    let request = call.request;
     let idempotency_key = match request
         .headers()
         .get("idempotency-key")
@@ -50,14 +27,14 @@ pub(super) async fn publish(
         Some(Ok(key)) => Some(key),
         Some(Err(_)) => {
             let error = answer::bad_request("bad request: Idempotency-Key is no ASCII".to_string());
-            return answer::with_status(&request, StatusCode::BAD_REQUEST, &error);
+            return answer::with_status(request, StatusCode::BAD_REQUEST, &error);
         }
     };
-    let payload = body::payload(&request, body);
+    let payload = body::payload(request, body);
     let channel = match channel_of(request.uri().path()) {
         Ok(channel) => channel,
         Err(error) => {
-            return answer::with_status(&request, StatusCode::BAD_REQUEST, &error.into());
+            return answer::with_status(request, StatusCode::BAD_REQUEST, &error.into());
         }
     };
     call.tell(
@@ -66,7 +43,7 @@ pub(super) async fn publish(
             channel: channel.to_string(),
         },
     );
-    match message::publish_raw(&call, &channel, payload, idempotency_key).await {
+    match message::publish_raw(call, &channel, payload, idempotency_key).await {
         Ok((receipt, delivered)) => {
             let status = if delivered > 0 {
                 StatusCode::OK
@@ -77,7 +54,7 @@ pub(super) async fn publish(
                 .insert_header((header::CACHE_CONTROL, "no-store"))
                 .json(receipt)
         }
-        Err(error) => answer::with_status(&request, answer::status_of(&error), &error),
+        Err(error) => answer::with_status(request, answer::status_of(&error), &error),
     }
 }
 

@@ -60,6 +60,14 @@ impl Node {
         caller.ok_or(ApiDenied::Key)
     }
 
+    /// Whose call of the API it is by its key alone, where keys are set and one is brought: all
+    /// else that it brings is of no account then, and need not be looked for. As
+    /// [`authorize_api`](Self::authorize_api), which it spares most calls.
+    pub(crate) fn authorize_key(&self, key: &[u8]) -> Option<Result<ApiCaller, ApiDenied>> {
+        let is_configured = self.api_keys.is_configured();
+        is_configured.then(|| self.api_keys.find(key).ok_or(ApiDenied::Key))
+    }
+
     /// Lets a reader of the node's numbers in: the administrator, whoever has a key that is set,
     /// and while none is this machine. To be asked once a request.
     ///

@@ -60,10 +60,10 @@ impl PendingTable {
         place: Place,
         evict: Arc<Evict>,
     ) -> Option<CutReason> {
-        self.change(key, |group| {
+        let of_key = self.change(key, |group| {
             group.insert(place, evict);
+            group.len()
         });
-        let of_key = self.by_key.get(&key).map_or(0, BTreeMap::len);
         let is_address = matches!(key, PeerKey::Address(_));
         if is_address && self.per_address_max > 0 && of_key > self.per_address_max {
             self.evict(key, CutReason::Address);
@@ -105,13 +105,17 @@ impl PendingTable {
     }
 
     /// Changes the connections of a key, and keeps its rank and the count right.
-    fn change(&mut self, key: PeerKey, step: impl FnOnce(&mut BTreeMap<Place, Arc<Evict>>)) {
+    fn change<T>(
+        &mut self,
+        key: PeerKey,
+        step: impl FnOnce(&mut BTreeMap<Place, Arc<Evict>>) -> T,
+    ) -> T {
         let group = self.by_key.entry(key).or_default();
         if let Some(rank) = rank(key, group) {
             self.ranks.remove(&rank);
         }
         self.len -= group.len();
-        step(group);
+        let result = step(group);
         self.len += group.len();
         match rank(key, group) {
             Some(rank) => {
@@ -121,6 +125,7 @@ impl PendingTable {
                 self.by_key.remove(&key);
             }
         }
+        result
     }
 }
 
