@@ -342,8 +342,8 @@ fn a_key_without_room_is_refused_and_nothing_is_published() {
                 Err(error) => break error,
             }
         };
-        assert_eq!((taken, refusal), (50, BrokerError::TooManyKeys));
-        assert_eq!(read(&broker, "news").await.top.offset, 50);
+        assert_eq!((taken, refusal), (72, BrokerError::TooManyKeys));
+        assert_eq!(read(&broker, "news").await.top.offset, 72);
         let again = publish("news", "mine0".into(), Some("42")).await;
         assert!(again.expect("known").suppressed, "held all the while");
         let other = publish("news", "mine0".into(), Some("43")).await;

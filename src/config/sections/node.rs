@@ -103,7 +103,7 @@ sections! {
         /// How long an idempotency key is remembered; a publish that brings it again is answered as
         /// the first one was.
         idempotency_ttl: Duration as Time = Duration::from_secs(300);
-        /// Bytes of all idempotency keys, about 200 each; a publication whose key has no room is
+        /// Bytes of all idempotency keys, 144 each; a publication whose key has no room is
         /// refused (100, for clients 111). Clients' keys take half of it at most, those of one
         /// user, or of one address where nobody is known, a hundredth.
         idempotency_bytes: usize as Bytes = 64 << 20;

@@ -14,9 +14,9 @@ use siphasher::sip128::SipHasher13;
 
 use crate::broker::{BrokerError, KeyOwner};
 
-/// What a key is charged: its entries in the map and the queue, with the room that both keep free,
+/// What a key is charged: its entries in the line and the index, with the room that both keep free,
 /// and its owner's count.
-pub(super) const KEY_BYTES: usize = 208;
+pub(super) const KEY_BYTES: usize = 144;
 /// The share of all bytes that the keys of clients may take.
 const CLIENTS_SHARE: usize = 2;
 /// The share of all bytes that one client's keys may take.

@@ -45,14 +45,14 @@ impl EarlierKeys {
             let Ok(room) = bounds.take_for(key.owner) else {
                 continue;
             };
-            let used = Used {
+            table.insert(Used {
+                id: KeyId(key.id),
                 end: now.instant + left,
                 position: placed(key.position),
                 room,
-            };
-            table.insert(KeyId(key.id), used);
+            });
         }
-        self.count.store(table.known.len(), Relaxed);
+        self.count.store(table.len(), Relaxed);
     }
 
     pub(super) fn get(&self, key: KeyId, now: Instant) -> Option<Option<StreamPosition>> {
@@ -67,7 +67,7 @@ impl EarlierKeys {
         if self.count.load(Relaxed) > 0 {
             let mut table = self.table();
             table.let_go(KEYS_A_TURN, now);
-            self.count.store(table.known.len(), Relaxed);
+            self.count.store(table.len(), Relaxed);
         }
     }
 

@@ -102,16 +102,16 @@ impl IdempotencyKeys {
         now: Instant,
         end: Instant,
     ) {
-        if self.used.known.contains_key(&key.id) {
+        if self.used.holds(key.id) {
             // Its time is over. Each key goes once, so that this costs no more than they did.
             self.used.let_go(usize::MAX, now);
         }
-        let used = Used {
+        self.used.insert(Used {
+            id: key.id,
             end,
             position: placed(position),
             room: key.room,
-        };
-        self.used.insert(key.id, used);
+        });
     }
 
     /// Lets go of keys whose time is over, a bounded number of them.
