@@ -47,6 +47,10 @@ impl<'a> Hashed<'a> {
     }
 }
 
+/// Room that is not worth a copy to give back; there are as many tables as locks, and sooner or
+/// later each has its flood.
+const ROOM_MIN: usize = 64;
+
 /// Something by the name of a channel.
 pub(crate) struct ByName<T> {
     table: HashTable<(ChannelName, T)>,
@@ -131,10 +135,10 @@ impl<T> ByName<T> {
     /// Gives room back once most of it is free.
     pub(crate) fn shrink(&mut self) {
         let (len, capacity) = (self.table.len(), self.table.capacity());
-        if capacity > 1024 && len * 8 < capacity {
+        if capacity > ROOM_MIN && len * 4 < capacity {
             let names = &self.names;
             self.table
-                .shrink_to_fit(|(name, _)| names.hashed(name).hash);
+                .shrink_to(len * 2, |(name, _)| names.hashed(name).hash);
         }
     }
 }
@@ -171,7 +175,7 @@ mod tests {
         }
         let left: usize = tables.iter().map(ByName::len).sum();
         assert_eq!(left, 101);
-        assert!(tables.iter().all(|table| table.table.capacity() < 1024));
+        assert!(tables.iter().all(|table| table.table.capacity() < 256));
         for name in &all[..=100] {
             let key = names.hashed(name);
             assert!(tables[key.part(2)].get_mut(key).is_some());

@@ -183,9 +183,10 @@ impl<K: Copy> Wheel<K> {
                     index += 1;
                 }
             }
-            if slot.is_empty() && slot.capacity() > 1024 {
-                // A burst of sessions must not keep its peak for ever.
-                *slot = Vec::new();
+            // A burst of sessions must not keep its peak for ever: sooner or later each slot has
+            // one. A slot is looked at once a round, so that room is not taken anew all the time.
+            if slot.len() * 4 <= slot.capacity() {
+                slot.shrink_to(slot.len() * 2);
             }
         }
         self.next = self.next.max(current + 1);

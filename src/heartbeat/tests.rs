@@ -139,6 +139,28 @@ fn after_a_sleep_of_the_machine_everything_due_comes_at_once() {
 /// Sessions that came together were pinged at any point of the interval, also in the first moment,
 /// where the ping can only be noise: a client that has just come lives. The first half is free of
 /// it.
+/// Each slot of the wheel kept the room of the largest burst that ever fell on it, up to a thousand
+/// entries: memory grew until all slots had had theirs.
+#[test]
+fn a_slot_gives_the_room_of_a_burst_back_when_that_is_over() {
+    let start = Instant::now();
+    let mut wheel = Wheel::new(start);
+    let room = |wheel: &Wheel<u32>| wheel.slots.iter().map(Vec::capacity).sum::<usize>();
+    for key in 0..500 {
+        wheel.insert(after(start, 1), key);
+    }
+    // In the same slot, a round later.
+    let round = TICK * SLOTS as u32;
+    wheel.insert(after(start, 1) + round, 500);
+    assert!(room(&wheel) >= 501);
+    let mut due = Vec::new();
+    wheel.expire(after(start, 2), &mut due);
+    assert_eq!(due.len(), 500);
+    assert!(room(&wheel) <= 4, "{}", room(&wheel));
+    wheel.expire(after(start, 2) + round, &mut due);
+    assert_eq!((due.len(), room(&wheel)), (501, 0));
+}
+
 #[test]
 fn the_first_ping_comes_in_the_second_half_of_the_interval() {
     let config = HeartbeatConfig {

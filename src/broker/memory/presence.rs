@@ -4,7 +4,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, Hash, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -18,6 +18,9 @@ use crate::{
 /// Locks that channels are spread over.
 const STRIPES: usize = 64;
 
+/// Room that is not worth a copy to give back.
+const ROOM_MIN: usize = 64;
+
 /// Who is in each of the channels under one lock.
 type PresenceTable = HashMap<ChannelName, HashMap<SessionId, Arc<ClientInfo>>>;
 
@@ -25,6 +28,14 @@ type PresenceTable = HashMap<ChannelName, HashMap<SessionId, Arc<ClientInfo>>>;
 pub(crate) struct MemoryPresence {
     hasher: RandomState,
     stripes: [Mutex<PresenceTable>; STRIPES],
+}
+
+/// Gives back room once most of it is free: a burst must not keep its peak.
+fn shrink<K: Eq + Hash, V>(table: &mut HashMap<K, V>) {
+    let (len, capacity) = (table.len(), table.capacity());
+    if capacity > ROOM_MIN && len * 4 < capacity {
+        table.shrink_to(len * 2);
+    }
 }
 
 impl Default for MemoryPresence {
@@ -58,13 +69,12 @@ impl Presence for MemoryPresence {
         let mut channels = self.lock(channel);
         let is_empty = channels.get_mut(channel).is_some_and(|present| {
             present.remove(&session);
+            shrink(present);
             present.is_empty()
         });
         if is_empty {
             channels.remove(channel);
-            if channels.capacity() > 1024 && channels.len() * 8 < channels.capacity() {
-                channels.shrink_to_fit();
-            }
+            shrink(&mut channels);
         }
     }
 
@@ -85,5 +95,27 @@ impl Presence for MemoryPresence {
             }
         });
         BrokerFuture::ready(Ok(stats.unwrap_or_default()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A channel kept the room of the most members that it ever had until the last one left.
+    #[test]
+    fn the_room_of_a_burst_of_members_is_given_back_when_most_have_left() {
+        let (presence, channel) = (MemoryPresence::default(), ChannelName::from("c"));
+        let sessions: Vec<SessionId> = (0..1000).map(|_| SessionId::random()).collect();
+        for session in &sessions {
+            presence.add(&channel, *session, Arc::new(ClientInfo::default()));
+        }
+        for session in &sessions[10..] {
+            presence.remove(&channel, *session);
+        }
+        let channels = presence.lock(&channel);
+        let present = channels.get(&channel).expect("ten of them");
+        assert_eq!(present.len(), 10);
+        assert!(present.capacity() <= ROOM_MIN, "{}", present.capacity());
     }
 }

@@ -84,8 +84,9 @@ pub(super) struct WaitingIn<'a> {
     pub(super) stream: Option<&'a mut ChannelStream>,
 }
 
-/// Room for entries that is kept where none waits.
-const ENTRIES_KEPT: usize = 64;
+/// Room for entries, and for their keys, that is kept where none waits: sooner or later each lock
+/// has its flood.
+const ENTRIES_KEPT: usize = 16;
 
 /// What waits under one lock.
 pub(super) struct WaitingSteps {
@@ -243,8 +244,17 @@ impl WaitingSteps {
             if self.entries.capacity() > ENTRIES_KEPT {
                 self.entries.shrink_to(ENTRIES_KEPT);
             }
+            if self.keys.capacity() > ENTRIES_KEPT {
+                self.keys.shrink_to(ENTRIES_KEPT / 2);
+            }
         }
         Some(entry)
+    }
+
+    /// Entries and keys that there is room for.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> (usize, usize) {
+        (self.entries.capacity(), self.keys.capacity())
     }
 
     /// So many steps were committed. Not earlier: a publication that is not kept goes past the lock

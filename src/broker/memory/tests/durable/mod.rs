@@ -3,6 +3,7 @@
 
 mod model;
 mod restart;
+mod waiting;
 
 use super::*;
 use crate::{
