@@ -57,14 +57,8 @@ fn answer(stream: &mut TcpStream) -> String {
     head.lines().next().expect("a line").to_string()
 }
 
-/// A number of `/metrics`, its labels included in the name.
 fn metric(server: &Server, name: &str) -> u64 {
-    let text = server
-        .get_with("/metrics", &format!("X-API-Key: {KEY}\r\n"))
-        .body;
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let number = line.unwrap_or_else(|| panic!("no {name} in:\n{text}"));
-    number.trim().parse().expect("a number")
+    server.metric(name, &format!("X-API-Key: {KEY}\r\n"))
 }
 
 fn wait_metric(server: &Server, name: &str, number: u64) {

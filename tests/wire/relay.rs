@@ -103,6 +103,48 @@ fn messages_of_one_sender_arrive_once_and_in_order_at_many_receivers_on_all_work
     sender.expect_nothing();
 }
 
+/// Two workers with several messages in flight each hand theirs over to the other while the other
+/// hands over its own. Each receiver gets each message once, those of one sender in their order.
+#[test]
+fn messages_of_senders_on_both_workers_arrive_once_and_in_each_ones_order() {
+    const SENDERS: usize = 4;
+    const MESSAGES: usize = 200;
+    let server =
+        Server::start(&("workers = 2\n".to_string() + &raw("/ws", "on_message = \"relay\"")));
+    // Connections go to the workers in turn, so that senders and receivers are on both.
+    let senders: Vec<Client> = (0..SENDERS).map(|_| server.ws("/ws")).collect();
+    let mut receivers: Vec<Client> = (0..6).map(|_| server.ws("/ws")).collect();
+    joined(&server, 10);
+    let sending: Vec<_> = (0..SENDERS)
+        .zip(senders)
+        .map(|(sender, mut client)| {
+            std::thread::spawn(move || {
+                for number in 0..MESSAGES {
+                    client.text(&format!("{sender} {number}"));
+                }
+                // It gets what the others say until the end.
+                client
+            })
+        })
+        .collect();
+    for receiver in &mut receivers {
+        let mut next = [0; SENDERS];
+        for _ in 0..SENDERS * MESSAGES {
+            let text = String::from_utf8(receiver.message().payload).expect("text");
+            let (sender, number) = text.split_once(' ').expect("a sender and a number");
+            let next = &mut next[sender.parse::<usize>().expect("a sender")];
+            assert_eq!(number.parse(), Ok(*next), "{text}");
+            *next += 1;
+        }
+        receiver.expect_nothing();
+    }
+    for worker in 0..2 {
+        let name = format!("fanfare_worker_sessions{{worker=\"{worker}\"}}");
+        assert!(server.metric(&name, "") > 0, "{name}");
+    }
+    drop(sending);
+}
+
 #[test]
 fn a_deflated_publication_reads_the_same_in_every_window() {
     let server = Server::start(&raw("/ws", "on_message = \"relay\""));

@@ -276,6 +276,15 @@ impl Server {
         });
     }
 
+    /// A number of `/metrics`, its labels included in the name; `headers` are for what opens them.
+    pub(crate) fn metric(&self, name: &str, headers: &str) -> u64 {
+        let text = self.get_with("/metrics", headers).body;
+        let mut lines = text.lines();
+        let number = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let number = number.unwrap_or_else(|| panic!("no {name} in:\n{text}"));
+        number.parse().expect("a number")
+    }
+
     /// Opens a WebSocket.
     pub(crate) fn ws(&self, path: &str) -> Client {
         self.ws_with(path, "")
