@@ -127,6 +127,12 @@ impl<T> ByName<T> {
         self.table.len()
     }
 
+    /// How many it has room for.
+    #[cfg(test)]
+    pub(crate) fn capacity(&self) -> usize {
+        self.table.capacity()
+    }
+
     /// In no order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ChannelName, &T)> {
         self.table.iter().map(|(name, value)| (name, value))

@@ -136,9 +136,6 @@ fn after_a_sleep_of_the_machine_everything_due_comes_at_once() {
     assert_eq!(due, [7]);
 }
 
-/// Sessions that came together were pinged at any point of the interval, also in the first moment,
-/// where the ping can only be noise: a client that has just come lives. The first half is free of
-/// it.
 /// Each slot of the wheel kept the room of the largest burst that ever fell on it, up to a thousand
 /// entries: memory grew until all slots had had theirs.
 #[test]
@@ -161,6 +158,9 @@ fn a_slot_gives_the_room_of_a_burst_back_when_that_is_over() {
     assert_eq!((due.len(), room(&wheel)), (501, 0));
 }
 
+/// Sessions that came together were pinged at any point of the interval, also in the first moment,
+/// where the ping can only be noise: a client that has just come lives. The first half is free of
+/// it.
 #[test]
 fn the_first_ping_comes_in_the_second_half_of_the_interval() {
     let config = HeartbeatConfig {

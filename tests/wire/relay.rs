@@ -111,10 +111,25 @@ fn messages_of_senders_on_both_workers_arrive_once_and_in_each_ones_order() {
     const MESSAGES: usize = 200;
     let server =
         Server::start(&("workers = 2\n".to_string() + &raw("/ws", "on_message = \"relay\"")));
-    // Connections go to the workers in turn, so that senders and receivers are on both.
+    // The worker with the fewest connections gets the next one, so that both kinds are on both.
+    let on_both = || {
+        let names = [0, 1].map(|worker| format!("fanfare_worker_sessions{{worker=\"{worker}\"}}"));
+        names.map(|name| server.metric(&name, ""))
+    };
     let senders: Vec<Client> = (0..SENDERS).map(|_| server.ws("/ws")).collect();
+    joined(&server, 4);
+    let of_senders = on_both();
+    assert!(
+        of_senders.iter().all(|sessions| *sessions > 0),
+        "{of_senders:?}"
+    );
     let mut receivers: Vec<Client> = (0..6).map(|_| server.ws("/ws")).collect();
     joined(&server, 10);
+    let of_all = on_both();
+    assert!(
+        of_all[0] > of_senders[0] && of_all[1] > of_senders[1],
+        "{of_all:?}"
+    );
     let sending: Vec<_> = (0..SENDERS)
         .zip(senders)
         .map(|(sender, mut client)| {
@@ -138,11 +153,9 @@ fn messages_of_senders_on_both_workers_arrive_once_and_in_each_ones_order() {
         }
         receiver.expect_nothing();
     }
-    for worker in 0..2 {
-        let name = format!("fanfare_worker_sessions{{worker=\"{worker}\"}}");
-        assert!(server.metric(&name, "") > 0, "{name}");
+    for sender in sending {
+        sender.join().expect("all is sent");
     }
-    drop(sending);
 }
 
 #[test]

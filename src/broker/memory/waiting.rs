@@ -251,10 +251,11 @@ impl WaitingSteps {
         Some(entry)
     }
 
-    /// Entries and keys that there is room for.
+    /// Entries, keys and channels without a stream that there is room for.
     #[cfg(test)]
-    pub(super) fn room(&self) -> (usize, usize) {
-        (self.entries.capacity(), self.keys.capacity())
+    pub(super) fn room(&self) -> [usize; 3] {
+        let streamless = self.streamless.capacity();
+        [self.entries.capacity(), self.keys.capacity(), streamless]
     }
 
     /// So many steps were committed. Not earlier: a publication that is not kept goes past the lock
@@ -289,6 +290,7 @@ impl WaitingSteps {
             Some(stream) if stream.waiting == commit.noted => stream.waiting = WaitingId::NONE,
             _ => {
                 self.streamless.remove(channel);
+                self.streamless.shrink();
             }
         }
     }

@@ -22,6 +22,9 @@ const CLIENTS_SHARE: usize = 2;
 /// The share of all bytes that one client's keys may take.
 const OWNER_SHARE: usize = 100;
 
+/// Room for owners that is not worth a copy to give back.
+const OWNERS_ROOM_MIN: usize = 64;
+
 /// The room for keys, and who takes it.
 pub(in crate::broker::memory) struct KeyBounds {
     bytes_max: usize,
@@ -145,6 +148,10 @@ impl Drop for KeyRoom {
             *bytes -= KEY_BYTES;
             if *bytes == 0 {
                 owners.remove(&self.owner);
+                let (len, capacity) = (owners.len(), owners.capacity());
+                if capacity > OWNERS_ROOM_MIN && len * 4 < capacity {
+                    owners.shrink_to(len * 2);
+                }
             }
         }
     }

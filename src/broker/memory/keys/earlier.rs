@@ -40,6 +40,7 @@ impl EarlierKeys {
         now: Now,
     ) {
         let mut table = self.table();
+        table.reserve(keys.size_hint().1.unwrap_or_default());
         for (key, left) in keys.filter_map(|key| Some((key, now.until(key.expires_ms)?))) {
             // The bounds of now may be narrower: the first to end are forgotten before their time.
             let Ok(room) = bounds.take_for(key.owner) else {
@@ -52,6 +53,7 @@ impl EarlierKeys {
                 room,
             });
         }
+        table.shrink();
         self.count.store(table.len(), Relaxed);
     }
 

@@ -80,6 +80,11 @@ impl KeyTable {
         at(line, first, *place?)
     }
 
+    /// Makes room for so many more at once.
+    pub(super) fn reserve(&mut self, keys: usize) {
+        self.line.reserve_exact(keys);
+    }
+
     pub(super) fn insert(&mut self, used: Used) {
         if self.line.len() == self.line.capacity() {
             self.line.reserve_exact(ROOM_MIN.max(self.line.len() / 8));
@@ -120,7 +125,7 @@ impl KeyTable {
     }
 
     /// Gives back what is free beyond some.
-    fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         let len = self.line.len();
         let free = self.line.capacity() - len;
         if len == 0 || free > (2 * ROOM_MIN).max(len / 4) {
@@ -150,6 +155,12 @@ impl KeyTable {
     #[cfg(test)]
     pub(super) fn capacity(&self) -> usize {
         self.line.capacity()
+    }
+
+    /// Bytes of the line and the index.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.line.capacity() * size_of::<Used>() + self.places.allocation_size()
     }
 }
 
