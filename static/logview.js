@@ -72,7 +72,9 @@ export class LogView {
     }, { passive: true });
     // By the bar or by a key somebody may want to go anywhere.
     for (const kind of ['mousedown', 'keydown']) this.#box.addEventListener(kind, () => { this.#leftAt = -Infinity; });
-    this.#box.addEventListener('click', ({ target }) => this.#clicked(target));
+    this.#box.addEventListener('mousedown', ({ target, button }) => button === 0 && this.#pressed(idAt(target)));
+    // Of what is no mouse and no finger.
+    this.#box.addEventListener('click', ({ target, detail }) => detail === 0 && this.#clicked(idAt(target)));
     this.#jump.addEventListener('click', () => this.toEnd());
     new ResizeObserver(() => this.#resized()).observe(this.#box);
   }
@@ -308,11 +310,18 @@ export class LogView {
     show(this.#foot, this.#rows.count !== length || dropped > 0);
   }
 
-  #clicked(target) {
-    const element = target.closest('.entry');
+  /** The row that the mouse goes down on is meant: it may go past, or be made anew, before it goes up, and then nothing is a click. */
+  #pressed(id) {
+    addEventListener('mouseup', ({ target }) => {
+      // By then the browser has dropped what was marked before.
+      if (this.#box.contains(target)) setTimeout(() => this.#clicked(id));
+    }, { once: true });
+  }
+
+  /** `id` is 0 beside the rows. */
+  #clicked(id) {
     // Who marked a text to copy it does not mean to choose the row.
-    if (element === null || !getSelection().isCollapsed) return;
-    const id = Number(element.dataset.id);
+    if (id === 0 || !getSelection().isCollapsed) return;
     this.select(id === this.selectedId ? 0 : id);
   }
 
@@ -332,4 +341,9 @@ export class LogView {
     this.#elements.clear();
     this.#window.replaceChildren();
   }
+}
+
+/** The entry whose row this is part of; 0 beside the rows. */
+function idAt(target) {
+  return Number(target.closest('.entry')?.dataset.id ?? 0);
 }

@@ -60,6 +60,34 @@ test('10,000 messages are kept in order, with few row elements, wherever one loo
   });
 });
 
+// What comes between the mouse going down and up moves the rows, and a change of the width makes them anew: the click is told of
+// what lies around both.
+test('a click chooses the row that the mouse went down on, though rows go past or are made anew before it goes up', async () => {
+  const goPast = async (tab) => {
+    await tab.send('later');
+    await tab.heard('later');
+  };
+  const areMadeAnew = async (tab) => {
+    const old = await tab.page.locator('#log .entry').last().elementHandle();
+    await tab.page.setViewportSize({ width: 1180, height: 900 });
+    await tab.until('the rows are made anew', () => old.evaluate((row) => !row.isConnected));
+  };
+  for (const change of [goPast, areMadeAnew]) {
+    await tabs([{}], async (tab) => {
+      const { mouse } = tab.page;
+      await tab.connect('/echo');
+      for (let number = 0; number < 30; number += 1) await tab.send(`m${number}`);
+      await tab.heard('m29');
+      const { x, y, height } = await tab.page.locator('#log .entry:has-text("m29")').last().boundingBox();
+      await mouse.move(x + 40, y + height / 2);
+      await mouse.down();
+      await change(tab);
+      await mouse.up();
+      await tab.until('it is chosen', async () => (await tab.page.isVisible('#inspector')) && (await tab.text('inspector-body')) === 'm29');
+    });
+  }
+});
+
 // A list whose rows are made and dropped loses the focus with them. It stays on the list, which names its chosen row.
 test('the keyboard alone connects, talks, looks into a message and disconnects', async () => {
   await tabs([{}], async (tab) => {

@@ -75,22 +75,43 @@ test('a hidden tab gets everything, comes back to a new server by itself, and ke
   await sessions(0);
 });
 
+// Kept, it is shown a second time; otherwise it is another page that came by the same history.
+const IS_BACK = 'window.told?.shows.length > 1 || performance.getEntriesByType("navigation")[0].type === "back_forward"';
+
+/** Leaves the page and comes back to it, by its history; false where the browser crashed it on the way. */
+async function isBack(tab, channel) {
+  await tab.send('Page.navigate', { url: `${app.origin}/elsewhere` });
+  await there('the page left', tab, 'document.title === "elsewhere"');
+  // It closed on its way out; with a connection it would not be kept.
+  await sessions(0);
+  await server.publish(channel, 2, 3);
+  // The answer may get lost with the page that it is asked of.
+  tab.evaluate('history.back()').catch(() => {});
+  await until('the app is back', async () => tab.hasCrashed || tab.evaluate(IS_BACK).catch(() => false));
+  return !tab.hasCrashed;
+}
+
+// Chromium 156 crashes about one in fifty kept pages with a SharedWorker as it shows them again, on a busy machine: a message of
+// its own is "rejected by interface blink.mojom.Widget". It loads them anew then.
+const TRIES = 3;
+
 for (const [what, options] of [['of its own', {}], ['that tabs share', SHARE]]) {
-  test(`a page with a connection ${what} is kept in the back/forward cache, and has what it missed when it is back`, async () => {
-    const tab = await inside(`room:kept-${Object.keys(options).length}`, options);
-    const channel = await tab.evaluate('room.channel');
-    await server.publish(channel, 1);
-    await got(tab, 1);
-    await tab.send('Page.navigate', { url: `${app.origin}/elsewhere` });
-    await there('the page left', tab, 'document.title === "elsewhere"');
-    // It closed on its way out; with a connection it would not be kept.
-    await sessions(0);
-    await server.publish(channel, 2, 3);
-    // The answer may get lost with the page that it is asked of.
-    tab.evaluate('history.back()').catch(() => {});
+  test(`a page with a connection ${what} is kept in the back/forward cache, and has what it missed when it is back`, async (t) => {
+    let tab;
+    let channel;
+    for (let tries = 1; ; tries += 1) {
+      channel = `room:kept-${Object.keys(options).length}-${tries}`;
+      tab = await inside(channel, options);
+      await server.publish(channel, 1);
+      await got(tab, 1);
+      if (await isBack(tab, channel)) break;
+      t.diagnostic('Chromium crashed the page');
+      assert.ok(tries < TRIES, `Chromium crashed ${TRIES} pages`);
+      await tab.close();
+    }
+    const whyNot = await tab.evaluate('JSON.stringify(performance.getEntriesByType("navigation")[0].notRestoredReasons)');
     // One that was not kept is shown for the first time.
-    await there('the page is back, and was kept', tab, 'window.told?.shows.length > 1');
-    assert.deepEqual((await told(tab)).shows, [false, true], 'pageshow.persisted');
+    assert.deepEqual((await told(tab)).shows, [false, true], `pageshow.persisted; not kept for ${whyNot}`);
     await got(tab, 1, 2, 3);
     assert.equal((await told(tab)).subscribed.at(-1).recovered, true);
     await server.publish(channel, 4);

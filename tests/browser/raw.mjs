@@ -17,6 +17,7 @@ export class RawBrowser {
   #folder = mkdtempSync(join(tmpdir(), 'fanfare-chromium-'));
   #process;
   #waiting = new Map();
+  #tabs = new Map();
   #last = 0;
   #rest = '';
 
@@ -35,7 +36,8 @@ export class RawBrowser {
     this.#process.stdio[4].setEncoding('utf8').on('data', (piece) => this.#read(piece));
     this.#process.stdio[3].on('error', () => {});
     try {
-      await this.send('Target.getTargets');
+      // It says of pages that crash.
+      await this.send('Target.setDiscoverTargets', { discover: true });
     } catch (error) {
       await this.#end();
       throw error;
@@ -49,10 +51,13 @@ export class RawBrowser {
     this.#process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error(`${method}: no answer`)), COMMAND_MAX_MS);
-      this.#waiting.set(id, (told) => {
-        clearTimeout(timer);
-        if (told.error) reject(new Error(`${method}: ${told.error.message}`));
-        else resolve(told.result);
+      this.#waiting.set(id, {
+        sessionId,
+        settle: (told) => {
+          clearTimeout(timer);
+          if (told.error) reject(new Error(`${method}: ${told.error.message}`));
+          else resolve(told.result);
+        },
       });
     });
   }
@@ -62,6 +67,7 @@ export class RawBrowser {
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank' });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
     const tab = new RawTab(this, targetId, sessionId);
+    this.#tabs.set(targetId, tab);
     await tab.send('Page.navigate', { url });
     return tab;
   }
@@ -75,7 +81,7 @@ export class RawBrowser {
       await exit;
       clearTimeout(timer);
     }
-    for (const settle of this.#waiting.values()) settle({ error: { message: 'the browser is gone' } });
+    for (const { settle } of this.#waiting.values()) settle({ error: { message: 'the browser is gone' } });
     // What it left behind may still write there.
     rmSync(this.#folder, { recursive: true, force: true, maxRetries: 20 });
   }
@@ -85,14 +91,30 @@ export class RawBrowser {
     this.#rest = parts.pop();
     for (const part of parts) {
       const told = JSON.parse(part);
-      this.#waiting.get(told.id)?.(told);
+      if (told.method === 'Target.targetCrashed') this.#crashed(told.params.targetId);
+      this.#waiting.get(told.id)?.settle(told);
       this.#waiting.delete(told.id);
+    }
+  }
+
+  /** What a page was asked before it crashed is never answered. */
+  #crashed(targetId) {
+    const tab = this.#tabs.get(targetId);
+    if (!tab) return;
+    tab.hasCrashed = true;
+    for (const [id, { sessionId, settle }] of this.#waiting) {
+      if (sessionId !== tab.sessionId) continue;
+      this.#waiting.delete(id);
+      settle({ error: { message: 'the page crashed' } });
     }
   }
 }
 
 /** A tab of it. */
 export class RawTab {
+  /** Its process ended, by a fault of the browser. */
+  hasCrashed = false;
+
   constructor(browser, targetId, sessionId) {
     this.browser = browser;
     this.targetId = targetId;

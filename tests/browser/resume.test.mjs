@@ -175,6 +175,7 @@ test('axe has nothing to say of the first view, a talk, an error, a dialog and t
       await tab.send('{"a":1}');
       await tab.heard('{"a":1}');
       await tab.page.locator('.entry[data-direction="in"]').first().click();
+      await tab.until('the inspector', () => tab.page.isVisible('#inspector'));
       await judged(tab, 'a talk');
       await tab.page.click('#inspector-close');
       await tab.page.click('#disconnect');
