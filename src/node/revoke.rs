@@ -54,15 +54,13 @@ impl Node {
     /// Ends a block.
     ///
     /// # Errors
-    /// [`RevocationError`]: the disk does not take it.
+    /// [`RevocationError`]: its name is none, or the disk does not take it.
     pub(crate) async fn unblock_user(&self, user: &str) -> Result<(), RevocationError> {
+        let receipt = self.tokens.revocations().unblock_user(user)?;
         self.forward(&ControlCommand::UnblockUser {
             user: user.to_string(),
         });
-        match self.tokens.revocations().unblock_user(user) {
-            None => Ok(()),
-            Some(receipt) => receipt.kept().await,
-        }
+        receipt.kept().await
     }
 
     /// The token of this id opens nothing any more, until then. Sessions that it has opened already

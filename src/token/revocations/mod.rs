@@ -22,7 +22,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWrite
 pub(super) use self::bounds::{BYTES_MAX, ENTRY_BYTES, NAME_BYTES_MAX, PURGE_MAX};
 pub use self::error::RevocationError;
 pub(crate) use self::receipt::Receipt;
-use self::table::{RevocationEntry, RevocationTable};
+use self::table::{RevocationEntry, RevocationTable, check};
 use super::error::TokenError;
 use crate::{
     store::{Record, Revocation, RevocationSubject, SnapshotSource, Store},
@@ -135,13 +135,18 @@ impl Revocations {
         self.change(user, |table, user| table.insert(user, entry, now))
     }
 
-    /// Ends a block; absent: there was none.
-    pub(crate) fn unblock_user(&self, user: &str) -> Option<Receipt> {
+    /// Ends a block. It is written also where there is none: the end of one may not have been, and
+    /// whoever says it again is not to be told so before it is.
+    ///
+    /// # Errors
+    /// The user has no name or too long a one.
+    pub(crate) fn unblock_user(&self, user: &str) -> Result<Receipt, RevocationError> {
         let user = RevocationSubject::User(user.to_string());
-        let ended = self.change(user, |table, user| {
-            table.remove(&user).then_some(()).ok_or(())
-        });
-        ended.ok()
+        self.change(user, |table, user| {
+            check(&user)?;
+            table.remove(&user);
+            Ok(())
+        })
     }
 
     /// Whether a user is blocked.

@@ -14,7 +14,7 @@ fn cost(subject: &RevocationSubject) -> usize {
     ENTRY_BYTES + 2 * (name.len() + channel.len())
 }
 
-fn check(subject: &RevocationSubject) -> Result<(), RevocationError> {
+pub(super) fn check(subject: &RevocationSubject) -> Result<(), RevocationError> {
     let (name, channel) = subject.names();
     if name.is_empty() {
         Err(RevocationError::Empty)
@@ -78,8 +78,10 @@ impl RevocationTable {
         check(&subject)?;
         self.purge(now);
         let freed = self.entries.get(&subject).map_or(0, |_| cost(&subject));
-        // What has expired by now is at most an end to an entry that has not.
-        let bytes = if now < entry.until { cost(&subject) } else { 0 };
+        // What has expired by now is at most an end to an entry that has not; where entries outlive
+        // the process it is kept for as long as they are, since the clock may be ahead.
+        let is_kept = now < entry.until.saturating_add(self.past_secs);
+        let bytes = if is_kept { cost(&subject) } else { 0 };
         if self.bytes - freed + bytes > BYTES_MAX {
             return Err(RevocationError::Full);
         }
@@ -99,7 +101,9 @@ impl RevocationTable {
         entry: RevocationEntry,
         now: u64,
     ) -> Result<(), RevocationError> {
-        let entry = match self.find(&subject, now) {
+        let before = self.entries.get(&subject);
+        let before = before.filter(|it| now < it.until.saturating_add(self.past_secs));
+        let entry = match before {
             None => entry,
             Some(before) => RevocationEntry {
                 until: before.until.max(entry.until),
