@@ -123,7 +123,9 @@ impl Windows {
         }
         let bytes = publication.message_bytes() + channel.len() + MESSAGE_BYTES;
         let replaced = line.push(publication, bytes, room);
-        match line.bytes + bytes > line.rules.window_bytes {
+        // One alone is no more than a message may be, and may still give way to a newer one.
+        let is_full = line.waiting.len() > 1 && line.bytes + bytes > line.rules.window_bytes;
+        match is_full {
             true => Admitted::Full { channel, replaced },
             false => Admitted::Waits { replaced },
         }
@@ -185,7 +187,9 @@ impl Windows {
                 if line.is_quiet(now) {
                     self.lines.remove(channel);
                 } else {
-                    line.end = line.left + line.rules.window;
+                    // Its share of the first window stays, or channels that are told something at
+                    // once, and again before a window is over, would end together from then on.
+                    line.end += line.rules.window;
                     self.ends.insert((line.end, channel.clone()));
                 }
             }
