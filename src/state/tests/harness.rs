@@ -131,9 +131,14 @@ impl Harness {
         self.writer.turn(self.now, Duration::ZERO);
     }
 
-    pub(super) fn sync(&mut self) {
-        self.writer.syncer.sync();
+    /// What the disk is asked to hold, and a turn; whether the disk has all that was acknowledged
+    /// before.
+    pub(super) fn sync(&mut self) -> bool {
+        // Of what an earlier failure forgot nothing may be in the files yet.
+        let was_whole = self.store.stats().is_whole;
+        let has_synced = self.writer.syncer.sync();
         self.turn();
+        was_whole && has_synced
     }
 
     /// What was told of a number.
