@@ -125,6 +125,9 @@ impl App {
         let http = Arc::new(HttpState::new(&settings, watches));
         let pending = PendingConnections::new(&settings, node.metrics.clone());
         let (links, workers) = self.start_workers(&node, &http)?;
+        if inheritance.takes_over() {
+            state::look(&settings)?;
+        }
         let predecessor = tokio::select! {
             predecessor = inheritance.take_over() => predecessor,
             // Nobody has been accepted yet.

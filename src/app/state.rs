@@ -65,6 +65,18 @@ pub(super) fn bounds(settings: &Settings) -> MemoryBounds {
     bounds
 }
 
+/// Looks whether the state could be had while the process before this one has it, which goes on
+/// serving where it could not.
+///
+/// # Errors
+/// It could not.
+pub(super) fn look(settings: &Settings) -> Result<(), StateError> {
+    match &settings.state.dir {
+        Some(dir) => StateDir::look(dir, StateOptions::new(settings)),
+        None => Ok(()),
+    }
+}
+
 impl Restoring {
     /// Takes the directory, which another process may have for a moment, and reads it.
     ///

@@ -30,12 +30,15 @@ pub(super) enum LockError {
 }
 
 impl Lock {
+    /// Whether the file of the lock can be written to; whoever has the lock keeps it.
+    pub(super) fn look(path: &Path) -> io::Result<()> {
+        open(path).map(drop)
+    }
+
     /// Takes the lock, waiting for it at most so long.
     pub(super) fn take(path: &Path, wait: Duration) -> Result<Self, LockError> {
         let deadline = Instant::now() + wait;
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.mode(0o600).open(path).map_err(LockError::Io)?;
+        let mut file = open(path).map_err(LockError::Io)?;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
@@ -51,6 +54,12 @@ impl Lock {
         let _ = write!(file, "{}", std::process::id());
         Ok(Self { _file: file })
     }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    options.mode(0o600).open(path)
 }
 
 fn holder(file: &mut File) -> Option<u32> {

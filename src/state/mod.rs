@@ -86,6 +86,13 @@ impl StateOptions {
             queue_bytes: state.queue_bytes,
         }
     }
+
+    /// Of streams, keys, pushes and polls, and of revocations.
+    fn logs(self) -> (LogOptions, LogOptions) {
+        let (queue, queue_bytes) = (self.queue, self.queue_bytes);
+        let main = LogOptions::main(self.sync, self.bytes_max, queue, queue_bytes);
+        (main, LogOptions::revocations(queue, queue_bytes))
+    }
 }
 
 impl StateDir {
@@ -103,19 +110,27 @@ impl StateDir {
         let lock = lock(&disk, path, wait)?;
         let disk: Arc<dyn Disk> = Arc::new(disk);
         let boot = boot();
-        let StateOptions {
-            sync,
-            bytes_max,
-            queue,
-            queue_bytes,
-        } = options;
-        let main = LogOptions::main(sync, bytes_max, queue, queue_bytes);
-        let revocations = LogOptions::revocations(queue, queue_bytes);
+        let (main, revocations) = options.logs();
         Ok(Self {
             log: Arc::new(LogStore::new(disk.clone(), main, boot)),
             revocations: Arc::new(LogStore::new(disk, revocations, boot)),
             lock: Mutex::new(Some(lock)),
         })
+    }
+
+    /// Looks whether it could be [opened](Self::open) and read, while another process has it: that
+    /// it can be written to, that nothing is of a newer format, and that no revocation is damaged.
+    /// What lies in it is left as it is.
+    ///
+    /// # Errors
+    /// It could not.
+    pub(crate) fn look(path: &Path, options: StateOptions) -> Result<(), StateError> {
+        let disk = RealDisk::new(path).map_err(StateError::io("using", path))?;
+        let file = disk.path("lock");
+        Lock::look(&file).map_err(StateError::io("locking", file))?;
+        let (main, revocations) = options.logs();
+        let (main, revocations) = (read::look(&disk, &main), read::look(&disk, &revocations));
+        main.and(revocations)
     }
 
     /// Has the threads that write told from those that live; before they are started.

@@ -6,6 +6,8 @@
 //! written whole cannot be read. A write that was not finished is cut, without a loss: nobody was
 //! told of it.
 
+use std::io;
+
 use super::{
     disk::Disk,
     options::{LogOptions, StateError},
@@ -56,6 +58,40 @@ pub(super) fn numbers(disk: &dyn Disk, options: &LogOptions) -> Result<Vec<u64>,
         .collect();
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Looks at a log that another process may be writing: that no segment is of a newer format, and,
+/// where damage ends the start, that none is damaged.
+pub(super) fn look(disk: &dyn Disk, options: &LogOptions) -> Result<(), StateError> {
+    let look_at = |number: u64| {
+        head(disk, options, number)?;
+        if !options.is_strict {
+            return Ok(());
+        }
+        let extent = Extent {
+            number,
+            until: None,
+        };
+        let found = segment(
+            disk,
+            options,
+            extent,
+            &mut LifeMarks::default(),
+            &mut |_| {},
+        )?;
+        match found.is_damaged {
+            true => Err(StateError::Damaged(options.segment(number))),
+            false => Ok(()),
+        }
+    };
+    for number in numbers(disk, options)? {
+        match look_at(number) {
+            // The other one has just made its files small.
+            Err(StateError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {}
+            looked => looked?,
+        }
+    }
+    Ok(())
 }
 
 /// Reads everything; `boot` names the run of the machine now.

@@ -1,6 +1,13 @@
 //! What outlives the process: after a tidy end, after SIGKILL, over hand-overs. Sick disks: `disk`.
 
-use std::process::Command;
+use std::{
+    fs,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use serde_json::{Value, json};
 
@@ -295,6 +302,42 @@ fn a_poll_goes_on_from_what_it_saw_as_long_as_its_channel_has_it() {
     eventually("published again", || has_it(&node));
 }
 
+// With an outage told in between, the answer of before it is news again, over a restart too: the
+// channel saw the error last.
+#[test]
+fn after_an_outage_that_was_told_a_poll_says_its_old_answer_again_over_a_restart() {
+    let fails = Arc::new(AtomicBool::new(false));
+    let backend = Backend::start({
+        let fails = fails.clone();
+        move |_| match fails.load(Relaxed) {
+            true => (500, "text/plain", String::new()),
+            false => (200, "application/json", "7".to_string()),
+        }
+    });
+    let mut node = Node::start(&format!(
+        "[[poll]]\nurl = \"http://{}/rows\"\nevery = \"100ms\"\nchannel = \"rows\"\npublish_failures = true\n",
+        backend.address
+    ));
+    let client = node.listens("rows");
+    let items = |node: &Node| {
+        let history = node.api("history", &json!({"channel": "rows", "limit": -1}));
+        history["result"]["publications"].as_array().map(Vec::len)
+    };
+    eventually("published", || (items(&node) == Some(1)).then_some(()));
+    fails.store(true, Relaxed);
+    eventually("told", || (items(&node) == Some(2)).then_some(()));
+    let asked = backend.asked("/rows").len();
+    eventually("noted, before it is asked again", || {
+        (backend.asked("/rows").len() > asked + 1).then_some(())
+    });
+    drop(client);
+    node.end("KILL");
+    fails.store(false, Relaxed);
+    node.server = Some(Server::start(&node.settings));
+    let _client = node.listens("rows");
+    eventually("said again", || (items(&node) == Some(3)).then_some(()));
+}
+
 #[test]
 fn a_directory_has_one_process_and_says_whose_it_is() {
     let node = Node::start("");
@@ -387,4 +430,65 @@ fn over_hand_overs_the_state_goes_on_with_every_publication_once() {
     assert_eq!(node.history("long:news"), expected);
     last.signal("TERM");
     last.ends();
+}
+
+// A new process that cannot have the state ended the service: it was let in, and failed over the
+// directory when the old one had gone. What can be known is looked at before, and the old one goes
+// on: a state of a newer format, damaged revocations, a directory that cannot be one.
+#[test]
+fn a_new_process_that_cannot_read_the_state_does_not_take_over() {
+    let node = Node::start("");
+    node.publish("news", 1);
+    // What is behind a record shows that its write was finished.
+    for user in ["42", "43"] {
+        node.api("block_user", &json!({"user": user}));
+    }
+    let state = node.state.path().join("state");
+    let config = node.server().dir.path().join("fanfare.toml");
+    let right = fs::read_to_string(&config).expect("the settings");
+    let spoiled = |name: &str, spoil: fn(&str, &mut Vec<u8>)| {
+        let copy = node.state.path().join(name);
+        fs::create_dir(&copy).expect("a directory");
+        for entry in fs::read_dir(&state).expect("the state") {
+            let entry = entry.expect("a file");
+            let file = entry.file_name().into_string().expect("a name");
+            let mut bytes = fs::read(entry.path()).expect("its bytes");
+            spoil(&file, &mut bytes);
+            fs::write(copy.join(file), bytes).expect("written");
+        }
+        copy
+    };
+    let newer = spoiled("newer", |name, bytes| {
+        if name == "0000000001.log" {
+            // Behind the eight bytes that every segment begins with.
+            bytes[8] = 9;
+        }
+    });
+    let damaged = spoiled("damaged", |name, bytes| {
+        if name == "revocations-0000000001.log" {
+            let user = bytes.windows(2).position(|two| two == b"42");
+            bytes[user.expect("the user")] = b'9';
+        }
+    });
+    let file = node.state.path().join("file");
+    fs::write(&file, "").expect("written");
+    for (dir, why) in [
+        (&newer, "0000000001.log is of version 9 of the format"),
+        (&damaged, "revocations-0000000001.log is damaged"),
+        (&file, "state.dir: using"),
+    ] {
+        let (state, dir) = (state.display().to_string(), dir.display().to_string());
+        node.server()
+            .dir
+            .write("fanfare.toml", &right.replace(&state, &dir));
+        node.server().signal("USR2");
+        let told = format!("so this one goes on: it says: {why}");
+        node.server().log.wait_for(&told);
+        assert_eq!(node.server().get("/ready").status, 200);
+        let offset = node.publish("news", 2)["offset"].clone();
+        assert!(offset.as_u64() > Some(1), "{offset}");
+    }
+    node.server().dir.write("fanfare.toml", &right);
+    node.server().signal("USR2");
+    drop(taken_over(&node.server().log, 1));
 }

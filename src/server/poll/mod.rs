@@ -28,6 +28,7 @@ use crate::{
     config::{self, Channels},
     hooks::backoff_delay,
     http_client::{HttpClient, HttpResponse, HttpSetupError, parse_url},
+    id::StreamPosition,
     last_error::LastError,
     publication::{Payload, Target},
     store,
@@ -245,12 +246,7 @@ impl Poller {
                 self.watch.counts().changes += 1;
                 self.last.etag = response.etag;
                 self.last.hash = Some(hash);
-                let etag = self.last.etag.as_ref().and_then(|etag| etag.to_str().ok());
-                self.entries.note_poll(store::PollRecord {
-                    entry: self.entry,
-                    etag: etag.map(ToString::to_string),
-                    last: published.position.map(|place| (hash, place)),
-                });
+                self.note(published.position.map(|place| (hash, place)));
             }
             Err(error) => {
                 // The backend is well; its answer still counts as unseen, so the next one is
@@ -290,6 +286,7 @@ impl Poller {
                 // old one.
                 self.last.etag = None;
                 self.last.hash = None;
+                self.note(None);
             }
         }
         let mut counts = self.watch.counts();
@@ -298,6 +295,16 @@ impl Poller {
         counts.last_error = Some(word);
         counts.last_reason = Some(why);
         backoff_delay(self.every, PAUSE_LONGEST, self.last.failures).max(self.every)
+    }
+
+    /// Notes for a process to come what the channel saw last; absent: no answer of the backend.
+    fn note(&self, last: Option<(u128, StreamPosition)>) {
+        let etag = self.last.etag.as_ref().and_then(|etag| etag.to_str().ok());
+        self.entries.note_poll(store::PollRecord {
+            entry: self.entry,
+            etag: etag.map(ToString::to_string),
+            last,
+        });
     }
 
     fn channel(&self) -> &str {
