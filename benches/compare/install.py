@@ -1,7 +1,7 @@
 """What the comparison needs: found where it is, else built or installed; `Missing` where it cannot be had.
 
-Nothing is installed into the system but nginx, where there is none; everything else goes to `installed/`, `servers/node_modules` and
-cargo's target directory. A second run installs nothing.
+Nothing is installed into the system but nginx and openssl, where there is none; everything else goes to `installed/`,
+`servers/node_modules` and cargo's target directory. A second run installs nothing. Bounds: what a command is given to end in.
 """
 
 import functools
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from . import machine
 from .paths import HERE, INSTALLED, ROOT, SETTINGS, Missing, Stop, say
 
 CENTRIFUGO = "6.9.1"
@@ -22,14 +23,26 @@ INSTALL_SECONDS_MAX = 15 * 60
 
 
 def run(words, cwd=HERE, environment=None):
-    """A command whose output nobody wants unless it fails."""
-    done = subprocess.run(
-        list(map(str, words)), cwd=cwd, env={**os.environ, **(environment or {})}, timeout=INSTALL_SECONDS_MAX, text=True,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    if done.returncode != 0:
-        last = "\n".join(done.stdout.splitlines()[-5:])
-        raise Missing(f"`{' '.join(map(str, words))}` failed:\n{last}")
-    return done.stdout
+    """What a command says; `Missing` where it cannot be started, fails or does not end."""
+    words = list(map(str, words))
+    try:
+        process = subprocess.Popen(words, cwd=cwd, env={**os.environ, **(environment or {})}, text=True,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    except OSError as error:
+        raise Missing(f"{error.filename or words[0]} cannot be started: {error.strerror}") from error
+    with process:
+        try:
+            told, errors = process.communicate(timeout=INSTALL_SECONDS_MAX)
+        except BaseException as error:
+            # What it has started would outlive it, and take the cores of what is measured next.
+            machine.kill(machine.descendants(process.pid))
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise Missing(f"`{' '.join(words)}` did not end within {INSTALL_SECONDS_MAX / 60:.0f} minutes") from error
+            raise
+    if process.returncode != 0:
+        last = "\n".join([*told.splitlines(), *errors.splitlines()][-5:])
+        raise Missing(f"`{' '.join(words)}` failed:\n{last}")
+    return told or errors
 
 
 def build(directory, *binaries):
@@ -38,7 +51,11 @@ def build(directory, *binaries):
     words = ["cargo", "build", "--release", "--locked", "--quiet"]
     for name in binaries:
         words += ["--bin", name]
-    if subprocess.run(words, cwd=directory, check=False).returncode != 0:
+    try:
+        done = subprocess.run(words, cwd=directory, check=False)
+    except OSError as error:
+        raise Stop(f"cargo is needed, and cannot be started: {error.strerror}") from error
+    if done.returncode != 0:
         raise Stop(f"cargo build failed in {directory}")
     return Path(os.environ.get("CARGO_TARGET_DIR") or directory / "target") / "release"
 
@@ -110,23 +127,37 @@ def centrifugo():
     return path
 
 
-def apt(*words):
+def apt(package, *steps):
+    """Steps of apt-get, which have a package as their aim; `Missing` names it."""
     if not shutil.which("apt-get"):
-        raise Missing(f"this is no Debian or Ubuntu: install {words[-1]} yourself")
-    return run(["apt-get", "-q", *words], INSTALLED, {"DEBIAN_FRONTEND": "noninteractive"})
+        raise Missing(f"{package} is needed, and this is no Debian or Ubuntu: install it yourself")
+    INSTALLED.mkdir(exist_ok=True)
+    for step in steps:
+        # Only a download needs no rights, and writes where we are.
+        rights = [] if os.geteuid() == 0 or step[0] == "download" else ["sudo", "-n"]
+        try:
+            run([*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", *step], INSTALLED)
+        except Missing as missing:
+            raise Missing(f"{package} is needed: {missing}") from missing
 
 
 @functools.lru_cache(None)
+def system_program(name):
+    """A program that the system has, or that apt-get brings."""
+    if not on_path(name):
+        say(f"apt-get install {name}")
+        apt(name, ["update"], ["install", "-y", "--no-install-recommends", name])
+    if not on_path(name):
+        raise Missing(f"{name} is needed, and apt-get did not bring it")
+    return on_path(name)
+
+
+def on_path(name):
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin")
+
+
 def nginx():
-    found = named("NGINX") or shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    if found:
-        return found
-    INSTALLED.mkdir(exist_ok=True)
-    rights = [] if os.geteuid() == 0 else ["sudo", "-n"]
-    say("apt-get install nginx")
-    run([*rights, "apt-get", "-q", "update"])
-    run([*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "install", "-y", "--no-install-recommends", "nginx"])
-    return shutil.which("nginx") or "/usr/sbin/nginx"
+    return named("NGINX") or system_program("nginx")
 
 
 @functools.lru_cache(None)
@@ -135,13 +166,11 @@ def nchan():
     for path in (Path("/") / NCHAN_MODULE, INSTALLED / "nchan" / NCHAN_MODULE):
         if path.is_file():
             return str(path)
-    INSTALLED.mkdir(exist_ok=True)
     say(f"fetching {NCHAN} from Debian")
     try:
-        apt("download", NCHAN)
+        apt(NCHAN, ["download", NCHAN])
     except Missing:
-        apt("update")
-        apt("download", NCHAN)
+        apt(NCHAN, ["update"], ["download", NCHAN])
     package = next(INSTALLED.glob(f"{NCHAN}_*.deb"))
     run(["dpkg", "-x", package, INSTALLED / "nchan"])
     NCHAN_VERSION.write_text(run(["dpkg-deb", "--field", package, "Version"]))
@@ -164,6 +193,6 @@ def certificate():
     cert, key = folder / "cert.pem", folder / "key.pem"
     if not (cert.is_file() and key.is_file()):
         folder.mkdir(parents=True, exist_ok=True)
-        run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650",
+        run([system_program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "3650",
              "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key, "-out", cert])
     return str(cert), str(key)

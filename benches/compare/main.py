@@ -84,7 +84,10 @@ def commit():
     paths = ["--", ".", ":!docs", ":!*.md"]
 
     def git(*words):
-        return subprocess.run(["git", *words, *paths], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        try:
+            return subprocess.run(["git", *words, *paths], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
+        except OSError:
+            return ""
     return (git("log", "-1", "--format=%h", "--abbrev=9") or "unknown") + ("+" if git("status", "--porcelain", "--untracked-files=no") else "")
 
 

@@ -88,8 +88,7 @@ class Server:
 
 
 def first_line(*words):
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    return ((done.stdout or done.stderr).splitlines() or ["?"])[0].strip()
+    return (install.run(words).splitlines() or ["?"])[0].strip()
 
 
 def npm_version(package):
@@ -137,14 +136,15 @@ SERVERS = {
     server.name: server
     for server in (
         Server("fanfare", "fanfare", lambda: first_line(install.fanfare(), "--version"),
-               install.fanfare, fanfare),
+               lambda: (install.fanfare(), install.certificate()), fanfare),
         Server("plain", "plain actix-web-actors", lambda: "benches/compare/src/bin/plain.rs", install.plain,
                lambda place: [[install.plain(), str(place.port())]]),
         Server("ws", "ws on Node", lambda: f"{npm_version('ws')}, Node {first_line('node', '--version')}", install.node_modules,
                node("ws.mjs")),
         Server("socketio", "Socket.IO on Node", lambda: f"{npm_version('socket.io')}, Node {first_line('node', '--version')}",
                install.node_modules, node("socketio.mjs")),
-        Server("bun", "Bun (uWebSockets)", lambda: first_line(install.bun(), "--version"), install.bun, bun),
+        Server("bun", "Bun (uWebSockets)", lambda: first_line(install.bun(), "--version"),
+               lambda: (install.bun(), install.certificate()), bun),
         Server("nchan", "nchan in nginx", lambda: f"{install.nchan_version()}, in {first_line(install.nginx(), '-v').removeprefix('nginx version: ')}",
                lambda: (install.nginx(), install.nchan()), nchan),
         Server("centrifugo", "Centrifugo", lambda: install.CENTRIFUGO, install.centrifugo, centrifugo,
@@ -153,7 +153,7 @@ SERVERS = {
                is_baseline=True),
         Server("socket", "a read and a write", lambda: "benches/compare/src/bin/baseline.rs", install.baseline, baseline("socket"),
                is_baseline=True),
-        Server("proxied", "fanfare behind nginx", lambda: "the same fanfare and nginx", lambda: (install.nginx(), install.fanfare()),
+        Server("proxied", "fanfare behind nginx", lambda: "the same fanfare and nginx", lambda: (install.nginx(), install.fanfare(), install.certificate()),
                fanfare_behind_nginx),
     )
 }
@@ -247,9 +247,5 @@ class Running:
             process.wait(END_SECONDS_MAX)
         except subprocess.TimeoutExpired:
             # Its children would outlive it.
-            for pid in reversed(started):
-                try:
-                    os.kill(pid, signal.SIGKILL)
-                except ProcessLookupError:
-                    pass
+            machine.kill(started)
             process.wait()
