@@ -26,7 +26,7 @@ FILES_BESIDE = 400
 
 
 def main(about):
-    """The exit status: 0 when all was measured and may be quoted, 1 when something was not, 2 for a wrong command line."""
+    """The exit status, as `run` and README say it."""
     wanted = options.parse(about)
     # As an interrupt, so that what was started is ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -97,7 +97,8 @@ class Run:
     def __init__(self, wanted, works, conditions, measurer=None):
         self.wanted, self.works, self.conditions = wanted, works, conditions
         self.measurer = measurer or Measurer(wanted.quick)
-        self.began, self.done, self.whole = time.monotonic(), 0, True
+        # Who was asked for and is not here was not measured.
+        self.began, self.done, self.whole = time.monotonic(), 0, not conditions.get("left_out")
         self.total = sum(len(self.plan(work)) for work in works)
 
     def rounds(self, work):
@@ -110,22 +111,29 @@ class Run:
                 for entry in entries if not step.only or entry.name in step.only]
 
     def all(self):
-        """Whether everything was measured and may be quoted."""
+        """Whether everything that was asked for was measured and may be quoted."""
+        if not self.total:
+            raise Stop("there is nothing to measure: none of the servers that do this is there")
         for work in self.works:
             plan = self.plan(work)
             if not plan:
+                say(f"{work.name} is not measured: none of the servers that do it is there")
+                self.whole = False
                 continue
             results = Results(work.name, dict(self.conditions), resume=self.wanted.resume)
             for number, step, entry in plan:
                 self.done += 1
-                if results.find(step.name, entry.name, number):
+                if stood := results.find(step.name, entry.name, number):
+                    self.whole = self.whole and not marks(stood)
                     continue
                 if time.monotonic() - self.began > BUDGET_SECONDS[self.wanted.quick]:
                     say(f"the {BUDGET_SECONDS[self.wanted.quick] // 60} minutes of a run are over, {self.total - self.done + 1} "
                         "measurements are left: --resume goes on with them")
                     return False
                 self.one(work, results, number, step, entry)
-        say(f"done in {(time.monotonic() - self.began) / 60:.1f} minutes")
+        say(f"done in {(time.monotonic() - self.began) / 60:.1f} minutes" + ("" if self.whole else "; not all of it was measured and may be quoted"))
+        if self.conditions.get("left_out"):
+            say(f"left out: {', '.join(self.conditions['left_out'])}")
         return self.whole
 
     def one(self, work, results, number, step, entry):

@@ -26,9 +26,16 @@ def parse(about, words=None):
     options = parser.parse_args(words)
     if options.rounds is not None and options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    by_default = [name for name, work in WORKS.items() if not work.only_by_name]
-    options.work = by_default if options.work is None else chosen(options.work, WORKS, "work", parser)
     options.servers = list(SERVERS) if options.servers is None else chosen(options.servers, SERVERS, "server", parser)
+    done = [name for name, work in WORKS.items() if any(entry.server in options.servers for entry in work.entries)]
+    if options.work is None:
+        options.work = [name for name in done if not WORKS[name].only_by_name]
+    else:
+        options.work = chosen(options.work, WORKS, "work", parser)
+        for name in options.work:
+            # It would be passed over, and the rest look like all.
+            if name not in done:
+                parser.error(f"none of {', '.join(options.servers)} does {name}")
     if not options.work or not options.servers:
         parser.error("there is nothing to do")
     return options

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import tempfile
 import unittest
@@ -9,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 from compare import main, options, results
+from compare.paths import Stop
 from compare.works import Column, Entry, Step, Work
 
 WORK = Work("w", "A work", "", (Entry("a", "fanfare"), Entry("b", "bun"), Entry("c", "nchan")),
@@ -37,10 +39,11 @@ class TheLoop(unittest.TestCase):
         manager.__enter__()
         self.addCleanup(manager.__exit__, None, None, None)
 
-    def run_with(self, fake, **wanted):
-        conditions = {"quick": False, "machine": {}, "commit": "1", "versions": {"fanfare": "1", "bun": "1"}}
+    def run_with(self, fake, works=(WORK,), left_out=(), **wanted):
+        conditions = {"quick": False, "machine": {}, "commit": "1", "versions": {"fanfare": "1", "bun": "1"},
+                      "left_out": {name: "no Debian" for name in left_out}}
         wanted = argparse.Namespace(**{"quick": False, "resume": False, "rounds": None, **wanted})
-        return main.Run(wanted, [WORK], conditions, fake).all()
+        return main.Run(wanted, works, conditions, fake).all()
 
     def test_servers_take_turns_within_a_step_and_rounds_repeat(self):
         # A machine slows down within minutes. Who is measured five times in a row is measured on another machine.
@@ -51,6 +54,33 @@ class TheLoop(unittest.TestCase):
     def test_a_run_with_losses_is_not_whole(self):
         # Exit status 0 is the promise that all of it may be quoted.
         self.assertFalse(self.run_with(Fake(lost=1)))
+
+    def test_a_run_without_a_server_that_was_asked_for_is_not_whole(self):
+        # Half of a comparison must not pass for all of it where only the exit status is read.
+        fake = Fake()
+        self.assertFalse(self.run_with(fake, left_out=("nchan",)))
+        self.assertEqual(len(fake.asked), 6, "the others are measured")
+
+    def test_a_work_whose_servers_are_all_missing_is_not_passed_over(self):
+        nobody = dataclasses.replace(WORK, name="n", entries=(Entry("c", "nchan"),))
+        fake = Fake()
+        self.assertFalse(self.run_with(fake, works=(WORK, nobody)))
+        self.assertEqual(len(fake.asked), 6)
+        with self.assertRaises(Stop):
+            self.run_with(fake, works=(nobody,))
+
+    def test_a_loss_that_stands_is_still_one_when_the_run_is_resumed(self):
+        self.run_with(Fake(lost=1))
+        fake = Fake()
+        self.assertFalse(self.run_with(fake, resume=True))
+        self.assertEqual(fake.asked, [])
+
+    def test_a_work_that_no_server_of_the_command_line_does_is_a_usage_error(self):
+        # It was passed over in silence, with status 0.
+        with self.assertRaises(SystemExit) as end:
+            options.parse("", ["--servers", "bun", "--work", "fanout,sse"])
+        self.assertEqual(end.exception.code, 2)
+        self.assertNotIn("sse", options.parse("", ["--servers", "bun"]).work, "what was not asked for by name")
 
     def test_what_stands_is_not_measured_again(self):
         # --resume goes on from an interrupted run.
