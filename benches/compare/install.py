@@ -5,7 +5,9 @@ Nothing is installed into the system but nginx and openssl, where there is none;
 """
 
 import functools
+import mmap
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,6 +16,8 @@ from . import machine
 from .paths import HERE, INSTALLED, ROOT, SETTINGS, Missing, Stop, say
 
 CENTRIFUGO = "6.9.1"
+# What a Centrifugo says that nobody told its version.
+UNVERSIONED = "0.0.0"
 GO = (1, 26)
 NCHAN = "libnginx-mod-nchan"
 NCHAN_MODULE = "usr/lib/nginx/modules/ngx_nchan_module.so"
@@ -113,7 +117,7 @@ def bun():
 
 @functools.lru_cache(None)
 def centrifugo():
-    """Centrifugo, at the version that the figures name."""
+    """Centrifugo, the one that the environment names or that of `CENTRIFUGO`."""
     path = named("CENTRIFUGO_BIN") or str(INSTALLED / "bin" / "centrifugo")
     if not Path(path).is_file():
         if not shutil.which("go"):
@@ -125,6 +129,19 @@ def centrifugo():
         run(["go", "install", f"github.com/centrifugal/centrifugo/v6@v{CENTRIFUGO}"],
             environment={"GOBIN": str(INSTALLED / "bin"), "GOTOOLCHAIN": "local"})
     return path
+
+
+def centrifugo_version():
+    """The binary's own, which CENTRIFUGO_BIN may name at any version."""
+    found = re.search(r"v([0-9]\S*)", run([centrifugo(), "version"]))
+    if not found:
+        raise Missing(f"{centrifugo()} tells no version")
+    if found.group(1) != UNVERSIONED:
+        return found.group(1)
+    # Only Centrifugo's own releases are told their version by the linker; of what `go install` built the compiler wrote the module's.
+    with open(centrifugo(), "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        module = re.search(rb"mod\tgithub\.com/centrifugal/centrifugo/v\d+\tv([^\t\n]+)", data)
+        return module.group(1).decode() if module else f"{UNVERSIONED}, a build without a version"
 
 
 def apt(package, *steps):

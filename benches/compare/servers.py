@@ -147,7 +147,7 @@ SERVERS = {
                lambda: (install.bun(), install.certificate()), bun),
         Server("nchan", "nchan in nginx", lambda: f"{install.nchan_version()}, in {first_line(install.nginx(), '-v').removeprefix('nginx version: ')}",
                lambda: (install.nginx(), install.nchan()), nchan),
-        Server("centrifugo", "Centrifugo", lambda: install.CENTRIFUGO, install.centrifugo, centrifugo,
+        Server("centrifugo", "Centrifugo", install.centrifugo_version, install.centrifugo, centrifugo,
                lambda place: {"GOMAXPROCS": str(len(place.cores))}),
         Server("actix", "actix-web that only answers", lambda: "benches/compare/src/bin/baseline.rs", install.baseline, baseline("actix"),
                is_baseline=True),

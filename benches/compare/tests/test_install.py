@@ -57,6 +57,19 @@ class WhatCannotBeHad(unittest.TestCase):
             with self.assertRaisesRegex(Missing, "openssl is needed"):
                 install.certificate()
 
+    def test_centrifugos_version_is_the_binarys_own(self):
+        # CENTRIFUGO_BIN of another version would stand in the document under ours.
+        path = self.folder / "centrifugo"
+        for says, built, version in (("v5.4.9", "", "5.4.9"), ("v0.0.0", "mod\tgithub.com/centrifugal/centrifugo/v6\tv6.9.0\th1:x=", "6.9.0"),
+                                     ("v0.0.0", "", "0.0.0, a build without a version")):
+            path.write_text(f"#!/bin/sh\necho 'Centrifugo {says} (Go version: go1.26.0)'\nexit\n{built}\n")
+            path.chmod(0o755)
+            with mock.patch.object(install, "centrifugo", lambda: str(path)):
+                self.assertEqual(install.centrifugo_version(), version)
+        path.write_text("#!/bin/sh\necho hello\n")
+        with mock.patch.object(install, "centrifugo", lambda: str(path)), self.assertRaisesRegex(Missing, "tells no version"):
+            install.centrifugo_version()
+
     def test_without_cargo_there_is_a_sentence(self):
         with mock.patch("subprocess.run", side_effect=FileNotFoundError(2, "No such file or directory")), self.assertRaisesRegex(Stop, "cargo is needed"):
             install.build(self.folder, "plain")
