@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import dataclasses
 import io
+import itertools
 import tempfile
+import time
 import unittest
 from pathlib import Path
 from unittest import mock
@@ -39,11 +41,11 @@ class TheLoop(unittest.TestCase):
         manager.__enter__()
         self.addCleanup(manager.__exit__, None, None, None)
 
-    def run_with(self, fake, works=(WORK,), left_out=(), **wanted):
+    def run_with(self, fake, works=(WORK,), left_out=(), began=None, **wanted):
         conditions = {"quick": False, "machine": {}, "commit": "1", "versions": {"fanfare": "1", "bun": "1"},
                       "left_out": {name: "no Debian" for name in left_out}}
         wanted = argparse.Namespace(**{"quick": False, "resume": False, "rounds": None, **wanted})
-        return main.Run(wanted, works, conditions, fake).all()
+        return main.Run(wanted, works, conditions, began, fake).all()
 
     def test_servers_take_turns_within_a_step_and_rounds_repeat(self):
         # A machine slows down within minutes. Who is measured five times in a row is measured on another machine.
@@ -95,6 +97,20 @@ class TheLoop(unittest.TestCase):
         with mock.patch.object(main, "BUDGET_SECONDS", {False: -1}):
             self.assertFalse(self.run_with(fake))
         self.assertEqual(fake.asked, [])
+
+    def test_builds_and_installs_are_part_of_the_time(self):
+        # 90 minutes of measuring after 20 of building are not "within 90 minutes".
+        fake = Fake()
+        self.assertFalse(self.run_with(fake, began=time.monotonic() - main.BUDGET_SECONDS[False]))
+        self.assertEqual(fake.asked, [])
+
+    def test_nothing_is_begun_that_would_not_end_in_time(self):
+        fake = Fake()
+        clock = itertools.count(step=60)
+        # Each look at the clock is a minute later: the third measurement would begin at 420 s, and end beyond 450.
+        with mock.patch.object(main, "BUDGET_SECONDS", {False: 450}), mock.patch.object(main.time, "monotonic", lambda: next(clock)):
+            self.assertFalse(self.run_with(fake))
+        self.assertEqual(len(fake.asked), 2)
 
     def test_an_unknown_server_is_a_usage_error(self):
         # A word that is misspelt must not measure everything else.
