@@ -12,6 +12,9 @@ from .results import by_round, error_of, slope
 from .works import WORKS
 
 
+# Of fewer rounds nothing is judged, unless fewer were asked for.
+JUDGED_ROUNDS_MIN = 3
+# What a share of user time wants.
 ROUNDS_MIN, SAMPLED_SECONDS_MIN = 5, 60
 
 
@@ -74,12 +77,17 @@ def others(work, aim):
     return [entry.name for entry in WORKS[work].entries if not entry.name.startswith("fanfare")] if aim.under == "best" else [aim.under]
 
 
+def other_step(aim, step, steps):
+    """The step of what is compared with."""
+    return next((name for name in steps if aim.against in name), step) if aim.against else step
+
+
 def ratios(aim, measurements, step, steps):
     """One for each round that has both."""
     over = by_round(measurements, step, aim.over, aim.key)
     if not aim.under:
         return list(over.values())
-    against = next((name for name in steps if aim.against in name), step) if aim.against else step
+    against = other_step(aim, step, steps)
     if aim.under == "greatest":
         without = by_round(measurements, against, aim.over, aim.key)
         return [value / max(without.values()) for value in over.values()] if without else []
@@ -141,21 +149,29 @@ def rows(results):
         if not result:
             told.append(Row(aim))
             continue
-        measurements, sizes = result["measurements"], WORKS[aim.work].sizes(result["conditions"]["quick"])
+        measurements, conditions, work = result["measurements"], result["conditions"], WORKS[aim.work]
+        sizes, wanted = work.sizes(conditions["quick"]), min(JUDGED_ROUNDS_MIN, conditions.get("rounds", work.rounds))
         if aim.under == "slope":
-            told.append(judged(aim, f"{sizes[0].name} to {sizes[-1].name}", slope(measurements, sizes, aim.over, aim.key)))
+            told.append(judged(aim, f"{sizes[0].name} to {sizes[-1].name}", slope(measurements, sizes, aim.over, aim.key), wanted=wanted))
             continue
         names = [step.name for step in sizes]
         for name in names:
             if aim.step in name and aim.but not in name:
-                told.append(judged(aim, name, ratios(aim, measurements, name, names), measurements))
+                found = ratios(aim, measurements, name, names)
+                # The greatest of one round is no spread either.
+                beside = by_round(measurements, other_step(aim, name, names), aim.over, aim.key) if aim.under == "greatest" else found
+                told.append(judged(aim, name, found, measurements, min(len(found), len(beside)), wanted))
     return told
 
 
-def judged(aim, step, found, measurements=()):
+def judged(aim, step, found, measurements=(), rounds=None, wanted=JUDGED_ROUNDS_MIN):
+    """The row of a step. Of fewer rounds than are wanted, which others may have lost, a ratio says little: it stands, and is not judged."""
     if not found:
         return Row(aim, step)
+    rounds = len(found) if rounds is None else rounds
     of_error = error(aim, measurements, step)
+    if rounds < wanted:
+        return Row(aim, step, tuple(found), of_error, f"not judged: {rounds} round{'' if rounds == 1 else 's'}")
     told = verdict(aim, found, of_error)
     if aim.within == "error" and not is_enough(aim, measurements, step):
         told += ", of fewer samples than the rule wants"

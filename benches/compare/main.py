@@ -123,7 +123,7 @@ class Run:
                 say(f"{work.name} is not measured: none of the servers that do it is there")
                 self.whole = False
                 continue
-            results = Results(work.name, dict(self.conditions), resume=self.wanted.resume)
+            results = Results(work.name, {**self.conditions, "rounds": self.rounds(work)}, resume=self.wanted.resume)
             for number, step, entry in plan:
                 self.done += 1
                 if stood := results.find(step.name, entry.name, number):

@@ -30,7 +30,8 @@ QUICK = """> **A quick run: everything in small, each measured for half a second
 AIMS = """What fanfare is held to, judged by this run. A ratio is fanfare's figure over the other's, taken within a round; the median of
 the rounds counts, with the least and the greatest in parentheses. "Met within the spread" is a median that misses where the best round does not, and
 "met within the error" one that misses by less than the standard error of what was sampled; both only where the aim
-allows it. "Not measured" is a work that this run did not do, or a server that was not there.
+allows it. "Not judged" has fewer than three rounds with both figures, where three were asked for. "Not measured" is a work that this run did not
+do, or a server that was not there.
 """
 
 NOT_MEASURED = """A network, a phone's radio, a proxy of a cloud: loopback has none of them. More than two cores: a server of many cores is

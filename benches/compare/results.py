@@ -37,7 +37,10 @@ class Results:
         versions = {**stood["conditions"].get("versions", {}), **self.conditions.get("versions", {})}
         left_out = {name: why for name, why in {**stood["conditions"].get("left_out", {}), **self.conditions.get("left_out", {})}.items()
                     if name not in versions}
-        self.conditions = {**stood["conditions"], "versions": versions, "left_out": left_out, "binaries": {**before, **now}}
+        # Who resumes with fewer does not take back what was asked for; of files that are older, nobody knows.
+        asked = [told["rounds"] for told in (stood["conditions"], self.conditions) if "rounds" in told]
+        self.conditions = {**stood["conditions"], "versions": versions, "left_out": left_out, "binaries": {**before, **now},
+                           **({"rounds": max(asked)} if asked else {})}
         self.measurements = [found for found in stood["measurements"] if "error" not in found]
 
     def find(self, step, entry, round_number):

@@ -122,6 +122,21 @@ class TheAims(unittest.TestCase):
         # Each ratio has the errors of both its parts, and five rounds have less than one.
         self.assertAlmostEqual(row.error, 1.005 * 0.01 * 2 ** 0.5 / 5 ** 0.5, places=6)
 
+    def test_of_fewer_than_three_rounds_nothing_is_judged_unless_fewer_were_asked_for(self):
+        # nchan lost messages in four of five rounds, and "met" rested on the one that was left.
+        step = WORKS["publish"].steps[-1].name
+
+        def verdicts(kept, **conditions):
+            found = [{"step": step, "entry": entry, "round": number, "publications_per_s": rate, "clean": True, "lost": entry == "nchan" and number > kept}
+                     for number in range(1, 6) for entry, rate in (("fanfare", 30), ("nchan", 27))]
+            told = aims.rows({"publish": {"conditions": {**CONDITIONS, "quick": False, **conditions}, "measurements": found}})
+            return [(row.verdict, len(row.found)) for row in told if (row.aim.under, row.step) == ("nchan", step)]
+        self.assertEqual(verdicts(1), [("not judged: 1 round", 1)])
+        self.assertEqual(verdicts(2, rounds=5), [("not judged: 2 rounds", 2)])
+        self.assertEqual(verdicts(3), [("met", 3)])
+        self.assertEqual(verdicts(0), [("not measured", 0)])
+        self.assertEqual(verdicts(1, rounds=1), [("met", 1)])
+
     def test_with_some_that_never_read_the_rest_stays_within_the_spread_of_the_runs_without(self):
         aim = next(aim for aim in aims.AIMS if aim.under == "greatest")
         steps = [step.name for step in WORKS["never"].steps]

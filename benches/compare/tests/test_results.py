@@ -57,6 +57,11 @@ class Resuming(unittest.TestCase):
         self.assertIsNone(after.find("s", "f", 1))
         self.assertEqual(after.conditions["versions"], {"bun": "1", "ws": "8"})
 
+    def test_the_rounds_that_were_asked_for_are_the_most(self):
+        # Of a single round that was asked for much is judged that of one of five is not.
+        self.results(resume=False, rounds=5).add("s", "e", 1, {"cpu_us": 1.0})
+        self.assertEqual(self.results(rounds=1).conditions["rounds"], 5)
+
     def test_figures_of_another_commit_are_not_mixed_in(self):
         # Only ratios within one run count. Two commits in one table would compare what was never beside each other.
         self.results(resume=False).add("s", "e", 1, {"cpu_us": 1.0})
