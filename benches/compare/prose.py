@@ -1,7 +1,7 @@
 """What the document says whatever was measured. Pure text; `{compare}` is the way to this folder."""
 
-ABOUT = """What a push server costs: fanfare, the server of this repository, beside seven other ways to do the same work, on the same machine in
-the same run. Written by [benches/compare]({compare}) from raw results: do not edit, run it again (the last section says how).
+ABOUT = """What a push server costs: fanfare, the server of this repository, beside seven other ways to do the same work, on the same machine.
+Each work is one run of all its servers; works may be of several runs and commits, as the rows of "the runs" show. Written by [benches/compare]({compare}) from raw results: do not edit, run it again (the last section says how).
 
 How to read it:
 
@@ -27,11 +27,11 @@ How to read it:
 QUICK = """> **A quick run: everything in small, each measured for half a second, once. It shows that the comparison runs. Quote none of it.**
 """
 
-AIMS = """What fanfare is held to, judged by this run. A ratio is fanfare's figure over the other's, taken within a round; the median of
+AIMS = """What fanfare is held to, judged by the run of each work. A ratio is fanfare's figure over the other's, taken within a round; the median of
 the rounds counts, with the least and the greatest in parentheses. "Met within the spread" is a median that misses where the best round does not, and
 "met within the error" one that misses by less than the standard error of what was sampled; both only where the aim
-allows it. "Not judged" has fewer than three rounds with both figures, where three were asked for. "Not measured" is a work that this run did not
-do, or a server that was not there.
+allows it. "Not judged" has fewer than three rounds with both figures, where three were asked for. "Not measured" is a work that no run did,
+or a server that was not there.
 """
 
 NOT_MEASURED = """A network, a phone's radio, a proxy of a cloud: loopback has none of them. More than two cores: a server of many cores is
@@ -43,7 +43,7 @@ AGAIN = """## Run it again
 
 ```sh
 benches/compare/run                       # everything but the next, under an hour
-benches/compare/run --work user           # the time in user space, of fanfare and Bun, 25 minutes
+benches/compare/run --work user           # the time in user space, of fanfare and Bun, 40 minutes
 benches/compare/run --resume              # goes on from the results that stand
 benches/compare/run --quick               # everything in small, under five minutes
 benches/compare/run --report              # writes this document anew, measures nothing

@@ -54,23 +54,24 @@ def write(is_quick):
 
 def conditions(results):
     """The machine and the versions, and for each work under which conditions it was measured."""
-    machine, versions, binaries, runs = {}, {}, {}, {}
+    machine, versions, runs = {}, {}, {}
     for name in (name for name in WORKS if name in results):
         told, found = results[name]["conditions"], results[name]["measurements"]
         machine.update(told["machine"])
         versions.update(told["versions"])
-        binaries.update(told.get("binaries", {}))
         given = f"; with {' and '.join(told['given'])} built elsewhere" if told.get("given") else ""
-        run = (told["began"], f"`{told['commit']}`", f"`{clean(told['command'])}`{given}", f"{told['load_average']:.1f}")
+        # Of each run its own: programs are built anew between two of them.
+        programs = ", ".join(f"{name} `{found}`" for name, found in sorted(told.get("binaries", {}).items())) or "–"
+        run = (told["began"], f"`{told['commit']}`", programs, f"`{clean(told['command'])}`{given}", f"{told['load_average']:.1f}")
         runs.setdefault(run, []).append((name, max((one["round"] for one in found), default=0), sum(one.get("seconds", 0) for one in found) / 60))
     rows = [[", ".join(f"`{name}` {rounds}" for name, rounds, _ in works), *run, f"{sum(minutes for *_, minutes in works):.0f}"]
             for run, works in runs.items()]
     text = (f"## The machine, the versions, the runs\n\n{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, Linux "
             f"{machine['kernel']}, TCP congestion control {machine['congestion_control']}.\n\n")
     text += table(["server", "version"], [[SERVERS[name].title, clean(versions[name])] for name in SERVERS if name in versions])
-    if binaries:
-        text += "\nSHA-256 of the programs begins with: " + ", ".join(f"{name} `{found}`" for name, found in binaries.items()) + ".\n"
-    return text + "\n" + table(["works and their rounds", "began", "commit", "command", "load average before", "minutes"], rows)
+    head = ["works and their rounds", "began", "commit", "SHA-256 of its programs begins with", "command", "load average before", "minutes"]
+    unknown = "\nOf the runs with a dash it was not kept which programs they measured.\n" if any(row[3] == "–" for row in rows) else ""
+    return text + "\n" + table(head, rows) + unknown
 
 
 def who_does_what(results):

@@ -1,13 +1,15 @@
 """The document and its plots, from results that are made up here and never leave the test."""
 
 import dataclasses
+import re
 import tempfile
 import unittest
 import xml.etree.ElementTree as tree
 from pathlib import Path
 from unittest import mock
 
-from compare import aims, plots, report
+from compare import aims, plots, prose, report
+from compare.paths import HERE
 from compare.results import by_round
 from compare.servers import SERVERS
 from compare.works import WORKS
@@ -64,6 +66,26 @@ class TheDocument(unittest.TestCase):
             self.assertNotIn(server.title, text)
         steps = [step.name for step in WORKS["publish"].steps if not step.only or "a read and a write" in step.only]
         self.assertEqual(steps, ["without history, 0 subscribers"])
+
+    def test_each_run_names_its_own_programs(self):
+        # One pair for all of them was that of whichever work came last.
+        def of(began, **binaries):
+            return {"conditions": {**CONDITIONS, "began": began, "binaries": binaries}, "measurements": RESULT["measurements"]}
+        text = report.conditions({"fanout": of("today", fanfare="aa", **{"fanfare-load": "bb"}), "echo": of("yesterday", fanfare="cc")})
+        rows = {line.split(" | ")[1]: line for line in text.splitlines() if "day" in line}
+        self.assertIn("| fanfare `aa`, fanfare-load `bb` |", rows["today"])
+        self.assertIn("| fanfare `cc` |", rows["yesterday"])
+        self.assertNotIn("dash", text)
+        self.assertIn("Of the runs with a dash", report.conditions({"fanout": of("today")}))
+
+    def test_the_minutes_of_user_are_one_figure_that_its_steps_fill(self):
+        # The README said 40 and the document 25.
+        work = WORKS["user"]
+        seconds = sum(float(step.options[step.options.index("--duration") + 1]) * len(step.only) for step in work.steps) * work.rounds
+        told = [re.search(r"--work user .*?(\d+) minutes", text).group(1) for text in (prose.AGAIN, (HERE / "README.md").read_text())]
+        self.assertEqual(told[0], told[1])
+        # What is not measured, starting, connecting and warming up, is about a fifth of it.
+        self.assertAlmostEqual(seconds / 60 / float(told[0]), 0.8, delta=0.1)
 
     def test_what_is_missing_is_told_with_its_reason(self):
         # A reader must be able to tell a server that lost from one that was never there.
