@@ -48,7 +48,7 @@ class Step:
     options: tuple = ()
     # For these entries alone.
     only: tuple = ()
-    # A step of this work, from whose results the rate is taken: half of the lowest of the highest.
+    # A step of this work, from whose results in the first round the rate is taken: half of the lowest of the highest.
     rate_from: str = ""
 
 
