@@ -120,11 +120,16 @@ impl Report {
     fn all_notes(&self, fleet: &Fleet) -> Vec<String> {
         let mut notes = self.notes.clone();
         if self.is_limited(fleet) {
+            let server = match fleet.plan.options.pids.is_empty() {
+                true => "what the server could do more is not known without --pids".to_owned(),
+                false => format!(
+                    "the server's busiest thread for {:.0} %: the server could do more",
+                    100.0 * self.spent.busiest_share()
+                ),
+            };
             notes.push(format!(
-                "limited: this process was busy for {:.0} % of the time, the server's busiest thread \
-                 for {:.0} %: the server could do more",
-                100.0 * self.spent.own_share(),
-                100.0 * self.spent.busiest_share()
+                "limited: this process was busy for {:.0} % of the time, {server}",
+                100.0 * self.spent.own_share()
             ));
         }
         if self.spent.waited_share() > WAITED {
