@@ -49,6 +49,9 @@ export class LogView {
   // Where the view was written to last, which the browser may carry out behind what somebody did meanwhile.
   #writtenTop = 0;
   #touchY = 0;
+  // The row that the mouse went down on is meant: it may go past, or be made anew, before it goes up, and then nothing is a click.
+  #pressedId = 0;
+  #choosing = 0;
   #filter = { direction: 'all', search: '' };
   #countRows = paced(() => this.#count());
 
@@ -72,9 +75,16 @@ export class LogView {
     }, { passive: true });
     // By the bar or by a key somebody may want to go anywhere.
     for (const kind of ['mousedown', 'keydown']) this.#box.addEventListener(kind, () => { this.#leftAt = -Infinity; });
-    this.#box.addEventListener('mousedown', ({ target, button }) => button === 0 && this.#pressed(idAt(target)));
-    // Of what is no mouse and no finger.
-    this.#box.addEventListener('click', ({ target, detail }) => detail === 0 && this.#clicked(idAt(target)));
+    this.#box.addEventListener('mousedown', ({ target, button }) => { this.#pressedId = button === 0 ? idAt(target) : 0; });
+    // Then the mouse going up is told to nobody.
+    for (const kind of ['dragstart', 'contextmenu']) this.#box.addEventListener(kind, () => { this.#pressedId = 0; });
+    addEventListener('mouseup', ({ target, button }) => button === 0 && this.#released(target));
+    // Of what is no mouse and no finger, and may seem to press all the same.
+    this.#box.addEventListener('click', ({ target, detail }) => {
+      if (detail > 0) return;
+      clearTimeout(this.#choosing);
+      this.#clicked(idAt(target));
+    });
     this.#jump.addEventListener('click', () => this.toEnd());
     new ResizeObserver(() => this.#resized()).observe(this.#box);
   }
@@ -310,12 +320,11 @@ export class LogView {
     show(this.#foot, this.#rows.count !== length || dropped > 0);
   }
 
-  /** The row that the mouse goes down on is meant: it may go past, or be made anew, before it goes up, and then nothing is a click. */
-  #pressed(id) {
-    addEventListener('mouseup', ({ target }) => {
-      // By then the browser has dropped what was marked before.
-      if (this.#box.contains(target)) setTimeout(() => this.#clicked(id));
-    }, { once: true });
+  #released(target) {
+    const id = this.#pressedId;
+    this.#pressedId = 0;
+    // By then the browser has dropped what was marked before.
+    if (id !== 0 && this.#box.contains(target)) this.#choosing = setTimeout(() => this.#clicked(id));
   }
 
   /** `id` is 0 beside the rows. */

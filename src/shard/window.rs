@@ -2,8 +2,8 @@
 //! its namespace says at most, and leaves together. Pure data, owned by the shard's state.
 //!
 //! The first after a quiet time does not wait. Bounds: what waits keeps its bytes in
-//! `limits.shard_queue_bytes`; a line that has `window_bytes` of messages leaves at once; a channel
-//! has an entry only while something has left within the last window. It must not know sessions'
+//! `limits.shard_queue_bytes`; a line of several messages that has `window_bytes` leaves at once; a
+//! channel has an entry for two windows at most after something has left. It must not know sessions'
 //! outboxes, nor what a line looks like on the wire.
 
 use std::{
@@ -123,8 +123,10 @@ impl Windows {
         }
         let bytes = publication.message_bytes() + channel.len() + MESSAGE_BYTES;
         let replaced = line.push(publication, bytes, room);
-        // One alone is no more than a message may be, and may still give way to a newer one.
-        let is_full = line.waiting.len() > 1 && line.bytes + bytes > line.rules.window_bytes;
+        // What takes an older one's place leaves the line as long as it was. One alone is no more
+        // than a message may be, and may still give way to a newer one.
+        let next = if replaced { 0 } else { bytes };
+        let is_full = line.waiting.len() > 1 && line.bytes + next > line.rules.window_bytes;
         match is_full {
             true => Admitted::Full { channel, replaced },
             false => Admitted::Waits { replaced },

@@ -129,8 +129,9 @@ impl StateDir {
         let file = disk.path("lock");
         Lock::look(&file).map_err(StateError::io("locking", file))?;
         let (main, revocations) = options.logs();
-        let (main, revocations) = (read::look(&disk, &main), read::look(&disk, &revocations));
-        main.and(revocations)
+        let boot = boot();
+        read::look(&disk, &main, boot)?;
+        read::look(&disk, &revocations, boot)
     }
 
     /// Has the threads that write told from those that live; before they are started.

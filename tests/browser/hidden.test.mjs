@@ -76,7 +76,7 @@ test('a hidden tab gets everything, comes back to a new server by itself, and ke
 });
 
 // Kept, it is shown a second time; otherwise it is another page that came by the same history.
-const IS_BACK = 'window.told?.shows.length > 1 || performance.getEntriesByType("navigation")[0].type === "back_forward"';
+const IS_BACK = 'window.told?.shows.length > 1 || (window.told?.shows.length > 0 && performance.getEntriesByType("navigation")[0].type === "back_forward")';
 
 /** Leaves the page and comes back to it, by its history; false where the browser crashed it on the way. */
 async function isBack(tab, channel) {

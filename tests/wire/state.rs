@@ -488,7 +488,13 @@ fn a_new_process_that_cannot_read_the_state_does_not_take_over() {
         let offset = node.publish("news", 2)["offset"].clone();
         assert!(offset.as_u64() > Some(1), "{offset}");
     }
-    node.server().dir.write("fanfare.toml", &right);
+    // A segment that was begun and no more is none of these.
+    let begun = spoiled("begun", |_, _| {});
+    fs::write(begun.join("revocations-0000000009.log"), "").expect("written");
+    let (state, begun) = (state.display().to_string(), begun.display().to_string());
+    node.server()
+        .dir
+        .write("fanfare.toml", &right.replace(&state, &begun));
     node.server().signal("USR2");
     drop(taken_over(&node.server().log, 1));
 }

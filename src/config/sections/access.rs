@@ -43,7 +43,8 @@ sections! {
         /// How long publications, joins and leaves of a channel wait for each other at most, to
         /// leave together; the first after a quiet time leaves at once. 0 is off.
         window: Duration as Time = Duration::ZERO;
-        /// Bytes of messages that leave together at most; a window that has them ends early.
+        /// Bytes of messages that leave together at most; a window in which several have them ends
+        /// early, and a longer message leaves in a frame of its own.
         window_bytes: usize as Bytes = WINDOW_BYTES;
         /// What leaves of the publications that wait in a window: all, the newest, or of each value
         /// of a tag the newest. Only with all are there positions to recover from.

@@ -143,12 +143,12 @@ fn a_channel_is_quiet_when_nothing_has_left_for_a_window() {
     // The shortened window is over, but not the time since something left.
     assert!(harness.due(99).is_empty());
     assert!(!is_at_once(&harness.publish(99, "a", "2")));
-    assert_eq!(harness.due(198).len(), 1, "within a window");
+    assert_eq!(harness.due(199).len(), 1, "within a window");
     // The timer has not come.
-    assert!(is_at_once(&harness.publish(298, "a", "3")));
-    assert!(!is_at_once(&harness.publish(299, "a", "4")));
-    assert_eq!(harness.due(398).len(), 1);
-    assert!(harness.due(498).is_empty());
+    assert!(is_at_once(&harness.publish(299, "a", "3")));
+    assert!(!is_at_once(&harness.publish(300, "a", "4")));
+    assert_eq!(harness.due(399).len(), 1);
+    assert!(harness.due(499).is_empty());
     assert!(harness.windows.is_empty());
     assert_eq!(harness.windows.first_end(), None);
 }
@@ -242,6 +242,22 @@ fn a_long_message_waits_and_gives_way_as_any_other() {
         harness.publish(2, "a", &long),
         Admitted::Full { .. }
     ));
+}
+
+/// What takes the place of an older one makes the line no longer, so that a long value and a short
+/// one wait side by side however often they change.
+#[test]
+fn what_replaces_an_older_one_fills_no_line() {
+    let mut harness = Harness::keeping(Keep::NewestBy("city".to_string()));
+    let long = "x".repeat(rules().window_bytes - 1000);
+    harness.publish(0, "a", "1");
+    for _ in 0..3 {
+        for (text, city) in [(&*long, "Paris"), ("1", "Oslo")] {
+            let admitted = harness.publish_with(1, "a", text, Some(city));
+            assert!(matches!(admitted, Admitted::Waits { .. }));
+        }
+    }
+    assert_eq!(harness.due(100).len(), 1);
 }
 
 /// Where only the newest value counts, older ones are not worth their bytes. What gave way takes

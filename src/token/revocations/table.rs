@@ -76,20 +76,24 @@ impl RevocationTable {
         now: u64,
     ) -> Result<(), RevocationError> {
         check(&subject)?;
-        self.purge(now);
+        self.purge(now, self.past_secs);
         let freed = self.entries.get(&subject).map_or(0, |_| cost(&subject));
-        // What has expired by now is at most an end to an entry that has not; where entries outlive
-        // the process it is kept for as long as they are, since the clock may be ahead.
-        let is_kept = now < entry.until.saturating_add(self.past_secs);
-        let bytes = if is_kept { cost(&subject) } else { 0 };
-        if self.bytes - freed + bytes > BYTES_MAX {
-            return Err(RevocationError::Full);
+        let bytes = cost(&subject);
+        let is_full = |table: &Self| table.bytes - freed + bytes > BYTES_MAX;
+        if is_full(self) {
+            // What is over by the clock of now, which may be ahead, gives way first.
+            self.purge(now, 0);
         }
-        match bytes {
-            0 => {
+        // What has expired by now is at most an end to an entry that has not; where entries outlive
+        // the process it is kept for as long as they are, if there is room.
+        let is_over = entry.until <= now;
+        let is_past = entry.until.saturating_add(self.past_secs) <= now;
+        match is_full(self) {
+            full if is_past || (full && is_over) => {
                 self.remove(&subject);
             }
-            _ => self.set(subject, entry),
+            true => return Err(RevocationError::Full),
+            false => self.set(subject, entry),
         }
         Ok(())
     }
@@ -125,12 +129,13 @@ impl RevocationTable {
         true
     }
 
-    fn purge(&mut self, now: u64) {
+    /// Removes a few of those that have been over for so long.
+    fn purge(&mut self, now: u64, past_secs: u64) {
         for _ in 0..PURGE_MAX {
             let Some((until, _)) = self.ends.first() else {
                 return;
             };
-            if until.saturating_add(self.past_secs) > now {
+            if until.saturating_add(past_secs) > now {
                 return;
             }
             if let Some((_, subject)) = self.ends.pop_first()

@@ -211,6 +211,26 @@ fn when_full_entries_are_refused_until_others_expire() {
     assert_eq!(revocations.len(), count - 9);
 }
 
+// What is over is kept for a clock that is ahead, and must not keep out what counts: a backend may
+// take back many tokens that have just expired.
+#[test]
+fn when_full_what_is_over_gives_way_and_is_not_refused() {
+    let (revocations, store) = (Revocations::default(), Arc::new(ScriptedStore::default()));
+    revocations.write_to(store);
+    let name = |index: usize| format!("{index:0>NAME_BYTES_MAX$}");
+    let count = BYTES_MAX / (ENTRY_BYTES + 2 * NAME_BYTES_MAX);
+    for index in 0..count + 10 {
+        let over = revocations.block_user_at(&name(index), Some(100), 200);
+        assert_eq!(over.map(drop), Ok(()));
+    }
+    assert!(revocations.len() <= count);
+    for index in count + 10..count + 20 {
+        let counts = revocations.block_user_at(&name(index), None, 200);
+        assert_eq!(counts.map(drop), Ok(()));
+        assert!(revocations.is_blocked_at(&name(index), 200));
+    }
+}
+
 #[test]
 fn a_change_removes_what_has_expired_but_never_much() {
     let revocations = Revocations::default();
