@@ -13,8 +13,8 @@ const SECTOR = 512;
 class Unsynced {
   /** Writes and truncations, in their order: `{ at, offset, length, old }`; `old` names what stood there. */
   parts = [];
-  /** Where syncs that have not ended began. */
-  begun = [];
+  /** Where syncs that have not ended began, by their threads: one that was killed in the middle never ends. */
+  begun = new Map();
   size = null;
   syncedSize = null;
 }
@@ -77,22 +77,23 @@ class Disk {
     file.size = Math.max(file.size ?? 0, Number(length));
   }
 
-  begin(path, _, at) {
+  begin(path, [thread], at) {
     const file = this.files.get(path);
-    file?.begun.push({ at, size: file.size });
-    this.#begun.set(path, at);
+    file?.begun.set(thread, { at, size: file.size });
+    this.#begun.set(`${thread} ${path}`, at);
   }
 
-  synced(path) {
+  synced(path, [thread]) {
     const file = this.files.get(path);
-    const begun = file?.begun.shift();
+    const begun = file?.begun.get(thread);
     if (!begun) return;
+    file.begun.delete(thread);
     file.parts = file.parts.filter(({ at }) => at > begun.at);
     file.syncedSize = begun.size;
   }
 
-  directory(path) {
-    const begun = this.#begun.get(path) ?? 0;
+  directory(path, [thread]) {
+    const begun = this.#begun.get(`${thread} ${path}`) ?? 0;
     this.names = this.names.filter(({ at, dir }) => dir !== path || at > begun);
   }
 

@@ -95,6 +95,20 @@ for i in range(64): os.pwrite(f, b'%02d' % i * 256, i * 512)
   assert.deepEqual(one, same);
 });
 
+// Who was killed in the middle of a sync left its beginning in the journal, and each later sync counted only from the one before it.
+test('a sync counts from its own beginning, also behind one that never ended', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'fanfare-crash-'));
+  const file = join(folder, 'log');
+  const machine = new Machine(LIBRARY, folder, folder);
+  writeFileSync(file, 'aabbcc');
+  const write = (at) => `W\t${file}\t${at}\t${at}\t2`;
+  const steps = [`C\t${file}`, `B\t${folder}\t7`, `D\t${folder}\t7`, write(0), `B\t${file}\t7`, write(2), `B\t${file}\t8`, `S\t${file}\t8`, write(4), ''];
+  writeFileSync(machine.journal, steps.join('\n'));
+  machine.crash(NEVER);
+  assert.equal(readFileSync(file, 'latin1'), 'aabb');
+  rmSync(folder, { recursive: true });
+});
+
 test('the boot id is another one after a crash', () => {
   const folder = mkdtempSync(join(tmpdir(), 'fanfare-crash-'));
   const machine = new Machine(LIBRARY, folder, join(folder, 'state'));

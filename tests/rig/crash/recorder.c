@@ -9,9 +9,9 @@
  * RIG_BOOT_ID      what is read in place of /proc/sys/kernel/random/boot_id
  *
  * Lines are of words with tabs between them: W path size offset length, T path size length, A path length (room that was laid out),
- * B path and S path (a sync begins, has ended), D directory, C path, U path kept-at, R from to kept-at. What a write or a truncation covers is kept before it, as O path offset
- * kept-at. Files that are removed or covered by a rename are kept by a second link beside the journal. Bounds: one lock; paths of
- * PATH_MAX bytes.
+ * B path thread and S path thread (a sync begins, has ended; a thread that is killed in between leaves a B alone), D directory thread,
+ * C path, U path kept-at, R from to kept-at. What a write or a truncation covers is kept before it, as O path offset kept-at. Files
+ * that are removed or covered by a rename are kept by a second link beside the journal. Bounds: one lock; paths of PATH_MAX bytes.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -241,7 +242,7 @@ static int noted_sync(int fd, int done) {
     int error = errno;
     if (done == 0 && named(fd, path)) {
         pthread_mutex_lock(&lock);
-        note("%s\t%s\n", fstat(fd, &what) == 0 && S_ISDIR(what.st_mode) ? "D" : "S", path);
+        note("%s\t%s\t%ld\n", fstat(fd, &what) == 0 && S_ISDIR(what.st_mode) ? "D" : "S", path, syscall(SYS_gettid));
         pthread_mutex_unlock(&lock);
     }
     errno = error;
@@ -253,7 +254,7 @@ static void noted_begin(int fd) {
     char path[PATH_MAX];
     if (!named(fd, path)) return;
     pthread_mutex_lock(&lock);
-    note("B\t%s\n", path);
+    note("B\t%s\t%ld\n", path, syscall(SYS_gettid));
     pthread_mutex_unlock(&lock);
 }
 
