@@ -28,7 +28,7 @@ import { parse } from './options.mjs';
 import { Door } from './proxy.mjs';
 import { Load } from './publishers/load.mjs';
 import { Random } from './random.mjs';
-import { CHANNELS, DRAIN_MAX_MS, ROOMS, WIDE } from './settings.mjs';
+import { CHANNELS, DRAIN_MAX_MS, ROOMS, SYNC_MS, WIDE } from './settings.mjs';
 import { soak, soakRestarts } from './soak.mjs';
 import { Thread } from './thread.mjs';
 
@@ -69,7 +69,7 @@ async function open(options) {
   const preload = [clock?.library, machine?.library].filter(Boolean).join(' ');
   const env = () => ({ ...clock?.env, ...machine?.env, ...(preload && { LD_PRELOAD: preload }) });
   const node = new Node(options.binary, folder, {
-    env, backend: `http://127.0.0.1:${backendDoor.port}`, extra: state ? `[state]\ndir = "${state}"\n` : '',
+    env, backend: `http://127.0.0.1:${backendDoor.port}`, extra: state ? `[state]\ndir = "${state}"\nsync = "${SYNC_MS}ms"\n` : '',
     historySize: options.historySize, keysTtl: options.keysTtl, certificates, descriptorsMax: chosen.includes('descriptors') ? DESCRIPTORS_MAX : null,
   });
   await node.place();

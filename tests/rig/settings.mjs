@@ -7,6 +7,9 @@ export const CHANNELS = Array.from({ length: 99 }, (_, index) => `kept:${index}`
 /** Half of the clients listen here. */
 export const WIDE = 'kept:wide';
 export const ROOMS = Array.from({ length: 20 }, (_, index) => `room:${index}`);
+/** `history_ttl` of the channels, and how often the disk is made to hold what was written. */
+export const HISTORY_TTL_MS = 1_800_000;
+export const SYNC_MS = 1000;
 /** How long a drain takes at most, by these settings, with a second for the cut and 5 for the events. */
 export const DRAIN_MAX_MS = 500 + 2000 + 1000 + 5000 + 1500;
 
@@ -63,7 +66,7 @@ on_message = "relay"
 [[namespace]]
 name = "kept"
 history_size = ${historySize}
-history_ttl = "30m"
+history_ttl = "${HISTORY_TTL_MS / 60_000}m"
 recovery = true
 allow.subscribe = ["client", "anonymous"]
 allow.publish = ["client", "anonymous"]

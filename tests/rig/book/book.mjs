@@ -2,6 +2,7 @@
 //! publication of the run.
 
 import { numberIn } from './log.mjs';
+import { Synced } from './synced.mjs';
 
 const [WAITING, OK, REFUSED, UNKNOWN] = [0, 1, 2, 3];
 
@@ -31,7 +32,9 @@ export class Book {
   generationBegan = 1;
 
   /** `lasts`: streams and keys outlive a process. */
-  constructor(verdict, { lasts = false, historySize }) { Object.assign(this, { verdict, lasts, historySize }); }
+  constructor(verdict, { lasts = false, historySize }) {
+    Object.assign(this, { verdict, lasts, historySize, synced: new Synced(verdict, historySize) });
+  }
 
   /** The node is another process now; `crashed`: the machine went down with it, and may have lost what was not synced. */
   restarted({ crashed = false } = {}) {
@@ -53,6 +56,7 @@ export class Book {
     this.seen(channel, place.epoch, place.offset, number, 'an answer');
     const stream = this.stream(channel, place.epoch);
     stream.acknowledged = Math.max(stream.acknowledged, place.offset);
+    this.synced.answered(channel, number, place);
   }
 
   refused(number) {

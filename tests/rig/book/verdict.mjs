@@ -10,6 +10,7 @@ export const RULES = {
   doubled: 'a publication is in a stream once',
   refused: 'what was refused is in no stream',
   kept: 'what was answered with 200 is in the stream',
+  synced: 'what was on the disk is there after a crash of the machine',
   complete: 'a client has everything from its first position on',
   once: 'a client has each publication once and in order',
   told: 'a client is told where something is lost, and only there',

@@ -133,11 +133,11 @@ function read(journal) {
 
 /**
  * Takes back what was not synced, but for so many percent that got to the disk by themselves: all, nothing or some, by chance.
- * Answers how much of what.
+ * Answers how many percent that were, and how much of what was lost.
  */
 export function crash(journal, random, stays = random.of([0, 50, 50, 95])) {
   const disk = read(journal);
-  const told = { files: 0, sectors: 0, names: 0 };
+  const told = { stays, files: 0, sectors: 0, names: 0 };
   for (const [path, file] of disk.files) {
     if (!existsSync(path) || (file.parts.length === 0 && file.size === file.syncedSize)) continue;
     told.files += 1;

@@ -28,8 +28,9 @@ export class Clock {
 }
 
 /** The wall clock jumps, and stays there until it jumps again. */
-export async function clock({ clock: faked, random }) {
+export async function clock({ clock: faked, random, book }) {
   const seconds = random.of([0, random.below(HOUR), -random.below(HOUR), HOUR, -HOUR]);
   faked.set(seconds);
+  book.synced.clockIs(seconds);
   return { seconds };
 }

@@ -1,6 +1,7 @@
 //! Faults of the process: it is told to end, killed, stopped for a while, told to reload. Each ends with a node that is ready.
 
 import { checkTold, judgeLife } from '../checks/quiet.mjs';
+import { checkSynced, wordOf } from '../checks/synced.mjs';
 import { CHANNELS, DRAIN_MAX_MS, WIDE } from '../settings.mjs';
 
 /** Batches at a time before a SIGTERM. */
@@ -71,16 +72,20 @@ export async function reload({ node }) {
 
 /** The machine crashes: the process is killed, and what was not synced goes as a disk would have it. */
 export async function crash(world) {
-  const { node, machine, load, random } = world;
+  const { node, machine, load, random, book } = world;
   const judged = await judgeLife(world);
   // What was answered a moment before is not synced: it may go, and then its place must not come again.
   await Promise.all(Array.from({ length: PROBES }, () => load.probe(random.of(CHANNELS))));
+  const word = await wordOf(node);
+  const at = performance.now();
   node.signal('SIGKILL');
   await node.ended(5000);
   // The first one of a run takes all that it may: chance may leave nothing to find.
   const taken = machine.crash(random, world.crashes === 0 ? 0 : undefined);
   world.crashes += 1;
-  return { ...taken, ready: Math.round(await restart(world, { crashed: true })), ...judged };
+  const due = book.synced.crashed({ at, ...word, stays: taken.stays });
+  const ready = Math.round(await restart(world, { crashed: true }));
+  return { ...taken, ready, ...judged, synced: await checkSynced(world, due) };
 }
 
 /** SIGUSR2: another process takes over the sockets, and the state where there is one. */
