@@ -27,7 +27,7 @@ import { Node } from './node.mjs';
 import { parse } from './options.mjs';
 import { Door } from './proxy.mjs';
 import { Load } from './publishers/load.mjs';
-import { Random } from './random.mjs';
+import { Draws, Random } from './random.mjs';
 import { CHANNELS, DRAIN_MAX_MS, ROOMS, SYNC_MS, WIDE } from './settings.mjs';
 import { soak, soakRestarts } from './soak.mjs';
 import { Thread } from './thread.mjs';
@@ -77,7 +77,7 @@ async function open(options) {
   for (let index = 0; index < DOORS; index += 1) doors.push(await Door.before(node.port));
   const world = {
     options, folder, verdict, book, backend, backendDoor, certificates, clock, machine, state, node, doors, chosen, left,
-    say, random: new Random(options.seed, 'faults'), restarts: 0, done: new Set(), lost: 0, blocks: 0, blocked: new Set(), crashes: 0,
+    say, draws: new Draws(options.seed), random: null, minute: 0, restarts: 0, done: new Set(), lost: 0, blocks: 0, blocked: new Set(), crashes: 0,
   };
   return world;
 }
@@ -126,7 +126,7 @@ async function act(world, name, fault) {
 
 /** The load and the faults that leave the process alone, for so long, and up to twice as long until so many sessions were there. */
 async function long(world, ms, sessions = 0) {
-  const { random, chosen, load, churn, options } = world;
+  const { chosen, load, churn, options } = world;
   const names = chosen.filter((name) => name in WHILE_IT_LIVES);
   load.rate = options.rate;
   await churn.ask('rate', { rate: options.visits });
@@ -134,8 +134,10 @@ async function long(world, ms, sessions = 0) {
   const isDue = async () => (await churn.ask('figures')).opened < opened + sessions;
   const began = performance.now();
   while (performance.now() < began + ms || (performance.now() < began + 2 * ms && await isDue())) {
-    await pause(random.between(...CALM_MS));
-    const name = random.of(names.length > 0 ? names : [null]);
+    // How many there is time for depends on the machine; the first, second and so on of a minute are the same.
+    world.random = world.draws.of(`long ${world.minute}`);
+    await pause(world.random.between(...CALM_MS));
+    const name = world.random.of(names.length > 0 ? names : [null]);
     if (name) await act(world, name, WHILE_IT_LIVES[name]);
   }
 }
@@ -155,7 +157,8 @@ async function shortfalls({ options, book, churn, restarts, minute }) {
 }
 
 async function shorts(world) {
-  const { random, chosen, load, churn, options } = world;
+  const { chosen, load, churn, options } = world;
+  const random = world.draws.of('ends');
   const ends = random.shuffled(chosen.filter((name) => name in ENDS));
   if (ends.length === 0) return;
   // In each run, so that each end shows whether blocks outlive it.
@@ -165,7 +168,8 @@ async function shorts(world) {
   // Each of them once, before chance decides.
   while (ends.length < SHORT_LIVES_MIN) ends.push(random.of(ends));
   for (const name of ends) {
-    await pause(random.between(...SHORT_MS));
+    world.random = world.draws.of('end');
+    await pause(world.random.between(...SHORT_MS));
     await act(world, name, ENDS[name]);
     await pause(500);
     await checkBlocked(world);

@@ -40,3 +40,17 @@ export class Random {
   /** True in so many of a hundred cases. */
   percent(share) { return this.next() * 100 < share; }
 }
+
+/** Sources for what comes one after another, each of its own: how much one draws, by connections, sectors or time, changes nothing for those behind it. */
+export class Draws {
+  #next = new Map();
+
+  constructor(seed) { this.seed = seed; }
+
+  /** The source of the next thing in this part of the run. */
+  of(part) {
+    const ordinal = this.#next.get(part) ?? 0;
+    this.#next.set(part, ordinal + 1);
+    return new Random(this.seed, `${part} ${ordinal}`);
+  }
+}

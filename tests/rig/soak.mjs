@@ -110,6 +110,7 @@ export async function soakRestarts(world, ms, step, quiet, ends) {
     const [name, end] = ends[index % ends.length];
     world.done.add(name);
     world.machine?.prune();
+    world.random = world.draws.of('end');
     const { ready } = await end(world);
     sizes.push(await checkFiles(world));
     // A process that takes over reads while it serves, which cannot be told apart.

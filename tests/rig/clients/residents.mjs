@@ -75,9 +75,10 @@ function members() {
 
 const ORDERS = {
   behind: ({ tops }) => ({ late: behind(tops), sessions: all.length, members: members() }),
-  sleep: ({ share, ms }) => {
+  sleep: ({ share, ms, seed: drawn }) => {
     const able = all.filter((client) => client.sleep);
-    const chosen = able.filter(() => random.percent(share));
+    const chance = new Random(drawn);
+    const chosen = able.filter(() => chance.percent(share));
     for (const client of chosen) client.sleep(ms);
     return { clients: chosen.length };
   },

@@ -39,7 +39,7 @@ export async function away({ doors, random }) {
 /** Clients that read nothing for a while; some for longer than the node bears. */
 export async function slow({ residents, random }) {
   const ms = Math.round(random.between(300, 6000));
-  return { ...await residents.ask('sleep', { share: random.of([5, 20]), ms }), ms };
+  return { ...await residents.ask('sleep', { share: random.of([5, 20]), ms, seed: random.below(2 ** 32) }), ms };
 }
 
 /** What can be done to the connections between node and backend. */
