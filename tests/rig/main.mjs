@@ -15,12 +15,12 @@ import { join } from 'node:path';
 import { Backend } from './backend.mjs';
 import { Book } from './book/book.mjs';
 import { RULES, Verdict } from './book/verdict.mjs';
-import { checkLog } from './checks/log.mjs';
+import { Explanations, checkLog, lookAtFiles } from './checks/log.mjs';
 import { checkQuiet, checkZero } from './checks/quiet.mjs';
 import { checkBlocked } from './faults/access.mjs';
 import { Certificates } from './faults/certificate.mjs';
 import { Clock, faketime } from './faults/clock.mjs';
-import { ENDS, WHILE_IT_LIVES, choose } from './faults/index.mjs';
+import { ENDS, WHILE_IT_LIVES, begin, choose } from './faults/index.mjs';
 import { features } from './features.mjs';
 import { Machine } from './crash/crash.mjs';
 import { Node } from './node.mjs';
@@ -77,7 +77,8 @@ async function open(options) {
   for (let index = 0; index < DOORS; index += 1) doors.push(await Door.before(node.port));
   const world = {
     options, folder, verdict, book, backend, backendDoor, certificates, clock, machine, state, node, doors, chosen, left,
-    say, draws: new Draws(options.seed), random: null, minute: 0, restarts: 0, done: new Set(), lost: 0, blocks: 0, blocked: new Set(), crashes: 0,
+    say, draws: new Draws(options.seed), random: null, minute: 0, explanations: new Explanations(), restarts: 0, done: new Set(),
+    lost: 0, blocks: 0, blocked: new Set(), crashes: 0,
   };
   return world;
 }
@@ -115,12 +116,14 @@ async function ready({ residents, churn, load, verdict }) {
 }
 
 async function act(world, name, fault) {
-  world.done.add(name);
+  const over = begin(world, name);
   try {
     say(`${name} ${JSON.stringify(await fault(world))}`);
   } catch (error) {
     if (name in ENDS) throw error;
     say(`${name} could not be done: ${error.message}`);
+  } finally {
+    over();
   }
 }
 
@@ -146,6 +149,7 @@ async function quiet(world) {
   world.load.rate = 0;
   await world.churn.ask('rate', { rate: 0 });
   await checkQuiet(world);
+  await lookAtFiles(world);
 }
 
 /** What is due of the minutes so far, and is not there. */
@@ -173,6 +177,7 @@ async function shorts(world) {
     await act(world, name, ENDS[name]);
     await pause(500);
     await checkBlocked(world);
+    await lookAtFiles(world);
     world.book.checkRuns();
   }
   await pause(random.between(...LAST_MS));
@@ -208,7 +213,7 @@ async function leave(world, before) {
   if (status !== 0) verdict.fault({ rule: 'exit', text: `with nobody there, the node ended with ${status}` });
   await pause(200);
   book.checkRuns();
-  checkLog(verdict, node.lines, world.done);
+  checkLog(verdict, node.lines, world.explanations);
 }
 
 function report(world, began, few) {

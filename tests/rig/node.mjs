@@ -39,8 +39,10 @@ export function endOf(pid) {
 export class Node {
   /** How many lives it had. */
   life = 0;
+  /** The number that lines of the log carry now: the life that was started here, also of who took over from it. */
+  logged = 0;
   process = null;
-  /** Lines of all lives that are not merely told: `{ life, level, message, ... }`. */
+  /** Lines of all lives that are not merely told: `{ life, at, level, message, ... }`. */
   lines = [];
 
   /** `binary` with a folder for its files; `env` comes before each start. */
@@ -62,6 +64,7 @@ export class Node {
     const began = performance.now();
     this.life += 1;
     const { life } = this;
+    this.logged = life;
     const words = [this.binary, 'serve', '--config', this.file];
     // A bound of the system can only be set from within.
     if (this.descriptorsMax) words.unshift('sh', '-c', `ulimit -n ${this.descriptorsMax}; exec "$@"`, 'sh');
@@ -69,7 +72,7 @@ export class Node {
     this.process = child;
     this.pid = child.pid;
     createInterface({ input: child.stderr }).on('line', (line) => this.#read(life, line));
-    child.on('error', (error) => this.lines.push({ life, level: 'error', message: String(error) }));
+    child.on('error', (error) => this.lines.push({ life, at: performance.now(), level: 'error', message: String(error) }));
     await until('the node is ready', async () => {
       if (this.isOver) throw new Error(`the node ended at its start, see ${join(this.folder, 'node.log')}`);
       const ready = await fetch(`${this.origin}/ready`).catch(() => null);
@@ -87,7 +90,7 @@ export class Node {
     } catch {
       told = { level: 'error', message: line };
     }
-    if (told.level === 'error' || told.level === 'warn') this.lines.push({ life, at: performance.now(), ...told });
+    if (told.level === 'error' || told.level === 'warn') this.lines.push({ ...told, life, at: performance.now() });
   }
 
   /** Processor time of its last start, in ms: what the machine does beside does not change it. */

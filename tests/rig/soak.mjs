@@ -4,6 +4,8 @@
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { begin } from './faults/index.mjs';
+
 const SAMPLE_MS = 15_000;
 /** What is filled by then is full: histories, keys, pools. */
 const WARM_MS = 600_000;
@@ -108,10 +110,11 @@ export async function soakRestarts(world, ms, step, quiet, ends) {
   for (let index = 0; performance.now() - began < ms; index += 1) {
     await step(world, Math.min(RESTART_EACH_MS, ms / 6));
     const [name, end] = ends[index % ends.length];
-    world.done.add(name);
+    const over = begin(world, name);
     world.machine?.prune();
     world.random = world.draws.of('end');
     const { ready } = await end(world);
+    over();
     sizes.push(await checkFiles(world));
     // A process that takes over reads while it serves, which cannot be told apart.
     if (ready !== undefined) starts.push(world.node.startedWith);

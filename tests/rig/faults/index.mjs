@@ -14,6 +14,13 @@ export const ENDS = { term, kill, handover, crash };
 
 const NEEDS_STATE = ['crash', 'full', 'readonly', 'unsynced'];
 
+/** A fault begins; answers what is to be called at its end. */
+export function begin({ done, explanations, node }, name) {
+  done.add(name);
+  const over = explanations.begin(name, node.logged);
+  return () => over(node.logged);
+}
+
 /** Names that were asked for (all, unless told), without those that cannot be had: each with the reason. */
 export function choose(asked, { state, recorder, certificates, handover: canHandOver }) {
   const all = [...Object.keys(WHILE_IT_LIVES), ...Object.keys(ENDS)];
