@@ -35,6 +35,8 @@ import { Thread } from './thread.mjs';
 const DOORS = 8;
 /** What the node may open where descriptors are to run out: enough for the load, and not for what comes on top. */
 const DESCRIPTORS_MAX = 1800;
+/** By so many of them publishers go too. */
+const PUBLISHERS_DOORS = 4;
 const WATCHERS = 6;
 const READY_MAX_MS = 20_000;
 /** Of a minute: the long life, what the short ones last, and the one behind them. */
@@ -99,7 +101,7 @@ async function populate(world) {
   const ports = [...doors.map(({ port }) => port), ...doors.map(() => node.port)];
   world.residents = new Thread('clients/residents.mjs', { seed: options.seed, clients: options.clients, doors: ports, channels: CHANNELS, wide: WIDE }, heard);
   world.churn = new Thread('clients/churn.mjs', { seed: options.seed, port: node.port, doors: doors.map(({ port }) => port), rooms: ROOMS, channels: CHANNELS, watchers: WATCHERS }, heard);
-  world.load = new Load(book, new Random(options.seed, 'load'), node.port);
+  world.load = new Load(book, new Random(options.seed, 'load'), node.port, doors.slice(0, PUBLISHERS_DOORS).map(({ port }) => port));
   await world.churn.ask('watch');
   await ready(world);
 }
@@ -222,7 +224,7 @@ function report(world, began, few) {
   const told = {
     seed: options.seed, minutes: options.minutes, seconds: Math.round((performance.now() - began) / 1000), clients: options.clients,
     publications, answered, refused, unknown, by, ...figures, restarts: world.restarts, told_lost: world.lost,
-    slowest_answer_ms: Math.round(load.slowest), faults: [...world.done], left_out: [...world.left.keys()], rules: Object.keys(RULES).length, rules_broken: verdict.counts, good: verdict.isGood,
+    tried_again: load.again, slowest_answer_ms: Math.round(load.slowest), faults: [...world.done], left_out: [...world.left.keys()], rules: Object.keys(RULES).length, rules_broken: verdict.counts, good: verdict.isGood,
   };
   if (few.length > 0) {
     told.good = false;

@@ -11,15 +11,16 @@ const DOUBT = 'may have been published';
 
 /** Publishes to a node on this port. */
 export class HttpPublisher {
-  #agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, timeout: REQUEST_MAX_MS });
-
-  constructor(port) { this.port = port; }
+  constructor(port, connections = CONNECTIONS_MAX) {
+    this.port = port;
+    this.agent = new Agent({ keepAlive: true, maxSockets: connections, timeout: REQUEST_MAX_MS });
+  }
 
   /** A request's `{ status, text }`; or `{ refused }` where it never went out, `{ unknown }` where it did and no answer came. */
   #post(path, headers, body) {
     return new Promise((answer) => {
       let isOut = false;
-      const asked = request({ port: this.port, host: '127.0.0.1', path, method: 'POST', agent: this.#agent, headers: { ...headers, 'Content-Length': Buffer.byteLength(body) } });
+      const asked = request({ port: this.port, host: '127.0.0.1', path, method: 'POST', agent: this.agent, headers: { ...headers, 'Content-Length': Buffer.byteLength(body) } });
       asked.setTimeout(REQUEST_MAX_MS, () => asked.destroy(new Error('timeout')));
       asked.on('socket', (socket) => { if (socket.connecting) socket.once('connect', () => { isOut = true; }); else isOut = true; });
       asked.on('error', (error) => answer(isOut ? { unknown: error.code ?? error.message } : { refused: error.code }));
@@ -72,5 +73,5 @@ export class HttpPublisher {
     return answer.status === 200 || answer.status === 202 ? { ok: JSON.parse(answer.text) } : this.#declined(answer);
   }
 
-  remove() { this.#agent.destroy(); }
+  remove() { this.agent.destroy(); }
 }

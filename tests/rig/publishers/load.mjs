@@ -1,5 +1,6 @@
 //! The load: publications at a rate, by every way, each entered in the book before it goes out. What was refused or not answered
-//! and has a key is tried again with it. Owned by `main.mjs`. Bounds: WAITING_MAX at a time; what is late is not made up for.
+//! and has a key is tried again with it. A part goes by doors of the fault proxy, so that answers are lost on their way too. Owned by
+//! `main.mjs`. Bounds: WAITING_MAX at a time; what is late is not made up for.
 
 import { CHANNELS, WIDE } from '../settings.mjs';
 import { ClientPublisher, RelayPublisher } from './clients.mjs';
@@ -7,6 +8,11 @@ import { HttpPublisher } from './http.mjs';
 
 const TICK_MS = 20;
 const WAITING_MAX = 400;
+/** So many of a hundred requests go by a door, unless this many publications wait behind doors: a network that stands still must not
+ *  keep up those that go straight to the node, by which the run brings what it promises. */
+const BY_DOOR_PERCENT = 33;
+const BEHIND_DOORS_MAX = 120;
+const DOOR_CONNECTIONS = 6;
 const BATCH = 10;
 const AGAIN_MS = [50, 400];
 const AGAIN_MAX_MS = 40_000;
@@ -18,15 +24,21 @@ const WAYS = [[16, 'single'], [44, 'batch'], [12, 'raw'], [10, 'send'], [13, 'cl
 export class Load {
   rate = 0;
   waiting = 0;
-  /** How long the slowest answer took, in ms. */
+  /** Of these, those behind doors. */
+  behind = 0;
+  /** How often something was tried again with its key. */
+  again = 0;
+  /** How long the slowest answer took that came straight from the node, in ms. */
   slowest = 0;
   #owed = 0;
 
-  constructor(book, random, port) {
+  /** `doors` are ports of the fault proxy, two at least. */
+  constructor(book, random, port, doors) {
     Object.assign(this, { book, random });
     this.http = new HttpPublisher(port);
-    this.clients = Array.from({ length: 3 }, () => new ClientPublisher(port));
-    this.relays = Array.from({ length: 2 }, (_, index) => new RelayPublisher(port, CHANNELS[index]));
+    this.doors = doors.map((door) => new HttpPublisher(door, DOOR_CONNECTIONS));
+    this.clients = [port, port, doors[0]].map((one) => new ClientPublisher(one));
+    this.relays = [port, doors[1]].map((one, index) => new RelayPublisher(one, CHANNELS[index]));
     this.timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -46,7 +58,7 @@ export class Load {
     const [, how] = WAYS.find(([percent]) => (share -= percent) < 0);
     if (how === 'batch') {
       const channels = Array.from({ length: BATCH }, () => this.#channel());
-      this.batch(channels);
+      this.batch(channels, this.#publisher());
       return BATCH;
     }
     if (how === 'relay') {
@@ -56,9 +68,16 @@ export class Load {
       const client = this.random.of(this.clients);
       this.#one(how, this.#channel(), (words) => client.client(words));
     } else {
-      this.#one(how, this.#channel(), (words) => this.http[how](words));
+      const http = this.#publisher();
+      this.#one(how, this.#channel(), (words) => http[how](words), http);
     }
     return 1;
+  }
+
+  /** By which way a request goes. */
+  #publisher() {
+    const isByDoor = this.random.percent(BY_DOOR_PERCENT) && this.behind < BEHIND_DOORS_MAX;
+    return isByDoor ? this.random.of(this.doors) : this.http;
   }
 
   #channel() { return this.random.percent(2) ? WIDE : this.random.of(CHANNELS); }
@@ -69,11 +88,11 @@ export class Load {
     return { number, channel, data, key: keyed ? `rig-${number}` : null };
   }
 
-  async #one(how, channel, publish) {
+  async #one(how, channel, publish, http = this.http) {
     const keyed = how !== 'client' && how !== 'relay' && this.random.percent(70);
     const words = this.#words(channel, how, keyed);
-    await this.#counted(1, async () => {
-      this.#enter(words, await publish(words), (again) => this.#again(again, publish));
+    await this.#counted(1, http, async () => {
+      this.#enter(words, await publish(words), (again) => this.#again(again, http, publish));
     });
   }
 
@@ -85,22 +104,25 @@ export class Load {
     return outcome.ok !== undefined;
   }
 
-  /** A batch into these channels; answers when it is answered. */
-  async batch(channels) {
+  /** A batch into these channels, straight to the node unless told otherwise; answers when it is answered. */
+  async batch(channels, http = this.http) {
     const padMax = channels.length > BATCH ? 6 : PAD_MAX;
     const all = channels.map((channel) => this.#words(channel, 'batch', this.random.percent(70), padMax));
-    await this.#counted(all.length, async () => {
-      const outcomes = await this.http.batch(all);
-      all.forEach((words, index) => this.#enter(words, outcomes[index], (again) => this.#again(again, (once) => this.http.single(once))));
+    await this.#counted(all.length, http, async () => {
+      const outcomes = await http.batch(all);
+      all.forEach((words, index) => this.#enter(words, outcomes[index], (again) => this.#again(again, this.http, (once) => this.http.single(once))));
     });
   }
 
-  async #counted(many, act) {
+  async #counted(many, http, act) {
+    const behind = http === this.http ? 0 : many;
     this.waiting += many;
+    this.behind += behind;
     const began = performance.now();
     await act();
     this.waiting -= many;
-    this.slowest = Math.max(this.slowest, performance.now() - began);
+    this.behind -= behind;
+    if (behind === 0) this.slowest = Math.max(this.slowest, performance.now() - began);
   }
 
   #enter(words, { ok, refused, unknown }, again) {
@@ -111,8 +133,9 @@ export class Load {
   }
 
   /** Asks again with the key until there is an answer. A refusal now says nothing of the first time. */
-  async #again(words, publish) {
-    await this.#counted(1, async () => {
+  async #again(words, http, publish) {
+    this.again += 1;
+    await this.#counted(1, http, async () => {
       const end = performance.now() + AGAIN_MAX_MS;
       while (performance.now() < end) {
         await new Promise((next) => { setTimeout(next, this.random.between(...AGAIN_MS)); });
@@ -129,6 +152,6 @@ export class Load {
   stop() {
     clearInterval(this.timer);
     for (const publisher of [...this.clients, ...this.relays]) publisher.stop();
-    this.http.remove();
+    for (const http of [this.http, ...this.doors]) http.remove();
   }
 }
