@@ -10,7 +10,8 @@ use crate::{mark::MARK_BYTES, protocol::Protocol};
 /// message.
 ///
 /// Exit status: 0 when everything came once and in order, 1 when something was lost, doubled or out
-/// of order, a client was refused or cut, or the run could not be finished, 2 when the command line asks for what cannot be.
+/// of order, a client was refused or cut, or the run could not be finished, 2 when the command line
+/// asks for what cannot be.
 #[derive(Debug, Parser)]
 #[command(name = "fanfare-load", version)]
 pub(crate) struct Options {

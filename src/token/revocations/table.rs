@@ -77,9 +77,11 @@ impl RevocationTable {
     ) -> Result<(), RevocationError> {
         check(&subject)?;
         self.purge(now, self.past_secs);
-        let freed = self.entries.get(&subject).map_or(0, |_| cost(&subject));
         let bytes = cost(&subject);
-        let is_full = |table: &Self| table.bytes - freed + bytes > BYTES_MAX;
+        let is_full = |table: &Self| {
+            let freed = table.entries.get(&subject).map_or(0, |_| bytes);
+            table.bytes - freed + bytes > BYTES_MAX
+        };
         if is_full(self) {
             // What is over by the clock of now, which may be ahead, gives way first.
             self.purge(now, 0);

@@ -121,7 +121,7 @@ impl Report {
         let mut notes = self.notes.clone();
         if self.is_limited(fleet) {
             let server = match fleet.plan.options.pids.is_empty() {
-                true => "what the server could do more is not known without --pids".to_owned(),
+                true => "whether the server could do more is not known without --pids".to_owned(),
                 false => format!(
                     "the server's busiest thread for {:.0} %: the server could do more",
                     100.0 * self.spent.busiest_share()
