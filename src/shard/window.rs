@@ -3,8 +3,8 @@
 //!
 //! The first after a quiet time does not wait. Bounds: what waits keeps its bytes in
 //! `limits.shard_queue_bytes`; a line of several messages that has `window_bytes` leaves at once; a
-//! channel has an entry for two windows at most after something has left. It must not know sessions'
-//! outboxes, nor what a line looks like on the wire.
+//! channel has an entry for two windows at most after something has left. It must not know
+//! sessions' outboxes, nor what a line looks like on the wire.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
